@@ -1,0 +1,51 @@
+"""The recipe, the one document that all rooms read, and the search space, the same document with holes."""
+
+from automl_kd.recipes.losses import (
+    KD,
+    RKD,
+    AttentionTransfer,
+    FeatureLoss,
+    HandOver,
+    Hint,
+    Loss,
+    Losses,
+    TaskLoss,
+    TemperatureSchedule,
+    WeightSchedule,
+)
+from automl_kd.recipes.schema import (
+    SGD,
+    AdamW,
+    Distill,
+    Recipe,
+    TaskReference,
+    TeacherReference,
+    Train,
+    digest,
+)
+from automl_kd.recipes.students import MobileNet, ResNet, Student
+
+__all__ = [
+    "KD",
+    "RKD",
+    "SGD",
+    "AdamW",
+    "AttentionTransfer",
+    "Distill",
+    "FeatureLoss",
+    "HandOver",
+    "Hint",
+    "Loss",
+    "Losses",
+    "MobileNet",
+    "Recipe",
+    "ResNet",
+    "Student",
+    "TaskLoss",
+    "TaskReference",
+    "TeacherReference",
+    "TemperatureSchedule",
+    "Train",
+    "WeightSchedule",
+    "digest",
+]

@@ -1,0 +1,149 @@
+"""The recipe: all that decides a student."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from automl_kd.recipes._part import Part
+from automl_kd.recipes.losses import HandOver, Losses, Positive, Weight
+from automl_kd.recipes.students import Student
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Targets = Literal["live", "cache-fp32", "cache-fp16"]
+Augmentation = Literal["crop", "flip", "mixup"]
+
+
+class TaskReference(Part):
+    """A task by name or path, the data it was given (where that is not the task's own), and the hash of its data."""
+
+    name: str
+    data: str | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class TeacherReference(Part):
+    """The teacher by the hash of its weights; ``file`` where the user brought one."""
+
+    sha256: Sha256
+    file: str | None = None
+
+
+class Distill(Part):
+    """How the teacher is listened to.
+
+    ``targets`` says where its outputs come from: computed on every view (``live``) or once for the un-augmented images.
+    It is decided when the recipe is made, so that a replay takes the same way.
+    """
+
+    targets: Targets | None = None
+    balance: Literal["none"] = "none"
+    losses: Losses = Losses()
+    handover: HandOver | None = None
+
+    @model_validator(mode="after")
+    def _handover_between_losses(self) -> Self:
+        if self.handover is not None:
+            for end in (self.handover.source, self.handover.target):
+                if getattr(self.losses, end) is None:
+                    raise ValueError(f"handover names the loss {end}, which losses does not hold")
+        return self
+
+    def listens(self) -> bool:
+        """Whether any loss needs the teacher."""
+        return any(name != "task" for name, _ in self.losses.active())
+
+
+class SGD(Part):
+    """Stochastic gradient descent with Nesterov momentum."""
+
+    name: Literal["sgd"]
+    lr: Positive = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Weight = 5e-4
+
+
+class AdamW(Part):
+    """Adam with decoupled weight decay."""
+
+    name: Literal["adamw"]
+    lr: Positive = 1e-3
+    weight_decay: Weight = 1e-2
+
+
+class Train(Part):
+    """The optimisation: ``epochs`` passes, learning rate annealed by a cosine after ``warmup`` of the run."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 64
+    optimizer: Annotated[SGD | AdamW, Field(discriminator="name")] = SGD(name="sgd")
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: tuple[Augmentation, ...] = ()
+
+
+class Compress(Part):
+    """What is done to the trained student."""
+
+    quantize: Literal["none"] = "none"
+
+
+class Recipe(Part):
+    """One student and how it is made; the same document with holes is a search space.
+
+    Raises:
+        pydantic.ValidationError: If a field is unknown, missing or out of range. ``load_recipe`` turns it into one line
+            with the file, the path, the value and what is allowed.
+    """
+
+    version: Literal[1] = 1
+    task: TaskReference | None = None
+    teacher: TeacherReference | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    student: Student
+    distill: Distill = Distill()
+    train: Train
+    compress: Compress = Compress()
+
+    @model_validator(mode="after")
+    def _decide_targets(self) -> Self:
+        targets = self.distill.targets
+        if targets is None:
+            # Cached outputs are those of the un-augmented image: exact without augmentation, wrong with it.
+            targets = "live" if self.train.augment else "cache-fp32"
+            object.__setattr__(self, "distill", self.distill.model_copy(update={"targets": targets}))
+        elif targets != "live" and self.train.augment:
+            raise ValueError(
+                f"distill.targets is {targets}, but outputs cached for un-augmented images do not fit"
+                f" train.augment {list(self.train.augment)}: use live, or leave targets out"
+            )
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """The recipe as plain data, in the order of the schema, without what is not there."""
+        document = self.model_dump(mode="json", exclude_none=True)
+        if self.task is not None and document["task"].keys() == {"name"}:
+            document["task"] = self.task.name
+        return document
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of the document: equal recipes have equal digests on every machine."""
+        return digest(self.document())
+
+    def with_(self, **changes: Any) -> Recipe:
+        """A validated copy with top-level fields replaced."""
+        return Recipe.model_validate(self.document() | changes)
+
+
+def digest(document: Any) -> str:
+    """SHA-256 of the canonical JSON (sorted keys, no spaces) of plain data."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

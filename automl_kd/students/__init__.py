@@ -1,0 +1,6 @@
+"""Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
+
+from automl_kd.students._plan import Block, Plan, Shape
+from automl_kd.students._student import StudentModule, build, plan
+
+__all__ = ["Block", "Plan", "Shape", "StudentModule", "build", "plan"]

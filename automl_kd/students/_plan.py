@@ -1,0 +1,65 @@
+"""A student before it is built: a chain of blocks, each hashable and complete with shapes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import nn
+
+Shape = tuple[int, int, int]
+"""Channels, height, width of one image or feature map."""
+
+
+@dataclass(frozen=True)
+class Block(ABC):
+    """A piece of a student that is priced once and reused: equal blocks cost the same wherever they stand."""
+
+    input_shape: Shape
+
+    @property
+    @abstractmethod
+    def output_shape(self) -> Shape:
+        """Channels, height, width that the block makes of its input; a classifier makes ``(classes, 1, 1)``."""
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The block as a module, freshly initialised."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The blocks of a student by stage; the first entry is the stem and the last the head."""
+
+    stages: tuple[tuple[str, tuple[Block, ...]], ...]
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks in the order of execution."""
+        return tuple(block for _, blocks in self.stages for block in blocks)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one input image."""
+        return self.blocks[0].input_shape
+
+    def stage_names(self) -> tuple[str, ...]:
+        """The names under which features can be tapped, without stem and head."""
+        return tuple(name for name, _ in self.stages[1:-1])
+
+
+def strided(size: int, stride: int) -> int:
+    """Size after a same-padded convolution."""
+    return -(-size // stride)
+
+
+def scaled(channels: int, width: float, divisor: int = 8) -> int:
+    """Channels times ``width``, rounded to a multiple of ``divisor`` but never down by more than a tenth.
+
+    A width of 1 leaves the number as it is. The rule is that of the published MobileNets.
+    """
+    if width == 1:
+        return channels
+    rounded = max(divisor, int(channels * width + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * channels * width else rounded + divisor

@@ -1,0 +1,132 @@
+"""Inverted residuals with free kernel, expansion and squeeze-excite (Sandler et al. 2018, arXiv:1801.04381)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from automl_kd.recipes.students import MobileNet, MobileNetStage
+from automl_kd.students._layers import Classifier, ConvNorm
+from automl_kd.students._plan import Block, Plan, Shape, scaled, strided
+
+# Expansion, channels, depth, stride: table 2 of the paper.
+_PUBLISHED = tuple(
+    MobileNetStage(expand=expand, channels=channels, depth=depth, stride=stride)
+    for expand, channels, depth, stride in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
+)
+_SQUEEZE = 4
+
+
+def plan(spec: MobileNet, input_shape: Shape, classes: int) -> Plan:
+    """The blocks of a network of inverted residuals.
+
+    Args:
+        spec: The recipe's student part.
+        input_shape: Channels, height, width of an image.
+        classes: Number of logits.
+    """
+    stem = Convolution(input_shape, scaled(spec.stem.channels, spec.width), 3, spec.stem.stride)
+    parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (stem,))]
+    shape = stem.output_shape
+    for index, stage in enumerate(spec.stages or _PUBLISHED):
+        channels = scaled(stage.channels or 16 * 2**index, spec.width)
+        stride = stage.stride or (1 if index == 0 else 2)
+        blocks: list[Block] = []
+        for position in range(stage.depth):
+            block = InvertedResidual(
+                shape,
+                channels,
+                stage.kernel,
+                stride if position == 0 else 1,
+                round(shape[0] * stage.expand),
+                stage.squeeze_excite,
+            )
+            blocks.append(block)
+            shape = block.output_shape
+        parts.append((f"stage{index + 1}", tuple(blocks)))
+    head: list[Block] = []
+    if spec.head:
+        # The published rule: the last convolution never shrinks with the width, only grows.
+        head.append(Convolution(shape, scaled(spec.head, max(1.0, spec.width)), 1, 1))
+        shape = head[-1].output_shape
+    parts.append(("head", (*head, Classifier(shape, classes))))
+    return Plan(tuple(parts))
+
+
+@dataclass(frozen=True)
+class Convolution(Block):
+    """A convolution with batch normalisation and ReLU6."""
+
+    channels: int
+    kernel: int
+    stride: int
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.channels, strided(self.input_shape[1], self.stride), strided(self.input_shape[2], self.stride))
+
+    def build(self) -> nn.Module:
+        return ConvNorm(self.input_shape[0], self.channels, self.kernel, self.stride, activation=nn.ReLU6)
+
+
+@dataclass(frozen=True)
+class InvertedResidual(Block):
+    """Pointwise expansion to ``hidden`` channels, depthwise convolution, optional gate, linear projection."""
+
+    channels: int
+    kernel: int
+    stride: int
+    hidden: int
+    squeeze_excite: bool
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.channels, strided(self.input_shape[1], self.stride), strided(self.input_shape[2], self.stride))
+
+    def build(self) -> nn.Module:
+        inputs = self.input_shape[0]
+        layers: list[nn.Module] = []
+        if self.hidden != inputs:
+            layers.append(ConvNorm(inputs, self.hidden, activation=nn.ReLU6))
+        layers.append(ConvNorm(self.hidden, self.hidden, self.kernel, self.stride, self.hidden, nn.ReLU6))
+        if self.squeeze_excite:
+            layers.append(SqueezeExcite(self.hidden, max(1, self.hidden // _SQUEEZE)))
+        layers.append(ConvNorm(self.hidden, self.channels, activation=None))
+        body = nn.Sequential(*layers)
+        return Skip(body) if self.stride == 1 and inputs == self.channels else body
+
+
+class Skip(nn.Module):
+    """x + body(x)."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, features: Tensor) -> Tensor:
+        result: Tensor = features + self.body(features)
+        return result
+
+
+class SqueezeExcite(nn.Module):
+    """Channel gate from the spatial mean (Hu et al. 2018, arXiv:1709.01507), hard sigmoid as in MobileNetV3."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.excite = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        pooled = functional.adaptive_avg_pool2d(features, 1)
+        gate = functional.hardsigmoid(self.excite(functional.relu(self.squeeze(pooled))))
+        return features * gate

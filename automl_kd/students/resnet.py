@@ -1,0 +1,131 @@
+"""Residual networks, basic and bottleneck (He et al. 2015, arXiv:1512.03385)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from automl_kd.recipes.students import ResNet, ResNetStage, ResNetStem
+from automl_kd.students._layers import Classifier, ConvNorm
+from automl_kd.students._plan import Block, Plan, Shape, strided
+
+_IMAGENET_DEPTHS = {
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+}
+_EXPANSION = 4
+
+
+def plan(spec: ResNet, input_shape: Shape, classes: int) -> Plan:
+    """The blocks of a residual network.
+
+    Args:
+        spec: The recipe's student part.
+        input_shape: Channels, height, width of an image.
+        classes: Number of logits.
+    """
+    block, stages, stem = _published(spec) if spec.depth is not None else _spelled_out(spec)
+    first = _width(stages[0].channels, spec.width)
+    head_stem = Stem(input_shape, first, stem.kernel, stem.stride, stem.pool)
+    parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (head_stem,))]
+    shape = head_stem.output_shape
+    for index, stage in enumerate(stages):
+        blocks: list[Block] = []
+        stride = stage.stride or (1 if index == 0 else 2)
+        for position in range(stage.depth):
+            residual = Residual(
+                shape, _width(stage.channels, spec.width), stride if position == 0 else 1, block == "bottleneck"
+            )
+            blocks.append(residual)
+            shape = residual.output_shape
+        parts.append((f"stage{index + 1}", tuple(blocks)))
+    parts.append(("head", (Classifier(shape, classes),)))
+    return Plan(tuple(parts))
+
+
+@dataclass(frozen=True)
+class Stem(Block):
+    """A convolution and, where asked, a max-pool."""
+
+    channels: int
+    kernel: int
+    stride: int
+    pool: bool
+
+    @property
+    def output_shape(self) -> Shape:
+        factor = self.stride * (2 if self.pool else 1)
+        return (self.channels, strided(self.input_shape[1], factor), strided(self.input_shape[2], factor))
+
+    def build(self) -> nn.Module:
+        conv = ConvNorm(self.input_shape[0], self.channels, self.kernel, self.stride)
+        return nn.Sequential(conv, nn.MaxPool2d(3, 2, 1)) if self.pool else conv
+
+
+@dataclass(frozen=True)
+class Residual(Block):
+    """A basic (3x3, 3x3) or bottleneck (1x1, 3x3, 1x1) block with its shortcut."""
+
+    channels: int
+    stride: int
+    bottleneck: bool
+
+    @property
+    def output_shape(self) -> Shape:
+        channels = self.channels * (_EXPANSION if self.bottleneck else 1)
+        return (channels, strided(self.input_shape[1], self.stride), strided(self.input_shape[2], self.stride))
+
+    def build(self) -> nn.Module:
+        inputs, outputs = self.input_shape[0], self.output_shape[0]
+        if self.bottleneck:
+            # The stride sits on the 3x3 convolution, as in every current implementation (ResNet "v1.5").
+            body = nn.Sequential(
+                ConvNorm(inputs, self.channels),
+                ConvNorm(self.channels, self.channels, 3, self.stride),
+                ConvNorm(self.channels, outputs, activation=None),
+            )
+        else:
+            body = nn.Sequential(
+                ConvNorm(inputs, self.channels, 3, self.stride),
+                ConvNorm(self.channels, self.channels, 3, activation=None),
+            )
+        same = self.stride == 1 and inputs == outputs
+        shortcut = nn.Identity() if same else ConvNorm(inputs, outputs, 1, self.stride, activation=None)
+        return ResidualModule(body, shortcut)
+
+
+class ResidualModule(nn.Module):
+    """relu(body(x) + shortcut(x))."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.relu(self.body(features) + self.shortcut(features))
+
+
+def _published(spec: ResNet) -> tuple[str, tuple[ResNetStage, ...], ResNetStem]:
+    assert spec.depth is not None
+    if spec.depth in _IMAGENET_DEPTHS:
+        block, depths = _IMAGENET_DEPTHS[spec.depth]
+        stages = tuple(ResNetStage(depth=depth, channels=64 * 2**index) for index, depth in enumerate(depths))
+        return block, stages, spec.stem or ResNetStem(kernel=7, stride=2, pool=True)
+    repeats = (spec.depth - 2) // 6
+    stages = tuple(ResNetStage(depth=repeats, channels=channels) for channels in (16, 32, 64))
+    return "basic", stages, spec.stem or ResNetStem()
+
+
+def _spelled_out(spec: ResNet) -> tuple[str, tuple[ResNetStage, ...], ResNetStem]:
+    assert spec.stages is not None
+    return spec.block or "basic", spec.stages, spec.stem or ResNetStem()
+
+
+def _width(channels: int, width: float) -> int:
+    return max(1, round(channels * width))
