@@ -2,5 +2,6 @@
 
 from automl_kd.students._plan import Block, Plan, Shape
 from automl_kd.students._student import StudentModule, build, plan
+from automl_kd.students._taps import Taps
 
-__all__ = ["Block", "Plan", "Shape", "StudentModule", "build", "plan"]
+__all__ = ["Block", "Plan", "Shape", "StudentModule", "Taps", "build", "plan"]
