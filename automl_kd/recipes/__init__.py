@@ -1,5 +1,6 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
+from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate, write_text
 from automl_kd.recipes.losses import (
     KD,
     RKD,
@@ -48,4 +49,9 @@ __all__ = [
     "Train",
     "WeightSchedule",
     "digest",
+    "parse_text",
+    "parse_yaml",
+    "to_yaml",
+    "validate",
+    "write_text",
 ]
