@@ -1,0 +1,7 @@
+"""A module to one checked ONNX file at an asked opset, and back to a session."""
+
+from automl_kd.onnxio._export import difference, export
+from automl_kd.onnxio._half import to_half
+from automl_kd.onnxio._session import Session
+
+__all__ = ["Session", "difference", "export", "to_half"]

@@ -1,0 +1,136 @@
+"""Run an ONNX file on the CPU with everything that affects its time and values set explicitly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from automl_kd.errors import UserError
+
+_BATCH = 64
+
+
+class Session:
+    """One ONNX file under onnxruntime's CPU provider.
+
+    Intra-operator threads are explicit, inter-operator threads are 1, and operators run one after another, so that two
+    sessions with equal arguments do equal work.
+
+    Args:
+        path: A model with one float input ``(N, *input_shape)`` and at least one output; the first is returned.
+        threads: Threads inside one operator.
+
+    Raises:
+        UserError: If the file is missing, is not an ONNX model, or cannot be run by onnxruntime.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 1) -> None:
+        if threads < 1:
+            raise UserError(f"threads is {threads}; it must be at least 1")
+        model = load_model(path)
+        options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # type: ignore[attr-defined]
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(  # type: ignore[attr-defined]
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises a dozen unrelated types of its own
+            raise UserError(f"onnxruntime cannot run {path}: {_reason(error)}") from error
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise UserError(f"{path} has {len(inputs)} inputs; a session needs a model with one")
+        self.path = Path(path)
+        self.opset: int = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+        self._input = inputs[0]
+        self._output = self._session.get_outputs()[0]
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of one input without the batch axis; ``None`` stands for a dynamic size."""
+        return _sizes(self._input.shape[1:])
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of one output without the batch axis; ``None`` stands for a dynamic size."""
+        return _sizes(self._output.shape[1:])
+
+    def run(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The model's first output for a batch.
+
+        Args:
+            x: ``(N, *input_shape)``; cast to the model's input type, and fed in parts of bounded memory.
+
+        Returns:
+            ``(N, *output_shape)``.
+
+        Raises:
+            UserError: If the shape does not fit the model or the batch is empty.
+        """
+        expected = self.input_shape
+        fits = len(x.shape) == len(expected) + 1 and all(
+            want in (None, have) for want, have in zip(expected, x.shape[1:], strict=True)
+        )
+        if not fits or len(x) == 0:
+            raise UserError(f"{self.path} expects inputs of shape (N, {_spell(expected)}), N ≥ 1; got {x.shape}")
+        fixed = self._input.shape[0]
+        size = fixed if isinstance(fixed, int) else _BATCH
+        if len(x) % size and isinstance(fixed, int):
+            raise UserError(f"{self.path} takes batches of exactly {size}; got {len(x)} inputs")
+        x = np.ascontiguousarray(x, dtype=_DTYPES.get(self._input.type, np.float32))
+        parts = [self._run(x[start : start + size]) for start in range(0, len(x), size)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _run(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        try:
+            (result,) = self._session.run([self._output.name], {self._input.name: x})
+        except Exception as error:  # as above
+            raise UserError(f"{self.path} failed on input {x.shape}: {_reason(error)}") from error
+        return np.asarray(result)
+
+
+def load_model(path: str | Path) -> onnx.ModelProto:
+    """The parsed and checked ONNX file.
+
+    Raises:
+        UserError: If the file is missing or is not a complete ONNX model.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"ONNX file {path} does not exist")
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
+        raise UserError(f"{path} is not a complete ONNX model: {_reason(error)}") from error
+    return model
+
+
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(uint8)": np.uint8,
+}
+
+
+def _sizes(shape: list[Any]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+def _spell(shape: tuple[int | None, ...]) -> str:
+    return ", ".join("any" if size is None else str(size) for size in shape)
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
