@@ -1,6 +1,7 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
 from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate, write_text
+from automl_kd.recipes._files import load_recipe, save_recipe
 from automl_kd.recipes.losses import (
     KD,
     RKD,
@@ -24,6 +25,7 @@ from automl_kd.recipes.schema import (
     Train,
     digest,
 )
+from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, load_space
 from automl_kd.recipes.students import MobileNet, ResNet, Student
 
 __all__ = [
@@ -33,14 +35,17 @@ __all__ = [
     "AdamW",
     "AttentionTransfer",
     "Distill",
+    "Encoding",
     "FeatureLoss",
     "HandOver",
     "Hint",
+    "InvalidCombinationError",
     "Loss",
     "Losses",
     "MobileNet",
     "Recipe",
     "ResNet",
+    "Space",
     "Student",
     "TaskLoss",
     "TaskReference",
@@ -49,8 +54,11 @@ __all__ = [
     "Train",
     "WeightSchedule",
     "digest",
+    "load_recipe",
+    "load_space",
     "parse_text",
     "parse_yaml",
+    "save_recipe",
     "to_yaml",
     "validate",
     "write_text",

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from automl_kd.errors import UserError
+from automl_kd.errors import UserError, unknown
 
 T = TypeVar("T")
 
@@ -83,7 +83,13 @@ def explain(error: ValidationError, data: Any) -> str:
     where = f"{path}: " if path else ""
     if first["type"] == "missing":
         return f"{where}is missing"
-    if first["type"] in ("unknown_field", "value_error", "union_tag_not_found"):
+    if first["type"] == "union_tag_invalid":
+        tags = first["ctx"]["expected_tags"].replace("'", "").split(", ")
+        key = first["ctx"]["discriminator"].strip("'")
+        return f"{where}{unknown(key, first['ctx']['tag'], tags)}"
+    if first["type"] == "union_tag_not_found":
+        return f"{where}{first['ctx']['discriminator'].strip(chr(39))} is missing"
+    if first["type"] in ("unknown_field", "value_error"):
         return f"{where}{message}"
     return f"{where}{_shown(first['input'])} is not allowed: {message[0].lower()}{message[1:]}"
 
@@ -124,12 +130,12 @@ def _document_path(location: Sequence[int | str], data: Any) -> str:
     kept: list[str] = []
     node = data
     for position, step in enumerate(location):
-        if isinstance(node, Mapping) and step in node:
+        in_mapping = isinstance(node, Mapping) and step in node
+        in_list = isinstance(node, list | tuple) and isinstance(step, int) and step < len(node)
+        if in_mapping or in_list:
             node = node[step]
-        elif isinstance(node, Sequence) and not isinstance(node, str) and isinstance(step, int) and step < len(node):
-            node = node[step]
-        elif not (position == len(location) - 1 and isinstance(node, Mapping)) or step == node.get("family"):
-            continue
+        elif position < len(location) - 1 or not isinstance(node, Mapping) or step in list(node.values()):
+            continue  # the tag of a union, not a key of the document
         kept.append(str(step))
     return ".".join(kept)
 
@@ -145,4 +151,5 @@ def _shown(value: Any) -> str:
 def _kind(value: Any) -> str:
     if value is None:
         return "nothing"
-    return {list: "a list", str: "text"}.get(type(value), type(value).__name__)
+    kinds: dict[type, str] = {list: "a list", str: "text"}
+    return kinds.get(type(value), type(value).__name__)

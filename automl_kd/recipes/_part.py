@@ -23,5 +23,7 @@ class Part(BaseModel):
         if unknown:
             near = difflib.get_close_matches(unknown[0], cls.model_fields, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(cls.model_fields)}"
-            raise PydanticCustomError("unknown_field", "unknown field '{field}'; {hint}", {"field": unknown[0], "hint": hint})
+            raise PydanticCustomError(
+                "unknown_field", "unknown field '{field}'; {hint}", {"field": unknown[0], "hint": hint}
+            )
         return data

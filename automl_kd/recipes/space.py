@@ -1,0 +1,292 @@
+"""The search space: a recipe with holes."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from automl_kd.errors import UserError, unknown
+from automl_kd.paths import find_yaml
+from automl_kd.recipes import _tree as tree
+from automl_kd.recipes._documents import explain, parse_text, parse_yaml
+from automl_kd.recipes._holes import Hole, Rng, Trial, Value, same
+from automl_kd.recipes.schema import Recipe, digest
+
+_OWN_FIELDS = ("description", "search_epochs")
+_FIXED_FIELDS = ("version", "task", "teacher", "seed", "threads", *_OWN_FIELDS)
+_ATTEMPTS = 100
+
+
+class InvalidCombinationError(ValueError):
+    """Values that are each allowed make a recipe that is not."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A recipe as numbers, one column a hole.
+
+    Attributes:
+        values: Shape (holes,): ordered holes scaled to [0, 1] (logarithmically where the hole is), categories as the
+            index of the option, 0 where inactive.
+        active: Shape (holes,): whether the hole exists in this recipe.
+    """
+
+    values: NDArray[np.float64]
+    active: NDArray[np.bool_]
+
+
+class Space:
+    """A search space, validated: every option of every hole makes a valid recipe.
+
+    Args:
+        document: The recipe with holes, as plain data, and ``search_epochs``, the length of the longest search run.
+        source: Where it came from, for errors.
+
+    Raises:
+        UserError: With the source, the path, the value and what is allowed.
+    """
+
+    def __init__(self, document: Mapping[str, Any], source: str = "space") -> None:
+        self.document = dict(document)
+        self.source = source
+        self.search_epochs = self._search_epochs()
+        for name in _FIXED_FIELDS:
+            if tree.is_hole(self.document.get(name)):
+                raise UserError(f"{source}: {name}: is the same for all trials of a study and cannot be a hole")
+        body = {key: value for key, value in self.document.items() if key not in _OWN_FIELDS}
+        self._tree = tree.parse(body, source)
+        self._decisions: dict[str, tree.Decisions] = {}
+        found: dict[str, Hole] = {}
+        for decisions, hole in tree.holes(self._tree):
+            found.setdefault(hole.name, hole)
+            self._decisions.setdefault(hole.name, decisions)
+        self.holes: tuple[Hole, ...] = tuple(found.values())
+        self._check_every_option()
+
+    @property
+    def description(self) -> str:
+        """What the space is for, in its own words."""
+        return str(self.document.get("description", "")).strip()
+
+    def digest(self) -> str:
+        """SHA-256 of what decides the recipes drawn from the space (its description does not)."""
+        return digest({key: value for key, value in self.document.items() if key != "description"})
+
+    def sample(self, rng: Rng) -> Recipe:
+        """A recipe drawn uniformly, hole by hole.
+
+        Args:
+            rng: ``numpy.random.Generator`` or ``random.Random``.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._filled(lambda hole: hole.sample(rng))
+            except InvalidCombinationError as error:
+                reason = error
+        raise UserError(f"{self.source}: {_ATTEMPTS} samples in a row made no valid recipe: {reason}")
+
+    def draw(self, trial: Trial) -> Recipe:
+        """A recipe whose holes an Optuna trial fills, one parameter a hole.
+
+        Raises:
+            InvalidCombinationError: If the values make no valid recipe.
+        """
+        return self._filled(lambda hole: hole.suggest(trial))
+
+    def from_params(self, params: Mapping[str, Value]) -> Recipe:
+        """The recipe of a trial's parameters.
+
+        Raises:
+            KeyError: If the parameter of an active hole is missing.
+            InvalidCombinationError: If the values make no valid recipe.
+        """
+        return self._filled(lambda hole: params[hole.name])
+
+    def params(self, recipe: Recipe) -> dict[str, Value]:
+        """The values of the active holes that make this recipe.
+
+        Raises:
+            ValueError: If the space does not contain the recipe.
+        """
+        values: dict[str, Value] = {}
+        if tree.read(self._tree, recipe.document(), values):
+            mine, theirs = _searched(self.from_params(values)), _searched(recipe)
+            if same(mine, theirs):
+                return values
+        raise ValueError(f"{self.source} does not contain this recipe")
+
+    def contains(self, recipe: Recipe) -> bool:
+        """Whether the space can become this recipe. Task, teacher, seed and threads do not count."""
+        try:
+            self.params(recipe)
+        except (ValueError, KeyError):
+            return False
+        return True
+
+    def mutate(self, recipe: Recipe, rng: Rng) -> Recipe:
+        """A recipe of the space that differs in one decision (and in what hangs on it).
+
+        Ordered holes mostly move to a neighbour; holes that become active are drawn anew, others keep their value.
+
+        Raises:
+            ValueError: If the space does not contain the recipe.
+        """
+        values = self.params(recipe)
+        movable = [hole for hole in self.holes if hole.name in values and hole.count() > 1]
+        if not movable:
+            return recipe
+        for _ in range(_ATTEMPTS):
+            hole = movable[int(rng.random() * len(movable))]
+            old = values[hole.name]
+            new = hole.neighbour(old, rng) if rng.random() < 0.7 else hole.sample(rng)
+            if same(new, old):
+                continue
+            changed = values | {hole.name: new}
+
+            def keep(each: Hole, changed: dict[str, Value] = changed) -> Value:
+                return changed[each.name] if each.name in changed else each.sample(rng)
+
+            try:
+                mutant = self._filled(keep)
+            except InvalidCombinationError:
+                continue
+            kept = {name: getattr(recipe, name) for name in ("task", "teacher", "seed", "threads")}
+            return mutant.model_copy(update=kept)
+        return recipe
+
+    def encode(self, recipe: Recipe) -> Encoding:
+        """The recipe as numbers with a mask of active holes; columns are ``holes``.
+
+        Raises:
+            ValueError: If the space does not contain the recipe.
+        """
+        values = self.params(recipe)
+        numbers = [hole.number(values[hole.name]) if hole.name in values else 0.0 for hole in self.holes]
+        return Encoding(np.array(numbers), np.array([hole.name in values for hole in self.holes]))
+
+    def size(self, part: str | None = None) -> float:
+        """How many recipes the space holds: an integer, or infinity where a real number is free.
+
+        Args:
+            part: Count only one top-level part, for example ``"student"``.
+        """
+        node = self._tree
+        if part is not None:
+            node = node.nodes[part] if isinstance(node, tree.Fields) and part in node.nodes else tree.Constant(None)
+        number = tree.count(node)
+        return number if math.isinf(number) else int(number)
+
+    def _filled(self, choose: tree.Choose) -> Recipe:
+        data = tree.fill(self._tree, choose)
+        try:
+            return Recipe.model_validate(data)
+        except ValidationError as error:
+            raise InvalidCombinationError(explain(error, data)) from None
+
+    def _search_epochs(self) -> int:
+        epochs = self.document.get("search_epochs")
+        if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
+            shown = "is missing" if epochs is None else f"{epochs!r} is not allowed"
+            raise UserError(
+                f"{self.source}: search_epochs: {shown}: a space gives the epochs of a whole search run, at least 1"
+            )
+        return epochs
+
+    def _check_every_option(self) -> None:
+        for hole in self.holes:
+            for value in hole.extremes():
+                decided = {**dict(self._decisions[hole.name]), hole.name: value}
+                self._check(decided)
+        self.sample(random.Random(0))
+
+    def _check(self, decided: Mapping[str, Value]) -> None:
+        data = tree.fill(self._tree, lambda each: decided[each.name] if each.name in decided else each.extremes()[0])
+        try:
+            Recipe.model_validate(data)
+        except ValidationError as error:
+            # Values may contradict each other (a value_error) in this combination though other combinations are sound.
+            if all(fault["type"] == "value_error" for fault in error.errors()):
+                return
+            raise UserError(f"{self.source}: {explain(error, data)}") from None
+
+
+def load_space(name: str, pins: Sequence[str] = ()) -> Space:
+    """A search space by name or path, with some of its holes pinned.
+
+    Args:
+        name: A space that comes with the project, one of the user's own, or a path to a YAML file.
+        pins: ``path=value`` each, such as ``student.width=0.5``; the value is read as YAML.
+
+    Raises:
+        UserError: If the space does not exist or is malformed, or a pin fits nothing.
+    """
+    path = find_yaml("search_spaces", "search space", name)
+    document: Any = parse_yaml(path)
+    for text in pins:
+        document = pin(document, text)
+    return Space(document, _shown(path, name))
+
+
+def pin(document: Mapping[str, Any], text: str) -> Any:
+    """The document with the value at a path set: a hole filled, a constant changed, a field added.
+
+    Below ``one_of`` the pin applies to every alternative; where it contradicts a constant that tells alternatives
+    apart (``student.family=resnet``), only those that agree are left.
+
+    Raises:
+        UserError: If the text is not ``path=value`` or its path does not lead anywhere.
+    """
+    path, separator, value = text.partition("=")
+    if not separator or not path.strip():
+        raise UserError(f"--set {text}: write path=value, for example student.width=0.5")
+    keys = path.strip().split(".")
+    if keys[0] not in (*Recipe.model_fields, *_OWN_FIELDS):
+        raise unknown(f"field in --set {text}:", keys[0], [*Recipe.model_fields, *_OWN_FIELDS])
+    pinned = _pinned(document, keys, parse_text(value, f"--set {text}"), inside=False)
+    if pinned is tree.ABSENT:
+        raise UserError(f"--set {text}: no alternative of the space fits")
+    return pinned
+
+
+def _pinned(node: Any, keys: Sequence[str], value: Any, *, inside: bool) -> Any:
+    """The node with a value set below it; ABSENT where the path does not lead there.
+
+    ``inside`` an alternative, a word that differs (``family``) means another alternative, not a change.
+    """
+    if isinstance(node, Mapping) and "one_of" in node:
+        tried = (_pinned(each, keys, value, inside=True) for each in node["one_of"])
+        left = [each for each in tried if each is not tree.ABSENT]
+        return tree.ABSENT if not left else left[0] if len(left) == 1 else {"one_of": left}
+    if isinstance(node, Mapping) and "optional" in node and keys:
+        return _pinned(node["optional"], keys, value, inside=inside)
+    if not keys:
+        other = inside and isinstance(node, str) and isinstance(value, str) and node != value
+        return tree.ABSENT if other else value
+    key, rest = keys[0], keys[1:]
+    if isinstance(node, list):
+        if not key.isdigit() or int(key) >= len(node):
+            return tree.ABSENT
+        child = _pinned(node[int(key)], rest, value, inside=inside)
+        return tree.ABSENT if child is tree.ABSENT else [*node[: int(key)], child, *node[int(key) + 1 :]]
+    if not isinstance(node, Mapping) or tree.is_hole(node):
+        return tree.ABSENT
+    if not rest and value is None:
+        return {name: data for name, data in node.items() if name != key}
+    child = _pinned(node.get(key, {}), rest, value, inside=inside)
+    return tree.ABSENT if child is tree.ABSENT else {**node, key: child}
+
+
+def _searched(recipe: Recipe) -> dict[str, Any]:
+    return {key: value for key, value in recipe.document().items() if key not in _FIXED_FIELDS}
+
+
+def _shown(path: Path, name: str) -> str:
+    return name if name.endswith((".yaml", ".yml")) else path.name

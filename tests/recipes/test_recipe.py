@@ -1,0 +1,82 @@
+"""One schema decides what a recipe may say; a mistake is one line with file, path, value and what is right."""
+
+import pytest
+
+from automl_kd.errors import UserError
+from automl_kd.recipes import Recipe, load_recipe
+
+RECIPE = {
+    "task": "digits",
+    "student": {"family": "mobilenet", "width": 0.5, "stages": [{"depth": 2, "kernel": 3, "expand": 4}]},
+    "distill": {"losses": {"kd": {"weight": 1.0, "temperature": {"schedule": "cosine", "start": 6, "end": 2}}}},
+    "train": {"epochs": 3},
+}
+
+
+def test_equal_recipes_have_equal_digests_whatever_the_order_and_the_defaults():
+    recipe = Recipe.model_validate(RECIPE)
+    reordered = Recipe.model_validate(dict(reversed(list(RECIPE.items()))) | {"seed": 0, "threads": 1})
+    assert recipe.digest() == reordered.digest()
+    assert recipe.digest() == Recipe.model_validate(recipe.document()).digest()
+    assert recipe.digest() != recipe.with_(seed=1).digest()
+
+
+def test_targets_are_decided_when_the_recipe_is_made():
+    assert Recipe.model_validate(RECIPE).distill.targets == "cache-fp32"
+    augmented = RECIPE | {"train": {"epochs": 3, "augment": ["crop"]}}
+    assert Recipe.model_validate(augmented).distill.targets == "live"
+    assert Recipe.model_validate(RECIPE).document()["distill"]["targets"] == "cache-fp32"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("student: {family: resnet, depht: 8}\ntrain: {epochs: 1}", ["student", "depht", "depth"]),
+        ("student: {family: vgg}\ntrain: {epochs: 1}", ["student", "vgg", "resnet"]),
+        ("student: {depth: 8}\ntrain: {epochs: 1}", ["student", "family", "missing"]),
+        ("student: {family: resnet}\ntrain: {epochs: 1}", ["student", "depth", "stages"]),
+        (
+            "student: {family: resnet, stages: [{depth: 0, channels: 4}]}\ntrain: {epochs: 1}",
+            ["student.stages.0.depth", "0"],
+        ),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 0}",
+            ["train.epochs", "0", "greater than or equal to 1"],
+        ),
+        ("student: {family: resnet, depth: 8}\ntrain: {}", ["train.epochs", "missing"]),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1, augment: [flop]}",
+            ["train.augment.0", "flop", "flip"],
+        ),
+        ("student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ntraim: {}", ["traim", "train"]),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ndistill: {losses: {kd: {weight: 1, temperature: 0}}}",
+            ["distill.losses.kd.temperature", "0", "greater than 0"],
+        ),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1, augment: [crop]}\ndistill: {targets: cache-fp16}",
+            ["targets", "live"],
+        ),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ndistill: {handover: {source: hint}}",
+            ["handover", "hint"],
+        ),
+        ("student: [", ["line"]),
+        ("- a\n- b", ["a list", "mapping"]),
+        ("", ["nothing", "mapping"]),
+    ],
+)
+def test_a_malformed_recipe_is_one_line(tmp_path, text, words):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in ("bad.yaml", *words):
+        assert word in message
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        load_recipe(tmp_path / "absent.yaml")
