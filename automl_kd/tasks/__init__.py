@@ -1,0 +1,32 @@
+"""What is learned: data in three splits, their metric, and how images reach a network."""
+
+from automl_kd.tasks._augment import augment, mixup
+from automl_kd.tasks._open import open_task, task_names
+from automl_kd.tasks._stored import locked, open_array, writing_array
+from automl_kd.tasks._task import Split, Task
+from automl_kd.tasks._teacher import (
+    CheckpointTeacher,
+    OnnxTeacher,
+    TeacherSpec,
+    TeacherTraining,
+    TrainedTeacher,
+    parse_teacher,
+)
+
+__all__ = [
+    "CheckpointTeacher",
+    "OnnxTeacher",
+    "Split",
+    "Task",
+    "TeacherSpec",
+    "TeacherTraining",
+    "TrainedTeacher",
+    "augment",
+    "locked",
+    "mixup",
+    "open_array",
+    "open_task",
+    "parse_teacher",
+    "task_names",
+    "writing_array",
+]

@@ -1,0 +1,28 @@
+"""The task file: where data come from, how they are split, and who teaches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from automl_kd.recipes._part import Part
+from automl_kd.tasks._digits import Digits
+from automl_kd.tasks._fashion_mnist import FashionMnist
+from automl_kd.tasks._image_folder import ImageFolder
+from automl_kd.tasks._npz import Npz
+from automl_kd.tasks._splits import Splits
+from automl_kd.tasks._teacher import TeacherSpec
+
+AnyData = Annotated[Digits | FashionMnist | ImageFolder | Npz, Field(discriminator="kind")]
+
+
+class TaskDocument(Part):
+    """What a task file holds. Relative paths start at the folder of the file."""
+
+    version: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1)]
+    data: AnyData
+    splits: Splits = Splits()
+    teacher: TeacherSpec | None = None
+    metric: Literal["accuracy"] = "accuracy"

@@ -1,0 +1,131 @@
+"""From a name or a task file to a task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from automl_kd.errors import UserError, unknown
+from automl_kd.recipes import TaskReference, parse_yaml, validate
+from automl_kd.tasks._built_in import BUILT_IN
+from automl_kd.tasks._document import TaskDocument
+from automl_kd.tasks._source import Source
+from automl_kd.tasks._splits import Splits, stratify
+from automl_kd.tasks._task import Split, Task, to_unit
+from automl_kd.tasks._teacher import relative_to
+
+_TEST_SHARE = 0.2
+
+
+def task_names() -> dict[str, str]:
+    """The built-in tasks, each with a line that says what it is."""
+    return {name: description for name, (description, _) in BUILT_IN.items()}
+
+
+def open_task(name: str, data: str | None = None) -> Task:
+    """Read a task's data and split them.
+
+    >>> open_task("digits").input_shape
+    (1, 8, 8)
+
+    Args:
+        name: A built-in task, or the path of a task file (``.yaml``).
+        data: File or folder to read instead of the one that the task names.
+
+    Raises:
+        UserError: If the task is unknown, its file has a mistake, or its data are missing, damaged or too few to split.
+    """
+    document, folder = _document(name)
+    part = document.data
+    if data is not None:
+        if "path" not in type(part).model_fields:
+            raise UserError(f"task {name} takes no data; leave {data} out")
+        part = part.model_copy(update={"path": str(Path(data).expanduser().absolute())})
+    try:
+        source = part.read(folder)
+        parts = _split(source, document.splits)
+    except UserError as error:
+        raise UserError(f"task {name}: {error}") from None
+    mean, std = _statistics(parts["train"].images)
+    shape = parts["train"].images.shape
+    sha256 = _digest(parts, mean, std, source.class_names, document.metric)
+    return Task(
+        name=document.name,
+        input_shape=(shape[1], shape[2], shape[3]),
+        class_names=source.class_names,
+        mean=mean,
+        std=std,
+        metric=document.metric,
+        sha256=sha256,
+        teacher=None if document.teacher is None else relative_to(folder, document.teacher),
+        reference=TaskReference(name=name, data=data, sha256=sha256),
+        **parts,
+    )
+
+
+def _document(name: str) -> tuple[TaskDocument, Path]:
+    if name.endswith((".yaml", ".yml")) or os.sep in name:
+        return validate(TaskDocument, parse_yaml(name), name), Path(name).parent
+    if name not in BUILT_IN:
+        raise unknown("task", name, BUILT_IN)
+    return BUILT_IN[name][1], Path()
+
+
+def _split(source: Source, splits: Splits) -> dict[str, Split]:
+    sizes: dict[str, float | None] = {"validation": splits.validation}
+    if source.test is None:
+        # With train given and test left out, test takes the rest; with neither it takes its usual share.
+        if splits.test is not None or splits.train is None:
+            sizes["test"] = splits.test or _TEST_SHARE
+    elif splits.test is not None:
+        raise UserError("splits.test: the data have a test set of their own; leave it out")
+    sizes["train"] = splits.train
+    if source.test is None and "test" not in sizes:
+        sizes["test"] = None
+    drawn = stratify(source.images.labels.numpy(), sizes, splits.seed, source.class_names)
+    parts = {
+        split: Split(source.images.images[indices], source.images.labels[indices])
+        for split, indices in ((split, torch.from_numpy(indices)) for split, indices in drawn.items())
+    }
+    return parts if source.test is None else {**parts, "test": source.test}
+
+
+def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    # Channel by channel: float64 copies of one channel fit where those of all images might not.
+    channels = [to_unit(images[:, channel]).double() for channel in range(images.shape[1])]
+    means = (float(channel.mean()) for channel in channels)
+    deviations = (float(channel.std(correction=0)) for channel in channels)
+    # A constant channel carries nothing and must not be divided by zero.
+    return tuple(map(_six_digits, means)), tuple(_six_digits(deviation) or 1.0 for deviation in deviations)
+
+
+def _six_digits(value: float) -> float:
+    # The last digits of a sum depend on the number of threads; the hash of the task must not.
+    return float(f"{value:.6g}")
+
+
+def _digest(
+    parts: dict[str, Split],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    class_names: tuple[str, ...],
+    metric: str,
+) -> str:
+    header = {"classes": class_names, "mean": mean, "std": std, "metric": metric}
+    hashed = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, tensor in _tensors(parts):
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hashed.update(tensor.contiguous().view(torch.uint8).numpy().data)
+    return hashed.hexdigest()
+
+
+def _tensors(parts: dict[str, Split]) -> Iterator[tuple[str, Tensor]]:
+    for name, split in sorted(parts.items()):
+        yield f"{name}.images", split.images
+        yield f"{name}.labels", split.labels

@@ -1,0 +1,73 @@
+"""A task: images with labels in three splits, and how they reach a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from automl_kd.recipes import TaskReference
+from automl_kd.tasks._teacher import TeacherSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images (N, C, H, W), uint8 or float32 as stored, and labels (N,), int64 from 0 to classes - 1."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is learned.
+
+    A search reads ``train`` and ``validation``; ``test`` is read once, by final picks and their teacher.
+
+    Attributes:
+        name: Its name in tables and reports.
+        input_shape: Channels, height, width of an image.
+        class_names: One name a class, in the order of the labels.
+        train: What students learn from.
+        validation: What a search compares students by.
+        test: What final results are stated on.
+        mean: Mean of the training images by channel, uint8 images scaled to [0, 1].
+        std: Their standard deviation by channel, in the same units.
+        metric: ``"accuracy"``, the share of images whose largest logit is that of the label.
+        sha256: Hash of all that makes results comparable: the splits, the normalisation, class names and metric.
+        teacher: What the task says of its teacher, if anything.
+        reference: What a recipe writes to name this task.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    metric: str
+    sha256: str
+    teacher: TeacherSpec | None
+    reference: TaskReference
+
+    @property
+    def classes(self) -> int:
+        """Number of logits."""
+        return len(self.class_names)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Stored images (B, C, H, W) to float32 of zero mean and unit variance by channel, on the same device."""
+        mean = torch.tensor(self.mean, device=images.device).view(-1, 1, 1)
+        std = torch.tensor(self.std, device=images.device).view(-1, 1, 1)
+        return (to_unit(images) - mean) / std
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Images as float32, uint8 scaled to [0, 1]."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
