@@ -1,0 +1,23 @@
+"""Distillation: one student trained by one recipe, up to an epoch, from a checkpoint."""
+
+from automl_kd.distillation.checkpoint import Checkpoint
+from automl_kd.distillation.evaluation import Evaluation, evaluate
+from automl_kd.distillation.history import Diverged
+from automl_kd.distillation.loop import Outcome, distill
+from automl_kd.distillation.losses import CONTRACTS, Contract
+from automl_kd.distillation.wiring import Pair, Term, Wiring, wire
+
+__all__ = [
+    "CONTRACTS",
+    "Checkpoint",
+    "Contract",
+    "Diverged",
+    "Evaluation",
+    "Outcome",
+    "Pair",
+    "Term",
+    "Wiring",
+    "distill",
+    "evaluate",
+    "wire",
+]

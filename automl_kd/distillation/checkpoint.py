@@ -1,0 +1,82 @@
+"""The whole state of a run in one file that holds no code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from automl_kd.errors import UserError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run between two steps.
+
+    Attributes:
+        identity: What must agree for the run to go on: recipe, task, teacher and length of the schedule.
+        step: Steps taken since the start.
+        student: Its state dict.
+        adapters: State dict of the adapters.
+        optimizer: State dict of the optimizer.
+        rng: State of torch's CPU generator, uint8.
+        cuda_rng: State of the CUDA generator, or None where there was none.
+        losses: Every loss by name, in the epoch under way or, between epochs, the last: ``steps`` (n,) int64 and
+            ``values`` (n,).
+        seconds: Time spent in training.
+    """
+
+    identity: dict[str, str]
+    step: int
+    student: dict[str, Any]
+    adapters: dict[str, Any]
+    optimizer: dict[str, Any]
+    rng: Tensor
+    cuda_rng: Tensor | None
+    losses: dict[str, dict[str, Tensor]]
+    seconds: float
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write atomically: whoever reads ``path`` sees the old state or the new one, also after a loss of power."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # Not asdict: it would copy every tensor.
+            torch.save(vars(checkpoint), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path, identity: Mapping[str, str], device: torch.device) -> Checkpoint:
+    """Read a checkpoint of the run that ``identity`` describes.
+
+    Raises:
+        UserError: If the file cannot be read, or belongs to another run.
+    """
+    try:
+        checkpoint = Checkpoint(**torch.load(path, map_location=device, weights_only=True))
+    except Exception as error:  # torch.load raises a type of its own for each way to be damaged
+        raise UserError(
+            f"checkpoint {path}: cannot be read ({type(error).__name__}); delete it to start afresh"
+        ) from error
+    for name, expected in identity.items():
+        found = checkpoint.identity.get(name)
+        if found != expected:
+            raise UserError(
+                f"checkpoint {path}: belongs to another run, its {name} is {found} and should be {expected};"
+                " use another path, or delete it to start afresh"
+            )
+    return checkpoint

@@ -1,0 +1,128 @@
+"""Train one student by one recipe, from where a checkpoint left it up to an epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from automl_kd.distillation.checkpoint import load, save
+from automl_kd.distillation.evaluation import evaluate
+from automl_kd.distillation.randomness import seeded
+from automl_kd.distillation.run import Run
+from automl_kd.distillation.wiring import wire
+from automl_kd.errors import Interrupted, UserError
+from automl_kd.recipes import Recipe
+from automl_kd.students import StudentModule
+from automl_kd.tasks import Task
+from automl_kd.teachers import Teacher
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A student as training left it.
+
+    Attributes:
+        student: In evaluation mode, on the device of the training.
+        epoch: Epochs trained since the start, those before a checkpoint included.
+        step: Steps, likewise.
+        accuracy: On the search-validation split, in [0, 1].
+        losses: Unweighted mean of each loss over the last epoch.
+        seconds: Spent in training since the start, without evaluation and files.
+        finished: Whether the schedule is at its end.
+    """
+
+    student: StudentModule
+    epoch: int
+    step: int
+    accuracy: float
+    losses: dict[str, float]
+    seconds: float
+    finished: bool
+
+
+def distill(
+    recipe: Recipe,
+    task: Task,
+    teacher: Teacher | None,
+    *,
+    total_epochs: int | None = None,
+    until: int | None = None,
+    checkpoint: Path | None = None,
+    device: str = "auto",
+    cache: Path | None = None,
+    on_epoch: Callable[[int, float | None], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Outcome:
+    """Train a student.
+
+    Equal arguments give equal weights, bit by bit, on one machine with an equal number of torch threads, whether the
+    run goes through or stops and resumes at any step. The caller's random state is left as it was.
+
+    Args:
+        recipe: What to train and how.
+        task: What to train on. The test split is not read.
+        teacher: Needed if the recipe listens to one; else it may be None.
+        total_epochs: Length of the schedule, by default ``train.epochs``.
+        until: The epoch to train to now, by default ``total_epochs``: a run stopped early is a prefix of the full one.
+        checkpoint: The file to resume from, if it exists, and to write the state to at the end.
+        device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
+        cache: Where outputs of the teacher are kept if the recipe's targets are cached; by default in the user's cache.
+        on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
+        should_stop: Asked before every step; if true, the state is written and the run ends.
+
+    Raises:
+        UserError: If the recipe does not fit student, task or teacher, or the checkpoint belongs to another run.
+        Diverged: If a loss or a weight became infinite or not a number; at the latest when that epoch ends.
+        Interrupted: If ``should_stop`` said so.
+        ValueError: If ``until`` is not in 1..total_epochs.
+    """
+    total_epochs = recipe.train.epochs if total_epochs is None else total_epochs
+    until = total_epochs if until is None else until
+    if not 1 <= until <= total_epochs:
+        raise ValueError(f"until is {until}: should be from 1 to total_epochs, {total_epochs}")
+    place = _resolve(device)
+    wiring = wire(recipe, task.input_shape, task.classes, teacher)
+    listened = teacher if recipe.distill.listens() else None
+    with seeded(recipe.seed, place), Run(recipe, task, listened, wiring, total_epochs, place, cache) as run:
+        if checkpoint is not None and checkpoint.exists():
+            run.restore(load(checkpoint, run.identity, place))
+        while run.epoch < until:
+            started = time.perf_counter()
+            whole = run.train_epoch(should_stop)
+            run.seconds += time.perf_counter() - started
+            if not whole:
+                if checkpoint is not None:
+                    save(run.state(), checkpoint)
+                raise Interrupted(f"training stopped at step {run.step} of epoch {run.epoch + 1}")
+            if on_epoch is not None and run.epoch < until:
+                on_epoch(run.epoch, None)
+        if checkpoint is not None:
+            save(run.state(), checkpoint)
+        accuracy = evaluate(run.student, task, task.validation, place).accuracy
+        if on_epoch is not None:
+            on_epoch(run.epoch, accuracy)
+    return Outcome(
+        student=run.student.eval(),
+        epoch=run.epoch,
+        step=run.step,
+        accuracy=accuracy,
+        losses=run.history.means(),
+        seconds=run.seconds,
+        finished=run.epoch == total_epochs,
+    )
+
+
+def _resolve(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"device {device!r} does not exist: should be auto, cpu or cuda") from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {device!r}: this machine has no CUDA; use cpu, or auto")
+    return place

@@ -1,0 +1,22 @@
+"""Precision and sizes that the losses share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def full_precision(tensor: Tensor) -> Tensor:
+    """Half precision to float32, in which every loss is computed; float32 and float64 as they are."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def pool_to_common(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Feature maps (B, C, H, W) average-pooled to the smaller height and width of the two."""
+    size = (min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3]))
+    return _pool(student, size), _pool(teacher, size)
+
+
+def _pool(features: Tensor, size: tuple[int, int]) -> Tensor:
+    return features if features.shape[2:] == size else functional.adaptive_avg_pool2d(features, size)

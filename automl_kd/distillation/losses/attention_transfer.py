@@ -1,0 +1,45 @@
+"""Spatial attention (Zagoruyko & Komodakis 2017, arXiv:1612.03928)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.recipes import AttentionTransfer
+
+
+def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over (B, HW) of (Q_s - Q_t)², where Q is the L2-normalised mean over the channels of the squared map.
+
+    This is the form of the authors' code and of RepDistiller's ``Attention`` with p = 2; the paper writes the norm of
+    the difference without the square. Where sizes differ the larger *feature* is pooled, before it is squared. Channel
+    counts need not agree. A map of zeros has Q = 0, a finite loss and a gradient of 0.
+
+    Args:
+        student: Map (B, C, H, W).
+        teacher: Map (B, C', H', W').
+
+    Returns:
+        A scalar in [0, 2 / HW].
+    """
+    student, teacher = pool_to_common(full_precision(student), full_precision(teacher))
+    return functional.mse_loss(_attention(student), _attention(teacher))
+
+
+def _attention(features: Tensor) -> Tensor:
+    return functional.normalize(features.square().mean(dim=1).flatten(1))
+
+
+def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
+    return attention_transfer(student, teacher)
+
+
+CONTRACT = Contract(
+    inputs="maps",
+    parameters=False,
+    zero_at_identity=True,
+    paper="Zagoruyko & Komodakis 2017, arXiv:1612.03928",
+    compare=_compare,
+)

@@ -1,0 +1,53 @@
+"""What changes over a run, as pure functions of progress: 0 at the first step, towards 1 at the end of the schedule.
+
+Progress counts over the whole schedule and not up to where a run is stopped, so a run that is stopped early is a prefix
+of the full one.
+"""
+
+from __future__ import annotations
+
+import math
+
+from automl_kd.recipes import HandOver, Loss, TemperatureSchedule, Train, WeightSchedule
+
+
+def temperature(spec: float | TemperatureSchedule, progress: float) -> float:
+    """The temperature at ``progress`` in [0, 1]."""
+    if isinstance(spec, TemperatureSchedule):
+        return _between(spec.schedule, spec.start, spec.end, progress)
+    return spec
+
+
+def weight(loss: Loss, progress: float) -> float:
+    """The weight of a loss at ``progress`` in [0, 1]: 0 from the fraction ``until`` on."""
+    if loss.until is not None and loss.until < 1 and progress >= loss.until:
+        return 0.0
+    if isinstance(loss.weight, WeightSchedule):
+        return _between(loss.weight.schedule, loss.weight.start, loss.weight.end, progress)
+    return loss.weight
+
+
+def handed_over(handover: HandOver, progress: float) -> float:
+    """The share in [0, 1] that has moved from source to target: 0 up to ``start``, 1 from ``end`` on.
+
+    The source's weight is multiplied by 1 - share, the target's by share.
+    """
+    inside = (progress - handover.start) / (handover.end - handover.start)
+    return _between(handover.schedule, 0.0, 1.0, min(max(inside, 0.0), 1.0))
+
+
+def learning_rate(train: Train, progress: float) -> float:
+    """The learning rate at ``progress`` in [0, 1]: linear from 0 over ``warmup``, then half a cosine down to 0.
+
+    The annealing is that of SGDR without restarts (Loshchilov & Hutter 2017, arXiv:1608.03983).
+    """
+    if progress < train.warmup:
+        return train.optimizer.lr * progress / train.warmup
+    return _between("cosine", train.optimizer.lr, 0.0, (progress - train.warmup) / (1 - train.warmup))
+
+
+def _between(kind: str, start: float, end: float, progress: float) -> float:
+    if kind == "constant":
+        return start
+    moved = progress if kind == "linear" else (1 - math.cos(math.pi * progress)) / 2
+    return start + (end - start) * moved
