@@ -78,17 +78,15 @@ def _document(name: str) -> tuple[TaskDocument, Path]:
 
 
 def _split(source: Source, splits: Splits) -> dict[str, Split]:
-    sizes: dict[str, float | None] = {"validation": splits.validation}
-    if source.test is None:
-        # With train given and test left out, test takes the rest; with neither it takes its usual share.
-        if splits.test is not None or splits.train is None:
-            sizes["test"] = splits.test or _TEST_SHARE
-    elif splits.test is not None:
-        raise UserError("splits.test: the data have a test set of their own; leave it out")
-    sizes["train"] = splits.train
-    if source.test is None and "test" not in sizes:
-        sizes["test"] = None
-    drawn = stratify(source.images.labels.numpy(), sizes, splits.seed, source.class_names)
+    sizes = {"validation": splits.validation, "train": splits.train, "test": splits.test}
+    if source.test is not None:
+        if splits.test is not None:
+            raise UserError("splits.test: the data have a test set of their own; leave it out")
+        del sizes["test"]
+    elif splits.train is None and splits.test is None:
+        sizes["test"] = _TEST_SHARE
+    rest_last = dict(sorted(sizes.items(), key=lambda item: item[1] is None))
+    drawn = stratify(source.images.labels.numpy(), rest_last, splits.seed, source.class_names)
     parts = {
         split: Split(source.images.images[indices], source.images.labels[indices])
         for split, indices in ((split, torch.from_numpy(indices)) for split, indices in drawn.items())

@@ -28,8 +28,8 @@ Size = Annotated[float, Field(gt=0, strict=True), AfterValidator(_share_or_count
 class Splits(Part):
     """Sizes of the splits and the seed that draws them.
 
-    ``train`` left out takes what the others leave. ``test`` belongs to data without a test set of its own and is then
-    a fifth unless said otherwise.
+    ``test`` is only for data without a test set of their own. Of ``train`` and ``test``, the one left out takes what
+    the others leave; with both left out, test is a fifth.
     """
 
     train: Size | None = None

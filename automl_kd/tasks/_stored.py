@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from automl_kd.errors import UserError
 from automl_kd.recipes import write_text
 
 
@@ -31,8 +34,16 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[NDArray[Any]]:
-    """An array to fill; when the block ends without an error it appears under ``path``, beside its checksum."""
+    """An array to fill; when the block ends without an error it appears under ``path``, beside its checksum.
+
+    Raises:
+        UserError: If the disk has no room for it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Asked beforehand, because a full disk kills a process that writes to a mapping.
+    needed, free = math.prod(shape) * np.dtype(dtype).itemsize, shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise UserError(f"{path.parent}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; set AUTOML_KD_CACHE")
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(descriptor)
     temporary = Path(name)

@@ -73,12 +73,10 @@ def cached_outputs(
             raise unknown("teacher stage", stage, teacher.stage_names())
     paths = {name: folder / f"{_key(teacher, task, name, dtype)}.npy" for name in (_LOGITS, *stages)}
     with locked(folder / f"{teacher.sha256}.lock"):
-        arrays = {name: open_array(path) for name, path in paths.items()}
-        missing = {name: paths[name] for name, array in arrays.items() if array is None}
+        missing = {name: path for name, path in paths.items() if open_array(path) is None}
         if missing:
             _compute(teacher, task, missing, _TYPES[dtype])
-            arrays |= {name: open_array(path) for name, path in missing.items()}
-    return CachedOutputs({name: array for name, array in arrays.items() if array is not None})
+        return CachedOutputs({name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in paths.items()})
 
 
 def _key(teacher: Teacher, task: Task, name: str, dtype: str) -> str:

@@ -57,5 +57,7 @@ class Teacher(ABC):
 
     def feature_shapes(self) -> dict[str, Shape]:
         """Channels, height, width of every stage's map, seen on one batch of two."""
+        if not self.stage_names():
+            return {}
         maps = self.outputs(torch.zeros(2, *self.input_shape, device=self.device), self.stage_names()).maps
         return {stage: (features.shape[1], features.shape[2], features.shape[3]) for stage, features in maps.items()}
