@@ -1,0 +1,41 @@
+"""The decisions of a search, pure: plain data in, plain data out, no clock, no disk, no torch."""
+
+from automl_kd.controller._budget import PickPlan, Split, pick_seconds, plan_picks, split
+from automl_kd.controller._pareto import (
+    Point,
+    crowding_distances,
+    dominates,
+    hypervolume,
+    knee,
+    non_dominated_ranks,
+    pareto_front,
+    ranking,
+)
+from automl_kd.controller._picks import PLAIN_KD, choose_picks, no_distillation, plain_kd
+from automl_kd.controller._rungs import Standing, hopeless, promotion, rung_epochs
+from automl_kd.controller._statistics import paired_difference
+
+__all__ = [
+    "PLAIN_KD",
+    "PickPlan",
+    "Point",
+    "Split",
+    "Standing",
+    "choose_picks",
+    "crowding_distances",
+    "dominates",
+    "hopeless",
+    "hypervolume",
+    "knee",
+    "no_distillation",
+    "non_dominated_ranks",
+    "paired_difference",
+    "pareto_front",
+    "pick_seconds",
+    "plain_kd",
+    "plan_picks",
+    "promotion",
+    "ranking",
+    "rung_epochs",
+    "split",
+]

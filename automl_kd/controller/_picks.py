@@ -1,0 +1,60 @@
+"""Which points of the front are distilled in full, and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_kd.controller._pareto import Point, knee, pareto_front
+from automl_kd.recipes import Recipe
+
+PLAIN_KD = ((2.0, 0.5), (4.0, 0.9), (8.0, 0.9))
+"""Temperature and weight of the plain-KD candidates; the task loss weighs the rest."""
+
+
+def choose_picks(points: Sequence[Point], count: int) -> list[Point]:
+    """Picks that cover the front, in the order in which they are worth training.
+
+    The knee first, then the most accurate, then the fastest, then always the point farthest from those chosen.
+
+    Args:
+        points: Candidates at the top rung.
+        count: How many picks at most.
+    """
+    front = pareto_front(points)
+    if not front:
+        return []
+    chosen = list(dict.fromkeys([knee(front), front[-1], front[0]]))
+    accuracy = np.array([point.accuracy for point in front])
+    latency = np.log(np.maximum([point.latency_ms for point in front], 1e-9))
+    spots = np.stack([_unit(accuracy), _unit(latency)], axis=1)
+    while len(chosen) < min(count, len(front)):
+        taken = [front.index(point) for point in chosen]
+        gaps = np.linalg.norm(spots[:, None] - spots[None, taken], axis=2).min(axis=1)
+        gaps[taken] = -1
+        chosen.append(front[int(np.argmax(gaps))])
+    return chosen[:count]
+
+
+def no_distillation(recipe: Recipe) -> Recipe:
+    """The arm that shares training, epochs and seed, and never hears the teacher."""
+    return _with_losses(recipe, {"task": {"weight": 1.0}})
+
+
+def plain_kd(recipe: Recipe, temperature: float, weight: float) -> Recipe:
+    """The arm that shares training, epochs and seed, with soft targets alone."""
+    losses = {"task": {"weight": round(1 - weight, 6)}, "kd": {"weight": weight, "temperature": temperature}}
+    return _with_losses(recipe, losses)
+
+
+def _with_losses(recipe: Recipe, losses: dict[str, Any]) -> Recipe:
+    kept = {"targets": recipe.distill.targets, "balance": recipe.distill.balance}
+    return recipe.with_(distill=kept | {"losses": losses})
+
+
+def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    span = float(values.max() - values.min())
+    return (values - values.min()) / (span or 1.0)

@@ -1,0 +1,95 @@
+"""Successive halving over accuracy and latency: who goes on, who waits, who can no longer win."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from automl_kd.controller._pareto import Point, non_dominated_ranks, ranking
+
+REDUCTION = 3
+"""One in three goes on (asynchronous successive halving, Li et al. 2020, arXiv:1810.05934)."""
+
+
+def rung_epochs(search_epochs: int) -> tuple[int, ...]:
+    """The epochs at which candidates are compared: ``search_epochs`` and its thirds down to a single epoch.
+
+    >>> rung_epochs(9)
+    (1, 3, 9)
+    """
+    epochs = [search_epochs]
+    while epochs[-1] >= REDUCTION:
+        epochs.append(epochs[-1] // REDUCTION)
+    return tuple(sorted(set(epochs)))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a candidate stands.
+
+    Attributes:
+        trial: Its number.
+        latency_ms: Its price.
+        accuracies: Accuracy by rung, for the rungs it has reached (0 is the lowest).
+        waiting: Paused at its highest rung; false while it trains or when it has ended.
+    """
+
+    trial: int
+    latency_ms: float
+    accuracies: Mapping[int, float]
+    waiting: bool
+
+    @property
+    def rung(self) -> int:
+        """The highest rung reached, -1 before the first."""
+        return max(self.accuracies, default=-1)
+
+
+def promotion(standings: Sequence[Standing], rungs: int, *, drain: bool = False) -> int | None:
+    """The trial that should go on now, or None where a new candidate is worth more.
+
+    Of the candidates that reached a rung the best third (by non-dominated rank, then by how alone they stand) may go
+    on; the highest rung is looked at first, so that the front fills early.
+
+    Args:
+        standings: All candidates that were not screened or failed.
+        rungs: Number of rungs.
+        drain: Little time is left: finish the best that wait, whatever their share.
+    """
+    for rung in reversed(range(rungs - 1)):
+        arrived = [each for each in standings if rung in each.accuracies]
+        if not arrived:
+            continue
+        order = ranking(_points(arrived, rung))
+        places = len(arrived) if drain else len(arrived) // REDUCTION
+        for index in order[:places]:
+            if arrived[index].waiting and arrived[index].rung == rung:
+                return arrived[index].trial
+    return None
+
+
+def hopeless(standings: Sequence[Standing], rungs: int, expected: int) -> list[int]:
+    """Waiting trials that can no longer be promoted, however the trials still to come turn out.
+
+    A rank never falls as candidates arrive, so a trial is out once as many stand strictly before it as its rung
+    will ever let through.
+
+    Args:
+        standings: All candidates that were not screened or failed.
+        rungs: Number of rungs.
+        expected: The most candidates that the budget can still bring to the lowest rung, in total.
+    """
+    out: list[int] = []
+    for rung in range(rungs - 1):
+        arrived = [each for each in standings if rung in each.accuracies]
+        places = max(1, max(expected, len(arrived)) // REDUCTION ** (rung + 1))
+        ranks = non_dominated_ranks(_points(arrived, rung))
+        for each, rank in zip(arrived, ranks, strict=True):
+            ahead = sum(other < rank for other in ranks)
+            if each.waiting and each.rung == rung and ahead >= places:
+                out.append(each.trial)
+    return out
+
+
+def _points(standings: Sequence[Standing], rung: int) -> list[Point]:
+    return [Point(each.trial, each.accuracies[rung], each.latency_ms) for each in standings]

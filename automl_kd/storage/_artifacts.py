@@ -1,0 +1,75 @@
+"""Files by the hash of their content, also as Optuna's dashboard wants to read them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+
+class ArtifactStore:
+    """A content-addressed folder; implements Optuna's artifact store protocol.
+
+    Optuna names artifacts itself, so ``names/`` maps its names to hashes; equal content is stored once.
+
+    Args:
+        folder: Where the files live.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._content = folder / "content"
+        self._names = folder / "names"
+        for each in (self._content, self._names):
+            each.mkdir(parents=True, exist_ok=True)
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """The content of an artifact.
+
+        Raises:
+            ArtifactNotFound: If there is none of this name.
+        """
+        try:
+            return (self._content / (self._names / artifact_id).read_text()).open("rb")
+        except FileNotFoundError as error:
+            raise ArtifactNotFound(f"no artifact {artifact_id}") from error
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Store content under a name."""
+        handle, temporary = tempfile.mkstemp(dir=self._content, prefix=".")
+        sha = hashlib.sha256()
+        with os.fdopen(handle, "wb") as file:
+            while chunk := content_body.read(1 << 20):
+                sha.update(chunk)
+                file.write(chunk)
+        os.replace(temporary, self._content / sha.hexdigest())
+        (self._names / artifact_id).write_text(sha.hexdigest())
+
+    def remove(self, artifact_id: str) -> None:
+        """Forget a name, and its content when no other name has it.
+
+        Raises:
+            ArtifactNotFound: If there is none of this name.
+        """
+        try:
+            sha = (self._names / artifact_id).read_text()
+        except FileNotFoundError as error:
+            raise ArtifactNotFound(f"no artifact {artifact_id}") from error
+        (self._names / artifact_id).unlink()
+        if not any(name.read_text() == sha for name in self._names.iterdir()):
+            (self._content / sha).unlink(missing_ok=True)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes left on the disk that holds a folder."""
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    return shutil.disk_usage(existing).free

@@ -1,0 +1,191 @@
+"""The decisions of a search hold as properties, and at the values that can be worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl_kd.controller import (
+    PickPlan,
+    Point,
+    Standing,
+    choose_picks,
+    dominates,
+    hopeless,
+    hypervolume,
+    knee,
+    no_distillation,
+    non_dominated_ranks,
+    paired_difference,
+    pareto_front,
+    pick_seconds,
+    plain_kd,
+    plan_picks,
+    promotion,
+    ranking,
+    rung_epochs,
+    split,
+)
+from automl_kd.recipes import Recipe
+
+coordinates = st.tuples(st.integers(0, 6), st.integers(1, 6))
+clouds = st.lists(coordinates, min_size=1, max_size=25).map(
+    lambda pairs: [Point(number, accuracy / 6, float(ms)) for number, (accuracy, ms) in enumerate(pairs)]
+)
+
+
+def ranks_by_definition(points):
+    left, ranks, rank = set(range(len(points))), {}, 0
+    while left:
+        best = {i for i in left if not any(dominates(points[j], points[i]) for j in left)}
+        ranks |= dict.fromkeys(best, rank)
+        left -= best
+        rank += 1
+    return [ranks[index] for index in range(len(points))]
+
+
+@given(clouds)
+def test_ranks_are_those_of_the_definition(points):
+    assert non_dominated_ranks(points) == ranks_by_definition(points)
+
+
+@given(clouds, coordinates)
+def test_a_rank_never_falls_when_a_candidate_arrives(points, newcomer):
+    more = [*points, Point(99, newcomer[0] / 6, float(newcomer[1]))]
+    assert all(new >= old for old, new in zip(non_dominated_ranks(points), non_dominated_ranks(more), strict=False))
+
+
+@given(clouds)
+def test_the_front_is_what_nothing_dominates(points):
+    front = pareto_front(points)
+    assert not any(dominates(other, point) for point in front for other in points)
+    for point in points:
+        assert any(
+            dominates(f, point) or (f.accuracy, f.latency_ms) == (point.accuracy, point.latency_ms) for f in front
+        )
+
+
+@given(clouds)
+def test_the_ranking_is_a_permutation_ordered_by_rank(points):
+    order, ranks = ranking(points), non_dominated_ranks(points)
+    assert sorted(order) == list(range(len(points)))
+    assert [ranks[index] for index in order] == sorted(ranks)
+
+
+@given(clouds)
+def test_hypervolume_counts_grid_cells(points):
+    cells = sum(
+        any(p.accuracy * 6 >= a + 1 - 1e-9 and p.latency_ms <= ms for p in points)
+        for a in range(6)
+        for ms in range(1, 7)
+    )
+    assert hypervolume(points, accuracy=0.0, latency_ms=7.0) == pytest.approx(cells / 6)
+
+
+def test_the_knee_is_the_bend():
+    front = [Point(0, 0.5, 1.0), Point(1, 0.88, 1.5), Point(2, 0.9, 4.0), Point(3, 0.91, 16.0)]
+    assert knee(front).trial == 1
+    assert knee(front[:1]).trial == 0
+    assert knee(front[:2]).trial == 1
+
+
+def test_picks_start_at_the_knee_and_cover_the_front():
+    front = [Point(n, 1 - 0.5**n, 2.0**n) for n in range(9)]
+    dominated = [Point(20, 0.1, 300.0)]
+    picks = choose_picks(front + dominated, 5)
+    assert len({pick.trial for pick in picks}) == 5
+    assert picks[0] == knee(front)
+    assert {front[0], front[-1]} <= set(picks)
+    assert choose_picks([], 5) == []
+    assert len(choose_picks(front, 100)) == 9
+
+
+def test_rungs_are_thirds_of_the_whole():
+    assert rung_epochs(9) == (1, 3, 9)
+    assert rung_epochs(1) == (1,)
+    assert rung_epochs(27) == (1, 3, 9, 27)
+    assert rung_epochs(8) == (2, 8)
+
+
+def waiting(trial, accuracy, latency=1.0, rung=0):
+    return Standing(trial, latency, dict.fromkeys(range(rung + 1), accuracy), True)
+
+
+def test_the_best_third_goes_on_and_no_more():
+    standings = [waiting(0, 0.5), waiting(1, 0.9), waiting(2, 0.7)]
+    assert promotion(standings[:2], 3) is None
+    assert promotion(standings, 3) == 1
+    moved = [standings[0], Standing(1, 1.0, {0: 0.9, 1: 0.95}, True), standings[2]]
+    assert promotion(moved, 3) is None
+    assert promotion(moved, 3, drain=True) == 1
+
+
+def test_draining_finishes_the_highest_rung_first():
+    standings = [waiting(0, 0.9), waiting(1, 0.5, rung=1)]
+    assert promotion(standings, 3) is None
+    assert promotion(standings, 3, drain=True) == 1
+
+
+def test_running_and_finished_trials_are_not_promoted():
+    running = [Standing(n, 1.0, {0: 0.5 + n / 10}, False) for n in range(4)]
+    assert promotion(running, 3, drain=True) is None
+
+
+def test_hopeless_trials_stay_so():
+    standings = [waiting(n, 0.9 - n / 100, 1.0 + n) for n in range(10)]
+    assert hopeless(standings, 3, expected=3000) == []
+    out = hopeless(standings, 3, expected=10)
+    assert out
+    assert 0 not in out
+    late = [*standings, waiting(10, 0.99, 0.5)]
+    assert set(out) <= set(hopeless(late, 3, expected=10))
+
+
+@given(st.floats(1, 1e6), st.floats(0, 1e6), st.none() | st.floats(0, 1e6))
+def test_a_split_adds_up_and_leaves_the_search_the_most(budget, teacher, wanted):
+    parts = split(budget, teacher, wanted)
+    assert min(parts.search, parts.picks) >= 0
+    assert parts.search >= parts.picks
+    assert parts.search + parts.picks == pytest.approx(max(0, budget - teacher))
+
+
+@given(st.integers(1, 9), st.floats(0.1, 100), st.floats(0, 5000), st.integers(1, 16))
+def test_a_pick_plan_fits_its_time_or_is_the_smallest(front, per_run, seconds, workers):
+    plan = plan_picks(front, per_run, seconds, workers, 3)
+    assert 1 <= plan.picks <= min(front, 5)
+    smallest = PickPlan(1, 1, False)
+    assert plan == smallest or pick_seconds(plan, per_run, workers, 3) <= seconds
+    richer = plan_picks(front, per_run, seconds * 2, workers, 3)
+    assert richer.picks * richer.runs(3) >= plan.picks * plan.runs(3)
+
+
+def test_arms_share_everything_but_the_teacher():
+    recipe = Recipe.model_validate(
+        {
+            "task": "digits",
+            "seed": 5,
+            "student": {"family": "resnet", "depth": 8},
+            "distill": {"losses": {"hint": {"weight": 1}, "kd": {"weight": 2}}, "handover": {}},
+            "train": {"epochs": 7, "augment": ["crop"]},
+        }
+    )
+    for arm in (no_distillation(recipe), plain_kd(recipe, 4.0, 0.9)):
+        assert (arm.train, arm.student, arm.seed) == (recipe.train, recipe.student, recipe.seed)
+        assert arm.distill.losses.hint is None
+        assert arm.distill.handover is None
+    assert not no_distillation(recipe).distill.listens()
+    assert plain_kd(recipe, 4.0, 0.9).distill.losses.kd.temperature == 4.0
+
+
+def test_the_paired_interval_covers_the_truth_at_its_rate():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for repeat in range(60):
+        theirs = rng.random((2, 300)) < 0.80
+        ours = np.where(rng.random((2, 300)) < 0.25, rng.random((2, 300)) < 0.84, theirs)
+        truth = 0.25 * (0.84 - 0.80)
+        result = paired_difference(ours, theirs, draws=300, seed=repeat)
+        covered += result["low"] <= truth <= result["high"]
+    assert covered >= 50
+    same = paired_difference(theirs, theirs)
+    assert (same["difference"], same["low"], same["high"]) == (0, 0, 0)
