@@ -1,0 +1,117 @@
+"""What a worker can be asked to do, and what it answers: plain data, so that it crosses processes and machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_kd.tasks import TeacherSpec
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all jobs of a study share; every worker opens it once.
+
+    Attributes:
+        task: Name or path of the task.
+        data: Data given instead of the task's own.
+        data_sha256: Hash of the data; a worker that finds others refuses to work.
+        teacher: Where the teacher is, None for one that was trained here and is kept by its hash.
+        teacher_sha256: Hash of the teacher.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    task: str
+    data: str | None
+    data_sha256: str
+    teacher: TeacherSpec | None
+    teacher_sha256: str
+    device: str
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train a student up to an epoch, from its checkpoint where there is one.
+
+    Attributes:
+        recipe: The recipe as plain data.
+        total_epochs: Length of the schedule.
+        until: The epoch to train to now.
+        checkpoint: Where the whole state is kept between jobs.
+        weights: Where the student's weights go once the schedule is at its end.
+        seconds: Time after which the job stops by itself, state saved.
+    """
+
+    recipe: dict[str, Any]
+    total_epochs: int
+    until: int
+    checkpoint: Path
+    weights: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Read the test split with a trained student.
+
+    Attributes:
+        recipe: The student's recipe as plain data.
+        weights: The student's weights.
+    """
+
+    recipe: dict[str, Any]
+    weights: Path
+
+
+Job = TrainJob | EvaluateJob
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that reached its epoch.
+
+    Attributes:
+        accuracy: On the search-validation split.
+        epoch: The epoch reached.
+        seconds: Training time since the schedule began, over all jobs.
+        between: Seconds between this training and the one before on the same worker; None for a worker's first.
+    """
+
+    accuracy: float
+    epoch: int
+    seconds: float
+    between: float | None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Right answers on the test split, shape (examples,)."""
+
+    correct: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The job was told to stop, or ran out of its time; its checkpoint holds what was done."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job cannot be done, for a reason in one line.
+
+    Attributes:
+        reason: Why.
+        fatal: Whether every other job would fail as well (no room on disk, another teacher than the study's).
+        worker_died: Whether the process ended under the job, so that trying again may help.
+    """
+
+    reason: str
+    fatal: bool = False
+    worker_died: bool = False
+
+
+Answer = Trained | Evaluated | Stopped | Failed

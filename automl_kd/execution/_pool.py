@@ -1,0 +1,151 @@
+"""A pool of worker processes that outlives each of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Hashable
+from multiprocessing import connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from automl_kd.execution._jobs import Answer, Failed, Job, Setup
+
+Key = TypeVar("Key", bound=Hashable)
+
+_GRACE_SECONDS = 10.0
+
+
+class WorkerPool(Generic[Key]):
+    """Worker processes, one job each at a time.
+
+    Started with ``subprocess`` rather than ``multiprocessing``: a user's script needs no ``__main__`` guard.
+
+    Args:
+        count: Number of processes.
+        setup: What all jobs share.
+        log: File for what workers write on standard error.
+    """
+
+    def __init__(self, count: int, setup: Setup, log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._setup = setup
+        self._log = log
+        self._workers: list[_Worker[Key]] = [_Worker(setup, log) for _ in range(count)]
+
+    @property
+    def idle(self) -> int:
+        """How many workers wait for a job."""
+        return sum(worker.key is None for worker in self._workers)
+
+    @property
+    def running(self) -> list[Key]:
+        """The jobs under way."""
+        return [worker.key for worker in self._workers if worker.key is not None]
+
+    def submit(self, key: Key, job: Job) -> None:
+        """Give a job to an idle worker.
+
+        Raises:
+            IndexError: If no worker is idle.
+        """
+        next(iter([worker for worker in self._workers if worker.key is None])).submit(key, job)
+
+    def wait(self, timeout: float) -> list[tuple[Key, Answer]]:
+        """Answers that arrived, waiting up to ``timeout`` seconds for the first. A dead worker is replaced."""
+        busy = {worker.connection: worker for worker in self._workers if worker.key is not None}
+        if not busy:
+            return []
+        answers: list[tuple[Key, Answer]] = []
+        for ready in connection.wait(list(busy), timeout):
+            worker = busy[ready]  # type: ignore[index]
+            key = worker.key
+            assert key is not None
+            try:
+                answer = worker.receive()
+            except (EOFError, OSError):
+                answer = Failed(worker.epitaph(), worker_died=True)
+                self._workers[self._workers.index(worker)] = _Worker(self._setup, self._log)
+            answers.append((key, answer))
+        return answers
+
+    def stop(self) -> list[tuple[Key, Answer]]:
+        """Let running jobs save their state and end; kill what does not. Returns the last answers."""
+        for worker in self._workers:
+            worker.ask_to_stop()
+        answers: list[tuple[Key, Answer]] = []
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self.running and (left := deadline - time.monotonic()) > 0:
+            answers += self.wait(left)
+        self.kill()
+        return answers
+
+    def kill(self) -> None:
+        """End all workers now."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+class _Worker(Generic[Key]):
+    def __init__(self, setup: Setup, log: Path) -> None:
+        self.key: Key | None = None
+        self.connection, theirs = multiprocessing.Pipe()
+        package_parent = str(Path(__file__).resolve().parents[2])
+        environment = os.environ | {
+            # The very package that runs here, wherever the worker's own search path would lead.
+            "PYTHONPATH": os.pathsep.join([package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "OMP_NUM_THREADS": "1",
+        }
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "automl_kd.execution.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=environment,
+            )
+        theirs.close()
+        self._send(setup)
+
+    def submit(self, key: Key, job: Job) -> None:
+        self.key = key
+        self._send(job)
+
+    def receive(self) -> Answer:
+        answer: Any = self.connection.recv()
+        self.key = None
+        return answer  # type: ignore[no-any-return]
+
+    def ask_to_stop(self) -> None:
+        self._send(None)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.connection.close()
+
+    def epitaph(self) -> str:
+        """How the process ended, in one line."""
+        self.connection.close()
+        code = self._process.wait()
+        return f"worker process ended by signal {-code}" if code < 0 else f"worker process ended with code {code}"
+
+    def _send(self, message: object) -> None:
+        try:
+            self.connection.send(message)
+        except (BrokenPipeError, OSError):
+            pass  # the process died; wait() notices, because its end of the pipe is closed

@@ -1,0 +1,124 @@
+"""How a worker does its jobs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from automl_kd.distillation import Diverged, distill, evaluate
+from automl_kd.errors import Interrupted, UserError
+from automl_kd.execution._jobs import Answer, EvaluateJob, Evaluated, Failed, Job, Setup, Stopped, Trained, TrainJob
+from automl_kd.recipes import Recipe
+from automl_kd.students import StudentModule, build
+from automl_kd.tasks import Task, open_task
+from automl_kd.teachers import Teacher, TeacherStore, load_teacher
+
+
+class Workshop:
+    """Task and teacher of a study, opened once, and the jobs done with them.
+
+    Args:
+        setup: What the jobs share.
+        stop: Whether to stop at the next step.
+    """
+
+    def __init__(self, setup: Setup, stop: Callable[[], bool]) -> None:
+        self._setup = setup
+        self._stop = stop
+        self._last_training_ended: float | None = None
+
+    def do(self, job: Job) -> Answer:
+        """Do a job; whatever goes wrong becomes an answer."""
+        try:
+            return self._train(job) if isinstance(job, TrainJob) else self._evaluate(job)
+        except Interrupted:
+            return Stopped()
+        except Diverged as error:
+            return Failed(str(error))
+        except UserError as error:
+            return Failed(str(error), fatal=True)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            return Failed(f"no room on disk for {job_file(job)}" if full else f"{error}", fatal=full)
+        except MemoryError:
+            return Failed("out of memory")
+        except Exception as error:  # a trial's fault is not the search's: it is stored and the search goes on
+            return Failed(f"{type(error).__name__}: {error}".splitlines()[0])
+
+    @cached_property
+    def _task(self) -> Task:
+        task = open_task(self._setup.task, self._setup.data)
+        if task.sha256 != self._setup.data_sha256:
+            raise UserError(f"task {self._setup.task}: the data changed while the study ran")
+        return task
+
+    @cached_property
+    def _teacher(self) -> Teacher:
+        spec, sha256 = self._setup.teacher, self._setup.teacher_sha256
+        teacher = TeacherStore().by_hash(sha256) if spec is None else load_teacher(spec, self._task)  # type: ignore[arg-type]
+        if teacher is None:
+            raise UserError(f"teacher {sha256[:12]} is gone from the cache or damaged; the same command makes it again")
+        if teacher.sha256 != sha256:
+            raise UserError(f"the teacher changed while the study ran: {teacher.sha256[:12]}, not {sha256[:12]}")
+        return teacher
+
+    def _train(self, job: TrainJob) -> Trained:
+        recipe = Recipe.model_validate(job.recipe)
+        task = self._task
+        teacher = self._teacher if recipe.distill.listens() else None
+        torch.set_num_threads(recipe.threads)
+        job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        began = time.monotonic()
+        between = None if self._last_training_ended is None else began - self._last_training_ended
+        outcome = distill(
+            recipe,
+            task,
+            teacher,
+            total_epochs=job.total_epochs,
+            until=job.until,
+            checkpoint=job.checkpoint,
+            device=self._setup.device,
+            should_stop=lambda: self._stop() or time.monotonic() - began > job.seconds,
+        )
+        self._last_training_ended = time.monotonic()
+        if outcome.finished:
+            save_weights(outcome.student, job.weights)
+            job.checkpoint.unlink(missing_ok=True)
+        return Trained(outcome.accuracy, outcome.epoch, outcome.seconds, between)
+
+    def _evaluate(self, job: EvaluateJob) -> Evaluated:
+        recipe = Recipe.model_validate(job.recipe)
+        torch.set_num_threads(recipe.threads)
+        student = load_student(recipe, self._task, job.weights)
+        return Evaluated(evaluate(student, self._task, self._task.test, torch.device("cpu")).correct)
+
+
+def save_weights(student: StudentModule, path: Path) -> None:
+    """A student's weights as safetensors, written whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in student.state_dict().items()}
+    try:
+        safetensors.torch.save_file(state, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_student(recipe: Recipe, task: Task, path: Path) -> StudentModule:
+    """A student with the weights that :func:`save_weights` wrote, in evaluation mode on the CPU."""
+    student = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
+    student.load_state_dict(safetensors.torch.load_file(path))
+    return student.eval()
+
+
+def job_file(job: Job) -> Path:
+    """The file that a job writes or reads."""
+    return job.checkpoint if isinstance(job, TrainJob) else job.weights
