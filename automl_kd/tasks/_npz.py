@@ -45,9 +45,10 @@ class Npz(Data):
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, Mapping):
-                raise UserError(f"{path}: holds one array; it should be a .npz archive with arrays x and y")
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise UserError(f"{path}: holds one array; it should be a .npz archive with arrays x and y")
+        with archive:
             return dict(archive)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None

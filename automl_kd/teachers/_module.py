@@ -83,5 +83,7 @@ class _ModuleTeacher(Teacher):
 
     def to(self, device: torch.device | str) -> Teacher:
         target = torch.device(device)
+        if target == self.device:
+            return self
         module = copy.deepcopy(self._module).to(target)
         return _ModuleTeacher(module, self.input_shape, self.classes, self._stages, self.sha256, target)

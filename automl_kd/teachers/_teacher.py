@@ -53,7 +53,7 @@ class Teacher(ABC):
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Teacher:
-        """This teacher on a device; the original stays where it is."""
+        """This teacher on a device: itself if it is there already, else a copy."""
 
     def feature_shapes(self) -> dict[str, Shape]:
         """Channels, height, width of every stage's map, seen on one batch of two."""
