@@ -2,8 +2,8 @@
 
 from automl_kd.execution._jobs import (
     Answer,
-    EvaluateJob,
     Evaluated,
+    EvaluateJob,
     Failed,
     Job,
     Setup,
@@ -12,7 +12,6 @@ from automl_kd.execution._jobs import (
     TrainJob,
 )
 from automl_kd.execution._pool import WorkerPool
-from automl_kd.execution._work import load_student, save_weights
 
 __all__ = [
     "Answer",
@@ -25,6 +24,4 @@ __all__ = [
     "TrainJob",
     "Trained",
     "WorkerPool",
-    "load_student",
-    "save_weights",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.tasks import TeacherSpec
+if TYPE_CHECKING:
+    from automl_kd.tasks import CheckpointTeacher, OnnxTeacher
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Setup:
     task: str
     data: str | None
     data_sha256: str
-    teacher: TeacherSpec | None
+    teacher: CheckpointTeacher | OnnxTeacher | None
     teacher_sha256: str
     device: str
 
@@ -56,15 +57,15 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """Read the test split with a trained student.
+    """Read the test split with a trained student, or with the teacher.
 
     Attributes:
-        recipe: The student's recipe as plain data.
-        weights: The student's weights.
+        recipe: The student's recipe as plain data, None for the teacher.
+        weights: The student's weights, None for the teacher.
     """
 
-    recipe: dict[str, Any]
-    weights: Path
+    recipe: dict[str, Any] | None
+    weights: Path | None
 
 
 Job = TrainJob | EvaluateJob

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-import safetensors.torch
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from automl_kd.distillation import Diverged, distill, evaluate
 from automl_kd.errors import Interrupted, UserError
-from automl_kd.execution._jobs import Answer, EvaluateJob, Evaluated, Failed, Job, Setup, Stopped, Trained, TrainJob
+from automl_kd.execution._jobs import Answer, Evaluated, EvaluateJob, Failed, Job, Setup, Stopped, Trained, TrainJob
 from automl_kd.recipes import Recipe
-from automl_kd.students import StudentModule, build
-from automl_kd.tasks import Task, open_task
+from automl_kd.students import build, load_weights, save_weights
+from automl_kd.tasks import Split, Task, open_task
 from automl_kd.teachers import Teacher, TeacherStore, load_teacher
 
 
@@ -46,7 +46,7 @@ class Workshop:
             return Failed(str(error), fatal=True)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            return Failed(f"no room on disk for {job_file(job)}" if full else f"{error}", fatal=full)
+            return Failed(f"no room on disk for {_file(job)}" if full else f"{error}", fatal=full)
         except MemoryError:
             return Failed("out of memory")
         except Exception as error:  # a trial's fault is not the search's: it is stored and the search goes on
@@ -62,7 +62,7 @@ class Workshop:
     @cached_property
     def _teacher(self) -> Teacher:
         spec, sha256 = self._setup.teacher, self._setup.teacher_sha256
-        teacher = TeacherStore().by_hash(sha256) if spec is None else load_teacher(spec, self._task)  # type: ignore[arg-type]
+        teacher = TeacherStore().by_hash(sha256) if spec is None else load_teacher(spec, self._task)
         if teacher is None:
             raise UserError(f"teacher {sha256[:12]} is gone from the cache or damaged; the same command makes it again")
         if teacher.sha256 != sha256:
@@ -94,31 +94,22 @@ class Workshop:
         return Trained(outcome.accuracy, outcome.epoch, outcome.seconds, between)
 
     def _evaluate(self, job: EvaluateJob) -> Evaluated:
+        task = self._task
+        if job.recipe is None or job.weights is None:
+            return Evaluated(np.concatenate([self._teacher_correct(part) for part in _batches(task.test)]))
         recipe = Recipe.model_validate(job.recipe)
         torch.set_num_threads(recipe.threads)
-        student = load_student(recipe, self._task, job.weights)
-        return Evaluated(evaluate(student, self._task, self._task.test, torch.device("cpu")).correct)
+        student = load_weights(build(recipe.student, input_shape=task.input_shape, classes=task.classes), job.weights)
+        return Evaluated(evaluate(student, task, task.test, "cpu").correct)
+
+    def _teacher_correct(self, part: Split) -> NDArray[np.bool_]:
+        logits = self._teacher.outputs(self._task.normalize(part.images)).logits
+        return np.asarray((logits.argmax(1) == part.labels).numpy())
 
 
-def save_weights(student: StudentModule, path: Path) -> None:
-    """A student's weights as safetensors, written whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in student.state_dict().items()}
-    try:
-        safetensors.torch.save_file(state, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _batches(split: Split, size: int = 256) -> list[Split]:
+    return [Split(*pair) for pair in zip(split.images.split(size), split.labels.split(size), strict=True)]
 
 
-def load_student(recipe: Recipe, task: Task, path: Path) -> StudentModule:
-    """A student with the weights that :func:`save_weights` wrote, in evaluation mode on the CPU."""
-    student = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
-    student.load_state_dict(safetensors.torch.load_file(path))
-    return student.eval()
-
-
-def job_file(job: Job) -> Path:
-    """The file that a job writes or reads."""
+def _file(job: Job) -> Path | None:
     return job.checkpoint if isinstance(job, TrainJob) else job.weights

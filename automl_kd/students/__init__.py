@@ -3,5 +3,6 @@
 from automl_kd.students._plan import Block, Plan, Shape
 from automl_kd.students._student import StudentModule, build, plan
 from automl_kd.students._taps import Taps
+from automl_kd.students._weights import load_weights, save_weights
 
-__all__ = ["Block", "Plan", "Shape", "StudentModule", "Taps", "build", "plan"]
+__all__ = ["Block", "Plan", "Shape", "StudentModule", "Taps", "build", "load_weights", "plan", "save_weights"]

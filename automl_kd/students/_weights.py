@@ -1,0 +1,33 @@
+"""A student's weights as a file that holds no code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import safetensors.torch
+
+from automl_kd.students._student import StudentModule
+
+
+def save_weights(student: StudentModule, path: Path) -> None:
+    """Write a student's weights as safetensors, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in student.state_dict().items()}
+    try:
+        temporary.write_bytes(safetensors.torch.save(state))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(student: StudentModule, path: Path) -> StudentModule:
+    """Give a student the weights that :func:`save_weights` wrote; returns it, in evaluation mode.
+
+    Raises:
+        RuntimeError: If the weights are those of another architecture.
+        FileNotFoundError: If there is no such file.
+    """
+    student.load_state_dict(safetensors.torch.load(path.read_bytes()))
+    return student.eval()
