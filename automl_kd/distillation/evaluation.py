@@ -23,7 +23,7 @@ class Evaluation:
 
 
 def evaluate(student: nn.Module, task: Task, split: Split, device: torch.device | str) -> Evaluation:
-    """Classify a split in evaluation mode and full precision; the student's train flag is put back afterwards.
+    """Classify a split in evaluation mode, without autocast; the student's train flag is put back afterwards.
 
     Args:
         student: Normalised images (B, C, H, W) to logits (B, classes), on ``device``.

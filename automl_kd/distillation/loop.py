@@ -11,7 +11,7 @@ import torch
 
 from automl_kd.distillation.checkpoint import load, save
 from automl_kd.distillation.evaluation import evaluate
-from automl_kd.distillation.randomness import seeded
+from automl_kd.distillation.randomness import reproducible
 from automl_kd.distillation.run import Run
 from automl_kd.distillation.wiring import wire
 from automl_kd.errors import Interrupted, UserError
@@ -59,8 +59,9 @@ def distill(
 ) -> Outcome:
     """Train a student.
 
-    Equal arguments give equal weights, bit by bit, on one machine with an equal number of torch threads, whether the
-    run goes through or stops and resumes at any step. The caller's random state is left as it was.
+    Equal arguments give equal weights, bit by bit, on one CPU with an equal number of torch threads, whether the run
+    goes through or stops and resumes at any step. On CUDA the convolutions are held to deterministic algorithms, but
+    average pooling between sizes that do not divide is not. The caller's random state is left as it was.
 
     Args:
         recipe: What to train and how.
@@ -87,7 +88,7 @@ def distill(
     place = _resolve(device)
     wiring = wire(recipe, task.input_shape, task.classes, teacher)
     listened = teacher if recipe.distill.listens() else None
-    with seeded(recipe.seed, place), Run(recipe, task, listened, wiring, total_epochs, place, cache) as run:
+    with reproducible(recipe.seed, place), Run(recipe, task, listened, wiring, total_epochs, place, cache) as run:
         if checkpoint is not None and checkpoint.exists():
             run.restore(load(checkpoint, run.identity, place))
         while run.epoch < until:

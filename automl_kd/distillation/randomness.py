@@ -20,10 +20,10 @@ def generator(purpose: str, *numbers: int) -> torch.Generator:
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's global generators started from ``seed`` inside, and as the caller left them outside."""
+def reproducible(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's global generators started from ``seed`` and cuDNN deterministic inside; outside all is as it was."""
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), torch.backends.cudnn.flags(enabled=True, deterministic=True):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)

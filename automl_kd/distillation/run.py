@@ -80,11 +80,13 @@ class Run:
             torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
         )
         self._teacher = self._cached = None
-        if teacher is not None and (targets is None or targets == "live"):
-            self._teacher = teacher.to(device)
-        elif teacher is not None:
-            folder = cache if cache is not None else cache_dir() / "outputs"
-            self._cached = cached_outputs(teacher, task, wiring.teacher_stages, targets, folder)
+        if teacher is not None:
+            placed = teacher.to(device)
+            if targets is None or targets == "live":
+                self._teacher = placed
+            else:
+                folder = cache if cache is not None else cache_dir() / "outputs"
+                self._cached = cached_outputs(placed, task, wiring.teacher_stages, targets, folder)
 
     def __enter__(self) -> Self:
         self._taps.__enter__()

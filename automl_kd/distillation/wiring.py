@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from automl_kd.distillation import schedules
 from automl_kd.distillation.adapters import Regressor
 from automl_kd.distillation.losses import CONTRACTS, Contract
-from automl_kd.errors import UserError, unknown
+from automl_kd.errors import UserError
 from automl_kd.recipes import FeatureLoss, HandOver, Loss, Recipe
 from automl_kd.students import StudentModule, Taps, build
 from automl_kd.teachers import Teacher
@@ -190,7 +190,7 @@ def _pair(name: str, at: tuple[str, ...], shapes: Mapping[str, Shape], teacher: 
     for asked in at:
         stage = ours[-1] if asked == "last" else asked
         if stage not in shapes:
-            raise UserError(f"{where}: {unknown('stage', stage, (*ours, 'last'))}")
+            raise UserError(f"{where}: the student has no stage {stage!r}: use {', '.join(ours)} or last")
         if stage in pairs:
             raise UserError(f"{where}: names the stage {stage} twice; once is right")
         from_end = len(ours) - ours.index(stage)

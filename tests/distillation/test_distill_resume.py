@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from automl_kd.distillation import distill
+from automl_kd.errors import Interrupted, UserError
+
+SGD = {"name": "sgd", "lr": 0.05}
+ADAMW = {"name": "adamw", "lr": 0.003}
+LOSSES = {"kd": {"weight": 1}, "hint": {"weight": 1, "at": ["stage1", "last"]}}
+
+
+def stop_after(steps):
+    """A ``should_stop`` that lets so many steps through."""
+    asked = iter(range(steps + 1))
+    return lambda: next(asked) == steps
+
+
+def state(path):
+    """What decides the steps to come; the time that they took does not."""
+    return {name: value for name, value in torch.load(path, weights_only=True).items() if name != "seconds"}
+
+
+def flat(value):
+    """Tensors and plain values of a nested state, by path."""
+    if isinstance(value, dict):
+        return {f"{key}/{inner}": leaf for key, part in value.items() for inner, leaf in flat(part).items()}
+    if isinstance(value, list):
+        return flat(dict(enumerate(value)))
+    return {"": value}
+
+
+def assert_same_state(left, right):
+    left, right = flat(state(left)), flat(state(right))
+    assert left.keys() == right.keys()
+    for path, value in left.items():
+        same = torch.equal(value, right[path]) if isinstance(value, torch.Tensor) else value == right[path]
+        assert same, path
+
+
+@pytest.fixture
+def recipe(make):
+    return lambda optimizer=SGD, **changes: make(LOSSES, augment=["crop", "mixup"], optimizer=optimizer, **changes)
+
+
+@pytest.mark.parametrize("optimizer", [SGD, ADAMW], ids=["sgd", "adamw"])
+@pytest.mark.parametrize("steps", [0, 1, 5, 7, 14])
+def test_a_run_resumed_at_any_step_equals_one_that_went_through(recipe, few, teacher, tmp_path, optimizer, steps):
+    through, resumed = tmp_path / "through.pt", tmp_path / "resumed.pt"
+    expected = distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=through)
+    with pytest.raises(Interrupted, match=f"step {steps} "):
+        distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=resumed, should_stop=stop_after(steps))
+    assert state(resumed)["step"] == steps
+    found = distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=resumed)
+    assert_same_state(through, resumed)
+    assert (found.losses, found.accuracy, found.step) == (expected.losses, expected.accuracy, expected.step)
+
+
+def test_rungs_are_prefixes_of_one_run(recipe, few, teacher, tmp_path):
+    through, rungs = tmp_path / "through.pt", tmp_path / "rungs.pt"
+    distill(recipe(), few, teacher, device="cpu", checkpoint=through)
+    first = distill(recipe(), few, teacher, device="cpu", checkpoint=rungs, until=1)
+    alone = distill(recipe(), few, teacher, device="cpu", until=1)
+    assert (first.accuracy, first.losses) == (alone.accuracy, alone.losses)
+    last = distill(recipe(), few, teacher, device="cpu", checkpoint=rungs, until=3)
+    assert_same_state(through, rungs)
+    assert last.seconds > first.seconds
+
+
+def test_cached_targets_resume_too(make, few, teacher, tmp_path):
+    recipe, folder = make(LOSSES), tmp_path / "outputs"
+    through, resumed = tmp_path / "through.pt", tmp_path / "resumed.pt"
+    distill(recipe, few, teacher, device="cpu", checkpoint=through, cache=folder)
+    with pytest.raises(Interrupted):
+        distill(recipe, few, teacher, device="cpu", checkpoint=resumed, cache=folder, should_stop=stop_after(8))
+    distill(recipe, few, teacher, device="cpu", checkpoint=resumed, cache=folder)
+    assert_same_state(through, resumed)
+
+
+def test_a_finished_run_is_not_trained_again(recipe, few, teacher, tmp_path):
+    path = tmp_path / "run.pt"
+    done = distill(recipe(), few, teacher, device="cpu", checkpoint=path)
+
+    def never():
+        raise AssertionError("a step was about to be taken")
+
+    again = distill(recipe(), few, teacher, device="cpu", checkpoint=path, should_stop=never)
+    assert (again.epoch, again.accuracy, again.losses) == (done.epoch, done.accuracy, done.losses)
+
+
+def test_stopping_needs_no_checkpoint(recipe, few, teacher):
+    with pytest.raises(Interrupted):
+        distill(recipe(), few, teacher, device="cpu", should_stop=lambda: True)
+
+
+def test_a_checkpoint_of_another_run_is_refused(recipe, few, teacher, tmp_path):
+    path = tmp_path / "run.pt"
+    distill(recipe(), few, teacher, device="cpu", checkpoint=path, until=1)
+    with pytest.raises(UserError, match=r"run\.pt: belongs to another run, its recipe"):
+        distill(recipe(seed=9), few, teacher, device="cpu", checkpoint=path)
+    with pytest.raises(UserError, match=r"its schedule is 3 epochs and should be 4 epochs"):
+        distill(recipe(), few, teacher, device="cpu", checkpoint=path, total_epochs=4)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", None], ids=["empty", "text", "truncated"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(recipe, few, teacher, tmp_path, content):
+    path = tmp_path / "run.pt"
+    distill(recipe(), few, teacher, device="cpu", checkpoint=path, until=1)
+    path.write_bytes(path.read_bytes()[:-1000] if content is None else content)
+    with pytest.raises(UserError, match=r"run\.pt: cannot be read .*delete it to start afresh"):
+        distill(recipe(), few, teacher, device="cpu", checkpoint=path)
+
+
+def test_no_temporary_file_is_left(recipe, few, teacher, tmp_path):
+    distill(recipe(), few, teacher, device="cpu", checkpoint=tmp_path / "deep" / "run.pt", until=1)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["run.pt"]
