@@ -229,7 +229,10 @@ class TestTaskFile:
             ("name: m", "data: is missing"),
             ("name: m\nversion: 2\ndata: {kind: digits}", "version: 2 is not allowed"),
             ("name: m\nmetric: f1\ndata: {kind: digits}", "metric: \"f1\" is not allowed: input should be 'accuracy'"),
-            ("name: m\ndata: {kind: cifar}", "data: unknown kind 'cifar'; known: digits, fashion-mnist, image-folder, npz"),
+            (
+                "name: m\ndata: {kind: cifar}",
+                "data: unknown kind 'cifar'; known: digits, fashion-mnist, image-folder, npz",
+            ),
             ("name: m\ndata: {kind: npz, pth: x}", "unknown field 'pth'; did you mean path?"),
             ("name: m\ndata: {kind: image-folder, path: x, size: 2}", "data.size: 2 is not allowed"),
             ("name: m\ndata: {kind: digits}\nteacher: {file: x}", "a teacher is {train"),
