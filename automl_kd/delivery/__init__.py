@@ -1,0 +1,19 @@
+"""What the user leaves with: ONNX, weights, recipe, model card, report."""
+
+from automl_kd.delivery._deliver import Delivered, deliver
+from automl_kd.delivery._facts import Datasheet, Facts
+from automl_kd.delivery._figures import front_figure
+from automl_kd.delivery._model_card import model_card
+from automl_kd.delivery._student_report import student_report
+from automl_kd.delivery._study_report import study_report
+
+__all__ = [
+    "Datasheet",
+    "Delivered",
+    "Facts",
+    "deliver",
+    "front_figure",
+    "model_card",
+    "student_report",
+    "study_report",
+]

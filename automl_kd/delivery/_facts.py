@@ -1,0 +1,89 @@
+"""What is known of a student: what its makers say, and what delivery measures itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from automl_kd.hardware import Prediction, Profile
+from automl_kd.recipes import Recipe
+from automl_kd.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a workflow knows of a student beside the student; None or empty where it does not.
+
+    Attributes:
+        origin: ``"distilled in full"``, or ``"search checkpoint"`` for a student taken from the middle of a search.
+        study: The study that found it.
+        trial: Its trial there.
+        epochs: Epochs that it was trained for.
+        seeds: Seeds over which ``test_accuracy`` is a mean.
+        test_accuracy: Mean over the seeds on the test split, in [0, 1].
+        test_accuracy_std: Standard deviation over the seeds, in accuracy.
+        no_distillation: Mean test accuracy of the same training without the teacher.
+        plain_kd: Mean test accuracy of the same training with soft targets alone.
+        plain_kd_setting: Temperature and weight of that arm.
+        gain_over_no_distillation: As ``controller.paired_difference`` gives it: difference, low, high.
+        gain_over_plain_kd: Likewise.
+        teacher_accuracy: On the test split.
+        history: One row an epoch: ``epoch`` and whatever was measured, such as ``accuracy`` and the losses by name.
+    """
+
+    origin: Literal["distilled in full", "search checkpoint"]
+    study: str | None = None
+    trial: int | None = None
+    epochs: int | None = None
+    seeds: tuple[int, ...] = ()
+    test_accuracy: float | None = None
+    test_accuracy_std: float | None = None
+    no_distillation: float | None = None
+    plain_kd: float | None = None
+    plain_kd_setting: tuple[float, float] | None = None
+    gain_over_no_distillation: Mapping[str, float] | None = None
+    gain_over_plain_kd: Mapping[str, float] | None = None
+    teacher_accuracy: float | None = None
+    history: Sequence[Mapping[str, float]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What delivery measured on the whole test split.
+
+    Attributes:
+        test_accuracy: Of the student in torch, float32.
+        test_accuracy_deployed: Of the ONNX file as the profile's precision computes it.
+        onnx_max_difference: Largest absolute difference between a logit of torch and of the ONNX file.
+    """
+
+    test_accuracy: float
+    test_accuracy_deployed: float
+    onnx_max_difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Datasheet:
+    """All that the model card, the report and the manifest state about one student."""
+
+    recipe: Recipe
+    task: Task
+    profile: Profile
+    prediction: Prediction
+    measured: Measured
+    facts: Facts
+
+    @property
+    def preprocessing(self) -> dict[str, object]:
+        """How an image becomes the network's input, as plain data."""
+        stored = "uint8" if str(self.task.test.images.dtype) == "torch.uint8" else "float32"
+        return {
+            "layout": "NCHW",
+            "shape": list(self.task.input_shape),
+            "channels": {1: "grey", 3: "RGB"}.get(self.task.input_shape[0], "as stored"),
+            "images": stored,
+            "scale": 1 / 255 if stored == "uint8" else 1.0,
+            "mean": list(self.task.mean),
+            "std": list(self.task.std),
+        }

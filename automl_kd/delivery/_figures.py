@@ -1,0 +1,184 @@
+"""The plots of a study and of a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plotly.graph_objects import Figure  # type: ignore[attr-defined]
+from plotly.subplots import make_subplots
+
+from automl_kd.delivery import _text
+from automl_kd.delivery._progress import progress
+
+Entry = Mapping[str, Any]
+
+# Colours that stay apart for colour-blind readers, on light and on dark (Okabe & Ito 2008).
+_BLUE, _ORANGE, _GREEN, _GREY = "#2a7ab9", "#d55e00", "#009e73", "#8a8f98"
+
+
+def front_figure(summary: Mapping[str, Any]) -> Figure:
+    """The front of a study: accuracy on search-validation over predicted latency with its intervals, picks marked.
+
+    Args:
+        summary: As for :func:`automl_kd.delivery.study_report`; an empty one gives empty axes.
+    """
+    front, complete = summary.get("front") or [], summary.get("complete") or []
+    stopped = [entry for entry in summary.get("stopped") or [] if entry.get("accuracy") is not None]
+    roles = {pick.get("trial"): pick.get("role") or "pick" for pick in summary.get("picks") or []}
+    on_front = {entry.get("trial") for entry in front}
+    figure = Figure()  # type: ignore[no-untyped-call]
+    _add_stopped(figure, stopped)
+    _add_trials(figure, "complete", [entry for entry in complete if entry.get("trial") not in on_front], _GREY)
+    _add_trials(figure, "front", sorted(front, key=lambda entry: float(entry["latency_ms"])), _BLUE)
+    known = {entry.get("trial"): entry for entry in (*complete, *front)}
+    _add_picks(figure, [(known[trial], role) for trial, role in roles.items() if trial in known])
+    teacher = (summary.get("teacher") or {}).get("validation_accuracy")
+    if teacher is not None:
+        figure.add_hline(teacher, line={"dash": "dot", "color": _GREEN, "width": 1.5})
+        figure.add_annotation(
+            x=0, xref="paper", xanchor="left", y=teacher, yanchor="bottom", text="teacher", showarrow=False
+        )
+    limit = (summary.get("limits") or {}).get("max_latency_ms")
+    if limit is not None:
+        figure.add_vline(limit, line={"dash": "dash", "color": _GREY, "width": 1})
+    prices = [float(entry["latency_ms"]) for entry in (*complete, *front, *stopped)]
+    ticks = _round_numbers(min(prices), max(prices)) if prices else []
+    figure.update_xaxes(
+        type="log",
+        title="predicted latency, ms (logarithmic)",
+        tickvals=ticks,
+        ticktext=[f"{tick:g}" for tick in ticks],
+    )
+    accuracies = [float(entry["accuracy"]) for entry in (*complete, *front)]
+    figure.update_yaxes(title="accuracy on search-validation", tickformat=".1~%", range=_focus(accuracies, teacher))
+    return _styled(figure, 460)
+
+
+def progress_figure(summary: Mapping[str, Any]) -> Figure:
+    """Best accuracy and hypervolume of the front over the time that the search took."""
+    steps = progress(summary.get("history") or [])
+    seconds = [step.seconds for step in steps]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    accuracies, volumes = [step.best_accuracy for step in steps], [step.hypervolume for step in steps]
+    for row, values, colour in ((1, accuracies, _BLUE), (2, volumes, _ORANGE)):
+        line = {"shape": "hv", "width": 2, "color": colour}
+        figure.add_scatter(x=seconds, y=values, mode="lines", line=line, row=row, col=1)
+    figure.update_yaxes(title="best accuracy", tickformat=".1~%", row=1, col=1)
+    figure.update_yaxes(title="hypervolume", tickformat=".0%", rangemode="tozero", row=2, col=1)
+    figure.update_xaxes(title="seconds", row=2, col=1)
+    return _styled(figure, 420).update_layout(showlegend=False)
+
+
+def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Every column of a training's history over its epochs, accuracies above and losses below."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    for name in dict.fromkeys(name for row in history for name in row if name != "epoch"):
+        rows = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
+        is_accuracy = name.endswith("accuracy")
+        place = 1 if name.endswith("accuracy") else 2
+        x, y = [x for x, _ in rows], [y for _, y in rows]
+        figure.add_scatter(x=x, y=y, mode="lines+markers", name=name.replace("_", " "), row=place, col=1)
+    figure.update_yaxes(title="accuracy", tickformat=".1~%", row=1, col=1)
+    figure.update_yaxes(title="loss", row=2, col=1)
+    figure.update_xaxes(title="epoch", row=2, col=1)
+    return _styled(figure, 420)
+
+
+def _add_stopped(figure: Figure, stopped: Sequence[Entry]) -> None:
+    if stopped:
+        figure.add_scatter(
+            name="stopped early",
+            x=[entry["latency_ms"] for entry in stopped],
+            y=[entry["accuracy"] for entry in stopped],
+            mode="markers",
+            marker={"color": _GREY, "size": 5, "opacity": 0.4, "symbol": "circle-open"},
+            text=[f"trial {entry.get('trial')}, stopped after {entry.get('epochs')} epochs" for entry in stopped],
+            hovertemplate="%{text}<br>%{y:.1%} in %{x:.3g} ms<extra></extra>",
+        )
+
+
+def _add_trials(figure: Figure, name: str, entries: Sequence[Entry], colour: str) -> None:
+    if not entries:
+        return
+    is_front = name == "front"
+    figure.add_scatter(
+        name=name,
+        x=[entry["latency_ms"] for entry in entries],
+        y=[entry["accuracy"] for entry in entries],
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [
+                max(0.0, (entry.get("latency_high") or entry["latency_ms"]) - entry["latency_ms"]) for entry in entries
+            ],
+            "arrayminus": [
+                max(0.0, entry["latency_ms"] - (entry.get("latency_low") or entry["latency_ms"])) for entry in entries
+            ],
+            "thickness": 1.2,
+            "width": 3,
+            "color": colour,
+        }
+        if is_front
+        else None,
+        mode="lines+markers" if is_front else "markers",
+        line={"color": colour, "width": 1.5, "shape": "hv"},
+        marker={"color": colour, "size": 8 if is_front else 6, "opacity": 1 if is_front else 0.6},
+        text=[_described(entry) for entry in entries],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _add_picks(figure: Figure, picks: Sequence[tuple[Entry, str]]) -> None:
+    if picks:
+        figure.add_scatter(
+            name="picks",
+            x=[entry["latency_ms"] for entry, _ in picks],
+            y=[entry["accuracy"] for entry, _ in picks],
+            mode="markers+text",
+            marker={"color": _ORANGE, "size": 15, "symbol": "circle-open", "line": {"width": 2.5}},
+            text=[f"{role} · {entry['trial']}" for entry, role in picks],
+            textposition="top left",
+            hoverinfo="skip",
+        )
+
+
+def _focus(accuracies: Sequence[float], teacher: float | None) -> list[float] | None:
+    """The accuracies that are compared fill the plot; trials stopped early lie far below and would flatten the front."""
+    if not accuracies:
+        return None
+    low, high = min(accuracies), max([*accuracies, *([] if teacher is None else [teacher])])
+    margin = 0.12 * (high - low) or 0.01
+    return [low - 2 * margin, high + margin]
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times the powers of ten from below ``low`` to above ``high``, both positive."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
+
+
+def _described(entry: Entry) -> str:
+    family = ((entry.get("recipe") or {}).get("student") or {}).get("family", "")
+    price = _text.latency(entry["latency_ms"], entry.get("latency_low"), entry.get("latency_high"))
+    return (
+        f"trial {entry.get('trial')} {family}<br>{_text.percent(entry['accuracy'])} in {price}"
+        f"<br>{_text.count(entry.get('params'))} parameters"
+    )
+
+
+def _styled(figure: Figure, height: int) -> Figure:
+    """Transparent and grey, so that a page or dashboard may be light or dark."""
+    grid = {"gridcolor": "rgba(128,128,128,0.22)", "linecolor": _GREY, "zeroline": False, "ticks": "outside"}
+    figure.update_xaxes(**grid)
+    figure.update_yaxes(**grid)
+    return figure.update_layout(
+        height=height,
+        margin={"l": 70, "r": 20, "t": 36, "b": 56},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13, "color": "#6b7280"},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        hovermode="closest",
+    )

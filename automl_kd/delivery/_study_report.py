@@ -1,0 +1,100 @@
+"""The report of a study, at any point of its search."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from automl_kd.delivery._figures import front_figure, progress_figure
+from automl_kd.delivery._page import embed, render
+from automl_kd.delivery._progress import progress
+from automl_kd.delivery._verdict import seed_count, verdict
+from automl_kd.recipes import to_yaml
+
+_TRIAL = ("trial", "accuracy", "latency_ms", "latency_low", "latency_high", "params", "memory_bytes", "coverage")
+_PICK = (
+    "trial", "role", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "no_distillation", "plain_kd",
+    "plain_kd_setting", "gain_over_no_distillation", "gain_over_plain_kd", "latency_ms", "latency_low", "latency_high",
+)  # fmt: skip
+
+
+def study_report(summary: Mapping[str, Any]) -> str:
+    """One self-contained HTML page about a study; it loads nothing from a network and is equal for equal summaries.
+
+    Args:
+        summary: Plain JSON data; what the search has not reached yet may be missing, None or empty. ``study``,
+            ``task``, ``hw``, ``space``, ``state``, ``seed``; ``teacher`` (``accuracy``, ``validation_accuracy``, ``sha256``);
+            ``limits`` (``max_latency_ms``, ``max_params``, ``max_memory_bytes``); ``screened``; ``trials`` (counts by
+            state); ``front`` and ``complete`` (``trial``, ``accuracy``, ``latency_ms``, ``latency_low``,
+            ``latency_high``, ``params``, ``memory_bytes``, ``coverage``, ``recipe``); ``stopped`` (``trial``,
+            ``epochs``, ``accuracy``, ``latency_ms``); ``picks`` (``trial``, ``role``, ``seeds``, ``test_accuracy``,
+            ``test_accuracy_std``, ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting``,
+            ``gain_over_no_distillation``, ``gain_over_plain_kd``, latency as above); ``seconds`` by phase, with
+            ``budget`` and ``total``; ``overhead_ms``; ``failures`` (``reason``, ``count``); ``history`` (``trial``,
+            ``seconds``, ``accuracy``, ``latency_ms``, ``state``). Accuracies are in [0, 1].
+    """
+    front, complete = summary.get("front") or [], summary.get("complete") or []
+    recommended = verdict(summary)
+    recipes = {entry["trial"]: entry["recipe"] for entry in (*complete, *front) if entry.get("recipe")}
+    steps = progress(summary.get("history") or [])
+    drawn = bool(front or complete or summary.get("stopped"))
+    context = {
+        "name": {key: summary.get(key) for key in ("study", "task", "hw", "space", "state", "seed")},
+        "verdict": recommended,
+        "teacher": {
+            key: (summary.get("teacher") or {}).get(key) for key in ("accuracy", "validation_accuracy", "sha256")
+        },
+        "limits": {
+            key: (summary.get("limits") or {}).get(key) for key in ("max_latency_ms", "max_params", "max_memory_bytes")
+        },
+        "front": sorted((_filled(entry, _TRIAL) for entry in front), key=lambda entry: float(entry["latency_ms"])),
+        "picks": [
+            _filled(pick, _PICK) | {"seeds": seed_count(pick.get("seeds"))} for pick in summary.get("picks") or []
+        ],
+        "front_plot": embed(front_figure(summary), "front") if drawn else None,
+        "screened": summary.get("screened"),
+        "trials": summary.get("trials") or {},
+        "phases": _phases(summary.get("seconds") or {}),
+        "overhead_ms": summary.get("overhead_ms"),
+        "ingredients": _ingredients(front, complete),
+        "complete_count": len(complete),
+        "steps": [step for step in steps if step.grew],
+        "progress_plot": embed(progress_figure(summary), "progress") if len(steps) > 1 else None,
+        "failures": summary.get("failures") or [],
+        "recipe_yaml": to_yaml(recipes[recommended.trial]) if recommended.trial in recipes else None,
+    }
+    return render("study.html", context)
+
+
+def _filled(entry: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: entry.get(key) for key in keys}
+
+
+def _phases(seconds: Mapping[str, float | None]) -> dict[str, Any]:
+    """Seconds by phase and their share of the longer of budget and total; None where nothing was timed."""
+    spent = {name: seconds.get(name) or 0.0 for name in ("teacher", "search", "picks")}
+    budget, total = seconds.get("budget"), seconds.get("total")
+    whole = max(budget or 0.0, total or 0.0, sum(spent.values())) or 1.0
+    rows = [(name, value, value / whole) for name, value in spent.items()]
+    return {"rows": rows, "budget": budget, "total": total}
+
+
+def _ingredients(
+    front: Sequence[Mapping[str, Any]], complete: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str, int, int]]:
+    """Kind, name, and how many students of the front and of all complete ones have it; most of the front first."""
+    in_front = Counter(item for entry in front for item in _parts(entry.get("recipe") or {}))
+    in_all = Counter(item for entry in complete for item in _parts(entry.get("recipe") or {}))
+    items = sorted(in_front.keys() | in_all.keys(), key=lambda item: (item[0], -in_front[item], item[1]))
+    return [(kind, name, in_front[kind, name], in_all[kind, name]) for kind, name in items]
+
+
+def _parts(recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+    train = recipe.get("train") or {}
+    losses = (recipe.get("distill") or {}).get("losses") or {}
+    parts = [("family", str((recipe.get("student") or {}).get("family", "unnamed")))]
+    parts += [("loss", str(name).replace("_", " ")) for name, loss in losses.items() if loss]
+    parts += [("augmentation", str(name)) for name in train.get("augment") or ["none"]]
+    parts += [("optimizer", str(train["optimizer"].get("name")))] if train.get("optimizer") else []
+    return parts
