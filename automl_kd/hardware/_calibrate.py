@@ -1,0 +1,88 @@
+"""Coefficients of this machine from networks that the room makes and times itself."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from automl_kd.errors import UserError
+from automl_kd.hardware._cost import Features, kinds_of
+from automl_kd.hardware._fit import fit
+from automl_kd.hardware._kernels import lower
+from automl_kd.hardware._measure import Progress, cpu_name, measure_all
+from automl_kd.hardware._probes import probes
+from automl_kd.hardware._schema import ELEMENT_BYTES, Anchor, Fit, ProfileFile
+from automl_kd.hardware._trace import trace
+from automl_kd.onnxio import export
+from automl_kd.paths import cache_dir
+
+_NOISIEST = 0.10
+
+
+def calibration(file: ProfileFile, progress: Progress | None = None) -> Fit:
+    """The fit of this machine under ``file``: stored, or measured now in at most half a minute.
+
+    It is stored in ``cache_dir()/hardware`` by processor, onnxruntime version and threads; delete it to measure anew.
+
+    Raises:
+        UserError: If the machine is too busy for a measurement to repeat within 10 %.
+    """
+    path = _path(file)
+    if path.is_file():
+        return Fit.model_validate_json(path.read_text(encoding="utf-8"))
+    result = _calibrate(file, progress or (lambda share, what: None))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(result.model_dump_json(indent=1), encoding="utf-8")
+    draft.replace(path)
+    return result
+
+
+def _path(file: ProfileFile) -> Path:
+    key = f"{cpu_name()}|{onnxruntime.__version__}|{file.precision}|{file.threads}"
+    return cache_dir() / "hardware" / f"{file.device}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+
+
+def _calibrate(file: ProfileFile, progress: Progress) -> Fit:
+    networks = probes()
+    lowered = []
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for index, (name, module, shape) in enumerate(networks):
+            progress(0.2 * index / len(networks), "making small networks")
+            paths.append(export(module, Path(folder) / f"{name}.onnx", shape, file.opset))
+            lowered.append(lower(trace(module, shape), file.runtime, ELEMENT_BYTES[file.precision]))
+        timed = measure_all(
+            paths,
+            file.threads,
+            rounds=3,
+            warm_up=0.05,
+            least=0.12,
+            progress=lambda share, what: progress(0.2 + 0.75 * share, what),
+        )
+    noise = timed[0].repeat_error
+    if noise > _NOISIEST:
+        raise UserError(
+            f"this machine is too busy to calibrate {file.device}: a fixed network's time moved by "
+            f"{100 * noise:.0f} % between rounds (allowed {100 * _NOISIEST:.0f} %); try again when it is quieter"
+        )
+    features = [Features.of(network.kernels) for network in lowered]
+    seconds = [item.ms * 1e-3 for item in timed]
+    fitted = fit(features, seconds, file.facts.prior())
+    progress(1.0, "fitted")
+    anchors = tuple(
+        Anchor(
+            model=name,
+            input=shape,
+            gflops=network.flops / 1e9,
+            ms=item.ms,
+            left_out_ms=item.ms / float(np.exp(error)),
+            source="measured on this machine",
+        )
+        for (name, _, shape), network, item, error in zip(networks, lowered, timed, fitted.errors, strict=True)
+    )
+    return Fit.of(fitted.coefficients, kinds_of(features), anchors)

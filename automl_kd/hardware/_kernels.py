@@ -1,0 +1,123 @@
+"""Kernels: what a device executes and is paid for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from automl_kd.hardware._composites import merge_composites
+from automl_kd.hardware._fusion import RULES, Group, fuse
+from automl_kd.hardware._graph import COMPUTE, Graph, Kind, Op, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One kernel of a network, for a batch of one.
+
+    Attributes:
+        kind: Which coefficients price it.
+        flops: Operations, 1 multiply-accumulate = 2. Only multiply-accumulates count; the rest is priced by bytes.
+        read: Bytes of activations read.
+        written: Bytes of activations written.
+        weights: Bytes of weights read.
+        inputs: Shapes of the activations read.
+        output: Shape of the first result.
+    """
+
+    kind: Kind
+    flops: int
+    read: int
+    written: int
+    weights: int
+    inputs: tuple[Shape, ...]
+    output: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The kernels of a network or of one block.
+
+    Attributes:
+        kernels: In execution order.
+        peak: Bytes of the activations that live at the same time, at worst.
+        weights: Bytes of all weights.
+        parameters: Parameters of the module, or float initialisers of the ONNX file.
+        input: Shape of the input, batch of one included.
+        output: Shape of the first output; ``()`` where the output is constant.
+        unknown: Names of the operators of kind ``other``.
+    """
+
+    kernels: tuple[Kernel, ...]
+    peak: int
+    weights: int
+    parameters: int
+    input: Shape
+    output: Shape
+    unknown: tuple[str, ...]
+
+    @property
+    def flops(self) -> int:
+        """Operations in multiply-accumulates, each counted as 2."""
+        return sum(kernel.flops for kernel in self.kernels)
+
+
+def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
+    """The kernels that ``runtime`` executes for ``graph``, with every number stored in ``element_bytes`` bytes.
+
+    Raises:
+        UserError: If there are no fusion rules for the runtime.
+    """
+    graph = merge_composites(graph).without_duplicates()
+    groups = fuse(graph, runtime)
+    paid = [group for group in groups if group.ops[0].type not in RULES[runtime].free]
+    kernels = tuple(_kernel(group, graph, element_bytes) for group in paid)
+    return Network(
+        kernels=kernels,
+        peak=_peak(groups, graph) * element_bytes,
+        weights=sum(kernel.weights for kernel in kernels),
+        parameters=graph.parameters,
+        input=graph.shapes[graph.inputs[0]],
+        output=graph.shapes[graph.outputs[0]] if graph.outputs else (),
+        unknown=tuple(sorted({op.type for op in graph.ops if op.kind is Kind.OTHER})),
+    )
+
+
+def _kernel(group: Group, graph: Graph, element_bytes: int) -> Kernel:
+    first = group.ops[0]
+    inputs = tuple(graph.shapes[value] for value in group.inputs)
+    outputs = [graph.shapes[value] for value in group.outputs]
+    read = sum(math.prod(shape) for shape in inputs)
+    if first.type in ("slice", "gather"):
+        read = min(read, math.prod(outputs[0]))  # what is not selected is not read
+    return Kernel(
+        kind=first.kind,
+        flops=first.flops,
+        read=read * element_bytes,
+        written=sum(math.prod(shape) for shape in outputs) * element_bytes,
+        weights=_weights(group.ops) * element_bytes,
+        inputs=inputs,
+        output=outputs[0],
+    )
+
+
+def _weights(ops: Sequence[Op]) -> int:
+    """Elements of weights: scales and biases fold to one vector, a normalisation of its own keeps scale and shift."""
+    vectors = [op.vector for op in ops]
+    if ops[0].kind in COMPUTE:
+        return ops[0].weights + max(vectors)
+    return 2 * vectors[0] if ops[0].kind is Kind.NORMALISATION else sum(vectors)
+
+
+def _peak(groups: Sequence[Group], graph: Graph) -> int:
+    """Elements alive at once: a value lives from the kernel that writes it to the last that reads it."""
+    last = {value: index for index, group in enumerate(groups) for value in group.inputs}
+    last |= dict.fromkeys(graph.outputs, len(groups))
+    live = sum(math.prod(graph.shapes[value]) for value in graph.inputs)
+    peak = live
+    for index, group in enumerate(groups):
+        live += sum(math.prod(graph.shapes[value]) for value in group.outputs)
+        peak = max(peak, live)
+        dead = {value for value in (*group.inputs, *group.outputs) if last.get(value, -1) <= index}
+        live -= sum(math.prod(graph.shapes[value]) for value in dead)
+    return peak

@@ -1,0 +1,205 @@
+"""Time ONNX files on this machine so that two measurements of one file agree."""
+
+from __future__ import annotations
+
+import math
+import platform
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+from torch import nn
+
+from automl_kd.errors import UserError
+from automl_kd.hardware._cost import Floats
+from automl_kd.onnxio import Session, export
+
+Progress = Callable[[float, str], None]
+
+_DRIFT = 0.03  # a round whose sentinels moved further than this is rescaled to them
+_RUNS = 30
+_LONGEST = 3.0  # seconds in one round; a slow network is repeated less often
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Latency of one file at batch 1, milliseconds.
+
+    Attributes:
+        minimum: Fastest run.
+        p10: Tenth percentile, the label to compare by: other programs only ever add time, so on a shared machine low
+            quantiles repeat and the median does not.
+        median: Half of the runs were faster.
+        p90: Ninth decile.
+        runs: Timed runs.
+        rounds: Rounds that they are spread over.
+        drift: Largest relative change of the sentinel networks between rounds, before it was taken out.
+        repeat_error: Largest relative change of one sentinel that the other does not share: what is left of the noise.
+        threads: Threads inside one operator.
+        cpu: The processor.
+        versions: Versions of the programs involved.
+    """
+
+    minimum: float
+    p10: float
+    median: float
+    p90: float
+    runs: int
+    rounds: int
+    drift: float
+    repeat_error: float
+    threads: int
+    cpu: str
+    versions: dict[str, str]
+
+    @property
+    def ms(self) -> float:
+        """The label: ``p10``."""
+        return self.p10
+
+
+def measure(path: str | Path, threads: int = 1, rounds: int = 3) -> Measurement:
+    """Latency of an ONNX file under onnxruntime on this machine's CPU.
+
+    Rounds in random order interleave the file with two sentinel networks; when both sentinels are slower in a round,
+    the machine was, and the round is scaled back.
+
+    Args:
+        path: A model with fixed sizes but for the batch.
+        threads: Threads inside one operator.
+        rounds: At least 3, so that a disturbed round is outvoted.
+
+    Raises:
+        UserError: If the file cannot be run, leaves sizes open, or there are too few rounds.
+    """
+    if rounds < 3:
+        raise UserError(f"rounds is {rounds}; a measurement needs at least 3 to see drift")
+    return measure_all([Path(path)], threads, rounds, warm_up=1.0, least=0.3)[0]
+
+
+def measure_all(
+    paths: Sequence[Path],
+    threads: int,
+    rounds: int,
+    warm_up: float,
+    least: float,
+    progress: Progress = lambda share, what: None,
+) -> list[Measurement]:
+    """Latencies of several files, interleaved with each other and with the sentinels.
+
+    Args:
+        paths: Models with fixed sizes but for the batch.
+        threads: Threads inside one operator.
+        rounds: How often every file is visited.
+        warm_up: Seconds of untimed runs before a file's first timed one; at least 10 runs.
+        least: Seconds of timed runs per visit.
+        progress: Told the share done.
+
+    Raises:
+        UserError: If a file cannot be run or leaves sizes open.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        sentinels = [_Target(path, threads) for path in _write_sentinels(Path(folder))]
+    targets = [_Target(path, threads) for path in paths]
+    everyone = [*targets, *sentinels]
+    for target in everyone:
+        target.time(warm_up, 10)
+    shuffle = random.Random(0)
+    visits: list[list[Floats]] = [[] for _ in everyone]
+    for number in range(rounds):
+        order = list(range(len(everyone)))
+        shuffle.shuffle(order)
+        for done, place in enumerate(order):
+            visits[place].append(everyone[place].time(least, _RUNS))
+            progress((number + (done + 1) / len(order)) / rounds, "timing small networks")
+    shifts = _sentinel_shifts([[_p10(times) for times in visit] for visit in visits[len(targets) :]])
+    shared = shifts.mean(axis=0)
+    scale = np.where(np.abs(shared) > _DRIFT, np.exp(-shared), 1.0)
+    drift, rest = float(np.abs(shared).max()), float(np.abs(shifts - shared).max())
+    return [
+        _summary([times * factor for times, factor in zip(visit, scale, strict=True)], drift, rest, threads)
+        for visit in visits[: len(targets)]
+    ]
+
+
+def cpu_name() -> str:
+    """The processor's model name."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _sentinel_shifts(labels: Sequence[Sequence[float]]) -> Floats:
+    """``log(label / median over rounds)``, (sentinels, rounds)."""
+    logs = np.log(np.asarray(labels, dtype=np.float64))
+    shifts: Floats = logs - np.median(logs, axis=1, keepdims=True)
+    return shifts
+
+
+def _summary(visits: list[Floats], drift: float, rest: float, threads: int) -> Measurement:
+    times = np.concatenate(visits)
+    # The median over rounds of each round's p10: one disturbed round must not decide, nor one lucky.
+    label = float(np.median([_p10(visit) for visit in visits]))
+    return Measurement(
+        minimum=float(times.min()),
+        p10=label,
+        median=max(label, float(np.median(times))),
+        p90=max(label, float(np.quantile(times, 0.9))),
+        runs=len(times),
+        rounds=len(visits),
+        drift=math.expm1(drift),
+        repeat_error=math.expm1(rest),
+        threads=threads,
+        cpu=cpu_name(),
+        versions={"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__},
+    )
+
+
+def _p10(times: Floats) -> float:
+    return float(np.quantile(times, 0.1))
+
+
+class _Target:
+    """One session with an input ready."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._session = Session(path, threads)
+        shape = tuple(size for size in self._session.input_shape if size is not None)
+        if len(shape) != len(self._session.input_shape):
+            raise UserError(f"{path} leaves sizes of its input open; export it with fixed sizes to measure it")
+        self._x: npt.NDArray[np.float32] = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
+
+    def time(self, seconds: float, runs: int) -> Floats:
+        """Milliseconds of single runs, until both ``seconds`` and ``runs`` are reached (or ``_LONGEST`` is)."""
+        times = []
+        start = time.perf_counter()
+        while True:
+            before = time.perf_counter()
+            self._session.run(self._x)
+            after = time.perf_counter()
+            times.append((after - before) * 1e3)
+            spent = after - start
+            if (spent >= seconds and len(times) >= runs) or spent >= _LONGEST:
+                return np.asarray(times)
+
+
+def _write_sentinels(folder: Path) -> list[Path]:
+    """Two networks that notice different disturbances: one of arithmetic, one of memory traffic."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        busy = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
+        moving = nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.Sigmoid(), nn.AvgPool2d(3, 1, 1))
+    return [
+        export(busy, folder / "busy.onnx", (32, 24, 24)),
+        export(moving, folder / "moving.onnx", (16, 64, 64)),
+    ]

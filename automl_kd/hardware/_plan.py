@@ -1,0 +1,27 @@
+"""What this room asks of a plan: nothing but blocks with shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Protocol
+
+from torch import nn
+
+
+class Block(Hashable, Protocol):
+    """One link of a plan. Equal blocks build modules with equal kernels, so each is traced once."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of one input."""
+
+    def build(self) -> nn.Module:
+        """The module, with any weights."""
+
+
+class Plan(Protocol):
+    """A network as a chain of blocks."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """In order; each takes what the one before returns."""

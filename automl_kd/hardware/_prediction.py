@@ -1,0 +1,87 @@
+"""What is said of a network on a device, and how wide the interval around it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from automl_kd.hardware._cost import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One network on one device.
+
+    Attributes:
+        ms: Predicted latency in milliseconds; infinite when the network does not fit the device.
+        low: Lower end of the 90 % interval, ms.
+        high: Upper end of the 90 % interval, ms.
+        coverage: Share of the kernels whose operator is known, 0 to 1.
+        memory_bytes: Weights and the activations alive at once, in the profile's precision; the runtime's own
+            memory comes on top.
+        params: Parameters.
+        flops: Operations in multiply-accumulates, each counted as 2.
+        missing_bytes: How much memory the device lacks; 0 when the network fits.
+    """
+
+    ms: float
+    low: float
+    high: float
+    coverage: float
+    memory_bytes: int
+    params: int
+    flops: int
+    missing_bytes: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the device has the memory; only then is there a latency."""
+        return self.missing_bytes == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """How far a prediction may be off, as half the width of its 90 % interval in natural logarithms.
+
+    Attributes:
+        error: Half-width for a network like the anchors.
+        flops: Smallest and largest operations among the anchors, or ``None`` without any.
+    """
+
+    error: float
+    flops: tuple[float, float] | None
+
+    @staticmethod
+    def from_errors(errors: Sequence[float], flops: Sequence[float]) -> Uncertainty:
+        """Conformal: the 90 % quantile of the leave-one-out errors, with the correction for few of them.
+
+        The interval covers a network exchangeable with the anchors with probability 90 % (Vovk et al. 2005; leaving
+        one out as in Barber et al. 2021). Below nine anchors the largest error stands in for the quantile.
+        """
+        ranked = sorted(abs(error) for error in errors)
+        rank = min(len(ranked), math.ceil(0.9 * (len(ranked) + 1)))
+        return Uncertainty(ranked[rank - 1], (min(flops), max(flops)))
+
+    def half_widths(self, flops: Floats, coverage: Floats, unfitted: Floats) -> Floats:
+        """Half-widths of N networks, (N,).
+
+        The error grows by half for every factor of two that a network lies outside the anchors' operations. Kinds
+        that no anchor contains rest on the datasheet, which is good to a factor of two; and a kernel that is not known
+        may cost several that are.
+
+        Args:
+            flops: Operations, (N,).
+            coverage: Shares of known kernels, (N,).
+            unfitted: Shares of the time in kinds that no anchor contains, (N,).
+        """
+        width: Floats = np.full_like(flops, self.error)
+        if self.flops is not None:
+            smallest, largest = self.flops
+            size = np.maximum(flops, 1.0)
+            octaves = np.log2(np.maximum(1.0, np.maximum(smallest / size, size / largest)))
+            width *= 1 + 0.5 * octaves
+        width += math.log(2) * unfitted - 2 * np.log(np.maximum(coverage, 0.05))
+        return width
