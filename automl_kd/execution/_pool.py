@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
@@ -145,7 +146,5 @@ class _Worker(Generic[Key]):
         return f"worker process ended by signal {-code}" if code < 0 else f"worker process ended with code {code}"
 
     def _send(self, message: object) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the process died: wait() notices, because its end of the pipe is closed
             self.connection.send(message)
-        except (BrokenPipeError, OSError):
-            pass  # the process died; wait() notices, because its end of the pipe is closed

@@ -20,6 +20,8 @@ from automl_kd.students import build, load_weights, save_weights
 from automl_kd.tasks import Split, Task, open_task
 from automl_kd.teachers import Teacher, TeacherStore, load_teacher
 
+_TEACHER_BATCH = 256
+
 
 class Workshop:
     """Task and teacher of a study, opened once, and the jobs done with them.
@@ -96,19 +98,18 @@ class Workshop:
     def _evaluate(self, job: EvaluateJob) -> Evaluated:
         task = self._task
         if job.recipe is None or job.weights is None:
-            return Evaluated(np.concatenate([self._teacher_correct(part) for part in _batches(task.test)]))
+            return Evaluated(self._teacher_correct(task.test))
         recipe = Recipe.model_validate(job.recipe)
         torch.set_num_threads(recipe.threads)
         student = load_weights(build(recipe.student, input_shape=task.input_shape, classes=task.classes), job.weights)
         return Evaluated(evaluate(student, task, task.test, "cpu").correct)
 
-    def _teacher_correct(self, part: Split) -> NDArray[np.bool_]:
-        logits = self._teacher.outputs(self._task.normalize(part.images)).logits
-        return np.asarray((logits.argmax(1) == part.labels).numpy())
-
-
-def _batches(split: Split, size: int = 256) -> list[Split]:
-    return [Split(*pair) for pair in zip(split.images.split(size), split.labels.split(size), strict=True)]
+    def _teacher_correct(self, split: Split) -> NDArray[np.bool_]:
+        correct = []
+        for at in torch.arange(len(split.labels)).chunk(max(1, len(split.labels) // _TEACHER_BATCH)):
+            logits = self._teacher.outputs(self._task.normalize(split.images[at])).logits
+            correct.append((logits.argmax(1) == split.labels[at]).numpy())
+        return np.concatenate(correct)
 
 
 def _file(job: Job) -> Path | None:

@@ -98,6 +98,8 @@ class Compress(Part):
 class Recipe(Part):
     """One student and how it is made; the same document with holes is a search space.
 
+    ``hw`` is the device that the student is for: it decides the precision and the opset in which it is delivered.
+
     Raises:
         pydantic.ValidationError: If a field is unknown, missing or out of range. ``load_recipe`` turns it into one line
             with the file, the path, the value and what is allowed.
@@ -106,6 +108,7 @@ class Recipe(Part):
     version: Literal[1] = 1
     task: TaskReference | None = None
     teacher: TeacherReference | None = None
+    hw: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     student: Student

@@ -21,7 +21,8 @@ from automl_kd.recipes._holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.schema import Recipe, digest
 
 _OWN_FIELDS = ("description", "search_epochs")
-_FIXED_FIELDS = ("version", "task", "teacher", "seed", "threads", *_OWN_FIELDS)
+_KEPT_FIELDS = ("task", "teacher", "hw", "seed", "threads")
+_FIXED_FIELDS = ("version", *_KEPT_FIELDS, *_OWN_FIELDS)
 _ATTEMPTS = 100
 
 
@@ -124,7 +125,7 @@ class Space:
         raise ValueError(f"{self.source} does not contain this recipe")
 
     def contains(self, recipe: Recipe) -> bool:
-        """Whether the space can become this recipe. Task, teacher, seed and threads do not count."""
+        """Whether the space can become this recipe. Task, teacher, device, seed and threads do not count."""
         try:
             self.params(recipe)
         except (ValueError, KeyError):
@@ -158,7 +159,7 @@ class Space:
                 mutant = self._filled(keep)
             except InvalidCombinationError:
                 continue
-            kept = {name: getattr(recipe, name) for name in ("task", "teacher", "seed", "threads")}
+            kept = {name: getattr(recipe, name) for name in _KEPT_FIELDS}
             return mutant.model_copy(update=kept)
         return recipe
 

@@ -1,0 +1,42 @@
+"""What a long workflow tells about itself while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a search is.
+
+    Attributes:
+        phase: ``prepare``, ``teacher``, ``search`` or ``picks``.
+        doing: What is happening, in a few words.
+        spent: Seconds used in all.
+        budget: Seconds in all.
+        split: Seconds planned by phase.
+        counts: Numbers of candidates by what became of them.
+        front: The front so far, fastest first: entries as in the search's JSON.
+        done: Share of the phase that is done, in [0, 1], where it is known.
+    """
+
+    phase: str
+    doing: str
+    spent: float
+    budget: float
+    split: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    front: Sequence[Mapping[str, Any]] = ()
+    done: float | None = None
+
+
+class Observer:
+    """Listens to a workflow; this one keeps silent."""
+
+    def update(self, snapshot: Snapshot) -> None:
+        """The workflow is here now; called a few times a second at most."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line of its own happened."""

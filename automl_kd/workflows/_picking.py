@@ -1,0 +1,291 @@
+"""The picks phase: points of the front distilled in full, several seeds, beside arms that share everything else."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_kd.controller import PLAIN_KD, PickPlan, no_distillation, paired_difference, plain_kd
+from automl_kd.execution import Answer, Evaluated, EvaluateJob, Failed, Job, Stopped, Trained, TrainJob, WorkerPool
+from automl_kd.recipes import Recipe, digest
+from automl_kd.storage import Database
+from automl_kd.workflows._clock import Clock, StopRequest
+from automl_kd.workflows._files import Files
+from automl_kd.workflows._ledger import Candidate
+
+FIRST_SEED = 1000
+"""Seeds of full distillations start here, apart from the search's."""
+TEACHER = "teacher"
+_ARMS = ("pick", "no_distillation", "plain_kd")
+_WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Run:
+    """One full training.
+
+    Attributes:
+        pick: The trial it belongs to.
+        arm: ``pick``, ``no_distillation`` or ``plain_kd``.
+        seed: Position among the seeds.
+        recipe: What is trained.
+        setting: Temperature and weight, of plain KD.
+    """
+
+    pick: int
+    arm: str
+    seed: int
+    recipe: Recipe
+    setting: tuple[float, float] | None = None
+
+    def key(self, study_hash: str) -> str:
+        """What its result is stored under: equal for equal trainings of one study, so that none is done twice."""
+        return digest([study_hash, self.recipe.document()])
+
+
+@dataclass
+class Pick:
+    """A point of the front on its way to delivery.
+
+    Attributes:
+        candidate: The trial.
+        role: What it stands for on the front.
+        plan: How many seeds, and whether with arms.
+        seed: The study's.
+        seconds_per_run: What a full training is expected to take.
+        results: What finished runs found on search-validation.
+        correct: Right answers of the reported runs on the test split.
+        failed: Runs that cannot be done.
+    """
+
+    candidate: Candidate
+    role: str
+    plan: PickPlan
+    seed: int
+    seconds_per_run: float
+    results: dict[Run, dict[str, Any]] = field(default_factory=dict)
+    correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
+    failed: set[Run] = field(default_factory=set)
+
+    def wanted(self) -> Iterator[Run]:
+        """The runs that can be named now; plain KD's later seeds follow once its best setting is known."""
+        for seed in range(self.plan.seeds):
+            recipe = self.recipe(seed)
+            yield Run(self.candidate.number, "pick", seed, recipe)
+            if not self.plan.arms:
+                continue
+            yield Run(self.candidate.number, "no_distillation", seed, no_distillation(recipe))
+            settings = PLAIN_KD if seed == 0 else filter(None, [self.best_setting()])
+            for temperature, weight in settings:
+                arm = plain_kd(recipe, temperature, weight)
+                yield Run(self.candidate.number, "plain_kd", seed, arm, (temperature, weight))
+
+    def recipe(self, seed: int) -> Recipe:
+        """The candidate's recipe under one of the seeds of full distillation."""
+        return self.candidate.recipe.with_(seed=self.seed + FIRST_SEED + seed)
+
+    def best_setting(self) -> tuple[float, float] | None:
+        """Temperature and weight of the plain KD with the best search-validation accuracy, once all have run."""
+        tried = {run.setting: result["accuracy"] for run, result in self.results.items() if self._competes(run)}
+        lost = sum(self._competes(run) for run in self.failed)
+        if not tried or len(tried) + lost < len(PLAIN_KD):
+            return None
+        return max(tried, key=lambda setting: tried[setting])
+
+    def compared(self, arm: str) -> list[Run]:
+        """The runs of an arm that are reported, by seed; of plain KD those of its best setting."""
+        best = self.best_setting()
+        runs = [run for run in self.results if run.arm == arm and (arm != "plain_kd" or run.setting == best)]
+        return sorted(runs, key=lambda run: run.seed)
+
+    def _competes(self, run: Run) -> bool:
+        return run.arm == "plain_kd" and run.seed == 0
+
+
+class PickPhase:
+    """Trains the runs of all picks, then reads the test split with those that are reported.
+
+    Args:
+        picks: In the order of their worth.
+        study: The study's name.
+        study_hash: Hash of data and teacher: what results of equal recipes depend on.
+        database: Where finished runs are stored.
+        pool: The workers.
+        files: Where weights go.
+        clock: Time left.
+        stop: The user's wish to stop.
+        finishing_seconds: Kept aside for testing and delivery.
+    """
+
+    def __init__(
+        self,
+        picks: list[Pick],
+        study: str,
+        study_hash: str,
+        database: Database,
+        pool: WorkerPool[Any],
+        files: Files,
+        clock: Clock,
+        stop: StopRequest,
+        finishing_seconds: float,
+    ) -> None:
+        self._picks = picks
+        self._study = study
+        self._hash = study_hash
+        self._database = database
+        self._pool = pool
+        self._files = files
+        self._clock = clock
+        self._stop = stop
+        self._finishing = finishing_seconds
+        self._done = database.jobs(study)
+        self._running: set[Run] = set()
+        self._died: set[Run] = set()
+
+    @property
+    def left(self) -> float:
+        """Seconds left for training, with time to test and deliver kept aside."""
+        return self._clock.left - self._finishing
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Runs done and runs in all."""
+        total = sum(pick.plan.runs(len(PLAIN_KD)) for pick in self._picks)
+        return sum(len(pick.results) + len(pick.failed) for pick in self._picks), total
+
+    def step(self) -> bool:
+        """Hand out work and take in answers; false once nothing runs and nothing more fits."""
+        while self._pool.idle and (run := self._next()) is not None:
+            self._pool.submit(run, self._job(run))
+            self._running.add(run)
+        for run, answer in self._pool.wait(_WAIT_SECONDS):
+            self.take(run, answer)
+        return bool(self._running)
+
+    def take(self, run: Run, answer: Answer) -> None:
+        """Store what a worker answered."""
+        self._running.discard(run)
+        pick = self._pick(run)
+        match answer:
+            case Trained(accuracy, epoch, seconds, _):
+                result = {"accuracy": accuracy, "epochs": epoch, "seconds": seconds, "arm": run.arm, "trial": run.pick}
+                self._database.finish_job(self._study, run.key(self._hash), result)
+                pick.results[run] = result
+            case Stopped():
+                pass
+            case Failed(_, _, worker_died) if worker_died and run not in self._died:
+                self._died.add(run)
+            case _:
+                pick.failed.add(run)
+
+    def test(self) -> Mapping[str, float]:
+        """Read the test split, once for every run that is reported and for the teacher.
+
+        Returns:
+            The teacher's accuracy under ``teacher``, where it could be computed.
+        """
+        jobs: list[tuple[Run | str, Job]] = []
+        known = self._done.get(TEACHER)
+        if known is None:
+            jobs.append((TEACHER, EvaluateJob(None, None)))
+        for pick in self._picks:
+            for arm in _ARMS:
+                for run in pick.compared(arm):
+                    jobs.append((run, EvaluateJob(run.recipe.document(), self.weights(run))))
+        accuracies = {} if known is None else {TEACHER: float(known["accuracy"])}
+        while jobs or self._pool.running:
+            while jobs and self._pool.idle:
+                self._pool.submit(*jobs.pop(0))
+            for key, answer in self._pool.wait(_WAIT_SECONDS):
+                if not isinstance(answer, Evaluated):
+                    continue
+                if isinstance(key, Run):
+                    self._pick(key).correct[key] = answer.correct
+                else:
+                    accuracies[TEACHER] = float(answer.correct.mean())
+                    self._database.finish_job(self._study, TEACHER, {"accuracy": accuracies[TEACHER]})
+        return accuracies
+
+    def delivered(self, pick: Pick) -> Run:
+        """The run of a pick whose student is delivered: of its seeds the best on search-validation."""
+        return max(pick.compared("pick"), key=lambda run: float(pick.results[run]["accuracy"]))
+
+    def weights(self, run: Run) -> Path:
+        """The student that a finished run made."""
+        return self._files.job_weights(run.key(self._hash))
+
+    def _next(self) -> Run | None:
+        if self._stop:
+            return None
+        for pick in self._picks:
+            for run in pick.wanted():
+                if run in pick.results or run in pick.failed or run in self._running:
+                    continue
+                stored = self._done.get(run.key(self._hash))
+                if stored is not None and self.weights(run).exists():
+                    pick.results[run] = stored
+                    continue
+                if self._seconds(pick) <= self.left:
+                    return run
+        return None
+
+    def _seconds(self, pick: Pick) -> float:
+        """What a run of this pick takes: what they took so far, or else what the search leads to expect."""
+        seen = [result["seconds"] for result in pick.results.values()]
+        return statistics.fmean(seen) if seen else pick.seconds_per_run
+
+    def _job(self, run: Run) -> TrainJob:
+        key = run.key(self._hash)
+        epochs = run.recipe.train.epochs
+        return TrainJob(
+            recipe=run.recipe.document(),
+            total_epochs=epochs,
+            until=epochs,
+            checkpoint=self._files.job_checkpoint(key),
+            weights=self.weights(run),
+            seconds=max(0.0, self.left),
+        )
+
+    def _pick(self, run: Run) -> Pick:
+        return next(pick for pick in self._picks if pick.candidate.number == run.pick)
+
+
+def measured(pick: Pick) -> dict[str, Any] | None:
+    """What the runs of a pick showed on the test split, or None where it has none of its own.
+
+    Means and standard deviations are over seeds; a difference pairs the seeds and examples that both arms have.
+    """
+    correct = {arm: [pick.correct[run] for run in pick.compared(arm) if run in pick.correct] for arm in _ARMS}
+    own = correct["pick"]
+    if not own:
+        return None
+    accuracies = [float(each.mean()) for each in own]
+    best = pick.best_setting()
+    return {
+        "trial": pick.candidate.number,
+        "role": pick.role,
+        "seeds": [run.recipe.seed for run in pick.compared("pick") if run in pick.correct],
+        "epochs": pick.candidate.recipe.train.epochs,
+        "test_accuracy": statistics.fmean(accuracies),
+        "test_accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        "no_distillation": _mean(correct["no_distillation"]),
+        "plain_kd": _mean(correct["plain_kd"]),
+        "plain_kd_setting": None if best is None else {"temperature": best[0], "weight": best[1]},
+        "gain_over_no_distillation": _gain(own, correct["no_distillation"]),
+        "gain_over_plain_kd": _gain(own, correct["plain_kd"]),
+    }
+
+
+def _mean(correct: list[NDArray[np.bool_]]) -> float | None:
+    return statistics.fmean(float(each.mean()) for each in correct) if correct else None
+
+
+def _gain(ours: list[NDArray[np.bool_]], theirs: list[NDArray[np.bool_]]) -> dict[str, Any] | None:
+    pairs = min(len(ours), len(theirs))
+    return paired_difference(np.stack(ours[:pairs]), np.stack(theirs[:pairs])) if pairs else None

@@ -1,0 +1,131 @@
+"""What a search leaves for its user: delivered picks, the study of picks, and the report, all in the dashboard too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.artifacts import upload_artifact
+from optuna.storages import RDBStorage
+
+from automl_kd.delivery import deliver, front_figure, study_report
+from automl_kd.hardware import Profile
+from automl_kd.recipes import Recipe, write_text
+from automl_kd.storage import ArtifactStore, Database
+from automl_kd.students import build, load_weights
+from automl_kd.tasks import Task
+from automl_kd.workflows._delivery import facts_of
+from automl_kd.workflows._ledger import DIRECTIONS, METRICS
+from automl_kd.workflows._summary import picks_study, summarize
+
+
+class Publisher:
+    """Delivers picks and tells the dashboard.
+
+    Args:
+        database: Where the study is.
+        storage: Optuna's view of it.
+        study: The study's name.
+        task: What was learned.
+        profile: The target.
+        teacher_accuracy: On the test split, None where it is not known.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        storage: RDBStorage,
+        study: str,
+        task: Task,
+        profile: Profile,
+        teacher_accuracy: float | None,
+    ) -> None:
+        self._database = database
+        self._name = study
+        self._task = task
+        self._profile = profile
+        self._teacher_accuracy = teacher_accuracy
+        self._artifacts = ArtifactStore(database.files / "artifacts")
+        self._search = optuna.load_study(study_name=study, storage=storage)
+        self._picks = optuna.create_study(
+            storage=storage, study_name=picks_study(study), directions=DIRECTIONS, load_if_exists=True
+        )
+        if self._picks.metric_names is None:
+            self._picks.set_metric_names([f"test_{METRICS[0]}", METRICS[1]])
+
+    def pick(self, found: dict[str, Any], recipe: Recipe, weights: Path, folder: Path) -> dict[str, Any]:
+        """Deliver one pick and store it as a trial of the picks' study.
+
+        Args:
+            found: What its runs showed, from ``measured``.
+            recipe: Of the run that is delivered.
+            weights: Of that run.
+            folder: Where its files go.
+
+        Returns:
+            The pick as it stands in the search's JSON.
+        """
+        student = build(recipe.student, input_shape=self._task.input_shape, classes=self._task.classes)
+        delivered = deliver(
+            folder,
+            load_weights(student, weights),
+            recipe,
+            self._task,
+            self._profile,
+            facts_of(found, self._name, self._teacher_accuracy),
+        )
+        entry = found | {
+            "test_accuracy_deployed": delivered.test_accuracy_deployed,
+            "latency_ms": delivered.latency_ms,
+            "latency_low": delivered.latency_low,
+            "latency_high": delivered.latency_high,
+            "onnx_max_difference": delivered.onnx_max_difference,
+            "path": str(folder),
+        }
+        self._store(entry, recipe, folder)
+        return entry
+
+    def report(self) -> Path:
+        """Write the study's report; it becomes the study's artifact, and the front a plot in the dashboard."""
+        from optuna_dashboard import save_note, save_plotly_graph_object
+
+        summary = summarize(self._database, self._name)
+        path = self._database.files / self._name / "report.html"
+        write_text(path, study_report(summary))
+        self._replace_artifact(self._search, path, "text/html")
+        save_plotly_graph_object(self._search, front_figure(summary), graph_object_id="front")
+        save_note(self._search, _study_note(summary))
+        return path
+
+    def _store(self, entry: dict[str, Any], recipe: Recipe, folder: Path) -> None:
+        from optuna_dashboard import save_note
+
+        trial = self._picks.ask()
+        trial.set_user_attr("akd:pick", entry)
+        trial.set_user_attr("akd:recipe", recipe.document())
+        for name in ("recipe.yaml", "student.onnx", "model_card.md", "manifest.json"):
+            upload_artifact(artifact_store=self._artifacts, file_path=str(folder / name), study_or_trial=trial)
+        save_note(trial, (folder / "model_card.md").read_text(encoding="utf-8"))
+        self._picks.tell(trial, [entry["test_accuracy"], entry["latency_ms"]])
+
+    def _replace_artifact(self, study: optuna.Study, path: Path, mimetype: str) -> None:
+        """One report a study: the one before is forgotten."""
+        known = study.user_attrs.get("akd:report")
+        if known is not None:
+            self._artifacts.remove(known)
+        artifact = upload_artifact(
+            artifact_store=self._artifacts, file_path=str(path), study_or_trial=study, mimetype=mimetype
+        )
+        study.set_user_attr("akd:report", artifact)
+
+
+def _study_note(summary: dict[str, Any]) -> str:
+    lines = [f"# {summary['study']}", "", f"Task {summary['task']} on {summary['hw']}; space {summary['space']}.", ""]
+    lines += ["| pick | test accuracy | no distillation | plain KD | latency (predicted) |", "|---|---|---|---|---|"]
+    for pick in summary["picks"]:
+        cells = (pick["test_accuracy"], pick["no_distillation"], pick["plain_kd"])
+        shown = " | ".join("–" if value is None else f"{100 * value:.1f} %" for value in cells)
+        lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {pick['latency_ms']:.3g} ms |")
+    return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])

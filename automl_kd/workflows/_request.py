@@ -1,0 +1,85 @@
+"""What a search is asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from automl_kd.errors import UserError
+from automl_kd.storage import DEFAULT_STORAGE
+from automl_kd.workflows._supply import Limits
+from automl_kd.workflows._units import parse_bytes, parse_count, parse_duration, parse_latency
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """The arguments of ``search``, as the user wrote them; see there."""
+
+    hw: str
+    budget: str | float
+    task: str = "digits"
+    data: str | None = None
+    teacher: str | None = None
+    space: str = "tiny_cnn"
+    pins: tuple[str, ...] = ()
+    max_latency: str | float | None = None
+    max_params: str | float | None = None
+    max_memory: str | float | None = None
+    study: str | None = None
+    storage: str = DEFAULT_STORAGE
+    workers: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    extend: str | float | None = None
+    max_disk: str | float | None = None
+
+    def __post_init__(self) -> None:
+        # Every value is read once here, so that a mistake is reported before anything starts.
+        _ = self.seconds, self.extension, self.limits, self.disk
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"workers {self.workers}: must be at least 1")
+        if self.seed < 0:
+            raise UserError(f"seed {self.seed}: must not be negative")
+        if self.device != "auto" and self.device.split(":")[0] not in ("cpu", "cuda"):
+            raise UserError(f"device {self.device!r}: write auto, cpu or cuda")
+
+    @cached_property
+    def seconds(self) -> float:
+        """The budget."""
+        return parse_duration(self.budget, "budget")
+
+    @cached_property
+    def extension(self) -> float:
+        """Seconds to add to the study's budget."""
+        return 0.0 if self.extend is None else parse_duration(self.extend, "extend")
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What a candidate may cost."""
+        return Limits(parse_latency(self.max_latency), parse_count(self.max_params), parse_bytes(self.max_memory))
+
+    @cached_property
+    def disk(self) -> float | None:
+        """Bytes that the study's files may take."""
+        return parse_bytes(self.max_disk, "max_disk")
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study or "-".join(_plain(part) for part in (self.task, self.hw, self.space))
+
+    def worker_count(self) -> int:
+        """Trainings at a time: by default one a core, or one on a GPU that all would share."""
+        if self.workers is not None:
+            return self.workers
+        import torch
+
+        on_gpu = self.device != "cpu" and torch.cuda.is_available()
+        return 1 if on_gpu else max(1, len(os.sched_getaffinity(0)))
+
+
+def _plain(name: str) -> str:
+    """A name as it is, a path as the name of its file."""
+    return Path(name).stem if os.sep in name or name.endswith((".yaml", ".yml")) else name

@@ -1,0 +1,231 @@
+"""The search phase: workers train candidates rung by rung until the time reserved for the picks begins."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+
+from automl_kd.controller import (
+    PLAIN_KD,
+    PickPlan,
+    Split,
+    hopeless,
+    pick_seconds,
+    promotion,
+    split,
+)
+from automl_kd.errors import UserError
+from automl_kd.execution import Answer, Failed, Stopped, Trained, TrainJob, WorkerPool
+from automl_kd.storage import folder_bytes, free_bytes
+from automl_kd.workflows._clock import Clock, StopRequest
+from automl_kd.workflows._files import Files
+from automl_kd.workflows._ledger import Candidate, Ledger
+from automl_kd.workflows._supply import Supply
+
+_IDENTICAL_FAILURES = 5
+_MOST_ATTEMPTS = 2
+_DRAIN_SHARE = 0.25
+_WAIT_SECONDS = 0.2
+_ENOUGH_TO_ESTIMATE = 3
+_LEAST_FREE_BYTES = 100_000_000
+
+
+class SearchPhase:
+    """Drives the workers through the search.
+
+    Args:
+        ledger: The candidates.
+        supply: Where new ones come from.
+        pool: The workers.
+        files: Where checkpoints go.
+        clock: Time used and left.
+        stop: The user's wish to stop.
+        workers: How many trainings run at a time.
+        max_disk: Bytes that the study's files may take, None for what the disk has.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        supply: Supply,
+        pool: WorkerPool[int],
+        files: Files,
+        clock: Clock,
+        stop: StopRequest,
+        workers: int,
+        max_disk: float | None,
+    ) -> None:
+        self._ledger = ledger
+        self._supply = supply
+        self._pool = pool
+        self._files = files
+        self._clock = clock
+        self._stop = stop
+        self._workers = workers
+        self._max_disk = max_disk
+        self._ready: deque[Candidate] = deque(
+            each for each in ledger.candidates.values() if each.status == "waiting" and not each.accuracies
+        )
+        self._recent_failures: deque[str] = deque(maxlen=_IDENTICAL_FAILURES)
+        self._began = clock.spent
+        self.full: str | None = None
+
+    @property
+    def split(self) -> Split:
+        """The budget by phase, as it looks now."""
+        seconds = self._clock.seconds()
+        before = seconds.get("teacher", 0.0) + seconds.get("prepare", 0.0)
+        return split(self._clock.budget, before, self._wanted_by_picks())
+
+    @property
+    def left(self) -> float:
+        """Seconds until the search must end."""
+        return self._clock.left - max(0.0, self.split.picks - self._clock.seconds().get("picks", 0.0))
+
+    @property
+    def over(self) -> bool:
+        """Whether the search phase has come to its end, for whatever reason."""
+        return bool(self._stop) or self.full is not None or self.left <= 0
+
+    def step(self) -> None:
+        """Hand out work, prepare the next candidate while workers are busy, and take in answers.
+
+        Raises:
+            UserError: If the same failure came five times in a row, or one that every trial would meet.
+        """
+        while self._pool.idle and (candidate := self._next()) is not None:
+            self._submit(candidate)
+        if not self._ready and not self._pool.idle:
+            self._prepare()
+        for number, answer in self._pool.wait(_WAIT_SECONDS):
+            self.take(number, answer)
+        self._retire_hopeless()
+        self._watch_disk()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing more can be started in the time left."""
+        return not self._pool.running and self._next(peek=True) is None
+
+    def take(self, number: int, answer: Answer) -> None:
+        """Store what a worker answered.
+
+        Raises:
+            UserError: As for :meth:`step`.
+        """
+        candidate = self._ledger.candidates[number]
+        match answer:
+            case Trained(accuracy, epoch, seconds, between):
+                self._ledger.arrive(candidate, self._ledger.rungs.index(epoch), accuracy, seconds, between)
+                self._recent_failures.clear()
+            case Stopped():
+                candidate.status = "waiting"
+                if not candidate.accuracies:
+                    self._ready.append(candidate)
+            case Failed(reason, fatal, worker_died):
+                if fatal:
+                    candidate.status = "waiting"
+                    raise UserError(reason)
+                self._fail(candidate, reason, worker_died)
+            case _:
+                raise AssertionError(f"a training answered {answer}")
+
+    def close(self, reason: str) -> None:
+        """Tell every candidate that still waits that it lost, and delete its checkpoint."""
+        for candidate in self._ledger.candidates.values():
+            if candidate.status == "waiting":
+                self._prune(candidate, reason)
+
+    def _next(self, *, peek: bool = False) -> Candidate | None:
+        if self.over:
+            return None
+        drain = self.left < _DRAIN_SHARE * (self.left + self._clock.spent - self._began)
+        number = promotion(self._ledger.standings(), len(self._ledger.rungs), drain=drain)
+        if number is not None and self._fits(self._ledger.candidates[number]):
+            return self._ledger.candidates[number]
+        if not self._ready and not self._supply.exhausted:
+            self._prepare()
+        if self._ready and self._fits(self._ready[0]):
+            return self._ready[0] if peek else self._ready.popleft()
+        return None
+
+    def _prepare(self) -> None:
+        if not self._supply.exhausted:
+            candidate = self._supply.next()
+            if candidate is not None:
+                self._ready.append(candidate)
+
+    def _fits(self, candidate: Candidate) -> bool:
+        """Whether its next rung can be reached in the time left, as far as is known."""
+        epochs = self._epochs_to_next(candidate)
+        known = self._ledger.seconds_per_epoch()
+        per_epoch = candidate.seconds_per_epoch(self._ledger.rungs)
+        if per_epoch is None:
+            per_epoch = statistics.median(known) if len(known) >= _ENOUGH_TO_ESTIMATE else 0.0
+        return epochs * per_epoch <= self.left
+
+    def _epochs_to_next(self, candidate: Candidate) -> int:
+        rung = max(candidate.accuracies, default=-1)
+        return self._ledger.rungs[rung + 1] - (self._ledger.rungs[rung] if rung >= 0 else 0)
+
+    def _submit(self, candidate: Candidate) -> None:
+        rungs = self._ledger.rungs
+        candidate.status = "running"
+        job = TrainJob(
+            recipe=candidate.recipe.document(),
+            total_epochs=rungs[-1],
+            until=rungs[max(candidate.accuracies, default=-1) + 1],
+            checkpoint=self._files.checkpoint(candidate.number),
+            weights=self._files.weights(candidate.number),
+            seconds=max(0.0, self.left),
+        )
+        self._pool.submit(candidate.number, job)
+
+    def _fail(self, candidate: Candidate, reason: str, worker_died: bool) -> None:
+        if worker_died:
+            self._ledger.note_death(candidate)
+            if candidate.attempts < _MOST_ATTEMPTS:
+                if not candidate.accuracies:
+                    self._ready.append(candidate)
+                return
+        self._ledger.fail(candidate, reason)
+        self._files.checkpoint(candidate.number).unlink(missing_ok=True)
+        self._recent_failures.append(reason)
+        if len(self._recent_failures) == _IDENTICAL_FAILURES and len(set(self._recent_failures)) == 1:
+            raise UserError(f"stopped: {_IDENTICAL_FAILURES} trials in a row failed alike: {reason}")
+
+    def _prune(self, candidate: Candidate, reason: str) -> None:
+        self._ledger.prune(candidate, reason)
+        self._files.checkpoint(candidate.number).unlink(missing_ok=True)
+
+    def _retire_hopeless(self) -> None:
+        for number in hopeless(self._ledger.standings(), len(self._ledger.rungs), self._expected()):
+            self._prune(self._ledger.candidates[number], "as many stand before it as will ever go on")
+
+    def _expected(self) -> int:
+        """The most candidates that the time left can bring to the lowest rung, in total."""
+        costs = [self._ledger.rungs[0] * per_epoch for per_epoch in self._ledger.seconds_per_epoch()]
+        cheapest = min(costs, default=0.0)
+        more = self._workers * max(0.0, self.left) / cheapest if cheapest > 0 else 1e9
+        return len(costs) + int(min(more, 1e9))
+
+    def _arrived(self) -> list[Candidate]:
+        return [each for each in self._ledger.candidates.values() if each.accuracies]
+
+    def _wanted_by_picks(self) -> float | None:
+        per_run = self._ledger.seconds_per_full_run()
+        if per_run is None or len(self._arrived()) < _ENOUGH_TO_ESTIMATE:
+            return None
+        plan = PickPlan(picks=5, seeds=2, arms=True)
+        return pick_seconds(plan, per_run, self._workers, len(PLAIN_KD))
+
+    def _watch_disk(self) -> None:
+        if self._max_disk is not None and folder_bytes(self._files.folder) > self._max_disk:
+            waiting = [each for each in self._arrived() if each.status == "waiting"]
+            if waiting:
+                worst = min(waiting, key=lambda each: each.accuracies[max(each.accuracies)])
+                self._prune(worst, "its checkpoint made room for others (--max-disk)")
+            else:
+                self.full = f"the study's files take the {self._max_disk / 1e6:.0f} MB that --max-disk allows"
+        elif free_bytes(self._files.folder) < _LEAST_FREE_BYTES:
+            self.full = f"less than {_LEAST_FREE_BYTES / 1e6:.0f} MB are left on the disk of {self._files.folder}"

@@ -1,0 +1,189 @@
+"""New candidates: asked of the sampler, priced, and screened before any training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+
+from automl_kd import students
+from automl_kd.errors import UserError
+from automl_kd.hardware import Prediction, Profile
+from automl_kd.recipes import InvalidCombinationError, Recipe, Space
+from automl_kd.tasks import Task
+from automl_kd.workflows._ledger import Candidate, Ledger
+
+_SCREENED_IN_A_ROW = 20
+_POOL = 512
+_MOST_SAMPLES = 8192
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a candidate may cost; None where anything goes."""
+
+    max_latency_ms: float | None = None
+    max_params: float | None = None
+    max_memory_bytes: float | None = None
+
+    def excess(self, price: Prediction) -> str | None:
+        """Which limit a candidate breaks and by what, or None."""
+        if not price.fits:
+            return f"needs {price.missing_bytes} bytes more memory than the device has"
+        for limit, value, unit in (
+            (self.max_latency_ms, price.ms, "ms"),
+            (self.max_params, price.params, "parameters"),
+            (self.max_memory_bytes, price.memory_bytes, "bytes"),
+        ):
+            if limit is not None and value > limit:
+                return f"{value:.6g} {unit} is over the limit of {limit:.6g}"
+        return None
+
+    def document(self) -> dict[str, Any]:
+        """The limits as plain data."""
+        return asdict(self)
+
+
+class Pricing:
+    """Prices of recipes on the target.
+
+    Args:
+        task: For the shapes.
+        profile: The target.
+    """
+
+    def __init__(self, task: Task, profile: Profile) -> None:
+        self._task = task
+        self._profile = profile
+
+    def price(self, recipes: Sequence[Recipe]) -> list[Prediction]:
+        """What each recipe's student is predicted to cost."""
+        shape, classes = self._task.input_shape, self._task.classes
+        return self._profile.price(
+            [students.plan(recipe.student, input_shape=shape, classes=classes) for recipe in recipes]
+        )
+
+
+class Supply:
+    """Asks the study for candidates until one passes the limits.
+
+    Args:
+        ledger: Where candidates are kept.
+        space: The search space.
+        pricing: Prices of its recipes.
+        limits: What they may cost.
+        fixed: Fields that all trials of the study share (task, seed, threads).
+    """
+
+    def __init__(
+        self, ledger: Ledger, space: Space, pricing: Pricing, limits: Limits, fixed: Mapping[str, Any]
+    ) -> None:
+        self._ledger = ledger
+        self._space = space
+        self._pricing = pricing
+        self._limits = limits
+        self._fixed = dict(fixed)
+        self._seen = {candidate.recipe.digest(): number for number, candidate in ledger.candidates.items()}
+        self._rng = random.Random(self._fixed.get("seed", 0) + len(ledger.study.get_trials(deepcopy=False)))
+        self.exhausted = False
+
+    def next(self) -> Candidate | None:
+        """A candidate within the limits and not tried before, or None where the space holds no more."""
+        for attempt in range(_SCREENED_IN_A_ROW * 3):
+            if attempt >= _SCREENED_IN_A_ROW and not self._enqueue_feasible():
+                break
+            trial = self._ledger.study.ask()
+            candidate = self._admitted(trial)
+            if candidate is not None:
+                return candidate
+        self.exhausted = True
+        return None
+
+    def _admitted(self, trial: optuna.Trial) -> Candidate | None:
+        try:
+            recipe = self._space.draw(trial).with_(**self._fixed)
+        except InvalidCombinationError as error:
+            self._ledger.screen(trial, str(error))
+            return None
+        digest = recipe.digest()
+        if digest in self._seen:
+            self._ledger.screen(trial, f"same recipe as trial {self._seen[digest]}")
+            return None
+        (price,) = self._pricing.price([recipe])
+        excess = self._limits.excess(price)
+        if excess is not None:
+            self._ledger.screen(trial, excess)
+            return None
+        self._seen[digest] = trial.number
+        return self._ledger.add(trial, recipe, price)
+
+    def _enqueue_feasible(self) -> bool:
+        """Give the sampler a hint where the limits leave little: a random recipe that is within them and new."""
+        recipes = [self._space.sample(self._rng) for _ in range(_POOL)]
+        for recipe, price in zip(recipes, self._pricing.price(recipes), strict=True):
+            if self._limits.excess(price) is None and recipe.with_(**self._fixed).digest() not in self._seen:
+                self._ledger.study.enqueue_trial(self._space.params(recipe))
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a random sample of a space costs.
+
+    Attributes:
+        sampled: Number of recipes priced.
+        feasible: Share of them within the limits.
+        latency_ms: Quantiles 0, 0.25, 0.5, 0.75, 1 of the predicted latency.
+        params: The same of the number of parameters.
+        examples: The first few with their price.
+    """
+
+    sampled: int
+    feasible: float
+    latency_ms: tuple[float, ...]
+    params: tuple[float, ...]
+    examples: tuple[tuple[Recipe, Prediction], ...]
+
+
+def survey(space: Space, pricing: Pricing, limits: Limits, seed: int) -> Survey:
+    """Price a random sample of the space.
+
+    Raises:
+        UserError: If nothing of a large sample is within the limits: which limit binds, and what comes nearest.
+    """
+    rng = random.Random(seed)
+    recipes: list[Recipe] = []
+    prices: list[Prediction] = []
+    while not any(limits.excess(price) is None for price in prices):
+        if len(prices) >= _MOST_SAMPLES:
+            raise UserError(_nothing_fits(prices, limits))
+        recipes += [space.sample(rng) for _ in range(_POOL)]
+        prices += pricing.price(recipes[len(prices) :])
+    shares = [0, 0.25, 0.5, 0.75, 1]
+    return Survey(
+        sampled=len(prices),
+        feasible=sum(limits.excess(price) is None for price in prices) / len(prices),
+        latency_ms=tuple(float(x) for x in np.quantile([price.ms for price in prices], shares)),
+        params=tuple(float(x) for x in np.quantile([price.params for price in prices], shares)),
+        examples=tuple(zip(recipes[:_EXAMPLES], prices[:_EXAMPLES], strict=True)),
+    )
+
+
+def _nothing_fits(prices: Sequence[Prediction], limits: Limits) -> str:
+    nearest = [
+        f"{option} is {limit:.6g} {unit}, but the least in the sample is {least:.6g}"
+        for option, limit, least, unit in (
+            ("--max-latency", limits.max_latency_ms, min(price.ms for price in prices), "ms"),
+            ("--max-params", limits.max_params, min(price.params for price in prices), "parameters"),
+            ("--max-memory", limits.max_memory_bytes, min(price.memory_bytes for price in prices), "bytes"),
+        )
+        if limit is not None and least > limit
+    ]
+    reason = "; ".join(nearest) or "each limit alone can be met, but not all together"
+    return f"none of {len(prices)} sampled candidates is within the limits: {reason}"

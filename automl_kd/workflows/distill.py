@@ -1,0 +1,136 @@
+"""One student by one recipe, delivered."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from automl_kd.delivery import Facts, deliver
+from automl_kd.distillation import Diverged, Outcome
+from automl_kd.distillation import distill as train
+from automl_kd.errors import Interrupted, UserError
+from automl_kd.hardware import load_profile
+from automl_kd.paths import cache_dir
+from automl_kd.recipes import Recipe, load_recipe
+from automl_kd.tasks import Task
+from automl_kd.teachers import Teacher
+from automl_kd.workflows._clock import StopRequest
+from automl_kd.workflows._delivery import DEFAULT_HW, delivery_document, open_recipe_task
+from automl_kd.workflows._observer import Observer, Snapshot
+from automl_kd.workflows._teaching import find_teacher
+
+_CHECKPOINTS = 10
+"""How often a run saves its state; what ``kill -9`` can cost is the part since the last one."""
+
+
+def distill(
+    recipe: str | Path | Recipe,
+    *,
+    out: str | Path = "student",
+    data: str | None = None,
+    teacher: str | None = None,
+    hw: str | None = None,
+    device: str = "auto",
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Make the student that a recipe describes, and deliver it.
+
+    On one machine equal recipes give equal weights. An interrupted run goes on where it was.
+
+    Args:
+        recipe: A recipe, or the path of its file.
+        out: Folder for the delivery.
+        data: Where the task's data are, if not where the task says.
+        teacher: Where the teacher is, if not where recipe or task say.
+        hw: The device to deliver for; by default the recipe's, else this machine.
+        device: Where to train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        observer: Told what happens.
+
+    Returns:
+        ``path``, ``test_accuracy``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
+
+    Raises:
+        UserError: If recipe, data, teacher or folder do not fit; or the training diverged.
+        Interrupted: If a signal ended it; the same call goes on.
+    """
+    source = "recipe" if isinstance(recipe, Recipe) else str(recipe)
+    described = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    watcher = observer or Observer()
+    stop = StopRequest()
+    with stop.listening():
+        task = open_recipe_task(described, source, data)
+        profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
+        outcome = _train(
+            described, task, _teacher(described, task, source, teacher, watcher, stop, device), watcher, stop, device
+        )
+        history = [{"epoch": float(outcome.epoch), "accuracy": outcome.accuracy, **outcome.losses}]
+        facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
+        delivered = deliver(Path(out), outcome.student, described, task, profile, facts)
+    _checkpoint(described).unlink(missing_ok=True)
+    return delivery_document(delivered)
+
+
+def _teacher(
+    recipe: Recipe, task: Task, source: str, given: str | None, watcher: Observer, stop: StopRequest, device: str
+) -> Teacher | None:
+    if not recipe.distill.listens():
+        return None
+    began = time.monotonic()
+
+    def on_epoch(epoch: int, epochs: int, seconds: float) -> None:
+        spent = time.monotonic() - began
+        watcher.update(
+            Snapshot("teacher", f"training the teacher, epoch {epoch} of {epochs}", spent, 0.0, done=epoch / epochs)
+        )
+
+    named = recipe.teacher.file if recipe.teacher else None
+    taught = find_teacher(task, given or named, on_epoch=on_epoch, should_stop=lambda: bool(stop), device=device)
+    found = taught.teacher.sha256
+    if recipe.teacher is not None and recipe.teacher.sha256 != found:
+        raise UserError(
+            f"{source}: teacher.sha256: the recipe was made with teacher {recipe.teacher.sha256[:12]}, but the teacher"
+            f" found here is {found[:12]}; give the same one with --teacher, or remove the hash to learn from this one"
+        )
+    return taught.teacher
+
+
+def _train(
+    recipe: Recipe, task: Task, teacher: Teacher | None, watcher: Observer, stop: StopRequest, device: str
+) -> Outcome:
+    epochs = recipe.train.epochs
+    checkpoint = _checkpoint(recipe)
+    began = time.monotonic()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(recipe.threads)
+
+    def on_epoch(epoch: int, accuracy: float | None) -> None:
+        shown = "" if accuracy is None else f", accuracy {100 * accuracy:.1f} %"
+        doing = f"distilling, epoch {epoch} of {epochs}{shown}"
+        watcher.update(Snapshot("distill", doing, time.monotonic() - began, 0.0, done=epoch / epochs))
+
+    try:
+        for part in range(1, _CHECKPOINTS + 1):
+            outcome = train(
+                recipe,
+                task,
+                teacher,
+                until=max(1, epochs * part // _CHECKPOINTS),
+                checkpoint=checkpoint,
+                device=device,
+                on_epoch=on_epoch,
+                should_stop=lambda: bool(stop),
+            )
+    except Diverged as error:
+        raise UserError(f"the training diverged: {error}") from None
+    except Interrupted:
+        raise Interrupted("stopped; the state is kept, the same command goes on") from None
+    finally:
+        torch.set_num_threads(threads)
+    return outcome
+
+
+def _checkpoint(recipe: Recipe) -> Path:
+    return cache_dir() / "distill" / f"{recipe.digest()}.pt"

@@ -1,0 +1,458 @@
+"""The main job: search students and their distillation together, then distil the best in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import optuna
+
+from automl_kd.controller import PLAIN_KD, Point, choose_picks, knee, pareto_front, plan_picks, rung_epochs
+from automl_kd.errors import Interrupted, UserError
+from automl_kd.execution import Setup, WorkerPool
+from automl_kd.hardware import Profile, load_profile
+from automl_kd.recipes import Space, digest, load_space
+from automl_kd.samplers import multivariate_tpe
+from automl_kd.storage import DEFAULT_STORAGE, Database, Lease, StudyRecord
+from automl_kd.tasks import Task, open_task
+from automl_kd.workflows._clock import Clock, StopRequest
+from automl_kd.workflows._files import Files
+from automl_kd.workflows._ledger import Ledger
+from automl_kd.workflows._observer import Observer, Snapshot
+from automl_kd.workflows._picking import TEACHER, Pick, PickPhase, measured
+from automl_kd.workflows._publishing import Publisher
+from automl_kd.workflows._request import SearchRequest
+from automl_kd.workflows._searching import SearchPhase
+from automl_kd.workflows._summary import result_document, summarize
+from automl_kd.workflows._supply import Pricing, Supply, survey
+from automl_kd.workflows._teaching import Taught, find_teacher
+from automl_kd.workflows._units import show_duration
+
+_WORKER_START_SECONDS = 5.0
+_REPORT_SECONDS = 5.0
+_DELIVERY_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        study: The study's name, for other verbs.
+        storage: Where it is.
+        document: The same as ``search --json`` prints.
+    """
+
+    study: str
+    storage: str
+    document: dict[str, Any]
+
+    @property
+    def front(self) -> list[dict[str, Any]]:
+        """The Pareto front of the search, fastest first."""
+        return list(self.document["front"])
+
+    @property
+    def picks(self) -> list[dict[str, Any]]:
+        """The picks that were distilled in full."""
+        return list(self.document["picks"])
+
+
+def search(
+    hw: str,
+    budget: str | float,
+    *,
+    task: str = "digits",
+    data: str | None = None,
+    teacher: str | None = None,
+    space: str = "tiny_cnn",
+    pins: Sequence[str] = (),
+    max_latency: str | float | None = None,
+    max_params: str | float | None = None,
+    max_memory: str | float | None = None,
+    study: str | None = None,
+    storage: str = DEFAULT_STORAGE,
+    workers: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    extend: str | float | None = None,
+    max_disk: str | float | None = None,
+    observer: Observer | None = None,
+) -> SearchResult:
+    """Search student architecture and distillation recipe together for a device.
+
+    Called again with the same arguments it resumes: time used before counts, nothing finished is done twice.
+
+    Args:
+        hw: A device profile by name or path.
+        budget: Time in all, such as ``"3m"`` or ``"48h"``: teacher, search, and full distillation of the picks.
+        task: A built-in task, or the path of a task file.
+        data: Data instead of those that the task names.
+        teacher: A teacher instead of the one that the task names: ``teacher.onnx``, ``teacher.pt@{family: resnet, …}``.
+        space: A search space by name or path.
+        pins: Holes to fill, ``path=value`` each.
+        max_latency: Candidates predicted slower are never trained; milliseconds, or such as ``"4ms"``.
+        max_params: The same for the number of parameters.
+        max_memory: The same for weights and activations together, in bytes.
+        study: Name of the study; by default from task, device and space.
+        storage: Database URL or path of an SQLite file.
+        workers: Trainings at a time; by default one a core, or one on a GPU.
+        seed: Of the sampler and of the students' weights.
+        device: Where students train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        extend: Time to add to the study's budget.
+        max_disk: Bytes that the study's files may take.
+        observer: Told what happens.
+
+    Raises:
+        UserError: If something is wrong with what was asked, or the study cannot go on.
+        Interrupted: If a signal ended it; the same call goes on.
+    """
+    request = SearchRequest(
+        hw=hw,
+        budget=budget,
+        task=task,
+        data=data,
+        teacher=teacher,
+        space=space,
+        pins=tuple(pins),
+        max_latency=max_latency,
+        max_params=max_params,
+        max_memory=max_memory,
+        study=study,
+        storage=storage,
+        workers=workers,
+        seed=seed,
+        device=device,
+        extend=extend,
+        max_disk=max_disk,
+    )
+    return run_search(request, observer or Observer())
+
+
+def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
+    """As :func:`search`, from a request."""
+    stop = StopRequest()
+    with stop.listening():
+        database = Database(request.storage)
+        parts = _Parts(
+            request,
+            observer,
+            stop,
+            database,
+            task=open_task(request.task, request.data),
+            space=load_space(request.space, request.pins),
+            profile=load_profile(request.hw, progress=lambda done, text: observer.note(text)),
+        )
+        with database.lease(request.name) as lease:
+            _Search(parts, lease).run()
+    return SearchResult(request.name, database.url, result_document(summarize(database, request.name)))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    request: SearchRequest
+    observer: Observer
+    stop: StopRequest
+    database: Database
+    task: Task
+    space: Space
+    profile: Profile
+
+
+class _Search:
+    """One run of a study, from where the last one ended."""
+
+    def __init__(self, parts: _Parts, lease: Lease) -> None:
+        self.parts = parts
+        self.request = parts.request
+        self.lease = lease
+        self.name = parts.request.name
+        self.files = Files(parts.database.files / self.name)
+        self.record = self._record()
+        self.clock = Clock(self.record.seconds, self.record.budget)
+        self.rungs = rung_epochs(parts.space.search_epochs)
+        self.workers = parts.request.worker_count()
+
+    def run(self) -> None:
+        if self.record.state == "done" and self.clock.left < _REPORT_SECONDS + _WORKER_START_SECONDS:
+            budget = show_duration(self.record.budget)
+            self.parts.observer.note(f"study {self.name} has used its budget of {budget}; --extend 2h adds to it")
+            return
+        try:
+            self._run()
+        finally:
+            self.clock.save(self.parts.database, self.name)
+
+    def _run(self) -> None:
+        pricing = Pricing(self.parts.task, self.parts.profile)
+        self._tell("prepare", "pricing a sample of the space")
+        survey(self.parts.space, pricing, self.request.limits, self.request.seed)
+        taught = self._teach()
+        storage = self.parts.database.optuna()
+        ledger = self._ledger(storage)
+        setup = Setup(
+            task=self.request.task,
+            data=self.request.data,
+            data_sha256=self.parts.task.sha256,
+            teacher=taught.spec,
+            teacher_sha256=taught.teacher.sha256,
+            device=self.request.device,
+        )
+        with WorkerPool[Any](self.workers, setup, self.files.log) as pool:
+            if self.record.settings.get("searched") != self.record.budget:
+                self._search(ledger, pricing, taught, pool)
+            self._pick(ledger, taught, pool, storage)
+        self._keep(state="done")
+
+    # -- teacher ------------------------------------------------------------------------------------------------------
+
+    def _teach(self) -> Taught:
+        self.clock.enter("teacher")
+        self._tell("teacher", "looking for the teacher")
+        trial = f"one trial of {self.parts.space.search_epochs} epochs"
+
+        def on_epoch(epoch: int, epochs: int, seconds: float) -> None:
+            needed = seconds / epoch * (epochs - epoch)
+            # A student's epoch costs at most about a teacher's: it hears one.
+            first_trial = seconds / epoch * self.parts.space.search_epochs + _WORKER_START_SECONDS
+            if epoch < epochs and needed + first_trial > self.clock.left:
+                wanted = self.clock.spent + needed + first_trial
+                raise UserError(
+                    f"budget {show_duration(self.record.budget)} is too short: the teacher needs"
+                    f" {show_duration(needed)} more and {trial} up to {show_duration(first_trial)};"
+                    f" give at least {show_duration(wanted)} (what the teacher learned so far is kept)"
+                )
+            self._tell("teacher", f"training the teacher, epoch {epoch} of {epochs}", done=epoch / epochs)
+
+        def should_stop() -> bool:
+            self.clock.beat(self.parts.database, self.name, self.lease)
+            return bool(self.parts.stop) or self.clock.left <= 0
+
+        try:
+            taught = find_teacher(
+                self.parts.task,
+                self.request.teacher,
+                on_epoch=on_epoch,
+                should_stop=should_stop,
+                device=self.request.device,
+            )
+        except Interrupted:
+            if self.parts.stop:
+                raise
+            raise UserError(
+                f"budget {show_duration(self.record.budget)} is too short to train the teacher; what it learned so far"
+                " is kept: add time with --extend"
+            ) from None
+        self._recognise({"teacher": taught.teacher.sha256})
+        facts = {"accuracy": None, "sha256": taught.teacher.sha256}
+        self._keep(settings={"teacher_facts": facts | self.record.settings.get("teacher_facts", {})})
+        return taught
+
+    # -- search -------------------------------------------------------------------------------------------------------
+
+    def _ledger(self, storage: optuna.storages.RDBStorage) -> Ledger:
+        before = 0
+        if self.name in optuna.get_all_study_names(storage):
+            before = len(optuna.load_study(study_name=self.name, storage=storage).get_trials(deepcopy=False))
+        return Ledger(storage, self.name, self.rungs, multivariate_tpe(self.request.seed + before))
+
+    def _search(self, ledger: Ledger, pricing: Pricing, taught: Taught, pool: WorkerPool[Any]) -> None:
+        self.clock.enter("search")
+        fixed = {
+            "task": self.parts.task.reference.model_dump(exclude_none=True),
+            "teacher": taught.reference.model_dump(exclude_none=True),
+            "hw": self.request.hw,
+            "seed": self.request.seed,
+        }
+        supply = Supply(ledger, self.parts.space, pricing, self.request.limits, fixed)
+        phase = SearchPhase(
+            ledger, supply, pool, self.files, self.clock, self.parts.stop, self.workers, self.request.disk
+        )
+        try:
+            while not phase.over and not phase.idle:
+                phase.step()
+                self._tell_search(phase, ledger)
+            while pool.running and not self.parts.stop and phase.full is None:
+                for number, answer in pool.wait(0.2):  # their own time limit ends them within a step
+                    phase.take(number, answer)
+                self._tell_search(phase, ledger)
+        finally:
+            if pool.running:
+                for number, answer in pool.stop():
+                    phase.take(number, answer)
+        if self.parts.stop:
+            raise Interrupted(f"stopped; nothing finished is lost, the same command goes on with study {self.name}")
+        if phase.full is not None:
+            raise UserError(f"{phase.full}; make room and run the same command to go on")
+        if not ledger.complete():
+            raise UserError(self._too_short(ledger))
+        phase.close("the search ended")
+        self._keep(settings={"searched": self.record.budget})
+
+    def _too_short(self, ledger: Ledger) -> str:
+        known = ledger.seconds_per_epoch()
+        trial = (
+            f"one takes about {show_duration(min(known) * self.rungs[-1])}" if known else "none reached a first rung"
+        )
+        return (
+            f"budget {show_duration(self.record.budget)} is too short: no trial reached {self.rungs[-1]} epochs"
+            f" ({trial}, after {show_duration(self.clock.seconds().get('teacher', 0.0))} for the teacher);"
+            " the same command with --extend goes on"
+        )
+
+    # -- picks --------------------------------------------------------------------------------------------------------
+
+    def _pick(self, ledger: Ledger, taught: Taught, pool: WorkerPool[Any], storage: optuna.storages.RDBStorage) -> None:
+        self.clock.enter("picks")
+        picks = self._choose(ledger)
+        finishing = _REPORT_SECONDS + _DELIVERY_SECONDS * len(picks)
+        phase = PickPhase(
+            picks,
+            self.name,
+            digest([self.parts.task.sha256, taught.teacher.sha256]),
+            self.parts.database,
+            pool,
+            self.files,
+            self.clock,
+            self.parts.stop,
+            finishing,
+        )
+        try:
+            while phase.step() and not self.parts.stop:
+                done, total = phase.progress
+                self._tell("picks", f"distilling {len(picks)} picks and their arms in full", ledger, done / total)
+        finally:
+            if self.parts.stop:
+                for run, answer in pool.stop():
+                    phase.take(run, answer)
+        if self.parts.stop:
+            raise Interrupted(f"stopped; nothing finished is lost, the same command goes on with study {self.name}")
+        self._tell("picks", "reading the test split", ledger)
+        teacher_accuracy = phase.test().get(TEACHER)
+        self._keep(settings={"teacher_facts": self.record.settings["teacher_facts"] | {"accuracy": teacher_accuracy}})
+        publisher = Publisher(
+            self.parts.database, storage, self.name, self.parts.task, self.parts.profile, teacher_accuracy
+        )
+        for pick in picks:
+            found = measured(pick)
+            if found is None:
+                continue
+            self._tell("picks", f"delivering trial {pick.candidate.number}", ledger)
+            run = phase.delivered(pick)
+            found["round"] = self.record.budget
+            publisher.pick(found, run.recipe, phase.weights(run), self.files.pick(pick.candidate.number))
+        self._tell("picks", "writing the report", ledger)
+        self.clock.save(self.parts.database, self.name)
+        publisher.report()
+
+    def _choose(self, ledger: Ledger) -> list[Pick]:
+        points = ledger.complete()
+        front = pareto_front(points)
+        per_run = ledger.seconds_per_full_run() or 0.0
+        plan = plan_picks(len(front), per_run, self.clock.left - _REPORT_SECONDS, self.workers, len(PLAIN_KD))
+        picks = []
+        for point in choose_picks(points, plan.picks):
+            candidate = ledger.candidates[point.trial]
+            seconds = (candidate.seconds_per_epoch(self.rungs) or 0.0) * candidate.recipe.train.epochs
+            picks.append(Pick(candidate, _role(point, front), plan, self.request.seed, seconds))
+        return picks
+
+    # -- record -------------------------------------------------------------------------------------------------------
+
+    def _record(self) -> StudyRecord:
+        request, parts = self.request, self.parts
+        identity = {
+            "data": parts.task.sha256,
+            "space": parts.space.digest(),
+            "hardware": parts.profile.digest(),
+            "limits": request.limits.document(),
+            "seed": request.seed,
+        }
+        settings = {
+            "task": request.task,
+            "data": request.data,
+            "teacher": request.teacher,
+            "space": request.space,
+            "pins": list(request.pins),
+            "hw": request.hw,
+            "limits": request.limits.document(),
+            "seed": request.seed,
+            "device": request.device,
+        }
+        found = parts.database.find_study(self.name)
+        if found is None:
+            record = StudyRecord(self.name, identity, settings, request.seconds + request.extension)
+        else:
+            _refuse_another(found, identity)
+            budget = max(found.budget, request.seconds) + request.extension
+            state = found.state if budget == found.budget else "open"
+            record = replace(found, budget=budget, state=state, settings={**found.settings, **settings})
+        parts.database.save_study(record)
+        return record
+
+    def _recognise(self, more: Mapping[str, Any]) -> None:
+        _refuse_another(self.record, more)
+        self.record = replace(self.record, identity={**self.record.identity, **more})
+        self._keep()
+
+    def _keep(self, *, state: str | None = None, settings: Mapping[str, Any] | None = None) -> None:
+        self.record = replace(
+            self.record,
+            seconds=self.clock.seconds(),
+            state=state or self.record.state,
+            settings={**self.record.settings, **(settings or {})},
+        )
+        self.parts.database.save_study(self.record)
+
+    # -- telling ------------------------------------------------------------------------------------------------------
+
+    def _tell_search(self, phase: SearchPhase, ledger: Ledger) -> None:
+        self._tell("search", f"training {ledger.count('running')} candidates", ledger, split=vars(phase.split))
+
+    def _tell(
+        self,
+        phase: str,
+        doing: str,
+        ledger: Ledger | None = None,
+        done: float | None = None,
+        split: Mapping[str, float] | None = None,
+    ) -> None:
+        self.clock.beat(self.parts.database, self.name, self.lease)
+        self.parts.observer.update(
+            Snapshot(
+                phase=phase,
+                doing=doing,
+                spent=self.clock.spent,
+                budget=self.clock.budget,
+                split=split or {},
+                counts={} if ledger is None else ledger.counts(),
+                front=() if ledger is None else ledger.front(),
+                done=done,
+            )
+        )
+
+
+def _role(point: Point, front: Sequence[Point]) -> str:
+    if point == knee(front):
+        return "knee"
+    return "best" if point == front[-1] else "fastest" if point == front[0] else "between"
+
+
+_WORDS = {
+    "data": "data of the task",
+    "space": "search space (or its pins)",
+    "hardware": "device (or its prices)",
+    "limits": "limits",
+    "seed": "seed",
+    "teacher": "teacher",
+}
+
+
+def _refuse_another(record: StudyRecord, identity: Mapping[str, Any]) -> None:
+    different = [_WORDS[key] for key, value in identity.items() if record.identity.get(key, value) != value]
+    if different:
+        raise UserError(
+            f"study {record.name} was begun with another {' and another '.join(different)}; results would not be"
+            " comparable: name a new study with --study"
+        )
