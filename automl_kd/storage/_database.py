@@ -56,12 +56,13 @@ class Database:
 
     Args:
         url: A SQLAlchemy URL, or the path of an SQLite file.
+        create: Whether a file that is not there yet is begun; verbs that only read do not.
 
     Raises:
         UserError: If the database cannot be opened or is damaged; nothing is ever overwritten.
     """
 
-    def __init__(self, url: str = DEFAULT_STORAGE) -> None:
+    def __init__(self, url: str = DEFAULT_STORAGE, *, create: bool = True) -> None:
         self.url = url if "://" in url else f"sqlite:///{url}"
         try:
             parsed = make_url(self.url)
@@ -74,6 +75,8 @@ class Database:
                 raise UserError(f"--storage {url}: folder {self._sqlite.parent} does not exist")
             if self._sqlite.is_dir():
                 raise UserError(f"--storage {url}: is a folder; name a file in it, such as {self._sqlite}/automl-kd.db")
+            if not create and not self._sqlite.exists():
+                raise UserError(f"{self.shown} does not exist; begin a search, or name its database with --storage")
         with self.explained():
             self._engine = self._open_engine()
             Base.metadata.create_all(self._engine)

@@ -14,6 +14,22 @@ from optuna.trial import FrozenTrial, TrialState
 from automl_kd.controller import Point, pareto_front
 from automl_kd.storage import Database, StudyRecord
 
+_RESULT = (
+    "study",
+    "task",
+    "hw",
+    "space",
+    "state",
+    "teacher",
+    "screened",
+    "trials",
+    "front",
+    "picks",
+    "seconds",
+    "between_ms",
+)
+_PRICE = ("latency_ms", "latency_low", "latency_high", "params", "memory_bytes", "coverage")
+
 
 def picks_study(name: str) -> str:
     """The Optuna study that holds the picks of a study."""
@@ -68,21 +84,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
 
 def result_document(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a summary that ``search --json`` prints."""
-    keys = (
-        "study",
-        "task",
-        "hw",
-        "space",
-        "state",
-        "teacher",
-        "screened",
-        "trials",
-        "front",
-        "picks",
-        "seconds",
-        "between_ms",
-    )
-    return {key: summary[key] for key in keys}
+    return {key: summary[key] for key in _RESULT}
 
 
 def _trials(storage: RDBStorage, name: str) -> list[FrozenTrial]:
@@ -103,11 +105,9 @@ def _entry(trial: FrozenTrial) -> dict[str, Any]:
     price = trial.user_attrs["akd:price"]
     return {
         "trial": trial.number,
+        "epochs": max(_reached(trial)),
         "accuracy": trial.values[0],
-        **{
-            key: price[key]
-            for key in ("latency_ms", "latency_low", "latency_high", "params", "memory_bytes", "coverage")
-        },
+        **{key: price[key] for key in _PRICE},
         "recipe": trial.user_attrs["akd:recipe"],
     }
 
