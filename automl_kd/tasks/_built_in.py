@@ -22,7 +22,7 @@ _RESNET_20 = TrainedTeacher(
     train=TeacherTraining(
         # Stride 2 in the stem: a quarter of the work at 28x28.
         student=ResNet(family="resnet", depth=20, stem=ResNetStem(stride=2)),
-        train=Train(epochs=6),
+        train=Train(epochs=6, warmup=0.1),
     )
 )
 
