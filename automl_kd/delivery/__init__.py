@@ -1,7 +1,7 @@
 """What the user leaves with: ONNX, weights, recipe, model card, report."""
 
 from automl_kd.delivery._deliver import Delivered, deliver
-from automl_kd.delivery._facts import Datasheet, Facts
+from automl_kd.delivery._facts import Datasheet, Facts, Measured
 from automl_kd.delivery._figures import front_figure
 from automl_kd.delivery._model_card import model_card
 from automl_kd.delivery._student_report import student_report
@@ -11,6 +11,7 @@ __all__ = [
     "Datasheet",
     "Delivered",
     "Facts",
+    "Measured",
     "deliver",
     "front_figure",
     "model_card",

@@ -79,7 +79,8 @@ def deliver(
 
     Raises:
         UserError: If the folder holds other files or cannot be written, or the student cannot be exported at the
-            profile's opset, does not agree with its ONNX file to 1e-4, or its weights do not fit the profile's precision.
+            profile's opset, does not agree with its ONNX file to 1e-4, or has weights too large for the profile's
+            precision.
     """
     delivered = copy.deepcopy(student).cpu().eval()
     with replacing(folder) as new:

@@ -16,6 +16,7 @@ Entry = Mapping[str, Any]
 
 # Colours that stay apart for colour-blind readers, on light and on dark (Okabe & Ito 2008).
 _BLUE, _ORANGE, _GREEN, _GREY = "#2a7ab9", "#d55e00", "#009e73", "#8a8f98"
+_FAINT_BLUE = "rgba(42,122,185,0.45)"
 
 
 def front_figure(summary: Mapping[str, Any]) -> Figure:
@@ -72,18 +73,25 @@ def progress_figure(summary: Mapping[str, Any]) -> Figure:
 
 
 def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
-    """Every column of a training's history over its epochs, accuracies above and losses below."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    for name in dict.fromkeys(name for row in history for name in row if name != "epoch"):
-        rows = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
-        is_accuracy = name.endswith("accuracy")
-        place = 1 if name.endswith("accuracy") else 2
-        x, y = [x for x, _ in rows], [y for _, y in rows]
-        figure.add_scatter(x=x, y=y, mode="lines+markers", name=name.replace("_", " "), row=place, col=1)
-    figure.update_yaxes(title="accuracy", tickformat=".1~%", row=1, col=1)
-    figure.update_yaxes(title="loss", row=2, col=1)
-    figure.update_xaxes(title="epoch", row=2, col=1)
-    return _styled(figure, 420)
+    """Every column of a training's history over its epochs, accuracies above and losses below.
+
+    Args:
+        history: One row an epoch: ``epoch``, and numbers by name; at least one row.
+    """
+    names = list(dict.fromkeys(name for row in history for name in row if name != "epoch"))
+    accuracies = [name for name in names if name.endswith("accuracy")]
+    losses = [name for name in names if name not in accuracies]
+    panels = [(title, group) for title, group in (("accuracy", accuracies), ("loss", losses)) if group]
+    figure = make_subplots(rows=max(1, len(panels)), cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    for row, (title, group) in enumerate(panels, start=1):
+        for name in group:
+            values = [(each["epoch"], each[name]) for each in history if each.get(name) is not None]
+            x, y = [x for x, _ in values], [y for _, y in values]
+            figure.add_scatter(x=x, y=y, mode="lines+markers", name=name.replace("_", " "), row=row, col=1)
+        figure.update_yaxes(title=title, tickformat=".1~%" if title == "accuracy" else None, row=row, col=1)
+    figure.update_xaxes(dtick=max(1, round(len(history) / 10)))
+    figure.update_xaxes(title="epoch", row=max(1, len(panels)), col=1)
+    return _styled(figure, 120 + 150 * len(panels))
 
 
 def _add_stopped(figure: Figure, stopped: Sequence[Entry]) -> None:
@@ -118,7 +126,7 @@ def _add_trials(figure: Figure, name: str, entries: Sequence[Entry], colour: str
             ],
             "thickness": 1.2,
             "width": 3,
-            "color": colour,
+            "color": _FAINT_BLUE,
         }
         if is_front
         else None,
@@ -139,13 +147,13 @@ def _add_picks(figure: Figure, picks: Sequence[tuple[Entry, str]]) -> None:
             mode="markers+text",
             marker={"color": _ORANGE, "size": 15, "symbol": "circle-open", "line": {"width": 2.5}},
             text=[f"{role} · {entry['trial']}" for entry, role in picks],
-            textposition="top left",
+            textposition="bottom right",
             hoverinfo="skip",
         )
 
 
 def _focus(accuracies: Sequence[float], teacher: float | None) -> list[float] | None:
-    """The accuracies that are compared fill the plot; trials stopped early lie far below and would flatten the front."""
+    """The accuracies that are compared fill the plot: trials stopped early lie far below and would flatten it."""
     if not accuracies:
         return None
     low, high = min(accuracies), max([*accuracies, *([] if teacher is None else [teacher])])
@@ -179,6 +187,7 @@ def _styled(figure: Figure, height: int) -> Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#6b7280"},
+        colorway=[_BLUE, _ORANGE, _GREEN, "#cc79a7", "#e69f00", "#56b4e9"],
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
     )

@@ -23,16 +23,23 @@ def study_report(summary: Mapping[str, Any]) -> str:
     """One self-contained HTML page about a study; it loads nothing from a network and is equal for equal summaries.
 
     Args:
-        summary: Plain JSON data; what the search has not reached yet may be missing, None or empty. ``study``,
-            ``task``, ``hw``, ``space``, ``state``, ``seed``; ``teacher`` (``accuracy``, ``validation_accuracy``, ``sha256``);
-            ``limits`` (``max_latency_ms``, ``max_params``, ``max_memory_bytes``); ``screened``; ``trials`` (counts by
-            state); ``front`` and ``complete`` (``trial``, ``accuracy``, ``latency_ms``, ``latency_low``,
-            ``latency_high``, ``params``, ``memory_bytes``, ``coverage``, ``recipe``); ``stopped`` (``trial``,
-            ``epochs``, ``accuracy``, ``latency_ms``); ``picks`` (``trial``, ``role``, ``seeds``, ``test_accuracy``,
-            ``test_accuracy_std``, ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting``,
-            ``gain_over_no_distillation``, ``gain_over_plain_kd``, latency as above); ``seconds`` by phase, with
-            ``budget`` and ``total``; ``overhead_ms``; ``failures`` (``reason``, ``count``); ``history`` (``trial``,
-            ``seconds``, ``accuracy``, ``latency_ms``, ``state``). Accuracies are in [0, 1].
+        summary: Plain JSON data; what the search has not reached yet may be missing, None or empty. Accuracies are in
+            [0, 1], of the test split in picks and of search-validation elsewhere.
+
+            - ``study``, ``task``, ``hw``, ``space``, ``state``, ``seed``
+            - ``teacher``: ``accuracy`` (test), ``validation_accuracy``, ``sha256``
+            - ``limits``: ``max_latency_ms``, ``max_params``, ``max_memory_bytes``
+            - ``screened``: a count; ``trials``: counts by state
+            - ``front`` and ``complete``: lists of ``trial``, ``accuracy``, ``latency_ms``, ``latency_low``,
+              ``latency_high``, ``params``, ``memory_bytes``, ``coverage``, ``recipe``
+            - ``stopped``: a list of ``trial``, ``epochs``, ``accuracy``, ``latency_ms``
+            - ``picks``: a list of ``trial``, ``role``, ``seeds``, ``test_accuracy``, ``test_accuracy_std``,
+              ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting`` (``temperature``,
+              ``weight``), ``gain_over_no_distillation`` and ``gain_over_plain_kd`` (``difference``, ``low``, ``high``),
+              ``latency_ms``, ``latency_low``, ``latency_high``
+            - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``; ``overhead_ms``
+            - ``failures``: a list of ``reason``, ``count``
+            - ``history``: a list of ``trial``, ``seconds``, ``accuracy``, ``latency_ms``, ``state``
     """
     front, complete = summary.get("front") or [], summary.get("complete") or []
     recommended = verdict(summary)
@@ -72,12 +79,11 @@ def _filled(entry: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _phases(seconds: Mapping[str, float | None]) -> dict[str, Any]:
-    """Seconds by phase and their share of the longer of budget and total; None where nothing was timed."""
-    spent = {name: seconds.get(name) or 0.0 for name in ("teacher", "search", "picks")}
+    """Seconds by phase, and their share of the longer of budget and total; phases not timed yet are left out."""
+    spent = [(name, value) for name in ("teacher", "search", "picks") if (value := seconds.get(name)) is not None]
     budget, total = seconds.get("budget"), seconds.get("total")
-    whole = max(budget or 0.0, total or 0.0, sum(spent.values())) or 1.0
-    rows = [(name, value, value / whole) for name, value in spent.items()]
-    return {"rows": rows, "budget": budget, "total": total}
+    whole = max(budget or 0.0, total or 0.0, sum(value for _, value in spent)) or 1.0
+    return {"rows": [(name, value, value / whole) for name, value in spent], "budget": budget, "total": total}
 
 
 def _ingredients(

@@ -9,8 +9,8 @@ UNKNOWN = "–"
 
 
 def percent(share: float | None) -> str:
-    """0.97812 as ``97.8 %``."""
-    return UNKNOWN if share is None else f"{100 * share:.1f} %"
+    """0.97812 as ``97.8%``."""
+    return UNKNOWN if share is None else f"{100 * share:.1f}%"
 
 
 def points(difference: float | None) -> str:
@@ -27,11 +27,11 @@ def spread(share: float | None) -> str:
 
 
 def gain(difference: Mapping[str, float] | None) -> str:
-    """A paired difference with its interval: ``+1.2 points (95 % interval +0.3 to +2.1)``."""
+    """A paired difference with its interval: ``+1.2 points (95% interval +0.3 to +2.1)``."""
     if not difference:
         return UNKNOWN
     interval = f"{points(difference['low'])} to {points(difference['high'])}"
-    return f"{points(difference['difference'])} points (95 % interval {interval})"
+    return f"{points(difference['difference'])} points (95% interval {interval})"
 
 
 def inconclusive(difference: Mapping[str, float]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_kd.controller import Point, knee
-from automl_kd.delivery._text import gain, inconclusive, latency, percent, points, spread
+from automl_kd.delivery._text import gain, inconclusive, latency, milliseconds, percent, spread
 
 _REASONS = {
     "knee": "It is the knee of the front: faster students lose much accuracy, slower ones gain little.",
@@ -85,18 +85,14 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
     chosen = next((pick for pick in picks if pick.get("role") == "knee"), picks[0])
     accuracy, trial = chosen["test_accuracy"], chosen["trial"]
     price = latency(chosen.get("latency_ms"), chosen.get("latency_low"), chosen.get("latency_high"))
-    number = seed_count(chosen.get("seeds"))
-    over = (
-        f" (± {spread(chosen['test_accuracy_std'])} points over {number} seeds)" if _has_spread(chosen, number) else ""
-    )
-    sentences = [f"It classifies {percent(accuracy)} of the test images correctly{over}, in a predicted {price}."]
+    sentences = [f"It classifies {percent(accuracy)} of the test images correctly{_over_seeds(chosen)}."]
     if reason := _REASONS.get(str(chosen.get("role"))):
         sentences.append(reason)
+    sentences.append(f"One image takes a predicted {price}; the range is the 90% interval.")
     if teacher.get("accuracy") is not None:
-        gap = accuracy - teacher["accuracy"]
-        sentences.append(
-            f"The teacher reaches {percent(teacher['accuracy'])}: the student is {points(gap)} points from it."
-        )
+        gap = 100 * (accuracy - teacher["accuracy"])
+        beside = f"{abs(gap):.1f} points {'more' if gap > 0 else 'less'} than the teacher"
+        sentences.append(f"That accuracy is {beside}, which reaches {percent(teacher['accuracy'])}.")
     sentences += arm_sentences(
         no_distillation=chosen.get("no_distillation"),
         gain_over_no_distillation=chosen.get("gain_over_no_distillation"),
@@ -104,15 +100,17 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
         plain_kd_setting=chosen.get("plain_kd_setting"),
         gain_over_plain_kd=chosen.get("gain_over_plain_kd"),
     )
-    if chosen.get("test_accuracy_deployed") is not None:
-        sentences.append(
-            f"As deployed, in the device's precision, it reaches {percent(chosen['test_accuracy_deployed'])}."
-        )
-    return Verdict(
-        f"Ship trial {trial}: {percent(accuracy)} in a predicted {price.split(' (')[0]} on {device}",
-        tuple(sentences),
-        trial,
+    if (deployed := chosen.get("test_accuracy_deployed")) is not None:
+        sentences.append(f"As deployed, in the device's precision, it reaches {percent(deployed)}.")
+    best = max(picks, key=lambda pick: float(pick["test_accuracy"]))
+    if best["test_accuracy"] > accuracy:
+        cost = milliseconds(best.get("latency_ms"))
+        reached = percent(best["test_accuracy"])
+        sentences.append(f"Where accuracy matters more: trial {best['trial']} reaches {reached} in a predicted {cost}.")
+    headline = (
+        f"Ship trial {trial}: {percent(accuracy)} in a predicted {milliseconds(chosen.get('latency_ms'))} on {device}"
     )
+    return Verdict(headline, tuple(sentences), trial)
 
 
 def seed_count(seeds: Sequence[int] | int | None) -> int:
@@ -120,8 +118,9 @@ def seed_count(seeds: Sequence[int] | int | None) -> int:
     return len(seeds) if isinstance(seeds, Sequence) else seeds or 0
 
 
-def _has_spread(pick: Mapping[str, Any], seeds: int) -> bool:
-    return seeds > 1 and pick.get("test_accuracy_std") is not None
+def _over_seeds(pick: Mapping[str, Any]) -> str:
+    number, std = seed_count(pick.get("seeds")), pick.get("test_accuracy_std")
+    return f" (± {spread(std)} points over {number} seeds)" if number > 1 and std is not None else ""
 
 
 def _arm(name: str, opening: str, accuracy: float | None, difference: Mapping[str, float] | None) -> str:
