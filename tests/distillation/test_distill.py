@@ -138,6 +138,34 @@ def test_a_run_that_diverges_says_what_and_when_and_stops(make, few, teacher, op
     assert step // 5 == len(epochs)
 
 
+def test_weights_are_looked_at_even_where_no_loss_shows_them(make, few, tmp_path):
+    # In training, batch normalisation does not read its running mean.
+    path = tmp_path / "run.pt"
+    distill(make(), few, None, device="cpu", checkpoint=path, until=1)
+    state = torch.load(path, weights_only=True)
+    state["student"]["stem.0.1.running_mean"][0] = float("inf")
+    torch.save(state, path)
+    with pytest.raises(Diverged, match=r"non-finite weights after step 9$"):
+        distill(make(), few, None, device="cpu", checkpoint=path)
+
+
+def test_every_epoch_has_an_order_of_its_own(make, few, tmp_path):
+    # With a learning rate that moves nothing, the losses of an epoch are a signature of its batches.
+    recipe = make(optimizer={"name": "sgd", "lr": 1e-30})
+
+    def signature(epoch):
+        path = tmp_path / f"{epoch}.pt"
+        distill(recipe, few, None, device="cpu", checkpoint=path, until=epoch)
+        return torch.load(path, weights_only=True)["losses"]["task"]["values"].tolist()
+
+    assert signature(1) == signature(1)
+    assert signature(1) != pytest.approx(signature(2), rel=1e-4)
+
+
+def test_mixed_labels_belong_to_the_mixed_images(make, digits):
+    assert distill(make(augment=["mixup"], epochs=4), digits, None, device="cpu").accuracy > 0.8
+
+
 def test_the_first_non_finite_loss_is_named(make, few, teacher):
     images = few.train.images.clone()
     images[7] = float("nan")

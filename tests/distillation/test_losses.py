@@ -187,9 +187,10 @@ def test_equal_embeddings_give_finite_gradients(function, dtype):
 
 
 def test_relations_of_float32_embeddings_far_from_the_origin():
-    near, far = ES.float(), ES.float() + 64  # 64: exact in float32 for these values up to 2^-17
+    # At 1024 float32 resolves 1e-4 of these values; |e|² there, 16 million, resolves only 1, some percent of |e - e'|².
+    near, far = ES.float(), ES.float() + 1024
     for function in RELATIONS.values():
-        torch.testing.assert_close(function(far, ET.float()), function(near, ET.float()), rtol=1e-3, atol=0)
+        torch.testing.assert_close(function(far, ET.float()), function(near, ET.float()), rtol=1e-2, atol=0)
 
 
 @pytest.mark.parametrize("zero", ["student", "teacher", "both"])
