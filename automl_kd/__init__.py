@@ -1,1 +1,66 @@
-"""Joint search of student architecture and distillation recipe, priced for the target device."""
+"""Joint search of student architecture and distillation recipe, priced for the target device.
+
+>>> import automl_kd as ak
+>>> result = ak.search(hw="jetson-nano", budget="3m")
+>>> ak.export(result, pick="knee", out="winner")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from automl_kd import distillation, hardware, recipes, students, tasks, teachers
+    from automl_kd.errors import Interrupted, UserError
+    from automl_kd.hardware import load_profile
+    from automl_kd.recipes import Recipe, Space, load_recipe, load_space
+    from automl_kd.tasks import open_task
+    from automl_kd.workflows import SearchResult, dashboard, distill, export, report, search, status
+
+# Importing torch takes seconds: every name is fetched when it is first asked for.
+_HOMES = {
+    **dict.fromkeys(("search", "export", "distill", "report", "status", "dashboard", "SearchResult"), "workflows"),
+    **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
+    **dict.fromkeys(("Interrupted", "UserError"), "errors"),
+    "load_profile": "hardware",
+    "open_task": "tasks",
+}
+_ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers")
+
+__version__ = "0.1.0"
+__all__ = [
+    "Interrupted",
+    "Recipe",
+    "SearchResult",
+    "Space",
+    "UserError",
+    "dashboard",
+    "distill",
+    "distillation",
+    "export",
+    "hardware",
+    "load_profile",
+    "load_recipe",
+    "load_space",
+    "open_task",
+    "recipes",
+    "report",
+    "search",
+    "status",
+    "students",
+    "tasks",
+    "teachers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

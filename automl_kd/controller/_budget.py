@@ -48,7 +48,7 @@ class PickPlan:
     arms: bool
 
     def runs(self, candidates: int) -> int:
-        """Full trainings a pick: its seeds and, as arms, those without distillation and with plain KD, best of several."""
+        """Full trainings a pick: its seeds and, as arms, as many without distillation and with the best plain KD."""
         return self.seeds + (self.seeds + candidates + self.seeds - 1 if self.arms else 0)
 
 

@@ -56,5 +56,5 @@ def _with_losses(recipe: Recipe, losses: dict[str, Any]) -> Recipe:
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    span = float(values.max() - values.min())
-    return (values - values.min()) / (span or 1.0)
+    span = float(values.max() - values.min()) or 1.0
+    return np.asarray((values - values.min()) / span)

@@ -25,7 +25,7 @@ from automl_kd.recipes.schema import (
     Train,
     digest,
 )
-from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, load_space
+from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, load_space, space_names
 from automl_kd.recipes.students import MobileNet, ResNet, Student
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "parse_text",
     "parse_yaml",
     "save_recipe",
+    "space_names",
     "to_yaml",
     "validate",
     "write_text",

@@ -67,6 +67,10 @@ class Categorical:
     def extremes(self) -> tuple[Value, ...]:
         return self.options
 
+    def describe(self) -> str:
+        """Its values, for people."""
+        return ", ".join(_word(option) for option in self.options)
+
     def _position(self, value: Value) -> int:
         return next(index for index, option in enumerate(self.options) if same(option, value))
 
@@ -102,6 +106,10 @@ class Integer:
 
     def extremes(self) -> tuple[Value, ...]:
         return (self.low, self.high)
+
+    def describe(self) -> str:
+        """Its range, for people."""
+        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,10 @@ class Float:
     def extremes(self) -> tuple[Value, ...]:
         return (self.low, self.high)
 
+    def describe(self) -> str:
+        """Its range, for people."""
+        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
+
 
 Hole = Categorical | Integer | Float
 
@@ -158,6 +170,10 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
+
+
+def _word(value: Value) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from automl_kd.errors import UserError, unknown
-from automl_kd.paths import find_yaml
+from automl_kd.paths import find_yaml, yaml_names
 from automl_kd.recipes import _tree as tree
 from automl_kd.recipes._documents import explain, parse_text, parse_yaml
 from automl_kd.recipes._holes import Hole, Rng, Trial, Value, same
@@ -217,6 +217,11 @@ class Space:
             if all(fault["type"] == "value_error" for fault in error.errors()):
                 return
             raise UserError(f"{self.source}: {explain(error, data)}") from None
+
+
+def space_names() -> tuple[str, ...]:
+    """Names that :func:`load_space` knows: the spaces of the project and the user's own."""
+    return tuple(yaml_names("search_spaces"))
 
 
 def load_space(name: str, pins: Sequence[str] = ()) -> Space:

@@ -1,24 +1,29 @@
 """The verbs, one function each: the only room where all others meet."""
 
+from automl_kd.workflows._dashboard import dashboard
+from automl_kd.workflows._distill import distill
+from automl_kd.workflows._export import export
 from automl_kd.workflows._observer import Observer, Snapshot
+from automl_kd.workflows._plan import SearchPlan, plan_search
+from automl_kd.workflows._report import report
 from automl_kd.workflows._request import SearchRequest
-from automl_kd.workflows.dashboard import dashboard
-from automl_kd.workflows.distill import distill
-from automl_kd.workflows.export import export
-from automl_kd.workflows.report import report
-from automl_kd.workflows.search import SearchResult, run_search, search
-from automl_kd.workflows.status import status
+from automl_kd.workflows._search import SearchResult, run_search, search
+from automl_kd.workflows._status import status
+from automl_kd.workflows._units import show_duration
 
 __all__ = [
     "Observer",
+    "SearchPlan",
     "SearchRequest",
     "SearchResult",
     "Snapshot",
     "dashboard",
     "distill",
     "export",
+    "plan_search",
     "report",
     "run_search",
     "search",
+    "show_duration",
     "status",
 ]

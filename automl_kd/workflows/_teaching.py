@@ -59,7 +59,7 @@ def find_teacher(
     """
     spec = parse_teacher(given) if given is not None else task.teacher
     if spec is None:
-        raise UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")
+        raise _no_teacher(task)
     if not isinstance(spec, TrainedTeacher):
         return Taught(load_teacher(spec, task), spec, given)
     store = TeacherStore()
@@ -89,6 +89,20 @@ def find_teacher(
     return Taught(teacher, None)
 
 
+def teacher_status(task: Task, given: str | None) -> str:
+    """What a search would do for its teacher: ``brought by the user``, ``kept from before`` or ``to be trained``.
+
+    Raises:
+        UserError: If there is none.
+    """
+    spec = parse_teacher(given) if given is not None else task.teacher
+    if spec is None:
+        raise _no_teacher(task)
+    if not isinstance(spec, TrainedTeacher):
+        return "brought by the user"
+    return "to be trained" if TeacherStore().find(training_key(spec, task)) is None else "kept from before"
+
+
 def training_recipe(spec: TrainedTeacher) -> Recipe:
     """The recipe by which a built-in teacher is trained."""
     training = spec.train
@@ -98,3 +112,7 @@ def training_recipe(spec: TrainedTeacher) -> Recipe:
 def training_key(spec: TrainedTeacher, task: Task) -> str:
     """What a trained teacher is kept under: how it was trained, and on what."""
     return digest([training_recipe(spec).document(), task.sha256])
+
+
+def _no_teacher(task: Task) -> UserError:
+    return UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")

@@ -15,9 +15,9 @@ from automl_kd.storage import DEFAULT_STORAGE, Database
 from automl_kd.students import build, load_weights
 from automl_kd.workflows._delivery import delivery_document, facts_of, open_recipe_task
 from automl_kd.workflows._files import Files
+from automl_kd.workflows._search import SearchResult
 from automl_kd.workflows._studies import the_study
 from automl_kd.workflows._summary import summarize
-from automl_kd.workflows.search import SearchResult
 
 _ROLES = ("knee", "best", "fastest")
 

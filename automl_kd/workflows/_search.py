@@ -20,10 +20,10 @@ from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Ledger
 from automl_kd.workflows._observer import Observer, Snapshot
-from automl_kd.workflows._picking import TEACHER, Pick, PickPhase, measured
+from automl_kd.workflows._pick_phase import TEACHER, Pick, PickPhase, measured
 from automl_kd.workflows._publishing import Publisher
 from automl_kd.workflows._request import SearchRequest
-from automl_kd.workflows._searching import SearchPhase
+from automl_kd.workflows._search_phase import SearchPhase
 from automl_kd.workflows._summary import result_document, summarize
 from automl_kd.workflows._supply import Pricing, Supply, survey
 from automl_kd.workflows._teaching import Taught, find_teacher

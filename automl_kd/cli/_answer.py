@@ -1,0 +1,91 @@
+"""How verbs answer: one JSON document, or lines for people."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+Storage = Annotated[
+    str,
+    typer.Option("--storage", metavar="URL", help="Database URL, or the path of an SQLite file.", show_default=True),
+]
+DEFAULT_STORAGE = "sqlite:///automl-kd.db"
+
+
+def answer(document: Any, text: str, as_json: bool) -> None:
+    """Print what a verb found.
+
+    Args:
+        document: Plain data for ``--json``; numbers that are not finite become null.
+        text: The same for people.
+        as_json: Which of the two.
+    """
+    print(json.dumps(_finite(document), ensure_ascii=False, allow_nan=False) if as_json else text, flush=True)
+
+
+def fail(message: str, as_json: bool) -> None:
+    """Print an error: a line on standard error and, for ``--json``, a document on standard output."""
+    line = " ".join(message.split())
+    if as_json:
+        print(json.dumps({"error": line}, ensure_ascii=False), flush=True)
+    print(f"automl-kd: {line}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def quiet(as_json: bool) -> Iterator[None]:
+    """Keeps libraries from writing into the answer: their prints go to standard error, their logs stay short."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        yield
+
+
+def table(rows: list[list[str]], header: list[str]) -> str:
+    """Aligned columns: words to the left, numbers to the right."""
+    if not rows:
+        return ""
+    columns = list(zip(header, *rows, strict=True))
+    numeric = [all(cell[:1].isdigit() or cell == "–" for cell in column[1:]) for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+
+    def aligned(line: list[str]) -> str:
+        cells = zip(line, widths, numeric, strict=True)
+        return "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells).rstrip()
+
+    return "\n".join(map(aligned, [header, *rows]))
+
+
+def percent(value: float | None) -> str:
+    """An accuracy for people."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def milliseconds(value: float) -> str:
+    """A latency for people: three digits."""
+    return f"{value:.3g} ms"
+
+
+def count(value: float) -> str:
+    """A number of parameters for people."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f}"
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data

@@ -1,0 +1,147 @@
+"""``automl-kd search``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, count, milliseconds, percent, quiet, table
+from automl_kd.cli._progress import front_row, watching
+
+if TYPE_CHECKING:
+    from automl_kd.workflows import SearchPlan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("search")(search)
+
+
+def search(
+    hw: Annotated[str, typer.Option(help="Device to search for, by name or path; see automl-kd hw list.")],
+    budget: Annotated[str, typer.Option(help="Time in all: 90s, 3m, 48h, 1h30m.")],
+    task: Annotated[str, typer.Option(help="Built-in task or path of a task file.")] = "digits",
+    data: Annotated[str | None, typer.Option(help="Data instead of those that the task names.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Teacher instead of the task's: teacher.onnx, teacher.pt@{family: resnet, …}.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="Search space by name or path.")] = "tiny_cnn",
+    pins: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Fill a hole of the space; repeatable.")
+    ] = None,
+    max_latency: Annotated[str | None, typer.Option(help="Never train what is predicted slower, e.g. 4ms.")] = None,
+    max_params: Annotated[str | None, typer.Option(help="Never train what has more parameters, e.g. 100k.")] = None,
+    max_memory: Annotated[str | None, typer.Option(help="Never train what needs more memory, e.g. 512KB.")] = None,
+    study: Annotated[str | None, typer.Option(help="Name of the study; by default <task>-<hw>-<space>.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Trainings at a time; by default one a core.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the sampler and of the students' weights.")] = 0,
+    device: Annotated[str, typer.Option(help="Where students train: auto, cpu or cuda.")] = "auto",
+    extend: Annotated[str | None, typer.Option(help="Time to add to the study's budget.")] = None,
+    max_disk: Annotated[str | None, typer.Option(help="What the study's files may take, e.g. 2GB.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would do, and stop.")] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Search students and their distillation together; the same command resumes."""
+    with quiet(json):
+        from automl_kd.workflows import SearchRequest, plan_search, run_search
+
+        request = SearchRequest(
+            hw=hw,
+            budget=budget,
+            task=task,
+            data=data,
+            teacher=teacher,
+            space=space,
+            pins=tuple(pins or ()),
+            max_latency=max_latency,
+            max_params=max_params,
+            max_memory=max_memory,
+            study=study,
+            storage=storage,
+            workers=workers,
+            seed=seed,
+            device=device,
+            extend=extend,
+            max_disk=max_disk,
+        )
+        with watching(json) as observer:
+            if dry_run:
+                plan = plan_search(request, observer)
+                document, text = plan.document(), _plan_text(plan)
+            else:
+                document = run_search(request, observer).document
+                text = result_text(document)
+    answer(document, text, json)
+
+
+def result_text(document: dict[str, Any]) -> str:
+    """What a search found, for people."""
+    from automl_kd.workflows import show_duration
+
+    trials, seconds = document["trials"], document["seconds"]
+    parts = [
+        f"study {document['study']}: task {document['task']}, device {document['hw']}, space {document['space']}",
+        f"{document['screened']} screened before training; {trials['pruned']} stopped early,"
+        f" {trials['complete']} finished, {trials['failed']} failed",
+        f"{show_duration(seconds['total'])} of {show_duration(seconds['budget'])} used: teacher"
+        f" {show_duration(seconds['teacher'])}, search {show_duration(seconds['search'])},"
+        f" picks {show_duration(seconds['picks'])}",
+    ]
+    if document["front"]:
+        header = ["trial", "accuracy", "latency", "interval", "parameters"]
+        rows = [front_row(entry) for entry in document["front"]]
+        parts += ["", "front (accuracy on search-validation, latency predicted):", table(rows, header)]
+    if document["picks"]:
+        parts += ["", f"picks, distilled in full (test split; teacher {percent(document['teacher']['accuracy'])}):"]
+        header = ["trial", "role", "accuracy", "on device", "without teacher", "plain KD", "latency", "files"]
+        parts.append(table([_pick_row(pick) for pick in document["picks"]], header))
+        parts += ["", f"next: automl-kd export --study {document['study']} --pick knee --out winner/"]
+    return "\n".join(parts)
+
+
+def _pick_row(pick: dict[str, Any]) -> list[str]:
+    std = pick["test_accuracy_std"]
+    return [
+        str(pick["trial"]),
+        pick["role"],
+        percent(pick["test_accuracy"]) + ("" if std is None else f" ± {100 * std:.1f}"),
+        percent(pick["test_accuracy_deployed"]),
+        percent(pick["no_distillation"]),
+        percent(pick["plain_kd"]),
+        milliseconds(pick["latency_ms"]),
+        pick["path"],
+    ]
+
+
+def _plan_text(plan: SearchPlan) -> str:
+    from automl_kd.workflows import show_duration
+
+    size = "infinitely many" if plan.recipes == float("inf") else f"{plan.recipes:.6g}"
+    quantiles = ", ".join(f"{value:.3g}" for value in plan.survey.latency_ms)
+    params = ", ".join(count(value) for value in plan.survey.params)
+    rows = [
+        [
+            str(number),
+            milliseconds(price.ms),
+            f"{price.low:.3g}–{price.high:.3g}",
+            count(price.params),
+            recipe.student.family,
+        ]
+        for number, (recipe, price) in enumerate(plan.survey.examples)
+    ]
+    return "\n".join(
+        [
+            f"study {plan.study}: {plan.architectures:.6g} student architectures, {size} recipes",
+            f"a sample of {plan.survey.sampled}: {100 * plan.survey.feasible:.0f} % within the limits",
+            f"  latency in ms (least, quartiles, most): {quantiles}",
+            f"  parameters: {params}",
+            table(rows, ["sample", "latency", "interval", "parameters", "family"]),
+            f"teacher: {plan.teacher}",
+            f"budget {show_duration(plan.budget)}: at least {show_duration(plan.search)} for teacher and search,"
+            f" at most {show_duration(plan.budget - plan.search)} for the picks",
+            f"an epoch takes about {plan.epoch_seconds:.2g} s; with {plan.workers} workers and rungs at"
+            f" {', '.join(map(str, plan.rungs))} epochs the budget buys about {plan.trials} trials",
+        ]
+    )

@@ -1,0 +1,146 @@
+"""What a search would do, without doing it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from automl_kd.controller import no_distillation, rung_epochs, split
+from automl_kd.distillation import distill
+from automl_kd.errors import Interrupted
+from automl_kd.hardware import load_profile
+from automl_kd.recipes import Recipe, load_space
+from automl_kd.tasks import Task, open_task
+from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._request import SearchRequest
+from automl_kd.workflows._supply import Pricing, Survey, survey
+from automl_kd.workflows._teaching import teacher_status
+
+_TIMED = 3
+_SECONDS_PER_EXAMPLE = 5.0
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a search would do (``--dry-run``).
+
+    Attributes:
+        study: The study's name.
+        architectures: Number of student architectures in the space, infinite where a real number is free.
+        recipes: Number of recipes.
+        survey: Prices of a random sample.
+        teacher: ``brought by the user``, ``kept from before`` or ``to be trained``.
+        budget: Seconds in all.
+        search: Seconds that the search may take, before the teacher is counted.
+        rungs: Epochs at which candidates are compared.
+        epoch_seconds: Median time of an epoch of a sampled student on one worker, without its teacher.
+        workers: Trainings at a time.
+        trials: Candidates that the search time buys.
+    """
+
+    study: str
+    architectures: float
+    recipes: float
+    survey: Survey
+    teacher: str
+    budget: float
+    search: float
+    rungs: tuple[int, ...]
+    epoch_seconds: float
+    workers: int
+    trials: int
+
+    def document(self) -> dict[str, Any]:
+        """The plan as ``search --dry-run --json`` prints it; an infinite size is null."""
+        sample = [
+            {
+                "student": recipe.document()["student"],
+                "latency_ms": price.ms,
+                "latency_low": price.low,
+                "latency_high": price.high,
+                "params": price.params,
+                "memory_bytes": price.memory_bytes,
+            }
+            for recipe, price in self.survey.examples
+        ]
+        return {
+            "study": self.study,
+            "space": {"architectures": _finite(self.architectures), "recipes": _finite(self.recipes)},
+            "sampled": self.survey.sampled,
+            "feasible": self.survey.feasible,
+            "latency_ms": list(self.survey.latency_ms),
+            "params": list(self.survey.params),
+            "sample": sample,
+            "teacher": self.teacher,
+            "rungs": list(self.rungs),
+            "workers": self.workers,
+            "epoch_seconds": self.epoch_seconds,
+            "trials": self.trials,
+            "seconds": {"budget": self.budget, "search": self.search, "picks": self.budget - self.search},
+        }
+
+
+def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
+    """What :func:`search` would do with the same request: nothing is stored, and only a few epochs are timed.
+
+    Raises:
+        UserError: As the search itself would.
+    """
+    task = open_task(request.task, request.data)
+    space = load_space(request.space, request.pins)
+    profile = load_profile(request.hw, progress=lambda _, text: observer.note(text))
+    found = survey(space, Pricing(task, profile), request.limits, request.seed)
+    teacher = teacher_status(task, request.teacher)
+    rungs = rung_epochs(space.search_epochs)
+    epoch = statistics.median(_epoch_seconds(recipe, task, rungs[-1]) for recipe, _ in found.examples[:_TIMED])
+    workers = request.worker_count()
+    seconds = split(request.seconds, 0.0, None).search
+    return SearchPlan(
+        study=request.name,
+        architectures=space.size("student"),
+        recipes=space.size(),
+        survey=found,
+        teacher=teacher,
+        budget=request.seconds,
+        search=seconds,
+        rungs=rungs,
+        epoch_seconds=epoch,
+        workers=workers,
+        trials=int(seconds * workers / (epoch * _epochs_per_candidate(rungs))),
+    )
+
+
+def _epochs_per_candidate(rungs: tuple[int, ...]) -> float:
+    """Epochs that a candidate takes on average when one in three goes on at every rung."""
+    before = (0, *rungs[:-1])
+    return sum((rung - last) / 3.0**level for level, (last, rung) in enumerate(zip(before, rungs, strict=True)))
+
+
+def _epoch_seconds(recipe: Recipe, task: Task, epochs: int) -> float:
+    """Time of one epoch, from as many steps as fit into a few seconds."""
+    steps = 0
+    began = time.monotonic()
+
+    def enough() -> bool:
+        nonlocal steps
+        steps += 1
+        return time.monotonic() - began > _SECONDS_PER_EXAMPLE
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(recipe.threads)
+    try:
+        seconds = distill(no_distillation(recipe), task, None, total_epochs=epochs, until=1, should_stop=enough).seconds
+    except Interrupted:
+        per_epoch = len(task.train.labels) / recipe.train.batch_size
+        seconds = (time.monotonic() - began) / steps * per_epoch
+    finally:
+        torch.set_num_threads(threads)
+    return seconds
+
+
+def _finite(number: float) -> float | None:
+    return None if number == float("inf") else number
