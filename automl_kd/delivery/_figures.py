@@ -44,6 +44,9 @@ def front_figure(summary: Mapping[str, Any]) -> Figure:
     limit = (summary.get("limits") or {}).get("max_latency_ms")
     if limit is not None:
         figure.add_vline(limit, line={"dash": "dash", "color": _GREY, "width": 1})
+        figure.add_annotation(
+            x=math.log10(limit), y=0, yref="paper", xanchor="right", yanchor="bottom", text="limit", showarrow=False
+        )
     prices = [float(entry["latency_ms"]) for entry in (*complete, *front, *stopped)]
     ticks = _round_numbers(min(prices), max(prices)) if prices else []
     figure.update_xaxes(

@@ -89,10 +89,14 @@ def _phases(seconds: Mapping[str, float | None]) -> dict[str, Any]:
 def _ingredients(
     front: Sequence[Mapping[str, Any]], complete: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, str, int, int]]:
-    """Kind, name, and how many students of the front and of all complete ones have it; most of the front first."""
+    """Kind, name, and how many students have it: of the front, and of all complete ones.
+
+    Sorted by kind, within a kind the most frequent of the front first.
+    """
     in_front = Counter(item for entry in front for item in _parts(entry.get("recipe") or {}))
     in_all = Counter(item for entry in complete for item in _parts(entry.get("recipe") or {}))
-    items = sorted(in_front.keys() | in_all.keys(), key=lambda item: (item[0], -in_front[item], item[1]))
+    kinds = ("family", "loss", "optimizer", "augmentation")
+    items = sorted(in_front.keys() | in_all.keys(), key=lambda item: (kinds.index(item[0]), -in_front[item], item[1]))
     return [(kind, name, in_front[kind, name], in_all[kind, name]) for kind, name in items]
 
 

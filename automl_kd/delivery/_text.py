@@ -73,16 +73,16 @@ def duration(seconds: float | None) -> str:
     """The two largest units: ``3 min 12 s``, ``2 h 5 min``."""
     if seconds is None:
         return UNKNOWN
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    hours, minutes = divmod(minutes, 60)
+    large, small = (f"{hours} h", f"{minutes} min") if hours else (f"{minutes} min", f"{rest} s")
+    return large if small.startswith("0 ") else f"{large} {small}"
 
 
 def _three_digits(value: float) -> str:
-    if value >= 100:
+    if value >= 99.95:
         return f"{value:,.0f}"
     text = f"{value:#.3g}"
     return f"{value:.6f}".rstrip("0") if "e" in text else text

@@ -90,9 +90,9 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
         sentences.append(reason)
     sentences.append(f"One image takes a predicted {price}; the range is the 90% interval.")
     if teacher.get("accuracy") is not None:
-        gap = 100 * (accuracy - teacher["accuracy"])
-        beside = f"{abs(gap):.1f} points {'more' if gap > 0 else 'less'} than the teacher"
-        sentences.append(f"That accuracy is {beside}, which reaches {percent(teacher['accuracy'])}.")
+        gap = 100 * (teacher["accuracy"] - accuracy)
+        beside = f"{abs(gap):.1f} points {'more' if gap >= 0 else 'less'}"
+        sentences.append(f"The teacher reaches {percent(teacher['accuracy'])}, {beside}.")
     sentences += arm_sentences(
         no_distillation=chosen.get("no_distillation"),
         gain_over_no_distillation=chosen.get("gain_over_no_distillation"),

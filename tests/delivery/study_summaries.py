@@ -1,0 +1,86 @@
+"""Summaries as a search hands them to its report."""
+
+
+def recipe(family, **losses):
+    return {
+        "version": 1,
+        "student": {"family": family, "width": 0.5},
+        "distill": {"targets": "live", "losses": {"task": {"weight": 1.0}, **losses}},
+        "train": {"epochs": 30, "optimizer": {"name": "sgd", "lr": 0.1}, "augment": ["crop"]},
+    }
+
+
+def entry(trial, accuracy, latency_ms, document):
+    return {
+        "trial": trial,
+        "accuracy": accuracy,
+        "latency_ms": latency_ms,
+        "latency_low": 0.8 * latency_ms,
+        "latency_high": 1.3 * latency_ms,
+        "params": 12_345,
+        "memory_bytes": 90_000,
+        "coverage": 1.0,
+        "recipe": document,
+    }
+
+
+def pick(trial, role, accuracy, latency_ms, over_plain_kd):
+    return {
+        "trial": trial,
+        "role": role,
+        "seeds": [1, 2],
+        "test_accuracy": accuracy,
+        "test_accuracy_std": 0.0042,
+        "test_accuracy_deployed": accuracy - 0.001,
+        "no_distillation": 0.9312,
+        "plain_kd": 0.9467,
+        "plain_kd_setting": {"temperature": 4.0, "weight": 0.9},
+        "gain_over_no_distillation": {"difference": 0.0199, "low": 0.0081, "high": 0.0322},
+        "gain_over_plain_kd": over_plain_kd,
+        "latency_ms": latency_ms,
+        "latency_low": 0.8 * latency_ms,
+        "latency_high": 1.3 * latency_ms,
+        "path": "picks/3",
+    }
+
+
+def summary():
+    """Three trials on the front, one behind it, one stopped, two picks."""
+    front = [
+        entry(5, 0.88, 0.31, recipe("resnet")),
+        entry(3, 0.95, 0.742, recipe("mobilenet", kd={"weight": 1.0, "temperature": 4.0})),
+        entry(9, 0.96, 2.2, recipe("mobilenet", hint={"weight": 0.5})),
+    ]
+    complete = [*front, entry(7, 0.80, 1.0, recipe("resnet"))]
+    return {
+        "study": "digits-jetson-nano",
+        "task": "digits",
+        "hw": "jetson-nano",
+        "space": "tiny_cnn",
+        "state": "done",
+        "seed": 1,
+        "teacher": {"accuracy": 0.9861, "validation_accuracy": 0.99, "sha256": "ab" * 32},
+        "limits": {"max_latency_ms": 2.6, "max_params": None, "max_memory_bytes": None},
+        "screened": 412,
+        "trials": {"complete": 4, "pruned": 1, "failed": 2, "running": 0},
+        "front": front,
+        "complete": complete,
+        "stopped": [{"trial": 11, "epochs": 1, "accuracy": 0.4, "latency_ms": 0.5}],
+        "picks": [
+            pick(3, "knee", 0.9511, 0.742, {"difference": 0.0044, "low": -0.0051, "high": 0.0133}),
+            pick(9, "best", 0.9634, 2.2, {"difference": 0.0167, "low": 0.0051, "high": 0.0281}),
+        ],
+        "seconds": {"budget": 180, "total": 176.2, "teacher": 11.3, "search": 102.9, "picks": 61.5},
+        "overhead_ms": 38.2,
+        "failures": [{"reason": "non-finite loss hint at step 41", "count": 2}],
+        "history": [
+            {
+                "trial": each["trial"],
+                "seconds": 20.0 + 10 * index,
+                "accuracy": each["accuracy"],
+                "latency_ms": each["latency_ms"],
+                "state": "COMPLETE",
+            }
+            for index, each in enumerate(complete)
+        ],
+    }

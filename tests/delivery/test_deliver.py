@@ -1,0 +1,213 @@
+"""A delivery of a small student on digits, as a user finds it on disk."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from automl_kd.delivery import Facts, deliver
+from automl_kd.hardware import load_profile
+from automl_kd.onnxio import Session
+from automl_kd.recipes import Recipe, load_recipe
+from automl_kd.students import build, load_weights
+from automl_kd.tasks import open_task
+
+FILES = {"student.onnx", "student.safetensors", "recipe.yaml", "model_card.md", "report.html", "manifest.json"}
+FACTS = Facts(
+    origin="distilled in full",
+    study="cam <b>& co</b>",
+    trial=4,
+    epochs=2,
+    seeds=(1, 2),
+    test_accuracy=0.912,
+    test_accuracy_std=0.0042,
+    no_distillation=0.9,
+    plain_kd=0.905,
+    plain_kd_setting=(4.0, 0.9),
+    gain_over_no_distillation={"difference": 0.012, "low": 0.001, "high": 0.024},
+    gain_over_plain_kd={"difference": 0.007, "low": -0.004, "high": 0.018},
+    teacher_accuracy=0.985,
+    history=({"epoch": 1, "accuracy": 0.6, "task": 1.9}, {"epoch": 2, "accuracy": 0.8, "task": 0.7}),
+)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return open_task("digits")
+
+
+@pytest.fixture(scope="module")
+def profile():
+    return load_profile("jetson-nano")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    student = {"family": "resnet", "depth": 8, "width": 0.25}
+    return Recipe.model_validate({"task": "digits", "student": student, "train": {"epochs": 2}})
+
+
+@pytest.fixture(scope="module")
+def student(task, recipe):
+    """Trained a little, so that its logits mean something."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(15):
+            loss = torch.nn.functional.cross_entropy(module(task.normalize(task.train.images)), task.train.labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory, student, recipe, task, profile):
+    folder = tmp_path_factory.mktemp("delivery") / "winner"
+    return deliver(folder, student, recipe, task, profile, FACTS)
+
+
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_folder_holds_the_files_and_nothing_else(delivered):
+    assert contents(delivered.path).keys() == FILES
+    assert [path.name for path in delivered.path.parent.iterdir()] == ["winner"]
+
+
+def test_hashes_are_those_of_the_files(delivered):
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents(delivered.path).items()}
+    assert delivered.files == hashes
+    assert manifest(delivered.path)["files"] == {name: sha for name, sha in hashes.items() if name != "manifest.json"}
+
+
+def test_the_onnx_file_is_one_file_of_the_asked_opset(delivered, profile):
+    model = onnx.load(delivered.path / "student.onnx", load_external_data=False)
+    assert [item.version for item in model.opset_import if item.domain == ""] == [profile.opset] == [delivered.opset]
+    assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in model.graph.initializer)
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_the_onnx_file_agrees_with_torch_in_any_batch(delivered, student, task, batch):
+    images = task.normalize(task.test.images[:batch])
+    with torch.no_grad():
+        expected = student(images).numpy()
+    actual = Session(delivered.path / "student.onnx").run(images.numpy())
+    assert np.abs(actual - expected).max() < 1e-4
+
+
+def test_what_was_measured(delivered, student, task):
+    with torch.no_grad():
+        correct = student(task.normalize(task.test.images)).argmax(dim=1) == task.test.labels
+    assert delivered.test_accuracy == pytest.approx(correct.double().mean().item())
+    assert abs(delivered.test_accuracy_deployed - delivered.test_accuracy) < 0.02
+    assert 0 < delivered.onnx_max_difference < 1e-4
+
+
+def test_the_price_is_that_of_the_search(delivered, student, profile):
+    [price] = profile.price([student.plan])
+    assert (delivered.latency_ms, delivered.latency_low, delivered.latency_high) == (price.ms, price.low, price.high)
+    assert delivered.coverage == price.coverage
+
+
+def test_weights_and_recipe_come_back(delivered, student, recipe, task):
+    again = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
+    load_weights(again, delivered.path / "student.safetensors")
+    for name, value in student.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value)
+    assert load_recipe(delivered.path / "recipe.yaml") == recipe
+
+
+def test_the_manifest_names_what_the_student_was_made_of(delivered, recipe, task, profile):
+    data = manifest(delivered.path)
+    assert data["versions"].keys() == {"python", "automl-kd", "torch", "onnx", "onnxruntime", "numpy"}
+    assert data["task"] == {"name": "digits", "sha256": task.sha256}
+    assert data["teacher"] == {"sha256": None}
+    assert data["recipe"] == {"digest": recipe.digest()}
+    assert data["device"] == {"name": "jetson-nano", "key": profile.key, "precision": "fp16"}
+    assert data["onnx"] == {"opset": 13, "max_difference": delivered.onnx_max_difference}
+    assert data["latency"]["kind"] == "predicted"
+    assert data["accuracy"]["this_student"] == delivered.test_accuracy
+    assert data["accuracy"]["this_student_deployed"] == delivered.test_accuracy_deployed
+    assert data["preprocessing"]["mean"] == list(task.mean)
+    assert data["class_names"] == list(task.class_names)
+
+
+def test_the_code_of_the_model_card_runs(delivered):
+    card = (delivered.path / "model_card.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", card, flags=re.DOTALL)[1] + "print(answers.shape, logits.shape)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=delivered.path, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "(1,) (1, 10)"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "91.2% ± 0.4 points",
+        "**Predicted, not measured:**",
+        "The interval includes 0",
+        "cam \\<b\\>& co\\</b\\>",
+        '["0", "1", "2",',
+        "| teacher | 98.5% |",
+        "licence of the data",
+    ],
+)
+def test_the_model_card_says(delivered, said):
+    assert said in (delivered.path / "model_card.md").read_text(encoding="utf-8")
+
+
+def test_the_report_says_the_numbers_and_escapes_names(delivered):
+    page = (delivered.path / "report.html").read_text(encoding="utf-8")
+    assert f"{100 * delivered.test_accuracy:.1f}% in a predicted" in page
+    assert "91.2% ± 0.4 points over 2 seeds" in page
+    assert "cam &lt;b&gt;&amp; co&lt;/b&gt;" in page
+    assert "<b>& co" not in page
+
+
+def test_no_file_names_this_machine(delivered):
+    for name in FILES - {"report.html"}:
+        assert str(Path.home()).encode() not in (delivered.path / name).read_bytes()
+        assert str(delivered.path.parent).encode() not in (delivered.path / name).read_bytes()
+
+
+def test_a_second_delivery_replaces_the_first_with_equal_bytes(delivered, student, recipe, task, profile):
+    before = contents(delivered.path)
+    threads = torch.get_num_threads()
+    again = deliver(delivered.path, student, recipe, task, profile, FACTS)
+    assert contents(again.path) == before
+    assert again == delivered
+    assert torch.get_num_threads() == threads
+
+
+def test_a_search_checkpoint_says_so(tmp_path, student, recipe, task, profile):
+    deliver(tmp_path / "now", student, recipe, task, profile, Facts(origin="search checkpoint"))
+    assert "**checkpoint of a search**" in (tmp_path / "now/model_card.md").read_text(encoding="utf-8")
+    assert "This is a checkpoint of a search" in (tmp_path / "now/report.html").read_text(encoding="utf-8")
+
+
+def test_a_given_report_is_delivered_as_it_is(tmp_path, student, recipe, task, profile):
+    facts = Facts(origin="distilled in full")
+    deliver(tmp_path / "out", student, recipe, task, profile, facts, report_html="<p>study</p>")
+    assert (tmp_path / "out/report.html").read_text(encoding="utf-8") == "<p>study</p>"
+
+
+def test_fp32_is_deployed_as_it_is(tmp_path, student, recipe, task):
+    profile = load_profile("raspberry-pi-4")
+    assert profile.file.precision == "fp32"
+    result = deliver(tmp_path / "out", student, recipe, task, profile, Facts(origin="distilled in full"))
+    assert result.test_accuracy_deployed == result.test_accuracy

@@ -1,0 +1,128 @@
+"""The report of a study: says the numbers plainly, at any time, to anyone, without a network."""
+
+import json
+import re
+
+import pytest
+from study_summaries import summary
+
+from automl_kd.delivery import front_figure, study_report
+
+HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
+
+
+def without_plotly(page):
+    """The page without plotly.js itself, which is 5 MB of somebody else's code."""
+    return re.sub(r"<script>/\*\*.*?</script>", "", page, flags=re.DOTALL)
+
+
+def words(page):
+    """What a reader sees, on one line."""
+    text = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+
+@pytest.fixture(scope="module")
+def page():
+    return without_plotly(study_report(summary()))
+
+
+def test_headline_recommends_the_knee_with_its_numbers(page):
+    assert "Ship trial 3: 95.1% in a predicted 0.742 ms on jetson-nano" in words(page)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "(± 0.4 points over 2 seeds)",
+        "0.742 ms (0.594–0.965); the range is the 90% interval",
+        "The teacher reaches 98.6%, 3.5 points more.",
+        "Without distillation the same network reaches 93.1%; this recipe is worth +2.0 points",
+        "+2.0 points (95% interval +0.8 to +3.2).",
+        "With plain KD (temperature 4, weight 0.9) the same network reaches 94.7%",
+        "in the device&#39;s precision, it reaches 95.0%",
+        "trial 9 reaches 96.3% in a predicted 2.20 ms",
+        "screened 412 over a limit by prediction, never trained; at most 2.60 ms",
+        "of a budget of 3 min",
+        "non-finite loss hint at step 41 2",
+        "mobilenet family 2 2",
+        "38.2 ms pass (median)",
+    ],
+)
+def test_numbers_are_said(page, said):
+    assert said in words(page)
+
+
+def test_an_interval_with_0_is_said_to_show_nothing(page):
+    assert "The interval includes 0: the test does not show that it differs from plain KD." in words(page)
+    assert "differs from training without distillation" not in words(page)
+
+
+def test_a_recipe_that_does_harm_is_said_to():
+    data = summary()
+    data["picks"][0]["gain_over_no_distillation"] = {"difference": -0.02, "low": -0.03, "high": -0.01}
+    assert "−2.0 points (95% interval −3.0 to −1.0). It does harm here." in words(without_plotly(study_report(data)))
+
+
+def test_the_winning_recipe_is_there_as_yaml(page):
+    assert "kd: {weight: 1.0, temperature: 4.0}" in page
+
+
+@pytest.mark.parametrize("data", [{}, dict.fromkeys(summary()), {key: type(v)() for key, v in summary().items()}])
+def test_nothing_yet_is_a_page_too(data):
+    page = study_report(data)
+    assert "No student yet" in page
+    assert len(page) < 20_000, "plotly.js is only there when something is drawn"
+
+
+def test_a_search_before_its_picks_promises_nothing():
+    page = words(without_plotly(study_report(summary() | {"picks": [], "state": "running"})))
+    assert "Nothing to ship yet; trial 3 promises most" in page
+    assert "nothing here was measured on the test split" in page
+
+
+def test_every_part_may_be_missing():
+    for key in summary():
+        study_report({name: value for name, value in summary().items() if name != key})
+
+
+def test_hostile_names_stay_text():
+    data = summary() | {"study": HOSTILE, "task": HOSTILE, "hw": HOSTILE, "space": HOSTILE, "state": HOSTILE}
+    data["failures"] = [{"reason": HOSTILE, "count": 1}]
+    for pick in data["picks"]:
+        pick["role"] = HOSTILE
+    for each in data["complete"]:
+        each["recipe"]["student"]["family"] = HOSTILE
+    page = without_plotly(study_report(data))
+    assert "<img" not in page
+    assert "<script>alert" not in page
+    assert page.count("<script") == page.count("</script>")
+
+
+def test_nothing_is_loaded():
+    page = without_plotly(study_report(summary()))
+    assert not re.search(r"<(link|iframe|img|object)\b|<script[^>]+src=|@import|url\(", page)
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_plotly_is_inlined_once():
+    assert study_report(summary()).count("plotly.js v") == 1
+
+
+def test_equal_summaries_give_equal_pages():
+    assert study_report(summary()) == study_report(json.loads(json.dumps(summary())))
+
+
+def test_front_figure_shows_intervals_picks_and_stopped_trials():
+    traces = {trace.name: trace for trace in front_figure(summary()).data}
+    assert list(traces) == ["stopped early", "complete", "front", "picks"]
+    assert list(traces["front"].x) == [0.31, 0.742, 2.2]
+    assert traces["front"].error_x.array[1] == pytest.approx(0.3 * 0.742)
+    assert traces["front"].error_x.arrayminus[1] == pytest.approx(0.2 * 0.742)
+    assert list(traces["complete"].x) == [1.0]
+    assert list(traces["picks"].text) == ["knee · 3", "best · 9"]
+
+
+def test_an_empty_front_figure_has_no_traces():
+    assert not front_figure({}).data
