@@ -118,27 +118,28 @@ def _add_trials(figure: Figure, name: str, entries: Sequence[Entry], colour: str
         name=name,
         x=[entry["latency_ms"] for entry in entries],
         y=[entry["accuracy"] for entry in entries],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [
-                max(0.0, (entry.get("latency_high") or entry["latency_ms"]) - entry["latency_ms"]) for entry in entries
-            ],
-            "arrayminus": [
-                max(0.0, entry["latency_ms"] - (entry.get("latency_low") or entry["latency_ms"])) for entry in entries
-            ],
-            "thickness": 1.2,
-            "width": 3,
-            "color": _FAINT_BLUE,
-        }
-        if is_front
-        else None,
+        error_x=_intervals(entries) if is_front else None,
         mode="lines+markers" if is_front else "markers",
         line={"color": colour, "width": 1.5, "shape": "hv"},
         marker={"color": colour, "size": 8 if is_front else 6, "opacity": 1 if is_front else 0.6},
         text=[_described(entry) for entry in entries],
         hovertemplate="%{text}<extra></extra>",
     )
+
+
+def _intervals(entries: Sequence[Entry]) -> dict[str, Any]:
+    prices = [float(entry["latency_ms"]) for entry in entries]
+    lows = [entry.get("latency_low") or price for entry, price in zip(entries, prices, strict=True)]
+    highs = [entry.get("latency_high") or price for entry, price in zip(entries, prices, strict=True)]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - price for high, price in zip(highs, prices, strict=True)],
+        "arrayminus": [price - low for low, price in zip(lows, prices, strict=True)],
+        "thickness": 1.2,
+        "width": 3,
+        "color": _FAINT_BLUE,
+    }
 
 
 def _add_picks(figure: Figure, picks: Sequence[tuple[Entry, str]]) -> None:

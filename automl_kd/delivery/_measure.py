@@ -18,7 +18,7 @@ from automl_kd.onnxio import Session, to_half
 from automl_kd.students import StudentModule
 from automl_kd.tasks import Task
 
-_BATCH = 1024
+_BATCH = 256
 _TOLERANCE = 1e-4
 
 

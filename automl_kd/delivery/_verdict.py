@@ -54,7 +54,7 @@ def arm_sentences(
     no_distillation: float | None,
     gain_over_no_distillation: Mapping[str, float] | None,
     plain_kd: float | None,
-    plain_kd_setting: Sequence[float] | Mapping[str, float] | None,
+    plain_kd_setting: tuple[float, float] | None,
     gain_over_plain_kd: Mapping[str, float] | None,
 ) -> tuple[str, ...]:
     """What each arm says of the recipe, and which arm was not trained.
@@ -66,11 +66,7 @@ def arm_sentences(
         plain_kd_setting: Its temperature and weight.
         gain_over_plain_kd: Paired difference to it.
     """
-    setting = ""
-    if plain_kd_setting:
-        values = plain_kd_setting.values() if isinstance(plain_kd_setting, Mapping) else plain_kd_setting
-        temperature, weight = values
-        setting = f" (temperature {temperature:g}, weight {weight:g})"
+    setting = " (temperature {:g}, weight {:g})".format(*plain_kd_setting) if plain_kd_setting else ""
     if no_distillation is None and plain_kd is None:
         return ("It was compared neither with training without distillation nor with plain KD.",)
     return (
@@ -93,11 +89,12 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
         gap = 100 * (teacher["accuracy"] - accuracy)
         beside = f"{abs(gap):.1f} points {'more' if gap >= 0 else 'less'}"
         sentences.append(f"The teacher reaches {percent(teacher['accuracy'])}, {beside}.")
+    setting = chosen.get("plain_kd_setting")
     sentences += arm_sentences(
         no_distillation=chosen.get("no_distillation"),
         gain_over_no_distillation=chosen.get("gain_over_no_distillation"),
         plain_kd=chosen.get("plain_kd"),
-        plain_kd_setting=chosen.get("plain_kd_setting"),
+        plain_kd_setting=(setting["temperature"], setting["weight"]) if setting else None,
         gain_over_plain_kd=chosen.get("gain_over_plain_kd"),
     )
     if (deployed := chosen.get("test_accuracy_deployed")) is not None:
