@@ -37,7 +37,8 @@ def study_report(summary: Mapping[str, Any]) -> str:
               ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting`` (``temperature``,
               ``weight``), ``gain_over_no_distillation`` and ``gain_over_plain_kd`` (``difference``, ``low``, ``high``),
               ``latency_ms``, ``latency_low``, ``latency_high``
-            - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``; ``overhead_ms``
+            - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``, and ``prepare`` before them;
+              ``between_ms``: median time between two trainings
             - ``failures``: a list of ``reason``, ``count``
             - ``history``: a list of ``trial``, ``seconds``, ``accuracy``, ``latency_ms``, ``state``
     """
@@ -63,7 +64,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
         "screened": summary.get("screened"),
         "trials": summary.get("trials") or {},
         "phases": _phases(summary.get("seconds") or {}),
-        "overhead_ms": summary.get("overhead_ms"),
+        "between_ms": summary.get("between_ms"),
         "ingredients": _ingredients(front, complete),
         "complete_count": len(complete),
         "steps": [step for step in steps if step.grew],
@@ -80,7 +81,8 @@ def _filled(entry: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 def _phases(seconds: Mapping[str, float | None]) -> dict[str, Any]:
     """Seconds by phase, and their share of the longer of budget and total; phases not timed yet are left out."""
-    spent = [(name, value) for name in ("teacher", "search", "picks") if (value := seconds.get(name)) is not None]
+    names = ("prepare", "teacher", "search", "picks")
+    spent = [(name, value) for name in names if (value := seconds.get(name)) is not None]
     budget, total = seconds.get("budget"), seconds.get("total")
     whole = max(budget or 0.0, total or 0.0, sum(value for _, value in spent)) or 1.0
     return {"rows": [(name, value, value / whole) for name, value in spent], "budget": budget, "total": total}

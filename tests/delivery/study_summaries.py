@@ -71,7 +71,7 @@ def summary():
             pick(9, "best", 0.9634, 2.2, {"difference": 0.0167, "low": 0.0051, "high": 0.0281}),
         ],
         "seconds": {"budget": 180, "total": 176.2, "teacher": 11.3, "search": 102.9, "picks": 61.5},
-        "overhead_ms": 38.2,
+        "between_ms": 38.2,
         "failures": [{"reason": "non-finite loss hint at step 41", "count": 2}],
         "history": [
             {
