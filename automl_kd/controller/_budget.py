@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MOST_RESERVED = 0.45
+MOST_RESERVED = 0.5
 """Share of the time after the teacher that the picks may hold back from the search."""
 FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""

@@ -11,16 +11,26 @@ REDUCTION = 3
 """One in three goes on (asynchronous successive halving, Li et al. 2020, arXiv:1810.05934)."""
 
 
-def rung_epochs(search_epochs: int) -> tuple[int, ...]:
-    """The epochs at which candidates are compared: ``search_epochs`` and its thirds down to a single epoch.
+LEAST_IMAGES = 3000
+"""A candidate that saw fewer images tells nothing: its batch-norm statistics still hold their initial values."""
 
-    >>> rung_epochs(9)
-    (1, 3, 9)
+
+def rung_epochs(search_epochs: int, images: int = LEAST_IMAGES) -> tuple[int, ...]:
+    """The epochs at which candidates are compared: ``search_epochs`` and its thirds, as long as they tell something.
+
+    >>> rung_epochs(12)
+    (1, 4, 12)
+    >>> rung_epochs(12, images=1000)
+    (4, 12)
+
+    Args:
+        search_epochs: Length of the longest search run.
+        images: Size of the training split.
     """
     epochs = [search_epochs]
-    while epochs[-1] >= REDUCTION:
-        epochs.append(epochs[-1] // REDUCTION)
-    return tuple(sorted(set(epochs)))
+    while (shorter := epochs[0] // REDUCTION) * images >= LEAST_IMAGES:
+        epochs.insert(0, shorter)
+    return tuple(epochs)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Run:
         teacher: The teacher if the recipe listens, else None.
         wiring: The recipe's losses, as :func:`automl_kd.distillation.wiring.wire` settled them.
         total_epochs: Length of the schedule.
-        device: Where to compute; on CUDA in channels-last bfloat16.
+        device: Where to compute, channels last; on CUDA in bfloat16.
         cache: Folder for cached outputs of the teacher, or None for the user's cache.
     """
 
@@ -59,9 +59,9 @@ class Run:
             "teacher": teacher.sha256 if teacher is not None else "none",
             "schedule": f"{total_epochs} epochs",
         }
-        layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
+        # On CPUs, too, depthwise and pointwise convolutions are up to twice as fast with channels last.
         student = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
-        self.student = student.to(device=device, memory_format=layout).train()  # type: ignore[call-overload]
+        self.student = student.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.adapters = wiring.adapters().to(device).train()
         parameters = [*self.student.parameters(), *self.adapters.parameters()]
         self.optimizer = build_optimizer(train.optimizer, parameters)
@@ -74,7 +74,6 @@ class Run:
         self._total_steps = total_epochs * self.steps_per_epoch
         self._images = task.train.images.to(device)
         self._labels = task.train.labels.to(device)
-        self._layout = layout
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._autocast: AbstractContextManager[object] = (
             torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
@@ -175,7 +174,7 @@ class Run:
             if "mixup" in names:
                 images, permutation, share = mixup(images, source)
                 labels = mix_labels(labels, permutation, share, self.task.classes)
-        return images.contiguous(memory_format=self._layout), labels
+        return images.contiguous(memory_format=torch.channels_last), labels
 
     def _listen(self, terms: Sequence[Term], images: Tensor, index: Tensor) -> Signals | None:
         """What the teacher says of a batch, as far as some loss of this step needs it."""

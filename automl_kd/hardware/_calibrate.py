@@ -60,8 +60,8 @@ def _calibrate(file: ProfileFile, progress: Progress) -> Fit:
             paths,
             file.threads,
             rounds=3,
-            warm_up=0.05,
-            least=0.12,
+            warm_up=0.02,
+            least=0.03,
             progress=lambda share, what: progress(0.2 + 0.75 * share, what),
         )
     noise = timed[0].repeat_error

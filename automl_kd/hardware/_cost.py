@@ -62,6 +62,15 @@ class Features:
             np.array([kernel.read + kernel.written + kernel.weights for kernel in kernels], dtype=np.float64),
         )
 
+    @staticmethod
+    def joined(networks: Sequence[Features]) -> Features:
+        """The kernels of several networks, one after another."""
+        return Features(
+            np.concatenate([network.kinds for network in networks]),
+            np.concatenate([network.flops for network in networks]),
+            np.concatenate([network.bytes for network in networks]),
+        )
+
     def kernel_seconds(self, coefficients: Coefficients) -> Floats:
         """Seconds of every kernel, (K,)."""
         throughput = np.array(coefficients.throughput)[_THROUGHPUT_OF[self.kinds]]

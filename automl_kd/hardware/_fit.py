@@ -57,11 +57,13 @@ def _solve(
     centre = _pack(prior)
     spread = np.repeat(_SPREADS, (len(THROUGHPUTS), len(STREAMS), len(STREAMS), 1))
     target = np.log(np.asarray(seconds))
+    together = Features.joined(networks)
+    starts = np.cumsum([0, *(len(network.kinds) for network in networks[:-1])])
 
     def residuals(shift: Floats) -> Floats:
         coefficients = _unpack(centre + spread * shift)
-        predicted = np.log([network.seconds(coefficients) for network in networks])
-        return np.concatenate([(predicted - target) / _NOISE, shift])
+        predicted = coefficients.intercept + np.add.reduceat(together.kernel_seconds(coefficients), starts)
+        return np.concatenate([(np.log(predicted) - target) / _NOISE, shift])
 
     first = (_pack(start) - centre) / spread
     solution = least_squares(residuals, first, xtol=1e-6, ftol=1e-6)  # type: ignore[operator]

@@ -26,10 +26,12 @@ class Rules:
         epilogues: For the type of a kernel's first operator, what it absorbs in turn; each step may be absent. A step
             of a sum with another activation is only taken when the other operand is already computed.
         free: Types that cost no kernel: the runtime writes their inputs where the result is wanted.
+        dense_storage: Bytes in which the weights of a matrix product are kept, as a share of the precision's.
     """
 
     epilogues: Mapping[str, tuple[frozenset[str], ...]]
     free: frozenset[str]
+    dense_storage: float = 1.0
 
 
 RULES: Mapping[str, Rules] = {
@@ -43,10 +45,12 @@ RULES: Mapping[str, Rules] = {
         },
         free=frozenset({"concat", "update"}),
     ),
-    # ncnn `tools/ncnnoptimize.cpp`: batch normalisation and cheap activations join the layer before.
+    # ncnn `tools/ncnnoptimize.cpp`: batch normalisation and cheap activations join the layer before. Its default
+    # `use_fp16_storage` keeps inner-product weights in fp16 on ARM also where it computes in fp32.
     "ncnn": Rules(
         epilogues={"conv": (_SCALE, _CHEAP | {"hardswish", "mish"}), "dense": (_SCALE, _CHEAP)},
         free=frozenset({"update"}),
+        dense_storage=0.5,
     ),
     # onnxruntime CPU, level "all": ConvActivationFusion, ConvAddActivationFusion (blocked layout), GemmActivation.
     "onnxruntime": Rules(
@@ -88,7 +92,7 @@ def fuse(graph: Graph, runtime: str) -> tuple[Group, ...]:
     position = {value: index for index, op in enumerate(graph.ops) for value in op.outputs}
     outputs = set(graph.outputs)
     absorbed: set[int] = set()
-    groups: list[tuple[int, Group]] = []
+    groups: list[Group] = []
     for index, op in enumerate(graph.ops):
         if id(op) in absorbed:
             continue
@@ -108,5 +112,5 @@ def fuse(graph: Graph, runtime: str) -> tuple[Group, ...]:
             if reader.type in step and id(reader) not in absorbed and ready:
                 chain.append(reader)
                 absorbed.add(id(reader))
-        groups.append((index, Group(tuple(chain))))
-    return tuple(group for _, group in groups)
+        groups.append(Group(tuple(chain)))
+    return tuple(groups)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automl_kd.hardware._composites import merge_composites
-from automl_kd.hardware._fusion import RULES, Group, fuse
+from automl_kd.hardware._fusion import RULES, Group, Rules, fuse
 from automl_kd.hardware._graph import COMPUTE, Graph, Kind, Op, Shape
 
 
@@ -71,7 +71,7 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     graph = merge_composites(graph).without_duplicates()
     groups = fuse(graph, runtime)
     paid = [group for group in groups if group.ops[0].type not in RULES[runtime].free]
-    kernels = tuple(_kernel(group, graph, element_bytes) for group in paid)
+    kernels = tuple(_kernel(group, graph, RULES[runtime], element_bytes) for group in paid)
     return Network(
         kernels=kernels,
         peak=_peak(groups, graph) * element_bytes,
@@ -83,7 +83,7 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     )
 
 
-def _kernel(group: Group, graph: Graph, element_bytes: int) -> Kernel:
+def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int) -> Kernel:
     first = group.ops[0]
     inputs = tuple(graph.shapes[value] for value in group.inputs)
     outputs = [graph.shapes[value] for value in group.outputs]
@@ -95,7 +95,7 @@ def _kernel(group: Group, graph: Graph, element_bytes: int) -> Kernel:
         flops=first.flops,
         read=read * element_bytes,
         written=sum(math.prod(shape) for shape in outputs) * element_bytes,
-        weights=_weights(group.ops) * element_bytes,
+        weights=round(_weights(group.ops) * element_bytes * (rules.dense_storage if first.kind is Kind.DENSE else 1)),
         inputs=inputs,
         output=outputs[0],
     )

@@ -24,6 +24,8 @@ from automl_kd.onnxio import Session, export
 Progress = Callable[[float, str], None]
 
 _DRIFT = 0.03  # a round whose sentinels moved further than this is rescaled to them
+_SPARE_ROUNDS = 2  # rounds that may replace those in which the sentinels disagree
+_SENTINEL = 0.4  # seconds of a sentinel's visit: all other times are judged by it
 _RUNS = 30
 _LONGEST = 3.0  # seconds in one round; a slow network is repeated less often
 
@@ -68,8 +70,8 @@ class Measurement:
 def measure(path: str | Path, threads: int = 1, rounds: int = 3) -> Measurement:
     """Latency of an ONNX file under onnxruntime on this machine's CPU.
 
-    Rounds in random order interleave the file with two sentinel networks; when both sentinels are slower in a round,
-    the machine was, and the round is scaled back.
+    Rounds in random order interleave the file with two sentinel networks. When both are slower in a round, the machine
+    was, and the round is scaled back; when they disagree, the round is repeated, up to twice.
 
     Args:
         path: A model with fixed sizes but for the batch.
@@ -112,20 +114,27 @@ def measure_all(
     for target in everyone:
         target.time(warm_up, 10)
     shuffle = random.Random(0)
-    visits: list[list[Floats]] = [[] for _ in everyone]
-    for number in range(rounds):
+    kept: list[list[Floats]] = []
+    for number in range(rounds + _SPARE_ROUNDS):
         order = list(range(len(everyone)))
         shuffle.shuffle(order)
+        visits = dict.fromkeys(order, np.empty(0))
         for done, place in enumerate(order):
-            visits[place].append(everyone[place].time(least, _RUNS))
-            progress((number + (done + 1) / len(order)) / rounds, "timing small networks")
-    shifts = _sentinel_shifts([[_p10(times) for times in visit] for visit in visits[len(targets) :]])
+            longer = least if place < len(targets) else max(least, _SENTINEL)
+            visits[place] = everyone[place].time(longer, _RUNS)
+            progress(min(1.0, (number + (done + 1) / len(order)) / rounds), "timing small networks")
+        kept.append([visits[place] for place in range(len(everyone))])
+        if len(kept) > rounds:
+            del kept[_most_disturbed(_shifts(kept, len(targets)))]
+        if len(kept) == rounds and _disagreement(_shifts(kept, len(targets))).max() <= _DRIFT:
+            break
+    shifts = _shifts(kept, len(targets))
     shared = shifts.mean(axis=0)
     scale = np.where(np.abs(shared) > _DRIFT, np.exp(-shared), 1.0)
-    drift, rest = float(np.abs(shared).max()), float(np.abs(shifts - shared).max())
+    drift, rest = float(np.abs(shared).max()), float(_disagreement(shifts).max())
     return [
-        _summary([times * factor for times, factor in zip(visit, scale, strict=True)], drift, rest, threads)
-        for visit in visits[: len(targets)]
+        _summary([visits[place] * factor for visits, factor in zip(kept, scale, strict=True)], drift, rest, threads)
+        for place in range(len(targets))
     ]
 
 
@@ -139,11 +148,22 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _sentinel_shifts(labels: Sequence[Sequence[float]]) -> Floats:
-    """``log(label / median over rounds)``, (sentinels, rounds)."""
-    logs = np.log(np.asarray(labels, dtype=np.float64))
+def _shifts(rounds: Sequence[Sequence[Floats]], first: int) -> Floats:
+    """``log(label / median over rounds)`` of the sentinels, which stand from ``first`` on: (sentinels, rounds)."""
+    logs = np.log([[_p10(times) for times in visits[first:]] for visits in rounds]).T
     shifts: Floats = logs - np.median(logs, axis=1, keepdims=True)
     return shifts
+
+
+def _disagreement(shifts: Floats) -> Floats:
+    """How far the sentinels of a round moved apart, which no rescaling mends, (rounds,)."""
+    apart: Floats = np.abs(shifts - shifts.mean(axis=0)).max(axis=0)
+    return apart
+
+
+def _most_disturbed(shifts: Floats) -> int:
+    """The round to reject: sentinels apart weigh more than sentinels that moved together, which rescaling takes out."""
+    return int(np.argmax(_disagreement(shifts) + 0.1 * np.abs(shifts).max(axis=0)))
 
 
 def _summary(visits: list[Floats], drift: float, rest: float, threads: int) -> Measurement:

@@ -59,18 +59,27 @@ class Uncertainty:
         """Conformal: the 90 % quantile of the leave-one-out errors, with the correction for few of them.
 
         The interval covers a network exchangeable with the anchors with probability 90 % (Vovk et al. 2005; leaving
-        one out as in Barber et al. 2021). Below nine anchors the largest error stands in for the quantile.
+        one out as in Barber et al. 2021). Below nine anchors the largest error stands in for the quantile. The largest
+        and the smallest anchor were predicted from outside the others, so their errors count by the width that an
+        outsider would have had (normalised scores, Papadopoulos et al. 2008).
+
+        Args:
+            errors: ``log(measured / predicted)`` of every anchor when left out, at least 2.
+            flops: Operations of every anchor.
         """
-        ranked = sorted(abs(error) for error in errors)
-        rank = min(len(ranked), math.ceil(0.9 * (len(ranked) + 1)))
-        return Uncertainty(ranked[rank - 1], (min(flops), max(flops)))
+        scores = []
+        for index, error in enumerate(errors):
+            others = [value for other, value in enumerate(flops) if other != index]
+            size = np.array([flops[index]])
+            scores.append(abs(error) / float(_widening(size, min(others), max(others))[0]))
+        rank = min(len(scores), math.ceil(0.9 * (len(scores) + 1)))
+        return Uncertainty(sorted(scores)[rank - 1], (min(flops), max(flops)))
 
     def half_widths(self, flops: Floats, coverage: Floats, unfitted: Floats) -> Floats:
         """Half-widths of N networks, (N,).
 
-        The error grows by half for every factor of two that a network lies outside the anchors' operations. Kinds
-        that no anchor contains rest on the datasheet, which is good to a factor of two; and a kernel that is not known
-        may cost several that are.
+        Kinds that no anchor contains rest on the datasheet, which is good to a factor of two; and a kernel that is not
+        known may cost several that are.
 
         Args:
             flops: Operations, (N,).
@@ -79,9 +88,14 @@ class Uncertainty:
         """
         width: Floats = np.full_like(flops, self.error)
         if self.flops is not None:
-            smallest, largest = self.flops
-            size = np.maximum(flops, 1.0)
-            octaves = np.log2(np.maximum(1.0, np.maximum(smallest / size, size / largest)))
-            width *= 1 + 0.5 * octaves
+            width *= _widening(flops, *self.flops)
         width += math.log(2) * unfitted - 2 * np.log(np.maximum(coverage, 0.05))
         return width
+
+
+def _widening(flops: Floats, smallest: float, largest: float) -> Floats:
+    """The error grows by half for every factor of two outside the anchors' operations, (N,)."""
+    size = np.maximum(flops, 1.0)
+    octaves = np.log2(np.maximum(1.0, np.maximum(smallest / size, size / largest)))
+    factor: Floats = 1 + 0.5 * octaves
+    return factor

@@ -75,6 +75,8 @@ _VIEWS = frozenset(
         *("native_dropout", "dropout"),
     }
 )
+_KEEP_SHAPE = frozenset({"relu", "hardtanh", "hardsigmoid", "hardswish", "sigmoid", "silu", "gelu", "tanh"})
+_NORMALISE = frozenset({"native_batch_norm", "_native_batch_norm_legit_no_training"})
 _PERMUTATIONS = frozenset({"permute", "transpose", "t", "numpy_T"})
 _PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "mv", "dot"})
 
@@ -149,7 +151,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = func.overloadpacket.__name__
         operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         before = [self.value_of(operand) for operand in operands]
-        result = func(*args, **kwargs)
+        result = _outcome(func, name, args, kwargs)
         outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if not any(value is not None for value in before) or not outputs:
             return result
@@ -218,6 +220,22 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._alive.append(leaf)
             self._twins[id(leaf)] = torch.empty_like(leaf, device="meta")
         return self._twins[id(leaf)]
+
+
+def _outcome(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operator returns on the meta device.
+
+    PyTorch computes most shapes through decompositions in Python that take milliseconds; the few operators that make
+    up nearly all of a network are known to keep their input's shape and type.
+    """
+    if name in _KEEP_SHAPE and not kwargs:
+        return torch.empty_like(args[0])
+    if name in _NORMALISE and not kwargs:
+        return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
+    if name in ("add", "mul") and isinstance(args[1], torch.Tensor) and args[0].dtype == args[1].dtype:
+        shape = torch.broadcast_shapes(args[0].shape, args[1].shape)
+        return torch.empty(shape, dtype=args[0].dtype, device="meta")
+    return func(*args, **kwargs)
 
 
 def _memory(tensor: torch.Tensor) -> int:

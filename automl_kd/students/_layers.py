@@ -22,7 +22,8 @@ class ConvNorm(nn.Sequential):
         activation: type[nn.Module] | None = nn.ReLU,
     ) -> None:
         conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        if not conv.weight.is_meta:  # a meta tensor has no numbers, and drawing none of them still takes milliseconds
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         layers: list[nn.Module] = [conv, nn.BatchNorm2d(outputs)]
         if activation is not None:
             layers.append(activation())

@@ -171,7 +171,7 @@ class _Search:
         self.files = Files(parts.database.files / self.name)
         self.record = self._record()
         self.clock = Clock(self.record.seconds, self.record.budget)
-        self.rungs = rung_epochs(parts.space.search_epochs)
+        self.rungs = rung_epochs(parts.space.search_epochs, len(parts.task.train))
         self.workers = parts.request.worker_count()
 
     def run(self) -> None:
@@ -187,7 +187,7 @@ class _Search:
     def _run(self) -> None:
         pricing = Pricing(self.parts.task, self.parts.profile)
         self._tell("prepare", "pricing a sample of the space")
-        survey(self.parts.space, pricing, self.request.limits, self.request.seed)
+        survey(self.parts.space, pricing, self.request.limits, self.request.seed)  # or there is nothing to search
         taught = self._teach()
         storage = self.parts.database.optuna()
         ledger = self._ledger(storage)

@@ -18,8 +18,8 @@ from automl_kd.tasks import Task
 from automl_kd.workflows._ledger import Candidate, Ledger
 
 _SCREENED_IN_A_ROW = 20
-_POOL = 512
-_MOST_SAMPLES = 8192
+_POOL = 64
+_MOST_SAMPLES = 2048
 _EXAMPLES = 5
 
 

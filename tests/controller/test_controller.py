@@ -107,6 +107,12 @@ def test_rungs_are_thirds_of_the_whole():
     assert rung_epochs(8) == (2, 8)
 
 
+def test_rungs_too_short_to_tell_anything_are_left_out():
+    assert rung_epochs(12, images=1000) == (4, 12)
+    assert rung_epochs(12, images=10) == (12,)
+    assert rung_epochs(12, images=10**6) == (1, 4, 12)
+
+
 def waiting(trial, accuracy, latency=1.0, rung=0):
     return Standing(trial, latency, dict.fromkeys(range(rung + 1), accuracy), True)
 
