@@ -45,7 +45,7 @@ _KINDS: dict[Kind, str] = {
         "relu clip sigmoid tanh silu hardswish hardsigmoid gelu elu selu leakyrelu prelu mish softplus softsign cast"
     ),
     Kind.NORMALISATION: "batchnorm layernorm groupnorm instancenorm",
-    Kind.COPY: "transpose concat slice split pad resize gather repeat scatter update",
+    Kind.COPY: "transpose concat slice pad resize gather repeat scatter update",
     Kind.SOFTMAX: "softmax logsoftmax",
 }
 _KIND_OF: dict[str, Kind] = {name: kind for kind, names in _KINDS.items() for name in names.split()}
@@ -162,15 +162,18 @@ class GraphBuilder:
     def simple(
         self, name: str, operands: Sequence[int | None], sizes: Sequence[Shape], outputs: Sequence[Shape]
     ) -> list[int | None]:
-        """Any other operator. A lookup table counts as activations read, since only the looked-up rows move."""
+        """Any other operator; a split is as many slices, since frameworks write one as the other."""
+        if name == "split":
+            return [self.simple("slice", operands, sizes, [shape])[0] for shape in outputs]
         inputs = tuple(operand for operand in operands if operand is not None)
         if not inputs:
             return [None] * len(outputs)
         results = tuple(self.value(shape) for shape in outputs)
         constant = [math.prod(s) for o, s in zip(operands, sizes, strict=True) if o is None]
-        vector = 0 if name == "gather" else max(constant, default=0)
-        vector = vector if vector > 1 else 0
         kind = _KIND_OF.get(name, Kind.OTHER)
+        # Constants of other kinds are axes and sizes, or tables of which only the looked-up rows move.
+        computes = kind in (Kind.ELEMENTWISE, Kind.NORMALISATION)
+        vector = max((count for count in constant if count > 1), default=0) if computes else 0
         self.ops.append(Op(name, kind, inputs, results, vector=vector, constants=len(constant)))
         return list(results)
 

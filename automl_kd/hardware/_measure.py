@@ -24,7 +24,7 @@ from automl_kd.onnxio import Session, export
 Progress = Callable[[float, str], None]
 
 _DRIFT = 0.03  # a round whose sentinels moved further than this is rescaled to them
-_SPARE_ROUNDS = 2  # rounds that may replace those in which the sentinels disagree
+_SPARE_ROUNDS = 4  # rounds that may replace those in which the sentinels disagree
 _SENTINEL = 0.4  # seconds of a sentinel's visit: all other times are judged by it
 _RUNS = 30
 _LONGEST = 3.0  # seconds in one round; a slow network is repeated less often
@@ -71,7 +71,7 @@ def measure(path: str | Path, threads: int = 1, rounds: int = 3) -> Measurement:
     """Latency of an ONNX file under onnxruntime on this machine's CPU.
 
     Rounds in random order interleave the file with two sentinel networks. When both are slower in a round, the machine
-    was, and the round is scaled back; when they disagree, the round is repeated, up to twice.
+    was, and the round is scaled back; when they disagree, the round is repeated, up to four times.
 
     Args:
         path: A model with fixed sizes but for the batch.

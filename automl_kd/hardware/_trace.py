@@ -233,7 +233,7 @@ def _outcome(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     if name in _NORMALISE and not kwargs:
         return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
     if name in ("add", "mul") and isinstance(args[1], torch.Tensor) and args[0].dtype == args[1].dtype:
-        shape = torch.broadcast_shapes(args[0].shape, args[1].shape)
+        shape = torch.broadcast_shapes(args[0].shape, args[1].shape)  # type: ignore[no-untyped-call]
         return torch.empty(shape, dtype=args[0].dtype, device="meta")
     return func(*args, **kwargs)
 

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from automl_kd.errors import UserError
 from automl_kd.onnxio._session import load_model
 
+_LARGEST = float(np.finfo(np.float16).max)
+
 
 def to_half(source: str | Path, target: str | Path) -> Path:
     """Write ``source`` as float16 computes it, to run on a CPU that computes in float32.
@@ -81,8 +83,8 @@ def _typed_float32(node: onnx.NodeProto) -> list[str]:
 def _halved(tensor: onnx.TensorProto, source: str | Path) -> npt.NDArray[np.float16]:
     values = numpy_helper.to_array(tensor)
     largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
-    if largest > np.finfo(np.float16).max:
-        raise UserError(f"{source}: weight {tensor.name!r} reaches {largest:.3g}; float16 ends at 65504")
+    if largest > _LARGEST:
+        raise UserError(f"{source}: weight {tensor.name!r} reaches {largest:.3g}; float16 ends at {_LARGEST:g}")
     return values.astype(np.float16)
 
 

@@ -1,0 +1,237 @@
+"""What a device's predictions promise."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import nets
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from automl_kd.errors import UserError
+from automl_kd.hardware import load_profile, measure, profile_names
+from automl_kd.hardware._cost import Features, datasheet
+from automl_kd.hardware._fit import fit
+from automl_kd.hardware._prediction import Uncertainty
+from automl_kd.onnxio import export
+from automl_kd.paths import find_yaml
+
+
+@pytest.fixture(scope="module")
+def jetson():
+    return load_profile("jetson-nano")
+
+
+def test_every_profile_of_the_project_loads_and_sums_itself_up():
+    assert set(profile_names()) >= {"jetson-nano", "raspberry-pi-4", "local"}
+    keys = set()
+    for name in profile_names():
+        profile = load_profile(name)
+        assert profile.summary().startswith(f"{name}  {profile.file.runtime} {profile.file.precision}  ")
+        keys.add(profile.key)
+    assert len(keys) == len(profile_names())
+
+
+@pytest.mark.parametrize(
+    ("depths", "bottlenecks", "published"),
+    [((2, 2, 2, 2), False, 11.4), ((3, 4, 6, 3), False, 20.2), ((3, 4, 6, 3), True, 29.8)],
+)
+def test_jetson_nano_meets_its_published_resnets(jetson, depths, bottlenecks, published):
+    with torch.device("meta"):
+        said = jetson.predict(nets.resnet(depths, bottlenecks), (3, 224, 224))
+    assert said.ms == pytest.approx(published, rel=0.2)
+    assert said.low < published < said.high
+
+
+def test_jetson_nano_knows_nets_of_nas_bench_201s_size(jetson):
+    """Measured there: 4.3 to 9.6 ms; the cell with six 3x3 convolutions takes some 7 ms."""
+    with torch.device("meta"):
+        module = nets.all_convolutions_cells()
+    said = jetson.predict(module, (3, 32, 32))
+    assert said.flops == pytest.approx(2 * 220.1e6, rel=0.01)
+    assert said.low < 7.2 < said.high
+    assert 4.3 < said.ms < 9.6
+
+
+def test_smaller_than_the_anchors_is_less_certain_but_still_ranked(jetson):
+    shallow, deep, wide = (nets.plan(*widths, pixels=8) for widths in ((8,), (8,) * 12, (64,) * 12))
+    said = jetson.price([shallow, deep, wide])
+    assert said[0].ms < said[1].ms <= said[2].ms
+    anchored = jetson.price([nets.plan(64, 64, 64, pixels=56)])[0]
+    assert said[0].high / said[0].low > 1.5 * anchored.high / anchored.low
+
+
+def test_a_plan_costs_what_its_module_costs(jetson):
+    for plan in (nets.plan(8, 16, 16), nets.plan(32, pixels=24)):
+        whole = jetson.predict(plan.build(), plan.blocks[0].input_shape)
+        priced = jetson.predict(plan)
+        assert dataclasses.astuple(priced) == pytest.approx(dataclasses.astuple(whole))
+
+
+def test_price_traces_each_block_once_and_answers_in_order(jetson):
+    built = []
+
+    @dataclasses.dataclass(frozen=True)
+    class Counted(nets.UnitBlock):
+        def build(self):
+            built.append(self)
+            return super().build()
+
+    plans = [nets.ChainPlan((Counted((3, 8, 8), 4), Counted((4, 8, 8), width))) for width in (4, 8, 4, 12)]
+    said = jetson.price(plans)
+    assert len(built) == 4
+    assert [prediction.params for prediction in said] == [3 * 4 * 9 + 8 + 4 * w * 9 + 2 * w for w in (4, 8, 4, 12)]
+    assert jetson.price(plans) == said
+    assert len(built) == 4
+    assert jetson.price([]) == []
+
+
+def test_pricing_draws_no_random_numbers(jetson):
+    state = torch.random.get_rng_state()
+    jetson.price([nets.plan(5, 7, 9)])
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_plans_that_do_not_fit_are_one_line(jetson):
+    broken = nets.ChainPlan((nets.UnitBlock((3, 8, 8), 4), nets.UnitBlock((5, 8, 8), 4)))
+    with pytest.raises(UserError, match=r"block 1 of a plan takes \(5, 8, 8\), but block 0 returns \(4, 8, 8\)"):
+        jetson.price([nets.plan(4), broken])
+    with pytest.raises(UserError, match="without blocks"):
+        jetson.price([nets.ChainPlan(())])
+    with pytest.raises(UserError, match=r"takes inputs of shape \(3, 16, 16\); got \(1, 16, 16\)"):
+        jetson.predict(nets.plan(4), (1, 16, 16))
+
+
+def test_what_exceeds_the_memory_has_no_latency(jetson):
+    with torch.device("meta"):
+        said = jetson.predict(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 << 12, 1 << 18)), (3, 64, 64))
+    assert not said.fits
+    assert said.missing_bytes == said.memory_bytes - 4_000_000_000 > 0
+    assert said.ms == math.inf
+
+
+@given(st.floats(1e3, 1e12), st.floats(1e3, 1e12), st.floats(0.05, 1), st.floats(0, 1))
+def test_intervals_widen_away_from_the_anchors_and_with_ignorance(first, second, coverage, unfitted):
+    model = Uncertainty.from_errors([0.1, -0.2, 0.05], [1e8, 1e9, 3e9])
+    one, zero = np.ones(2), np.zeros(2)
+    outside = [max(math.log2(1e8 / flops), math.log2(flops / 3e9), 0) for flops in (first, second)]
+    widths = model.half_widths(np.array([first, second]), one, zero)
+    assert (widths[0] - widths[1]) * (outside[0] - outside[1]) >= -1e-12
+    assert (model.half_widths(np.array([first, second]), one * coverage, one * unfitted) >= widths).all()
+
+
+def test_error_is_the_conformal_quantile():
+    errors = [index / 100 for index in range(1, 20)]
+    flops = [1e9] * 19
+    assert Uncertainty.from_errors(errors, flops).error == pytest.approx(0.18)  # rank ceil(0.9 * 20) of 19
+    assert Uncertainty.from_errors(errors[:5], flops[:5]).error == pytest.approx(0.05)
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.integers(0, 1000))
+def test_fit_recovers_a_device_that_obeys_the_model(seed):
+    random = np.random.default_rng(seed)
+    truth = datasheet(80e9, 9e9, 15e-6, 1e-3)
+    networks = []
+    for _ in range(30):
+        kinds = random.integers(0, 12, 40)
+        flops = np.where(kinds < 7, 10 ** random.uniform(5, 8, 40), 0)
+        networks.append(Features(kinds, flops, 10 ** random.uniform(3, 6, 40)))
+    seconds = [network.seconds(truth) for network in networks]
+    fitted = fit(networks, seconds, datasheet(50e9, 15e9, 8e-6, 0.5e-3))
+    assert max(abs(error) for error in fitted.errors) < 0.15
+
+
+def edited(tmp_path: Path, change) -> Path:
+    yaml = YAML()
+    document = yaml.load(find_yaml("hardware_profiles", "device", "jetson-nano"))
+    change(document)
+    path = tmp_path / "mine.yaml"
+    with path.open("w") as file:
+        yaml.dump(document, file)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.pop("precision"), r"mine\.yaml: precision is missing"),
+        (lambda d: d.update(precision="fp8"), r"precision is 'fp8': input should be 'fp32' or 'fp16'"),
+        (lambda d: d.update(clock=3), r"clock is unknown; remove it"),
+        (lambda d: d["facts"]["memory_gb"].update(value=-1), r"facts\.memory_gb\.value is -1: input should be greater"),
+        (lambda d: d["fit"]["launch_us"].pop("copy"), r"fit\.launch_us\.copy is missing"),
+        (
+            lambda d: d["fit"]["throughput_gflops"].update(winograd=1),
+            r"throughput_gflops\.winograd is unknown; allowed",
+        ),
+        (lambda d: d["fit"].update(intercept_ms=0), r"fit\.intercept_ms is 0: input should be greater"),
+        (lambda d: d.update(opset=9), r"opset is 9: input should be greater than or equal to 11"),
+    ],
+)
+def test_wrong_profiles_are_one_line(tmp_path, change, said):
+    with pytest.raises(UserError, match=said):
+        load_profile(str(edited(tmp_path, change)))
+
+
+def test_unknown_device_names_the_nearest():
+    with pytest.raises(UserError, match="did you mean jetson-nano"):
+        load_profile("jetson-nona")
+
+
+def test_profile_without_fit_ranks_only(tmp_path, jetson):
+    profile = load_profile(str(edited(tmp_path, lambda d: d.pop("fit"))))
+    assert profile.summary() == "mine  tensorrt fp16  rank only, ×/÷2"
+    said = profile.price([nets.plan(8), nets.plan(8, 64, 64, 64, pixels=32)])
+    assert said[0].ms < said[1].ms
+    assert said[0].high == pytest.approx(2 * said[0].ms)
+    assert profile.digest() != jetson.digest()
+
+
+def test_digest_follows_prices_and_nothing_else(tmp_path, jetson):
+    same = load_profile(str(edited(tmp_path, lambda d: d["facts"]["memory_gb"].update(source="elsewhere"))))
+    assert (same.key, same.digest()) == (jetson.key, jetson.digest())
+    other = load_profile(str(edited(tmp_path, lambda d: d["fit"].update(intercept_ms=9.0))))
+    assert other.key == jetson.key
+    assert other.digest() != jetson.digest()
+    assert load_profile(str(edited(tmp_path, lambda d: d.update(power_mode="5 W")))).key != jetson.key
+
+
+def test_measurement_reports_what_the_protocol_asks(tmp_path):
+    path = export(nets.unit(3, 4), tmp_path / "net.onnx", (3, 8, 8))
+    found = measure(path)
+    assert 0 < found.minimum <= found.p10 <= found.median <= found.p90
+    assert found.ms == found.p10
+    assert found.runs >= 90
+    assert found.rounds == 3
+    assert found.drift >= 0
+    assert found.cpu
+    assert "onnxruntime" in found.versions
+    with pytest.raises(UserError, match="rounds is 2"):
+        measure(path, rounds=2)
+    with pytest.raises(UserError, match="does not exist"):
+        measure(tmp_path / "missing.onnx")
+
+
+def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):
+    """A second process must see the prices of the first, and must not measure."""
+    from automl_kd.hardware import _calibrate
+
+    monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path))
+    calls = []
+
+    def once(file, progress):
+        calls.append(progress)
+        return jetson.file.fit
+
+    monkeypatch.setattr(_calibrate, "_calibrate", once)
+    first, second = load_profile("local"), load_profile("local")
+    assert first.price([nets.plan(8)]) == second.price([nets.plan(8)])
+    assert first.digest() == second.digest()
+    assert len(calls) == 1
+    assert "measured on this machine" in first.summary()
