@@ -1,6 +1,6 @@
 """The decisions of a search, pure: plain data in, plain data out, no clock, no disk, no torch."""
 
-from automl_kd.controller._budget import PickPlan, Split, pick_seconds, plan_picks, split
+from automl_kd.controller._budget import MOST_PICKS, PickPlan, Split, pick_seconds, plan_picks, split
 from automl_kd.controller._pareto import (
     Point,
     crowding_distances,
@@ -16,6 +16,7 @@ from automl_kd.controller._rungs import Standing, hopeless, promotion, rung_epoc
 from automl_kd.controller._statistics import paired_difference
 
 __all__ = [
+    "MOST_PICKS",
     "PLAIN_KD",
     "PickPlan",
     "Point",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 MOST_RESERVED = 0.5
 """Share of the time after the teacher that the picks may hold back from the search."""
+MOST_PICKS = 5
+"""Points of the front that are distilled in full at most."""
 FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""
 
@@ -64,9 +66,10 @@ def plan_picks(front: int, seconds_per_run: float, seconds: float, workers: int,
         workers: Trainings at a time.
         candidates: Number of plain-KD settings that compete.
     """
-    plans = [PickPlan(picks, seeds, True) for seeds in (3, 2) for picks in range(min(front, 5), 0, -1)]
-    # A third seed only once five picks (or the whole front) have two.
-    plans = [plan for plan in plans if plan.seeds == 2 or plan.picks == min(front, 5)]
+    most = min(front, MOST_PICKS)
+    plans = [PickPlan(picks, seeds, True) for seeds in (3, 2) for picks in range(most, 0, -1)]
+    # A third seed only once as many points as possible have two.
+    plans = [plan for plan in plans if plan.seeds == 2 or plan.picks == most]
     plans += [PickPlan(1, 1, True), PickPlan(1, 1, False)]
     for plan in plans:
         if pick_seconds(plan, seconds_per_run, workers, candidates) <= seconds:

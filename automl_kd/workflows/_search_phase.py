@@ -6,10 +6,12 @@ import statistics
 from collections import deque
 
 from automl_kd.controller import (
+    MOST_PICKS,
     PLAIN_KD,
     PickPlan,
     Split,
     hopeless,
+    pareto_front,
     pick_seconds,
     promotion,
     split,
@@ -216,7 +218,9 @@ class SearchPhase:
         per_run = self._ledger.seconds_per_full_run()
         if per_run is None or len(self._arrived()) < _ENOUGH_TO_ESTIMATE:
             return None
-        plan = PickPlan(picks=5, seeds=2, arms=True)
+        # A front still grows: time for one pick more than it has points now.
+        picks = min(MOST_PICKS, len(pareto_front(self._ledger.complete())) + 1)
+        plan = PickPlan(picks=picks, seeds=2, arms=True)
         return pick_seconds(plan, per_run, self._workers, len(PLAIN_KD))
 
     def _watch_disk(self) -> None:

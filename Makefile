@@ -1,0 +1,34 @@
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(abspath $(VENV))/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint bench clean
+
+# The main job on the embedded task: search three minutes, then export the knee of the front.
+demo: $(STAMP)
+	rm -rf demo && mkdir demo
+	cd demo && $(BIN)/automl-kd search --hw jetson-nano --budget 3m
+	cd demo && $(BIN)/automl-kd export --pick knee --out winner
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.overhead
+
+clean:
+	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# torch first and exact: a range would bring gigabytes of CUDA libraries to a machine without a GPU.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
