@@ -1,6 +1,6 @@
 """The decisions of a search, pure: plain data in, plain data out, no clock, no disk, no torch."""
 
-from automl_kd.controller._budget import MOST_PICKS, PickPlan, Split, pick_seconds, plan_picks, split
+from automl_kd.controller._budget import FINISHING_SECONDS, MOST_PICKS, SEEDS, Split, seconds_for_picks, split
 from automl_kd.controller._pareto import (
     Point,
     crowding_distances,
@@ -16,9 +16,10 @@ from automl_kd.controller._rungs import Standing, hopeless, promotion, rung_epoc
 from automl_kd.controller._statistics import paired_difference
 
 __all__ = [
+    "FINISHING_SECONDS",
     "MOST_PICKS",
     "PLAIN_KD",
-    "PickPlan",
+    "SEEDS",
     "Point",
     "Split",
     "Standing",
@@ -32,11 +33,10 @@ __all__ = [
     "non_dominated_ranks",
     "paired_difference",
     "pareto_front",
-    "pick_seconds",
     "plain_kd",
-    "plan_picks",
     "promotion",
     "ranking",
     "rung_epochs",
+    "seconds_for_picks",
     "split",
 ]

@@ -8,6 +8,8 @@ MOST_RESERVED = 0.5
 """Share of the time after the teacher that the picks may hold back from the search."""
 MOST_PICKS = 5
 """Points of the front that are distilled in full at most."""
+SEEDS = 2
+"""Seeds of a pick and of each of its arms before the next pick is begun."""
 FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""
 
@@ -41,48 +43,17 @@ def split(budget: float, teacher: float, wanted: float | None) -> Split:
     return Split(teacher, left - picks, picks)
 
 
-@dataclass(frozen=True)
-class PickPlan:
-    """How many picks are distilled in full, with how many seeds each, and whether arms are trained beside them."""
+def seconds_for_picks(picks: int, seconds_per_run: float, workers: int, settings: int) -> float:
+    """Wall time to distil picks in full, each under ``SEEDS`` seeds beside its arms.
 
-    picks: int
-    seeds: int
-    arms: bool
-
-    def runs(self, candidates: int) -> int:
-        """Full trainings a pick: its seeds and, as arms, as many without distillation and with the best plain KD."""
-        return self.seeds + (self.seeds + candidates + self.seeds - 1 if self.arms else 0)
-
-
-def plan_picks(front: int, seconds_per_run: float, seconds: float, workers: int, candidates: int) -> PickPlan:
-    """The best that the time allows: first two seeds and arms, then more picks, then a third seed.
-
-    Without time for two seeds and arms of one pick it falls back to one seed with arms, then one seed alone.
+    A pick takes its own seeds, as many without distillation, and as many with plain KD, whose settings compete under
+    the first seed.
 
     Args:
-        front: Number of points to pick from.
+        picks: Number of picks.
         seconds_per_run: Time of one full training on one worker.
-        seconds: Time for all of them.
         workers: Trainings at a time.
-        candidates: Number of plain-KD settings that compete.
+        settings: Number of plain-KD settings that compete.
     """
-    most = min(front, MOST_PICKS)
-    plans = [PickPlan(picks, seeds, True) for seeds in (3, 2) for picks in range(most, 0, -1)]
-    # A third seed only once as many points as possible have two.
-    plans = [plan for plan in plans if plan.seeds == 2 or plan.picks == most]
-    plans += [PickPlan(1, 1, True), PickPlan(1, 1, False)]
-    for plan in plans:
-        if pick_seconds(plan, seconds_per_run, workers, candidates) <= seconds:
-            return plan
-    return plans[-1]
-
-
-def pick_seconds(plan: PickPlan, seconds_per_run: float, workers: int, candidates: int) -> float:
-    """Wall time that a plan takes.
-
-    The plain-KD candidates of a pick must end before its further seeds start, so a pick is never faster than two runs
-    after one another.
-    """
-    runs = plan.picks * plan.runs(candidates)
-    rounds = max(-(-runs // workers), 2 if plan.arms and plan.seeds > 1 else 1)
-    return rounds * seconds_per_run + plan.picks * FINISHING_SECONDS
+    runs = picks * (3 * SEEDS + settings - 1)
+    return -(-runs // workers) * seconds_per_run + picks * FINISHING_SECONDS

@@ -20,7 +20,9 @@ from automl_kd.hardware._trace import trace
 from automl_kd.onnxio import export
 from automl_kd.paths import cache_dir
 
-_NOISIEST = 0.10
+# On a shared machine small noise is the rule and shows in the leave-one-out error, so that it widens every interval;
+# beyond this the fit would be about the other programs.
+_NOISIEST = 0.25
 
 
 def calibration(file: ProfileFile, progress: Progress | None = None) -> Fit:
@@ -29,7 +31,7 @@ def calibration(file: ProfileFile, progress: Progress | None = None) -> Fit:
     It is stored in ``cache_dir()/hardware`` by processor, onnxruntime version and threads; delete it to measure anew.
 
     Raises:
-        UserError: If the machine is too busy for a measurement to repeat within 10 %.
+        UserError: If the machine is too busy for a measurement to repeat within 25 %.
     """
     path = _path(file)
     if path.is_file():
@@ -62,6 +64,7 @@ def _calibrate(file: ProfileFile, progress: Progress) -> Fit:
             rounds=3,
             warm_up=0.02,
             least=0.03,
+            patience=10.0,
             progress=lambda share, what: progress(0.2 + 0.75 * share, what),
         )
     noise = timed[0].repeat_error

@@ -83,7 +83,7 @@ def measure(path: str | Path, threads: int = 1, rounds: int = 3) -> Measurement:
     """
     if rounds < 3:
         raise UserError(f"rounds is {rounds}; a measurement needs at least 3 to see drift")
-    return measure_all([Path(path)], threads, rounds, warm_up=1.0, least=0.3)[0]
+    return measure_all([Path(path)], threads, rounds, warm_up=1.0, least=0.3, patience=20.0)[0]
 
 
 def measure_all(
@@ -92,6 +92,7 @@ def measure_all(
     rounds: int,
     warm_up: float,
     least: float,
+    patience: float,
     progress: Progress = lambda share, what: None,
 ) -> list[Measurement]:
     """Latencies of several files, interleaved with each other and with the sentinels.
@@ -102,6 +103,7 @@ def measure_all(
         rounds: How often every file is visited.
         warm_up: Seconds of untimed runs before a file's first timed one; at least 10 runs.
         least: Seconds of timed runs per visit.
+        patience: Seconds of timing after which no spoiled round is repeated any more.
         progress: Told the share done.
 
     Raises:
@@ -114,6 +116,7 @@ def measure_all(
     for target in everyone:
         target.time(warm_up, 10)
     shuffle = random.Random(0)
+    began = time.monotonic()
     kept: list[list[Floats]] = []
     for number in range(rounds + _SPARE_ROUNDS):
         order = list(range(len(everyone)))
@@ -126,7 +129,8 @@ def measure_all(
         kept.append([visits[place] for place in range(len(everyone))])
         if len(kept) > rounds:
             del kept[_most_disturbed(_shifts(kept, len(targets)))]
-        if len(kept) == rounds and _disagreement(_shifts(kept, len(targets))).max() <= _DRIFT:
+        calm = len(kept) == rounds and _disagreement(_shifts(kept, len(targets))).max() <= _DRIFT
+        if calm or (len(kept) == rounds and time.monotonic() - began > patience):
             break
     shifts = _shifts(kept, len(targets))
     shared = shifts.mean(axis=0)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.controller import PLAIN_KD, PickPlan, no_distillation, paired_difference, plain_kd
+from automl_kd.controller import FINISHING_SECONDS, PLAIN_KD, SEEDS, no_distillation, paired_difference, plain_kd
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Failed, Job, Stopped, Trained, TrainJob, WorkerPool
 from automl_kd.recipes import Recipe, digest
 from automl_kd.storage import Database
@@ -56,7 +56,6 @@ class Pick:
     Attributes:
         candidate: The trial.
         role: What it stands for on the front.
-        plan: How many seeds, and whether with arms.
         seed: The study's.
         seconds_per_run: What a full training is expected to take.
         results: What finished runs found on search-validation.
@@ -66,25 +65,24 @@ class Pick:
 
     candidate: Candidate
     role: str
-    plan: PickPlan
     seed: int
     seconds_per_run: float
     results: dict[Run, dict[str, Any]] = field(default_factory=dict)
     correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
     failed: set[Run] = field(default_factory=set)
 
-    def wanted(self) -> Iterator[Run]:
-        """The runs that can be named now; plain KD's later seeds follow once its best setting is known."""
-        for seed in range(self.plan.seeds):
-            recipe = self.recipe(seed)
-            yield Run(self.candidate.number, "pick", seed, recipe)
-            if not self.plan.arms:
-                continue
-            yield Run(self.candidate.number, "no_distillation", seed, no_distillation(recipe))
-            settings = PLAIN_KD if seed == 0 else filter(None, [self.best_setting()])
-            for temperature, weight in settings:
-                arm = plain_kd(recipe, temperature, weight)
-                yield Run(self.candidate.number, "plain_kd", seed, arm, (temperature, weight))
+    def runs(self, seed: int) -> Iterator[Run]:
+        """The pick and its arms under one of its seeds, in the order of their worth.
+
+        Plain KD competes with several settings under the first seed; the others follow once the best is known.
+        """
+        recipe = self.recipe(seed)
+        yield Run(self.candidate.number, "pick", seed, recipe)
+        yield Run(self.candidate.number, "no_distillation", seed, no_distillation(recipe))
+        best = self.best_setting()
+        for temperature, weight in PLAIN_KD if seed == 0 else [best] if best else []:
+            arm = plain_kd(recipe, temperature, weight)
+            yield Run(self.candidate.number, "plain_kd", seed, arm, (temperature, weight))
 
     def recipe(self, seed: int) -> Recipe:
         """The candidate's recipe under one of the seeds of full distillation."""
@@ -120,7 +118,7 @@ class PickPhase:
         files: Where weights go.
         clock: Time left.
         stop: The user's wish to stop.
-        finishing_seconds: Kept aside for testing and delivery.
+        report_seconds: Kept aside for the report.
     """
 
     def __init__(
@@ -133,7 +131,7 @@ class PickPhase:
         files: Files,
         clock: Clock,
         stop: StopRequest,
-        finishing_seconds: float,
+        report_seconds: float,
     ) -> None:
         self._picks = picks
         self._study = study
@@ -143,7 +141,7 @@ class PickPhase:
         self._files = files
         self._clock = clock
         self._stop = stop
-        self._finishing = finishing_seconds
+        self._report_seconds = report_seconds
         self._done = database.jobs(study)
         self._running: set[Run] = set()
         self._died: set[Run] = set()
@@ -151,13 +149,13 @@ class PickPhase:
     @property
     def left(self) -> float:
         """Seconds left for training, with time to test and deliver kept aside."""
-        return self._clock.left - self._finishing
+        delivered = max(1, sum(bool(pick.results) for pick in self._picks))
+        return self._clock.left - self._report_seconds - FINISHING_SECONDS * delivered
 
     @property
-    def progress(self) -> tuple[int, int]:
-        """Runs done and runs in all."""
-        total = sum(pick.plan.runs(len(PLAIN_KD)) for pick in self._picks)
-        return sum(len(pick.results) + len(pick.failed) for pick in self._picks), total
+    def done(self) -> int:
+        """Runs that have ended."""
+        return sum(len(pick.results) + len(pick.failed) for pick in self._picks)
 
     def step(self) -> bool:
         """Hand out work and take in answers; false once nothing runs and nothing more fits."""
@@ -223,17 +221,21 @@ class PickPhase:
     def _next(self) -> Run | None:
         if self._stop:
             return None
-        for pick in self._picks:
-            for run in pick.wanted():
+        for pick, seed in self._order():
+            for run in pick.runs(seed):
                 if run in pick.results or run in pick.failed or run in self._running:
                     continue
                 stored = self._done.get(run.key(self._hash))
                 if stored is not None and self.weights(run).exists():
                     pick.results[run] = stored
-                    continue
-                if self._seconds(pick) <= self.left:
+                elif self._seconds(pick) <= self.left:
                     return run
         return None
+
+    def _order(self) -> Iterator[tuple[Pick, int]]:
+        """Pick by pick under the first seeds; only then, where time is left, each under one seed more."""
+        yield from ((pick, seed) for pick in self._picks for seed in range(SEEDS))
+        yield from ((pick, SEEDS) for pick in self._picks)
 
     def _seconds(self, pick: Pick) -> float:
         """What a run of this pick takes: what they took so far, or else what the search leads to expect."""

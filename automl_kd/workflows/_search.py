@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from automl_kd.controller import PLAIN_KD, Point, choose_picks, knee, pareto_front, plan_picks, rung_epochs
+from automl_kd.controller import MOST_PICKS, Point, choose_picks, knee, pareto_front, rung_epochs
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Setup, WorkerPool
 from automl_kd.hardware import Profile, load_profile
@@ -31,7 +31,6 @@ from automl_kd.workflows._units import show_duration
 
 _WORKER_START_SECONDS = 5.0
 _REPORT_SECONDS = 5.0
-_DELIVERY_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -306,7 +305,6 @@ class _Search:
     def _pick(self, ledger: Ledger, taught: Taught, pool: WorkerPool[Any], storage: optuna.storages.RDBStorage) -> None:
         self.clock.enter("picks")
         picks = self._choose(ledger)
-        finishing = _REPORT_SECONDS + _DELIVERY_SECONDS * len(picks)
         phase = PickPhase(
             picks,
             self.name,
@@ -316,12 +314,12 @@ class _Search:
             self.files,
             self.clock,
             self.parts.stop,
-            finishing,
+            _REPORT_SECONDS,
         )
         try:
             while phase.step() and not self.parts.stop:
-                done, total = phase.progress
-                self._tell("picks", f"distilling {len(picks)} picks and their arms in full", ledger, done / total)
+                doing = f"distilling picks and their arms in full, {phase.done} trainings done"
+                self._tell("picks", doing, ledger)
         finally:
             if self.parts.stop:
                 for run, answer in pool.stop():
@@ -349,13 +347,11 @@ class _Search:
     def _choose(self, ledger: Ledger) -> list[Pick]:
         points = ledger.complete()
         front = pareto_front(points)
-        per_run = ledger.seconds_per_full_run() or 0.0
-        plan = plan_picks(len(front), per_run, self.clock.left - _REPORT_SECONDS, self.workers, len(PLAIN_KD))
         picks = []
-        for point in choose_picks(points, plan.picks):
+        for point in choose_picks(points, MOST_PICKS):
             candidate = ledger.candidates[point.trial]
             seconds = (candidate.seconds_per_epoch(self.rungs) or 0.0) * candidate.recipe.train.epochs
-            picks.append(Pick(candidate, _role(point, front), plan, self.request.seed, seconds))
+            picks.append(Pick(candidate, _role(point, front), self.request.seed, seconds))
         return picks
 
     # -- record -------------------------------------------------------------------------------------------------------

@@ -8,12 +8,11 @@ from collections import deque
 from automl_kd.controller import (
     MOST_PICKS,
     PLAIN_KD,
-    PickPlan,
     Split,
     hopeless,
     pareto_front,
-    pick_seconds,
     promotion,
+    seconds_for_picks,
     split,
 )
 from automl_kd.errors import UserError
@@ -220,8 +219,7 @@ class SearchPhase:
             return None
         # A front still grows: time for one pick more than it has points now.
         picks = min(MOST_PICKS, len(pareto_front(self._ledger.complete())) + 1)
-        plan = PickPlan(picks=picks, seeds=2, arms=True)
-        return pick_seconds(plan, per_run, self._workers, len(PLAIN_KD))
+        return seconds_for_picks(picks, per_run, self._workers, len(PLAIN_KD))
 
     def _watch_disk(self) -> None:
         if self._max_disk is not None and folder_bytes(self._files.folder) > self._max_disk:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_kd.controller import (
-    PickPlan,
     Point,
     Standing,
     choose_picks,
@@ -18,12 +17,11 @@ from automl_kd.controller import (
     non_dominated_ranks,
     paired_difference,
     pareto_front,
-    pick_seconds,
     plain_kd,
-    plan_picks,
     promotion,
     ranking,
     rung_epochs,
+    seconds_for_picks,
     split,
 )
 from automl_kd.recipes import Recipe
@@ -155,14 +153,12 @@ def test_a_split_adds_up_and_leaves_the_search_the_most(budget, teacher, wanted)
     assert parts.search + parts.picks == pytest.approx(max(0, budget - teacher))
 
 
-@given(st.integers(1, 9), st.floats(0.1, 100), st.floats(0, 5000), st.integers(1, 16))
-def test_a_pick_plan_fits_its_time_or_is_the_smallest(front, per_run, seconds, workers):
-    plan = plan_picks(front, per_run, seconds, workers, 3)
-    assert 1 <= plan.picks <= min(front, 5)
-    smallest = PickPlan(1, 1, False)
-    assert plan == smallest or pick_seconds(plan, per_run, workers, 3) <= seconds
-    richer = plan_picks(front, per_run, seconds * 2, workers, 3)
-    assert richer.picks * richer.runs(3) >= plan.picks * plan.runs(3)
+@given(st.integers(1, 5), st.floats(0.1, 100), st.integers(1, 16))
+def test_picks_take_no_less_than_their_trainings_and_more_workers_never_take_longer(picks, per_run, workers):
+    seconds = seconds_for_picks(picks, per_run, workers, 3)
+    assert seconds * workers >= picks * 8 * per_run
+    assert seconds_for_picks(picks, per_run, workers + 1, 3) <= seconds
+    assert seconds_for_picks(picks + 1, per_run, workers, 3) > seconds
 
 
 def test_arms_share_everything_but_the_teacher():
