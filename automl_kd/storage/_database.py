@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
-from sqlalchemy import Engine, create_engine, delete, event, make_url, select, text, update
-from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Engine, NullPool, create_engine, delete, event, make_url, select, text, update
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from automl_kd.errors import UserError, unknown
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 DEFAULT_STORAGE = "sqlite:///automl-kd.db"
 _LEASE_SECONDS = 60.0
 _LOCK_TIMEOUT_SECONDS = 60.0
+_MOST_TABLES = 30
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,9 @@ class Database:
             if not create and not self._sqlite.exists():
                 raise UserError(f"{self.shown} does not exist; begin a search, or name its database with --storage")
         with self.explained():
+            self._refuse_damaged()
             self._engine = self._open_engine()
-            Base.metadata.create_all(self._engine)
+            _made(lambda: Base.metadata.create_all(self._engine))
 
     @property
     def files(self) -> Path:
@@ -111,7 +116,7 @@ class Database:
         from optuna.storages import RDBStorage
 
         with self.explained():
-            storage = RDBStorage(self.url, engine_kwargs=self._engine_arguments())
+            storage = _made(lambda: RDBStorage(self.url, engine_kwargs=self._engine_arguments()))
         if self._sqlite is not None:
             event.listen(storage.engine, "connect", _sqlite_pragmas)
             storage.engine.dispose()  # connections made before the listener lack its pragmas
@@ -178,17 +183,29 @@ class Database:
         finally:
             lease.give_back()
 
+    def _refuse_damaged(self) -> None:
+        # Read-only: even the change to a write-ahead log would alter a file that is to be left as it is.
+        path = self._sqlite
+        if path is None or not path.exists():
+            return
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        reader = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(uri, uri=True, timeout=_LOCK_TIMEOUT_SECONDS),
+            poolclass=NullPool,
+        )
+        with reader.connect() as connection:
+            problem = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+        if problem != "ok":
+            raise UserError(
+                f"{self.shown}: is damaged ({problem}); it is left as it is: move it away,"
+                " or name another with --storage"
+            )
+
     def _open_engine(self) -> Engine:
         engine = create_engine(self.url, **self._engine_arguments())
         if self._sqlite is not None:
             event.listen(engine, "connect", _sqlite_pragmas)
-            with engine.connect() as connection:
-                problem = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-                if problem != "ok":
-                    raise UserError(
-                        f"{self.shown}: is damaged ({problem}); it is left as it is: move it away,"
-                        " or name another with --storage"
-                    )
         return engine
 
     def _engine_arguments(self) -> dict[str, Any]:
@@ -261,6 +278,22 @@ def _started_before(holder: LeaseRow) -> bool:
         return bool(psutil.Process(holder.pid).create_time() <= holder.heartbeat + 1)
     except psutil.Error:
         return False
+
+
+def _made(make: Callable[[], T]) -> T:
+    """Make tables; one that another process makes at the same moment is no mistake, and every try finds more of them.
+
+    Raises:
+        sqlalchemy.exc.DatabaseError: If anything else went wrong.
+    """
+    for _ in range(_MOST_TABLES):
+        try:
+            return make()
+        except (OperationalError, ProgrammingError, IntegrityError) as error:
+            reason = str(error.orig).lower()
+            if "already exists" not in reason and "unique" not in reason:
+                raise
+    return make()
 
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:
