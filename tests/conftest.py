@@ -1,0 +1,123 @@
+"""What tests of several rooms share: the command, a cache of their own, a trained teacher, a finished search."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+_SCRIPT = Path(sys.executable).with_name("automl-kd")
+COMMAND = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, str(ROOT / "cli.py")]
+
+CHEAP = [
+    *("--hw", "jetson-nano", "--task", "digits", "--device", "cpu", "--workers", "2"),
+    *("--set", "search_epochs=9", "--set", "train.epochs=9", "--set", "train.batch_size=128"),
+    *("--set", "student.family=resnet", "--set", "student.stem.stride=2"),
+]
+"""A search whose trainings take about a second; digits' first rung is at 3 of the 9 epochs."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on standard output."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Command:
+    """The installed command, run as a user runs it."""
+
+    environment: dict[str, str]
+
+    def start(self, *arguments: str, cwd: Path, cache: Path | None = None) -> subprocess.Popen[str]:
+        """Start it in a process group of its own."""
+        more = {} if cache is None else {"AUTOML_KD_CACHE": str(cache)}
+        return subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            cwd=cwd,
+            env=self.environment | more,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: str, cwd: Path, cache: Path | None = None, timeout: float = 240) -> Ended:
+        """Run it to its end."""
+        began = time.monotonic()
+        with self.start(*arguments, cwd=cwd, cache=cache) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            finally:
+                process.kill()
+        return Ended(process.returncode, out, err, time.monotonic() - began)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search that came to its end."""
+
+    folder: Path
+    arguments: tuple[str, ...]
+    ended: Ended
+
+    @property
+    def document(self) -> Any:
+        """What ``search --json`` printed."""
+        return self.ended.document
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """The cache of this session, empty at first; the user's own is never touched."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def command(cache, tmp_path_factory):
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    config = str(tmp_path_factory.mktemp("config"))
+    return Command(kept | {"AUTOML_KD_CACHE": str(cache), "XDG_CONFIG_HOME": config})
+
+
+@pytest.fixture
+def own_cache(cache, monkeypatch):
+    """Lets functions called in this process use the session's cache."""
+    monkeypatch.setenv("AUTOML_KD_CACHE", str(cache))
+    return cache
+
+
+@pytest.fixture(scope="session")
+def digits_teacher(cache):
+    """The hash of the teacher of digits, trained once a session."""
+    from automl_kd.tasks import open_task
+    from automl_kd.workflows._teaching import find_teacher
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_KD_CACHE", str(cache))
+        return find_teacher(open_task("digits"), None, device="cpu").teacher.sha256
+
+
+@pytest.fixture(scope="session")
+def searched(command, digits_teacher, tmp_path_factory):
+    """A search of digits within a limit that most candidates break, finished and measured from outside."""
+    folder = tmp_path_factory.mktemp("searched")
+    arguments = ("search", *CHEAP, "--budget", "40s", "--max-latency", "2.2ms", "--seed", "1", "--study", "cam")
+    return Searched(folder, arguments, command(*arguments, "--json", cwd=folder))

@@ -1,0 +1,132 @@
+"""One driver a study: refused while another lives, taken over at once when it is dead."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from automl_kd.errors import UserError
+from automl_kd.storage import Database
+from automl_kd.storage._tables import LeaseRow
+
+_HOLD = """
+import sys
+from automl_kd.storage import Database
+with Database(sys.argv[1]).lease("cam"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def database(tmp_path):
+    return Database(str(tmp_path / "automl-kd.db"))
+
+
+@pytest.fixture
+def holder(database):
+    """A process that drives the study until it is told to end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, database.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def leases(database):
+    with database._engine.connect() as connection:
+        return connection.execute(text("SELECT study, host, pid FROM akd_leases")).all()
+
+
+def hold_from_another_host(database, heartbeat):
+    with Session(database._engine) as session, session.begin():
+        session.merge(LeaseRow(study="cam", owner="them", host="another-machine", pid=1, heartbeat=heartbeat))
+
+
+def test_a_second_process_is_refused_by_name_while_the_first_lives(database, holder):
+    with (
+        pytest.raises(UserError, match=f"study cam in .* is being searched by process {holder.pid}"),
+        database.lease("cam"),
+    ):
+        pass
+    assert [row.pid for row in leases(database)] == [holder.pid]
+
+
+def test_another_study_of_the_same_database_is_free(database, holder):
+    with database.lease("other"):
+        assert {row.study for row in leases(database)} == {"cam", "other"}
+
+
+def test_a_lease_is_given_back_at_its_end(database, holder):
+    holder.communicate("", timeout=60)
+    assert leases(database) == []
+    with database.lease("cam") as lease:
+        lease.beat()
+
+
+def test_the_lease_of_a_killed_process_is_taken_over_at_once(database, holder):
+    holder.kill()
+    holder.wait()
+    assert len(leases(database)) == 1, "kill -9 leaves the lease behind"
+    with database.lease("cam") as lease:
+        lease.beat()
+
+
+def test_the_lease_of_a_dead_process_whose_number_was_given_to_another_is_taken_over(database, holder):
+    with Session(database._engine) as session, session.begin():
+        session.get(LeaseRow, "cam").heartbeat = time.time() - 10_000  # long before that process began
+    with database.lease("cam") as lease:
+        lease.beat()
+
+
+def test_a_holder_on_another_host_is_respected_until_its_heartbeat_is_old(database):
+    hold_from_another_host(database, time.time() - 5)
+    with pytest.raises(UserError, match="on another-machine"), database.lease("cam"):
+        pass
+    hold_from_another_host(database, time.time() - 3600)
+    with database.lease("cam") as lease:
+        lease.beat()
+
+
+def test_who_lost_its_lease_is_told_at_its_next_heartbeat(database):
+    with database.lease("cam") as lease:
+        hold_from_another_host(database, time.time())
+        with pytest.raises(UserError, match="study cam was taken over by another process"):
+            lease.beat()
+    assert [row.host for row in leases(database)] == ["another-machine"], "the loser leaves the new holder's lease"
+
+
+_RACE = """
+import sys, time
+from automl_kd.errors import UserError
+from automl_kd.storage import Database
+database = Database(sys.argv[1])
+sys.stdin.read(1)
+try:
+    with database.lease("cam"):
+        print("held", flush=True)
+        sys.stdin.read()
+except UserError:
+    print("refused", flush=True)
+"""
+
+
+def test_of_several_processes_that_want_a_study_at_once_one_gets_it(database):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _RACE, database.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        process.stdin.write("g")
+        process.stdin.flush()
+    said = sorted(process.stdout.readline() for process in processes)
+    for process in processes:
+        process.communicate("")
+    assert said == ["held\n", "refused\n", "refused\n"]
