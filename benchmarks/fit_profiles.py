@@ -4,7 +4,7 @@
 
 Whole published models are rebuilt (``published_models.py``), lowered to the kernels of the profile's runtime, and the
 coefficients fitted to the published times; every model is then predicted by a fit without it, and that error is
-written beside it. Twelve NAS-Bench-201 cells anchor the small end of the Jetson Nano; the others, which the fit does
+written beside it. Twenty NAS-Bench-201 cells anchor the small end of the Jetson Nano; the others, which the fit does
 not see, are reported as a check.
 """
 
@@ -33,7 +33,7 @@ from automl_kd.hardware._kernels import Network
 from automl_kd.hardware._schema import Anchor, Fit
 from automl_kd.paths import shipped_dir
 
-CELLS = 12
+CELLS = 20
 EDGES = ("op_e01", "op_e02", "op_e12", "op_e03", "op_e13", "op_e23")
 NCNN = {
     "alexnet": "caffe_alexnet",
