@@ -45,6 +45,7 @@ class TrainJob:
         checkpoint: Where the whole state is kept between jobs.
         weights: Where the student's weights go once the schedule is at its end.
         seconds: Time after which the job stops by itself, state saved.
+        trained: Seconds of training that the checkpoint already holds.
     """
 
     recipe: dict[str, Any]
@@ -53,6 +54,7 @@ class TrainJob:
     checkpoint: Path
     weights: Path
     seconds: float
+    trained: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Trained:
         accuracy: On the search-validation split.
         epoch: The epoch reached.
         seconds: Training time since the schedule began, over all jobs.
-        between: Seconds between this training and the one before on the same worker; None for a worker's first.
+        between: Seconds that the worker did not train since its last training ended: waiting, building, evaluating,
+            files. None for a worker's first job, which also opens data and teacher.
     """
 
     accuracy: float

@@ -34,7 +34,7 @@ class Workshop:
     def __init__(self, setup: Setup, stop: Callable[[], bool]) -> None:
         self._setup = setup
         self._stop = stop
-        self._last_training_ended: float | None = None
+        self._last_job_ended: float | None = None
 
     def do(self, job: Job) -> Answer:
         """Do a job; whatever goes wrong becomes an answer."""
@@ -78,7 +78,6 @@ class Workshop:
         torch.set_num_threads(recipe.threads)
         job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        between = None if self._last_training_ended is None else began - self._last_training_ended
         outcome = distill(
             recipe,
             task,
@@ -89,10 +88,12 @@ class Workshop:
             device=self._setup.device,
             should_stop=lambda: self._stop() or time.monotonic() - began > job.seconds,
         )
-        self._last_training_ended = time.monotonic()
         if outcome.finished:
             save_weights(outcome.student, job.weights)
             job.checkpoint.unlink(missing_ok=True)
+        before, self._last_job_ended = self._last_job_ended, time.monotonic()
+        training = outcome.seconds - job.trained
+        between = None if before is None else max(0.0, self._last_job_ended - before - training)
         return Trained(outcome.accuracy, outcome.epoch, outcome.seconds, between)
 
     def _evaluate(self, job: EvaluateJob) -> Evaluated:

@@ -179,6 +179,7 @@ class SearchPhase:
             checkpoint=self._files.checkpoint(candidate.number),
             weights=self._files.weights(candidate.number),
             seconds=max(0.0, self.left),
+            trained=candidate.seconds,
         )
         self._pool.submit(candidate.number, job)
 
