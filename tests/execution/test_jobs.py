@@ -1,0 +1,97 @@
+"""What a worker answers: trainings that go on bit for bit, limits in time, and failures with their reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from worker_jobs import answer_of, labels_only, recipe_document
+
+from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, WorkerPool
+from automl_kd.tasks import open_task
+
+
+@pytest.fixture
+def straight(job, tmp_path):
+    """The same training without a break."""
+    return replace(job, checkpoint=tmp_path / "straight.pt", weights=tmp_path / "straight.safetensors")
+
+
+def test_a_training_that_pauses_at_a_rung_ends_with_the_weights_of_one_that_did_not(pool, job, straight):
+    first = answer_of(pool, 1, replace(job, until=2))
+    assert (first.epoch, job.checkpoint.exists(), job.weights.exists()) == (2, True, False)
+    resumed = answer_of(pool, 1, job)
+    whole = answer_of(pool, 2, straight)
+
+    assert isinstance(resumed, Trained)
+    assert (resumed.epoch, resumed.accuracy) == (whole.epoch, whole.accuracy) == (6, whole.accuracy)
+    assert job.weights.read_bytes() == straight.weights.read_bytes()
+    assert not job.checkpoint.exists(), "a checkpoint at the end of its schedule is only in the way"
+
+
+def test_a_training_stops_at_its_own_time_limit_and_goes_on_later_as_if_it_had_not(pool, job, straight):
+    answers = [answer_of(pool, 1, replace(job, seconds=0.0))]
+    while isinstance(answers[-1], Stopped):
+        answers.append(answer_of(pool, 1, replace(job, seconds=job.seconds if len(answers) > 3 else 0.05)))
+    whole = answer_of(pool, 2, straight)
+
+    assert isinstance(answers[0], Stopped)
+    assert answers[-1].accuracy == whole.accuracy
+    assert job.weights.read_bytes() == straight.weights.read_bytes()
+
+
+def test_a_training_that_diverges_fails_with_its_reason_and_the_worker_works_on(pool, job):
+    recipe = labels_only(optimizer={"name": "sgd", "lr": 1e6, "weight_decay": 1e3})
+    answer = answer_of(pool, 1, replace(job, recipe=recipe))
+    assert isinstance(answer, Failed)
+    assert "non-finite" in answer.reason
+    assert not answer.fatal
+    assert not answer.worker_died
+    assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
+
+
+def test_a_recipe_that_cannot_be_is_a_failure_in_one_line_and_the_worker_works_on(pool, job):
+    answer = answer_of(pool, 1, replace(job, recipe=job.recipe | {"student": {"family": "rnn"}}))
+    assert isinstance(answer, Failed)
+    assert "\n" not in answer.reason
+    assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
+
+
+def test_the_test_split_is_read_with_a_trained_student_and_with_the_teacher(pool, job):
+    trained = answer_of(pool, 1, job)
+    student = answer_of(pool, 2, EvaluateJob(job.recipe, job.weights))
+    teacher = answer_of(pool, 3, EvaluateJob(None, None))
+
+    assert isinstance(student, Evaluated)
+    assert student.correct.shape == teacher.correct.shape == (len(open_task("digits").test),)
+    assert abs(student.correct.mean() - trained.accuracy) < 0.15, "about as good as on search-validation"
+    assert teacher.correct.mean() > 0.95
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """A task whose data are a file: a bright stripe tells the class."""
+    labels = np.arange(120) % 3
+    images = np.zeros((120, 8, 8), np.uint8)
+    images[np.arange(120), labels * 2] = 200
+    np.savez(tmp_path / "data.npz", x=images, y=labels)
+    (tmp_path / "stripes.yaml").write_text("name: stripes\ndata: {kind: npz, path: data.npz}\n")
+    return tmp_path
+
+
+def test_a_worker_refuses_data_that_changed_since_the_study_began(arrays, setup, job, module_cache):
+    name = str(arrays / "stripes.yaml")
+    changed = replace(setup, task=name, data_sha256=open_task(name).sha256)
+    np.savez(arrays / "data.npz", x=np.random.RandomState(0).randint(0, 255, (120, 8, 8)), y=np.arange(120) % 3)
+
+    with WorkerPool(1, changed, arrays / "workers.log") as pool:
+        answer = answer_of(pool, 1, replace(job, recipe=labels_only() | {"task": name}))
+
+    assert answer == Failed(f"task {name}: the data changed while the study ran", fatal=True)
+    assert not job.checkpoint.exists()
+
+
+def test_a_worker_refuses_a_teacher_that_is_gone_and_names_it(setup, job, tmp_path, module_cache):
+    with WorkerPool(1, replace(setup, teacher_sha256="0" * 64), tmp_path / "workers.log") as pool:
+        answer = answer_of(pool, 1, replace(job, recipe=recipe_document()))
+    assert answer.fatal
+    assert answer.reason.startswith("teacher 000000000000 is gone from the cache")

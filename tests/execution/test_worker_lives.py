@@ -1,0 +1,113 @@
+"""Workers are processes: they may be killed, they end with their driver, and Ctrl-C is the driver's to hear."""
+
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from worker_jobs import answer_of, labels_only
+
+from automl_kd.execution import Failed, Stopped, Trained, WorkerPool
+
+_DRIVER = """
+import pickle, signal, sys
+from pathlib import Path
+from automl_kd.execution import WorkerPool
+
+interrupted = []
+signal.signal(signal.SIGINT, lambda number, frame: interrupted.append(number))
+setup, job = pickle.loads(Path(sys.argv[1]).read_bytes())
+with WorkerPool(1, setup, Path(sys.argv[1]).with_name("workers.log")) as pool:
+    pool.submit("trial", job)
+    print("begun", flush=True)
+    answers = []
+    while not answers:
+        answers = pool.wait(120)
+    print(type(answers[0][1]).__name__, len(interrupted), flush=True)
+"""
+
+
+@pytest.fixture
+def own_pool(setup, module_cache, tmp_path):
+    """A pool of one worker, and the worker's process."""
+    before = psutil.Process().children()
+    with WorkerPool(1, setup, tmp_path / "workers.log") as pool:
+        (worker,) = set(psutil.Process().children()) - set(before)
+        yield pool, worker
+
+
+@pytest.fixture
+def drive(setup, module_cache, tmp_path):
+    """Start a driver of its own process group that has one job done; gives the driver and its worker."""
+    begun = []
+
+    def start(job):
+        given = tmp_path / "given.pickle"
+        given.write_bytes(pickle.dumps((setup, job)))
+        driver = subprocess.Popen(
+            [sys.executable, "-c", _DRIVER, str(given)], stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        begun.append(driver)
+        assert driver.stdout.readline() == "begun\n"
+        (worker,) = psutil.Process(driver.pid).children()
+        begun.append(worker)
+        return driver, worker
+
+    yield start
+    for process in begun:
+        if isinstance(process, subprocess.Popen) or process.is_running():
+            process.kill()
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_a_killed_worker_fails_its_job_and_its_replacement_works(own_pool, job, endless):
+    pool, worker = own_pool
+    pool.submit(1, endless)
+    worker.kill()
+
+    ((key, answer),) = pool.wait(60)
+    assert (key, answer) == (1, Failed("worker process ended by signal 9", worker_died=True))
+    assert pool.idle == 1
+    assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
+
+
+def test_stopping_lets_a_running_job_keep_what_it_did(own_pool, endless):
+    pool, worker = own_pool
+    pool.submit(1, endless)
+    assert pool.wait(5) == [], "it does not end by itself"
+    assert pool.stop() == [(1, Stopped())]
+    assert endless.checkpoint.exists()
+    assert not worker.is_running()
+
+
+def test_workers_end_when_their_driver_is_killed(drive, endless):
+    driver, worker = drive(endless)
+    driver.kill()
+    assert wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_ctrl_c_in_the_process_group_leaves_workers_at_work_until_the_driver_says(drive, job):
+    driver, worker = drive(job)
+    assert wait_until(lambda: ignores(worker, signal.SIGINT)), "Python itself is up before it can decide"
+    os.killpg(driver.pid, signal.SIGINT)
+    assert driver.stdout.readline() == "Trained 1\n"
+
+
+def ignores(process, number):
+    """Whether a process ignores a signal, as the kernel sees it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    mask = int(re.search(r"^SigIgn:\s*([0-9a-f]+)$", status, re.MULTILINE)[1], 16)
+    return bool(mask & 1 << number - 1)
