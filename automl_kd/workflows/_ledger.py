@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -77,8 +79,7 @@ class Ledger:
         self.study = optuna.create_study(
             storage=storage, study_name=name, directions=DIRECTIONS, load_if_exists=True, sampler=sampler
         )
-        if self.study.metric_names is None:
-            self.study.set_metric_names(list(METRICS))
+        name_metrics(self.study, METRICS)
         self.rungs = rungs
         self.screened = 0
         self.candidates: dict[int, Candidate] = {}
@@ -227,3 +228,11 @@ class Ledger:
             study_id = self._storage.get_study_id_from_name(self.study.study_name)
             self._ids[number] = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
         self._storage.set_trial_user_attr(self._ids[number], key, value)
+
+
+def name_metrics(study: optuna.Study, names: Sequence[str]) -> None:
+    """Name a study's objectives, once; Optuna calls that experimental and would warn at every start."""
+    if study.metric_names is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(list(names))

@@ -17,7 +17,7 @@ from automl_kd.storage import ArtifactStore, Database
 from automl_kd.students import build, load_weights
 from automl_kd.tasks import Task
 from automl_kd.workflows._delivery import facts_of
-from automl_kd.workflows._ledger import DIRECTIONS, METRICS
+from automl_kd.workflows._ledger import DIRECTIONS, METRICS, name_metrics
 from automl_kd.workflows._summary import picks_study, summarize
 
 
@@ -52,8 +52,7 @@ class Publisher:
         self._picks = optuna.create_study(
             storage=storage, study_name=picks_study(study), directions=DIRECTIONS, load_if_exists=True
         )
-        if self._picks.metric_names is None:
-            self._picks.set_metric_names([f"test_{METRICS[0]}", METRICS[1]])
+        name_metrics(self._picks, (f"test_{METRICS[0]}", METRICS[1]))
 
     def pick(self, found: dict[str, Any], recipe: Recipe, weights: Path, folder: Path) -> dict[str, Any]:
         """Deliver one pick and store it as a trial of the picks' study.
