@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import torch
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._cost import Features, kinds_of
@@ -52,7 +55,7 @@ def _path(file: ProfileFile) -> Path:
 def _calibrate(file: ProfileFile, progress: Progress) -> Fit:
     networks = probes()
     lowered = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _one_torch_thread():
         paths = []
         for index, (name, module, shape) in enumerate(networks):
             progress(0.2 * index / len(networks), "making small networks")
@@ -89,3 +92,14 @@ def _calibrate(file: ProfileFile, progress: Progress) -> Fit:
         for (name, _, shape), network, item, error in zip(networks, lowered, timed, fitted.errors, strict=True)
     )
     return Fit.of(fitted.coefficients, kinds_of(features), anchors)
+
+
+@contextlib.contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Two threads that share a busy core make the tiny convolutions of an export ten times slower than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
