@@ -24,9 +24,9 @@ def dashboard(
     with quiet(json):
         from automl_kd.workflows import dashboard as serve
 
-        url = f"http://{host}:{port}/"
+    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
-        def announce() -> None:
-            answer({"url": url}, f"optuna-dashboard at {url} (Ctrl-C ends it)", json)
+    def announce() -> None:
+        answer({"url": url}, f"optuna-dashboard at {url} (Ctrl-C ends it)", json)
 
-        serve(storage=storage, host=host, port=port, ready=announce)
+    serve(storage=storage, host=host, port=port, ready=announce)  # outside: what it announces is the answer

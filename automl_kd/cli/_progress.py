@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,19 +20,31 @@ _FRONT_ROWS = 8
 
 @contextmanager
 def watching(as_json: bool) -> Iterator[Observer]:
-    """An observer that draws on the terminal; a silent one under ``--json`` or where there is no terminal."""
+    """An observer that draws on the terminal; without one only notes are written, and under ``--json`` nothing."""
     from rich.console import Console
 
     from automl_kd.workflows import Observer
 
     console = Console(stderr=True)
     if as_json or not console.is_terminal:
-        yield Observer()
+        yield Observer() if as_json else _line_observer()
         return
     from rich.live import Live
 
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield _terminal_observer(console, live)
+
+
+def _line_observer() -> Observer:
+    from automl_kd.workflows import Observer
+
+    class LineObserver(Observer):
+        """A line on standard error for every note."""
+
+        def note(self, text: str) -> None:
+            print(text, file=sys.stderr, flush=True)
+
+    return LineObserver()
 
 
 def _terminal_observer(console: Console, live: Live) -> Observer:

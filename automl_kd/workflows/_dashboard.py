@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from automl_kd.errors import UserError
 from automl_kd.storage import DEFAULT_STORAGE, ArtifactStore, Database
@@ -23,12 +26,12 @@ def dashboard(
         storage: Database URL or path of an SQLite file.
         host: A loopback address: the dashboard has no authentication and can delete studies.
         port: Where to listen.
-        ready: Called once the database is open, just before the server listens.
+        ready: Called once the server listens.
 
     Raises:
         UserError: If the host is no loopback address, the port is taken, or the database cannot be read.
     """
-    from optuna_dashboard import run_server
+    from optuna_dashboard import wsgi
 
     if host not in _LOOPBACK:
         raise UserError(
@@ -36,9 +39,24 @@ def dashboard(
             " (put an authenticated proxy before it)"
         )
     database = Database(storage, create=False)
-    optuna_storage = database.optuna()
-    ready()
+    app = wsgi(database.optuna(), artifact_store=ArtifactStore(database.files / "artifacts"))
+    listener = _ListenerV6 if ":" in host else WSGIServer
     try:
-        run_server(optuna_storage, host, port, artifact_store=ArtifactStore(database.files / "artifacts"))
-    except OSError as error:
-        raise UserError(f"port {port}: {error.strerror or error}; choose another with --port") from None
+        server = make_server(host, port, app, listener, handler_class=_Quiet)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"port {port}: {reason}; choose another with --port") from None
+    with server, contextlib.suppress(KeyboardInterrupt):
+        ready()
+        server.serve_forever()
+
+
+class _ListenerV6(WSGIServer):
+    address_family = socket.AF_INET6
+
+
+class _Quiet(WSGIRequestHandler):
+    """Serves without a line for every request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
