@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from automl_kd.errors import UserError
+from automl_kd.files import replacing
 
 
 @dataclass(frozen=True)
@@ -45,19 +44,9 @@ class Checkpoint:
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write atomically: whoever reads ``path`` sees the old state or the new one, also after a loss of power."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # Not asdict: it would copy every tensor.
-            torch.save(vars(checkpoint), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(path) as draft:
+        # Not asdict: it would copy every tensor.
+        torch.save(vars(checkpoint), draft)
 
 
 def load(path: Path, identity: Mapping[str, str], device: torch.device) -> Checkpoint:

@@ -13,6 +13,7 @@ import onnxruntime
 import torch
 
 from automl_kd.errors import UserError
+from automl_kd.files import write_text
 from automl_kd.hardware._cost import Features, kinds_of
 from automl_kd.hardware._fit import fit
 from automl_kd.hardware._kernels import lower
@@ -40,10 +41,7 @@ def calibration(file: ProfileFile, progress: Progress | None = None) -> Fit:
     if path.is_file():
         return Fit.model_validate_json(path.read_text(encoding="utf-8"))
     result = _calibrate(file, progress or (lambda share, what: None))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(result.model_dump_json(indent=1), encoding="utf-8")
-    draft.replace(path)
+    write_text(path, result.model_dump_json(indent=1))
     return result
 
 

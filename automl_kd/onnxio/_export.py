@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 from torch import nn
 
 from automl_kd.errors import UserError
+from automl_kd.files import replacing
 from automl_kd.onnxio._session import Session
 
 _OPSETS = range(11, 22)
@@ -47,18 +46,10 @@ def export(module: nn.Module, path: str | Path, input_shape: tuple[int, ...], op
     if opset not in _OPSETS:
         raise UserError(f"opset {opset} is not supported; allowed: {_OPSETS.start} to {_OPSETS.stop - 1}")
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     batch = torch.randn(3, *input_shape, generator=torch.Generator().manual_seed(0))
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    os.close(handle)
-    draft = Path(name)
-    try:
+    with replacing(target) as draft:
         _write(module, draft, batch, opset)
         _check(module, draft, batch, opset)
-        draft.chmod(0o644)  # mkstemp makes files private; a delivered model is not
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
     return target
 
 

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from automl_kd.errors import UserError
+from automl_kd.files import replacing
 from automl_kd.onnxio._session import load_model
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -58,10 +59,8 @@ def to_half(source: str | Path, target: str | Path) -> Path:
     graph.node.extend(copies)
     onnx.checker.check_model(model)
     path = Path(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.tmp")
-    onnx.save(model, draft)
-    draft.replace(path)
+    with replacing(path) as draft:
+        onnx.save(model, draft)
     return path
 
 

@@ -1,7 +1,8 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
-from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate, write_text
+from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes._files import load_recipe, save_recipe
+from automl_kd.recipes._part import Part
 from automl_kd.recipes.losses import (
     KD,
     RKD,
@@ -43,6 +44,7 @@ __all__ = [
     "Loss",
     "Losses",
     "MobileNet",
+    "Part",
     "Recipe",
     "ResNet",
     "Space",
@@ -62,5 +64,4 @@ __all__ = [
     "space_names",
     "to_yaml",
     "validate",
-    "write_text",
 ]

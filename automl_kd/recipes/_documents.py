@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,22 +90,6 @@ def explain(error: ValidationError, data: Any) -> str:
     if first["type"] in ("unknown_field", "value_error"):
         return f"{where}{message}"
     return f"{where}{_shown(first['input'])} is not allowed: {message[0].lower()}{message[1:]}"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, also under ``kill -9``: a temporary file, synced, then renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def to_yaml(document: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.errors import UserError
-from automl_kd.recipes._documents import parse_yaml, to_yaml, validate, write_text
+from automl_kd.files import write_text
+from automl_kd.recipes._documents import parse_yaml, to_yaml, validate
 from automl_kd.recipes._tree import is_hole
 from automl_kd.recipes.schema import Recipe
 

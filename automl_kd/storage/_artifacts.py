@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
+
+from automl_kd.files import replacing, write_text
 
 
 class ArtifactStore:
@@ -40,14 +40,11 @@ class ArtifactStore:
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Store content under a name."""
-        handle, temporary = tempfile.mkstemp(dir=self._content, prefix=".")
-        sha = hashlib.sha256()
-        with os.fdopen(handle, "wb") as file:
-            while chunk := content_body.read(1 << 20):
-                sha.update(chunk)
-                file.write(chunk)
-        os.replace(temporary, self._content / sha.hexdigest())
-        (self._names / artifact_id).write_text(sha.hexdigest())
+        content = content_body.read()
+        sha = hashlib.sha256(content).hexdigest()
+        with replacing(self._content / sha) as draft:
+            draft.write_bytes(content)
+        write_text(self._names / artifact_id, sha)
 
     def remove(self, artifact_id: str) -> None:
         """Forget a name, and its content when no other name has it.

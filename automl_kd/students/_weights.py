@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import safetensors.torch
 
+from automl_kd.files import replacing
 from automl_kd.students._student import StudentModule
 
 
 def save_weights(student: StudentModule, path: Path) -> None:
     """Write a student's weights as safetensors, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in student.state_dict().items()}
-    try:
-        temporary.write_bytes(safetensors.torch.save(state))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        draft.write_bytes(safetensors.torch.save(state))
 
 
 def load_weights(student: StudentModule, path: Path) -> StudentModule:

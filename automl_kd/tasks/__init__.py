@@ -2,7 +2,7 @@
 
 from automl_kd.tasks._augment import augment, mixup
 from automl_kd.tasks._open import open_task, task_names
-from automl_kd.tasks._stored import locked, open_array, writing_array
+from automl_kd.tasks._stored import open_array, writing_array
 from automl_kd.tasks._task import Split, Task
 from automl_kd.tasks._teacher import (
     CheckpointTeacher,
@@ -22,7 +22,6 @@ __all__ = [
     "TeacherTraining",
     "TrainedTeacher",
     "augment",
-    "locked",
     "mixup",
     "open_array",
     "open_task",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from automl_kd.recipes._part import Part
+from automl_kd.recipes import Part
 from automl_kd.tasks._digits import Digits
 from automl_kd.tasks._fashion_mnist import FashionMnist
 from automl_kd.tasks._image_folder import ImageFolder

@@ -13,10 +13,11 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from automl_kd.errors import UserError
+from automl_kd.files import locked
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import digest
 from automl_kd.tasks._source import Data, Source
-from automl_kd.tasks._stored import locked, open_array, writing_array
+from automl_kd.tasks._stored import open_array, writing_array
 from automl_kd.tasks._task import Split
 
 _ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})

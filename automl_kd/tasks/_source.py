@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_kd.recipes._part import Part
+from automl_kd.recipes import Part
 from automl_kd.tasks._task import Split
 
 

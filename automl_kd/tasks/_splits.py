@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from automl_kd.errors import UserError
-from automl_kd.recipes._part import Part
+from automl_kd.recipes import Part
 
 Indices = NDArray[np.int64]
 

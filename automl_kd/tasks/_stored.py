@@ -1,13 +1,10 @@
-"""Large arrays that are made once and mapped into memory by every process: locked, checked, never half written."""
+"""Large arrays that are made once and mapped into memory by every process: checked, never half written."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import math
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,19 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from automl_kd.errors import UserError
-from automl_kd.recipes import write_text
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` while the block runs; other processes wait.
-
-    The lock belongs to the open file: the kernel lets it go when its holder ends, however it ends.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+from automl_kd.files import replacing, write_text
 
 
 @contextmanager
@@ -44,21 +29,13 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Itera
     needed, free = math.prod(shape) * np.dtype(dtype).itemsize, shutil.disk_usage(path.parent).free
     if needed > free:
         raise UserError(f"{path.parent}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; set AUTOML_KD_CACHE")
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+    with replacing(path) as draft:
+        array = np.lib.format.open_memmap(draft, mode="w+", dtype=dtype, shape=shape)
         yield array
         array.flush()
         del array
-        temporary.chmod(0o644)
         # A crash between the two steps leaves a checksum without its array, which reads as absent.
-        write_text(_checksum(path), _sha256(temporary))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        write_text(_checksum(path), _sha256(draft))
 
 
 def open_array(path: Path) -> NDArray[Any] | None:

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from automl_kd.errors import UserError
-from automl_kd.recipes import Student, Train, parse_text, validate
-from automl_kd.recipes._part import Part
+from automl_kd.recipes import Part, Student, Train, parse_text, validate
 
 CHECKPOINT_ENDINGS = (".pt", ".pth", ".safetensors")
 

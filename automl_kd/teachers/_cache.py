@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_kd.errors import UserError, unknown
+from automl_kd.files import locked
 from automl_kd.recipes import digest
-from automl_kd.tasks import Task, locked, open_array, writing_array
+from automl_kd.tasks import Task, open_array, writing_array
 from automl_kd.teachers._teacher import Outputs, Teacher
 
 CacheType = Literal["cache-fp32", "cache-fp16"]

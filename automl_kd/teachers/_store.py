@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,11 +14,10 @@ import safetensors.torch
 import torch
 
 from automl_kd.errors import UserError
+from automl_kd.files import locked, replacing, write_text
 from automl_kd.paths import cache_dir
-from automl_kd.recipes import MobileNet, ResNet, Student, digest, write_text
-from automl_kd.recipes._part import Part
+from automl_kd.recipes import MobileNet, Part, ResNet, Student, digest
 from automl_kd.students import Shape, StudentModule, build
-from automl_kd.tasks import locked
 from automl_kd.teachers._load import fill, read_checkpoint
 from automl_kd.teachers._module import module_teacher, weights_sha256
 from automl_kd.teachers._teacher import Teacher
@@ -100,7 +98,8 @@ class TeacherStore:
         ).model_dump(mode="json")
         weights, description = self._paths(sha256)
         with self._locked():
-            _write_bytes(weights, safetensors.torch.save(state))
+            with replacing(weights) as draft:
+                draft.write_bytes(safetensors.torch.save(state))
             write_text(description, json.dumps({"record": record, "digest": digest(record)}, indent=1))
             write_text(self._key(key), sha256)
             return _read(weights, description, sha256)
@@ -126,18 +125,3 @@ def _read(weights: Path, description: Path, sha256: str) -> Teacher:
         module = build(record.student, input_shape=record.input_shape, classes=record.classes)
     fill(module, state, str(weights), "the teacher kept there")
     return module_teacher(module, record.input_shape, record.classes)
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

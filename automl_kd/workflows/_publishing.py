@@ -11,8 +11,9 @@ from optuna.artifacts import upload_artifact
 from optuna.storages import RDBStorage
 
 from automl_kd.delivery import deliver, front_figure, study_report
+from automl_kd.files import write_text
 from automl_kd.hardware import Profile
-from automl_kd.recipes import Recipe, write_text
+from automl_kd.recipes import Recipe
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.students import build, load_weights
 from automl_kd.tasks import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl_kd.delivery import study_report
-from automl_kd.recipes import write_text
+from automl_kd.files import write_text
 from automl_kd.storage import DEFAULT_STORAGE, Database
 from automl_kd.workflows._studies import the_study
 from automl_kd.workflows._summary import summarize

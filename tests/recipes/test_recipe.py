@@ -50,7 +50,8 @@ def test_targets_are_decided_when_the_recipe_is_made():
         ),
         ("student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ntraim: {}", ["traim", "train"]),
         (
-            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ndistill: {losses: {kd: {weight: 1, temperature: 0}}}",
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\n"
+            "distill: {losses: {kd: {weight: 1, temperature: 0}}}",
             ["distill.losses.kd.temperature", "0", "greater than 0"],
         ),
         (
