@@ -81,6 +81,11 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
+def whole(value: float) -> str:
+    """The size of a space for people."""
+    return "infinitely many" if math.isinf(value) else f"{value:,.0f}"
+
+
 def _finite(data: Any) -> Any:
     if isinstance(data, float):
         return data if math.isfinite(data) else None

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, count, milliseconds, percent, quiet, table
+from automl_kd.cli._answer import (
+    DEFAULT_STORAGE,
+    Json,
+    Storage,
+    answer,
+    count,
+    milliseconds,
+    percent,
+    quiet,
+    table,
+    whole,
+)
 from automl_kd.cli._progress import front_row, watching
 
 if TYPE_CHECKING:
@@ -118,7 +129,6 @@ def _pick_row(pick: dict[str, Any]) -> list[str]:
 def _plan_text(plan: SearchPlan) -> str:
     from automl_kd.workflows import show_duration
 
-    size = "infinitely many" if plan.recipes == float("inf") else f"{plan.recipes:.6g}"
     quantiles = ", ".join(f"{value:.3g}" for value in plan.survey.latency_ms)
     params = ", ".join(count(value) for value in plan.survey.params)
     rows = [
@@ -133,7 +143,7 @@ def _plan_text(plan: SearchPlan) -> str:
     ]
     return "\n".join(
         [
-            f"study {plan.study}: {plan.architectures:.6g} student architectures, {size} recipes",
+            f"study {plan.study}: {whole(plan.architectures)} student architectures, {whole(plan.recipes)} recipes",
             f"a sample of {plan.survey.sampled}: {100 * plan.survey.feasible:.0f} % within the limits",
             f"  latency in ms (least, quartiles, most): {quantiles}",
             f"  parameters: {params}",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet, table
+from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet, table, whole
 
 Name = Annotated[str, typer.Argument(help="A space by name or path.")]
 Pins = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Fill a hole; repeatable.")]
@@ -48,7 +48,7 @@ def show(name: Name, pins: Pins = None, storage: Storage = DEFAULT_STORAGE, json
         "holes": [{"name": hole, "values": values} for hole, values in rows],
         "document": space.document,
     }
-    head = f"{name}: {space.description}\n{space.size('student'):.6g} student architectures, {len(rows)} holes"
+    head = f"{name}: {space.description}\n{whole(space.size('student'))} student architectures, {len(rows)} holes"
     answer(document, f"{head}\n\n{table(rows, ['hole', 'values'])}", json)
 
 

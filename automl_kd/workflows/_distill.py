@@ -63,10 +63,10 @@ def distill(
     with stop.listening():
         task = open_recipe_task(described, source, data)
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
-        outcome = _train(
-            described, task, _teacher(described, task, source, teacher, watcher, stop, device), watcher, stop, device
-        )
-        history = [{"epoch": float(outcome.epoch), "accuracy": outcome.accuracy, **outcome.losses}]
+        taught = _teacher(described, task, source, teacher, watcher, stop, device)
+        outcomes = _train(described, task, taught, watcher, stop, device)
+        history = [{"epoch": float(each.epoch), "accuracy": each.accuracy, **each.losses} for each in outcomes]
+        outcome = outcomes[-1]
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
         delivered = deliver(Path(out), outcome.student, described, task, profile, facts)
     _checkpoint(described).unlink(missing_ok=True)
@@ -99,8 +99,10 @@ def _teacher(
 
 def _train(
     recipe: Recipe, task: Task, teacher: Teacher | None, watcher: Observer, stop: StopRequest, device: str
-) -> Outcome:
+) -> list[Outcome]:
+    """The student at every saved state, the finished one last."""
     epochs = recipe.train.epochs
+    stages = sorted({max(1, epochs * part // _CHECKPOINTS) for part in range(1, _CHECKPOINTS + 1)})
     checkpoint = _checkpoint(recipe)
     began = time.monotonic()
     threads = torch.get_num_threads()
@@ -112,24 +114,25 @@ def _train(
         watcher.update(Snapshot("distill", doing, time.monotonic() - began, 0.0, done=epoch / epochs))
 
     try:
-        for part in range(1, _CHECKPOINTS + 1):
-            outcome = train(
+        return [
+            train(
                 recipe,
                 task,
                 teacher,
-                until=max(1, epochs * part // _CHECKPOINTS),
+                until=until,
                 checkpoint=checkpoint,
                 device=device,
                 on_epoch=on_epoch,
                 should_stop=lambda: bool(stop),
             )
+            for until in stages
+        ]
     except Diverged as error:
         raise UserError(f"the training diverged: {error}") from None
     except Interrupted:
         raise Interrupted("stopped; the state is kept, the same command goes on") from None
     finally:
         torch.set_num_threads(threads)
-    return outcome
 
 
 def _checkpoint(recipe: Recipe) -> Path:
