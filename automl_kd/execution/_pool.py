@@ -39,6 +39,11 @@ class WorkerPool(Generic[Key]):
         self._workers: list[_Worker[Key]] = [_Worker(setup, log) for _ in range(count)]
 
     @property
+    def size(self) -> int:
+        """How many jobs can run at a time."""
+        return len(self._workers)
+
+    @property
     def idle(self) -> int:
         """How many workers wait for a job."""
         return sum(worker.key is None for worker in self._workers)

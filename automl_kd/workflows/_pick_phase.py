@@ -24,6 +24,10 @@ FIRST_SEED = 1000
 TEACHER = "teacher"
 _ARMS = ("pick", "no_distillation", "plain_kd")
 _WAIT_SECONDS = 0.2
+_FORWARD_SHARE = 0.4
+"""Of a training step, what only looking at the images takes, generously."""
+_READINGS = 3
+"""Times that delivery reads the test split: in torch, in ONNX, and in ONNX in the precision of the device."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Pick:
         candidate: The trial.
         role: What it stands for on the front.
         seed: The study's.
-        seconds_per_run: What a full training is expected to take.
+        seconds_per_epoch: Of its training, as far as the search knows.
         results: What finished runs found on search-validation.
         correct: Right answers of the reported runs on the test split.
         failed: Runs that cannot be done.
@@ -66,7 +70,7 @@ class Pick:
     candidate: Candidate
     role: str
     seed: int
-    seconds_per_run: float
+    seconds_per_epoch: float
     results: dict[Run, dict[str, Any]] = field(default_factory=dict)
     correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
     failed: set[Run] = field(default_factory=set)
@@ -119,6 +123,7 @@ class PickPhase:
         clock: Time left.
         stop: The user's wish to stop.
         report_seconds: Kept aside for the report.
+        test_share: Images of the test split for one of the training split.
     """
 
     def __init__(
@@ -132,6 +137,7 @@ class PickPhase:
         clock: Clock,
         stop: StopRequest,
         report_seconds: float,
+        test_share: float,
     ) -> None:
         self._picks = picks
         self._study = study
@@ -142,6 +148,7 @@ class PickPhase:
         self._clock = clock
         self._stop = stop
         self._report_seconds = report_seconds
+        self._test_share = test_share
         self._done = database.jobs(study)
         self._running: set[Run] = set()
         self._died: set[Run] = set()
@@ -149,8 +156,9 @@ class PickPhase:
     @property
     def left(self) -> float:
         """Seconds left for training, with time to test and deliver kept aside."""
-        delivered = max(1, sum(bool(pick.results) for pick in self._picks))
-        return self._clock.left - self._report_seconds - FINISHING_SECONDS * delivered
+        begun = {run.pick for run in self._running}
+        delivered = [pick for pick in self._picks if pick.results or pick.candidate.number in begun]
+        return self._clock.left - self._report_seconds - sum(map(self._finishing, delivered or self._picks[:1]))
 
     @property
     def done(self) -> int:
@@ -240,7 +248,13 @@ class PickPhase:
     def _seconds(self, pick: Pick) -> float:
         """What a run of this pick takes: what they took so far, or else what the search leads to expect."""
         seen = [result["seconds"] for result in pick.results.values()]
-        return statistics.fmean(seen) if seen else pick.seconds_per_run
+        return statistics.fmean(seen) if seen else pick.seconds_per_epoch * pick.candidate.recipe.train.epochs
+
+    def _finishing(self, pick: Pick) -> float:
+        """What it takes to read the test split with a pick's runs, then again while it is delivered."""
+        once = _FORWARD_SHARE * pick.seconds_per_epoch * self._test_share
+        runs = sum(len(pick.compared(arm)) for arm in _ARMS)
+        return FINISHING_SECONDS + once * (runs / self._pool.size + _READINGS)
 
     def _job(self, run: Run) -> TrainJob:
         key = run.key(self._hash)

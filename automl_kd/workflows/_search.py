@@ -315,6 +315,7 @@ class _Search:
             self.clock,
             self.parts.stop,
             _REPORT_SECONDS,
+            len(self.parts.task.test) / len(self.parts.task.train),
         )
         try:
             while phase.step() and not self.parts.stop:
@@ -350,8 +351,8 @@ class _Search:
         picks = []
         for point in choose_picks(points, MOST_PICKS):
             candidate = ledger.candidates[point.trial]
-            seconds = (candidate.seconds_per_epoch(self.rungs) or 0.0) * candidate.recipe.train.epochs
-            picks.append(Pick(candidate, _role(point, front), self.request.seed, seconds))
+            per_epoch = candidate.seconds_per_epoch(self.rungs) or 0.0
+            picks.append(Pick(candidate, _role(point, front), self.request.seed, per_epoch))
         return picks
 
     # -- record -------------------------------------------------------------------------------------------------------
