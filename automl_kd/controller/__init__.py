@@ -12,7 +12,7 @@ from automl_kd.controller._pareto import (
     ranking,
 )
 from automl_kd.controller._picks import PLAIN_KD, choose_picks, no_distillation, plain_kd
-from automl_kd.controller._rungs import Standing, hopeless, promotion, rung_epochs
+from automl_kd.controller._rungs import Standing, hopeless, promotions, rung_epochs
 from automl_kd.controller._statistics import paired_difference
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "paired_difference",
     "pareto_front",
     "plain_kd",
-    "promotion",
+    "promotions",
     "ranking",
     "rung_epochs",
     "seconds_for_picks",

@@ -55,27 +55,26 @@ class Standing:
         return max(self.accuracies, default=-1)
 
 
-def promotion(standings: Sequence[Standing], rungs: int, *, drain: bool = False) -> int | None:
-    """The trial that should go on now, or None where a new candidate is worth more.
+def promotions(standings: Sequence[Standing], rungs: int, *, drain: bool = False) -> list[int]:
+    """The trials that may go on now, the one most worth it first; empty where a new candidate is worth more.
 
     Of the candidates that reached a rung the best third (by non-dominated rank, then by how alone they stand) may go
-    on; the highest rung is looked at first, so that the front fills early.
+    on; the highest rung comes first, so that the front fills early.
 
     Args:
         standings: All candidates that were not screened or failed.
         rungs: Number of rungs.
-        drain: Little time is left: finish the best that wait, whatever their share.
+        drain: Little time is left: any that waits may be finished, whatever its share.
     """
+    going: list[int] = []
     for rung in reversed(range(rungs - 1)):
         arrived = [each for each in standings if rung in each.accuracies]
-        if not arrived:
-            continue
         order = ranking(_points(arrived, rung))
         places = len(arrived) if drain else len(arrived) // REDUCTION
-        for index in order[:places]:
-            if arrived[index].waiting and arrived[index].rung == rung:
-                return arrived[index].trial
-    return None
+        going += [
+            arrived[index].trial for index in order[:places] if arrived[index].waiting and arrived[index].rung == rung
+        ]
+    return going
 
 
 def hopeless(standings: Sequence[Standing], rungs: int, expected: int) -> list[int]:

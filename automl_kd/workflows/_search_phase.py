@@ -11,7 +11,7 @@ from automl_kd.controller import (
     Split,
     hopeless,
     pareto_front,
-    promotion,
+    promotions,
     seconds_for_picks,
     split,
 )
@@ -26,6 +26,9 @@ from automl_kd.workflows._supply import Supply
 _IDENTICAL_FAILURES = 5
 _MOST_ATTEMPTS = 2
 _DRAIN_SHARE = 0.25
+"""Share of the search that is kept for finishing what waits; more where a single trial takes longer."""
+_DRAIN_MARGIN = 1.3
+_REPORT_SECONDS = 10.0
 _WAIT_SECONDS = 0.2
 _ENOUGH_TO_ESTIMATE = 3
 _LEAST_FREE_BYTES = 100_000_000
@@ -80,7 +83,9 @@ class SearchPhase:
 
     @property
     def left(self) -> float:
-        """Seconds until the search must end."""
+        """Seconds until the search must end. Before a first trial is finished there is nothing to reserve time for."""
+        if not self._ledger.count("complete"):
+            return self._clock.left - _REPORT_SECONDS
         return self._clock.left - max(0.0, self.split.picks - self._clock.seconds().get("picks", 0.0))
 
     @property
@@ -140,15 +145,24 @@ class SearchPhase:
     def _next(self, *, peek: bool = False) -> Candidate | None:
         if self.over:
             return None
-        drain = self.left < _DRAIN_SHARE * (self.left + self._clock.spent - self._began)
-        number = promotion(self._ledger.standings(), len(self._ledger.rungs), drain=drain)
-        if number is not None and self._fits(self._ledger.candidates[number]):
-            return self._ledger.candidates[number]
+        drain = self.draining
+        for number in promotions(self._ledger.standings(), len(self._ledger.rungs), drain=drain):
+            candidate = self._ledger.candidates[number]
+            if self._fits(candidate, drain):
+                return candidate
         if not self._ready and not self._supply.exhausted:
             self._prepare()
-        if self._ready and self._fits(self._ready[0]):
+        if self._ready and self._fits(self._ready[0], drain):
             return self._ready[0] if peek else self._ready.popleft()
         return None
+
+    @property
+    def draining(self) -> bool:
+        """Whether what is left of the search goes to candidates that can still reach the top rung."""
+        known = self._ledger.seconds_per_epoch()
+        longest = _DRAIN_MARGIN * statistics.median(known) * self._ledger.rungs[-1] if known else 0.0
+        span = self.split.search
+        return min(self.left, span - self._clock.seconds()["search"]) < max(_DRAIN_SHARE * span, longest)
 
     def _prepare(self) -> None:
         if not self._supply.exhausted:
@@ -156,18 +170,15 @@ class SearchPhase:
             if candidate is not None:
                 self._ready.append(candidate)
 
-    def _fits(self, candidate: Candidate) -> bool:
-        """Whether its next rung can be reached in the time left, as far as is known."""
-        epochs = self._epochs_to_next(candidate)
-        known = self._ledger.seconds_per_epoch()
-        per_epoch = candidate.seconds_per_epoch(self._ledger.rungs)
+    def _fits(self, candidate: Candidate, drain: bool) -> bool:
+        """Whether its next rung, or while draining the top one, can be reached in the time left, as far as is known."""
+        rungs, rung = self._ledger.rungs, max(candidate.accuracies, default=-1)
+        goal = rungs[-1] if drain else rungs[rung + 1]
+        per_epoch = candidate.seconds_per_epoch(rungs)
         if per_epoch is None:
+            known = self._ledger.seconds_per_epoch()
             per_epoch = statistics.median(known) if len(known) >= _ENOUGH_TO_ESTIMATE else 0.0
-        return epochs * per_epoch <= self.left
-
-    def _epochs_to_next(self, candidate: Candidate) -> int:
-        rung = max(candidate.accuracies, default=-1)
-        return self._ledger.rungs[rung + 1] - (self._ledger.rungs[rung] if rung >= 0 else 0)
+        return (goal - (rungs[rung] if rung >= 0 else 0)) * per_epoch <= self.left
 
     def _submit(self, candidate: Candidate) -> None:
         rungs = self._ledger.rungs

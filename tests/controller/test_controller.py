@@ -18,7 +18,7 @@ from automl_kd.controller import (
     paired_difference,
     pareto_front,
     plain_kd,
-    promotion,
+    promotions,
     ranking,
     rung_epochs,
     seconds_for_picks,
@@ -117,22 +117,22 @@ def waiting(trial, accuracy, latency=1.0, rung=0):
 
 def test_the_best_third_goes_on_and_no_more():
     standings = [waiting(0, 0.5), waiting(1, 0.9), waiting(2, 0.7)]
-    assert promotion(standings[:2], 3) is None
-    assert promotion(standings, 3) == 1
+    assert promotions(standings[:2], 3) == []
+    assert promotions(standings, 3) == [1]
     moved = [standings[0], Standing(1, 1.0, {0: 0.9, 1: 0.95}, True), standings[2]]
-    assert promotion(moved, 3) is None
-    assert promotion(moved, 3, drain=True) == 1
+    assert promotions(moved, 3) == []
+    assert promotions(moved, 3, drain=True) == [1, 2, 0]
 
 
 def test_draining_finishes_the_highest_rung_first():
     standings = [waiting(0, 0.9), waiting(1, 0.5, rung=1)]
-    assert promotion(standings, 3) is None
-    assert promotion(standings, 3, drain=True) == 1
+    assert promotions(standings, 3) == []
+    assert promotions(standings, 3, drain=True) == [1, 0]
 
 
 def test_running_and_finished_trials_are_not_promoted():
     running = [Standing(n, 1.0, {0: 0.5 + n / 10}, False) for n in range(4)]
-    assert promotion(running, 3, drain=True) is None
+    assert promotions(running, 3, drain=True) == []
 
 
 def test_hopeless_trials_stay_so():
