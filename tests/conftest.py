@@ -15,13 +15,21 @@ ROOT = Path(__file__).resolve().parents[1]
 _SCRIPT = Path(sys.executable).with_name("automl-kd")
 COMMAND = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, str(ROOT / "cli.py")]
 
-CHEAP = [
-    *("--hw", "jetson-nano", "--task", "digits", "--device", "cpu", "--workers", "2"),
-    *("--set", "search_epochs=9", "--set", "train.epochs=9", "--set", "train.batch_size=128"),
-    *("--set", "student.family=resnet", "--set", "student.stem.stride=2"),
-    *("--set", "student.width={choice: [0.25, 0.375, 0.5]}"),
-]
-"""A search whose trainings take about a second; digits' first rung is at 3 of the 9 epochs."""
+_PINS = (
+    "search_epochs=9",
+    "student.family=resnet",
+    "student.stem.stride=2",
+    "student.width={choice: [0.25, 0.375, 0.5]}",
+    "student.stages.0.depth=1",
+    "student.stages.1.depth=1",
+    "distill.losses.hint=null",
+    "distill.losses.attention_transfer=null",
+    "distill.losses.rkd=null",
+    "train.epochs=9",
+    "train.batch_size=128",
+    "train.augment=[]",
+)
+_CHEAP = ("--hw", "jetson-nano", "--task", "digits", "--device", "cpu", "--workers", "2")
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,26 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def root():
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def cheap():
+    """Arguments of a search whose trainings take about a second; its rungs are at 3 and 9 epochs."""
+    return [*_CHEAP, *(word for pin in _PINS for word in ("--set", pin))]
+
+
+@pytest.fixture(scope="session")
+def cheap_space():
+    """The space of such a search."""
+    from automl_kd.recipes import load_space
+
+    return load_space("tiny_cnn", _PINS)
+
+
+@pytest.fixture(scope="session")
 def command(cache, tmp_path_factory):
     config = str(tmp_path_factory.mktemp("config"))
     return Command({**os.environ, "AUTOML_KD_CACHE": str(cache), "XDG_CONFIG_HOME": config})
@@ -116,21 +144,19 @@ def digits_teacher(cache):
 
 
 @pytest.fixture(scope="session")
-def median_latency():
+def median_latency(cheap_space):
     """Half of the cheap space is predicted slower than this, in ms."""
     from automl_kd.hardware import load_profile
-    from automl_kd.recipes import load_space
     from automl_kd.tasks import open_task
     from automl_kd.workflows._supply import Limits, Pricing, survey
 
-    pins = [CHEAP[at + 1] for at, word in enumerate(CHEAP) if word == "--set"]
     pricing = Pricing(open_task("digits"), load_profile("jetson-nano"))
-    return round(survey(load_space("tiny_cnn", pins), pricing, Limits(), seed=0).latency_ms[2], 4)
+    return round(survey(cheap_space, pricing, Limits(), seed=0).latency_ms[2], 4)
 
 
 @pytest.fixture(scope="session")
-def searched(command, digits_teacher, median_latency, tmp_path_factory):
+def searched(command, cheap, digits_teacher, median_latency, tmp_path_factory):
     """A search of digits within a limit that half of the space breaks, finished and timed from outside."""
     folder = tmp_path_factory.mktemp("searched")
-    arguments = ("search", *CHEAP, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
+    arguments = ("search", *cheap, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
     return Searched(folder, arguments, command(*arguments, "--json", cwd=folder))

@@ -1,0 +1,104 @@
+"""``--json`` on every verb: one document on standard output and nothing else."""
+
+import pytest
+
+from automl_kd.onnxio import export
+from automl_kd.recipes import ResNet
+from automl_kd.students import build
+
+STUDENT = ResNet(family="resnet", depth=8, width=0.25)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A small student as an ONNX file."""
+    path = tmp_path / "model.onnx"
+    export(build(STUDENT, input_shape=(1, 8, 8), classes=10).eval(), path, input_shape=(1, 8, 8))
+    return path
+
+
+def document_of(said):
+    assert said.code == 0, said.err
+    return said.document
+
+
+def test_space_list_show_and_sample(run):
+    spaces = {each["name"]: each["description"] for each in document_of(run("space", "list", "--json"))["spaces"]}
+    assert {"tiny_cnn", "mobile_cnn"} <= spaces.keys()
+    assert all(spaces.values())
+    shown = document_of(run("space", "show", "tiny_cnn", "--set", "student.family=resnet", "--json"))
+    assert shown["recipes"] is None, "infinitely many is null in JSON"
+    assert shown["architectures"] > 100
+    assert not any(hole["name"].endswith("expand") for hole in shown["holes"])
+    drawn = document_of(run("space", "sample", "tiny_cnn", "--seed", 3, "--json"))
+    assert drawn == document_of(run("space", "sample", "tiny_cnn", "--seed", 3, "--json"))
+    assert drawn["student"]["family"] in ("resnet", "mobilenet")
+
+
+def test_a_sampled_recipe_is_yaml_that_distill_would_read(run, tmp_path):
+    from automl_kd.recipes import load_recipe
+
+    said = run("space", "sample", "tiny_cnn", "--seed", 3)
+    (tmp_path / "recipe.yaml").write_text(said.out)
+    drawn = document_of(run("space", "sample", "tiny_cnn", "--seed", 3, "--json"))
+    assert load_recipe(tmp_path / "recipe.yaml").document() == drawn
+
+
+def test_task_list(run):
+    tasks = {each["name"] for each in document_of(run("task", "list", "--json"))["tasks"]}
+    assert tasks == {"digits", "fashion-mnist", "image-folder", "npz"}
+
+
+def test_hw_list_and_show(run):
+    devices = {each["name"] for each in document_of(run("hw", "list", "--json"))["devices"]}
+    assert {"jetson-nano", "raspberry-pi-4", "local"} <= devices
+    assert document_of(run("hw", "show", "jetson-nano", "--json"))["name"] == "jetson-nano"
+
+
+def test_hw_predict(run, model):
+    found = document_of(run("hw", "predict", model, "--hw", "jetson-nano", "--json"))
+    assert found["low"] <= found["ms"] <= found["high"]
+    assert 0 < found["coverage"] <= 1
+    assert found["memory_bytes"] > 0
+
+
+def test_hw_measure(run, model):
+    found = document_of(run("hw", "measure", model, "--json"))
+    assert 0 < found["minimum"] <= found["p10"] <= found["median"] <= found["p90"]
+
+
+def test_verbs_about_a_study(run, searched, tmp_path):
+    storage = ("--storage", searched.folder / "automl-kd.db", "--json")
+    assert document_of(run("status", *storage))["studies"][0]["study"] == "cam"
+    assert document_of(run("status", "--study", "cam", *storage))["study"] == "cam"
+    assert document_of(run("report", "--out", tmp_path / "page.html", *storage)) == {
+        "path": str(tmp_path / "page.html")
+    }
+    exported = document_of(run("export", "--out", tmp_path / "winner", *storage))
+    assert exported.keys() >= {"path", "test_accuracy", "latency_ms", "files"}
+
+
+def test_distill(run, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(
+        "task: digits\nstudent: {family: resnet, depth: 8, width: 0.25, stem: {stride: 2}}\n"
+        "train: {epochs: 1, batch_size: 128}\n"
+    )
+    arguments = ("--out", tmp_path / "student", "--hw", "jetson-nano", "--device", "cpu", "--json")
+    made = document_of(run("distill", tmp_path / "recipe.yaml", *arguments))
+    assert made["path"] == str(tmp_path / "student")
+    assert made["files"].keys() >= {"student.onnx", "student.safetensors", "recipe.yaml"}
+
+
+def test_search_dry_run(run, digits_teacher):
+    pins = ("--set", "student.family=resnet", "--set", "student.stem.stride=2", "--set", "student.width=0.25")
+    arguments = ("--hw", "jetson-nano", "--budget", "3m", *pins, "--max-params", "100k", "--dry-run", "--json")
+    plan = document_of(run("search", *arguments))
+    assert plan["seconds"]["budget"] == 180
+    assert plan["study"] == "digits-jetson-nano-tiny_cnn"
+
+
+def test_without_json_people_read_tables(run, searched):
+    said = run("status", "--storage", searched.folder / "automl-kd.db")
+    assert said.code == 0
+    assert "front (accuracy on search-validation, latency predicted):" in said.out
+    assert said.err == ""
