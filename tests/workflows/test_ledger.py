@@ -1,0 +1,140 @@
+"""Candidates survive their driver: a study that was cut at any point is read back as it stood."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from automl_kd.recipes import Recipe
+from automl_kd.storage import StudyRecord
+from automl_kd.workflows._summary import result_document, summarize
+
+OPEN = {"task": "digits", "hw": "jetson-nano", "space": "tiny_cnn", "seed": 0, "limits": {}}
+
+
+def states(database):
+    """State and values of every trial, as Optuna has them."""
+    study = optuna.load_study(study_name="cam", storage=database.optuna())
+    return [(trial.state, trial.values) for trial in study.get_trials()]
+
+
+def trial_in_the_middle(ledger):
+    return ledger.study.ask()
+
+
+def test_a_paused_candidate_is_running_for_optuna_and_complete_only_at_the_top_rung(database, open_ledger, supply):
+    ledger = open_ledger()
+    candidate = supply(ledger).next()
+    ledger.arrive(candidate, 0, 0.6, 1.5, None)
+    assert states(database) == [(TrialState.RUNNING, None)]
+    assert ledger.complete() == []
+
+    ledger.arrive(candidate, 1, 0.9, 4.5, 0.02)
+    assert states(database) == [(TrialState.COMPLETE, [0.9, candidate.latency_ms])]
+    assert [(point.trial, point.accuracy) for point in ledger.complete()] == [(0, 0.9)]
+
+
+def test_a_driver_that_starts_again_finds_every_candidate_as_it_was(open_ledger, supply):
+    ledger = open_ledger()
+    source = supply(ledger)
+    waiting, done, pruned, failed, fresh = (source.next() for _ in range(5))
+    ledger.arrive(waiting, 0, 0.6, 1.5, None)
+    ledger.arrive(done, 0, 0.7, 1.0, None)
+    ledger.arrive(done, 1, 0.9, 3.0, None)
+    ledger.arrive(pruned, 0, 0.1, 1.0, None)
+    ledger.prune(pruned, "as many stand before it as will ever go on")
+    ledger.fail(failed, "kd is not finite")
+    ledger.note_death(fresh)
+    waiting.status = "running"  # its worker had it in hand when the driver was killed
+
+    again = open_ledger()
+
+    assert {number: each.status for number, each in again.candidates.items()} == {
+        waiting.number: "waiting",
+        done.number: "complete",
+        pruned.number: "pruned",
+        failed.number: "failed",
+        fresh.number: "waiting",
+    }
+    for candidate in (waiting, done, pruned, failed, fresh):
+        found = again.candidates[candidate.number]
+        assert found.recipe == candidate.recipe
+        assert (found.price, found.accuracies) == (candidate.price, candidate.accuracies)
+        assert (found.seconds, found.attempts) == (candidate.seconds, candidate.attempts)
+    assert again.counts() == ledger.counts() | {"running": 0, "waiting": 2}
+    assert again.front() == ledger.front()
+
+
+def test_a_trial_cut_between_its_last_accuracy_and_the_verdict_is_complete(database, open_ledger, supply):
+    ledger = open_ledger()
+    candidate = supply(ledger).next()
+    ledger.arrive(candidate, 0, 0.6, 1.5, None)
+    ledger._set(candidate.number, "akd:accuracy@9", 0.8)  # the kill came here
+
+    again = open_ledger()
+
+    assert again.candidates[0].status == "complete"
+    assert states(database) == [(TrialState.COMPLETE, [0.8, candidate.latency_ms])]
+
+
+def test_a_trial_cut_between_screening_and_the_verdict_is_screened(database, open_ledger):
+    trial = trial_in_the_middle(open_ledger())
+    trial.set_user_attr("akd:screened", "9 ms is over the limit of 4")  # the kill came here
+
+    again = open_ledger()
+
+    assert (again.screened, again.candidates) == (1, {})
+    assert states(database) == [(TrialState.PRUNED, None)]
+
+
+def test_a_trial_cut_before_it_was_priced_costs_nothing_and_is_closed(database, open_ledger):
+    trial_in_the_middle(open_ledger())
+    again = open_ledger()
+    assert again.candidates == {}
+    assert states(database) == [(TrialState.FAIL, None)]
+
+
+def test_a_candidate_that_waits_keeps_its_place_on_the_next_rung(open_ledger, supply):
+    ledger = open_ledger()
+    ledger.arrive(supply(ledger).next(), 0, 0.6, 1.5, None)
+    (standing,) = open_ledger().standings()
+    assert (standing.rung, standing.waiting, standing.accuracies) == (0, True, {0: 0.6})
+
+
+def test_a_study_in_the_middle_is_summarized_without_mixing_rungs(database, open_ledger, supply):
+    database.save_study(StudyRecord("cam", {}, OPEN, 180.0, {"teacher": 5.0, "search": 20.0}))
+    ledger = open_ledger()
+    source = supply(ledger)
+    waiting, done, pruned, failed, _ = (source.next() for _ in range(5))
+    ledger.arrive(waiting, 0, 0.99, 1.5, None)
+    ledger.arrive(done, 0, 0.5, 1.0, None)
+    ledger.arrive(done, 1, 0.7, 3.0, 0.05)
+    ledger.arrive(pruned, 0, 0.1, 1.0, None)
+    ledger.prune(pruned, "as many stand before it as will ever go on")
+    ledger.fail(failed, "kd is not finite")
+
+    summary = summarize(database, "cam")
+
+    assert summary["trials"] == {"complete": 1, "pruned": 1, "failed": 1, "running": 2}
+    (entry,) = summary["front"]
+    assert (entry["trial"], entry["accuracy"], entry["epochs"]) == (done.number, 0.7, 9)
+    assert Recipe.model_validate(entry["recipe"]) == done.recipe
+    assert {(each["trial"], each["epochs"]) for each in summary["stopped"]} == {(waiting.number, 3), (pruned.number, 3)}
+    assert summary["failures"] == [{"reason": "kd is not finite", "count": 1}]
+    assert (summary["state"], summary["picks"], summary["teacher"]) == ("open", [], {"accuracy": None})
+    assert (summary["seconds"]["budget"], summary["seconds"]["total"]) == (180.0, 25.0)
+    assert summary["between_ms"] == 50.0
+
+
+def test_a_study_that_has_only_just_begun_is_summarized(database):
+    database.save_study(StudyRecord("cam", {}, OPEN, 180.0))
+    document = result_document(summarize(database, "cam"))
+    assert document["trials"] == {"complete": 0, "pruned": 0, "failed": 0, "running": 0}
+    assert (document["front"], document["picks"], document["screened"]) == ([], [], 0)
+
+
+def test_time_of_a_full_run_is_learned_from_the_front(open_ledger, supply):
+    ledger = open_ledger()
+    assert ledger.seconds_per_full_run() is None
+    candidate = supply(ledger).next()
+    ledger.arrive(candidate, 0, 0.6, 1.5, None)
+    assert ledger.seconds_per_full_run() == pytest.approx(1.5 / 3 * 9)
