@@ -174,9 +174,9 @@ class _Search:
         self.workers = parts.request.worker_count()
 
     def run(self) -> None:
-        if self.record.state == "done" and self.clock.left < _REPORT_SECONDS + _WORKER_START_SECONDS:
-            budget = show_duration(self.record.budget)
-            self.parts.observer.note(f"study {self.name} has used its budget of {budget}; --extend 2h adds to it")
+        if self.record.state == "done":
+            used = f"{show_duration(self.clock.spent)} of {show_duration(self.record.budget)}"
+            self.parts.observer.note(f"study {self.name} is finished, {used} used; --extend 2h adds to it")
             return
         try:
             self._run()
@@ -381,10 +381,17 @@ class _Search:
         if found is None:
             record = StudyRecord(self.name, identity, settings, request.seconds + request.extension)
         else:
-            _refuse_another(found, identity)
+            if "teacher" in found.identity:  # before that nothing was trained: a mistake in the command can be mended
+                _refuse_another(found, identity)
             budget = max(found.budget, request.seconds) + request.extension
             state = found.state if budget == found.budget else "open"
-            record = replace(found, budget=budget, state=state, settings={**found.settings, **settings})
+            record = replace(
+                found,
+                identity={**found.identity, **identity},
+                budget=budget,
+                state=state,
+                settings={**found.settings, **settings},
+            )
         parts.database.save_study(record)
         return record
 
