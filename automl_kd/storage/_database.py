@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sqlite3
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
+from optuna.exceptions import StorageInternalError
 from sqlalchemy import Engine, NullPool, create_engine, delete, event, make_url, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -95,11 +97,12 @@ class Database:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turns failures of the database into one line that names it."""
+        """Turns failures of the database, also those that Optuna met, into one line that names it."""
         try:
             yield
-        except (DatabaseError, ModuleNotFoundError) as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        except (DatabaseError, StorageInternalError, ModuleNotFoundError) as error:
+            cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+            reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
             if "disk is full" in reason:
                 raise UserError(f"{self.shown}: no room on disk; make some and run the same command to go on") from None
             if "readonly" in reason or "unable to open" in reason:
@@ -181,7 +184,8 @@ class Database:
         try:
             yield lease
         finally:
-            lease.give_back()
+            with contextlib.suppress(SQLAlchemyError):  # a full disk: the lease of an ended process is taken over
+                lease.give_back()
 
     def _refuse_damaged(self) -> None:
         # Read-only: even the change to a write-ahead log would alter a file that is to be left as it is.

@@ -143,7 +143,7 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
             space=load_space(request.space, request.pins),
             profile=load_profile(request.hw, progress=lambda done, text: observer.note(text)),
         )
-        with database.lease(request.name) as lease:
+        with database.lease(request.name) as lease, database.explained():
             _Search(parts, lease).run()
     return SearchResult(request.name, database.url, result_document(summarize(database, request.name)))
 
