@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,12 @@ class Command:
     """The installed command, run as a user runs it."""
 
     environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, cwd: Path, cache: Path | None = None) -> subprocess.Popen[str]:
         """Start it in a process group of its own."""
         more = {} if cache is None else {"AUTOML_KD_CACHE": str(cache)}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             cwd=cwd,
             env=self.environment | more,
@@ -67,6 +68,8 @@ class Command:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def __call__(self, *arguments: str, cwd: Path, cache: Path | None = None, timeout: float = 240) -> Ended:
         """Run it to its end."""
@@ -122,7 +125,11 @@ def cheap_space():
 @pytest.fixture(scope="session")
 def command(cache, tmp_path_factory):
     config = str(tmp_path_factory.mktemp("config"))
-    return Command({**os.environ, "AUTOML_KD_CACHE": str(cache), "XDG_CONFIG_HOME": config})
+    command = Command({**os.environ, "AUTOML_KD_CACHE": str(cache), "XDG_CONFIG_HOME": config})
+    yield command
+    for process in command.started:
+        process.kill()  # where a test failed; workers end with their driver
+        process.wait()
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""What users do with a finished search: look, export, replay, run it again, change what must not change."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from automl_kd.recipes import load_recipe
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_status_says_the_same_as_the_search_did(command, searched):
+    found = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+    assert found["state"] == "done"
+    for part in ("study", "screened", "trials", "front", "picks", "teacher"):
+        assert found[part] == searched.document[part], part
+
+
+def test_report_writes_one_page_that_needs_no_network(command, searched, tmp_path):
+    out = tmp_path / "page.html"
+    ended = command("report", "--out", out, "--storage", searched.folder / "automl-kd.db", "--json", cwd=tmp_path)
+    assert ended.document == {"path": str(out)}
+    page = out.read_text()
+    assert "cam" in page
+    assert 'src="http' not in page
+
+
+@pytest.fixture(scope="module")
+def winner(command, searched, tmp_path_factory):
+    """The knee, exported into a folder of its own."""
+    folder = tmp_path_factory.mktemp("export") / "winner"
+    arguments = ("--storage", searched.folder / "automl-kd.db", "--pick", "knee", "--out", folder)
+    return folder, command("export", *arguments, "--json", cwd=folder.parent).document
+
+
+def test_export_delivers_the_knee_with_hashes_that_hold(winner, searched):
+    folder, document = winner
+    (knee,) = [pick for pick in searched.document["picks"] if pick["role"] == "knee"]
+    assert document.keys() >= {"path", "test_accuracy", "latency_ms", "files"}
+    assert document["trial"] == knee["trial"]
+    # The pick's figure is the mean over its seeds; of the delivered seed its manifest tells.
+    found = json.loads((Path(knee["path"]) / "manifest.json").read_text())["accuracy"]
+    assert (document["test_accuracy"], knee["test_accuracy"]) == (found["this_student"], found["mean"])
+    assert document["latency_ms"] == knee["latency_ms"]
+    assert {name: sha256(folder / name) for name in document["files"]} == document["files"]
+    assert sha256(folder / "student.safetensors") == sha256(Path(knee["path"]) / "student.safetensors")
+
+
+def test_the_recipe_makes_the_same_student_again_in_another_folder_with_an_empty_cache(command, winner, tmp_path):
+    folder, _ = winner
+    shutil.copy(folder / "recipe.yaml", tmp_path / "recipe.yaml")
+    arguments = ("distill", "recipe.yaml", "--out", "again", "--device", "cpu", "--json")
+    document = command(*arguments, cwd=tmp_path, cache=tmp_path / "cache").document
+    for name in ("student.safetensors", "recipe.yaml"):
+        assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
+    assert document["files"]["student.safetensors"] == sha256(tmp_path / "again" / "student.safetensors")
+
+
+def test_export_delivers_a_trial_that_is_no_pick_as_the_search_left_it(searched, own_cache, tmp_path):
+    from automl_kd.workflows import export, status
+
+    storage = str(searched.folder / "automl-kd.db")
+    (summary,) = status("cam", storage=storage)
+    picked = {pick["trial"] for pick in summary["picks"]}
+    other = next(each["trial"] for each in summary["complete"] if each["trial"] not in picked)
+
+    document = export("cam", pick=other, out=tmp_path / "other", storage=storage)
+
+    assert (document["trial"], document["origin"]) == (other, "search checkpoint")
+    assert load_recipe(tmp_path / "other" / "recipe.yaml").train.epochs == 9
+    assert 0.1 < document["test_accuracy"] <= 1
+
+
+@pytest.mark.parametrize(("pick", "end"), [("best", -1), ("fastest", 0)])
+def test_export_finds_the_ends_of_the_front(searched, own_cache, tmp_path, pick, end):
+    from automl_kd.workflows import export
+
+    document = export("cam", pick=pick, out=tmp_path / pick, storage=str(searched.folder / "automl-kd.db"))
+    assert document["trial"] == searched.document["front"][end]["trial"]
+
+
+def test_the_same_command_again_does_nothing_more_and_says_so(command, searched):
+    before = (searched.folder / "automl-kd-files" / "cam" / "report.html").stat().st_mtime_ns
+    again = command(*searched.arguments, cwd=searched.folder)
+    assert again.code == 0
+    assert "study cam is finished" in again.err
+    assert again.err.count("\n") == 1
+    found = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+    for part in ("trials", "front", "picks", "screened"):
+        assert found[part] == searched.document[part], part
+    assert (searched.folder / "automl-kd-files" / "cam" / "report.html").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (["--seed", "9"], "seed"),
+        (["--set", "student.width=0.25"], "search space"),
+        (["--max-latency", "9ms"], "limits"),
+        (["--hw", "raspberry-pi-4"], "device"),
+    ],
+)
+def test_a_study_is_not_resumed_with_another(searched, own_cache, capfd, monkeypatch, change, word):
+    from automl_kd.cli import main
+
+    monkeypatch.chdir(searched.folder)
+    with pytest.raises(SystemExit) as ended:
+        main([*searched.arguments, *change, "--json"])
+    out, _ = capfd.readouterr()
+    assert ended.value.code == 2
+    assert json.loads(out)["error"].startswith(f"study cam was begun with another {word}")
+
+
+def test_a_search_of_a_space_that_is_soon_exhausted_ends_early_and_again_does_nothing_more(
+    command, digits_teacher, tmp_path
+):
+    (tmp_path / "two.yaml").write_text(
+        "search_epochs: 3\n"
+        "student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}\n"
+        "distill: {losses: {task: {weight: 1.0}}}\n"
+        "train: {epochs: 3, batch_size: 128}\n"
+    )
+    arguments = ("search", "--hw", "jetson-nano", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
+    first = command(*arguments, cwd=tmp_path)
+    again = command(*arguments, cwd=tmp_path)
+    assert first.document["study"] == "digits-jetson-nano-two"
+    assert first.document["trials"]["complete"] == 2
+    assert first.seconds < 300, "ten minutes were not needed"
+    assert again.document["trials"] == first.document["trials"]
+    assert again.document["picks"] == first.document["picks"]
+    assert again.document["seconds"]["picks"] - first.document["seconds"]["picks"] < 1
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def test_the_dashboard_answers_on_loopback_with_both_studies_until_it_is_interrupted(command, searched, free_port):
+    process = command.start("dashboard", "--port", str(free_port), "--json", cwd=searched.folder)
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        assert url == f"http://127.0.0.1:{free_port}/"
+        assert fetched(url).status == 200
+        names = {study["study_name"] for study in json.load(fetched(f"{url}api/studies"))["study_summaries"]}
+        assert names == {"cam", "cam-picks"}
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert out == "", "one JSON document and nothing else"
+        assert "Traceback" not in err
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def fetched(url):
+    end = time.monotonic() + 30
+    while True:
+        try:
+            return urllib.request.urlopen(url, timeout=10)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)

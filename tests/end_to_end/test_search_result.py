@@ -1,0 +1,140 @@
+"""What a search of digits leaves behind: its JSON, its files, its studies."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import onnxruntime
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from automl_kd.hardware import load_profile
+from automl_kd.recipes import load_recipe
+from automl_kd.storage import Database
+from automl_kd.tasks import open_task
+from automl_kd.workflows._supply import Pricing
+
+FILES = {"student.onnx", "student.safetensors", "recipe.yaml", "model_card.md", "report.html", "manifest.json"}
+
+
+@pytest.fixture(scope="module")
+def storage(searched):
+    assert searched.ended.code == 0, searched.ended.err
+    return Database(str(searched.folder / "automl-kd.db"), create=False).optuna()
+
+
+@pytest.fixture(scope="module")
+def trials(storage):
+    return optuna.load_study(study_name="cam", storage=storage).get_trials()
+
+
+def test_the_whole_command_ends_within_its_budget(searched):
+    assert searched.ended.code == 0, searched.ended.err
+    assert searched.ended.seconds <= 60 + max(0.05 * 60, 15)
+    assert searched.document["seconds"]["budget"] == 60
+    assert searched.document["seconds"]["total"] <= searched.ended.seconds
+
+
+def test_the_answer_is_one_json_document_of_the_promised_shape(searched):
+    document = searched.document
+    assert searched.ended.out.count("\n") == 1
+    assert (document["study"], document["task"], document["hw"]) == ("cam", "digits", "jetson-nano")
+    assert 0.9 < document["teacher"]["accuracy"] <= 1
+    assert document["trials"].keys() >= {"complete", "pruned", "failed"}
+    assert document["seconds"].keys() >= {"budget", "total", "teacher", "search", "picks"}
+    assert document["trials"]["complete"] >= len(document["front"]) >= 1
+    assert document["trials"]["failed"] == 0
+    for entry in document["front"]:
+        expected = {"trial", "accuracy", "latency_ms", "latency_low", "latency_high", "params", "recipe"}
+        assert entry.keys() >= expected
+        assert entry["latency_low"] <= entry["latency_ms"] <= entry["latency_high"]
+    assert 1 <= len(document["picks"]) <= 5
+    for pick in document["picks"]:
+        assert pick.keys() >= {"trial", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "path"}
+        assert pick.keys() >= {"no_distillation", "plain_kd", "latency_ms"}
+        assert pick["trial"] in [entry["trial"] for entry in document["front"]]
+
+
+def test_no_point_of_the_front_dominates_another(searched):
+    front = searched.document["front"]
+    latencies = [entry["latency_ms"] for entry in front]
+    accuracies = [entry["accuracy"] for entry in front]
+    assert latencies == sorted(set(latencies))
+    assert accuracies == sorted(set(accuracies))
+
+
+def test_every_pick_is_delivered_with_the_files_and_hashes_of_its_manifest(searched):
+    for pick in searched.document["picks"]:
+        folder = Path(pick["path"])
+        assert {path.name for path in folder.iterdir()} == FILES
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert manifest["files"].keys() == FILES - {"manifest.json"}
+        for name, sha256 in manifest["files"].items():
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256, name
+        recipe = load_recipe(folder / "recipe.yaml")
+        assert (recipe.task.name, recipe.hw, recipe.train.epochs) == ("digits", "jetson-nano", 9)
+
+
+def test_a_delivered_onnx_file_reads_the_test_split_as_well_as_the_answer_says(searched):
+    pick = searched.document["picks"][0]
+    task = open_task("digits")
+    session = onnxruntime.InferenceSession(Path(pick["path"]) / "student.onnx", providers=["CPUExecutionProvider"])
+    images = task.normalize(task.test.images).numpy()
+    (logits,) = session.run(None, {session.get_inputs()[0].name: images})
+    # The answer is the mean over seeds, the file is the seed that did best on search-validation.
+    assert abs((logits.argmax(1) == task.test.labels.numpy()).mean() - pick["test_accuracy"]) < 0.1
+
+
+def test_everything_over_the_limit_was_screened_and_never_trained(searched, trials, cheap_space, median_latency):
+    pricing = Pricing(open_task("digits"), load_profile("jetson-nano"))
+    screened = [trial for trial in trials if "akd:screened" in trial.user_attrs]
+    over = [trial for trial in screened if "over the limit" in trial.user_attrs["akd:screened"]]
+    trained = [trial for trial in trials if any(key.startswith("akd:accuracy@") for key in trial.user_attrs)]
+
+    assert searched.document["screened"] == len(screened)
+    assert over, "the limit is the space's median: some of every search break it"
+    for trial in screened:
+        assert trial.state == TrialState.PRUNED
+        assert not trial.values
+        assert not {"akd:price", "akd:recipe", "akd:seconds"} & trial.user_attrs.keys()
+    for trial in over:
+        (price,) = pricing.price([cheap_space.from_params(trial.params)])
+        assert price.ms > median_latency
+    for trial in trained:
+        (price,) = pricing.price([cheap_space.from_params(trial.params)])
+        assert price.ms <= median_latency
+    files = {path.stem for path in (searched.folder / "automl-kd-files" / "cam" / "students").iterdir()}
+    assert files == {f"trial-{trial.number}" for trial in trials if trial.state == TrialState.COMPLETE}
+
+
+def test_only_the_top_rung_is_complete_and_nothing_is_left_open(searched, trials):
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING}
+    for trial in complete:
+        assert trial.values == [trial.user_attrs["akd:accuracy@9"], trial.user_attrs["akd:price"]["latency_ms"]]
+        assert "akd:accuracy@3" in trial.user_attrs, "it came through the lower rung"
+    stopped = [trial for trial in trials if trial.state == TrialState.PRUNED and "akd:price" in trial.user_attrs]
+    assert all("akd:accuracy@9" not in trial.user_attrs for trial in stopped)
+    assert searched.document["trials"]["complete"] == len(complete)
+    assert searched.document["trials"]["pruned"] == len(stopped)
+
+
+def test_checkpoints_of_ended_trials_are_gone(searched, storage):
+    checkpoints = searched.folder / "automl-kd-files" / "cam" / "checkpoints"
+    assert [path.name for path in checkpoints.iterdir() if path.is_file()] == []
+
+
+def test_the_dashboard_has_both_studies_with_names_notes_artifacts_and_the_front(searched, storage):
+    from optuna.artifacts import get_all_artifact_meta
+
+    search, picks = (optuna.load_study(study_name=name, storage=storage) for name in ("cam", "cam-picks"))
+    assert search.metric_names == ["accuracy", "latency_ms"]
+    assert picks.metric_names == ["test_accuracy", "latency_ms"]
+    assert [meta.filename for meta in get_all_artifact_meta(search)] == ["report.html"]
+    assert any("dashboard:plotly" in key for key in search.system_attrs)
+    assert len(picks.trials) == len(searched.document["picks"])
+    for trial in picks.trials:
+        names = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
+        assert {"recipe.yaml", "student.onnx"} <= names
+        assert any("note" in key for key in trial.system_attrs)
