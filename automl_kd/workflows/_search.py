@@ -210,6 +210,8 @@ class _Search:
         self.clock.enter("teacher")
         self._tell("teacher", "looking for the teacher")
         trial = f"one trial of {self.parts.space.search_epochs} epochs"
+        short = f"budget {show_duration(self.record.budget)} is too short"
+        lacking: list[str] = []
 
         def on_epoch(epoch: int, epochs: int, seconds: float) -> None:
             needed = seconds / epoch * (epochs - epoch)
@@ -217,16 +219,16 @@ class _Search:
             first_trial = seconds / epoch * self.parts.space.search_epochs + _WORKER_START_SECONDS
             if epoch < epochs and needed + first_trial > self.clock.left:
                 wanted = self.clock.spent + needed + first_trial
-                raise UserError(
-                    f"budget {show_duration(self.record.budget)} is too short: the teacher needs"
-                    f" {show_duration(needed)} more and {trial} up to {show_duration(first_trial)};"
-                    f" give at least {show_duration(wanted)} (what the teacher learned so far is kept)"
+                lacking.append(
+                    f"{short}: the teacher needs {show_duration(needed)} more and {trial} up to"
+                    f" {show_duration(first_trial)}; give at least {show_duration(wanted)}"
+                    " (what the teacher learned so far is kept)"
                 )
             self._tell("teacher", f"training the teacher, epoch {epoch} of {epochs}", done=epoch / epochs)
 
         def should_stop() -> bool:
             self.clock.beat(self.parts.database, self.name, self.lease)
-            return bool(self.parts.stop) or self.clock.left <= 0
+            return bool(self.parts.stop) or bool(lacking) or self.clock.left <= 0
 
         try:
             taught = find_teacher(
@@ -240,8 +242,7 @@ class _Search:
             if self.parts.stop:
                 raise
             raise UserError(
-                f"budget {show_duration(self.record.budget)} is too short to train the teacher; what it learned so far"
-                " is kept: add time with --extend"
+                lacking[0] if lacking else f"{short} to train the teacher; what it learned so far is kept: give more"
             ) from None
         self._recognise({"teacher": taught.teacher.sha256})
         facts = {"accuracy": None, "sha256": taught.teacher.sha256}
