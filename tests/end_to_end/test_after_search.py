@@ -26,15 +26,6 @@ def test_status_says_the_same_as_the_search_did(command, searched):
         assert found[part] == searched.document[part], part
 
 
-def test_report_writes_one_page_that_needs_no_network(command, searched, tmp_path):
-    out = tmp_path / "page.html"
-    ended = command("report", "--out", out, "--storage", searched.folder / "automl-kd.db", "--json", cwd=tmp_path)
-    assert ended.document == {"path": str(out)}
-    page = out.read_text()
-    assert "cam" in page
-    assert 'src="http' not in page
-
-
 @pytest.fixture(scope="module")
 def winner(command, searched, tmp_path_factory):
     """The knee, exported into a folder of its own."""

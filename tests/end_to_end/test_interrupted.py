@@ -1,6 +1,7 @@
 """Searches that are killed or interrupted, and the same command that goes on."""
 
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -175,11 +176,13 @@ def test_a_student_can_be_exported_before_there_are_picks(interrupted, own_cache
     assert document["trial"] == summary["front"][-1]["trial"]
 
 
-def test_a_budget_too_short_for_the_teacher_says_how_much_is_needed_and_keeps_what_it_learned(command, cheap, tmp_path):
-    arguments = ("search", *cheap, "--budget", "3s", "--json")
+def test_a_budget_too_short_says_how_much_is_needed_and_keeps_what_the_teacher_learned(command, cheap, tmp_path):
+    arguments = ("search", *cheap, "--set", "search_epochs=900", "--budget", "20s", "--json")
     ended = command(*arguments, cwd=tmp_path, cache=tmp_path / "cache")
     assert ended.code == 2
-    assert "budget 3 s is too short" in ended.err
+    assert "budget 20 s is too short: the teacher needs" in ended.err
+    assert "one trial of 900 epochs" in ended.err
+    assert re.search(r"give at least \d+ (s|min)", ended.err)
     assert ended.err.count("\n") == 1
     assert list((tmp_path / "cache" / "teachers" / "training").glob("*.pt"))
 

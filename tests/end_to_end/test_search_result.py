@@ -132,7 +132,7 @@ def test_the_dashboard_has_both_studies_with_names_notes_artifacts_and_the_front
     assert search.metric_names == ["accuracy", "latency_ms"]
     assert picks.metric_names == ["test_accuracy", "latency_ms"]
     assert [meta.filename for meta in get_all_artifact_meta(search)] == ["report.html"]
-    assert any("dashboard:plotly" in key for key in search.system_attrs)
+    assert any("dashboard:plotly" in key for key in storage.get_study_system_attrs(search._study_id))
     assert len(picks.trials) == len(searched.document["picks"])
     for trial in picks.trials:
         names = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
