@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.controller import FINISHING_SECONDS, PLAIN_KD, SEEDS, no_distillation, paired_difference, plain_kd
+from automl_kd.errors import UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Failed, Job, Stopped, Trained, TrainJob, WorkerPool
 from automl_kd.recipes import Recipe, digest
 from automl_kd.storage import Database
@@ -124,6 +125,9 @@ class PickPhase:
         stop: The user's wish to stop.
         report_seconds: Kept aside for the report.
         test_share: Images of the test split for one of the training split.
+
+    Attributes:
+        failures: Why runs could not be done, one reason a failure.
     """
 
     def __init__(
@@ -152,13 +156,12 @@ class PickPhase:
         self._done = database.jobs(study)
         self._running: set[Run] = set()
         self._died: set[Run] = set()
+        self.failures: list[str] = []
 
     @property
     def left(self) -> float:
         """Seconds left for training, with time to test and deliver kept aside."""
-        begun = {run.pick for run in self._running}
-        delivered = [pick for pick in self._picks if pick.results or pick.candidate.number in begun]
-        return self._clock.left - self._report_seconds - sum(map(self._finishing, delivered or self._picks[:1]))
+        return self._left()
 
     @property
     def done(self) -> int:
@@ -166,16 +169,30 @@ class PickPhase:
         return sum(len(pick.results) + len(pick.failed) for pick in self._picks)
 
     def step(self) -> bool:
-        """Hand out work and take in answers; false once nothing runs and nothing more fits."""
+        """Hand out work and take in answers; false once nothing runs and nothing more fits.
+
+        Raises:
+            UserError: If a training met what every other would meet, after all answers that arrived are stored.
+        """
         while self._pool.idle and (run := self._next()) is not None:
             self._pool.submit(run, self._job(run))
             self._running.add(run)
+        error: UserError | None = None
         for run, answer in self._pool.wait(_WAIT_SECONDS):
-            self.take(run, answer)
-        return bool(self._running)
+            try:
+                self.take(run, answer)
+            except UserError as met:
+                error = error or met
+        if error is not None:
+            raise error
+        return bool(self._running) or self._next() is not None
 
     def take(self, run: Run, answer: Answer) -> None:
-        """Store what a worker answered."""
+        """Store what a worker answered.
+
+        Raises:
+            UserError: If the training met what every other would meet.
+        """
         self._running.discard(run)
         pick = self._pick(run)
         match answer:
@@ -187,8 +204,13 @@ class PickPhase:
                 pass
             case Failed(_, _, worker_died) if worker_died and run not in self._died:
                 self._died.add(run)
-            case _:
+            case Failed(reason, fatal, _):
+                if fatal:
+                    raise UserError(reason)
                 pick.failed.add(run)
+                self.failures.append(reason)
+            case _:
+                raise AssertionError(f"a training answered {answer}")
 
     def test(self) -> Mapping[str, float]:
         """Read the test split, once for every run that is reported and for the teacher.
@@ -226,6 +248,13 @@ class PickPhase:
         """The student that a finished run made."""
         return self._files.job_weights(run.key(self._hash))
 
+    def _left(self, training: int | None = None) -> float:
+        # A pick that is begun will be delivered: where the time for that is not kept aside from its first run on, the
+        # run takes it, is stopped, and seems to fit again.
+        begun = {training, *(run.pick for run in self._running)}
+        delivered = [pick for pick in self._picks if pick.results or pick.candidate.number in begun]
+        return self._clock.left - self._report_seconds - sum(map(self._finishing, delivered or self._picks[:1]))
+
     def _next(self) -> Run | None:
         if self._stop:
             return None
@@ -236,7 +265,7 @@ class PickPhase:
                 stored = self._done.get(run.key(self._hash))
                 if stored is not None and self.weights(run).exists():
                     pick.results[run] = stored
-                elif self._seconds(pick) <= self.left:
+                elif self._seconds(pick) <= self._left(run.pick):
                     return run
         return None
 
@@ -254,7 +283,7 @@ class PickPhase:
         """What it takes to read the test split with a pick's runs, then again while it is delivered."""
         once = _FORWARD_SHARE * pick.seconds_per_epoch * self._test_share
         runs = sum(len(pick.compared(arm)) for arm in _ARMS)
-        return FINISHING_SECONDS + once * (runs / self._pool.size + _READINGS)
+        return FINISHING_SECONDS + once * (runs / max(1, self._pool.size) + _READINGS)
 
     def _job(self, run: Run) -> TrainJob:
         key = run.key(self._hash)
@@ -265,7 +294,7 @@ class PickPhase:
             until=epochs,
             checkpoint=self._files.job_checkpoint(key),
             weights=self.weights(run),
-            seconds=max(0.0, self.left),
+            seconds=max(0.0, self._left(run.pick)),
         )
 
     def _pick(self, run: Run) -> Pick:
