@@ -99,7 +99,7 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
     )
     if (deployed := chosen.get("test_accuracy_deployed")) is not None:
         sentences.append(f"As deployed, in the device's precision, it reaches {percent(deployed)}.")
-    best = max(picks, key=lambda pick: float(pick["test_accuracy"]))
+    best = next((pick for pick in picks if pick.get("role") == "best"), chosen)
     if best["test_accuracy"] > accuracy:
         cost = milliseconds(best.get("latency_ms"))
         reached = percent(best["test_accuracy"])

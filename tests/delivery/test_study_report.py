@@ -58,6 +58,14 @@ def test_an_interval_with_0_is_said_to_show_nothing(page):
     assert "differs from training without distillation" not in words(page)
 
 
+def test_the_test_split_chooses_no_pick():
+    data = summary()
+    data["picks"].append(data["picks"][0] | {"trial": 5, "role": "fastest", "test_accuracy": 0.99})
+    page = words(without_plotly(study_report(data)))
+    assert "Ship trial 3" in page
+    assert "Where accuracy matters more: trial 9" in page
+
+
 def test_a_recipe_that_does_harm_is_said_to():
     data = summary()
     data["picks"][0]["gain_over_no_distillation"] = {"difference": -0.02, "low": -0.03, "high": -0.01}
