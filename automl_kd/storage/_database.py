@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psutil
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import Engine, NullPool, create_engine, delete, event, make_url, select, text, update
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from automl_kd.errors import UserError, unknown
@@ -100,7 +100,7 @@ class Database:
         """Turns failures of the database, also those that Optuna met, into one line that names it."""
         try:
             yield
-        except (DatabaseError, StorageInternalError, ModuleNotFoundError) as error:
+        except (SQLAlchemyError, StorageInternalError, ModuleNotFoundError) as error:
             cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
             reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
             if "disk is full" in reason:

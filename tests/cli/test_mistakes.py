@@ -71,6 +71,7 @@ def mistake(run):
         (("dashboard",), "automl-kd.db does not exist; begin a search"),
         (("dashboard", "--host", "0.0.0.0"), "host 0.0.0.0: the dashboard has no authentication"),
         (("status", "--storage", "sqlite:///absent/automl-kd.db"), "folder absent does not exist"),
+        (("status", "--storage", "foo://x"), "foo://x: Can't load plugin"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(mistake, arguments, message):

@@ -131,6 +131,9 @@ def test_a_verb_that_only_reads_makes_no_file(path):
         ("sqlite:///{folder}/missing/automl-kd.db", "folder .*missing does not exist"),
         ("{folder}", "is a folder; name a file in it"),
         ("no such thing://", "not a database URL"),
+        ("", "is a folder; name a file in it"),
+        ("foo://x", "foo://x: Can't load plugin"),
+        ("sqlite+foo:///{folder}/x.db", "Can't load plugin"),
     ],
 )
 def test_a_storage_that_cannot_be_is_refused_with_what_is_wrong(tmp_path, url, message):
