@@ -154,8 +154,10 @@ class PickPhase:
         self._report_seconds = report_seconds
         self._test_share = test_share
         self._done = database.jobs(study)
-        self._running: set[Run] = set()
-        self._died: set[Run] = set()
+        # By key, not by run: equal trainings of two picks are one, and share a checkpoint.
+        self._running: dict[str, Run] = {}
+        self._died: set[str] = set()
+        self._failed: set[str] = set()
         self.failures: list[str] = []
 
     @property
@@ -176,7 +178,7 @@ class PickPhase:
         """
         while self._pool.idle and (run := self._next()) is not None:
             self._pool.submit(run, self._job(run))
-            self._running.add(run)
+            self._running[run.key(self._hash)] = run
         error: UserError | None = None
         for run, answer in self._pool.wait(_WAIT_SECONDS):
             try:
@@ -193,20 +195,21 @@ class PickPhase:
         Raises:
             UserError: If the training met what every other would meet.
         """
-        self._running.discard(run)
-        pick = self._pick(run)
+        key, pick = run.key(self._hash), self._pick(run)
+        self._running.pop(key, None)
         match answer:
             case Trained(accuracy, epoch, seconds, _):
                 result = {"accuracy": accuracy, "epochs": epoch, "seconds": seconds, "arm": run.arm, "trial": run.pick}
-                self._database.finish_job(self._study, run.key(self._hash), result)
-                pick.results[run] = result
+                self._database.finish_job(self._study, key, result)
+                self._done[key] = pick.results[run] = result
             case Stopped():
                 pass
-            case Failed(_, _, worker_died) if worker_died and run not in self._died:
-                self._died.add(run)
+            case Failed(_, _, worker_died) if worker_died and key not in self._died:
+                self._died.add(key)
             case Failed(reason, fatal, _):
                 if fatal:
                     raise UserError(reason)
+                self._failed.add(key)
                 pick.failed.add(run)
                 self.failures.append(reason)
             case _:
@@ -251,7 +254,7 @@ class PickPhase:
     def _left(self, training: int | None = None) -> float:
         # A pick that is begun will be delivered: where the time for that is not kept aside from its first run on, the
         # run takes it, is stopped, and seems to fit again.
-        begun = {training, *(run.pick for run in self._running)}
+        begun = {training, *(run.pick for run in self._running.values())}
         delivered = [pick for pick in self._picks if pick.results or pick.candidate.number in begun]
         return self._clock.left - self._report_seconds - sum(map(self._finishing, delivered or self._picks[:1]))
 
@@ -260,11 +263,14 @@ class PickPhase:
             return None
         for pick, seed in self._order():
             for run in pick.runs(seed):
-                if run in pick.results or run in pick.failed or run in self._running:
+                key = run.key(self._hash)
+                if run in pick.results or run in pick.failed or key in self._running:
                     continue
-                stored = self._done.get(run.key(self._hash))
+                stored = self._done.get(key)
                 if stored is not None and self.weights(run).exists():
-                    pick.results[run] = stored
+                    pick.results[run] = stored | {"arm": run.arm, "trial": run.pick}
+                elif key in self._failed:
+                    pick.failed.add(run)
                 elif self._seconds(pick) <= self._left(run.pick):
                     return run
         return None
