@@ -310,33 +310,40 @@ class PickPhase:
 def measured(pick: Pick) -> dict[str, Any] | None:
     """What the runs of a pick showed on the test split, or None where it has none of its own.
 
-    Means and standard deviations are over seeds; a difference pairs the seeds and examples that both arms have.
+    Over the pick's own seeds, all whose test was read: ``seeds``, ``test_accuracy`` (mean) and ``test_accuracy_std``.
+    Over the seeds that the pick shares with an arm, the test of both read: the arm's mean (``no_distillation``,
+    ``plain_kd``) and the gain over it (``gain_over_…``), which pairs seed by seed and example by example. So a gain
+    can differ from ``test_accuracy`` minus the arm's mean; both are None where no seed is shared.
     """
-    correct = {arm: [pick.correct[run] for run in pick.compared(arm) if run in pick.correct] for arm in _ARMS}
-    own = correct["pick"]
+    tested = {arm: {run.seed: pick.correct[run] for run in pick.compared(arm) if run in pick.correct} for arm in _ARMS}
+    own = tested["pick"]
     if not own:
         return None
-    accuracies = [float(each.mean()) for each in own]
+    accuracies = [float(each.mean()) for each in own.values()]
     best = pick.best_setting()
+    no_distillation_mean, gain_over_no_distillation = _compared(own, tested["no_distillation"])
+    plain_kd_mean, gain_over_plain_kd = _compared(own, tested["plain_kd"])
     return {
         "trial": pick.candidate.number,
         "role": pick.role,
-        "seeds": [run.recipe.seed for run in pick.compared("pick") if run in pick.correct],
+        "seeds": [pick.recipe(seed).seed for seed in own],
         "epochs": pick.candidate.recipe.train.epochs,
         "test_accuracy": statistics.fmean(accuracies),
         "test_accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
-        "no_distillation": _mean(correct["no_distillation"]),
-        "plain_kd": _mean(correct["plain_kd"]),
+        "no_distillation": no_distillation_mean,
+        "plain_kd": plain_kd_mean,
         "plain_kd_setting": None if best is None else {"temperature": best[0], "weight": best[1]},
-        "gain_over_no_distillation": _gain(own, correct["no_distillation"]),
-        "gain_over_plain_kd": _gain(own, correct["plain_kd"]),
+        "gain_over_no_distillation": gain_over_no_distillation,
+        "gain_over_plain_kd": gain_over_plain_kd,
     }
 
 
-def _mean(correct: list[NDArray[np.bool_]]) -> float | None:
-    return statistics.fmean(float(each.mean()) for each in correct) if correct else None
-
-
-def _gain(ours: list[NDArray[np.bool_]], theirs: list[NDArray[np.bool_]]) -> dict[str, Any] | None:
-    pairs = min(len(ours), len(theirs))
-    return paired_difference(np.stack(ours[:pairs]), np.stack(theirs[:pairs])) if pairs else None
+def _compared(
+    ours: Mapping[int, NDArray[np.bool_]], theirs: Mapping[int, NDArray[np.bool_]]
+) -> tuple[float | None, dict[str, Any] | None]:
+    """The mean of the other arm and our gain over it, by the seeds that both have."""
+    shared = sorted(ours.keys() & theirs.keys())
+    if not shared:
+        return None, None
+    arm = np.stack([theirs[seed] for seed in shared])
+    return float(arm.mean()), paired_difference(np.stack([ours[seed] for seed in shared]), arm)
