@@ -57,6 +57,19 @@ def test_the_recipe_makes_the_same_student_again_in_another_folder_with_an_empty
     assert document["files"]["student.safetensors"] == sha256(tmp_path / "again" / "student.safetensors")
 
 
+def test_a_project_may_move_its_folder(searched, own_cache, tmp_path):
+    from automl_kd.errors import UserError
+    from automl_kd.workflows import export
+
+    moved = tmp_path / "moved"
+    shutil.copytree(searched.folder, moved)
+    export("cam", out=tmp_path / "winner", storage=str(moved / "automl-kd.db"))
+    for weights in moved.glob("automl-kd-files/cam/picks/*/student.safetensors"):
+        weights.unlink()
+    with pytest.raises(UserError, match=f"are gone from {moved}"):  # and not read where they were made
+        export("cam", out=tmp_path / "winner", storage=str(moved / "automl-kd.db"))
+
+
 def test_export_delivers_a_trial_that_is_no_pick_as_the_search_left_it(searched, own_cache, tmp_path):
     from automl_kd.workflows import export, status
 

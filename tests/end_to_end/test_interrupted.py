@@ -77,7 +77,7 @@ def kill_group(process):
 def killed(command, cheap, tmp_path_factory):
     """One study, killed with all its processes in every phase, and then left to end."""
     folder, cache = tmp_path_factory.mktemp("killed"), tmp_path_factory.mktemp("killed-cache")
-    arguments = ("search", *cheap, "--budget", "75s", "--study", "killed", "--json")
+    arguments = ("search", *cheap, "--budget", "60s", "--study", "killed", "--json")
     study, before = Study(folder), {}
     moments = {
         "teacher": lambda: any((cache / "teachers").glob("training/*.pt")) or spent("teacher") > 1.5,
@@ -121,16 +121,16 @@ def test_what_was_killed_had_finished_something_worth_keeping(killed):
 def test_time_spent_before_the_kills_counts(killed):
     _, _, ended = killed
     seconds = ended.document["seconds"]
-    assert seconds["budget"] == 75
+    assert seconds["budget"] == 60
     assert seconds["total"] > ended.seconds + 5, "the last run was only a part"
-    assert seconds["total"] <= 75 + 15
+    assert seconds["total"] <= 60 + 15
 
 
 @pytest.fixture(scope="module")
 def interrupted(command, cheap, digits_teacher, tmp_path_factory):
     """A study in the middle of its search: what a second driver was told, and how two signals ended it."""
     folder = tmp_path_factory.mktemp("interrupted")
-    arguments = ("search", *cheap, "--budget", "10m", "--study", "cut", "--json")
+    arguments = ("search", *cheap, "--set", "search_epochs=3", "--budget", "10m", "--study", "cut", "--json")
     study, ends = Study(folder), {}
     first = command.start(*arguments, cwd=folder)
     wait_for(study.complete, first)
