@@ -50,16 +50,17 @@ def export(
         storage, study = storage or study.storage, study.study
     database = Database(storage or DEFAULT_STORAGE, create=False)
     name = the_study(database, study)
+    files = Files(database.files / name)
     summary = summarize(database, name)
     number = _number(pick, summary, name)
     found = next((entry for entry in summary["picks"] if entry["trial"] == number), None)
     if found is not None:
-        folder = Path(found["path"])
+        folder = files.pick(number)
         recipe, weights = load_recipe(folder / "recipe.yaml"), folder / "student.safetensors"
         facts = facts_of(found, name, summary["teacher"].get("accuracy"))
     else:
         recipe = _as_searched(next(each for each in summary["complete"] if each["trial"] == number))
-        weights = Files(database.files / name).weights(number)
+        weights = files.weights(number)
         facts = Facts(
             origin="search checkpoint",
             study=name,
