@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.controller import FINISHING_SECONDS, PLAIN_KD, SEEDS, no_distillation, paired_difference, plain_kd
-from automl_kd.errors import UserError
+from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Failed, Job, Stopped, Trained, TrainJob, WorkerPool
 from automl_kd.recipes import Recipe, digest
 from automl_kd.storage import Database
@@ -215,37 +215,63 @@ class PickPhase:
             case _:
                 raise AssertionError(f"a training answered {answer}")
 
-    def test(self) -> Mapping[str, float]:
+    def test(self, beat: Callable[[], None] = lambda: None) -> Mapping[str, float]:
         """Read the test split, once for every run that is reported and for the teacher.
+
+        It goes on when the budget is used up: time for it was kept aside, and picks without it are worth nothing.
+        A run whose test cannot be read is left out and counted among the failures.
+
+        Args:
+            beat: Called again and again meanwhile.
 
         Returns:
             The teacher's accuracy under ``teacher``, where it could be computed.
+
+        Raises:
+            Interrupted: If the user asked to stop.
+            UserError: If a job met what every other would meet, after all answers that arrived are stored.
         """
-        jobs: list[tuple[Run | str, Job]] = []
-        known = self._done.get(TEACHER)
-        if known is None:
-            jobs.append((TEACHER, EvaluateJob(None, None)))
+        reported: dict[str, list[Run]] = {}
         for pick in self._picks:
-            for arm in _ARMS:
-                for run in pick.compared(arm):
-                    jobs.append((run, EvaluateJob(run.recipe.document(), self.weights(run))))
-        accuracies = {} if known is None else {TEACHER: float(known["accuracy"])}
+            for run in (run for arm in _ARMS for run in pick.compared(arm)):
+                reported.setdefault(run.key(self._hash), []).append(run)
+        known = self._done.get(TEACHER)
+        jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if known is None else []
+        for key, runs in reported.items():
+            jobs.append((key, EvaluateJob(runs[0].recipe.document(), self.weights(runs[0]))))
         while jobs or self._pool.running:
+            if self._stop:
+                raise Interrupted(
+                    f"stopped; nothing finished is lost, the same command goes on with study {self._study}"
+                )
+            beat()
             while jobs and self._pool.idle:
                 self._pool.submit(*jobs.pop(0))
+            fatal: str | None = None
             for key, answer in self._pool.wait(_WAIT_SECONDS):
-                if not isinstance(answer, Evaluated):
-                    continue
-                if isinstance(key, Run):
-                    self._pick(key).correct[key] = answer.correct
-                else:
-                    accuracies[TEACHER] = float(answer.correct.mean())
-                    self._database.finish_job(self._study, TEACHER, {"accuracy": accuracies[TEACHER]})
-        return accuracies
+                match answer:
+                    case Evaluated(correct):
+                        self._store_test(key, reported.get(key, []), correct)
+                    case Failed(reason, is_fatal, _):
+                        self.failures.append(reason)
+                        fatal = fatal or (reason if is_fatal else None)
+            if fatal is not None:
+                raise UserError(fatal)
+        known = self._done.get(TEACHER)
+        return {} if known is None else {TEACHER: float(known["accuracy"])}
+
+    def _store_test(self, key: str, runs: list[Run], correct: NDArray[np.bool_]) -> None:
+        if key == TEACHER:
+            self._done[TEACHER] = {"accuracy": float(correct.mean())}
+            self._database.finish_job(self._study, TEACHER, self._done[TEACHER])
+        for run in runs:
+            self._pick(run).correct[run] = correct
 
     def delivered(self, pick: Pick) -> Run:
-        """The run of a pick whose student is delivered: of its seeds the best on search-validation."""
-        return max(pick.compared("pick"), key=lambda run: float(pick.results[run]["accuracy"]))
+        """The run of a pick whose student is delivered: of its tested seeds the best on search-validation."""
+        runs = pick.compared("pick")
+        tested = [run for run in runs if run in pick.correct]
+        return max(tested or runs, key=lambda run: float(pick.results[run]["accuracy"]))
 
     def weights(self, run: Run) -> Path:
         """The student that a finished run made."""
