@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 def distill(
     recipe: Annotated[str, typer.Argument(help="The recipe's file.")],
     out: Annotated[str, typer.Option(help="Folder to write.")] = "student",
+    task: Annotated[str | None, typer.Option(help="The task's file, if not where the recipe says.")] = None,
     data: Annotated[str | None, typer.Option(help="Where the task's data are, if not where the task says.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Where the teacher is, if not where recipe or task say.")] = None,
     hw: Annotated[str | None, typer.Option(help="Device to deliver for; by default the recipe's.")] = None,
@@ -31,5 +32,7 @@ def distill(
         from automl_kd.workflows import distill as make
 
         with watching(json) as observer:
-            document = make(recipe, out=out, data=data, teacher=teacher, hw=hw, device=device, observer=observer)
+            document = make(
+                recipe, out=out, task=task, data=data, teacher=teacher, hw=hw, device=device, observer=observer
+            )
     answer(document, delivery_text(document), json)

@@ -1,6 +1,14 @@
 """The decisions of a search, pure: plain data in, plain data out, no clock, no disk, no torch."""
 
-from automl_kd.controller._budget import FINISHING_SECONDS, MOST_PICKS, SEEDS, Split, seconds_for_picks, split
+from automl_kd.controller._budget import (
+    FINISHING_SECONDS,
+    MOST_PICKS,
+    REPORT_SECONDS,
+    SEEDS,
+    Split,
+    seconds_for_picks,
+    split,
+)
 from automl_kd.controller._pareto import (
     Point,
     crowding_distances,
@@ -19,6 +27,7 @@ __all__ = [
     "FINISHING_SECONDS",
     "MOST_PICKS",
     "PLAIN_KD",
+    "REPORT_SECONDS",
     "SEEDS",
     "Point",
     "Split",

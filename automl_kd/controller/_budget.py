@@ -10,6 +10,8 @@ MOST_PICKS = 5
 """Points of the front that are distilled in full at most."""
 SEEDS = 2
 """Seeds of a pick and of each of its arms before the next pick is begun."""
+REPORT_SECONDS = 6.0
+"""What the report of a study takes at its end."""
 FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""
 

@@ -20,6 +20,8 @@ from automl_kd.students import StudentModule
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
+_SAVE_SECONDS = 20.0
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -69,7 +71,8 @@ def distill(
         teacher: Needed if the recipe listens to one; else it may be None.
         total_epochs: Length of the schedule, by default ``train.epochs``.
         until: The epoch to train to now, by default ``total_epochs``: a run stopped early is a prefix of the full one.
-        checkpoint: The file to resume from, if it exists, and to write the state to at the end.
+        checkpoint: The file to resume from, if it exists, and to write the state to: at the end, when stopped, and
+            after an epoch now and then, so that a kill costs little.
         device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
         cache: Where outputs of the teacher are kept if the recipe's targets are cached; by default in the user's cache.
         on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
@@ -91,6 +94,7 @@ def distill(
     with reproducible(recipe.seed, place), Run(recipe, task, listened, wiring, total_epochs, place, cache) as run:
         if checkpoint is not None and checkpoint.exists():
             run.restore(load(checkpoint, run.identity, place))
+        saved = time.monotonic()
         while run.epoch < until:
             started = time.perf_counter()
             whole = run.train_epoch(should_stop)
@@ -99,6 +103,9 @@ def distill(
                 if checkpoint is not None:
                     save(run.state(), checkpoint)
                 raise Interrupted(f"training stopped at step {run.step} of epoch {run.epoch + 1}")
+            if checkpoint is not None and run.epoch < until and time.monotonic() - saved > _SAVE_SECONDS:
+                save(run.state(), checkpoint)
+                saved = time.monotonic()
             if on_epoch is not None and run.epoch < until:
                 on_epoch(run.epoch, None)
         if checkpoint is not None:

@@ -44,7 +44,7 @@ class TrainJob:
         until: The epoch to train to now.
         checkpoint: Where the whole state is kept between jobs.
         weights: Where the student's weights go once the schedule is at its end.
-        seconds: Time after which the job stops by itself, state saved.
+        deadline: ``time.monotonic()`` of this machine at which the job stops by itself, state saved.
         trained: Seconds of training that the checkpoint already holds.
     """
 
@@ -53,7 +53,7 @@ class TrainJob:
     until: int
     checkpoint: Path
     weights: Path
-    seconds: float
+    deadline: float
     trained: float = 0.0
 
 

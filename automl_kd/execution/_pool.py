@@ -79,6 +79,16 @@ class WorkerPool(Generic[Key]):
             answers.append((key, answer))
         return answers
 
+    def abandon(self) -> list[Key]:
+        """Kill the workers that are still busy, replace them, and return their jobs."""
+        lost: list[Key] = []
+        for index, worker in enumerate(self._workers):
+            if worker.key is not None:
+                lost.append(worker.key)
+                worker.kill()
+                self._workers[index] = _Worker(self._setup, self._log)
+        return lost
+
     def stop(self) -> list[tuple[Key, Answer]]:
         """Let running jobs save their state and end; kill what does not. Returns the last answers."""
         for worker in self._workers:

@@ -39,13 +39,15 @@ class Workshop:
     def do(self, job: Job) -> Answer:
         """Do a job; whatever goes wrong becomes an answer."""
         try:
+            self._open(job)
+        except (UserError, OSError) as error:
+            return Failed(str(error), fatal=True)  # no other job could be done either
+        try:
             return self._train(job) if isinstance(job, TrainJob) else self._evaluate(job)
         except Interrupted:
             return Stopped()
-        except Diverged as error:
+        except (Diverged, UserError) as error:
             return Failed(str(error))
-        except UserError as error:
-            return Failed(str(error), fatal=True)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             return Failed(f"no room on disk for {_file(job)}" if full else f"{error}", fatal=full)
@@ -53,6 +55,12 @@ class Workshop:
             return Failed("out of memory")
         except Exception as error:  # a trial's fault is not the search's: it is stored and the search goes on
             return Failed(f"{type(error).__name__}: {error}".splitlines()[0])
+
+    def _open(self, job: Job) -> None:
+        """Data and, where the job needs it, the teacher; opened once."""
+        _ = self._task
+        if job.recipe is None or Recipe.model_validate(job.recipe).distill.listens():
+            _ = self._teacher
 
     @cached_property
     def _task(self) -> Task:
@@ -77,7 +85,6 @@ class Workshop:
         teacher = self._teacher if recipe.distill.listens() else None
         torch.set_num_threads(recipe.threads)
         job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        began = time.monotonic()
         outcome = distill(
             recipe,
             task,
@@ -86,11 +93,11 @@ class Workshop:
             until=job.until,
             checkpoint=job.checkpoint,
             device=self._setup.device,
-            should_stop=lambda: self._stop() or time.monotonic() - began > job.seconds,
+            should_stop=lambda: self._stop() or time.monotonic() > job.deadline,
         )
         if outcome.finished:
+            # The checkpoint stays until whoever asked has stored the answer: a kill in between costs an evaluation.
             save_weights(outcome.student, job.weights)
-            job.checkpoint.unlink(missing_ok=True)
         before, self._last_job_ended = self._last_job_ended, time.monotonic()
         training = outcome.seconds - job.trained
         between = None if before is None else max(0.0, self._last_job_ended - before - training)

@@ -35,11 +35,16 @@ def calibration(file: ProfileFile, progress: Progress | None = None) -> Fit:
     It is stored in ``cache_dir()/hardware`` by processor, onnxruntime version and threads; delete it to measure anew.
 
     Raises:
-        UserError: If the machine is too busy for a measurement to repeat within 25 %.
+        UserError: If the stored file is damaged, or the machine is too busy for a measurement to repeat within 25 %.
     """
     path = _path(file)
     if path.is_file():
-        return Fit.model_validate_json(path.read_text(encoding="utf-8"))
+        try:
+            stored = Fit.model_validate_json(path.read_text(encoding="utf-8"))
+            _ = stored.coefficients
+            return stored
+        except (ValueError, KeyError):  # no JSON, no fit, or a fit without all of its coefficients
+            raise UserError(f"{path}: not a whole calibration; delete it to measure this machine anew") from None
     result = _calibrate(file, progress or (lambda share, what: None))
     write_text(path, result.model_dump_json(indent=1))
     return result

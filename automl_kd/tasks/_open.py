@@ -64,9 +64,14 @@ def open_task(name: str, data: str | None = None) -> Task:
         metric=document.metric,
         sha256=sha256,
         teacher=None if document.teacher is None else relative_to(folder, document.teacher),
-        reference=TaskReference(name=name, data=data, sha256=sha256),
+        reference=TaskReference(name=_anywhere(name), data=None if data is None else _anywhere(data), sha256=sha256),
         **parts,
     )
+
+
+def _anywhere(name: str) -> str:
+    """A path that is found from every folder; a built-in name as it is."""
+    return name if name in BUILT_IN else str(Path(name).expanduser().absolute())
 
 
 def _document(name: str) -> tuple[TaskDocument, Path]:

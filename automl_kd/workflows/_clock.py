@@ -21,13 +21,14 @@ class Clock:
     Args:
         seconds: Used before, by phase.
         budget: In all.
+        began: ``time.monotonic()`` at which this run began.
     """
 
-    def __init__(self, seconds: Mapping[str, float], budget: float) -> None:
+    def __init__(self, seconds: Mapping[str, float], budget: float, began: float) -> None:
         self.budget = budget
         self._before = dict(seconds)
         self._phase = "prepare"
-        self._since = time.monotonic()
+        self._since = began
         self._last_beat = 0.0
 
     def enter(self, phase: str) -> None:

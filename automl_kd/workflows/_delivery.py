@@ -13,15 +13,21 @@ from automl_kd.tasks import Task, open_task
 DEFAULT_HW = "local"
 
 
-def open_recipe_task(recipe: Recipe, source: str, data: str | None = None) -> Task:
+def open_recipe_task(recipe: Recipe, source: str, name: str | None = None, data: str | None = None) -> Task:
     """The task that a recipe names, with the very data that it was made for.
+
+    Args:
+        recipe: The recipe.
+        source: Where it came from, for errors.
+        name: The task's file, if not where the recipe says.
+        data: The data, if not where task or recipe say.
 
     Raises:
         UserError: If the recipe names no task, or the data are others.
     """
     if recipe.task is None:
         raise UserError(f"{source}: task: is missing; a recipe names what is learned, for example task: digits")
-    task = open_task(recipe.task.name, data or recipe.task.data)
+    task = open_task(name or recipe.task.name, data or recipe.task.data)
     if recipe.task.sha256 not in (None, task.sha256):
         raise UserError(
             f"{source}: task.sha256: the recipe was made for data {str(recipe.task.sha256)[:12]}, but task"

@@ -20,16 +20,18 @@ from automl_kd.teachers import Teacher
 from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._delivery import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.workflows._observer import Observer, Snapshot
-from automl_kd.workflows._teaching import find_teacher
+from automl_kd.workflows._teaching import Lesson, find_teacher
 
-_CHECKPOINTS = 10
-"""How often a run saves its state; what ``kill -9`` can cost is the part since the last one."""
+_STAGES = 10
+"""Evaluations along the way, for the history in the report."""
+_STOPPED = "stopped; what was done is kept, the same command goes on"
 
 
 def distill(
     recipe: str | Path | Recipe,
     *,
     out: str | Path = "student",
+    task: str | None = None,
     data: str | None = None,
     teacher: str | None = None,
     hw: str | None = None,
@@ -43,6 +45,7 @@ def distill(
     Args:
         recipe: A recipe, or the path of its file.
         out: Folder for the delivery.
+        task: The task's file, if not where the recipe says.
         data: Where the task's data are, if not where the task says.
         teacher: Where the teacher is, if not where recipe or task say.
         hw: The device to deliver for; by default the recipe's, else this machine.
@@ -61,14 +64,14 @@ def distill(
     watcher = observer or Observer()
     stop = StopRequest()
     with stop.listening():
-        task = open_recipe_task(described, source, data)
+        learned = open_recipe_task(described, source, task, data)
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
-        taught = _teacher(described, task, source, teacher, watcher, stop, device)
-        outcomes = _train(described, task, taught, watcher, stop, device)
+        taught = _teacher(described, learned, source, teacher, watcher, stop, device)
+        outcomes = _train(described, learned, taught, watcher, stop, device)
         history = [{"epoch": float(each.epoch), "accuracy": each.accuracy, **each.losses} for each in outcomes]
         outcome = outcomes[-1]
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
-        delivered = deliver(Path(out), outcome.student, described, task, profile, facts)
+        delivered = deliver(Path(out), outcome.student, described, learned, profile, facts)
     _checkpoint(described).unlink(missing_ok=True)
     return delivery_document(delivered)
 
@@ -80,14 +83,16 @@ def _teacher(
         return None
     began = time.monotonic()
 
-    def on_epoch(epoch: int, epochs: int, seconds: float) -> None:
-        spent = time.monotonic() - began
-        watcher.update(
-            Snapshot("teacher", f"training the teacher, epoch {epoch} of {epochs}", spent, 0.0, done=epoch / epochs)
-        )
+    def watch(lesson: Lesson) -> bool:
+        doing = f"training the teacher, epoch {lesson.epoch} of {lesson.epochs}"
+        watcher.update(Snapshot("teacher", doing, time.monotonic() - began, 0.0, done=lesson.done))
+        return bool(stop)
 
     named = recipe.teacher.file if recipe.teacher else None
-    taught = find_teacher(task, given or named, on_epoch=on_epoch, should_stop=lambda: bool(stop), device=device)
+    try:
+        taught = find_teacher(task, given or named, watch=watch, device=device)
+    except Interrupted:
+        raise Interrupted(_STOPPED) from None
     found = taught.teacher.sha256
     if recipe.teacher is not None and recipe.teacher.sha256 != found:
         raise UserError(
@@ -102,7 +107,7 @@ def _train(
 ) -> list[Outcome]:
     """The student at every saved state, the finished one last."""
     epochs = recipe.train.epochs
-    stages = sorted({max(1, epochs * part // _CHECKPOINTS) for part in range(1, _CHECKPOINTS + 1)})
+    stages = sorted({max(1, epochs * part // _STAGES) for part in range(1, _STAGES + 1)})
     checkpoint = _checkpoint(recipe)
     began = time.monotonic()
     threads = torch.get_num_threads()
@@ -130,7 +135,7 @@ def _train(
     except Diverged as error:
         raise UserError(f"the training diverged: {error}") from None
     except Interrupted:
-        raise Interrupted("stopped; the state is kept, the same command goes on") from None
+        raise Interrupted(_STOPPED) from None
     finally:
         torch.set_num_threads(threads)
 

@@ -110,10 +110,15 @@ class Ledger:
         self.study.tell(trial.number, state=TrialState.PRUNED)
         self.screened += 1
 
+    def repeat(self, trial: optuna.Trial, reason: str) -> None:
+        """A proposal that is no new recipe; FAIL, because samplers take PRUNED for a sign of a bad region."""
+        self._set(trial.number, "akd:repeated", reason)
+        self.study.tell(trial.number, state=TrialState.FAIL)
+
     def arrive(self, candidate: Candidate, rung: int, accuracy: float, seconds: float, between: float | None) -> None:
         """A candidate reached a rung; at the top one it is COMPLETE."""
+        self._set(candidate.number, "akd:seconds", seconds)  # first: an accuracy without its cost would seem free
         self._set(candidate.number, f"akd:accuracy@{self.rungs[rung]}", accuracy)
-        self._set(candidate.number, "akd:seconds", seconds)
         if between is not None:
             self._set(candidate.number, "akd:between", between)
         self._set(candidate.number, "akd:rung", rung)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,6 +203,7 @@ class PickPhase:
                 result = {"accuracy": accuracy, "epochs": epoch, "seconds": seconds, "arm": run.arm, "trial": run.pick}
                 self._database.finish_job(self._study, key, result)
                 self._done[key] = pick.results[run] = result
+                self._files.job_checkpoint(key).unlink(missing_ok=True)  # only now that its result is stored
             case Stopped():
                 pass
             case Failed(_, _, worker_died) if worker_died and key not in self._died:
@@ -326,7 +328,7 @@ class PickPhase:
             until=epochs,
             checkpoint=self._files.job_checkpoint(key),
             weights=self.weights(run),
-            seconds=max(0.0, self._left(run.pick)),
+            deadline=time.monotonic() + max(0.0, self._left(run.pick)),
         )
 
     def _pick(self, run: Run) -> Pick:

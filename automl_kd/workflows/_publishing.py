@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.artifacts import upload_artifact
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 
 from automl_kd.delivery import deliver, front_figure, study_report
 from automl_kd.files import write_text
@@ -54,12 +56,16 @@ class Publisher:
             storage=storage, study_name=picks_study(study), directions=DIRECTIONS, load_if_exists=True
         )
         name_metrics(self._picks, (f"test_{METRICS[0]}", METRICS[1]))
+        for trial in self._picks.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._picks.tell(trial.number, state=TrialState.FAIL)  # a study has one driver: that one was killed
 
     def pick(self, found: dict[str, Any], recipe: Recipe, weights: Path, folder: Path) -> dict[str, Any]:
         """Deliver one pick and store it as a trial of the picks' study.
 
+        One that this round stored already stays as it is; only a folder that is gone is made again.
+
         Args:
-            found: What its runs showed, from ``measured``.
+            found: What its runs showed, from ``measured``, and its ``round``.
             recipe: Of the run that is delivered.
             weights: Of that run.
             folder: Where its files go.
@@ -67,6 +73,9 @@ class Publisher:
         Returns:
             The pick as it stands in the search's JSON.
         """
+        stored = self._stored(found)
+        if stored is not None and (folder / "manifest.json").exists():
+            return stored
         student = build(recipe.student, input_shape=self._task.input_shape, classes=self._task.classes)
         delivered = deliver(
             folder,
@@ -84,6 +93,8 @@ class Publisher:
             "onnx_max_difference": delivered.onnx_max_difference,
             "path": str(folder),
         }
+        if stored is not None:
+            return stored
         self._store(entry, recipe, folder)
         return entry
 
@@ -99,15 +110,23 @@ class Publisher:
         save_note(self._search, _study_note(summary))
         return path
 
+    def _stored(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What an earlier publisher of the same round stored of this pick."""
+        for trial in self._picks.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            entry: dict[str, Any] = trial.user_attrs.get("akd:pick", {})
+            if (entry.get("trial"), entry.get("round")) == (found["trial"], found["round"]):
+                return dict(entry)
+        return None
+
     def _store(self, entry: dict[str, Any], recipe: Recipe, folder: Path) -> None:
         from optuna_dashboard import save_note
 
         trial = self._picks.ask()
-        trial.set_user_attr("akd:pick", entry)
-        trial.set_user_attr("akd:recipe", recipe.document())
         for name in ("recipe.yaml", "student.onnx", "model_card.md", "manifest.json"):
             upload_artifact(artifact_store=self._artifacts, file_path=str(folder / name), study_or_trial=trial)
         save_note(trial, (folder / "model_card.md").read_text(encoding="utf-8"))
+        trial.set_user_attr("akd:recipe", recipe.document())
+        trial.set_user_attr("akd:pick", entry)  # last: a trial that has it is whole
         self._picks.tell(trial, [entry["test_accuracy"], entry["latency_ms"]])
 
     def _replace_artifact(self, study: optuna.Study, path: Path, mimetype: str) -> None:

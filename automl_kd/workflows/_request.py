@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,9 @@ from automl_kd.errors import UserError
 from automl_kd.storage import DEFAULT_STORAGE
 from automl_kd.workflows._supply import Limits
 from automl_kd.workflows._units import parse_bytes, parse_count, parse_duration, parse_latency
+
+_SEEDS = 2**62
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,13 @@ class SearchRequest:
         _ = self.seconds, self.extension, self.limits, self.disk
         if self.workers is not None and self.workers < 1:
             raise UserError(f"workers {self.workers}: must be at least 1")
-        if self.seed < 0:
-            raise UserError(f"seed {self.seed}: must not be negative")
+        if not 0 <= self.seed < _SEEDS:
+            raise UserError(f"seed {self.seed}: must be from 0 to {_SEEDS - 1}")
+        if not _NAME.fullmatch(self.name) or self.name == "artifacts" or self.name.endswith("-picks"):
+            raise UserError(
+                f"study name {self.name!r}: write letters, digits, '.', '_' and '-', beginning with a letter or digit;"
+                " 'artifacts' and names ending in '-picks' are taken"
+            )
         if self.device != "auto" and self.device.split(":")[0] not in ("cpu", "cuda"):
             raise UserError(f"device {self.device!r}: write auto, cpu or cuda")
 
@@ -81,5 +90,6 @@ class SearchRequest:
 
 
 def _plain(name: str) -> str:
-    """A name as it is, a path as the name of its file."""
-    return Path(name).stem if os.sep in name or name.endswith((".yaml", ".yml")) else name
+    """A name as it is, a path as the name of its file, without what a study's name cannot hold."""
+    stem = Path(name).stem if os.sep in name or name.endswith((".yaml", ".yml")) else name
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", stem)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
 
-from automl_kd.controller import MOST_PICKS, Point, choose_picks, knee, pareto_front, rung_epochs
+from automl_kd.controller import MOST_PICKS, REPORT_SECONDS, Point, choose_picks, knee, pareto_front, rung_epochs
+from automl_kd.distillation import CONTRACTS
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Setup, WorkerPool
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import Space, digest, load_space
 from automl_kd.samplers import multivariate_tpe
-from automl_kd.storage import DEFAULT_STORAGE, Database, Lease, StudyRecord
+from automl_kd.storage import DEFAULT_STORAGE, Database, Lease
 from automl_kd.tasks import Task, open_task
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
@@ -22,15 +25,18 @@ from automl_kd.workflows._ledger import Ledger
 from automl_kd.workflows._observer import Observer, Snapshot
 from automl_kd.workflows._pick_phase import TEACHER, Pick, PickPhase, measured
 from automl_kd.workflows._publishing import Publisher
+from automl_kd.workflows._record import open_record, refuse_another
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._search_phase import SearchPhase
 from automl_kd.workflows._summary import result_document, summarize
 from automl_kd.workflows._supply import Pricing, Supply, survey
-from automl_kd.workflows._teaching import Taught, find_teacher
+from automl_kd.workflows._teaching import Lesson, Taught, find_teacher
 from automl_kd.workflows._units import show_duration
 
 _WORKER_START_SECONDS = 5.0
-_REPORT_SECONDS = 5.0
+_WAIT_SECONDS = 0.2
+_OVERDUE_SECONDS = 8.0
+_LOSS_SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ def search(
 
 def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
     """As :func:`search`, from a request."""
+    began = time.monotonic()
     stop = StopRequest()
     with stop.listening():
         database = Database(request.storage)
@@ -144,7 +151,7 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
             profile=load_profile(request.hw, progress=lambda done, text: observer.note(text)),
         )
         with database.lease(request.name) as lease, database.explained():
-            _Search(parts, lease).run()
+            _Search(parts, lease, began).run()
     return SearchResult(request.name, database.url, result_document(summarize(database, request.name)))
 
 
@@ -162,19 +169,19 @@ class _Parts:
 class _Search:
     """One run of a study, from where the last one ended."""
 
-    def __init__(self, parts: _Parts, lease: Lease) -> None:
+    def __init__(self, parts: _Parts, lease: Lease, began: float) -> None:
         self.parts = parts
         self.request = parts.request
         self.lease = lease
         self.name = parts.request.name
         self.files = Files(parts.database.files / self.name)
-        self.record = self._record()
-        self.clock = Clock(self.record.seconds, self.record.budget)
+        self.record, self.extension = open_record(parts.database, parts.request, parts.task, parts.space, parts.profile)
+        self.clock = Clock(self.record.seconds, self.record.budget, began)
         self.rungs = rung_epochs(parts.space.search_epochs, len(parts.task.train))
         self.workers = parts.request.worker_count()
 
     def run(self) -> None:
-        if self.record.state == "done":
+        if self.record.state == "done" and not self.extension:
             used = f"{show_duration(self.clock.spent)} of {show_duration(self.record.budget)}"
             self.parts.observer.note(f"study {self.name} is finished, {used} used; --extend 2h adds to it")
             return
@@ -202,52 +209,66 @@ class _Search:
             if self.record.settings.get("searched") != self.record.budget:
                 self._search(ledger, pricing, taught, pool)
             self._pick(ledger, taught, pool, storage)
-        self._keep(state="done")
+        seconds = self.clock.seconds()
+        self._keep(state="done", settings={"rounds": {phase: seconds.get(phase, 0.0) for phase in ("search", "picks")}})
 
     # -- teacher ------------------------------------------------------------------------------------------------------
 
     def _teach(self) -> Taught:
         self.clock.enter("teacher")
         self._tell("teacher", "looking for the teacher")
-        trial = f"one trial of {self.parts.space.search_epochs} epochs"
-        short = f"budget {show_duration(self.record.budget)} is too short"
-        lacking: list[str] = []
+        short: list[str] = []
 
-        def on_epoch(epoch: int, epochs: int, seconds: float) -> None:
-            needed = seconds / epoch * (epochs - epoch)
-            # A student's epoch costs at most about a teacher's: it hears one.
-            first_trial = seconds / epoch * self.parts.space.search_epochs + _WORKER_START_SECONDS
-            if epoch < epochs and needed + first_trial > self.clock.left:
-                wanted = self.clock.spent + needed + first_trial
-                lacking.append(
-                    f"{short}: the teacher needs {show_duration(needed)} more and {trial} up to"
-                    f" {show_duration(first_trial)}; give at least {show_duration(wanted)}"
-                    " (what the teacher learned so far is kept)"
-                )
-            self._tell("teacher", f"training the teacher, epoch {epoch} of {epochs}", done=epoch / epochs)
-
-        def should_stop() -> bool:
-            self.clock.beat(self.parts.database, self.name, self.lease)
-            return bool(self.parts.stop) or bool(lacking) or self.clock.left <= 0
+        def watch(lesson: Lesson) -> bool:
+            doing = f"training the teacher, epoch {lesson.epoch} of {lesson.epochs}"
+            self._tell("teacher", doing, done=lesson.done)
+            short[:] = filter(None, [self._too_short_for(lesson)])
+            return bool(short) or bool(self.parts.stop)
 
         try:
-            taught = find_teacher(
-                self.parts.task,
-                self.request.teacher,
-                on_epoch=on_epoch,
-                should_stop=should_stop,
-                device=self.request.device,
-            )
+            taught = find_teacher(self.parts.task, self.request.teacher, watch=watch, device=self.request.device)
         except Interrupted:
-            if self.parts.stop:
-                raise
-            raise UserError(
-                lacking[0] if lacking else f"{short} to train the teacher; what it learned so far is kept: give more"
-            ) from None
+            raise UserError(short[0]) if short else self._interrupted() from None
         self._recognise({"teacher": taught.teacher.sha256})
+        self._check_losses(taught)
         facts = {"accuracy": None, "sha256": taught.teacher.sha256}
         self._keep(settings={"teacher_facts": facts | self.record.settings.get("teacher_facts", {})})
+        if self.extension:
+            self.clock.budget = self.record.budget + self.extension
+            self.record = replace(self.record, budget=self.clock.budget)
+            self.extension = 0.0
+            self._keep(state="open")
         return taught
+
+    def _too_short_for(self, lesson: Lesson) -> str | None:
+        """Why the budget does not even hold the teacher and one trial, with what would, or None."""
+        if lesson.seconds_left is None or lesson.seconds_per_epoch is None:
+            return None
+        # A student's epoch costs at most about a teacher's: it hears one.
+        trial = lesson.seconds_per_epoch * self.rungs[-1] + _WORKER_START_SECONDS
+        if lesson.seconds_left + trial <= self.clock.left + self.extension:
+            return None
+        return (
+            f"budget {show_duration(self.record.budget)} is too short: the teacher needs"
+            f" {show_duration(lesson.seconds_left)} more and one trial of {self.rungs[-1]} epochs up to"
+            f" {show_duration(trial)}; give at least {show_duration(self.clock.spent + lesson.seconds_left + trial)}"
+            " (what the teacher learned so far is kept)"
+        )
+
+    def _check_losses(self, taught: Taught) -> None:
+        """Refuse a space that this teacher cannot serve before a trial is spent on finding out."""
+        if taught.teacher.stage_names():
+            return
+        rng = random.Random(self.request.seed)
+        samples = [self.parts.space.sample(rng) for _ in range(_LOSS_SAMPLES)]
+        used = {name for recipe in samples for name, _ in recipe.distill.losses.active()}
+        unserved = sorted(name for name in used if CONTRACTS[name].inputs in ("maps", "embeddings"))
+        if unserved:
+            pins = " ".join(f"--set distill.losses.{name}=null" for name in unserved)
+            raise UserError(
+                f"the teacher gives logits only, but space {self.request.space} also uses {', '.join(unserved)};"
+                f" leave them out: {pins}"
+            )
 
     # -- search -------------------------------------------------------------------------------------------------------
 
@@ -267,38 +288,46 @@ class _Search:
         }
         supply = Supply(ledger, self.parts.space, pricing, self.request.limits, fixed)
         phase = SearchPhase(
-            ledger, supply, pool, self.files, self.clock, self.parts.stop, self.workers, self.request.disk
+            ledger,
+            supply,
+            pool,
+            self.files,
+            self.clock,
+            self.parts.stop,
+            self.workers,
+            self.request.disk,
+            self.record.settings.get("rounds", {}),
         )
         try:
             while not phase.over and not phase.idle:
                 phase.step()
                 self._tell_search(phase, ledger)
             while pool.running and not self.parts.stop and phase.full is None:
-                for number, answer in pool.wait(0.2):  # their own time limit ends them within a step
-                    phase.take(number, answer)
+                phase.take(pool.wait(_WAIT_SECONDS))  # their own deadline ends them within a step
                 self._tell_search(phase, ledger)
+                if phase.left < -_OVERDUE_SECONDS:
+                    phase.abandon()
         finally:
             if pool.running:
-                for number, answer in pool.stop():
-                    phase.take(number, answer)
+                phase.take(pool.stop())
         if self.parts.stop:
-            raise Interrupted(f"stopped; nothing finished is lost, the same command goes on with study {self.name}")
+            raise self._interrupted()
         if phase.full is not None:
             raise UserError(f"{phase.full}; make room and run the same command to go on")
         if not ledger.complete():
-            raise UserError(self._too_short(ledger))
+            raise UserError(self._too_short(ledger, supply))
         phase.close("the search ended")
         self._keep(settings={"searched": self.record.budget})
 
-    def _too_short(self, ledger: Ledger) -> str:
+    def _too_short(self, ledger: Ledger, supply: Supply) -> str:
+        if supply.exhausted and not ledger.candidates:
+            return "the search space holds no candidate within the limits that could be tried"
         known = ledger.seconds_per_epoch()
-        trial = (
-            f"one takes about {show_duration(min(known) * self.rungs[-1])}" if known else "none reached a first rung"
-        )
+        trial = min(known) * self.rungs[-1] if known else 2 * self.clock.seconds()["search"]
+        cost = "takes about" if known else "takes more than"
         return (
-            f"budget {show_duration(self.record.budget)} is too short: no trial reached {self.rungs[-1]} epochs"
-            f" ({trial}, after {show_duration(self.clock.seconds().get('teacher', 0.0))} for the teacher);"
-            " the same command with --extend goes on"
+            f"budget {show_duration(self.record.budget)} is too short: no trial reached {self.rungs[-1]} epochs, one"
+            f" {cost} {show_duration(trial)}; add at least {show_duration(2 * trial)} with --extend"
         )
 
     # -- picks --------------------------------------------------------------------------------------------------------
@@ -315,7 +344,7 @@ class _Search:
             self.files,
             self.clock,
             self.parts.stop,
-            _REPORT_SECONDS,
+            REPORT_SECONDS,
             len(self.parts.task.test) / len(self.parts.task.train),
         )
         try:
@@ -327,21 +356,25 @@ class _Search:
                 for run, answer in pool.stop():
                     phase.take(run, answer)
         if self.parts.stop:
-            raise Interrupted(f"stopped; nothing finished is lost, the same command goes on with study {self.name}")
+            raise self._interrupted()
         self._tell("picks", "reading the test split", ledger)
-        teacher_accuracy = phase.test().get(TEACHER)
+        teacher_accuracy = phase.test(self._beat).get(TEACHER)
+        if self.parts.stop:
+            raise self._interrupted()
         self._keep(settings={"teacher_facts": self.record.settings["teacher_facts"] | {"accuracy": teacher_accuracy}})
         publisher = Publisher(
             self.parts.database, storage, self.name, self.parts.task, self.parts.profile, teacher_accuracy
         )
-        for pick in picks:
-            found = measured(pick)
-            if found is None:
-                continue
+        delivered = [(pick, found) for pick in picks if (found := measured(pick)) is not None]
+        if not delivered and phase.failures:
+            raise UserError(f"no pick could be distilled in full: {phase.failures[0]}")
+        if not delivered:
+            self.parts.observer.note("the time left held no full distillation of a pick; --extend gives more")
+        for pick, found in delivered:
             self._tell("picks", f"delivering trial {pick.candidate.number}", ledger)
             run = phase.delivered(pick)
-            found["round"] = self.record.budget
-            publisher.pick(found, run.recipe, phase.weights(run), self.files.pick(pick.candidate.number))
+            entry = found | {"round": self.record.budget}
+            publisher.pick(entry, run.recipe, phase.weights(run), self.files.pick(pick.candidate.number))
         self._tell("picks", "writing the report", ledger)
         self.clock.save(self.parts.database, self.name)
         publisher.report()
@@ -356,48 +389,14 @@ class _Search:
             picks.append(Pick(candidate, _role(point, front), self.request.seed, per_epoch))
         return picks
 
+    def _interrupted(self) -> Interrupted:
+        again = "the same command goes on" + (" (without --extend: the time is added)" if self.request.extend else "")
+        return Interrupted(f"stopped; nothing finished is lost, {again} with study {self.name}")
+
     # -- record -------------------------------------------------------------------------------------------------------
 
-    def _record(self) -> StudyRecord:
-        request, parts = self.request, self.parts
-        identity = {
-            "data": parts.task.sha256,
-            "space": parts.space.digest(),
-            "hardware": parts.profile.digest(),
-            "limits": request.limits.document(),
-            "seed": request.seed,
-        }
-        settings = {
-            "task": request.task,
-            "data": request.data,
-            "teacher": request.teacher,
-            "space": request.space,
-            "pins": list(request.pins),
-            "hw": request.hw,
-            "limits": request.limits.document(),
-            "seed": request.seed,
-            "device": request.device,
-        }
-        found = parts.database.find_study(self.name)
-        if found is None:
-            record = StudyRecord(self.name, identity, settings, request.seconds + request.extension)
-        else:
-            if "teacher" in found.identity:  # before that nothing was trained: a mistake in the command can be mended
-                _refuse_another(found, identity)
-            budget = max(found.budget, request.seconds) + request.extension
-            state = found.state if budget == found.budget else "open"
-            record = replace(
-                found,
-                identity={**found.identity, **identity},
-                budget=budget,
-                state=state,
-                settings={**found.settings, **settings},
-            )
-        parts.database.save_study(record)
-        return record
-
     def _recognise(self, more: Mapping[str, Any]) -> None:
-        _refuse_another(self.record, more)
+        refuse_another(self.record, more)
         self.record = replace(self.record, identity={**self.record.identity, **more})
         self._keep()
 
@@ -415,6 +414,9 @@ class _Search:
     def _tell_search(self, phase: SearchPhase, ledger: Ledger) -> None:
         self._tell("search", f"training {ledger.count('running')} candidates", ledger, split=vars(phase.split))
 
+    def _beat(self) -> None:
+        self.clock.beat(self.parts.database, self.name, self.lease)
+
     def _tell(
         self,
         phase: str,
@@ -423,7 +425,7 @@ class _Search:
         done: float | None = None,
         split: Mapping[str, float] | None = None,
     ) -> None:
-        self.clock.beat(self.parts.database, self.name, self.lease)
+        self._beat()
         self.parts.observer.update(
             Snapshot(
                 phase=phase,
@@ -442,22 +444,3 @@ def _role(point: Point, front: Sequence[Point]) -> str:
     if point == knee(front):
         return "knee"
     return "best" if point == front[-1] else "fastest" if point == front[0] else "between"
-
-
-_WORDS = {
-    "data": "data of the task",
-    "space": "search space (or its pins)",
-    "hardware": "device (or its prices)",
-    "limits": "limits",
-    "seed": "seed",
-    "teacher": "teacher",
-}
-
-
-def _refuse_another(record: StudyRecord, identity: Mapping[str, Any]) -> None:
-    different = [_WORDS[key] for key, value in identity.items() if record.identity.get(key, value) != value]
-    if different:
-        raise UserError(
-            f"study {record.name} was begun with another {' and another '.join(different)}; results would not be"
-            " comparable: name a new study with --study"
-        )

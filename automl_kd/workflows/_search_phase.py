@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import statistics
+import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 
 from automl_kd.controller import (
     MOST_PICKS,
     PLAIN_KD,
+    REPORT_SECONDS,
     Split,
     hopeless,
     pareto_front,
@@ -28,7 +32,6 @@ _MOST_ATTEMPTS = 2
 _DRAIN_SHARE = 0.25
 """Share of the search that is kept for finishing what waits; more where a single trial takes longer."""
 _DRAIN_MARGIN = 1.3
-_REPORT_SECONDS = 10.0
 _WAIT_SECONDS = 0.2
 _ENOUGH_TO_ESTIMATE = 3
 _LEAST_FREE_BYTES = 100_000_000
@@ -46,6 +49,7 @@ class SearchPhase:
         stop: The user's wish to stop.
         workers: How many trainings run at a time.
         max_disk: Bytes that the study's files may take, None for what the disk has.
+        base: Seconds of the rounds before, by phase.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class SearchPhase:
         stop: StopRequest,
         workers: int,
         max_disk: float | None,
+        base: Mapping[str, float],
     ) -> None:
         self._ledger = ledger
         self._supply = supply
@@ -71,22 +76,26 @@ class SearchPhase:
             each for each in ledger.candidates.values() if each.status == "waiting" and not each.accuracies
         )
         self._recent_failures: deque[str] = deque(maxlen=_IDENTICAL_FAILURES)
-        self._began = clock.spent
+        self._base = base
         self.full: str | None = None
 
     @property
     def split(self) -> Split:
-        """The budget by phase, as it looks now."""
+        """The budget of this round by phase, as it looks now."""
         seconds = self._clock.seconds()
         before = seconds.get("teacher", 0.0) + seconds.get("prepare", 0.0)
-        return split(self._clock.budget, before, self._wanted_by_picks())
+        return split(self._clock.budget - sum(self._base.values()), before, self._wanted_by_picks())
+
+    def _spent(self, phase: str) -> float:
+        """Seconds of this round: a study that was given more time begins another, with picks of its own."""
+        return self._clock.seconds().get(phase, 0.0) - self._base.get(phase, 0.0)
 
     @property
     def left(self) -> float:
         """Seconds until the search must end. Before a first trial is finished there is nothing to reserve time for."""
         if not self._ledger.count("complete"):
-            return self._clock.left - _REPORT_SECONDS
-        return self._clock.left - max(0.0, self.split.picks - self._clock.seconds().get("picks", 0.0))
+            return self._clock.left - REPORT_SECONDS
+        return self._clock.left - max(0.0, self.split.picks - self._spent("picks"))
 
     @property
     def over(self) -> bool:
@@ -103,8 +112,7 @@ class SearchPhase:
             self._submit(candidate)
         if not self._ready and not self._pool.idle:
             self._prepare()
-        for number, answer in self._pool.wait(_WAIT_SECONDS):
-            self.take(number, answer)
+        self.take(self._pool.wait(_WAIT_SECONDS))
         self._retire_hopeless()
         self._watch_disk()
 
@@ -113,17 +121,34 @@ class SearchPhase:
         """Whether nothing runs and nothing more can be started in the time left."""
         return not self._pool.running and self._next(peek=True) is None
 
-    def take(self, number: int, answer: Answer) -> None:
-        """Store what a worker answered.
+    def take(self, answers: Sequence[tuple[int, Answer]]) -> None:
+        """Store what workers answered: all of it, also where one answer ends the search.
 
         Raises:
             UserError: As for :meth:`step`.
         """
+        errors: list[UserError] = []
+        for number, answer in answers:
+            try:
+                self._take(number, answer)
+            except UserError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def abandon(self) -> None:
+        """Give up on workers that do not answer after their time; their candidates wait where they were."""
+        for number in self._pool.abandon():
+            self._ledger.note_death(self._ledger.candidates[number])
+
+    def _take(self, number: int, answer: Answer) -> None:
         candidate = self._ledger.candidates[number]
         match answer:
             case Trained(accuracy, epoch, seconds, between):
                 self._ledger.arrive(candidate, self._ledger.rungs.index(epoch), accuracy, seconds, between)
                 self._recent_failures.clear()
+                if candidate.status == "complete":
+                    self._files.checkpoint(number).unlink(missing_ok=True)
             case Stopped():
                 candidate.status = "waiting"
                 if not candidate.accuracies:
@@ -162,7 +187,7 @@ class SearchPhase:
         known = self._ledger.seconds_per_epoch()
         longest = _DRAIN_MARGIN * statistics.median(known) * self._ledger.rungs[-1] if known else 0.0
         span = self.split.search
-        return min(self.left, span - self._clock.seconds()["search"]) < max(_DRAIN_SHARE * span, longest)
+        return min(self.left, span - self._spent("search")) < max(_DRAIN_SHARE * span, longest)
 
     def _prepare(self) -> None:
         if not self._supply.exhausted:
@@ -189,7 +214,7 @@ class SearchPhase:
             until=rungs[max(candidate.accuracies, default=-1) + 1],
             checkpoint=self._files.checkpoint(candidate.number),
             weights=self._files.weights(candidate.number),
-            seconds=max(0.0, self.left),
+            deadline=time.monotonic() + max(0.0, self.left),
             trained=candidate.seconds,
         )
         self._pool.submit(candidate.number, job)
@@ -203,7 +228,9 @@ class SearchPhase:
                 return
         self._ledger.fail(candidate, reason)
         self._files.checkpoint(candidate.number).unlink(missing_ok=True)
-        self._recent_failures.append(reason)
+        self._recent_failures.append(
+            re.sub(r"\d+", "#", reason)
+        )  # step numbers and addresses differ, the fault does not
         if len(self._recent_failures) == _IDENTICAL_FAILURES and len(set(self._recent_failures)) == 1:
             raise UserError(f"stopped: {_IDENTICAL_FAILURES} trials in a row failed alike: {reason}")
 

@@ -68,7 +68,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
         "trials": {
             "complete": len(complete),
             "pruned": sum(trial.state == TrialState.PRUNED for trial in priced),
-            "failed": sum(trial.state == TrialState.FAIL for trial in trials),
+            "failed": sum("akd:failed" in trial.user_attrs for trial in trials),
             "running": sum(trial.state == TrialState.RUNNING for trial in priced),
         },
         "front": [each for number in front for each in complete if each["trial"] == number],

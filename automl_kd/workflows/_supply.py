@@ -108,11 +108,11 @@ class Supply:
         try:
             recipe = self._space.draw(trial).with_(**self._fixed)
         except InvalidCombinationError as error:
-            self._ledger.screen(trial, str(error))
+            self._ledger.repeat(trial, str(error))
             return None
         digest = recipe.digest()
         if digest in self._seen:
-            self._ledger.screen(trial, f"same recipe as trial {self._seen[digest]}")
+            self._ledger.repeat(trial, f"same recipe as trial {self._seen[digest]}")
             return None
         (price,) = self._pricing.price([recipe])
         excess = self._limits.excess(price)
@@ -124,11 +124,13 @@ class Supply:
 
     def _enqueue_feasible(self) -> bool:
         """Give the sampler a hint where the limits leave little: a random recipe that is within them and new."""
-        recipes = [self._space.sample(self._rng) for _ in range(_POOL)]
-        for recipe, price in zip(recipes, self._pricing.price(recipes), strict=True):
-            if self._limits.excess(price) is None and recipe.with_(**self._fixed).digest() not in self._seen:
-                self._ledger.study.enqueue_trial(self._space.params(recipe))
-                return True
+        for _ in range(_MOST_SAMPLES // _POOL):
+            recipes = [self._space.sample(self._rng) for _ in range(_POOL)]
+            for recipe, price in zip(recipes, self._pricing.price(recipes), strict=True):
+                new = recipe.with_(**self._fixed).digest() not in self._seen
+                if new and self._limits.excess(price) is None:
+                    self._ledger.study.enqueue_trial(self._space.params(recipe))
+                    return True
         return False
 
 

@@ -1,0 +1,82 @@
+"""What a study is: its identity, which must not change under it, its settings and its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from automl_kd.errors import UserError
+from automl_kd.hardware import Profile
+from automl_kd.recipes import Space
+from automl_kd.storage import Database, StudyRecord
+from automl_kd.tasks import Task
+from automl_kd.workflows._request import SearchRequest
+
+_WORDS = {
+    "data": "data of the task",
+    "space": "search space (or its pins)",
+    "hardware": "device (or its prices)",
+    "limits": "limits",
+    "seed": "seed",
+    "teacher": "teacher",
+}
+
+
+def open_record(
+    database: Database, request: SearchRequest, task: Task, space: Space, profile: Profile
+) -> tuple[StudyRecord, float]:
+    """The study that a request is about, begun where it does not exist.
+
+    Returns:
+        The record as stored, and the seconds to add to its budget once its teacher is recognised, too.
+
+    Raises:
+        UserError: If the study was begun with other data, another space, device, limits or seed.
+    """
+    identity = {
+        "data": task.sha256,
+        "space": space.digest(),
+        "hardware": profile.digest(),
+        "limits": request.limits.document(),
+        "seed": request.seed,
+    }
+    settings = {
+        "task": request.task,
+        "data": request.data,
+        "teacher": request.teacher,
+        "space": request.space,
+        "pins": list(request.pins),
+        "hw": request.hw,
+        "limits": request.limits.document(),
+        "seed": request.seed,
+        "device": request.device,
+    }
+    found = database.find_study(request.name)
+    extension = 0.0
+    if found is None:
+        record = StudyRecord(request.name, identity, settings, request.seconds + request.extension)
+    elif "teacher" not in found.identity:  # nothing was trained yet: a mistake in the command can be mended
+        budget = max(found.budget, request.seconds + request.extension)
+        record = replace(found, identity=identity, budget=budget, settings={**found.settings, **settings})
+    else:
+        refuse_another(found, identity)
+        extension = request.extension
+        budget = max(found.budget, request.seconds)
+        record = replace(found, budget=budget, state=found.state if budget == found.budget else "open")
+    database.save_study(record)
+    return record, extension
+
+
+def refuse_another(record: StudyRecord, identity: Mapping[str, Any]) -> None:
+    """Never mix results that cannot be compared.
+
+    Raises:
+        UserError: If some part of the identity differs from the record's; parts that the record lacks do not.
+    """
+    different = [_WORDS[key] for key, value in identity.items() if record.identity.get(key, value) != value]
+    if different:
+        raise UserError(
+            f"study {record.name} was begun with another {' and another '.join(different)}; results would not be"
+            " comparable: name a new study with --study"
+        )
