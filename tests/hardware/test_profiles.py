@@ -235,3 +235,10 @@ def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):
     assert first.digest() == second.digest()
     assert len(calls) == 1
     assert "measured on this machine" in first.summary()
+
+    (stored,) = (tmp_path / "hardware").iterdir()
+    for damage in (b"{", b"\xff", stored.read_bytes().replace(b"compute", b"computed")):
+        stored.write_bytes(damage)
+        with pytest.raises(UserError, match=f"{stored}: .*delete it to measure"):
+            load_profile("local").price([nets.plan(8)])
+        assert stored.read_bytes() == damage
