@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from automl_kd.files import replacing, write_text
+from automl_kd.files import locked, replacing, write_text
 
 
 class ArtifactStore:
@@ -24,6 +24,7 @@ class ArtifactStore:
     def __init__(self, folder: Path) -> None:
         self._content = folder / "content"
         self._names = folder / "names"
+        self._lock = folder / "lock"  # studies share the folder: one must not delete what another just names
         for each in (self._content, self._names):
             each.mkdir(parents=True, exist_ok=True)
 
@@ -39,12 +40,15 @@ class ArtifactStore:
             raise ArtifactNotFound(f"no artifact {artifact_id}") from error
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Store content under a name."""
+        """Store content under a name, in place of what it had before."""
         content = content_body.read()
         sha = hashlib.sha256(content).hexdigest()
-        with replacing(self._content / sha) as draft:
-            draft.write_bytes(content)
-        write_text(self._names / artifact_id, sha)
+        with locked(self._lock):
+            before = self._sha(artifact_id)
+            with replacing(self._content / sha) as draft:
+                draft.write_bytes(content)
+            write_text(self._names / artifact_id, sha)
+            self._forget(before)
 
     def remove(self, artifact_id: str) -> None:
         """Forget a name, and its content when no other name has it.
@@ -52,12 +56,22 @@ class ArtifactStore:
         Raises:
             ArtifactNotFound: If there is none of this name.
         """
+        with locked(self._lock):
+            sha = self._sha(artifact_id)
+            if sha is None:
+                raise ArtifactNotFound(f"no artifact {artifact_id}")
+            (self._names / artifact_id).unlink()
+            self._forget(sha)
+
+    def _sha(self, artifact_id: str) -> str | None:
         try:
-            sha = (self._names / artifact_id).read_text()
-        except FileNotFoundError as error:
-            raise ArtifactNotFound(f"no artifact {artifact_id}") from error
-        (self._names / artifact_id).unlink()
-        if not any(name.read_text() == sha for name in self._names.iterdir()):
+            return (self._names / artifact_id).read_text()
+        except FileNotFoundError:
+            return None
+
+    def _forget(self, sha: str | None) -> None:
+        """Delete content that no name has any more."""
+        if sha is not None and not any(name.read_text() == sha for name in self._names.iterdir()):
             (self._content / sha).unlink(missing_ok=True)
 
 
