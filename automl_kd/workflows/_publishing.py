@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.artifacts import upload_artifact
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
@@ -105,7 +105,7 @@ class Publisher:
         summary = summarize(self._database, self._name)
         path = self._database.files / self._name / "report.html"
         write_text(path, study_report(summary))
-        self._replace_artifact(self._search, path, "text/html")
+        self._write_report(path)
         save_plotly_graph_object(self._search, front_figure(summary), graph_object_id="front")
         save_note(self._search, _study_note(summary))
         return path
@@ -129,15 +129,16 @@ class Publisher:
         trial.set_user_attr("akd:pick", entry)  # last: a trial that has it is whole
         self._picks.tell(trial, [entry["test_accuracy"], entry["latency_ms"]])
 
-    def _replace_artifact(self, study: optuna.Study, path: Path, mimetype: str) -> None:
-        """One report a study: the one before is forgotten."""
-        known = study.user_attrs.get("akd:report")
-        if known is not None:
-            self._artifacts.remove(known)
-        artifact = upload_artifact(
-            artifact_store=self._artifacts, file_path=str(path), study_or_trial=study, mimetype=mimetype
-        )
-        study.set_user_attr("akd:report", artifact)
+    def _write_report(self, path: Path) -> None:
+        """One report a study: Optuna cannot remove an artifact's entry, so a newer report is written under it."""
+        known = [each for each in get_all_artifact_meta(self._search) if each.filename == path.name]
+        if not known:
+            upload_artifact(
+                artifact_store=self._artifacts, file_path=str(path), study_or_trial=self._search, mimetype="text/html"
+            )
+        for meta in known:
+            with path.open("rb") as file:
+                self._artifacts.write(meta.artifact_id, file)
 
 
 def _study_note(summary: dict[str, Any]) -> str:
