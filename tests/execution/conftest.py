@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -41,7 +42,7 @@ def job(tmp_path):
         until=6,
         checkpoint=tmp_path / "checkpoints" / "trial.pt",
         weights=tmp_path / "students" / "trial.safetensors",
-        seconds=120.0,
+        deadline=time.monotonic() + 120.0,
     )
 
 

@@ -1,5 +1,6 @@
 """What a worker answers: trainings that go on bit for bit, limits in time, and failures with their reason."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -25,13 +26,16 @@ def test_a_training_that_pauses_at_a_rung_ends_with_the_weights_of_one_that_did_
     assert isinstance(resumed, Trained)
     assert (resumed.epoch, resumed.accuracy) == (whole.epoch, whole.accuracy) == (6, whole.accuracy)
     assert job.weights.read_bytes() == straight.weights.read_bytes()
-    assert not job.checkpoint.exists(), "a checkpoint at the end of its schedule is only in the way"
+    again = answer_of(pool, 1, job)
+    assert (again.epoch, again.accuracy) == (6, whole.accuracy), "an answer lost on its way costs an evaluation"
+    assert again.seconds == resumed.seconds
 
 
 def test_a_training_stops_at_its_own_time_limit_and_goes_on_later_as_if_it_had_not(pool, job, straight):
-    answers = [answer_of(pool, 1, replace(job, seconds=0.0))]
+    answers = [answer_of(pool, 1, replace(job, deadline=time.monotonic()))]
     while isinstance(answers[-1], Stopped):
-        answers.append(answer_of(pool, 1, replace(job, seconds=job.seconds if len(answers) > 3 else 0.05)))
+        deadline = job.deadline if len(answers) > 3 else time.monotonic() + 0.05
+        answers.append(answer_of(pool, 1, replace(job, deadline=deadline)))
     whole = answer_of(pool, 2, straight)
 
     assert isinstance(answers[0], Stopped)
