@@ -63,29 +63,6 @@ def table(rows: list[list[str]], header: list[str]) -> str:
     return "\n".join(map(aligned, [header, *rows]))
 
 
-def percent(value: float | None) -> str:
-    """An accuracy for people."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def milliseconds(value: float) -> str:
-    """A latency for people: three digits."""
-    return f"{value:.3g} ms"
-
-
-def count(value: float) -> str:
-    """A number of parameters for people."""
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f}"
-
-
-def whole(value: float) -> str:
-    """The size of a space for people."""
-    return "infinitely many" if math.isinf(value) else f"{value:,.0f}"
-
-
 def _finite(data: Any) -> Any:
     if isinstance(data, float):
         return data if math.isfinite(data) else None

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, milliseconds, percent, quiet
+from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet
+from automl_kd.words import milliseconds, percent
 
 
 def register(app: typer.Typer) -> None:

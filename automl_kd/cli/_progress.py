@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from automl_kd.cli._answer import count, milliseconds, percent
+from automl_kd.words import count, duration, milliseconds, percent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -69,18 +69,14 @@ def _panel(snapshot: Snapshot) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from automl_kd.workflows import show_duration
-
     parts: list[RenderableType] = [Text(snapshot.doing)]
     if snapshot.done is not None:
         parts.append(ProgressBar(total=1.0, completed=snapshot.done, width=60))
     if snapshot.budget:
         left = max(0.0, snapshot.budget - snapshot.spent)
-        parts.append(
-            Text(f"{show_duration(snapshot.spent)} of {show_duration(snapshot.budget)}, {show_duration(left)} left")
-        )
+        parts.append(Text(f"{duration(snapshot.spent)} of {duration(snapshot.budget)}, {duration(left)} left"))
     if snapshot.split:
-        planned = ", ".join(f"{phase} {show_duration(seconds)}" for phase, seconds in snapshot.split.items())
+        planned = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in snapshot.split.items())
         parts.append(Text(f"planned: {planned}", style="dim"))
     if snapshot.counts:
         parts.append(Text(", ".join(f"{number} {name}" for name, number in snapshot.counts.items() if number)))

@@ -11,14 +11,11 @@ from automl_kd.cli._answer import (
     Json,
     Storage,
     answer,
-    count,
-    milliseconds,
-    percent,
     quiet,
     table,
-    whole,
 )
 from automl_kd.cli._progress import front_row, watching
+from automl_kd.words import count, duration, milliseconds, percent, whole
 
 if TYPE_CHECKING:
     from automl_kd.workflows import SearchPlan
@@ -89,16 +86,14 @@ def search(
 
 def result_text(document: dict[str, Any]) -> str:
     """What a search found, for people."""
-    from automl_kd.workflows import show_duration
-
     trials, seconds = document["trials"], document["seconds"]
     parts = [
         f"study {document['study']}: task {document['task']}, device {document['hw']}, space {document['space']}",
         f"{document['screened']} screened before training; {trials['pruned']} stopped early,"
         f" {trials['complete']} finished, {trials['failed']} failed",
-        f"{show_duration(seconds['total'])} of {show_duration(seconds['budget'])} used: teacher"
-        f" {show_duration(seconds['teacher'])}, search {show_duration(seconds['search'])},"
-        f" picks {show_duration(seconds['picks'])}",
+        f"{duration(seconds['total'])} of {duration(seconds['budget'])} used: teacher"
+        f" {duration(seconds['teacher'])}, search {duration(seconds['search'])},"
+        f" picks {duration(seconds['picks'])}",
     ]
     if document["front"]:
         header = ["trial", "accuracy", "latency", "interval", "parameters"]
@@ -127,8 +122,6 @@ def _pick_row(pick: dict[str, Any]) -> list[str]:
 
 
 def _plan_text(plan: SearchPlan) -> str:
-    from automl_kd.workflows import show_duration
-
     quantiles = ", ".join(f"{value:.3g}" for value in plan.survey.latency_ms)
     params = ", ".join(count(value) for value in plan.survey.params)
     rows = [
@@ -149,8 +142,8 @@ def _plan_text(plan: SearchPlan) -> str:
             f"  parameters: {params}",
             table(rows, ["sample", "latency", "interval", "parameters", "family"]),
             f"teacher: {plan.teacher}",
-            f"budget {show_duration(plan.budget)}: at least {show_duration(plan.search)} for teacher and search,"
-            f" at most {show_duration(plan.budget - plan.search)} for the picks",
+            f"budget {duration(plan.budget)}: at least {duration(plan.search)} for teacher and search,"
+            f" at most {duration(plan.budget - plan.search)} for the picks",
             f"an epoch takes about {plan.epoch_seconds:.2g} s; with {plan.workers} workers and rungs at"
             f" {', '.join(map(str, plan.rungs))} epochs the budget buys about {plan.trials} trials",
         ]

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet, table, whole
+from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet, table
+from automl_kd.words import whole
 
 Name = Annotated[str, typer.Argument(help="A space by name or path.")]
 Pins = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Fill a hole; repeatable.")]

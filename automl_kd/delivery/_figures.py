@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from automl_kd.delivery import _text
 from automl_kd.delivery._progress import progress
+from automl_kd.words import count, percent
 
 Entry = Mapping[str, Any]
 
@@ -175,8 +176,8 @@ def _described(entry: Entry) -> str:
     family = ((entry.get("recipe") or {}).get("student") or {}).get("family", "")
     price = _text.latency(entry["latency_ms"], entry.get("latency_low"), entry.get("latency_high"))
     return (
-        f"trial {entry.get('trial')} {family}<br>{_text.percent(entry['accuracy'])} in {price}"
-        f"<br>{_text.count(entry.get('params'))} parameters"
+        f"trial {entry.get('trial')} {family}<br>{percent(entry['accuracy'])} in {price}"
+        f"<br>{count(entry.get('params'))} parameters"
     )
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 from plotly.offline.offline import get_plotlyjs
 
+from automl_kd import words
 from automl_kd.delivery import _text
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
@@ -32,11 +33,12 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     formats = (
-        _text.count,
-        _text.duration,
+        words.count,
+        words.duration,
         _text.gain,
-        _text.milliseconds,
-        _text.percent,
+        words.milliseconds,
+        words.percent,
+        words.whole,
         _text.points,
         _text.size,
         _text.spread,

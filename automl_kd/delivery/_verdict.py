@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_kd.controller import Point, knee
-from automl_kd.delivery._text import gain, inconclusive, latency, milliseconds, percent, spread
+from automl_kd.delivery._text import gain, inconclusive, latency, spread
+from automl_kd.words import milliseconds, percent
 
 _REASONS = {
     "knee": "It is the knee of the front: faster students lose much accuracy, slower ones gain little.",
@@ -84,7 +85,7 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
     sentences = [f"It classifies {percent(accuracy)} of the test images correctly{_over_seeds(chosen)}."]
     if reason := _REASONS.get(str(chosen.get("role"))):
         sentences.append(reason)
-    sentences.append(f"One image takes a predicted {price}; the range is the 90% interval.")
+    sentences.append(f"One image takes a predicted {price}; the range is the 90 % interval.")
     if teacher.get("accuracy") is not None:
         gap = 100 * (teacher["accuracy"] - accuracy)
         beside = f"{abs(gap):.1f} points {'more' if gap >= 0 else 'less'}"

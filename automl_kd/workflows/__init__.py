@@ -9,7 +9,6 @@ from automl_kd.workflows._report import report
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._search import SearchResult, run_search, search
 from automl_kd.workflows._status import status
-from automl_kd.workflows._units import show_duration
 
 __all__ = [
     "Observer",
@@ -24,6 +23,5 @@ __all__ = [
     "report",
     "run_search",
     "search",
-    "show_duration",
     "status",
 ]

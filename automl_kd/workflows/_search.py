@@ -19,6 +19,7 @@ from automl_kd.recipes import Space, digest, load_space
 from automl_kd.samplers import multivariate_tpe
 from automl_kd.storage import DEFAULT_STORAGE, Database, Lease
 from automl_kd.tasks import Task, open_task
+from automl_kd.words import duration
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Ledger
@@ -31,7 +32,6 @@ from automl_kd.workflows._search_phase import SearchPhase
 from automl_kd.workflows._summary import result_document, summarize
 from automl_kd.workflows._supply import Pricing, Supply, survey
 from automl_kd.workflows._teaching import Lesson, Taught, find_teacher
-from automl_kd.workflows._units import show_duration
 
 _WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
@@ -182,7 +182,7 @@ class _Search:
 
     def run(self) -> None:
         if self.record.state == "done" and not self.extension:
-            used = f"{show_duration(self.clock.spent)} of {show_duration(self.record.budget)}"
+            used = f"{duration(self.clock.spent)} of {duration(self.record.budget)}"
             self.parts.observer.note(f"study {self.name} is finished, {used} used; --extend 2h adds to it")
             return
         try:
@@ -249,9 +249,9 @@ class _Search:
         if lesson.seconds_left + trial <= self.clock.left + self.extension:
             return None
         return (
-            f"budget {show_duration(self.record.budget)} is too short: the teacher needs"
-            f" {show_duration(lesson.seconds_left)} more and one trial of {self.rungs[-1]} epochs up to"
-            f" {show_duration(trial)}; give at least {show_duration(self.clock.spent + lesson.seconds_left + trial)}"
+            f"budget {duration(self.record.budget)} is too short: the teacher needs"
+            f" {duration(lesson.seconds_left)} more and one trial of {self.rungs[-1]} epochs up to"
+            f" {duration(trial)}; give at least {duration(self.clock.spent + lesson.seconds_left + trial)}"
             " (what the teacher learned so far is kept)"
         )
 
@@ -326,8 +326,8 @@ class _Search:
         trial = min(known) * self.rungs[-1] if known else 2 * self.clock.seconds()["search"]
         cost = "takes about" if known else "takes more than"
         return (
-            f"budget {show_duration(self.record.budget)} is too short: no trial reached {self.rungs[-1]} epochs, one"
-            f" {cost} {show_duration(trial)}; add at least {show_duration(2 * trial)} with --extend"
+            f"budget {duration(self.record.budget)} is too short: no trial reached {self.rungs[-1]} epochs, one"
+            f" {cost} {duration(trial)}; add at least {duration(2 * trial)} with --extend"
         )
 
     # -- picks --------------------------------------------------------------------------------------------------------

@@ -67,16 +67,6 @@ def parse_bytes(value: str | float | None, name: str = "max_memory") -> float | 
     return _parse(value, _BYTES, f"{name} {value!r}: write a size such as 512KB, 4MiB or 2GB")
 
 
-def show_duration(seconds: float) -> str:
-    """A duration for people: ``48 s``, ``2 min 05 s``, ``3 h 20 min``."""
-    whole = round(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    if whole < 5400:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def _parse(value: str | float | None, units: dict[str, float], message: str) -> float | None:
     if value is None:
         return None

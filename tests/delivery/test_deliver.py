@@ -154,12 +154,12 @@ def test_the_code_of_the_model_card_runs(delivered):
 @pytest.mark.parametrize(
     "said",
     [
-        "91.2% ± 0.4 points",
+        "91.2 % ± 0.4 points",
         "**Predicted, not measured:**",
         "The interval includes 0",
         "cam \\<b\\>& co\\</b\\>",
         '["0", "1", "2",',
-        "| teacher | 98.5% |",
+        "| teacher | 98.5 % |",
         "licence of the data",
     ],
 )
@@ -169,8 +169,8 @@ def test_the_model_card_says(delivered, said):
 
 def test_the_report_says_the_numbers_and_escapes_names(delivered):
     page = (delivered.path / "report.html").read_text(encoding="utf-8")
-    assert f"{100 * delivered.test_accuracy:.1f}% in a predicted" in page
-    assert "91.2% ± 0.4 points over 2 seeds" in page
+    assert f"{100 * delivered.test_accuracy:.1f} % in a predicted" in page
+    assert "91.2 % ± 0.4 points over 2 seeds" in page
     assert "cam &lt;b&gt;&amp; co&lt;/b&gt;" in page
     assert "<b>& co" not in page
 

@@ -8,22 +8,6 @@ from automl_kd.delivery import _text
 from automl_kd.delivery._progress import progress
 
 
-@pytest.mark.parametrize(
-    ("ms", "text"),
-    [
-        (None, "–"),
-        (0.000123, "0.000123 ms"),
-        (0.0713, "0.0713 ms"),
-        (0.74, "0.740 ms"),
-        (1.416, "1.42 ms"),
-        (99.96, "100 ms"),
-        (1234.5, "1,234 ms"),
-    ],
-)
-def test_milliseconds_have_three_digits(ms, text):
-    assert _text.milliseconds(ms) == text
-
-
 def test_a_network_that_does_not_fit_has_no_latency():
     assert "does not fit" in _text.latency(math.inf, math.inf, math.inf)
 
@@ -31,14 +15,6 @@ def test_a_network_that_does_not_fit_has_no_latency():
 @pytest.mark.parametrize(("value", "text"), [(0.012, "+1.2"), (-0.012, "−1.2"), (0.0002, "0.0"), (-0.0002, "0.0")])
 def test_points_have_a_sign(value, text):
     assert _text.points(value) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(11.34, "11.3 s"), (59.96, "1 min"), (180, "3 min"), (176.2, "2 min 56 s"), (7500, "2 h 5 min")],
-)
-def test_durations(seconds, text):
-    assert _text.duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -28,22 +28,22 @@ def page():
 
 
 def test_headline_recommends_the_knee_with_its_numbers(page):
-    assert "Ship trial 3: 95.1% in a predicted 0.742 ms on jetson-nano" in words(page)
+    assert "Ship trial 3: 95.1 % in a predicted 0.742 ms on jetson-nano" in words(page)
 
 
 @pytest.mark.parametrize(
     "said",
     [
         "(± 0.4 points over 2 seeds)",
-        "0.742 ms (0.594–0.965); the range is the 90% interval",
-        "The teacher reaches 98.6%, 3.5 points more.",
-        "Without distillation the same network reaches 93.1%; this recipe is worth +2.0 points",
-        "+2.0 points (95% interval +0.8 to +3.2).",
-        "With plain KD (temperature 4, weight 0.9) the same network reaches 94.7%",
-        "in the device&#39;s precision, it reaches 95.0%",
-        "trial 9 reaches 96.3% in a predicted 2.20 ms",
-        "screened 412 over a limit by prediction, never trained; at most 2.60 ms",
-        "of a budget of 3 min",
+        "0.742 ms (0.594–0.965); the range is the 90 % interval",
+        "The teacher reaches 98.6 %, 3.5 points more.",
+        "Without distillation the same network reaches 93.1 %; this recipe is worth +2.0 points",
+        "+2.0 points (95 % interval +0.8 to +3.2).",
+        "With plain KD (temperature 4, weight 0.9) the same network reaches 94.7 %",
+        "in the device&#39;s precision, it reaches 95.0 %",
+        "trial 9 reaches 96.3 % in a predicted 2.2 ms",
+        "screened 412 over a limit by prediction, never trained; at most 2.6 ms",
+        "of a budget of 3 min 00 s",
         "non-finite loss hint at step 41 2",
         "mobilenet family 2 2",
         "38.2 ms pass (median)",
@@ -69,7 +69,7 @@ def test_the_test_split_chooses_no_pick():
 def test_a_recipe_that_does_harm_is_said_to():
     data = summary()
     data["picks"][0]["gain_over_no_distillation"] = {"difference": -0.02, "low": -0.03, "high": -0.01}
-    assert "−2.0 points (95% interval −3.0 to −1.0). It does harm here." in words(without_plotly(study_report(data)))
+    assert "−2.0 points (95 % interval −3.0 to −1.0). It does harm here." in words(without_plotly(study_report(data)))
 
 
 def test_the_winning_recipe_is_there_as_yaml(page):
