@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -180,15 +180,23 @@ class PickPhase:
         while self._pool.idle and (run := self._next()) is not None:
             self._pool.submit(run, self._job(run))
             self._running[run.key(self._hash)] = run
-        error: UserError | None = None
-        for run, answer in self._pool.wait(_WAIT_SECONDS):
+        self.take_all(self._pool.wait(_WAIT_SECONDS))
+        return bool(self._running) or self._next() is not None
+
+    def take_all(self, answers: Sequence[tuple[Run, Answer]]) -> None:
+        """Store what workers answered: all of it, also where one answer ends the phase.
+
+        Raises:
+            UserError: If a training met what every other would meet.
+        """
+        errors: list[UserError] = []
+        for run, answer in answers:
             try:
                 self.take(run, answer)
-            except UserError as met:
-                error = error or met
-        if error is not None:
-            raise error
-        return bool(self._running) or self._next() is not None
+            except UserError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def take(self, run: Run, answer: Answer) -> None:
         """Store what a worker answered.

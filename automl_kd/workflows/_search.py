@@ -353,8 +353,7 @@ class _Search:
                 self._tell("picks", doing, ledger)
         finally:
             if self.parts.stop:
-                for run, answer in pool.stop():
-                    phase.take(run, answer)
+                phase.take_all(pool.stop())
         if self.parts.stop:
             raise self._interrupted()
         self._tell("picks", "reading the test split", ledger)
