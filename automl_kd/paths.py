@@ -1,4 +1,4 @@
-"""Where files live: the cache, the user's own configuration, and the YAML that comes with the project."""
+"""Where files live: a project's database, the cache, the user's configuration, the YAML that comes with the project."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from automl_kd.errors import UserError, unknown
+
+DEFAULT_STORAGE = "sqlite:///automl-kd.db"
+"""The database of a project: a file in the folder where its commands run."""
 
 
 def cache_dir() -> Path:

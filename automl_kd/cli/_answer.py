@@ -16,7 +16,6 @@ Storage = Annotated[
     str,
     typer.Option("--storage", metavar="URL", help="Database URL, or the path of an SQLite file.", show_default=True),
 ]
-DEFAULT_STORAGE = "sqlite:///automl-kd.db"
 
 
 def answer(document: Any, text: str, as_json: bool) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet
+from automl_kd.cli._answer import Json, Storage, answer, quiet
 from automl_kd.cli._export import delivery_text
 from automl_kd.cli._progress import watching
+from automl_kd.paths import DEFAULT_STORAGE
 
 
 def register(app: typer.Typer) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet
+from automl_kd.cli._answer import Json, Storage, answer, quiet
 from automl_kd.cli._progress import watching
 from automl_kd.errors import UserError
+from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import milliseconds
 
 Model = Annotated[str, typer.Argument(help="An ONNX file.")]

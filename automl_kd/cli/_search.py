@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_kd.cli._answer import (
-    DEFAULT_STORAGE,
-    Json,
-    Storage,
-    answer,
-    quiet,
-    table,
-)
+from automl_kd.cli._answer import Json, Storage, answer, quiet, table
 from automl_kd.cli._progress import front_row, watching
+from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import count, duration, milliseconds, percent, whole
 
 if TYPE_CHECKING:

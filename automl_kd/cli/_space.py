@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet, table
+from automl_kd.cli._answer import Json, Storage, answer, quiet, table
+from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import whole
 
 Name = Annotated[str, typer.Argument(help="A space by name or path.")]

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet
+from automl_kd.cli._answer import Json, Storage, answer, quiet
 from automl_kd.cli._search import result_text
+from automl_kd.paths import DEFAULT_STORAGE
 
 
 def register(app: typer.Typer) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from automl_kd.cli._answer import DEFAULT_STORAGE, Json, Storage, answer, quiet, table
+from automl_kd.cli._answer import Json, Storage, answer, quiet, table
+from automl_kd.paths import DEFAULT_STORAGE
 
 
 def app() -> typer.Typer:

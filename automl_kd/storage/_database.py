@@ -21,14 +21,13 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 from sqlalchemy.orm import Session
 
 from automl_kd.errors import UserError, unknown
-from automl_kd.paths import cache_dir
+from automl_kd.paths import DEFAULT_STORAGE, cache_dir
 from automl_kd.recipes import digest
 from automl_kd.storage._tables import Base, JobRow, LeaseRow, StudyRow
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-DEFAULT_STORAGE = "sqlite:///automl-kd.db"
 _LEASE_SECONDS = 60.0
 _LOCK_TIMEOUT_SECONDS = 60.0
 _MOST_TABLES = 30

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from automl_kd.errors import UserError
-from automl_kd.storage import DEFAULT_STORAGE, ArtifactStore, Database
+from automl_kd.paths import DEFAULT_STORAGE
+from automl_kd.storage import ArtifactStore, Database
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -10,8 +10,9 @@ from automl_kd.controller import Point, knee
 from automl_kd.delivery import Facts, deliver, study_report
 from automl_kd.errors import UserError
 from automl_kd.hardware import load_profile
+from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.recipes import Recipe, load_recipe
-from automl_kd.storage import DEFAULT_STORAGE, Database
+from automl_kd.storage import Database
 from automl_kd.students import build, load_weights
 from automl_kd.workflows._delivery import delivery_document, facts_of, open_recipe_task
 from automl_kd.workflows._files import Files

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from automl_kd.delivery import study_report
 from automl_kd.files import write_text
-from automl_kd.storage import DEFAULT_STORAGE, Database
+from automl_kd.paths import DEFAULT_STORAGE
+from automl_kd.storage import Database
 from automl_kd.workflows._studies import the_study
 from automl_kd.workflows._summary import summarize
 

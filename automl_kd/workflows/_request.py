@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from automl_kd.errors import UserError
-from automl_kd.storage import DEFAULT_STORAGE
+from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.workflows._supply import Limits
 from automl_kd.workflows._units import parse_bytes, parse_count, parse_duration, parse_latency
 

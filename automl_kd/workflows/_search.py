@@ -15,9 +15,10 @@ from automl_kd.distillation import CONTRACTS
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Setup, WorkerPool
 from automl_kd.hardware import Profile, load_profile
+from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.recipes import Space, digest, load_space
 from automl_kd.samplers import multivariate_tpe
-from automl_kd.storage import DEFAULT_STORAGE, Database, Lease
+from automl_kd.storage import Database, Lease
 from automl_kd.tasks import Task, open_task
 from automl_kd.words import duration
 from automl_kd.workflows._clock import Clock, StopRequest

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from automl_kd.storage import DEFAULT_STORAGE, Database
+from automl_kd.paths import DEFAULT_STORAGE
+from automl_kd.storage import Database
 from automl_kd.workflows._summary import summarize
 
 
