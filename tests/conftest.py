@@ -165,7 +165,7 @@ def median_latency(cheap_space):
 def searched(command, cheap, digits_teacher, median_latency, tmp_path_factory):
     """A search of digits within a limit that half of the space breaks, finished and timed from outside."""
     folder = tmp_path_factory.mktemp("searched")
-    arguments = ("search", *cheap, "--budget", "45s", "--max-latency", f"{median_latency}ms", "--study", "cam")
+    arguments = ("search", *cheap, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
     ended = command(*arguments, "--json", cwd=folder)
     assert ended.code == 0, ended.err
     return Searched(folder, arguments, ended)

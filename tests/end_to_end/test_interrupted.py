@@ -133,8 +133,9 @@ def interrupted(command, cheap, digits_teacher, tmp_path_factory):
     arguments = ("search", *cheap, "--set", "search_epochs=3", "--budget", "10m", "--study", "cut", "--json")
     study, ends = Study(folder), {}
     first = command.start(*arguments, cwd=folder)
-    wait_for(study.complete, first)
+    wait_for(lambda: study.rows("SELECT 1 FROM akd_leases"), first)
     second = command(*arguments, cwd=folder)
+    wait_for(study.complete, first)
     first.send_signal(signal.SIGTERM)
     ends["SIGTERM"] = (*first.communicate(timeout=60), first.returncode, study.finished())
     again = command.start(*arguments, cwd=folder)
