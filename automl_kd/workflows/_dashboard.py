@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
+import threading
 from collections.abc import Callable
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -47,9 +47,15 @@ def dashboard(
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"port {port}: {reason}; choose another with --port") from None
-    with server, contextlib.suppress(KeyboardInterrupt):
+    # In a thread, because a request under way would swallow the Ctrl-C.
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    with server:
+        serving.start()
         ready()
-        server.serve_forever()
+        try:
+            serving.join()
+        except KeyboardInterrupt:
+            server.shutdown()
 
 
 class _ListenerV6(WSGIServer):
