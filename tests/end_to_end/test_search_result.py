@@ -130,9 +130,11 @@ def test_the_dashboard_has_both_studies_with_names_notes_artifacts_and_the_front
     assert search.metric_names == ["accuracy", "latency_ms"]
     assert picks.metric_names == ["test_accuracy", "latency_ms"]
     assert [meta.filename for meta in get_all_artifact_meta(search)] == ["report.html"]
-    assert any("dashboard:plotly" in key for key in storage.get_study_system_attrs(search._study_id))
+    shown = storage.get_study_system_attrs(search._study_id) | storage.get_study_system_attrs(picks._study_id)
+    assert any(key.startswith("dashboard:plot_data:front") for key in shown)
+    assert any(key.startswith("dashboard:note_str") for key in shown)
     assert len(picks.trials) == len(searched.document["picks"])
     for trial in picks.trials:
         names = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
         assert {"recipe.yaml", "student.onnx"} <= names
-        assert any("note" in key for key in trial.system_attrs)
+        assert f"dashboard:{trial._trial_id}:note_str:0" in shown
