@@ -77,7 +77,7 @@ def kill_group(process):
 def killed(command, cheap, tmp_path_factory):
     """One study, killed with all its processes in every phase, and then left to end."""
     folder, cache = tmp_path_factory.mktemp("killed"), tmp_path_factory.mktemp("killed-cache")
-    arguments = ("search", *cheap, "--budget", "60s", "--study", "killed", "--json")
+    arguments = ("search", *cheap, "--budget", "100s", "--study", "killed", "--json")
     study, before = Study(folder), {}
     moments = {
         "teacher": lambda: any((cache / "teachers").glob("training/*.pt")) or spent("teacher") > 1.5,

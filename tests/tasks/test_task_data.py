@@ -205,7 +205,7 @@ class TestTaskFile:
         np.savez(tmp_path / "other.npz", x=images[::-1], y=labels)
         other = open_task(str(folder / "task.yaml"), "other.npz")
         assert other.sha256 != task.sha256
-        assert other.reference.data == "other.npz"
+        assert other.reference.data == str(tmp_path / "other.npz"), "a recipe finds its data from every folder"
 
     def test_every_form_of_teacher(self, tmp_path):
         images, labels = patterns(60)
