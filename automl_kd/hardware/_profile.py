@@ -115,7 +115,10 @@ class Profile:
             return f"{label}  rank only, ×/÷2"
         model = self._model
         spread = round(100 * (math.exp(model.uncertainty.error) - 1))
-        return f"{label}  ±{spread} % ({len(self.file.fit.anchors)} published models, leave-one-out)"
+        cells = sum(anchor.model.startswith("nas-bench-201") for anchor in self.file.fit.anchors)
+        models = f"{len(self.file.fit.anchors) - cells} published models"
+        anchors = f"{models} and {cells} NAS-Bench-201 cells" if cells else models
+        return f"{label}  ±{spread} % ({anchors}, leave-one-out)"
 
     def predict(self, target: Plan | nn.Module | str | Path, input_shape: tuple[int, ...] | None = None) -> Prediction:
         """Latency and memory of one network.
