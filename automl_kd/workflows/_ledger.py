@@ -97,6 +97,7 @@ class Ledger:
             "coverage": price.coverage,
             "memory_bytes": price.memory_bytes,
             "params": price.params,
+            "flops": price.flops,
         }
         candidate = Candidate(trial.number, recipe, stored)
         self._set(trial.number, "akd:price", stored)
@@ -110,9 +111,9 @@ class Ledger:
         self.study.tell(trial.number, state=TrialState.PRUNED)
         self.screened += 1
 
-    def repeat(self, trial: optuna.Trial, reason: str) -> None:
-        """A proposal that is no new recipe; FAIL, because samplers take PRUNED for a sign of a bad region."""
-        self._set(trial.number, "akd:repeated", reason)
+    def pass_over(self, trial: optuna.Trial, reason: str) -> None:
+        """A proposal that is not tried (known, or too dear): FAIL, as samplers take PRUNED for a bad region's sign."""
+        self._set(trial.number, "akd:passed_over", reason)
         self.study.tell(trial.number, state=TrialState.FAIL)
 
     def arrive(self, candidate: Candidate, rung: int, accuracy: float, seconds: float, between: float | None) -> None:
@@ -172,6 +173,15 @@ class Ledger:
         """Training time of an epoch, of every candidate that reached a rung."""
         known = (each.seconds_per_epoch(self.rungs) for each in self.candidates.values())
         return [each for each in known if each is not None]
+
+    def seconds_per_flop(self) -> float | None:
+        """Training time of an epoch for one operation of the student, the median of what was seen; None at first."""
+        known = [
+            per_epoch / each.price["flops"]
+            for each in self.candidates.values()
+            if each.price.get("flops") and (per_epoch := each.seconds_per_epoch(self.rungs)) is not None
+        ]
+        return statistics.median(known) if known else None
 
     def seconds_per_full_run(self) -> float | None:
         """What a full distillation of a candidate on the front takes, None as long as nothing is known."""

@@ -298,6 +298,7 @@ class _Search:
             self.workers,
             self.request.disk,
             self.record.settings.get("rounds", {}),
+            len(self.parts.task.train),
         )
         try:
             while not phase.over and not phase.idle:
@@ -322,7 +323,7 @@ class _Search:
 
     def _too_short(self, ledger: Ledger, supply: Supply) -> str:
         if supply.exhausted and not ledger.candidates:
-            return "the search space holds no candidate within the limits that could be tried"
+            return "the search space holds no candidate within the limits that the budget can train"
         known = ledger.seconds_per_epoch()
         trial = min(known) * self.rungs[-1] if known else 2 * self.clock.seconds()["search"]
         cost = "takes about" if known else "takes more than"

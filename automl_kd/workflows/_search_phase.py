@@ -21,6 +21,8 @@ from automl_kd.controller import (
 )
 from automl_kd.errors import UserError
 from automl_kd.execution import Answer, Failed, Stopped, Trained, TrainJob, WorkerPool
+from automl_kd.hardware import Prediction
+from automl_kd.recipes import Recipe
 from automl_kd.storage import folder_bytes, free_bytes
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
@@ -32,6 +34,12 @@ _MOST_ATTEMPTS = 2
 _DRAIN_SHARE = 0.25
 """Share of the search that is kept for finishing what waits; more where a single trial takes longer."""
 _DRAIN_MARGIN = 1.3
+_FAIR_SHARE = 0.25
+"""Of the time for all, what a single training may take: a dearer student would be most of what the search learns."""
+_PASSES = 3
+"""A training step costs about three forward passes."""
+_FLOPS_PER_SECOND = 2e10
+"""Of one worker, until the first candidate has shown what it is here."""
 _WAIT_SECONDS = 0.2
 _ENOUGH_TO_ESTIMATE = 3
 _LEAST_FREE_BYTES = 100_000_000
@@ -50,6 +58,7 @@ class SearchPhase:
         workers: How many trainings run at a time.
         max_disk: Bytes that the study's files may take, None for what the disk has.
         base: Seconds of the rounds before, by phase.
+        images: Size of the training split.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class SearchPhase:
         workers: int,
         max_disk: float | None,
         base: Mapping[str, float],
+        images: int,
     ) -> None:
         self._ledger = ledger
         self._supply = supply
@@ -77,6 +87,7 @@ class SearchPhase:
         )
         self._recent_failures: deque[str] = deque(maxlen=_IDENTICAL_FAILURES)
         self._base = base
+        self._images = images
         self.full: str | None = None
 
     @property
@@ -191,9 +202,22 @@ class SearchPhase:
 
     def _prepare(self) -> None:
         if not self._supply.exhausted:
-            candidate = self._supply.next()
+            candidate = self._supply.next(self._affordable)
             if candidate is not None:
                 self._ready.append(candidate)
+
+    def _affordable(self, recipe: Recipe, price: Prediction) -> bool:
+        """Whether one training takes a fair share of the budget at most, in the search and later in full.
+
+        The time of an epoch is in proportion to the student's operations, by what candidates have shown.
+        """
+        per_flop = self._ledger.seconds_per_flop()
+        if per_flop is None:
+            per_flop = _PASSES * self._images / _FLOPS_PER_SECOND
+        epoch = per_flop * price.flops
+        parts = self.split
+        in_search = epoch * self._ledger.rungs[-1] <= _FAIR_SHARE * parts.search
+        return in_search and epoch * recipe.train.epochs <= _FAIR_SHARE * (parts.search + parts.picks)
 
     def _fits(self, candidate: Candidate, drain: bool) -> bool:
         """Whether its next rung, or while draining the top one, can be reached in the time left, as far as is known."""

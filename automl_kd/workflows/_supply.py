@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,43 +92,50 @@ class Supply:
         self._rng = random.Random(self._fixed.get("seed", 0) + len(ledger.study.get_trials(deepcopy=False)))
         self.exhausted = False
 
-    def next(self) -> Candidate | None:
-        """A candidate within the limits and not tried before, or None where the space holds no more."""
+    def next(self, affordable: Callable[[Recipe, Prediction], bool] = lambda recipe, price: True) -> Candidate | None:
+        """A candidate within the limits, affordable and not tried before, or None where the space holds no more.
+
+        Args:
+            affordable: Whether the budget can hold the training of a recipe at this price.
+        """
         for attempt in range(_SCREENED_IN_A_ROW * 3):
-            if attempt >= _SCREENED_IN_A_ROW and not self._enqueue_feasible():
+            if attempt >= _SCREENED_IN_A_ROW and not self._enqueue_feasible(affordable):
                 break
             trial = self._ledger.study.ask()
-            candidate = self._admitted(trial)
+            candidate = self._admitted(trial, affordable)
             if candidate is not None:
                 return candidate
         self.exhausted = True
         return None
 
-    def _admitted(self, trial: optuna.Trial) -> Candidate | None:
+    def _admitted(self, trial: optuna.Trial, affordable: Callable[[Recipe, Prediction], bool]) -> Candidate | None:
         try:
             recipe = self._space.draw(trial).with_(**self._fixed)
         except InvalidCombinationError as error:
-            self._ledger.repeat(trial, str(error))
+            self._ledger.pass_over(trial, str(error))
             return None
         digest = recipe.digest()
         if digest in self._seen:
-            self._ledger.repeat(trial, f"same recipe as trial {self._seen[digest]}")
+            self._ledger.pass_over(trial, f"same recipe as trial {self._seen[digest]}")
             return None
         (price,) = self._pricing.price([recipe])
         excess = self._limits.excess(price)
         if excess is not None:
             self._ledger.screen(trial, excess)
             return None
+        if not affordable(recipe, price):
+            self._ledger.pass_over(trial, "too dear to train within the budget")
+            return None
         self._seen[digest] = trial.number
         return self._ledger.add(trial, recipe, price)
 
-    def _enqueue_feasible(self) -> bool:
+    def _enqueue_feasible(self, affordable: Callable[[Recipe, Prediction], bool]) -> bool:
         """Give the sampler a hint where the limits leave little: a random recipe that is within them and new."""
         for _ in range(_MOST_SAMPLES // _POOL):
             recipes = [self._space.sample(self._rng) for _ in range(_POOL)]
             for recipe, price in zip(recipes, self._pricing.price(recipes), strict=True):
                 new = recipe.with_(**self._fixed).digest() not in self._seen
-                if new and self._limits.excess(price) is None:
+                if new and self._limits.excess(price) is None and affordable(recipe, price):
                     self._ledger.study.enqueue_trial(self._space.params(recipe))
                     return True
         return False

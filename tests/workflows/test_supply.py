@@ -90,3 +90,12 @@ def test_a_survey_tells_how_much_of_the_space_fits(space, pricing, prices):
     assert 0.3 < found.feasible < 0.8
     assert list(found.latency_ms) == sorted(found.latency_ms)
     assert survey(space, pricing, Limits(), seed=0).feasible == 1
+
+
+def test_what_the_budget_cannot_train_is_passed_over_and_is_neither_screened_nor_trained(open_ledger):
+    ledger = open_ledger()
+    source = supply(ledger)
+    dear = {2.0}
+    candidates = [source.next(lambda recipe, price: recipe.student.width not in dear) for _ in range(3)]
+    assert all(each is None or each.recipe.student.width not in dear for each in candidates)
+    assert ledger.screened == 0
