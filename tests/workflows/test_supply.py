@@ -92,10 +92,20 @@ def test_a_survey_tells_how_much_of_the_space_fits(space, pricing, prices):
     assert survey(space, pricing, Limits(), seed=0).feasible == 1
 
 
-def test_what_the_budget_cannot_train_is_passed_over_and_is_neither_screened_nor_trained(open_ledger):
+def test_what_the_budget_cannot_train_is_passed_over_and_is_neither_screened_nor_trained(open_ledger, pricing):
+    widths = [0.25, 0.5, 0.75, 1.0]
+    student = {"family": "resnet", "depth": 8, "width": {"choice": widths}}
+    space = Space({"search_epochs": 9, "student": student, "train": {"epochs": 9}})
     ledger = open_ledger()
-    source = supply(ledger)
-    dear = {2.0}
-    candidates = [source.next(lambda recipe, price: recipe.student.width not in dear) for _ in range(3)]
-    assert all(each is None or each.recipe.student.width not in dear for each in candidates)
+    source = Supply(ledger, space, pricing, Limits(), FIXED)
+
+    def affordable(recipe, price):
+        return recipe.student.width <= 0.5
+
+    found = [source.next(affordable), source.next(affordable), source.next(affordable)]
+    assert sorted(each.recipe.student.width for each in found if each) == [0.25, 0.5]
+    assert found[2] is None
+    passed = [trial for trial in ledger.study.get_trials() if "akd:passed_over" in trial.user_attrs]
+    assert any("too dear" in trial.user_attrs["akd:passed_over"] for trial in passed)
+    assert all(trial.state == TrialState.FAIL for trial in passed)
     assert ledger.screened == 0
