@@ -71,7 +71,9 @@ def _panel(snapshot: Snapshot) -> RenderableType:
 
     parts: list[RenderableType] = [Text(snapshot.doing)]
     if snapshot.done is not None:
-        parts.append(ProgressBar(total=1.0, completed=snapshot.done, width=60))
+        bar = Table.grid()  # by itself a bar does not end its line
+        bar.add_row(ProgressBar(total=1.0, completed=snapshot.done, width=60))
+        parts.append(bar)
     if snapshot.budget:
         left = max(0.0, snapshot.budget - snapshot.spent)
         parts.append(Text(f"{duration(snapshot.spent)} of {duration(snapshot.budget)}, {duration(left)} left"))
