@@ -75,16 +75,33 @@ class Categorical:
         return next(index for index, option in enumerate(self.options) if same(option, value))
 
 
+class _Range:
+    """What holes between two bounds have in common."""
+
+    low: float
+    high: float
+    log: bool
+    kind = "ordered"
+
+    def number(self, value: Value) -> float:
+        return _unit(float(value or 0), self.low, self.high, self.log)
+
+    def extremes(self) -> tuple[Value, ...]:
+        return (self.low, self.high)
+
+    def describe(self) -> str:
+        """Its range, for people."""
+        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
+
+
 @dataclass(frozen=True)
-class Integer:
+class Integer(_Range):
     """A whole number between two bounds, both included."""
 
     name: str
     low: int
     high: int
     log: bool = False
-
-    kind = "ordered"
 
     def count(self) -> float:
         return self.high - self.low + 1
@@ -101,27 +118,15 @@ class Integer:
     def suggest(self, trial: Trial) -> int:
         return trial.suggest_int(self.name, self.low, self.high, log=self.log)
 
-    def number(self, value: Value) -> float:
-        return _unit(float(value or 0), self.low, self.high, self.log)
-
-    def extremes(self) -> tuple[Value, ...]:
-        return (self.low, self.high)
-
-    def describe(self) -> str:
-        """Its range, for people."""
-        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
-
 
 @dataclass(frozen=True)
-class Float:
+class Float(_Range):
     """A real number between two bounds, both included."""
 
     name: str
     low: float
     high: float
     log: bool = False
-
-    kind = "ordered"
 
     def count(self) -> float:
         return math.inf if self.low < self.high else 1
@@ -141,16 +146,6 @@ class Float:
 
     def suggest(self, trial: Trial) -> float:
         return trial.suggest_float(self.name, self.low, self.high, log=self.log)
-
-    def number(self, value: Value) -> float:
-        return _unit(float(value or 0), self.low, self.high, self.log)
-
-    def extremes(self) -> tuple[Value, ...]:
-        return (self.low, self.high)
-
-    def describe(self) -> str:
-        """Its range, for people."""
-        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
 
 
 Hole = Categorical | Integer | Float

@@ -17,6 +17,7 @@ from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Failed, Job, Stopped, Trained, TrainJob, WorkerPool
 from automl_kd.recipes import Recipe, digest
 from automl_kd.storage import Database
+from automl_kd.workflows._answers import take_all
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate
@@ -189,14 +190,7 @@ class PickPhase:
         Raises:
             UserError: If a training met what every other would meet.
         """
-        errors: list[UserError] = []
-        for run, answer in answers:
-            try:
-                self.take(run, answer)
-            except UserError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        take_all(answers, self.take)
 
     def take(self, run: Run, answer: Answer) -> None:
         """Store what a worker answered.

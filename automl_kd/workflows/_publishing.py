@@ -19,6 +19,7 @@ from automl_kd.recipes import Recipe
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.students import build, load_weights
 from automl_kd.tasks import Task
+from automl_kd.words import milliseconds, percent
 from automl_kd.workflows._delivery import facts_of
 from automl_kd.workflows._ledger import DIRECTIONS, METRICS, name_metrics
 from automl_kd.workflows._summary import picks_study, summarize
@@ -146,6 +147,6 @@ def _study_note(summary: dict[str, Any]) -> str:
     lines += ["| pick | test accuracy | no distillation | plain KD | latency (predicted) |", "|---|---|---|---|---|"]
     for pick in summary["picks"]:
         cells = (pick["test_accuracy"], pick["no_distillation"], pick["plain_kd"])
-        shown = " | ".join("–" if value is None else f"{100 * value:.1f} %" for value in cells)
-        lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {pick['latency_ms']:.3g} ms |")
+        shown = " | ".join(map(percent, cells))
+        lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {milliseconds(pick['latency_ms'])} |")
     return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])

@@ -24,6 +24,7 @@ from automl_kd.execution import Answer, Failed, Stopped, Trained, TrainJob, Work
 from automl_kd.hardware import Prediction
 from automl_kd.recipes import Recipe
 from automl_kd.storage import folder_bytes, free_bytes
+from automl_kd.workflows._answers import take_all
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate, Ledger
@@ -138,14 +139,7 @@ class SearchPhase:
         Raises:
             UserError: As for :meth:`step`.
         """
-        errors: list[UserError] = []
-        for number, answer in answers:
-            try:
-                self._take(number, answer)
-            except UserError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        take_all(answers, self._take)
 
     def abandon(self) -> None:
         """Give up on workers that do not answer after their time; their candidates wait where they were."""
