@@ -6,6 +6,7 @@ from automl_kd.controller._budget import (
     REPORT_SECONDS,
     SEEDS,
     Split,
+    full_epochs,
     seconds_for_picks,
     split,
 )
@@ -19,7 +20,7 @@ from automl_kd.controller._pareto import (
     pareto_front,
     ranking,
 )
-from automl_kd.controller._picks import PLAIN_KD, choose_picks, no_distillation, plain_kd
+from automl_kd.controller._picks import PLAIN_KD, choose_picks, no_distillation, of_length, plain_kd
 from automl_kd.controller._rungs import Standing, hopeless, promotions, rung_epochs
 from automl_kd.controller._statistics import paired_difference
 
@@ -35,11 +36,13 @@ __all__ = [
     "choose_picks",
     "crowding_distances",
     "dominates",
+    "full_epochs",
     "hopeless",
     "hypervolume",
     "knee",
     "no_distillation",
     "non_dominated_ranks",
+    "of_length",
     "paired_difference",
     "pareto_front",
     "plain_kd",

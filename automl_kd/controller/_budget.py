@@ -14,6 +14,8 @@ REPORT_SECONDS = 6.0
 """What the report of a study takes at its end."""
 FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""
+_MARGIN = 1.15
+"""Full trainings take longer than the search's epochs lead to expect, by up to about this."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def split(budget: float, teacher: float, wanted: float | None) -> Split:
 
 
 def seconds_for_picks(picks: int, seconds_per_run: float, workers: int, settings: int) -> float:
-    """Wall time to distil picks in full, each under ``SEEDS`` seeds beside its arms.
+    """Wall time to distil picks in full, each under ``SEEDS`` seeds beside its arms, and to deliver and report them.
 
     A pick takes its own seeds, as many without distillation, and as many with plain KD, whose settings compete under
     the first seed.
@@ -58,4 +60,20 @@ def seconds_for_picks(picks: int, seconds_per_run: float, workers: int, settings
         settings: Number of plain-KD settings that compete.
     """
     runs = picks * (3 * SEEDS + settings - 1)
-    return -(-runs // workers) * seconds_per_run + picks * FINISHING_SECONDS
+    return _MARGIN * -(-runs // workers) * seconds_per_run + picks * FINISHING_SECONDS + REPORT_SECONDS
+
+
+def full_epochs(wanted: int, least: int, seconds_per_epoch: float, seconds: float, workers: int, settings: int) -> int:
+    """Length of full distillations: as wanted, or what holds one pick and its arms where the time left is short.
+
+    Args:
+        wanted: As the recipe says.
+        least: Shorter than this they are not made: the search's own runs are as long.
+        seconds_per_epoch: Of the first pick, on one worker.
+        seconds: Left for training.
+        workers: Trainings at a time.
+        settings: Number of plain-KD settings that compete.
+    """
+    rounds = -(-(2 + settings) // workers)
+    holds = int(max(0.0, seconds) / (_MARGIN * rounds * max(seconds_per_epoch, 1e-9)))
+    return min(wanted, max(least, holds))

@@ -39,6 +39,11 @@ def choose_picks(points: Sequence[Point], count: int) -> list[Point]:
     return chosen[:count]
 
 
+def of_length(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with another length of training."""
+    return recipe.with_(train=recipe.train.model_dump() | {"epochs": epochs})
+
+
 def no_distillation(recipe: Recipe) -> Recipe:
     """The arm that shares training, epochs and seed, and never hears the teacher."""
     return _with_losses(recipe, {"task": {"weight": 1.0}})

@@ -61,7 +61,7 @@ def facts_of(found: Mapping[str, Any], study: str, teacher_accuracy: float | Non
     """
     setting = found["plain_kd_setting"]
     return Facts(
-        origin="distilled in full",
+        origin=found["origin"],
         study=study,
         trial=found["trial"],
         epochs=found["epochs"],

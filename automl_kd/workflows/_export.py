@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl_kd.controller import Point, knee
+from automl_kd.controller import Point, knee, of_length
 from automl_kd.delivery import Facts, deliver, study_report
 from automl_kd.errors import UserError
 from automl_kd.hardware import load_profile
@@ -60,7 +60,9 @@ def export(
         recipe, weights = load_recipe(folder / "recipe.yaml"), folder / "student.safetensors"
         facts = facts_of(found, name, summary["teacher"].get("accuracy"))
     else:
-        recipe = _as_searched(next(each for each in summary["complete"] if each["trial"] == number))
+        entry = next(each for each in summary["complete"] if each["trial"] == number)
+        # The recipe that makes the student as the search left it: its schedule was as long as the search's.
+        recipe = of_length(Recipe.model_validate(entry["recipe"]), entry["epochs"])
         weights = files.weights(number)
         facts = Facts(
             origin="search checkpoint",
@@ -96,9 +98,3 @@ def _number(pick: str | int, summary: Mapping[str, Any], name: str) -> int:
         shown = ", ".join(map(str, sorted(each["trial"] for each in summary["front"])))
         raise UserError(f"trial {pick} of study {name} did not reach the top rung; on the front are {shown}")
     return int(pick)
-
-
-def _as_searched(entry: Mapping[str, Any]) -> Recipe:
-    """The recipe that makes the student as the search left it: its schedule was as long as the search's."""
-    recipe = Recipe.model_validate(entry["recipe"])
-    return recipe.with_(train=recipe.train.model_dump() | {"epochs": entry["epochs"]})

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.controller import FINISHING_SECONDS, PLAIN_KD, SEEDS, no_distillation, paired_difference, plain_kd
+from automl_kd.controller import (
+    FINISHING_SECONDS,
+    PLAIN_KD,
+    SEEDS,
+    no_distillation,
+    of_length,
+    paired_difference,
+    plain_kd,
+)
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Failed, Job, Stopped, Trained, TrainJob, WorkerPool
 from automl_kd.recipes import Recipe, digest
@@ -43,6 +51,7 @@ class Run:
         seed: Position among the seeds.
         recipe: What is trained.
         setting: Temperature and weight, of plain KD.
+        searched: Whether it is the search's own training of the candidate, not one from scratch.
     """
 
     pick: int
@@ -50,6 +59,7 @@ class Run:
     seed: int
     recipe: Recipe
     setting: tuple[float, float] | None = None
+    searched: bool = False
 
     def key(self, study_hash: str) -> str:
         """What its result is stored under: equal for equal trainings of one study, so that none is done twice."""
@@ -65,6 +75,7 @@ class Pick:
         role: What it stands for on the front.
         seed: The study's.
         seconds_per_epoch: Of its training, as far as the search knows.
+        epochs: Length of its full distillation and of its arms'.
         results: What finished runs found on search-validation.
         correct: Right answers of the reported runs on the test split.
         failed: Runs that cannot be done.
@@ -74,6 +85,7 @@ class Pick:
     role: str
     seed: int
     seconds_per_epoch: float
+    epochs: int
     results: dict[Run, dict[str, Any]] = field(default_factory=dict)
     correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
     failed: set[Run] = field(default_factory=set)
@@ -93,7 +105,7 @@ class Pick:
 
     def recipe(self, seed: int) -> Recipe:
         """The candidate's recipe under one of the seeds of full distillation."""
-        return self.candidate.recipe.with_(seed=self.seed + FIRST_SEED + seed)
+        return of_length(self.candidate.recipe, self.epochs).with_(seed=self.seed + FIRST_SEED + seed)
 
     def best_setting(self) -> tuple[float, float] | None:
         """Temperature and weight of the plain KD with the best search-validation accuracy, once all have run."""
@@ -219,6 +231,20 @@ class PickPhase:
             case _:
                 raise AssertionError(f"a training answered {answer}")
 
+    def fall_back(self, epochs: int) -> None:
+        """Where the time held no full training of any pick, the first is delivered as the search left it.
+
+        It stands without arms: none was trained as the search trains.
+
+        Args:
+            epochs: That the search trains a candidate for.
+        """
+        first, candidate = self._picks[0], self._picks[0].candidate
+        run = Run(candidate.number, "pick", 0, of_length(candidate.recipe, epochs), searched=True)
+        accuracy = candidate.accuracies[max(candidate.accuracies)]
+        first.results = {run: {"accuracy": accuracy, "epochs": epochs, "seconds": candidate.seconds}}
+        self._picks[1:] = []
+
     def test(self, beat: Callable[[], None] = lambda: None) -> Mapping[str, float]:
         """Read the test split, once for every run that is reported and for the teacher.
 
@@ -279,6 +305,8 @@ class PickPhase:
 
     def weights(self, run: Run) -> Path:
         """The student that a finished run made."""
+        if run.searched:
+            return self._files.weights(run.pick)
         return self._files.job_weights(run.key(self._hash))
 
     def _left(self, training: int | None = None) -> float:
@@ -301,7 +329,7 @@ class PickPhase:
                     pick.results[run] = stored | {"arm": run.arm, "trial": run.pick}
                 elif key in self._failed:
                     pick.failed.add(run)
-                elif self._seconds(pick) <= self._left(run.pick):
+                elif self._seconds(pick, run.arm) <= self._left(run.pick):
                     return run
         return None
 
@@ -310,10 +338,10 @@ class PickPhase:
         yield from ((pick, seed) for pick in self._picks for seed in range(SEEDS))
         yield from ((pick, SEEDS) for pick in self._picks)
 
-    def _seconds(self, pick: Pick) -> float:
-        """What a run of this pick takes: what they took so far, or else what the search leads to expect."""
-        seen = [result["seconds"] for result in pick.results.values()]
-        return statistics.fmean(seen) if seen else pick.seconds_per_epoch * pick.candidate.recipe.train.epochs
+    def _seconds(self, pick: Pick, arm: str) -> float:
+        """What a run of this arm takes: what its like took so far, or else what the search leads to expect."""
+        seen = [result["seconds"] for run, result in pick.results.items() if run.arm == arm]
+        return statistics.fmean(seen) if seen else pick.seconds_per_epoch * pick.epochs
 
     def _finishing(self, pick: Pick) -> float:
         """What it takes to read the test split with a pick's runs, then again while it is delivered."""
@@ -349,6 +377,7 @@ def measured(pick: Pick) -> dict[str, Any] | None:
     own = tested["pick"]
     if not own:
         return None
+    runs = [run for run in pick.compared("pick") if run in pick.correct]
     accuracies = [float(each.mean()) for each in own.values()]
     best = pick.best_setting()
     no_distillation_mean, gain_over_no_distillation = _compared(own, tested["no_distillation"])
@@ -356,8 +385,9 @@ def measured(pick: Pick) -> dict[str, Any] | None:
     return {
         "trial": pick.candidate.number,
         "role": pick.role,
-        "seeds": [pick.recipe(seed).seed for seed in own],
-        "epochs": pick.candidate.recipe.train.epochs,
+        "origin": "search checkpoint" if runs[0].searched else "distilled in full",
+        "seeds": [run.recipe.seed for run in runs],
+        "epochs": runs[0].recipe.train.epochs,
         "test_accuracy": statistics.fmean(accuracies),
         "test_accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
         "no_distillation": no_distillation_mean,

@@ -10,6 +10,7 @@ from automl_kd.controller import (
     Standing,
     choose_picks,
     dominates,
+    full_epochs,
     hopeless,
     hypervolume,
     knee,
@@ -159,6 +160,20 @@ def test_picks_take_no_less_than_their_trainings_and_more_workers_never_take_lon
     assert seconds * workers >= picks * 8 * per_run
     assert seconds_for_picks(picks, per_run, workers + 1, 3) <= seconds
     assert seconds_for_picks(picks + 1, per_run, workers, 3) > seconds
+
+
+@given(st.integers(1, 300), st.integers(1, 100), st.floats(0.01, 100), st.floats(-10, 1e5), st.integers(1, 16))
+def test_full_distillations_are_as_long_as_wanted_or_as_one_pick_with_its_arms_fits(
+    wanted, least, per_epoch, seconds, workers
+):
+    epochs = full_epochs(wanted, least, per_epoch, seconds, workers, settings=3)
+    rounds = -(-5 // workers)
+    assert 1 <= epochs <= wanted
+    assert epochs >= min(wanted, least)
+    if epochs > least:
+        assert rounds * epochs * per_epoch <= seconds
+    if least <= epochs < wanted:
+        assert rounds * (epochs + 1) * per_epoch * 1.15 > seconds * (1 - 1e-9)
 
 
 def test_arms_share_everything_but_the_teacher():

@@ -68,7 +68,8 @@ def a_pick(number=0, distill=None, epoch_seconds=0.1, width=0.25):
     recipe = Recipe.model_validate(
         {"task": "digits", "student": student, "train": {"epochs": 9}, "distill": {"losses": losses}}
     )
-    return Pick(Candidate(number, recipe, {"latency_ms": 1.0}), "knee", 0, epoch_seconds)
+    candidate = Candidate(number, recipe, {"latency_ms": 1.0}, accuracies={0: 0.5, 1: 0.7}, seconds=2.0)
+    return Pick(candidate, "knee", 0, epoch_seconds, epochs=9)
 
 
 def two_that_share_arms():
@@ -113,6 +114,30 @@ def test_nothing_is_begun_that_does_not_fit(open_phase):
 
     assert phase.step() is False
     assert pool.log == []
+
+
+def test_where_no_full_training_fits_the_first_pick_is_delivered_as_the_search_left_it(open_phase, tmp_path):
+    picks, pool = [a_pick(5, epoch_seconds=100.0), a_pick(6, epoch_seconds=100.0)], FakePool(1, succeed)
+    phase = run(open_phase(picks, pool, budget=800.0))
+    phase.fall_back(3)
+    phase.test()
+    (pick,) = picks
+    found, delivered = measured(pick), phase.delivered(pick)
+
+    assert (found["trial"], found["origin"], found["epochs"], found["seeds"]) == (5, "search checkpoint", 3, [0])
+    assert (found["test_accuracy"], found["no_distillation"], found["plain_kd"]) == (0.75, None, None)
+    assert delivered.recipe == pick.candidate.recipe.with_(train={"epochs": 3})
+    assert phase.weights(delivered) == Files(tmp_path / "cam").weights(5)
+    assert pick.results[delivered]["accuracy"] == 0.7
+
+
+def test_a_pick_and_its_arms_are_trained_as_long_as_the_pick_says(open_phase):
+    pick, pool = a_pick(), FakePool(1, succeed)
+    pick.epochs = 4
+    run(open_phase([pick], pool))
+
+    assert {(job.until, job.total_epochs, job.recipe["train"]["epochs"]) for _, job in pool.log} == {(4, 4, 4)}
+    assert all(key.recipe.train.epochs == 4 for key, _ in pool.log)
 
 
 def test_time_to_deliver_a_pick_is_kept_aside_from_its_first_training(open_phase):

@@ -17,6 +17,7 @@ FILES = ["manifest.json", "model_card.md", "recipe.yaml", "student.onnx"]
 FOUND = {
     "trial": 0,
     "role": "knee",
+    "origin": "distilled in full",
     "seeds": [1000],
     "epochs": 9,
     "test_accuracy": 0.8,
