@@ -27,9 +27,9 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from automl_kd.hardware import load_profile
-from automl_kd.hardware._cost import Features, kinds_of
-from automl_kd.hardware._fit import fit
-from automl_kd.hardware._kernels import Network
+from automl_kd.hardware._kernels.lower import Network
+from automl_kd.hardware._predictor.cost import Features, kinds_of
+from automl_kd.hardware._predictor.fit import fit
 from automl_kd.hardware._schema import Anchor, Fit
 from automl_kd.paths import shipped_dir
 

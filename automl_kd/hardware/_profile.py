@@ -15,16 +15,16 @@ import torch
 from torch import nn
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._calibrate import calibration
-from automl_kd.hardware._cost import Coefficients, Features, Floats, Integers
-from automl_kd.hardware._graph import Graph, Kind, Shape
-from automl_kd.hardware._kernels import Network, lower
-from automl_kd.hardware._measure import Progress
+from automl_kd.hardware._kernels.graph import Graph, Kind, Shape
+from automl_kd.hardware._kernels.lower import Network, lower
+from automl_kd.hardware._kernels.read_onnx import read_onnx
+from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware._measurement.local import calibration
+from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Block, Plan
-from automl_kd.hardware._prediction import Prediction, Uncertainty
-from automl_kd.hardware._read_onnx import read_onnx
+from automl_kd.hardware._predictor.cost import Coefficients, Features, Floats, Integers
+from automl_kd.hardware._predictor.prediction import Prediction, Uncertainty
 from automl_kd.hardware._schema import ELEMENT_BYTES, ProfileFile, read_profile
-from automl_kd.hardware._trace import trace
 from automl_kd.paths import find_yaml, yaml_names
 
 _UNFITTED = math.log(2)  # a datasheet alone ranks networks and is good to about a factor of two

@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._cost import STREAMS, THROUGHPUTS, Coefficients, datasheet
-from automl_kd.hardware._graph import Kind
+from automl_kd.hardware._kernels.graph import Kind
+from automl_kd.hardware._predictor.cost import STREAMS, THROUGHPUTS, Coefficients, datasheet
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

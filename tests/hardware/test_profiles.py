@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 
 from automl_kd.errors import UserError
 from automl_kd.hardware import load_profile, measure, profile_names
-from automl_kd.hardware._cost import Features, datasheet
-from automl_kd.hardware._fit import fit
-from automl_kd.hardware._prediction import Uncertainty
+from automl_kd.hardware._predictor.cost import Features, datasheet
+from automl_kd.hardware._predictor.fit import fit
+from automl_kd.hardware._predictor.prediction import Uncertainty
 from automl_kd.onnxio import export
 from automl_kd.paths import find_yaml
 

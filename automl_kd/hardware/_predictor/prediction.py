@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl_kd.hardware._cost import Floats
+from automl_kd.hardware._predictor.cost import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from automl_kd.errors import unknown
-from automl_kd.hardware._graph import Graph, Op
+from automl_kd.hardware._kernels.graph import Graph, Op
 
 _BIAS = frozenset({"add"})
 _RELU = frozenset({"relu"})

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._graph import Graph, GraphBuilder, moves
+from automl_kd.hardware._kernels.graph import Graph, GraphBuilder, moves
 
 _ALIASES: Mapping[str, str] = {
     "add": "add",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from automl_kd.hardware._graph import COMPUTE, Kind
-from automl_kd.hardware._kernels import Kernel
+from automl_kd.hardware._kernels.graph import COMPUTE, Kind
+from automl_kd.hardware._kernels.lower import Kernel
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]

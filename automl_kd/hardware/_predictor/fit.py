@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from automl_kd.hardware._cost import STREAMS, THROUGHPUTS, Coefficients, Features, Floats
+from automl_kd.hardware._predictor.cost import STREAMS, THROUGHPUTS, Coefficients, Features, Floats
 
 
 @dataclass(frozen=True, slots=True)

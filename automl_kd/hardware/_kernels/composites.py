@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from automl_kd.hardware._graph import Graph, Kind, Op
+from automl_kd.hardware._kernels.graph import Graph, Kind, Op
 
 _X = "x"  # the function's argument; wherever it occurs it is the same value
 Pattern = str | tuple["str | Pattern", ...]

@@ -14,13 +14,13 @@ import torch
 
 from automl_kd.errors import UserError
 from automl_kd.files import write_text
-from automl_kd.hardware._cost import Features, kinds_of
-from automl_kd.hardware._fit import fit
-from automl_kd.hardware._kernels import lower
-from automl_kd.hardware._measure import Progress, cpu_name, measure_all
-from automl_kd.hardware._probes import probes
+from automl_kd.hardware._kernels.lower import lower
+from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware._measurement.measure import Progress, cpu_name, measure_all
+from automl_kd.hardware._measurement.probes import probes
+from automl_kd.hardware._predictor.cost import Features, kinds_of
+from automl_kd.hardware._predictor.fit import fit
 from automl_kd.hardware._schema import ELEMENT_BYTES, Anchor, Fit, ProfileFile
-from automl_kd.hardware._trace import trace
 from automl_kd.onnxio import export
 from automl_kd.paths import cache_dir
 

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._cost import Floats
+from automl_kd.hardware._predictor.cost import Floats
 from automl_kd.onnxio import Session, export
 
 Progress = Callable[[float, str], None]

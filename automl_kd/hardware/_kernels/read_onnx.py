@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._graph import Graph, GraphBuilder, Shape, moves
+from automl_kd.hardware._kernels.graph import Graph, GraphBuilder, Shape, moves
 from automl_kd.onnxio import load_model
 
 _ALIASES: Mapping[str, str] = {

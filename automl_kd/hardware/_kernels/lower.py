@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl_kd.hardware._composites import merge_composites
-from automl_kd.hardware._fusion import RULES, Group, Rules, fuse
-from automl_kd.hardware._graph import COMPUTE, Graph, Kind, Op, Shape
+from automl_kd.hardware._kernels.composites import merge_composites
+from automl_kd.hardware._kernels.fusion import RULES, Group, Rules, fuse
+from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op, Shape
 
 
 @dataclass(frozen=True, slots=True)
