@@ -21,20 +21,29 @@ class Kind(enum.StrEnum):
     GROUPED = "grouped"
     TRANSPOSED = "transposed"
     DENSE = "dense"
-    """Matrix product, by weights or of two activations."""
+    """Matrix product by weights."""
+    ATTENTION = "attention"
+    """Matrix product of two activations."""
+    RECURRENT = "recurrent"
+    """All steps of one layer of an LSTM, a GRU or a plain recurrent network in one direction."""
     POOLING = "pooling"
     """Pooling and every other reduction."""
     ELEMENTWISE = "elementwise"
     NORMALISATION = "normalisation"
     COPY = "copy"
-    """Data that only moves: transposition, concatenation, padding, nearest resize, lookup."""
+    """Data that only moves: transposition, concatenation, padding, resize."""
+    EMBEDDING = "embedding"
+    """Rows of a constant table looked up by index."""
     SOFTMAX = "softmax"
     OTHER = "other"
     """An operator that this room does not know; it is priced as memory traffic and lowers the coverage."""
 
 
 COMPUTE = frozenset(
-    {Kind.CONV3X3, Kind.CONV, Kind.POINTWISE, Kind.DEPTHWISE, Kind.GROUPED, Kind.TRANSPOSED, Kind.DENSE}
+    {
+        *(Kind.CONV3X3, Kind.CONV, Kind.POINTWISE, Kind.DEPTHWISE, Kind.GROUPED, Kind.TRANSPOSED),
+        *(Kind.DENSE, Kind.ATTENTION, Kind.RECURRENT),
+    }
 )
 """Kinds made of multiply-accumulates."""
 
@@ -49,6 +58,9 @@ _KINDS: dict[Kind, str] = {
     Kind.SOFTMAX: "softmax logsoftmax",
 }
 _KIND_OF: dict[str, Kind] = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+
+TYPES = frozenset({"conv", "dense", *_KIND_OF})
+"""Every canonical type of an operator; what has another type is unknown."""
 
 _WITHOUT_ATTRIBUTES = frozenset({"relu", "sigmoid", "tanh", "silu", "hardswish", "hardsigmoid", "gelu", "mish"})
 
@@ -90,7 +102,7 @@ class Graph:
     parameters: int
 
     def live(self) -> Graph:
-        """The same graph without operators that lead to no output: every runtime drops them."""
+        """The same graph without operators that lead to no output."""
         needed = set(self.outputs)
         kept: list[Op] = []
         for op in reversed(self.ops):
@@ -179,7 +191,7 @@ class GraphBuilder:
 
     def graph(self, inputs: Sequence[int], outputs: Sequence[int | None], parameters: int) -> Graph:
         kept = tuple(output for output in outputs if output is not None)
-        return Graph(tuple(self.ops), tuple(self.shapes), tuple(inputs), kept, parameters).live()
+        return Graph(tuple(self.ops), tuple(self.shapes), tuple(inputs), kept, parameters)
 
 
 def moves(shape: Shape, order: Sequence[int]) -> bool:
