@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automl_kd.hardware._kernels.composites import merge_composites
-from automl_kd.hardware._kernels.fusion import RULES, Group, Rules, fuse
-from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op, Shape
+from automl_kd.hardware._kernels.fusion import Group, fuse
+from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Shape
+from automl_kd.hardware._kernels.rules import Rules, rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Kernel:
         weights: Bytes of weights read.
         inputs: Shapes of the activations read.
         output: Shape of the first result.
+        on_host: Whether it runs beside the accelerator that the profile names, because that lacks an operator.
     """
 
     kind: Kind
@@ -32,6 +34,7 @@ class Kernel:
     weights: int
     inputs: tuple[Shape, ...]
     output: Shape
+    on_host: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,16 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     """The kernels that ``runtime`` executes for ``graph``, with every number stored in ``element_bytes`` bytes.
 
     Raises:
-        UserError: If there are no fusion rules for the runtime.
+        UserError: If there are no rules for the runtime.
     """
-    graph = merge_composites(graph).without_duplicates()
-    groups = fuse(graph, runtime)
-    paid = [group for group in groups if group.ops[0].type not in RULES[runtime].free]
-    kernels = tuple(_kernel(group, graph, RULES[runtime], element_bytes) for group in paid)
+    rules = rules_of(runtime)
+    graph = merge_composites(graph)
+    if rules.dead == "drop":
+        graph = graph.live().without_duplicates()
+    groups = fuse(graph, rules)
+    paid = [group for group in groups if group.lead.type not in rules.free]
+    supported = len(paid) if rules.accelerated is None else _supported(paid, rules.accelerated)
+    kernels = tuple(_kernel(group, graph, rules, element_bytes, n >= supported) for n, group in enumerate(paid))
     return Network(
         kernels=kernels,
         peak=_peak(groups, graph) * element_bytes,
@@ -83,30 +90,40 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     )
 
 
-def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int) -> Kernel:
-    first = group.ops[0]
+def _supported(groups: Sequence[Group], accelerated: frozenset[str]) -> int:
+    """How many kernels come before the first with an operator that the accelerator lacks."""
+    for number, group in enumerate(groups):
+        if any(op.type not in accelerated for op in group.ops):
+            return number
+    return len(groups)
+
+
+def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_host: bool) -> Kernel:
+    lead = group.lead
     inputs = tuple(graph.shapes[value] for value in group.inputs)
     outputs = [graph.shapes[value] for value in group.outputs]
     read = sum(math.prod(shape) for shape in inputs)
-    if first.type in ("slice", "gather"):
+    if lead.type in ("slice", "gather"):
         read = min(read, math.prod(outputs[0]))  # what is not selected is not read
+    narrow = rules.dense_weight_bytes if lead.kind is Kind.DENSE else None
     return Kernel(
-        kind=first.kind,
-        flops=first.flops,
+        kind=lead.kind,
+        flops=lead.flops,
         read=read * element_bytes,
         written=sum(math.prod(shape) for shape in outputs) * element_bytes,
-        weights=round(_weights(group.ops) * element_bytes * (rules.dense_storage if first.kind is Kind.DENSE else 1)),
+        weights=_weights(group) * min(element_bytes, narrow or element_bytes),
         inputs=inputs,
         output=outputs[0],
+        on_host=on_host,
     )
 
 
-def _weights(ops: Sequence[Op]) -> int:
+def _weights(group: Group) -> int:
     """Elements of weights: scales and biases fold to one vector, a normalisation of its own keeps scale and shift."""
-    vectors = [op.vector for op in ops]
-    if ops[0].kind in COMPUTE:
-        return ops[0].weights + max(vectors)
-    return 2 * vectors[0] if ops[0].kind is Kind.NORMALISATION else sum(vectors)
+    vectors = [op.vector for op in group.ops]
+    if group.lead.kind in COMPUTE:
+        return group.lead.weights + max(vectors)
+    return 2 * vectors[0] if group.lead.kind is Kind.NORMALISATION else sum(vectors)
 
 
 def _peak(groups: Sequence[Group], graph: Graph) -> int:

@@ -1,0 +1,150 @@
+"""What each runtime fuses, skips and executes: tables kept as data, one file a runtime in ``runtimes/``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from ruamel.yaml import YAML
+
+from automl_kd.errors import unknown
+from automl_kd.hardware._kernels.graph import TYPES
+
+_FOLDER = Path(__file__).parent / "runtimes"
+_CONSTANT = "constant "
+_REPEATED = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a kernel absorbs at one point of its epilogue.
+
+    Attributes:
+        types: Operators that join whatever else they read.
+        constants: Operators that join where everything else they read is one constant per channel, which folds into
+            the weights.
+        repeated: Any number of them joins, not just one.
+    """
+
+    types: frozenset[str]
+    constants: frozenset[str]
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How one runtime executes a graph.
+
+    Attributes:
+        before: For the type of a kernel's first operator, what joins it from in front.
+        then: For the type of a kernel's first operator, what it absorbs in turn; each step may be absent.
+        free: Types that cost no kernel: the runtime writes their inputs where the result is wanted.
+        zeros: Whether what is multiplied by zero is folded away or computed all the same.
+        dead: Whether operators are dropped or executed whose result nobody reads or another has already computed.
+        dense_weight_bytes: Bytes of one weight of a matrix product at most; ``None`` where the precision decides.
+        accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
+            ``None`` where there is one processor.
+    """
+
+    before: Mapping[str, frozenset[str]]
+    then: Mapping[str, tuple[Step, ...]]
+    free: frozenset[str]
+    zeros: Literal["fold", "keep"]
+    dead: Literal["drop", "execute"]
+    dense_weight_bytes: int | None
+    accelerated: frozenset[str] | None
+
+
+def runtimes() -> tuple[str, ...]:
+    """Names that ``rules_of`` knows."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+@cache
+def rules_of(runtime: str) -> Rules:
+    """The rules of a runtime.
+
+    Raises:
+        UserError: If there are none.
+    """
+    if runtime not in runtimes():
+        raise unknown("runtime", runtime, runtimes())
+    return _Table.model_validate(_document(runtime)).rules()
+
+
+def _document(runtime: str) -> dict[str, Any]:
+    """The content of a file over what it extends; sources add up."""
+    own: dict[str, Any] = YAML(typ="safe").load((_FOLDER / f"{runtime}.yaml").read_text(encoding="utf-8"))
+    parent = own.pop("extends", None)
+    if parent is None:
+        return own
+    inherited = _document(parent)
+    return inherited | own | {"sources": inherited["sources"] + own["sources"]}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Fusion(_Part):
+    """One kind of kernel; every word is a type, or a set of the same table."""
+
+    first: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+
+
+class _Table(_Part):
+    """A file: see ``Rules``; ``sets`` name lists of types that its fusions refer to."""
+
+    sources: tuple[str, ...] = Field(min_length=1)
+    zeros: Literal["fold", "keep"]
+    dead: Literal["drop", "execute"]
+    free: frozenset[str]
+    sets: dict[str, tuple[str, ...]] = {}
+    fusions: tuple[_Fusion, ...] = ()
+    dense_weight_bytes: int | None = None
+    accelerated: frozenset[str] | None = None
+
+    def rules(self) -> Rules:
+        return Rules(
+            before={name: self._types(fusion.before) for fusion in self.fusions for name in self._types(fusion.first)},
+            then={
+                name: tuple(self._step(word) for word in fusion.then)
+                for fusion in self.fusions
+                for name in self._types(fusion.first)
+            },
+            free=self._types(self.free),
+            zeros=self.zeros,
+            dead=self.dead,
+            dense_weight_bytes=self.dense_weight_bytes,
+            accelerated=None if self.accelerated is None else self._types(self.accelerated),
+        )
+
+    def _step(self, word: str) -> Step:
+        names = self._expanded([word.removesuffix(_REPEATED)])
+        return Step(
+            types=_known(name for name in names if not name.startswith(_CONSTANT)),
+            constants=_known(name.removeprefix(_CONSTANT) for name in names if name.startswith(_CONSTANT)),
+            repeated=word.endswith(_REPEATED),
+        )
+
+    def _types(self, words: Iterable[str]) -> frozenset[str]:
+        return _known(self._expanded(words))
+
+    def _expanded(self, words: Iterable[str]) -> frozenset[str]:
+        found: set[str] = set()
+        for word in words:
+            found |= self._expanded(self.sets[word]) if word in self.sets else {word}
+        return frozenset(found)
+
+
+def _known(names: Iterable[str]) -> frozenset[str]:
+    found = frozenset(names)
+    if not found <= TYPES:
+        raise ValueError(f"no operator has the type {', '.join(sorted(found - TYPES))}")
+    return found
