@@ -1,176 +1,201 @@
-"""Fit the hardware profiles to published latencies and write their section ``fit``.
+"""Fit the hardware profiles to published latencies and write their sections ``fit``.
 
     python benchmarks/fit_profiles.py [--data ../shared/data] [--profile jetson-nano]
 
-Whole published models are rebuilt (``published_models.py``), lowered to the kernels of the profile's runtime, and the
-coefficients fitted to the published times; every model is then predicted by a fit without it, and that error is
-written beside it. Twenty NAS-Bench-201 cells anchor the small end of the Jetson Nano; the others, which the fit does
-not see, are reported as a check.
+Whole published models are rebuilt (``published_models.py``) and lowered to the kernels of each target's runtime. A
+target's prior is its datasheet, moved as the measurements of other devices moved theirs under the same runtime; the
+coefficients are fitted to the target's own rows, every row is then predicted by a fit without it, and that error is
+written beside it. A target without rows of its own gets the moved prior and no anchors. Twenty NAS-Bench-201 cells
+anchor the small end where the table has a column for the target.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import math
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from published_models import MODELS, nas_bench_201
+from nas_bench_201 import COLUMNS, cells
+from published_latencies import Measured, published
 from ruamel.yaml import YAML
-from scipy.stats import spearmanr
-from torch import nn
 
-from automl_kd.hardware import load_profile
-from automl_kd.hardware._kernels.lower import Network
-from automl_kd.hardware._predictor.cost import Features, kinds_of
-from automl_kd.hardware._predictor.fit import fit
+from automl_kd.hardware import Profile, load_profile
+from automl_kd.hardware._predictor.cost import Coefficients, Features, kinds_of
+from automl_kd.hardware._predictor.fit import Fitted, fit
+from automl_kd.hardware._predictor.transfer import transfer
 from automl_kd.hardware._schema import Anchor, Fit
 from automl_kd.paths import shipped_dir
 
+Key = tuple[str, str]
+
 CELLS = 20
-EDGES = ("op_e01", "op_e02", "op_e12", "op_e03", "op_e13", "op_e23")
-NCNN = {
-    "alexnet": "caffe_alexnet",
-    "squeezenet": "squeezenet1_1",
-    "mobilenet": "mobilenet_v1",
-    "mobilenet_v2": "mobilenet_v2",
-    "mobilenet_v3": "mobilenet_v3_large",
-    "mnasnet": "mnasnet1_0",
-    "efficientnet_b0": "efficientnet_b0",
-    "googlenet": "googlenet",
-    "resnet18": "resnet18",
-    "resnet50": "resnet50",
-    "vgg16": "vgg16",
+LEAST_ROWS = 2
+LEAST_TO_TEACH = 6
+"""Rows from which on a target's fit says something about other devices."""
+SAME_KERNELS = {
+    ("jetson-nano", "tensorrt-fp32"): ("jetson-nano", "tensorrt"),
+    ("jetson-nano", "pytorch-fp32"): ("jetson-nano", "pytorch"),
 }
+"""Targets that differ from a measured one of the same device in precision alone."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One published network and its time."""
+class Row:
+    """A measured network as the target's kernels."""
 
     name: str
-    module: nn.Module
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
+    flops: int
+    features: Features
     ms: float
+    streamed_ms: float
     source: str
 
-
-def published(name: str, model: str, ms: float, source: str) -> Measured:
-    build, shape = MODELS[model]
-    with torch.device("meta"):
-        return Measured(name, build(), shape, ms, source)
-
-
-def jetson_nano(data: Path) -> Iterator[Measured]:
-    with (data / "published_jetson.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            wanted = row["device"] == "Jetson Nano" and row["framework"] == "TensorRT (torch2trt)"
-            if wanted and row["latency_ms"] and row["model"] in MODELS:
-                yield published(row["model"], row["model"], float(row["latency_ms"]), "NVIDIA-AI-IOT/torch2trt")
-    cells = nas_bench_201_cells(data, "latbench_jetson_nano_fp16")
-    # Spread over the table, whose order is random, so that no property of a cell decides.
-    for index in np.linspace(0, len(cells) - 1, CELLS).astype(int):
-        yield cells[index]
+    @property
+    def seconds(self) -> float:
+        """Time of the kernels alone."""
+        return max(1e-6, 1e-3 * (self.ms - self.streamed_ms))
 
 
-def raspberry_pi_4(data: Path) -> Iterator[Measured]:
-    with gzip.open(data / "published_ncnn.csv.gz", "rt", newline="") as file:
-        for row in csv.DictReader(file):
-            wanted = row["device"].startswith("Raspberry Pi 4 Model B") and row["num_threads"] == "4"
-            if wanted and row["backend"] == "cpu" and row["model"] in NCNN:
-                yield published(row["model"], NCNN[row["model"]], float(row["min_ms"]), "Tencent/ncnn benchmark")
-
-
-def nas_bench_201_cells(data: Path, column: str) -> list[Measured]:
-    cells = []
-    with gzip.open(data / "nb201.csv.gz", "rt", newline="") as file:
-        for row in csv.DictReader(file):
-            if row[column] and float(row[column]) > 0.1:
-                with torch.device("meta"):
-                    module = nas_bench_201([row[edge] for edge in EDGES])
-                name = f"nas-bench-201 cell {row['arch_index']}"
-                cells.append(Measured(name, module, (3, 32, 32), float(row[column]), "SamsungLabs/eagle"))
-    return cells
-
-
-SOURCES = {"jetson-nano": jetson_nano, "raspberry-pi-4": raspberry_pi_4}
-
-
-def fit_profile(name: str, data: Path) -> Fit:
-    profile = load_profile(name)
-    measured = list(SOURCES[name](data))
-    networks: list[Network] = [profile.network(item.module, item.shape) for item in measured]
-    features = [Features.of(network.kernels) for network in networks]
-    fitted = fit(features, [item.ms * 1e-3 for item in measured], profile.file.facts.prior())
-    anchors = tuple(
-        Anchor(
-            model=item.name,
-            input=item.shape,
-            gflops=round(network.flops / 1e9, 4),
-            ms=item.ms,
-            left_out_ms=round(item.ms / math.exp(error), 3),
-            source=item.source,
-        )
-        for item, network, error in zip(measured, networks, fitted.errors, strict=True)
+def row(profile: Profile, measured: Measured) -> Row:
+    network = profile.network(measured.module, measured.shape)
+    return Row(
+        measured.name,
+        measured.shape,
+        network.flops,
+        profile._features(network),
+        measured.ms,
+        float(1e3 * profile._limits.streaming_seconds(network.weights)),
+        measured.source,
     )
-    return Fit.of(fitted.coefficients, kinds_of(features), anchors)
 
 
-def write_fit(name: str, result: Fit) -> None:
-    path = shipped_dir("hardware_profiles") / f"{name}.yaml"
+class Fits:
+    """Fits of all targets, each with what the others teach.
+
+    Args:
+        rows: Measured networks by target.
+    """
+
+    def __init__(self, rows: Mapping[Key, Sequence[Row]]) -> None:
+        self._rows = rows
+        self._priors = {key: _profile(key).target.prior for key in _targets()}
+        self._alone = {
+            key: self._fit(key, self._priors[key]).coefficients
+            for key, found in rows.items()
+            if len(found) >= LEAST_TO_TEACH
+        }
+
+    def prior(self, key: Key) -> Coefficients:
+        """What the datasheet and the relatives of a target lead to expect."""
+        runtime, prior = _profile(key).target.runtime, self._priors[key]
+        if key in SAME_KERNELS:
+            like = SAME_KERNELS[key]
+            moved = self._fit(like, self.prior(like)).coefficients.pack() - self._priors[like].pack()
+            return Coefficients.unpack(prior.pack() + moved, prior.queued)
+        relatives = [
+            (fitted, self._priors[other])
+            for other, fitted in self._alone.items()
+            if other[0] != key[0] and _profile(other).target.runtime == runtime
+        ]
+        return transfer(relatives, prior)
+
+    def fitted(self, key: Key) -> Fitted:
+        """A target's own fit."""
+        return self._fit(key, self.prior(key))
+
+    def taught(self, key: Key) -> bool:
+        """Whether anything is known of a target beside its datasheet."""
+        return len(self._rows.get(key, ())) >= LEAST_ROWS or self.prior(key) != self._priors[key]
+
+    def _fit(self, key: Key, prior: Coefficients) -> Fitted:
+        rows = self._rows.get(key, ())
+        if len(rows) < LEAST_ROWS:
+            return Fitted(prior, ())
+        return fit([each.features for each in rows], [each.seconds for each in rows], prior)
+
+
+def rows_of(published_rows: Mapping[Key, Iterable[Measured]]) -> dict[Key, list[Row]]:
+    return {key: [row(_profile(key), each) for each in found] for key, found in published_rows.items()}
+
+
+def with_cells(rows: Mapping[Key, Sequence[Row]], data: Path) -> dict[Key, list[Row]]:
+    """The rows and, where the table has a column for the target, cells spread over it."""
+    found = {key: list(each) for key, each in rows.items()}
+    for key, column in COLUMNS.items():
+        # The table's order is random, so that no property of a cell decides.
+        chosen = cells(data, column, lambda count: np.linspace(0, count - 1, CELLS).astype(int))
+        found.setdefault(key, []).extend(row(_profile(key), each) for each in chosen)
+    return found
+
+
+def document(fitted: Fitted, rows: Sequence[Row]) -> Fit:
+    anchors = [
+        Anchor(
+            model=each.name,
+            input=each.shape,
+            gflops=round(max(each.flops, 1e5) / 1e9, 4),
+            ms=each.ms,
+            left_out_ms=float(f"{each.seconds * 1e3 / math.exp(error) + each.streamed_ms:.4g}"),
+            source=each.source,
+        )
+        for each, error in zip(rows, fitted.errors, strict=True)
+    ]
+    kinds = kinds_of(each.features for each in rows) if rows else frozenset()
+    return Fit.of(fitted.coefficients, kinds, anchors)
+
+
+def write(key: Key, result: Fit) -> None:
+    path = shipped_dir("hardware_profiles") / f"{key[0]}.yaml"
     yaml = YAML()
     yaml.width = 120
-    document = yaml.load(path.read_text(encoding="utf-8"))
-    document["fit"] = result.model_dump(mode="json")
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    content["targets"][key[1]]["fit"] = result.model_dump(mode="json", exclude_none=True)
     with path.open("w", encoding="utf-8") as file:
-        yaml.dump(document, file)
+        yaml.dump(content, file)
 
 
-def report(name: str, result: Fit) -> None:
-    print(f"{name}\n  {'model':24} {'measured':>9} {'left out':>9} {'error':>7}")
-    for anchor in result.anchors:
-        print(f"  {anchor.model:24} {anchor.ms:9.2f} {anchor.left_out_ms:9.2f} {math.expm1(-anchor.error):+7.1%}")
-    errors = [abs(math.expm1(-anchor.error)) for anchor in result.anchors]
-    print(f"  mean absolute error, leaving one out: {np.mean(errors):.1%}")
+def report(key: Key, rows: Sequence[Row], fitted: Fitted) -> None:
+    print(f"{key[0]}:{key[1]}\n  {'model':28} {'measured':>9} {'left out':>9} {'error':>7}")
+    for each, error in zip(rows, fitted.errors, strict=True):
+        print(f"  {each.name:28} {each.ms:9.2f} {each.ms / math.exp(error):9.2f} {math.expm1(-error):+7.1%}")
+    errors = [abs(math.expm1(-error)) for error in fitted.errors]
+    if errors:
+        print(f"  leaving one out: median error {np.median(errors):.1%}, mean {np.mean(errors):.1%}")
 
 
-def report_cells(data: Path) -> None:
-    """Every fifth cell that the fit did not see, against both columns (tracing all of them takes minutes)."""
-    profile = load_profile("jetson-nano")
-    seen = {anchor.model for anchor in profile.file.fit.anchors} if profile.file.fit else set()
-    half, full = (nas_bench_201_cells(data, f"latbench_jetson_nano_{kind}") for kind in ("fp16", "fp32"))
-    single = {cell.name: cell.ms for cell in full}
-    cells = [cell for cell in half if cell.name not in seen][::5]
-    predictions = [profile.predict(cell.module, cell.shape) for cell in cells]
-    ms = np.array([cell.ms for cell in cells])
-    said = np.array([prediction.ms for prediction in predictions])
-    inside = np.mean([p.low <= m <= p.high for p, m in zip(predictions, ms, strict=True)])
-    print(
-        f"  {len(cells)} NAS-Bench-201 cells that the fit did not see: Spearman {spearmanr(said, ms)[0]:.3f}, "
-        f"mean absolute error {np.mean(np.abs(said / ms - 1)):.1%}, inside the 90 % interval {inside:.1%}; "
-        f"Spearman with their fp32 times {spearmanr(said, [single[cell.name] for cell in cells])[0]:.3f}"
-    )
+def _targets() -> list[Key]:
+    names = sorted(path.stem for path in shipped_dir("hardware_profiles").glob("*.yaml"))
+    return [(name, target) for name in names for target in load_profile(name).file.targets]
+
+
+def _profile(key: Key) -> Profile:
+    return load_profile(":".join(key))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of published latencies")
-    parser.add_argument("--profile", choices=sorted(SOURCES), action="append", help="only this profile; repeatable")
+    parser.add_argument("--profile", action="append", help="only this profile; repeatable")
     options = parser.parse_args()
     if not (options.data / "published_jetson.csv").is_file():
         sys.exit(f"{options.data} holds no published latencies; give their folder with --data")
-    for name in options.profile or sorted(SOURCES):
-        result = fit_profile(name, options.data)
-        write_fit(name, result)
-        report(name, result)
-        if name == "jetson-nano":
-            report_cells(options.data)
+    rows = with_cells(rows_of(published(options.data)), options.data)
+    fits = Fits(rows)
+    for key in _targets():
+        own = rows.get(key, [])
+        if (options.profile and key[0] not in options.profile) or _profile(key).target.calibrate:
+            continue
+        if not fits.taught(key):
+            continue
+        fitted = fits.fitted(key)
+        own = own if fitted.errors else []
+        write(key, document(fitted, own))
+        report(key, own, fitted)
 
 
 if __name__ == "__main__":

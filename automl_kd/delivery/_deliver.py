@@ -90,7 +90,7 @@ def deliver(
             task=task,
             profile=profile,
             prediction=profile.predict(delivered.plan),
-            measured=measure(delivered, onnx, task, profile.file.precision, recipe.threads),
+            measured=measure(delivered, onnx, task, profile.target.precision, recipe.threads),
             facts=facts,
         )
         save_weights(delivered, new / "student.safetensors")
@@ -131,7 +131,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, Any]:
             "flops": prediction.flops,
             "memory_bytes": prediction.memory_bytes,
         },
-        "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.file.precision},
+        "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
         "onnx": {"opset": sheet.profile.opset, "max_difference": measured.onnx_max_difference},
         "latency": {
             "kind": "predicted",

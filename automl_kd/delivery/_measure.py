@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from automl_kd.delivery._facts import Measured
 from automl_kd.errors import UserError
-from automl_kd.onnxio import Session, to_half
+from automl_kd.onnxio import Session, to_half, to_int8
 from automl_kd.students import StudentModule
 from automl_kd.tasks import Task
 
 _BATCH = 256
 _TOLERANCE = 1e-4
+_CALIBRATION_IMAGES = 512
 
 
 def measure(student: StudentModule, onnx: Path, task: Task, precision: str, threads: int) -> Measured:
@@ -29,7 +30,7 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
         student: On the CPU, in evaluation mode.
         onnx: Its ONNX file, float32.
         task: Whose test split is read.
-        precision: ``"fp32"`` or ``"fp16"``.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; the last is quantised after training, on training images.
         threads: Of torch and of onnxruntime; equal counts give equal numbers.
 
     Raises:
@@ -38,7 +39,7 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
     """
     with TemporaryDirectory() as scratch, _torch_threads(threads):
         exact = Session(onnx, threads)
-        deployed = exact if precision == "fp32" else Session(_converted(onnx, precision, Path(scratch)), threads)
+        deployed = exact if precision == "fp32" else Session(_converted(onnx, precision, task, Path(scratch)), threads)
         right = right_deployed = 0
         difference = largest = 0.0
         for images, labels in zip(
@@ -65,10 +66,13 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
     )
 
 
-def _converted(onnx: Path, precision: str, scratch: Path) -> Path:
-    if precision != "fp16":
-        raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32")
-    return to_half(onnx, scratch / onnx.name)
+def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:
+    if precision == "fp16":
+        return to_half(onnx, scratch / onnx.name)
+    if precision == "int8":
+        seen = task.train.images[:_CALIBRATION_IMAGES].split(_BATCH)
+        return to_int8(onnx, scratch / onnx.name, (task.normalize(images).numpy() for images in seen))
+    raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32, int8")
 
 
 @contextmanager

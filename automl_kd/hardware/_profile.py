@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import psutil
-import torch
 from torch import nn
 
-from automl_kd.errors import UserError
-from automl_kd.hardware._kernels.graph import Graph, Kind, Shape
+from automl_kd.errors import UserError, unknown
+from automl_kd.hardware._blocks import BlockTable
+from automl_kd.hardware._kernels.graph import Graph, Kind
 from automl_kd.hardware._kernels.lower import Network, lower
 from automl_kd.hardware._kernels.read_onnx import read_onnx
 from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware._limits import Limits
 from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
-from automl_kd.hardware._plan import Block, Plan
-from automl_kd.hardware._predictor.cost import Coefficients, Features, Floats, Integers
+from automl_kd.hardware._plan import Plan
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, kinds_of
+from automl_kd.hardware._predictor.fit import MEASURED_NOISE, fit
 from automl_kd.hardware._predictor.prediction import Prediction, Uncertainty
-from automl_kd.hardware._schema import ELEMENT_BYTES, ProfileFile, read_profile
+from automl_kd.hardware._predictor.residual import Correction, left_out_corrections, residual_features
+from automl_kd.hardware._schema import (
+    ELEMENT_BYTES,
+    Anchor,
+    Fit,
+    ProfileFile,
+    Residual,
+    Target,
+    read_profile,
+    write_profile,
+)
 from automl_kd.paths import find_yaml, yaml_names
 
 _UNFITTED = math.log(2)  # a datasheet alone ranks networks and is good to about a factor of two
+_LEAST_PAIRS = 2
 
-# What a price needs of a block; all but the peak add up over a plan.
-_SECONDS, _UNFITTED_SECONDS, _FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _PEAK = range(8)
+# What a price needs of a block besides the seconds by kind, which come first; all of it adds up over a plan.
+_K = len(KINDS)
+_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN = range(_K, _K + 5)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -42,15 +56,22 @@ def load_profile(name: str, progress: Progress | None = None) -> Profile:
     """The profile of a device.
 
     Args:
-        name: One of ``profile_names()``, or a path to a YAML file.
+        name: One of ``profile_names()`` or a path to a YAML file; ``:`` and a target select another than the default,
+            as in ``jetson-nano:ncnn-vulkan``.
         progress: Called with the share done (0 to 1) and a word on it while the device is being calibrated, which
             happens at the first price on a profile that is measured on this machine.
 
     Raises:
-        UserError: If there is no such profile, or its file is wrong.
+        UserError: If there is no such profile or target, or the file is wrong.
     """
-    path = find_yaml("hardware_profiles", "device", name)
-    return Profile(path.stem, read_profile(path), progress)
+    device, colon, target = name.rpartition(":")
+    if not colon or os.sep in target:
+        device, target = name, ""
+    path = find_yaml("hardware_profiles", "device", device)
+    file = read_profile(path)
+    if colon and device != name and target not in file.targets:
+        raise unknown(f"target of {path.stem}", target, file.targets)
+    return Profile(path.stem, file, target or None, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,65 +81,71 @@ class _Model:
     coefficients: Coefficients
     kinds: frozenset[Kind]
     uncertainty: Uncertainty
+    correction: Correction | None
 
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One traced block: its numbers by column, and the shapes that it takes and gives."""
-
-    numbers: list[float]
-    takes: Shape
-    gives: Shape
+    @property
+    def unfitted(self) -> Floats:
+        """1 for kinds that no anchor contains, (K,)."""
+        return np.array([float(kind not in self.kinds) for kind in KINDS])
 
 
 class Profile:
-    """Prices networks for one device; keeps the price of every block that it has seen.
+    """Prices networks for one target of a device; keeps the price of every block that it has seen.
 
     Args:
         name: What users call the device.
-        file: Its facts and its fit.
+        file: Its facts and its fits.
+        target: One of the file's targets, None for its default.
         progress: Told how far a calibration is.
     """
 
-    def __init__(self, name: str, file: ProfileFile, progress: Progress | None = None) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, file: ProfileFile, target: str | None = None, progress: Progress | None = None
+    ) -> None:
         self.file = file
+        self.target: Target = file.targets[target or file.default]
+        self.name = name if target in (None, file.default) else f"{name}:{target}"
         self._progress = progress
-        self._ids: dict[Hashable, int] = {}
-        self._rows: list[_Row] = []
-        self._table: Floats = np.empty((0, _PEAK + 1))
+        self._blocks = BlockTable(self._lower, self._numbers)
 
     @property
     def opset(self) -> int:
         """Newest ONNX opset that the device's runtime reads."""
-        return self.file.opset
+        return self.target.opset
 
     @property
     def key(self) -> str:
         """What a latency is only comparable within: device, runtime, precision, batch, threads and power mode."""
-        file = self.file
-        parts = (file.device, file.runtime, file.runtime_version, file.precision, f"batch {file.batch}")
-        return " / ".join((*parts, f"{file.threads} threads", file.power_mode))
+        target = self.target
+        parts = (self.file.device, target.runtime, target.runtime_version, target.precision, f"batch {target.batch}")
+        return " / ".join((*parts, f"{target.threads} threads", target.power_mode))
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """What prices kernels; calibrates where that is still to do."""
+        return self._model.coefficients
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """``log(measured / predicted)`` of every anchor when it was left out of the fit; empty without a fit."""
+        return () if self._fit is None else tuple(anchor.error for anchor in self._fit.anchors)
 
     def digest(self) -> str:
         """A hash of everything that decides a price, 16 hexadecimal digits; calibrates where that is still to do."""
-        model = self._model
-        text = repr((self.key, model.coefficients, sorted(model.kinds), model.uncertainty, self._memory))
+        model, residual = self._model, None if self._fit is None else self._fit.residual
+        text = repr((self.key, model.coefficients, sorted(model.kinds), model.uncertainty, residual, self._limits))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def summary(self) -> str:
         """One line: name, runtime, precision, and how far off its predictions are."""
-        label = f"{self.name}  {self.file.runtime} {self.file.precision}"
-        if self.file.calibrate:
+        label = f"{self.name}  {self.target.runtime} {self.target.precision}"
+        fitted = self.target.fit
+        if self.target.calibrate and fitted is None:
             return f"{label}  measured on this machine at the first use (≤ 30 s)"
-        if self.file.fit is None:
+        if fitted is None or not fitted.anchors:
             return f"{label}  rank only, ×/÷2"
-        model = self._model
-        spread = round(100 * (math.exp(model.uncertainty.error) - 1))
-        cells = sum(anchor.model.startswith("nas-bench-201") for anchor in self.file.fit.anchors)
-        models = f"{len(self.file.fit.anchors) - cells} published models"
-        anchors = f"{models} and {cells} NAS-Bench-201 cells" if cells else models
-        return f"{label}  ±{spread} % ({anchors}, leave-one-out)"
+        spread = round(100 * math.expm1(self._model.uncertainty.error))
+        return f"{label}  ±{spread} % ({_describe(fitted.anchors)}, {fitted.validation})"
 
     def predict(self, target: Plan | nn.Module | str | Path, input_shape: tuple[int, ...] | None = None) -> Prediction:
         """Latency and memory of one network.
@@ -131,15 +158,13 @@ class Profile:
             UserError: If the network does not take the shape, or the file is no ONNX model.
         """
         if isinstance(target, nn.Module | str | Path):
-            row = np.array([self._numbers(self.network(target, input_shape))])
-            return self._predictions(row, row[:, _PEAK])[0]
-        first = target.blocks[0].input_shape if target.blocks else None
-        if input_shape is not None and first != input_shape:
-            raise UserError(f"the plan takes inputs of shape {first}; got {input_shape}")
+            network = self.network(target, input_shape)
+            return self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
+        self._check_input(target, input_shape)
         return self.price([target])[0]
 
     def network(self, target: nn.Module | str | Path, input_shape: tuple[int, ...] | None = None) -> Network:
-        """The kernels that the profile's runtime executes for a module or an ONNX file.
+        """The kernels that the target's runtime executes for a module or an ONNX file.
 
         Raises:
             UserError: As ``predict``.
@@ -156,96 +181,177 @@ class Profile:
         Raises:
             UserError: If a plan is empty, a block does not take its input shape, or two neighbours do not fit.
         """
-        ids = self._ids
-        flat: list[int] = []
-        starts: list[int] = []
-        for plan in plans:
-            starts.append(len(flat))
-            if not plan.blocks:
-                raise UserError("a plan without blocks has no price")
-            for block in plan.blocks:
-                known = ids.get(block)
-                flat.append(self._add(block) if known is None else known)
-        if not plans:
-            return []
-        if len(self._table) != len(self._rows):
-            self._table = np.array([row.numbers for row in self._rows])
-        index = np.array(flat)
-        self._check_chains(index, np.array(starts))
-        table = self._table[index]
-        sums = np.add.reduceat(table, starts, axis=0)
-        peaks = np.maximum.reduceat(table[:, _PEAK], starts)
-        return self._predictions(sums, peaks)
+        return self._predictions(*self._blocks.gather(plans)) if plans else []
+
+    def calibrate(
+        self,
+        pairs: Sequence[tuple[Plan | nn.Module | str | Path, float]],
+        input_shape: tuple[int, ...] | None = None,
+        *,
+        name: str | None = None,
+        source: str = "measured",
+    ) -> Profile:
+        """A profile refitted on networks that were measured on the device.
+
+        What this profile knows becomes the prior, so that two pairs already help; from 20 pairs on a boosted
+        correction of the kernel sum is added where it helps on networks left out.
+
+        Args:
+            pairs: Networks and their latencies in milliseconds.
+            input_shape: ``(C, H, W)`` of modules and of files that leave sizes open.
+            name: Of the new profile, by default this one's.
+            source: Where the measurements come from, for the anchors.
+
+        Raises:
+            UserError: If there are fewer than two pairs, or a time is no positive number.
+        """
+        if len(pairs) < _LEAST_PAIRS:
+            raise UserError(f"{len(pairs)} measured networks; a calibration needs at least {_LEAST_PAIRS}")
+        for number, (_, ms) in enumerate(pairs, 1):
+            if not (math.isfinite(ms) and ms > 0):
+                raise UserError(f"pair {number}: the time is {ms}; a latency is a positive number of milliseconds")
+        networks = [self._whole(target, input_shape) for target, _ in pairs]
+        names = [_name_of(target, number) for number, (target, _) in enumerate(pairs, 1)]
+        fitted = self.refit(networks, [ms for _, ms in pairs], names, source)
+        chosen = self.target.model_copy(update={"fit": fitted, "calibrate": False})
+        key = next(key for key, target in self.file.targets.items() if target is self.target)
+        file = self.file.model_copy(update={"default": key, "targets": {key: chosen}})
+        return Profile(name or self.name.partition(":")[0], file)
+
+    def refit(self, networks: Sequence[Network], ms: Sequence[float], names: Sequence[str], source: str) -> Fit:
+        """The fit on measured networks with this profile's coefficients as the prior.
+
+        Args:
+            networks: N networks as kernels of this target.
+            ms: Their latencies in milliseconds.
+            names: What to call them.
+            source: Where the measurements come from.
+        """
+        features = [self._features(network) for network in networks]
+        streamed = [self._limits.streaming_seconds(network.weights) for network in networks]
+        seconds = [1e-3 * each - extra for each, extra in zip(ms, streamed, strict=True)]
+        prior = self._model.coefficients
+        found = fit(features, [max(each, 1e-6) for each in seconds], prior, MEASURED_NOISE)
+        table = residual_features(
+            np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
+            np.array([float(len(network.kernels)) for network in networks]),
+        )
+        corrections = left_out_corrections(table, found.errors)
+        errors: list[float] = list(found.errors if corrections is None else np.array(found.errors) - corrections)
+        anchors = [
+            Anchor(
+                model=name,
+                input=network.input[1:],
+                gflops=max(network.flops, 1) / 1e9,
+                ms=each,
+                left_out_ms=each / math.exp(error),
+                source=source,
+            )
+            for name, network, each, error in zip(names, networks, ms, errors, strict=True)
+        ]
+        kinds = kinds_of(features) | self._model.kinds
+        if corrections is None:
+            return Fit.of(found.coefficients, kinds, anchors)
+        rows = tuple(tuple(float(f"{value:.5g}") for value in row) for row in table)
+        return Fit.of(found.coefficients, kinds, anchors, Residual(features=rows, errors=found.errors))
+
+    def save(self, path: str | Path) -> None:
+        """Write the profile as YAML, for ``load_profile`` to read."""
+        write_profile(Path(path), self.file)
+
+    def _whole(self, target: Plan | nn.Module | str | Path, input_shape: tuple[int, ...] | None) -> Network:
+        """A network as one list of kernels; a plan's blocks one after another."""
+        if isinstance(target, nn.Module | str | Path):
+            return self.network(target, input_shape)
+        self._check_input(target, input_shape)
+        parts = self._blocks.networks(target)
+        return replace(
+            parts[-1],
+            kernels=tuple(kernel for part in parts for kernel in part.kernels),
+            peak=max(part.peak for part in parts),
+            weights=sum(part.weights for part in parts),
+            parameters=sum(part.parameters for part in parts),
+            input=parts[0].input,
+            unknown=tuple(sorted({name for part in parts for name in part.unknown})),
+        )
+
+    def _check_input(self, plan: Plan, input_shape: tuple[int, ...] | None) -> None:
+        first = plan.blocks[0].input_shape if plan.blocks else None
+        if input_shape is not None and first != input_shape:
+            raise UserError(f"the plan takes inputs of shape {first}; got {input_shape}")
 
     def _predictions(self, sums: Floats, peaks: Floats) -> list[Prediction]:
         model = self._model
-        work = sums[:, _SECONDS]
+        by_kind, kernels = sums[:, :_K], np.maximum(sums[:, _KERNELS], 1)
+        work = by_kind.sum(axis=1)
+        streamed = self._limits.streaming_seconds(sums[:, _WEIGHTS])
         seconds = model.coefficients.intercept + work
-        kernels = np.maximum(sums[:, _KERNELS], 1)
+        if model.correction is not None:
+            seconds = seconds * np.exp(model.correction(residual_features(by_kind, kernels)))
+        seconds = seconds + streamed
         coverage = 1 - sums[:, _UNKNOWN] / kernels
-        unfitted = sums[:, _UNFITTED_SECONDS] / np.maximum(work, 1e-12)
+        unfitted = by_kind @ model.unfitted / np.maximum(work, 1e-12)
         factor = np.exp(model.uncertainty.half_widths(sums[:, _FLOPS], coverage, unfitted))
-        memory = peaks + sums[:, _WEIGHTS]
-        missing = np.maximum(0, memory - self._memory)
+        missing = self._limits.missing(peaks, sums[:, _WEIGHTS])
         ms = np.where(missing > 0, np.inf, seconds * 1e3)
         columns = (ms, ms / factor, ms * factor, coverage)
-        counts = (memory, sums[:, _PARAMETERS], sums[:, _FLOPS], missing)
-        rows = zip(*(c.tolist() for c in columns), *(c.astype(np.int64).tolist() for c in counts), strict=True)
+        counts = (peaks + sums[:, _WEIGHTS], sums[:, _PARAMETERS], sums[:, _FLOPS], missing)
+        power = self.target.facts.power_w
+        energy = [None] * len(ms) if power is None else (ms * power.value).tolist()
+        rows = zip(*(c.tolist() for c in columns), *(c.astype(np.int64).tolist() for c in counts), energy, strict=True)
         return [Prediction(*row) for row in rows]
 
-    def _add(self, block: Block) -> int:
-        shape = block.input_shape
-        with torch.device("meta"):  # no weights are allocated and no random numbers drawn
-            module = block.build()
-        network = self._lower(trace(module, shape))
-        self._rows.append(_Row(self._numbers(network), tuple(shape), network.output[1:]))
-        return self._ids.setdefault(block, len(self._rows) - 1)
-
     def _lower(self, graph: Graph) -> Network:
-        return lower(graph, self.file.runtime, ELEMENT_BYTES[self.file.precision])
+        return lower(graph, self.target.runtime, ELEMENT_BYTES[self.target.precision])
 
-    def _numbers(self, network: Network) -> list[float]:
-        model = self._model
-        features = Features.of(network.kernels)
-        seconds = features.kernel_seconds(model.coefficients)
-        unfitted = [kernel.kind not in model.kinds for kernel in network.kernels]
-        unknown = sum(kernel.kind is Kind.OTHER for kernel in network.kernels)
-        return [
-            float(seconds.sum()),
-            float(seconds[unfitted].sum()),
-            network.flops,
-            network.parameters,
-            network.weights,
-            len(network.kernels),
-            unknown,
-            network.peak,
-        ]
+    def _features(self, network: Network) -> Features:
+        """Kernels on a host beside the accelerator count as so much more work as it is slower."""
+        slowdown = self.target.facts.host_slowdown
+        return Features.of(network.kernels, 1.0 if slowdown is None else slowdown.value)
 
-    def _check_chains(self, index: Integers, starts: Integers) -> None:
-        """Every block must take what the one before returns."""
-        codes: dict[Shape, int] = {}
-        takes = np.array([codes.setdefault(row.takes, len(codes)) for row in self._rows])
-        gives = np.array([codes.setdefault(row.gives, len(codes)) for row in self._rows])
-        broken = gives[index[:-1]] != takes[index[1:]]
-        broken[starts[1:] - 1] = False  # where one plan ends and the next begins
-        if broken.any():
-            place = int(np.flatnonzero(broken)[0])
-            before, after = self._rows[index[place]], self._rows[index[place + 1]]
-            number = place - int(starts[starts <= place][-1])
-            raise UserError(
-                f"block {number + 1} of a plan takes {after.takes}, but block {number} returns {before.gives}"
-            )
+    def _numbers(self, network: Network) -> Floats:
+        unknown_kernels = sum(kernel.kind is Kind.OTHER for kernel in network.kernels)
+        counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels)
+        by_kind = self._features(network).seconds_by_kind(self._model.coefficients)
+        return np.concatenate([by_kind, np.array(counts, dtype=np.float64)])
+
+    @cached_property
+    def _fit(self) -> Fit | None:
+        if self.target.fit is not None or not self.target.calibrate:
+            return self.target.fit
+        return calibration(self.file.device, self.target, self._progress)
 
     @cached_property
     def _model(self) -> _Model:
-        fit = calibration(self.file, self._progress) if self.file.calibrate else self.file.fit
-        if fit is None:
-            return _Model(self.file.facts.prior(), frozenset(Kind), Uncertainty(_UNFITTED, None))
-        errors = [anchor.error for anchor in fit.anchors]
-        flops = [anchor.gflops * 1e9 for anchor in fit.anchors]
-        return _Model(fit.coefficients, frozenset(fit.kinds), Uncertainty.from_errors(errors, flops))
+        fitted, prior = self._fit, self.target.prior
+        if fitted is None:
+            return _Model(prior, frozenset(KINDS), Uncertainty(_UNFITTED, None), None)
+        coefficients = fitted.coefficients(prior)
+        if not fitted.anchors:
+            return _Model(coefficients, frozenset(KINDS), Uncertainty(_UNFITTED, None), None)
+        flops = [anchor.gflops * 1e9 for anchor in fitted.anchors]
+        correction = None
+        if fitted.residual is not None:
+            correction = Correction(np.array(fitted.residual.features), np.array(fitted.residual.errors))
+        uncertainty = Uncertainty.from_errors(self.errors, flops)
+        return _Model(coefficients, frozenset(fitted.kinds), uncertainty, correction)
 
     @cached_property
-    def _memory(self) -> float:
-        fact = self.file.facts.memory_gb
-        return float(psutil.virtual_memory().total) if fact is None else fact.value * 1e9
+    def _limits(self) -> Limits:
+        return Limits.of(self.file.memory, this_machine=self.target.calibrate)
+
+
+def _describe(anchors: Sequence[Anchor]) -> str:
+    cells = sum(anchor.model.startswith("nas-bench-201") for anchor in anchors)
+    own = sum(anchor.source.startswith("measured") for anchor in anchors)
+    published = len(anchors) - cells - own
+    parts = [
+        *([f"{published} published models"] if published else []),
+        *([f"{cells} NAS-Bench-201 cells"] if cells else []),
+        *([f"{own} measured networks"] if own else []),
+    ]
+    return " and ".join(parts)
+
+
+def _name_of(target: Plan | nn.Module | str | Path, number: int) -> str:
+    return Path(target).stem if isinstance(target, str | Path) else f"network {number}"

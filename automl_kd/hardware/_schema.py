@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,15 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from automl_kd.errors import UserError
+from automl_kd.errors import UserError, unknown
+from automl_kd.files import write_text
 from automl_kd.hardware._kernels.graph import Kind
-from automl_kd.hardware._predictor.cost import STREAMS, THROUGHPUTS, Coefficients, datasheet
+from automl_kd.hardware._kernels.rules import runtimes
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, datasheet
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Precision = Literal["fp32", "fp16", "int8"]
 
-_INTERCEPT = 0.3e-3  # seconds per inference to expect where nothing was measured
+_INTERCEPT_LAUNCHES = 20
+"""Launches that an inference costs besides its kernels, where nothing was measured."""
 
-ELEMENT_BYTES = {"fp32": 4, "fp16": 2}
+ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}
 
 
 class _Part(BaseModel):
@@ -32,18 +38,46 @@ class Fact(_Part):
     source: str
 
 
+class Memory(_Part):
+    """What a network has to fit into; a limit that is left out does not bind.
+
+    Attributes:
+        ram_gb: Weights and activations together; this machine's where ``local``.
+        sram_kb: Activations alone, in on-chip memory.
+        flash_kb: Weights alone.
+        weight_cache_mb: Weights beyond this are streamed again at every inference.
+        stream_gb_s: How fast.
+    """
+
+    ram_gb: Fact | None = None
+    sram_kb: Fact | None = None
+    flash_kb: Fact | None = None
+    weight_cache_mb: Fact | None = None
+    stream_gb_s: Fact | None = None
+
+
 class Facts(_Part):
-    """The datasheet. Memory is this machine's where the file leaves it out."""
+    """The datasheet of a target.
+
+    Attributes:
+        peak_gflops: Dense arithmetic in the target's precision, a multiply-accumulate counted as 2.
+        bandwidth_gb_s: Nominal memory bandwidth.
+        launch_us: Time of the smallest kernel.
+        power_w: Drawn while it infers; gives energy.
+        host_slowdown: How often slower the host is that runs what an accelerator cannot.
+    """
 
     peak_gflops: Fact
     bandwidth_gb_s: Fact
     launch_us: Fact
-    memory_gb: Fact | None = None
+    power_w: Fact | None = None
+    host_slowdown: Fact | None = None
 
-    def prior(self) -> Coefficients:
+    def prior(self, queued: bool) -> Coefficients:
         """Coefficients to expect from these figures alone."""
+        launch = self.launch_us.value * 1e-6
         return datasheet(
-            self.peak_gflops.value * 1e9, self.bandwidth_gb_s.value * 1e9, self.launch_us.value * 1e-6, _INTERCEPT
+            self.peak_gflops.value * 1e9, self.bandwidth_gb_s.value * 1e9, launch, _INTERCEPT_LAUNCHES * launch, queued
         )
 
 
@@ -51,7 +85,7 @@ class Anchor(_Part):
     """One measured network, with what the fit says of it when it is left out."""
 
     model: str
-    input: tuple[int, int, int]
+    input: tuple[int, ...]
     gflops: Positive
     ms: Positive
     left_out_ms: Positive
@@ -63,55 +97,120 @@ class Anchor(_Part):
         return math.log(self.ms / self.left_out_ms)
 
 
-class Fit(_Part):
-    """Coefficients by kind, the networks they were fitted on and the kinds those contain; written by a program."""
+class Residual(_Part):
+    """What the fit leaves unexplained of measured networks: the table that a boosted correction is learned from.
 
-    throughput_gflops: dict[str, Positive]
-    bandwidth_gb_s: dict[str, Positive]
-    launch_us: dict[str, Positive]
+    Attributes:
+        features: One row a network.
+        errors: ``log(measured / predicted)`` of every network when it was left out.
+    """
+
+    features: tuple[tuple[float, ...], ...]
+    errors: tuple[float, ...]
+
+
+class Fit(_Part):
+    """Coefficients by kind, the networks they were fitted on and the kinds those contain; written by a program.
+
+    Attributes:
+        throughput_gops: 10⁹ operations per second.
+        bandwidth_gb_s: 10⁹ bytes per second.
+        launch_us: Microseconds.
+        intercept_ms: Milliseconds.
+        kinds: That occur in the anchors.
+        validation: How the anchors' ``left_out_ms`` came about.
+        anchors: Measured networks, or none where the coefficients came from another target by ratio of datasheets.
+        residual: Given from 20 measured networks on, where a correction helps.
+    """
+
+    throughput_gops: dict[Kind, Positive]
+    bandwidth_gb_s: dict[Kind, Positive]
+    launch_us: dict[Kind, Positive]
     intercept_ms: Positive
     kinds: tuple[Kind, ...]
-    anchors: tuple[Anchor, ...] = Field(min_length=2)
+    validation: str = "leave-one-out"
+    anchors: tuple[Anchor, ...] = ()
+    residual: Residual | None = None
 
     @staticmethod
-    def of(coefficients: Coefficients, kinds: frozenset[Kind], anchors: tuple[Anchor, ...]) -> Fit:
+    def of(
+        coefficients: Coefficients,
+        kinds: frozenset[Kind],
+        anchors: Sequence[Anchor],
+        residual: Residual | None = None,
+    ) -> Fit:
         """The fit in the units of the file, to four digits."""
-        throughput = zip(THROUGHPUTS, coefficients.throughput, strict=True)
-        bandwidth = zip(STREAMS, coefficients.bandwidth, strict=True)
         return Fit(
-            throughput_gflops={kind.value: _four(value / 1e9) for kind, value in throughput},
-            bandwidth_gb_s={name: _four(value / 1e9) for name, value in bandwidth},
-            launch_us={name: _four(value * 1e6) for name, value in zip(STREAMS, coefficients.launch, strict=True)},
+            throughput_gops=_by_kind(coefficients.throughput, 1e-9),
+            bandwidth_gb_s=_by_kind(coefficients.bandwidth, 1e-9),
+            launch_us=_by_kind(coefficients.launch, 1e6),
             intercept_ms=_four(coefficients.intercept * 1e3),
             kinds=tuple(sorted(kinds)),
-            anchors=anchors,
+            anchors=tuple(anchors),
+            residual=residual,
         )
 
-    @property
-    def coefficients(self) -> Coefficients:
-        """The coefficients in SI units."""
+    def coefficients(self, prior: Coefficients) -> Coefficients:
+        """The coefficients in SI units; kinds that the file does not know keep the datasheet's."""
         return Coefficients(
-            throughput=tuple(self.throughput_gflops[kind.value] * 1e9 for kind in THROUGHPUTS),
-            bandwidth=tuple(self.bandwidth_gb_s[name] * 1e9 for name in STREAMS),
-            launch=tuple(self.launch_us[name] * 1e-6 for name in STREAMS),
+            throughput=_in_order(self.throughput_gops, 1e9, prior.throughput),
+            bandwidth=_in_order(self.bandwidth_gb_s, 1e9, prior.bandwidth),
+            launch=_in_order(self.launch_us, 1e-6, prior.launch),
             intercept=self.intercept_ms * 1e-3,
+            queued=prior.queued,
         )
 
 
-class ProfileFile(_Part):
-    """One device under one runtime, precision, thread count and power mode."""
+class Target(_Part):
+    """One way to run networks on a device: runtime, precision, batch, threads and power mode.
 
-    device: str
-    runtime: Literal["tensorrt", "ncnn", "onnxruntime"]
+    Attributes:
+        runtime: Whose fusion rules apply.
+        runtime_version: That the anchors were measured with.
+        queued: Whether launches of kernels overlap with work, as on GPUs.
+        opset: Newest ONNX opset that the runtime reads.
+        calibrate: Whether the coefficients are measured on this machine at the first use.
+    """
+
+    runtime: str
     runtime_version: str
-    precision: Literal["fp32", "fp16"]
-    batch: Literal[1]
-    threads: Annotated[int, Field(ge=1)]
+    precision: Precision
+    batch: Literal[1] = 1
+    threads: Annotated[int, Field(ge=1)] = 1
     power_mode: str
+    queued: bool
     opset: Annotated[int, Field(ge=11, le=21)]
     calibrate: bool = False
     facts: Facts
     fit: Fit | None = None
+
+    @property
+    def prior(self) -> Coefficients:
+        """What the datasheet leads to expect."""
+        return self.facts.prior(self.queued)
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """What the fit says, or the datasheet where there is none."""
+        return self.prior if self.fit is None else self.fit.coefficients(self.prior)
+
+
+class ProfileFile(_Part):
+    """A device and the ways to run networks on it.
+
+    Attributes:
+        device: Its name.
+        precisions: That its arithmetic supports.
+        default: The target that the profile's name alone stands for.
+        memory: What a network has to fit into.
+        targets: By name.
+    """
+
+    device: str
+    precisions: tuple[Precision, ...]
+    default: str
+    memory: Memory = Memory()
+    targets: Annotated[dict[str, Target], Field(min_length=1)]
 
 
 def read_profile(path: Path) -> ProfileFile:
@@ -125,26 +224,29 @@ def read_profile(path: Path) -> ProfileFile:
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(document, dict):
-        raise UserError(f"{path} holds no profile; it must map device, runtime, precision and the rest")
+        raise UserError(f"{path} holds no profile; it must map device, default, targets and the rest")
     try:
         profile = ProfileFile.model_validate(document)
     except ValidationError as error:
         raise UserError(f"{path}: {_first(error)}") from error
-    if profile.fit is not None:
-        _check_complete(path, profile.fit)
+    if profile.default not in profile.targets:
+        raise UserError(f"{path}: default is {profile.default!r}; allowed: {', '.join(profile.targets)}")
+    for name, target in profile.targets.items():
+        if target.runtime not in runtimes():
+            raise UserError(f"{path}: targets.{name}.{unknown('runtime', target.runtime, runtimes())}")
+        if target.precision not in profile.precisions:
+            allowed = ", ".join(profile.precisions)
+            raise UserError(f"{path}: targets.{name}.precision is {target.precision!r}; the device has {allowed}")
     return profile
 
 
-def _check_complete(path: Path, fit: Fit) -> None:
-    streams = set(STREAMS)
-    for field, found, wanted in (
-        ("throughput_gflops", fit.throughput_gflops, {kind.value for kind in THROUGHPUTS}),
-        ("bandwidth_gb_s", fit.bandwidth_gb_s, streams),
-        ("launch_us", fit.launch_us, streams),
-    ):
-        for name in sorted(wanted ^ found.keys()):
-            state = "missing" if name in wanted else f"unknown; allowed: {', '.join(sorted(wanted))}"
-            raise UserError(f"{path}: fit.{field}.{name} is {state}")
+def write_profile(path: Path, profile: ProfileFile) -> None:
+    """Write a profile as YAML, whole or not at all; facts that are left out stay out."""
+    yaml = YAML()
+    yaml.width = 120
+    text = io.StringIO()
+    yaml.dump(profile.model_dump(mode="json", exclude_none=True), text)
+    write_text(path, text.getvalue())
 
 
 def _first(error: ValidationError) -> str:
@@ -155,6 +257,15 @@ def _first(error: ValidationError) -> str:
     if item["type"] == "extra_forbidden":
         return f"{where} is unknown; remove it"
     return f"{where} is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _by_kind(values: Sequence[float], unit: float) -> dict[Kind, float]:
+    return {kind: _four(value * unit) for kind, value in zip(KINDS, values, strict=True)}
+
+
+def _in_order(values: dict[Kind, float], unit: float, prior: Sequence[float]) -> tuple[float, ...]:
+    expected = zip(KINDS, prior, strict=True)
+    return tuple(values[kind] * unit if kind in values else value for kind, value in expected)
 
 
 def _four(value: float) -> float:

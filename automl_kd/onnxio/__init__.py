@@ -2,6 +2,7 @@
 
 from automl_kd.onnxio._export import difference, export
 from automl_kd.onnxio._half import to_half
+from automl_kd.onnxio._quantize import to_int8
 from automl_kd.onnxio._session import Session, load_model
 
-__all__ = ["Session", "difference", "export", "load_model", "to_half"]
+__all__ = ["Session", "difference", "export", "load_model", "to_half", "to_int8"]

@@ -7,18 +7,12 @@ import math
 from pathlib import Path
 
 import nets
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from automl_kd.errors import UserError
 from automl_kd.hardware import load_profile, measure, profile_names
-from automl_kd.hardware._predictor.cost import Features, datasheet
-from automl_kd.hardware._predictor.fit import fit
-from automl_kd.hardware._predictor.prediction import Uncertainty
 from automl_kd.onnxio import export
 from automl_kd.paths import find_yaml
 
@@ -33,7 +27,7 @@ def test_every_profile_of_the_project_loads_and_sums_itself_up():
     keys = set()
     for name in profile_names():
         profile = load_profile(name)
-        assert profile.summary().startswith(f"{name}  {profile.file.runtime} {profile.file.precision}  ")
+        assert profile.summary().startswith(f"{name}  {profile.target.runtime} {profile.target.precision}  ")
         keys.add(profile.key)
     assert len(keys) == len(profile_names())
 
@@ -116,36 +110,8 @@ def test_what_exceeds_the_memory_has_no_latency(jetson):
     assert said.ms == math.inf
 
 
-@given(st.floats(1e3, 1e12), st.floats(1e3, 1e12), st.floats(0.05, 1), st.floats(0, 1))
-def test_intervals_widen_away_from_the_anchors_and_with_ignorance(first, second, coverage, unfitted):
-    model = Uncertainty.from_errors([0.1, -0.2, 0.05], [1e8, 1e9, 3e9])
-    one, zero = np.ones(2), np.zeros(2)
-    outside = [max(math.log2(1e8 / flops), math.log2(flops / 3e9), 0) for flops in (first, second)]
-    widths = model.half_widths(np.array([first, second]), one, zero)
-    assert (widths[0] - widths[1]) * (outside[0] - outside[1]) >= -1e-12
-    assert (model.half_widths(np.array([first, second]), one * coverage, one * unfitted) >= widths).all()
-
-
-def test_error_is_the_conformal_quantile():
-    errors = [index / 100 for index in range(1, 20)]
-    flops = [1e9] * 19
-    assert Uncertainty.from_errors(errors, flops).error == pytest.approx(0.18)  # rank ceil(0.9 * 20) of 19
-    assert Uncertainty.from_errors(errors[:5], flops[:5]).error == pytest.approx(0.05)
-
-
-@settings(max_examples=3, deadline=None)
-@given(st.integers(0, 1000))
-def test_fit_recovers_a_device_that_obeys_the_model(seed):
-    random = np.random.default_rng(seed)
-    truth = datasheet(80e9, 9e9, 15e-6, 1e-3)
-    networks = []
-    for _ in range(30):
-        kinds = random.integers(0, 12, 40)
-        flops = np.where(kinds < 7, 10 ** random.uniform(5, 8, 40), 0)
-        networks.append(Features(kinds, flops, 10 ** random.uniform(3, 6, 40)))
-    seconds = [network.seconds(truth) for network in networks]
-    fitted = fit(networks, seconds, datasheet(50e9, 15e9, 8e-6, 0.5e-3))
-    assert max(abs(error) for error in fitted.errors) < 0.15
+def _own(document):
+    return document["targets"]["tensorrt"]
 
 
 def edited(tmp_path: Path, change) -> Path:
@@ -161,17 +127,17 @@ def edited(tmp_path: Path, change) -> Path:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.pop("precision"), r"mine\.yaml: precision is missing"),
-        (lambda d: d.update(precision="fp8"), r"precision is 'fp8': input should be 'fp32' or 'fp16'"),
+        (lambda d: _own(d).pop("precision"), r"mine\.yaml: targets\.tensorrt\.precision is missing"),
+        (lambda d: _own(d).update(precision="fp8"), r"precision is 'fp8': input should be 'fp32', 'fp16' or 'int8'"),
         (lambda d: d.update(clock=3), r"clock is unknown; remove it"),
-        (lambda d: d["facts"]["memory_gb"].update(value=-1), r"facts\.memory_gb\.value is -1: input should be greater"),
-        (lambda d: d["fit"]["launch_us"].pop("copy"), r"fit\.launch_us\.copy is missing"),
-        (
-            lambda d: d["fit"]["throughput_gflops"].update(winograd=1),
-            r"throughput_gflops\.winograd is unknown; allowed",
-        ),
-        (lambda d: d["fit"].update(intercept_ms=0), r"fit\.intercept_ms is 0: input should be greater"),
-        (lambda d: d.update(opset=9), r"opset is 9: input should be greater than or equal to 11"),
+        (lambda d: d["memory"]["ram_gb"].update(value=-1), r"memory\.ram_gb\.value is -1: input should be greater"),
+        (lambda d: _own(d)["fit"].pop("launch_us"), r"fit\.launch_us is missing"),
+        (lambda d: _own(d)["fit"]["throughput_gops"].update(winograd=1), r"throughput_gops\.winograd"),
+        (lambda d: _own(d)["fit"].update(intercept_ms=0), r"fit\.intercept_ms is 0: input should be greater"),
+        (lambda d: _own(d).update(opset=9), r"opset is 9: input should be greater than or equal to 11"),
+        (lambda d: d.update(default="tensort"), r"default is 'tensort'; allowed: tensorrt"),
+        (lambda d: _own(d).update(runtime="tensort"), r"unknown runtime 'tensort'"),
+        (lambda d: d.update(precisions=["fp32"]), r"precision is 'fp16'; the device has fp32"),
     ],
 )
 def test_wrong_profiles_are_one_line(tmp_path, change, said):
@@ -185,7 +151,7 @@ def test_unknown_device_names_the_nearest():
 
 
 def test_profile_without_fit_ranks_only(tmp_path, jetson):
-    profile = load_profile(str(edited(tmp_path, lambda d: d.pop("fit"))))
+    profile = load_profile(str(edited(tmp_path, lambda d: _own(d).pop("fit"))))
     assert profile.summary() == "mine  tensorrt fp16  rank only, ×/÷2"
     said = profile.price([nets.plan(8), nets.plan(8, 64, 64, 64, pixels=32)])
     assert said[0].ms < said[1].ms
@@ -194,12 +160,12 @@ def test_profile_without_fit_ranks_only(tmp_path, jetson):
 
 
 def test_digest_follows_prices_and_nothing_else(tmp_path, jetson):
-    same = load_profile(str(edited(tmp_path, lambda d: d["facts"]["memory_gb"].update(source="elsewhere"))))
+    same = load_profile(str(edited(tmp_path, lambda d: d["memory"]["ram_gb"].update(source="elsewhere"))))
     assert (same.key, same.digest()) == (jetson.key, jetson.digest())
-    other = load_profile(str(edited(tmp_path, lambda d: d["fit"].update(intercept_ms=9.0))))
+    other = load_profile(str(edited(tmp_path, lambda d: _own(d)["fit"].update(intercept_ms=9.0))))
     assert other.key == jetson.key
     assert other.digest() != jetson.digest()
-    assert load_profile(str(edited(tmp_path, lambda d: d.update(power_mode="5 W")))).key != jetson.key
+    assert load_profile(str(edited(tmp_path, lambda d: _own(d).update(power_mode="5 W")))).key != jetson.key
 
 
 def test_measurement_reports_what_the_protocol_asks(tmp_path):
@@ -220,16 +186,16 @@ def test_measurement_reports_what_the_protocol_asks(tmp_path):
 
 def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):
     """A second process must see the prices of the first, and must not measure."""
-    from automl_kd.hardware import _calibrate
+    from automl_kd.hardware._measurement import local
 
     monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path))
     calls = []
 
-    def once(file, progress):
+    def once(device, target, progress):
         calls.append(progress)
-        return jetson.file.fit
+        return jetson.target.fit
 
-    monkeypatch.setattr(_calibrate, "_calibrate", once)
+    monkeypatch.setattr(local, "_calibrate", once)
     first, second = load_profile("local"), load_profile("local")
     assert first.price([nets.plan(8)]) == second.price([nets.plan(8)])
     assert first.digest() == second.digest()
@@ -237,7 +203,7 @@ def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):
     assert "measured on this machine" in first.summary()
 
     (stored,) = (tmp_path / "hardware").iterdir()
-    for damage in (b"{", b"\xff", stored.read_bytes().replace(b"compute", b"computed")):
+    for damage in (b"{", b"\xff", stored.read_bytes().replace(b"launch_us", b"launch_ms")):
         stored.write_bytes(damage)
         with pytest.raises(UserError, match=f"{stored}: .*delete it to measure"):
             load_profile("local").price([nets.plan(8)])

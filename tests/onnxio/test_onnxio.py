@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from automl_kd.errors import UserError
-from automl_kd.onnxio import Session, difference, export, to_half
+from automl_kd.onnxio import Session, difference, export, load_model, to_half, to_int8
 
 
 @pytest.fixture
@@ -142,3 +142,19 @@ def test_half_refuses_weights_beyond_its_range(tmp_path):
     nn.init.constant_(net.weight, 1e6)
     with pytest.raises(UserError, match="65504"):
         to_half(export(net, tmp_path / "net.onnx", (2,)), tmp_path / "half.onnx")
+
+
+def test_int8_computes_nearly_the_same_from_integers(tmp_path):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 8, 1)).eval()
+    full = export(net, tmp_path / "full.onnx", (3, 12, 12))
+    x = np.random.default_rng(0).standard_normal((32, 3, 12, 12), dtype=np.float32)
+    quantised = to_int8(full, tmp_path / "int8.onnx", iter([x[:16], x[16:]]))
+
+    before, after = (Session(path).run(x) for path in (full, quantised))
+    assert after.shape == before.shape
+    assert 0 < np.abs(after - before).max() < 0.1 * np.abs(before).max()
+    stored = {initializer.data_type for initializer in load_model(quantised).graph.initializer}
+    assert onnx.TensorProto.INT8 in stored
+    again = to_int8(full, tmp_path / "again.onnx", iter([x[:16], x[16:]]))
+    assert again.read_bytes() == quantised.read_bytes()

@@ -20,7 +20,7 @@ from automl_kd.hardware._measurement.measure import Progress, cpu_name, measure_
 from automl_kd.hardware._measurement.probes import probes
 from automl_kd.hardware._predictor.cost import Features, kinds_of
 from automl_kd.hardware._predictor.fit import fit
-from automl_kd.hardware._schema import ELEMENT_BYTES, Anchor, Fit, ProfileFile
+from automl_kd.hardware._schema import ELEMENT_BYTES, Anchor, Fit, Target
 from automl_kd.onnxio import export
 from automl_kd.paths import cache_dir
 
@@ -29,44 +29,44 @@ from automl_kd.paths import cache_dir
 _NOISIEST = 0.25
 
 
-def calibration(file: ProfileFile, progress: Progress | None = None) -> Fit:
-    """The fit of this machine under ``file``: stored, or measured now in at most half a minute.
+def calibration(device: str, target: Target, progress: Progress | None = None) -> Fit:
+    """The fit of this machine under ``target``: stored, or measured now in at most half a minute.
 
     It is stored in ``cache_dir()/hardware`` by processor, onnxruntime version and threads; delete it to measure anew.
 
     Raises:
         UserError: If the stored file is damaged, or the machine is too busy for a measurement to repeat within 25 %.
     """
-    path = _path(file)
+    path = _path(device, target)
     if path.is_file():
         try:
             stored = Fit.model_validate_json(path.read_text(encoding="utf-8"))
-            _ = stored.coefficients
+            _ = stored.coefficients(target.prior)
             return stored
         except (ValueError, KeyError):  # no JSON, no fit, or a fit without all of its coefficients
             raise UserError(f"{path}: not a whole calibration; delete it to measure this machine anew") from None
-    result = _calibrate(file, progress or (lambda share, what: None))
+    result = _calibrate(device, target, progress or (lambda share, what: None))
     write_text(path, result.model_dump_json(indent=1))
     return result
 
 
-def _path(file: ProfileFile) -> Path:
-    key = f"{cpu_name()}|{onnxruntime.__version__}|{file.precision}|{file.threads}"
-    return cache_dir() / "hardware" / f"{file.device}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+def _path(device: str, target: Target) -> Path:
+    key = f"{cpu_name()}|{onnxruntime.__version__}|{target.precision}|{target.threads}"
+    return cache_dir() / "hardware" / f"{device}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
 
 
-def _calibrate(file: ProfileFile, progress: Progress) -> Fit:
+def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
     networks = probes()
     lowered = []
     with tempfile.TemporaryDirectory() as folder, _one_torch_thread():
         paths = []
         for index, (name, module, shape) in enumerate(networks):
             progress(0.2 * index / len(networks), "making small networks")
-            paths.append(export(module, Path(folder) / f"{name}.onnx", shape, file.opset))
-            lowered.append(lower(trace(module, shape), file.runtime, ELEMENT_BYTES[file.precision]))
+            paths.append(export(module, Path(folder) / f"{name}.onnx", shape, target.opset))
+            lowered.append(lower(trace(module, shape), target.runtime, ELEMENT_BYTES[target.precision]))
         timed = measure_all(
             paths,
-            file.threads,
+            target.threads,
             rounds=3,
             warm_up=0.02,
             least=0.03,
@@ -76,12 +76,12 @@ def _calibrate(file: ProfileFile, progress: Progress) -> Fit:
     noise = timed[0].repeat_error
     if noise > _NOISIEST:
         raise UserError(
-            f"this machine is too busy to calibrate {file.device}: a fixed network's time moved by "
+            f"this machine is too busy to calibrate {device}: a fixed network's time moved by "
             f"{100 * noise:.0f} % between rounds (allowed {100 * _NOISIEST:.0f} %); try again when it is quieter"
         )
     features = [Features.of(network.kernels) for network in lowered]
     seconds = [item.ms * 1e-3 for item in timed]
-    fitted = fit(features, seconds, file.facts.prior())
+    fitted = fit(features, seconds, target.prior)
     progress(1.0, "fitted")
     anchors = tuple(
         Anchor(

@@ -8,58 +8,78 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from automl_kd.hardware._kernels.graph import COMPUTE, Kind
+from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.lower import Kernel
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
-THROUGHPUTS: tuple[Kind, ...] = tuple(kind for kind in Kind if kind in COMPUTE)
-"""Kinds with a throughput of their own, in the order of ``Coefficients.throughput``."""
+KINDS: tuple[Kind, ...] = tuple(Kind)
+"""All kinds, in the order of every array by kind."""
 
-STREAMS: tuple[str, ...] = ("compute", *(kind.value for kind in Kind if kind not in COMPUTE))
-"""Kinds with a bandwidth and a launch floor of their own; all kinds of multiply-accumulates share ``compute``."""
-
-_KINDS = tuple(Kind)
-_THROUGHPUT_OF = np.array([THROUGHPUTS.index(kind) if kind in COMPUTE else 0 for kind in _KINDS])
-_STREAM_OF = np.array([0 if kind in COMPUTE else STREAMS.index(kind.value) for kind in _KINDS])
+_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """What a fit finds for one device.
+    """What a fit finds for one device and runtime.
 
-    A kernel of kind k takes ``max(launch[k], flops / throughput[k], bytes / bandwidth[k])`` and a network takes
-    ``intercept`` plus the sum of its kernels: the roofline of Williams et al. 2009 with a floor. The floor is a maximum
-    and no summand because a queue hides the launch of one kernel behind the work of another.
+    A kernel of kind k works for ``max(operations / throughput[k], bytes / bandwidth[k])`` (the roofline of Williams et
+    al. 2009) and a network takes ``intercept`` plus the sum of its kernels. Where a queue hides the launch of one
+    kernel behind the work of another (GPUs), ``launch[k]`` is a floor under that time; where a thread does both, it is
+    added to it.
 
     Attributes:
-        throughput: Effective operations per second, one for each of ``THROUGHPUTS``.
-        bandwidth: Effective bytes per second, one for each of ``STREAMS``.
-        launch: Seconds that a kernel takes at least, one for each of ``STREAMS``.
+        throughput: Operations per second by kind: multiply-accumulates count 2, other arithmetic 1.
+        bandwidth: Bytes per second by kind.
+        launch: Seconds by kind.
         intercept: Seconds that every network takes besides its kernels.
+        queued: Whether launches overlap with work.
     """
 
     throughput: tuple[float, ...]
     bandwidth: tuple[float, ...]
     launch: tuple[float, ...]
     intercept: float
+    queued: bool
+
+    def pack(self) -> Floats:
+        """The logarithms as one array, (3 K + 1,)."""
+        logarithms: Floats = np.log(np.array((*self.throughput, *self.bandwidth, *self.launch, self.intercept)))
+        return logarithms
+
+    @staticmethod
+    def unpack(logarithms: Floats, queued: bool) -> Coefficients:
+        """The inverse of :meth:`pack`."""
+        values = [float(value) for value in np.exp(logarithms)]
+        first, second = len(KINDS), 2 * len(KINDS)
+        return Coefficients(
+            tuple(values[:first]), tuple(values[first:second]), tuple(values[second:-1]), values[-1], queued
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The kernels of one network as arrays of length K: kind, operations, bytes."""
+    """The kernels of one network as arrays of length K: index of the kind, operations, bytes."""
 
     kinds: Integers
-    flops: Floats
+    operations: Floats
     bytes: Floats
 
     @staticmethod
-    def of(kernels: Sequence[Kernel]) -> Features:
+    def of(kernels: Sequence[Kernel], host_slowdown: float = 1.0) -> Features:
+        """The kernels of a network.
+
+        Args:
+            kernels: In any order.
+            host_slowdown: By how much the work of kernels counts more that run beside the accelerator.
+        """
+        slow = np.array([host_slowdown if kernel.on_host else 1.0 for kernel in kernels])
+        moved = np.array([kernel.read + kernel.written + kernel.weights for kernel in kernels], dtype=np.float64)
         return Features(
-            np.array([_KINDS.index(kernel.kind) for kernel in kernels], dtype=np.intp),
-            np.array([kernel.flops for kernel in kernels], dtype=np.float64),
-            np.array([kernel.read + kernel.written + kernel.weights for kernel in kernels], dtype=np.float64),
+            np.array([_INDEX[kernel.kind] for kernel in kernels], dtype=np.intp),
+            np.array([kernel.flops + getattr(kernel, "work", 0) for kernel in kernels], dtype=np.float64) * slow,
+            moved * slow,
         )
 
     @staticmethod
@@ -67,17 +87,23 @@ class Features:
         """The kernels of several networks, one after another."""
         return Features(
             np.concatenate([network.kinds for network in networks]),
-            np.concatenate([network.flops for network in networks]),
+            np.concatenate([network.operations for network in networks]),
             np.concatenate([network.bytes for network in networks]),
         )
 
     def kernel_seconds(self, coefficients: Coefficients) -> Floats:
         """Seconds of every kernel, (K,)."""
-        throughput = np.array(coefficients.throughput)[_THROUGHPUT_OF[self.kinds]]
-        stream = _STREAM_OF[self.kinds]
-        bandwidth, launch = np.array(coefficients.bandwidth)[stream], np.array(coefficients.launch)[stream]
-        work: Floats = np.maximum(self.flops / throughput, self.bytes / bandwidth)
-        seconds: Floats = np.maximum(launch, work)
+        throughput, bandwidth, launch = (
+            np.array(values)[self.kinds]
+            for values in (coefficients.throughput, coefficients.bandwidth, coefficients.launch)
+        )
+        work: Floats = np.maximum(self.operations / throughput, self.bytes / bandwidth)
+        seconds: Floats = np.maximum(launch, work) if coefficients.queued else launch + work
+        return seconds
+
+    def seconds_by_kind(self, coefficients: Coefficients) -> Floats:
+        """Seconds of all kernels of a kind, by kind."""
+        seconds: Floats = np.bincount(self.kinds, self.kernel_seconds(coefficients), len(KINDS)).astype(np.float64)
         return seconds
 
     def seconds(self, coefficients: Coefficients) -> float:
@@ -87,7 +113,7 @@ class Features:
 
 def kinds_of(features: Iterable[Features]) -> frozenset[Kind]:
     """Every kind that occurs in some networks."""
-    return frozenset(_KINDS[index] for item in features for index in np.unique(item.kinds))
+    return frozenset(KINDS[index] for item in features for index in np.unique(item.kinds))
 
 
 _SHARE_OF_PEAK = {
@@ -97,25 +123,32 @@ _SHARE_OF_PEAK = {
     Kind.GROUPED: 0.2,
     Kind.TRANSPOSED: 0.25,
     Kind.DENSE: 0.3,
+    Kind.ATTENTION: 0.3,
+    Kind.RECURRENT: 0.1,
     Kind.DEPTHWISE: 0.1,
 }
+_SHARE_OF_BANDWIDTH = 0.6
+# Sixteen operations of a peak are one instruction of a vector unit; other arithmetic gets one of those at best.
+_SHARE_OF_PEAK_ELSE = 0.4 / 16
 
 
-def datasheet(peak_flops: float, bandwidth: float, launch: float, intercept: float) -> Coefficients:
+def datasheet(peak: float, bandwidth: float, launch: float, intercept: float, queued: bool) -> Coefficients:
     """Coefficients to expect from a datasheet alone: what a fit starts from, and what kinds without data keep.
 
     The shares of peak are those usual for inference libraries at batch 1: half for large convolutions, a tenth for
     depthwise ones, which are short of reuse; 60 % of the nominal memory bandwidth.
 
     Args:
-        peak_flops: Operations per second in the profile's precision.
+        peak: Operations per second in the target's precision.
         bandwidth: Nominal bytes per second.
         launch: Seconds per kernel.
         intercept: Seconds per network.
+        queued: Whether launches overlap with work.
     """
     return Coefficients(
-        throughput=tuple(peak_flops * _SHARE_OF_PEAK[kind] for kind in THROUGHPUTS),
-        bandwidth=(bandwidth * 0.6,) * len(STREAMS),
-        launch=(launch,) * len(STREAMS),
+        throughput=tuple(peak * _SHARE_OF_PEAK.get(kind, _SHARE_OF_PEAK_ELSE) for kind in KINDS),
+        bandwidth=(bandwidth * _SHARE_OF_BANDWIDTH,) * len(KINDS),
+        launch=(launch,) * len(KINDS),
         intercept=intercept,
+        queued=queued,
     )

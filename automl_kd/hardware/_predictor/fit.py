@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares
 
-from automl_kd.hardware._predictor.cost import STREAMS, THROUGHPUTS, Coefficients, Features, Floats
+from automl_kd.hardware._kernels.graph import COMPUTE
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats
+
+NOISE = 0.06
+"""Relative error expected of published figures and of the model."""
+MEASURED_NOISE = 0.03
+"""The same of times that were measured for the purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,58 +31,124 @@ class Fitted:
     errors: tuple[float, ...]
 
 
-def fit(networks: Sequence[Features], seconds: Sequence[float], prior: Coefficients) -> Fitted:
-    """The most probable coefficients under relative noise and a log-normal prior around a datasheet.
+def fit(networks: Sequence[Features], seconds: Sequence[float], prior: Coefficients, noise: float = NOISE) -> Fitted:
+    """The most probable coefficients under relative noise and a log-normal prior around a datasheet or another fit.
 
     Residuals are logarithms, so that a network of 4 ms counts as much as one of 80 ms. Coefficients are fitted as
-    logarithms, so that none can be negative; the prior keeps apart what few networks cannot tell apart (a launch floor
-    and an intercept, two kinds that always occur together) and holds kinds that no network contains.
+    logarithms, so that none can be negative. The prior is hierarchical: a device is faster or slower than its datasheet
+    in arithmetic, in memory, in other operations and in launches as a whole, and kinds differ from that by less. So a
+    handful of networks moves what they have in common, and kinds that none of them contains move along.
 
     Args:
         networks: N measured networks.
         seconds: What was measured, N.
         prior: Centre of the prior.
+        noise: Relative error expected of a measurement and of the model.
     """
-    everything = _solve(networks, seconds, prior, prior)
+    together = _Batch(networks, seconds, prior, noise)
+    everything = together.solve(None, None)
     errors = []
     for index, (network, measured) in enumerate(zip(networks, seconds, strict=True)):
-        rest = [other for other in range(len(networks)) if other != index]
         # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
-        alone = _solve([networks[i] for i in rest], [seconds[i] for i in rest], prior, everything)
-        errors.append(math.log(measured / network.seconds(alone)))
-    return Fitted(everything, tuple(errors))
+        alone = together.solve(index, everything)
+        errors.append(math.log(measured / network.seconds(together.coefficients(alone))))
+    return Fitted(together.coefficients(everything), tuple(errors))
 
 
-_NOISE = 0.06  # relative error expected of a measurement and of the model
-_SPREADS = (0.5, 0.5, 0.8, 1.2)  # of throughputs, bandwidths, launch floors and the intercept, in natural logarithms
+_SPREADS = {
+    "arithmetic": (0.5, 0.35),
+    "other operations": (0.7, 0.4),
+    "bandwidth": (0.5, 0.3),
+    "launch": (0.8, 0.3),
+}
+"""Standard deviations in natural logarithms: of what all kinds share, and of each kind from it."""
+_SPREAD_OF_INTERCEPT = 1.0
 
 
-def _solve(
-    networks: Sequence[Features], seconds: Sequence[float], prior: Coefficients, start: Coefficients
-) -> Coefficients:
-    centre = _pack(prior)
-    spread = np.repeat(_SPREADS, (len(THROUGHPUTS), len(STREAMS), len(STREAMS), 1))
-    target = np.log(np.asarray(seconds))
-    together = Features.joined(networks)
-    starts = np.cumsum([0, *(len(network.kinds) for network in networks[:-1])])
+def _factors() -> Floats:
+    """Columns of independent standard normal variables to log-coefficients, (3 K + 1, columns)."""
+    count = len(KINDS)
+    compute = [index for index, kind in enumerate(KINDS) if kind in COMPUTE]
+    other = [index for index in range(count) if index not in compute]
+    groups = {
+        "arithmetic": compute,
+        "other operations": other,
+        "bandwidth": [count + index for index in range(count)],
+        "launch": [2 * count + index for index in range(count)],
+    }
 
-    def residuals(shift: Floats) -> Floats:
-        coefficients = _unpack(centre + spread * shift)
-        predicted = coefficients.intercept + np.add.reduceat(together.kernel_seconds(coefficients), starts)
-        return np.concatenate([(np.log(predicted) - target) / _NOISE, shift])
+    def columns() -> Iterator[Floats]:
+        unit = np.eye(3 * count + 1)
+        for name, rows in groups.items():
+            shared, own = _SPREADS[name]
+            yield shared * unit[rows].sum(axis=0)
+            yield from own * unit[rows]
+        yield _SPREAD_OF_INTERCEPT * unit[-1]
 
-    first = (_pack(start) - centre) / spread
-    solution = least_squares(residuals, first, xtol=1e-6, ftol=1e-6)  # type: ignore[operator]
-    return _unpack(centre + spread * solution.x)
-
-
-def _pack(coefficients: Coefficients) -> Floats:
-    flat = (*coefficients.throughput, *coefficients.bandwidth, *coefficients.launch, coefficients.intercept)
-    logarithms: Floats = np.log(np.asarray(flat))
-    return logarithms
+    return np.stack(list(columns()), axis=1)
 
 
-def _unpack(logarithms: Floats) -> Coefficients:
-    values = [float(value) for value in np.exp(logarithms)]
-    first, second = len(THROUGHPUTS), len(THROUGHPUTS) + len(STREAMS)
-    return Coefficients(tuple(values[:first]), tuple(values[first:second]), tuple(values[second:-1]), values[-1])
+class _Batch:
+    """Measured networks and the distance of coefficients from explaining them."""
+
+    def __init__(
+        self, networks: Sequence[Features], seconds: Sequence[float], prior: Coefficients, noise: float
+    ) -> None:
+        self._kernels = Features.joined(networks)
+        self._network = np.repeat(np.arange(len(networks)), [len(network.kinds) for network in networks])
+        self._target = np.log(np.asarray(seconds))
+        self._queued = prior.queued
+        self._centre = prior.pack()
+        self._factors = _factors()
+        self._noise = noise
+
+    def coefficients(self, shift: Floats) -> Coefficients:
+        return Coefficients.unpack(self._centre + self._factors @ shift, self._queued)
+
+    def solve(self, left_out: int | None, start: Floats | None) -> Floats:
+        """The most probable shift from the prior, in standard deviations."""
+        weights = np.full(len(self._target), 1 / self._noise)
+        if left_out is not None:
+            weights[left_out] = 0.0
+        first = np.zeros(self._factors.shape[1]) if start is None else start
+        eye = np.eye(len(first))
+
+        def residuals(shift: Floats) -> Floats:
+            predicted, _ = self._predict(shift, slopes=False)
+            return np.concatenate([(np.log(predicted) - self._target) * weights, shift])
+
+        def jacobian(shift: Floats) -> Floats:
+            predicted, slopes = self._predict(shift, slopes=True)
+            return np.concatenate([(slopes @ self._factors) * (weights / predicted)[:, None], eye])
+
+        found: Floats = least_squares(residuals, first, jac=jacobian, xtol=1e-8, ftol=1e-8).x  # type: ignore[operator]
+        return found
+
+    def _predict(self, shift: Floats, slopes: bool) -> tuple[Floats, Floats]:
+        """Seconds of every network, and their derivatives by the log-coefficients."""
+        count, networks = len(KINDS), len(self._target)
+        theta = self._centre + self._factors @ shift
+        values = np.exp(theta)
+        kinds = self._kernels.kinds
+        compute = self._kernels.operations / values[kinds]
+        memory = self._kernels.bytes / values[count + kinds]
+        launch = values[2 * count + kinds]
+        work = np.maximum(compute, memory)
+        seconds = np.maximum(launch, work) if self._queued else launch + work
+        total = values[-1] + np.bincount(self._network, seconds, networks)
+        if not slopes:
+            return total, np.empty((0, 0))
+        working = work >= launch if self._queued else np.ones_like(work, dtype=bool)
+        launching = ~working if self._queued else working
+        width = 3 * count + 1
+        table = np.zeros(networks * width)
+        for offset, active, part in (
+            (0, working & (compute >= memory), -compute),
+            (count, working & (compute < memory), -memory),
+            (2 * count, launching, launch),
+        ):
+            index = (self._network * width + offset + kinds)[active]
+            table += np.bincount(index, part[active], len(table))
+        matrix = table.reshape(networks, width)
+        matrix[:, -1] = values[-1]
+        return total, matrix

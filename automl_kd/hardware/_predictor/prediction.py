@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from automl_kd.hardware._predictor.cost import Floats
+
+_COVERAGE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Prediction:
         params: Parameters.
         flops: Operations in multiply-accumulates, each counted as 2.
         missing_bytes: How much memory the device lacks; 0 when the network fits.
+        energy_mj: Energy of one inference in millijoules, where the target's power is known.
     """
 
     ms: float
@@ -35,6 +39,7 @@ class Prediction:
     params: int
     flops: int
     missing_bytes: int
+    energy_mj: float | None = None
 
     @property
     def fits(self) -> bool:
@@ -56,12 +61,13 @@ class Uncertainty:
 
     @staticmethod
     def from_errors(errors: Sequence[float], flops: Sequence[float]) -> Uncertainty:
-        """Conformal: the 90 % quantile of the leave-one-out errors, with the correction for few of them.
+        """Conformal from nine errors on: their 90 % quantile, with the correction for few of them.
 
-        The interval covers a network exchangeable with the anchors with probability 90 % (Vovk et al. 2005; leaving
-        one out as in Barber et al. 2021). Below nine anchors the largest error stands in for the quantile. The largest
-        and the smallest anchor were predicted from outside the others, so their errors count by the width that an
-        outsider would have had (normalised scores, Papadopoulos et al. 2008).
+        The interval then covers a network exchangeable with the anchors with probability 90 % (Vovk et al. 2005;
+        leaving one out as in Barber et al. 2021). Below nine anchors no quantile of theirs is wide enough, and errors
+        are taken as normal around 0: Student's interval for one more. The largest and the smallest anchor were predicted from
+        outside the others, so their errors count by the width that an outsider would have had (normalised scores,
+        Papadopoulos et al. 2008).
 
         Args:
             errors: ``log(measured / predicted)`` of every anchor when left out, at least 2.
@@ -72,8 +78,14 @@ class Uncertainty:
             others = [value for other, value in enumerate(flops) if other != index]
             size = np.array([flops[index]])
             scores.append(abs(error) / float(_widening(size, min(others), max(others))[0]))
-        rank = min(len(scores), math.ceil(0.9 * (len(scores) + 1)))
-        return Uncertainty(sorted(scores)[rank - 1], (min(flops), max(flops)))
+        count = len(scores)
+        rank = math.ceil(_COVERAGE * (count + 1))
+        if rank <= count:
+            error = sorted(scores)[rank - 1]
+        else:
+            quantile = float(stdtrit(count, (1 + _COVERAGE) / 2))
+            error = quantile * math.sqrt(sum(score**2 for score in scores) / count)
+        return Uncertainty(error, (min(flops), max(flops)))
 
     def half_widths(self, flops: Floats, coverage: Floats, unfitted: Floats) -> Floats:
         """Half-widths of N networks, (N,).
