@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 Shape = tuple[int, ...]
 
@@ -47,7 +46,7 @@ COMPUTE = frozenset(
 )
 """Kinds made of multiply-accumulates."""
 
-_KINDS: dict[Kind, str] = {
+_NAMES: dict[Kind, str] = {
     Kind.POOLING: "maxpool avgpool mean reduce",
     Kind.ELEMENTWISE: (
         "add sub mul div pow sqrt rsqrt exp log neg abs erf sin cos floor maximum minimum where compare logical "
@@ -55,14 +54,33 @@ _KINDS: dict[Kind, str] = {
     ),
     Kind.NORMALISATION: "batchnorm layernorm groupnorm instancenorm",
     Kind.COPY: "transpose concat slice pad resize gather repeat scatter update",
+    Kind.EMBEDDING: "embedding",
     Kind.SOFTMAX: "softmax logsoftmax",
 }
-_KIND_OF: dict[str, Kind] = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+KIND_OF: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+"""The kind of every type that has only one."""
 
-TYPES = frozenset({"conv", "dense", *_KIND_OF})
-"""Every canonical type of an operator; what has another type is unknown."""
+TYPES: frozenset[str] = frozenset({*KIND_OF, "conv", "dense", "attention", "lstm", "gru", "rnn"})
+"""Every type of operator that this room knows."""
 
 _WITHOUT_ATTRIBUTES = frozenset({"relu", "sigmoid", "tanh", "silu", "hardswish", "hardsigmoid", "gelu", "mish"})
+
+KEEP_ZERO = frozenset(
+    {
+        *("maxpool", "avgpool", "mean", "reduce", "transpose", "slice", "resize", "gather", "repeat"),
+        *("neg", "abs", "sqrt", "sin", "erf", "floor", "cast", "relu", "tanh", "silu", "hardswish", "gelu"),
+        *("elu", "selu", "leakyrelu", "mish", "softsign"),
+    }
+)
+"""Types that give zero from zero; further constant operands are axes and sizes."""
+
+SUMS = frozenset({"add", "sub", "maximum", "minimum", "concat", "update"})
+"""Types that give zero where every operand is zero."""
+
+_UNIFORM = frozenset({"batchnorm", "maxpool", "resize"}) | {
+    name for name, kind in KIND_OF.items() if kind is Kind.ELEMENTWISE
+}
+"""Types that give one constant per channel from one constant per channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +92,14 @@ class Op:
         kind: What prices it.
         inputs: Values it reads, constants left out.
         outputs: Values it writes.
-        flops: Two per multiply-accumulate; other arithmetic is priced by the bytes that it moves and counts 0.
-        weights: Elements of its weight tensor.
+        flops: Two per multiply-accumulate; 0 for operators without any.
+        work: Elementary operations of operators without multiply-accumulates: window x outputs of a pooling, the
+            elements that a reduction reads or an embedding looks up, the outputs of the rest; 0 where data only moves.
+        weights: Elements of its weight tensor; of an embedding those of the whole table.
         vector: Elements of its longest per-channel constant (bias, scale). A normalisation folded into a
             convolution leaves one such vector.
         constants: How many operands are constant.
+        zero: Whether one of the constant operands is zero everywhere.
     """
 
     type: str
@@ -86,9 +107,11 @@ class Op:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     flops: int = 0
+    work: int = 0
     weights: int = 0
     vector: int = 0
     constants: int = 0
+    zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,88 +146,65 @@ class Graph:
                 if first != op.outputs[0]:
                     same[op.outputs[0]] = first
                     continue
-            kept.append(replace(op, inputs=inputs))
+            kept.append(op if inputs == op.inputs else replace(op, inputs=inputs))
         outputs = tuple(same.get(value, value) for value in self.outputs)
         return replace(self, ops=tuple(kept), outputs=outputs)
 
+    def without_zeros(self) -> Graph:
+        """The same graph with everything folded that follows from a multiplication by zero, and no dead operators.
 
-@dataclass(slots=True)
-class GraphBuilder:
-    """Collects operators while a module or a file is read, and folds constants on the way.
+        What is multiplied by zero is zero; a sum with zero is its other operand; an operator that reads only constants
+        is a constant; and what led only to constants is dropped. Not every runtime does so: in floating point
+        0 x inf is no zero.
+        """
+        constants: dict[int, int] = {}  # value -> elements of the constant that it became; 0 for a zero
+        same: dict[int, int] = {}
+        kept: list[Op] = []
+        for original in self.ops:
+            inputs = tuple(same.get(value, value) for value in original.inputs)
+            folded = [constants[value] for value in inputs if value in constants]
+            zeros = folded.count(0) + original.zero
+            op = _with_constants(original, tuple(value for value in inputs if value not in constants), folded)
+            if _is_zero(op, zeros):
+                constants.update(dict.fromkeys(op.outputs, 0))
+            elif not op.inputs:
+                constants.update({value: self._elements(op, folded, value) for value in op.outputs})
+            elif op.type == "add" and zeros and self._passes(op):
+                same[op.outputs[0]] = op.inputs[0]
+            else:
+                kept.append(op)
+        results = (same.get(value, value) for value in self.outputs)
+        outputs = tuple(value for value in results if value not in constants)
+        return replace(self, ops=tuple(kept), outputs=outputs).live()
 
-    A value is a number; ``None`` stands for a constant. An operator whose operands are all constant is itself constant.
-    """
+    def _passes(self, op: Op) -> bool:
+        """Whether a sum with zero is its other operand: it is where that has the size of the result already."""
+        size = math.prod(self.shapes[op.outputs[0]])
+        return len(op.inputs) == op.constants == 1 and math.prod(self.shapes[op.inputs[0]]) == size
 
-    shapes: list[Shape] = field(default_factory=list)
-    ops: list[Op] = field(default_factory=list)
-
-    def value(self, shape: Sequence[int]) -> int:
-        self.shapes.append(tuple(shape))
-        return len(self.shapes) - 1
-
-    def convolution(
-        self, x: int | None, weight: Shape, bias: bool, output: Shape, stride: Sequence[int], groups: int, back: bool
-    ) -> int | None:
-        """A convolution; ``weight`` is ``(O, I/groups, *window)``, or ``(I, O/groups, *window)`` when ``back``."""
-        if x is None:
-            return None
-        result = self.value(output)
-        read = math.prod(self.shapes[x])
-        # A transposed convolution scatters: every input element meets every weight of its group once.
-        macs = (read if back else math.prod(output)) * math.prod(weight[1:])
-        kind = Kind.TRANSPOSED if back else _convolution_kind(weight, stride, groups)
-        vector = output[1] if bias else 0
-        op = Op("conv", kind, (x,), (result,), 2 * macs, math.prod(weight), vector, 1 + bias)
-        self.ops.append(op)
-        return result
-
-    def dense(self, operands: Sequence[int | None], sizes: Sequence[Shape], output: Shape, depth: int) -> int | None:
-        """A matrix product with ``depth`` products per output; a third operand is added to the result."""
-        if all(operand is None for operand in operands):
-            return None
-        result = self.value(output)
-        weights = sum(math.prod(s) for o, s in zip(operands[:2], sizes[:2], strict=True) if o is None)
-        vector = sum(math.prod(s) for o, s in zip(operands[2:], sizes[2:], strict=True) if o is None)
-        inputs = tuple(operand for operand in operands if operand is not None)
-        constants = len(operands) - len(inputs)
-        flops = 2 * math.prod(output) * depth
-        self.ops.append(Op("dense", Kind.DENSE, inputs, (result,), flops, weights, vector, constants))
-        return result
-
-    def simple(
-        self, name: str, operands: Sequence[int | None], sizes: Sequence[Shape], outputs: Sequence[Shape]
-    ) -> list[int | None]:
-        """Any other operator; a split is as many slices, since frameworks write one as the other."""
-        if name == "split":
-            return [self.simple("slice", operands, sizes, [shape])[0] for shape in outputs]
-        inputs = tuple(operand for operand in operands if operand is not None)
-        if not inputs:
-            return [None] * len(outputs)
-        results = tuple(self.value(shape) for shape in outputs)
-        constant = [math.prod(s) for o, s in zip(operands, sizes, strict=True) if o is None]
-        kind = _KIND_OF.get(name, Kind.OTHER)
-        # Constants of other kinds are axes and sizes, or tables of which only the looked-up rows move.
-        computes = kind in (Kind.ELEMENTWISE, Kind.NORMALISATION)
-        vector = max((count for count in constant if count > 1), default=0) if computes else 0
-        self.ops.append(Op(name, kind, inputs, results, vector=vector, constants=len(constant)))
-        return list(results)
-
-    def graph(self, inputs: Sequence[int], outputs: Sequence[int | None], parameters: int) -> Graph:
-        kept = tuple(output for output in outputs if output is not None)
-        return Graph(tuple(self.ops), tuple(self.shapes), tuple(inputs), kept, parameters)
+    def _elements(self, op: Op, folded: list[int], value: int) -> int:
+        """How many numbers a constant result holds: one per channel as long as it is the same everywhere."""
+        shape = self.shapes[value]
+        uniform = op.type in _UNIFORM or not any(folded)
+        return shape[1] if uniform and len(shape) > 2 else math.prod(shape)
 
 
-def moves(shape: Shape, order: Sequence[int]) -> bool:
-    """Whether a permutation of axes changes the memory layout: moving axes of size 1 does not."""
-    kept = [axis for axis in order if shape[axis] != 1]
-    return kept != sorted(kept)
+def _with_constants(op: Op, inputs: tuple[int, ...], folded: list[int]) -> Op:
+    """The operator after some of its operands became constants with these numbers of elements."""
+    if not folded:
+        return op if inputs == op.inputs else replace(op, inputs=inputs)
+    changed = replace(op, inputs=inputs, constants=op.constants + len(folded), zero=op.zero or 0 in folded)
+    if op.type == "attention" and all(folded):  # a product by a constant is one by weights
+        return replace(changed, type="dense", kind=Kind.DENSE, weights=max(folded))
+    return replace(changed, vector=max(op.vector, *folded)) if op.kind is Kind.ELEMENTWISE else changed
 
 
-def _convolution_kind(weight: Shape, stride: Sequence[int], groups: int) -> Kind:
-    window = weight[2:]
-    if groups > 1:
-        return Kind.DEPTHWISE if weight[1] == 1 else Kind.GROUPED
-    if all(size == 1 for size in window):
-        return Kind.POINTWISE
-    winograd = all(size == 3 for size in window) and all(step == 1 for step in stride)
-    return Kind.CONV3X3 if winograd and len(window) == 2 else Kind.CONV
+def _is_zero(op: Op, zeros: int) -> bool:
+    """Whether the result is zero everywhere because ``zeros`` of the operands are."""
+    if not zeros:
+        return False
+    if op.type in ("mul", "div") or (op.type == "attention" and len(op.inputs) + op.constants == 2):
+        return True
+    if op.inputs or op.vector:
+        return False
+    return op.type in KEEP_ZERO or op.type in ("conv", "dense") or (op.type in SUMS and zeros == op.constants)

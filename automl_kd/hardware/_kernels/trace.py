@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._kernels.graph import Graph, GraphBuilder, moves
+from automl_kd.hardware._kernels.builder import ONE, ZERO, GraphBuilder
+from automl_kd.hardware._kernels.graph import TYPES, Graph
+from automl_kd.hardware._kernels.meta import OnMeta, outcome
 
 _ALIASES: Mapping[str, str] = {
     "add": "add",
@@ -59,11 +65,12 @@ _ALIASES: Mapping[str, str] = {
     "logsoftmax": "_log_softmax",
     "concat": "cat stack",
     "slice": "slice select narrow index_select index flip roll",
-    "split": "split split_with_sizes unbind chunk",
+    "split": "split split_with_sizes unbind chunk tensor_split",
     "pad": "constant_pad_nd reflection_pad2d replication_pad2d",
     "resize": "upsample_nearest2d _upsample_nearest_exact2d upsample_bilinear2d upsample_bicubic2d",
     "transpose": "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle",
-    "gather": "gather embedding",
+    "gather": "gather",
+    "embedding": "embedding _embedding_bag",
     "repeat": "repeat",
     "scatter": "copy fill zero slice_scatter select_scatter index_put scatter",
 }
@@ -75,45 +82,93 @@ _VIEWS = frozenset(
         *("native_dropout", "dropout"),
     }
 )
-_KEEP_SHAPE = frozenset({"relu", "hardtanh", "hardsigmoid", "hardswish", "sigmoid", "silu", "gelu", "tanh"})
-_NORMALISE = frozenset({"native_batch_norm", "_native_batch_norm_legit_no_training"})
+_ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
+_FILLS = _ZEROS | {
+    *("ones", "ones_like", "new_ones", "full", "full_like", "new_full", "empty", "empty_like", "new_empty"),
+    *("empty_strided", "new_empty_strided"),
+}
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 _PERMUTATIONS = frozenset({"permute", "transpose", "t", "numpy_T"})
 _PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "mv", "dot"})
+_WINDOWS: Mapping[str, int] = {"upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
+_RECURRENT: Mapping[str, str] = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn", "rnn_relu": "rnn"}
+_SMALL = 4096  # elements; a larger constant tensor is not looked through for zeros
+
+_FAILURES = (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError)
 
 
 def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Graph:
     """The operators that ``module`` executes in evaluation on one input.
 
     The module is not run and not touched: a copy of its structure, with every weight replaced by a meta tensor, is.
+    The input is a float tensor; a module with embeddings that rejects one is given integer tokens.
 
     Args:
         module: Maps ``(1, *input_shape)`` to a tensor, or to a collection of tensors.
-        input_shape: ``(C, H, W)`` of one input.
+        input_shape: ``(C, H, W)`` of one image, ``(T,)`` of one sequence of tokens, and so on.
 
     Raises:
         UserError: If the module rejects the shape, or its forward depends on values.
     """
-    twin = _meta_twin(module)
-    x = torch.empty(1, *input_shape, device="meta")
-    recorder = _Recorder()
-    source = recorder.define(x)
+    zeros: list[torch.Tensor] = []
+    return _graph(_meta_twin(module, zeros), zeros, input_shape)
+
+
+def trace_built(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Graph:
+    """As ``trace``, of a module that is built for nothing else: without weights, random numbers or a copy.
+
+    Args:
+        build: Makes a new module.
+        input_shape: As for ``trace``.
+
+    Raises:
+        UserError: As ``trace``.
+    """
+    with OnMeta():
+        module = build()
+    if not all(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        return trace(module, input_shape)
+    return _graph(module.eval(), [], input_shape)
+
+
+def _graph(twin: nn.Module, zeros: list[torch.Tensor], input_shape: tuple[int, ...]) -> Graph:
     try:
-        with torch.no_grad(), recorder:
-            output = twin(x)
-    except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"{type(module).__name__} does not run on an input of shape {input_shape}: {reason}") from error
-    results = [recorder.value_of(leaf) for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
-    return recorder.builder.graph([source], results, sum(p.numel() for p in module.parameters()))
+        return _traced(twin, zeros, input_shape, torch.float32)
+    except _FAILURES as error:
+        failure: Exception = error
+    if any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in twin.modules()):
+        try:
+            return _traced(twin, zeros, input_shape, torch.int64)
+        except _FAILURES as error:
+            failure = error
+    reason = str(failure).strip().splitlines()[0] if str(failure).strip() else type(failure).__name__
+    raise UserError(f"{type(twin).__name__} does not run on an input of shape {input_shape}: {reason}") from failure
 
 
-def _meta_twin(module: nn.Module) -> nn.Module:
-    """A copy of the structure over meta tensors: the memo makes ``deepcopy`` take them instead of the weights."""
+def _traced(twin: nn.Module, zeros: list[torch.Tensor], input_shape: tuple[int, ...], dtype: torch.dtype) -> Graph:
+    x = torch.empty(1, *input_shape, device="meta", dtype=dtype)
+    recorder = _Recorder(zeros)
+    source = recorder.define(x)
+    recurrent = any(isinstance(part, nn.RNNBase) for part in twin.modules())
+    with torch.no_grad(), recorder, _Recurrences(recorder) if recurrent else contextlib.nullcontext():
+        output = twin(x)
+    leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
+    results = [(recorder.value_of(leaf), tuple(leaf.shape)) for leaf in leaves]
+    return recorder.builder.graph([source], results, sum(p.numel() for p in twin.parameters()))
+
+
+def _meta_twin(module: nn.Module, zeros: list[torch.Tensor]) -> nn.Module:
+    """A copy of the structure over meta tensors: the memo makes ``deepcopy`` take them instead of the weights.
+
+    Buffers that are zero everywhere are added to ``zeros``; a parameter that is zero now is none after training.
+    """
     memo: dict[int, Any] = {}
     for parameter in module.parameters():
         memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
     for buffer in module.buffers():
         memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+        if not buffer.is_meta and buffer.numel() <= _SMALL and not buffer.any():
+            zeros.append(memo[id(buffer)])
     try:
         twin = copy.deepcopy(module, memo)
     except (RuntimeError, TypeError) as error:
@@ -128,10 +183,10 @@ def _meta_twin(module: nn.Module) -> nn.Module:
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Turns every dispatched aten operator into a graph operator."""
 
-    def __init__(self) -> None:
+    def __init__(self, zeros: list[torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.builder = GraphBuilder()
-        self._values: dict[int, int] = {}
+        self._values: dict[int, int] = {id(tensor): ZERO for tensor in zeros}
         self._alive: list[torch.Tensor] = []  # identities stay unique while every tensor lives
         self._twins: dict[int, torch.Tensor] = {}
         self._sharing: dict[int, list[torch.Tensor]] = {}
@@ -144,15 +199,26 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def value_of(self, tensor: torch.Tensor) -> int | None:
         return self._values.get(id(tensor))
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Shielding this mode from the compiler would load the compiler, which takes a second; it never meets one."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        args, kwargs = tree_map(self._to_meta, (args, kwargs or {}))
+        kwargs = kwargs or {}
         name = func.overloadpacket.__name__
-        operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        operands = _tensors((*args, *kwargs.values()))
+        if any(self._is_foreign(operand) for operand in operands):
+            args, kwargs = tree_map(self._to_meta, (args, kwargs))
+            operands = _tensors((*args, *kwargs.values()))
         before = [self.value_of(operand) for operand in operands]
-        result = _outcome(func, name, args, kwargs)
-        outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        result = outcome(func, name, args, kwargs)
+        outputs = _tensors(result if isinstance(result, list | tuple) else (result,))
+        if name in _FILLS:
+            self._fill(outputs[0], ZERO if name in _ZEROS else None)
+            return result
         if not any(value is not None for value in before) or not outputs:
             return result
         in_place = func._schema.is_mutable and outputs[0] is operands[0]
@@ -160,6 +226,43 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if in_place:
             self._update_aliases(operands[0])
         return result
+
+    def recurrent(
+        self, name: str, x: torch.Tensor, states: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], form: _Form
+    ) -> list[torch.Tensor]:
+        """All layers of a recurrent network; each is one operator per direction."""
+        directions = 2 if form.bidirectional else 1
+        per_layer = len(weights) // form.layers
+        batch = x.shape[0] if form.batch_first and x.dim() == 3 else x.shape[-2] if x.dim() == 3 else 1
+        positions = (x.shape[:-1].numel() // batch, batch)
+        hidden = states[0].shape[-1]
+        value = self.value_of(x)
+        initial = [value for value in map(self.value_of, states) if value is not None and value >= 0]
+        last: list[list[int | None]] = []
+        for layer in range(form.layers):
+            own = weights[layer * per_layer : (layer + 1) * per_layer]
+            parts = [
+                own[start : start + per_layer // directions] for start in range(0, per_layer, per_layer // directions)
+            ]
+            matrices = [sum(w.numel() for w in part if w.dim() == 2) for part in parts]
+            biases = [sum(w.numel() for w in part if w.dim() == 1) for part in parts]
+            value, *ends = self.builder.recurrent(name, [value, *initial], positions, hidden, matrices, biases)
+            last.append(ends)
+        steps = torch.empty(*x.shape[:-1], directions * hidden, device="meta", dtype=x.dtype)
+        self._bind(steps, value)
+        outputs = [steps]
+        for state, ends in zip(states, zip(*last, strict=True), strict=True):
+            end = torch.empty_like(state)
+            size = (batch, directions * hidden)
+            joined = self.builder.simple("concat", ends, [size] * form.layers, [tuple(end.shape)])
+            self._bind(end, joined[0] if form.layers > 1 else ends[0])
+            outputs.append(end)
+        return outputs
+
+    def _fill(self, tensor: torch.Tensor, value: int | None) -> None:
+        """A constant that the network makes; what is later written into it in place makes it a value."""
+        self._share(tensor)
+        self._bind(tensor, value)
 
     def _record(
         self,
@@ -171,12 +274,14 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         first = outputs[0]
         sizes = [tuple(operand.shape) for operand in operands]
-        if name in _VIEWS or (name in _PERMUTATIONS and not moves(sizes[0], _order(name, args, sizes[0]))):
-            self._bind(first, values[0])
+        if name in _PERMUTATIONS:
+            self._bind(first, self.builder.transpose(values[0], sizes[0], _order(name, args, sizes[0])))
+        elif name in _VIEWS:
+            # A transposition goes on through what keeps the shape, and is done where the shape changes.
+            self._bind(first, values[0] if tuple(first.shape) == sizes[0] else self.builder.read(values[0]))
         elif name == "convolution":
-            value = self.builder.convolution(
-                values[0], sizes[1], len(operands) > 2, tuple(first.shape), args[3], args[8], args[6]
-            )
+            stride, dilation, back, groups = args[3], args[5], args[6], args[8]
+            value = self.builder.convolution(values, sizes[1], tuple(first.shape), stride, dilation, groups, back)
             self._bind(first, value)
         elif name in _PRODUCTS:
             # addmm and baddbmm take the summand first.
@@ -187,10 +292,15 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
             self._bind(first, value)
         else:
-            kind = "transpose" if name in _PERMUTATIONS else _TYPES.get(name, name)
+            kind = _TYPES.get(name, name)
+            if name in _ARITHMETIC and len(args) > 1 and not isinstance(args[1], torch.Tensor):
+                values, sizes = [*values, _number(args[1])], [*sizes, ()]
+            if kind == "batchnorm" and any(item is True for item in args[3:6]):
+                kind = "instancenorm"  # statistics of the input itself do not fold into a convolution
             # Further outputs of pooling and normalisation are indices and statistics for a backward pass.
-            kept = outputs if kind == "split" else outputs[:1]
-            results = self.builder.simple(kind, values, sizes, [tuple(output.shape) for output in kept])
+            kept = outputs if kind == "split" or kind not in TYPES else outputs[:1]
+            window = _window(name, args, sizes)
+            results = self.builder.simple(kind, values, sizes, [tuple(output.shape) for output in kept], window)
             for output, result in zip(kept, results, strict=True):
                 self._bind(output, result)
 
@@ -199,7 +309,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         new = self.value_of(changed)
         for other in self._sharing.get(_memory(changed), []):
             old = self.value_of(other)
-            if other is not changed and old is not None and old != new:
+            if other is not changed and old != new:
                 size = tuple(other.shape)
                 self._bind(other, self.builder.simple("update", [old, new], [size, size], [size])[0])
 
@@ -208,34 +318,82 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._values.pop(id(tensor), None)
             return
         if id(tensor) not in self._values:
-            self._alive.append(tensor)
-            self._sharing.setdefault(_memory(tensor), []).append(tensor)
+            self._share(tensor)
         self._values[id(tensor)] = value
+
+    def _share(self, tensor: torch.Tensor) -> None:
+        self._alive.append(tensor)
+        self._sharing.setdefault(_memory(tensor), []).append(tensor)
+
+    @staticmethod
+    def _is_foreign(tensor: torch.Tensor) -> bool:
+        return not tensor.is_meta and tensor.dim() > 0
 
     def _to_meta(self, leaf: Any) -> Any:
         """Constants that live on a real device (a plain tensor attribute, ``torch.arange``) join the others on meta."""
-        if not isinstance(leaf, torch.Tensor) or leaf.is_meta or leaf.dim() == 0:
+        if not isinstance(leaf, torch.Tensor) or not self._is_foreign(leaf):
             return leaf
         if id(leaf) not in self._twins:
             self._alive.append(leaf)
-            self._twins[id(leaf)] = torch.empty_like(leaf, device="meta")
+            twin = self._twins[id(leaf)] = torch.empty_like(leaf, device="meta")
+            if leaf.numel() <= _SMALL and not leaf.any():
+                self._fill(twin, ZERO)
         return self._twins[id(leaf)]
 
 
-def _outcome(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What an operator returns on the meta device.
+@dataclass(frozen=True, slots=True)
+class _Form:
+    layers: int
+    bidirectional: bool
+    batch_first: bool
 
-    PyTorch computes most shapes through decompositions in Python that take milliseconds; the few operators that make
-    up nearly all of a network are known to keep their input's shape and type.
-    """
-    if name in _KEEP_SHAPE and not kwargs:
-        return torch.empty_like(args[0])
-    if name in _NORMALISE and not kwargs:
-        return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
-    if name in ("add", "mul") and isinstance(args[1], torch.Tensor) and args[0].dtype == args[1].dtype:
-        shape = torch.broadcast_shapes(args[0].shape, args[1].shape)  # type: ignore[no-untyped-call]
-        return torch.empty(shape, dtype=args[0].dtype, device="meta")
-    return func(*args, **kwargs)
+
+class _Recurrences(TorchFunctionMode):
+    """Sees a recurrent network as a whole, before it falls into the operators of every step."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = _RECURRENT.get(getattr(func, "__name__", ""))
+        # Packed sequences come with their batch sizes in place of the states.
+        if name is None or kwargs or not isinstance(args[2], list):
+            return func(*args, **(kwargs or {}))
+        x, states, weights, _, layers, _, _, bidirectional, batch_first = args
+        initial = [states] if isinstance(states, torch.Tensor) else list(states)
+        form = _Form(layers, bidirectional, batch_first)
+        return tuple(self._recorder.recurrent(name, x, initial, weights, form))
+
+
+def _tensors(arguments: Iterable[Any]) -> list[torch.Tensor]:
+    """The tensors among the arguments or results of an operator; nothing nests deeper than a list."""
+    found: list[torch.Tensor] = []
+    for item in arguments:
+        if isinstance(item, torch.Tensor):
+            found.append(item)
+        elif isinstance(item, list | tuple):
+            found += [part for part in item if isinstance(part, torch.Tensor)]
+    return found
+
+
+def _number(value: Any) -> int | None:
+    if value == 0:
+        return ZERO
+    return ONE if value == 1 else None
+
+
+def _window(name: str, args: tuple[Any, ...], sizes: list[tuple[int, ...]]) -> int | None:
+    """Inputs that one output reads."""
+    if name in _WINDOWS:
+        return _WINDOWS[name]
+    if "_pool" in name and not name.startswith(("adaptive", "_adaptive")):
+        edge = args[1]
+        axes = len(sizes[0]) - 2
+        return math.prod(edge) if len(edge) > 1 else int(edge[0]) ** axes
+    return None
 
 
 def _memory(tensor: torch.Tensor) -> int:

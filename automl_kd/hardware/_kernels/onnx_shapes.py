@@ -1,0 +1,272 @@
+"""The shape of every value of an ONNX graph, for settled inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from automl_kd.errors import UserError
+from automl_kd.hardware._kernels.graph import Shape
+from automl_kd.hardware._kernels.onnx_file import (
+    ONNX_DOMAINS,
+    SMALL,
+    Constant,
+    OnnxFile,
+    constant_of,
+    first_line,
+    small_constant,
+)
+from automl_kd.hardware._kernels.onnx_operators import float_operator
+
+_CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
+_READ_BY_INFERENCE = {"Conv": 3}  # operands that ONNX's own operator has
+
+
+def settle_inputs(file: OnnxFile, asked: tuple[int, ...] | None) -> dict[str, tuple[int, Shape]]:
+    """Element type and full shape of every input, for a batch of one.
+
+    Args:
+        file: Its inputs may leave sizes open; the first axis is the batch.
+        asked: Sizes without the batch. With several inputs they are those of every input that they fit.
+
+    Raises:
+        UserError: If a size stays open, or the asked sizes contradict the file's.
+    """
+    several = len(file.inputs) > 1
+    settled: dict[str, tuple[int, Shape]] = {}
+    named: dict[str, int] = {}
+    waiting: list[onnx.ValueInfoProto] = []
+    for value in file.inputs:
+        if not value.type.HasField("tensor_type"):
+            raise UserError(f"input {value.name!r} of {file.path} is no tensor; latency is predicted for tensors")
+        dims = value.type.tensor_type.shape.dim
+        if dims and dims[0].dim_value > 1:
+            raise UserError(
+                f"{file.path} takes batches of exactly {dims[0].dim_value}; latency is predicted for one input at a "
+                "time, export it with an open batch axis"
+            )
+        own = [_size(dim) for dim in dims[1:]]
+        if asked is not None and _fits(own, asked):
+            named |= {dim.dim_param: size for dim, size in zip(dims[1:], asked, strict=True) if dim.dim_param}
+            settled[value.name] = (value.type.tensor_type.elem_type, (1, *asked))
+        else:
+            waiting.append(value)
+    if asked is not None and not settled and file.inputs:
+        own = [_size(dim) for dim in file.inputs[0].type.tensor_type.shape.dim[1:]]
+        if several:
+            raise UserError(f"no input of {file.path} has the shape {asked}")
+        if len(asked) != len(own):
+            raise UserError(f"{file.path} takes inputs with {len(own)} axes; the input shape {asked} has {len(asked)}")
+        raise UserError(f"{file.path} takes inputs of shape {_spell(own)}; got {asked}")
+    for value in waiting:
+        dims = value.type.tensor_type.shape.dim
+        own = [_size(dim) or named.get(dim.dim_param) for dim in dims[1:]]
+        if None in own:
+            which = f"input {value.name!r}" if several else "the input"
+            raise UserError(
+                f"axis {own.index(None) + 1} of {which} of {file.path} has no fixed size; give the input shape"
+            )
+        shape = tuple(size for size in own if size is not None)
+        settled[value.name] = (value.type.tensor_type.elem_type, (1, *shape) if dims else ())
+    return settled
+
+
+def _size(dim: onnx.TensorShapeProto.Dimension) -> int | None:
+    return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value > 0 else None
+
+
+def _fits(own: Sequence[int | None], asked: tuple[int, ...]) -> bool:
+    return len(own) == len(asked) and all(a in (None, b) for a, b in zip(own, asked, strict=True))
+
+
+def _spell(own: Sequence[int | None]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in own)})"
+
+
+class Shapes:
+    """Walks the nodes of a file once, infers shapes, and evaluates what only computes shapes.
+
+    Exporters of dynamic graphs compute target shapes at run time (``Shape``, ``Gather``, ``Concat``, … before a
+    ``Reshape``); with settled inputs they are constants.
+
+    Attributes:
+        nodes: What is left to execute: without what is constant, and with the taken branch in place of an ``If``.
+        constants: Every constant by name, those computed on the way among them.
+
+    Args:
+        file: A checked file.
+        inputs: Element type and shape of every input.
+
+    Raises:
+        UserError: If a node does not take the shapes that reach it, a shape depends on values, or control flow does.
+    """
+
+    def __init__(self, file: OnnxFile, inputs: dict[str, tuple[int, Shape]]) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants = dict(file.constants)
+        self._file = file
+        self._imports = [onnx.helper.make_opsetid("", file.opset)]
+        self._types: dict[str, onnx.TypeProto] = {}
+        for name, (element, shape) in inputs.items():
+            self._types[name] = onnx.helper.make_tensor_type_proto(element, shape)
+        for name, constant in file.constants.items():
+            self._types[name] = onnx.helper.make_tensor_type_proto(constant.element, constant.shape)
+        self._walk(file.nodes)
+
+    def __getitem__(self, name: str) -> Shape:
+        found = self.get(name)
+        if found is None:
+            raise UserError(f"{self._file.path}: the shape of {name!r} depends on values{self._what_is_missing()}")
+        return found
+
+    def get(self, name: str) -> Shape | None:
+        """The shape of a value, ``None`` where it is not fixed."""
+        return _fixed(self._types.get(name))
+
+    def _walk(self, nodes: Iterable[onnx.NodeProto]) -> None:
+        for node in nodes:
+            tensor = constant_of(node)
+            if tensor is not None:
+                self._constant(node.output[0], small_constant(numpy_helper.to_array(tensor)))
+            elif node.op_type in _CONTROL_FLOW and node.domain in ONNX_DOMAINS:
+                self._branch(node)
+            elif not self._evaluated(node):
+                self._infer(node)
+                self.nodes.append(node)
+
+    def _constant(self, name: str, constant: Constant) -> None:
+        self.constants[name] = constant
+        self._types[name] = onnx.helper.make_tensor_type_proto(constant.element, constant.shape)
+
+    def _branch(self, node: onnx.NodeProto) -> None:
+        """The taken branch of an ``If`` whose condition is known."""
+        condition = self.constants.get(node.input[0]) if node.op_type == "If" else None
+        if condition is None or condition.content is None:
+            raise UserError(
+                f"{self._file.path}: {_called(node)} decides at run time what is executed, so that its latency is not "
+                "fixed; export the model without control flow"
+            )
+        wanted = "then_branch" if bool(condition.content) else "else_branch"
+        branch = next(item.g for item in node.attribute if item.name == wanted)
+        for tensor in branch.initializer:
+            self._constant(tensor.name, small_constant(numpy_helper.to_array(tensor)))
+        self._walk(branch.node)
+        for inner, outer in zip(branch.output, node.output, strict=True):
+            self._walk([onnx.helper.make_node("Identity", [inner.name], [outer])])
+
+    def _evaluated(self, node: onnx.NodeProto) -> bool:
+        """Evaluate a node whose inputs are all known and small; whether that succeeded."""
+        if node.domain not in ONNX_DOMAINS or len(node.output) != 1 or not node.input:
+            return False
+        if node.op_type in ("Shape", "Size"):
+            shape = self.get(node.input[0])
+            if shape is None:
+                return False
+            bounds = {item.name: item.i for item in node.attribute}
+            sizes = shape[bounds.get("start", 0) : bounds.get("end", len(shape))]
+            result = np.array(sizes if node.op_type == "Shape" else math.prod(shape), np.int64)
+        else:
+            feeds = {name: self._content(name) for name in node.input if name}
+            known = {name: content for name, content in feeds.items() if content is not None}
+            if len(known) < len(feeds):
+                return False
+            evaluated = self._evaluate(node, known)
+            if evaluated is None:
+                return False
+            result = evaluated
+        self._constant(node.output[0], small_constant(result))
+        return True
+
+    def _content(self, name: str) -> npt.NDArray[Any] | None:
+        constant = self.constants.get(name)
+        return None if constant is None else constant.content
+
+    def _evaluate(self, node: onnx.NodeProto, feeds: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
+        inputs = [onnx.helper.make_tensor_value_info(n, small_constant(v).element, v.shape) for n, v in feeds.items()]
+        output = onnx.helper.make_empty_tensor_value_info(node.output[0])
+        graph = onnx.helper.make_graph([node], "one node", inputs, [output])
+        try:
+            evaluator = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=self._imports))
+            result = np.asarray(evaluator.run(None, feeds)[0])
+        except Exception:  # an operator without reference implementation is simply not evaluated
+            return None
+        return result if result.size <= SMALL else None
+
+    def _infer(self, node: onnx.NodeProto) -> None:
+        own = node.domain in ONNX_DOMAINS
+        if not own:
+            # What the exporter recorded is right also for layouts that ONNX does not have.
+            self._take_recorded(node)
+        plain = node if own else float_operator(node)
+        if plain.domain in ONNX_DOMAINS and any(name not in self._types for name in node.output if name):
+            self._types |= self._inferred(plain)
+        if not own and any(_fixed(self._types.get(name)) is None for name in node.output if name):
+            self._assume(node)
+
+    def _inferred(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+        try:
+            schema = onnx.defs.get_schema(node.op_type, self._file.opset)
+        except onnx.defs.SchemaError:
+            return {}
+        read = list(node.input[: _READ_BY_INFERENCE.get(node.op_type, len(node.input))])
+        asked = onnx.helper.make_node(node.op_type, read, list(node.output))
+        asked.attribute.extend(node.attribute)
+        types = {name: self._types[name] for name in read if name in self._types}
+        data = {name: numpy_helper.from_array(c, name) for name in read if (c := self._content(name)) is not None}
+        try:
+            found = onnx.shape_inference.infer_node_outputs(schema, asked, types, data, opset_imports=self._imports)
+        except onnx.shape_inference.InferenceError as error:
+            reason = first_line(error).rpartition("] ")[2]
+            raise UserError(
+                f"{self._file.path}: {_called(node)} does not take {self._spelled(read)}: {reason}"
+            ) from error
+        return dict(found)
+
+    def _spelled(self, names: Iterable[str]) -> str:
+        return ", ".join(str(self.get(name)) for name in names if name)
+
+    def _take_recorded(self, node: onnx.NodeProto) -> None:
+        for name in node.output:
+            recorded = _with_batch_of_one(self._file.recorded.get(name))
+            if recorded is not None:
+                self._types[name] = recorded
+
+    def _assume(self, node: onnx.NodeProto) -> None:
+        """Nothing is known of a custom operator: its results are taken to look like its first input."""
+        for name in node.output:
+            if _fixed(self._types.get(name)) is None and node.input and node.input[0] in self._types:
+                self._types[name] = self._types[node.input[0]]
+
+    def _what_is_missing(self) -> str:
+        reasons = [constant.missing for constant in self.constants.values() if constant.missing]
+        return f": {reasons[0]}" if reasons else ""
+
+
+def _called(node: onnx.NodeProto) -> str:
+    return f"{node.op_type} {node.name!r}" if node.name else f"the {node.op_type} that makes {node.output[0]!r}"
+
+
+def _fixed(kind: onnx.TypeProto | None) -> Shape | None:
+    if kind is None or not kind.tensor_type.HasField("shape"):
+        return None
+    dims = kind.tensor_type.shape.dim
+    return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else None
+
+
+def _with_batch_of_one(kind: onnx.TypeProto | None) -> onnx.TypeProto | None:
+    """A recorded type whose only open axis is the batch."""
+    if kind is None or not kind.tensor_type.HasField("shape"):
+        return None
+    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.tensor_type.shape.dim]
+    if sizes and sizes[0] is None:
+        sizes[0] = 1
+    if None in sizes:
+        return None
+    return onnx.helper.make_tensor_type_proto(kind.tensor_type.elem_type or TensorProto.FLOAT, sizes)
