@@ -38,9 +38,9 @@ LEAST_TO_TEACH = 6
 """Rows from which on a target's fit says something about other devices."""
 SAME_KERNELS = {
     ("jetson-nano", "tensorrt-fp32"): ("jetson-nano", "tensorrt"),
-    ("jetson-nano", "pytorch-fp32"): ("jetson-nano", "pytorch"),
+    ("jetson-nano", "tensorflow"): ("jetson-nano", "pytorch"),
 }
-"""Targets that differ from a measured one of the same device in precision alone."""
+"""Targets that differ from a measured one of the same device in precision or in what is pruned, not in the kernels."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,10 @@ class Fits:
             if other[0] != key[0] and _profile(other).target.runtime == runtime
         ]
         return transfer(relatives, prior)
+
+    def rows(self, key: Key) -> Sequence[Row]:
+        """A target's own measured networks."""
+        return self._rows.get(key, ())
 
     def fitted(self, key: Key) -> Fitted:
         """A target's own fit."""

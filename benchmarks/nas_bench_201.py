@@ -18,7 +18,7 @@ SHAPE = (3, 32, 32)
 EDGES = ("op_e01", "op_e02", "op_e12", "op_e03", "op_e13", "op_e23")
 COLUMNS = {
     ("jetson-nano", "tensorrt"): "latbench_jetson_nano_fp16",
-    ("jetson-nano", "pytorch-fp32"): "latbench_jetson_nano_fp32",
+    ("jetson-nano", "tensorflow"): "latbench_jetson_nano_fp32",
     ("pixel-4", "tflite-1-thread"): "nnmeter_cortexA76",
     ("snapdragon-855", "tflite-int8"): "latbench_sd855_cpu_int8",
     ("raspberry-pi-4", "tflite"): "help_raspi4",
