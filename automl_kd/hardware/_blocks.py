@@ -6,12 +6,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.graph import Graph, Shape
 from automl_kd.hardware._kernels.lower import Network
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware._kernels.trace import trace_built
 from automl_kd.hardware._plan import Block, Plan
 from automl_kd.hardware._predictor.cost import Floats, Integers
 
@@ -71,9 +70,7 @@ class BlockTable:
         return [self._network(block) for block in plan.blocks]
 
     def _network(self, block: Block) -> Network:
-        with torch.device("meta"):  # no weights are allocated and no random numbers drawn
-            module = block.build()
-        return self._lower(trace(module, block.input_shape))
+        return self._lower(trace_built(block.build, block.input_shape))
 
     def _add(self, block: Block) -> int:
         shape = block.input_shape

@@ -18,7 +18,8 @@ class Kernel:
 
     Attributes:
         kind: Which coefficients price it.
-        flops: Operations, 1 multiply-accumulate = 2. Only multiply-accumulates count; the rest is priced by bytes.
+        flops: Operations in multiply-accumulates, each counted as 2.
+        work: Elementary operations of a kernel without multiply-accumulates; 0 for one that has them.
         read: Bytes of activations read.
         written: Bytes of activations written.
         weights: Bytes of weights read.
@@ -29,6 +30,7 @@ class Kernel:
 
     kind: Kind
     flops: int
+    work: int
     read: int
     written: int
     weights: int
@@ -73,6 +75,8 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     """
     rules = rules_of(runtime)
     graph = merge_composites(graph)
+    if rules.zeros == "fold":
+        graph = graph.without_zeros()
     if rules.dead == "drop":
         graph = graph.live().without_duplicates()
     groups = fuse(graph, rules)
@@ -82,7 +86,7 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     return Network(
         kernels=kernels,
         peak=_peak(groups, graph) * element_bytes,
-        weights=sum(kernel.weights for kernel in kernels),
+        weights=sum(_weights(group) * _weight_bytes(group, rules, element_bytes) for group in paid),
         parameters=graph.parameters,
         input=graph.shapes[graph.inputs[0]],
         output=graph.shapes[graph.outputs[0]] if graph.outputs else (),
@@ -105,21 +109,30 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
     read = sum(math.prod(shape) for shape in inputs)
     if lead.type in ("slice", "gather"):
         read = min(read, math.prod(outputs[0]))  # what is not selected is not read
-    narrow = rules.dense_weight_bytes if lead.kind is Kind.DENSE else None
+    weights = lead.work if lead.kind is Kind.EMBEDDING else _weights(group)  # only the rows looked up are read
     return Kernel(
         kind=lead.kind,
         flops=lead.flops,
+        work=0 if lead.kind in COMPUTE else sum(op.work for op in group.ops),
         read=read * element_bytes,
         written=sum(math.prod(shape) for shape in outputs) * element_bytes,
-        weights=_weights(group) * min(element_bytes, narrow or element_bytes),
+        weights=weights * _weight_bytes(group, rules, element_bytes),
         inputs=inputs,
         output=outputs[0],
         on_host=on_host,
     )
 
 
+def _weight_bytes(group: Group, rules: Rules, element_bytes: int) -> int:
+    """Bytes of one weight."""
+    narrow = rules.dense_weight_bytes if group.lead.kind is Kind.DENSE else None
+    return element_bytes if narrow is None else min(element_bytes, narrow)
+
+
 def _weights(group: Group) -> int:
     """Elements of weights: scales and biases fold to one vector, a normalisation of its own keeps scale and shift."""
+    if group.lead.kind is Kind.EMBEDDING:
+        return group.lead.weights
     vectors = [op.vector for op in group.ops]
     if group.lead.kind in COMPUTE:
         return group.lead.weights + max(vectors)
