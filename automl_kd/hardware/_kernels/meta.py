@@ -141,10 +141,11 @@ def _windowed(
 def _elementwise(a: torch.Tensor, b: Any) -> Sequence[int] | None:
     if not isinstance(b, torch.Tensor) or a.dtype != b.dtype:
         return None
-    if a.shape == b.shape:
-        return a.shape
-    shape: Sequence[int] = torch.broadcast_shapes(a.shape, b.shape)  # type: ignore[no-untyped-call]
-    return shape
+    rank = max(a.dim(), b.dim())
+    left, right = ((1,) * (rank - each.dim()) + tuple(each.shape) for each in (a, b))
+    if any(m not in (n, 1) and n != 1 for m, n in zip(left, right, strict=True)):
+        return None
+    return [n if m == 1 else m for m, n in zip(left, right, strict=True)]
 
 
 def _mean(x: torch.Tensor, axes: Sequence[int] | None = None, keep: bool = False) -> Sequence[int] | None:
