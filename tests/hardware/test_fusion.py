@@ -139,10 +139,12 @@ class Zeroed(nn.Module):
         return self.cut(x).mul(0.0) + self.kept(x)[:, :, 1:-1, 1:-1]
 
 
-def test_what_is_multiplied_by_zero_is_executed_only_where_it_was_measured_so():
+def test_what_is_multiplied_by_zero_is_folded_stored_or_executed():
     for runtime in RUNTIMES:
-        executed = kinds(Zeroed(), (4, 8, 8), runtime)[Kind.CONV3X3]
-        assert executed == (runtime in ("tflite-2020", "eager")), runtime
+        found = kinds(Zeroed(), (4, 8, 8), runtime)
+        # The convolution before the product; and the product and the sum behind it.
+        expected = {"fold": (0, 0), "store": (0, 1), "keep": (1, 2)}[rules_of(runtime).zeros]
+        assert (found[Kind.CONV3X3], found[Kind.ELEMENTWISE]) == expected, runtime
 
 
 def test_the_scale_of_attention_joins_its_product():
