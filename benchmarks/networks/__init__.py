@@ -1,0 +1,1 @@
+"""Published networks rebuilt to their published shapes, without weights."""

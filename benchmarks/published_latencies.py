@@ -1,0 +1,230 @@
+"""Latencies of whole networks measured by others, by target.
+
+Tables come from a folder that is no part of this project (``--data`` of the programs here); the few figures of
+devices that no table covers stand below with their source. A row counts where the network can be rebuilt exactly
+(``published_models.py``) and a profile has the target.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from published_models import MODELS
+from torch import nn
+
+Key = tuple[str, str]
+"""A profile and one of its targets."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A network and its time at batch 1.
+
+    Attributes:
+        module: On the meta device, without memory for its weights.
+        shape: Of one input, without the batch.
+    """
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+    ms: float
+    source: str
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A time of the network that ``MODELS`` holds under ``model``."""
+
+    key: Key
+    name: str
+    model: str
+    ms: float
+    source: str
+
+
+@dataclass(frozen=True)
+class _Board:
+    """Rows of the table of ncnn: those whose device begins with ``name``."""
+
+    name: str
+    backend: str
+    threads: int | None = None
+    suffix: str = ""
+
+
+_JETSON: dict[tuple[str, str, str], Key] = {
+    ("Jetson Nano", "TensorRT (torch2trt)", "fp16"): ("jetson-nano", "tensorrt"),
+    ("Jetson Nano", "PyTorch", "fp16"): ("jetson-nano", "pytorch"),
+    ("Jetson AGX Xavier", "TensorRT (torch2trt)", "fp16"): ("jetson-agx-xavier", "tensorrt"),
+    ("Jetson AGX Xavier", "PyTorch", "fp16"): ("jetson-agx-xavier", "pytorch"),
+    ("Jetson TX2 (MAX-N)", "TF-TRT", "fp16"): ("jetson-tx2", "tf-trt"),
+    ("Jetson TX2 (MAX-N)", "TensorFlow", "fp32"): ("jetson-tx2", "tensorflow"),
+}
+"""By device, framework and precision. Of the other rows, the segmentation and detection networks are not defined by a
+paper, and the throughput of Xavier NX is that of its GPU and both DLAs together."""
+
+_NCNN: dict[Key, _Board] = {
+    ("jetson-nano", "ncnn"): _Board("NVIDIA Jetson Nano", "cpu", 4),
+    ("jetson-nano", "ncnn-vulkan"): _Board("NVIDIA Jetson Nano", "vulkan"),
+    ("jetson-tx2", "ncnn"): _Board("NVIDIA Jetson TX2 NX", "cpu", 6),
+    ("jetson-tx2", "ncnn-vulkan"): _Board("NVIDIA Jetson TX2 NX", "vulkan"),
+    ("jetson-agx-xavier", "ncnn"): _Board("NVIDIA Jetson AGX Xavier", "cpu", 4),
+    ("jetson-agx-xavier", "ncnn-vulkan"): _Board("NVIDIA Jetson AGX Xavier", "vulkan"),
+    ("jetson-orin-nano", "ncnn"): _Board("NVIDIA Jetson Orin Nano", "cpu", 6),
+    ("jetson-orin-nano", "ncnn-vulkan"): _Board("NVIDIA Jetson Orin Nano", "vulkan"),
+    ("jetson-agx-orin", "ncnn"): _Board("NVIDIA Jetson AGX Orin", "cpu", 12),
+    ("jetson-agx-orin", "ncnn-4-threads"): _Board("NVIDIA Jetson AGX Orin", "cpu", 4),
+    ("jetson-agx-orin", "ncnn-vulkan"): _Board("NVIDIA Jetson AGX Orin", "vulkan"),
+    ("raspberry-pi-4", "ncnn"): _Board("Raspberry Pi 4 Model B", "cpu", 4),
+    ("raspberry-pi-4", "ncnn-int8"): _Board("Raspberry Pi 4 Model B", "cpu", 4, "_int8"),
+    ("raspberry-pi-5", "ncnn"): _Board("Raspberry Pi 5 Broadcom BCM2712, Cortex-A76", "cpu", 4),
+    ("raspberry-pi-5", "ncnn-1-thread"): _Board("Raspberry Pi 5 Broadcom BCM2712, Cortex-A76", "cpu", 1),
+    ("raspberry-pi-5", "ncnn-int8"): _Board("Raspberry Pi 5 Broadcom BCM2712, Cortex-A76", "cpu", 4, "_int8"),
+    ("snapdragon-855", "ncnn"): _Board("Qualcomm SM8150-AC Snapdragon 855+", "cpu", 4),
+    ("snapdragon-855", "ncnn-1-thread"): _Board("Qualcomm SM8150-AC Snapdragon 855+", "cpu", 1),
+    ("snapdragon-855", "ncnn-int8"): _Board("Qualcomm SM8150-AC Snapdragon 855+", "cpu", 4, "_int8"),
+    ("snapdragon-855", "ncnn-vulkan"): _Board("Qualcomm SM8150-AC Snapdragon 855+", "vulkan"),
+    ("apple-m1", "ncnn"): _Board("MacBook Pro (13-inch, M1, 2020)", "cpu", 1),
+    ("apple-m1", "ncnn-int8"): _Board("MacBook Pro (13-inch, M1, 2020)", "cpu", 1, "_int8"),
+    ("apple-m1", "ncnn-vulkan"): _Board("MacBook Pro (13-inch, M1, 2020)", "vulkan"),
+}
+
+_PARTLY_ON_CPU = frozenset({"ncnn_vision_transformer", "ncnn_efficientnetv2_b0"})
+"""Networks with layers that ncnn's Vulkan lacks: their times there change with the number of CPU threads."""
+
+_LITE = "EfficientNet-Lite README, Pixel 4"
+_CORAL = "Coral documentation, Edge TPU performance benchmarks"
+_NVIDIA = "NVIDIA, published inference performance of TensorRT"
+_OTHERS: dict[Key, tuple[str, dict[str, float]]] = {
+    ("pixel-4", "tflite"): (
+        _LITE,
+        {f"efficientnet_lite{n}": ms for n, ms in enumerate((12.0, 18.0, 26.0, 41.0, 76.0))},
+    ),
+    ("pixel-4", "tflite-gpu"): (
+        _LITE,
+        {f"efficientnet_lite{n}": ms for n, ms in enumerate((6.0, 8.0, 10.0, 14.0, 21.0))},
+    ),
+    ("pixel-4", "tflite-int8"): (
+        _LITE,
+        {f"efficientnet_lite{n}": ms for n, ms in enumerate((6.5, 9.1, 12.0, 18.0, 30.0))},
+    ),
+    # Left out: DenseNet and SqueezeNet, whose variants the page does not say, and segmentation and detection.
+    ("coral-edgetpu", "usb"): (
+        _CORAL,
+        {
+            "slim_inception_v1": 3.4,
+            "slim_inception_v4": 85.0,
+            "slim_inception_resnet_v2": 57.0,
+            "slim_mobilenet_v1_1p0_224": 2.4,
+            "mobilenet_v2": 2.6,
+            "slim_resnet_v1_50_299": 49.0,
+            "slim_resnet_v2_50_299": 50.0,
+            "slim_resnet_v2_152_299": 128.0,
+            "vgg16": 296.0,
+            "vgg19": 308.0,
+            "efficientnet_edgetpu_s": 5.1,
+            "efficientnet_edgetpu_m": 8.7,
+            "efficientnet_edgetpu_l": 25.3,
+        },
+    ),
+    ("coral-edgetpu", "dev-board"): (
+        _CORAL,
+        {
+            "slim_inception_v1": 4.1,
+            "slim_inception_v4": 102.0,
+            "slim_inception_resnet_v2": 69.0,
+            "slim_mobilenet_v1_1p0_224": 2.4,
+            "mobilenet_v2": 2.6,
+            "slim_resnet_v1_50_299": 56.0,
+            "slim_resnet_v2_50_299": 59.0,
+            "slim_resnet_v2_152_299": 151.0,
+            "vgg16": 343.0,
+            "vgg19": 357.0,
+            "efficientnet_edgetpu_s": 5.5,
+            "efficientnet_edgetpu_m": 10.6,
+            "efficientnet_edgetpu_l": 30.5,
+        },
+    ),
+    ("nvidia-t4", "tensorrt"): (
+        _NVIDIA,
+        {
+            "slim_mobilenet_v1_1p0_224": 0.493,
+            "mobilenet_v2": 0.593,
+            "resnet50": 1.30,
+            "bert_base_128": 1.95,
+            "bert_base_384": 4.04,
+        },
+    ),
+    ("nvidia-a100", "tensorrt-int8"): (_NVIDIA, {"resnet50": 0.46, "mobilenet_v2": 0.30}),
+    # Left out: MCUNet's own networks, whose definition is a file of their model zoo.
+    ("stm32h743", "tinyengine"): ("mit-han-lab/tinyengine README", {"mobilenet_v2_0p3_64": 23.0}),
+}
+
+
+def published(data: Path) -> dict[Key, list[Measured]]:
+    """Networks with their latencies, by profile and target.
+
+    Args:
+        data: Folder of ``published_jetson.csv`` and ``published_ncnn.csv.gz``.
+    """
+    rows = [*_jetson(data), *_ncnn(data), *_others()]
+    # Building takes tenths of a second; targets share the module.
+    modules = {model: MODELS[model].module() for model in {row.model for row in rows}}
+    found: dict[Key, list[Measured]] = {}
+    for row in rows:
+        measured = Measured(row.name, modules[row.model], MODELS[row.model].shape, row.ms, row.source)
+        found.setdefault(row.key, []).append(measured)
+    return found
+
+
+def _jetson(data: Path) -> Iterator[_Row]:
+    with (data / "published_jetson.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            key = _JETSON.get((row["device"], row["framework"], row["precision"]))
+            if key is None or not row["latency_ms"]:
+                continue
+            height, _, width = row["input"].partition("x")
+            slim = row["framework"] in ("TF-TRT", "TensorFlow")
+            candidates = (f"slim_{row['model']}_{width}", f"slim_{row['model']}") if slim else (row["model"],)
+            for model in candidates:
+                if model in MODELS and MODELS[model].shape == (3, int(height), int(width)):
+                    yield _Row(key, row["model"], model, float(row["latency_ms"]), row["source"].partition(":")[0])
+                    break
+
+
+def _ncnn(data: Path) -> Iterator[_Row]:
+    least: dict[tuple[Key, str], float] = {}
+    with gzip.open(data / "published_ncnn.csv.gz", "rt", newline="") as file:
+        for row in csv.DictReader(file):
+            for key, board in _NCNN.items():
+                model = _model_on(board, row)
+                if model:
+                    # GPUs were measured under several numbers of CPU threads.
+                    ms = float(row["min_ms"])
+                    least[key, model] = min(ms, least.get((key, model), ms))
+    for (key, model), ms in least.items():
+        yield _Row(key, model.removeprefix("ncnn_"), model, ms, "Tencent/ncnn benchmark")
+
+
+def _model_on(board: _Board, row: dict[str, str]) -> str | None:
+    """The network that a row is about, if it is of this board and can be rebuilt."""
+    device = row["device"].startswith(board.name) and row["backend"] == board.backend
+    if not device or (board.threads is not None and row["num_threads"] != str(board.threads)):
+        return None
+    if row["model"].endswith("_int8") != bool(board.suffix):
+        return None
+    model = "ncnn_" + row["model"].removesuffix(board.suffix)
+    if model not in MODELS or (board.backend == "vulkan" and model in _PARTLY_ON_CPU):
+        return None
+    return model
+
+
+def _others() -> Iterator[_Row]:
+    for key, (source, rows) in _OTHERS.items():
+        for model, ms in rows.items():
+            yield _Row(key, model, model, ms, source)
