@@ -65,7 +65,7 @@ TYPES: frozenset[str] = frozenset({*KIND_OF, "conv", "dense", "attention", "lstm
 
 _WITHOUT_ATTRIBUTES = frozenset({"relu", "sigmoid", "tanh", "silu", "hardswish", "hardsigmoid", "gelu", "mish"})
 
-KEEP_ZERO = frozenset(
+KEEPS_ZERO = frozenset(
     {
         *("maxpool", "avgpool", "mean", "reduce", "transpose", "slice", "resize", "gather", "repeat"),
         *("neg", "abs", "sqrt", "sin", "erf", "floor", "cast", "relu", "tanh", "silu", "hardswish", "gelu"),
@@ -77,7 +77,7 @@ KEEP_ZERO = frozenset(
 SUMS = frozenset({"add", "sub", "maximum", "minimum", "concat", "update"})
 """Types that give zero where every operand is zero."""
 
-_UNIFORM = frozenset({"batchnorm", "maxpool", "resize"}) | {
+KEEPS_UNIFORM = frozenset({"batchnorm", "maxpool", "resize"}) | {
     name for name, kind in KIND_OF.items() if kind is Kind.ELEMENTWISE
 }
 """Types that give one constant per channel from one constant per channel."""
@@ -177,6 +177,11 @@ class Graph:
         outputs = tuple(value for value in results if value not in constants)
         return replace(self, ops=tuple(kept), outputs=outputs).live()
 
+    def with_zeros_stored(self) -> Graph:
+        """The same graph where a product with zero is a stored constant, and what reads that is computed all the same."""
+        kept = (op for op in self.ops if not (op.zero and op.type in ("mul", "div")))
+        return replace(self, ops=tuple(kept)).live()
+
     def _passes(self, op: Op) -> bool:
         """Whether a sum with zero is its other operand: it is where that has the size of the result already."""
         size = math.prod(self.shapes[op.outputs[0]])
@@ -185,7 +190,7 @@ class Graph:
     def _elements(self, op: Op, folded: list[int], value: int) -> int:
         """How many numbers a constant result holds: one per channel as long as it is the same everywhere."""
         shape = self.shapes[value]
-        uniform = op.type in _UNIFORM or not any(folded)
+        uniform = op.type in KEEPS_UNIFORM or not any(folded)
         return shape[1] if uniform and len(shape) > 2 else math.prod(shape)
 
 
@@ -207,4 +212,4 @@ def _is_zero(op: Op, zeros: int) -> bool:
         return True
     if op.inputs or op.vector:
         return False
-    return op.type in KEEP_ZERO or op.type in ("conv", "dense") or (op.type in SUMS and zeros == op.constants)
+    return op.type in KEEPS_ZERO or op.type in ("conv", "dense") or (op.type in SUMS and zeros == op.constants)

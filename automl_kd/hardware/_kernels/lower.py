@@ -77,6 +77,8 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     graph = merge_composites(graph)
     if rules.zeros == "fold":
         graph = graph.without_zeros()
+    elif rules.zeros == "store":
+        graph = graph.with_zeros_stored()
     if rules.dead == "drop":
         graph = graph.live().without_duplicates()
     groups = fuse(graph, rules)

@@ -43,7 +43,8 @@ class Rules:
         before: For the type of a kernel's first operator, what joins it from in front.
         then: For the type of a kernel's first operator, what it absorbs in turn; each step may be absent.
         free: Types that cost no kernel: the runtime writes their inputs where the result is wanted.
-        zeros: Whether what is multiplied by zero is folded away or computed all the same.
+        zeros: Whether what is multiplied by zero is folded away with all that follows from it, stored as a constant
+            that other operators read, or computed all the same.
         dead: Whether operators are dropped or executed whose result nobody reads or another has already computed.
         dense_weight_bytes: Bytes of one weight of a matrix product at most; ``None`` where the precision decides.
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
@@ -53,7 +54,7 @@ class Rules:
     before: Mapping[str, frozenset[str]]
     then: Mapping[str, tuple[Step, ...]]
     free: frozenset[str]
-    zeros: Literal["fold", "keep"]
+    zeros: Literal["fold", "store", "keep"]
     dead: Literal["drop", "execute"]
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
@@ -102,7 +103,7 @@ class _Table(_Part):
     """A file: see ``Rules``; ``sets`` name lists of types that its fusions refer to."""
 
     sources: tuple[str, ...] = Field(min_length=1)
-    zeros: Literal["fold", "keep"]
+    zeros: Literal["fold", "store", "keep"]
     dead: Literal["drop", "execute"]
     free: frozenset[str]
     sets: dict[str, tuple[str, ...]] = {}

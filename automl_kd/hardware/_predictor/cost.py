@@ -78,7 +78,7 @@ class Features:
         moved = np.array([kernel.read + kernel.written + kernel.weights for kernel in kernels], dtype=np.float64)
         return Features(
             np.array([_INDEX[kernel.kind] for kernel in kernels], dtype=np.intp),
-            np.array([kernel.flops + getattr(kernel, "work", 0) for kernel in kernels], dtype=np.float64) * slow,
+            np.array([kernel.flops + kernel.work for kernel in kernels], dtype=np.float64) * slow,
             moved * slow,
         )
 

@@ -56,10 +56,10 @@ def fit(networks: Sequence[Features], seconds: Sequence[float], prior: Coefficie
 
 
 _SPREADS = {
-    "arithmetic": (0.5, 0.35),
-    "other operations": (0.7, 0.4),
+    "arithmetic": (0.5, 0.6),
+    "other operations": (0.7, 0.6),
     "bandwidth": (0.5, 0.3),
-    "launch": (0.8, 0.3),
+    "launch": (0.8, 0.5),
 }
 """Standard deviations in natural logarithms: of what all kinds share, and of each kind from it."""
 _SPREAD_OF_INTERCEPT = 1.0
