@@ -6,15 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from automl_kd.hardware._kernels.graph import KEEP_ZERO, KIND_OF, SUMS, Graph, Kind, Op, Shape
+from automl_kd.hardware._kernels.graph import KEEPS_UNIFORM, KEEPS_ZERO, KIND_OF, SUMS, Graph, Kind, Op, Shape
 
 ZERO = -1
 """Operand that is zero everywhere."""
 ONE = -2
 """Operand that is one everywhere."""
 
+UNIFORM = -3
+"""Operand that is one constant per channel."""
+
 Operand = int | None
-"""A value, ``ZERO``, ``ONE``, or ``None`` for any other constant."""
+"""A value, one of the constants above, or ``None`` for any other constant."""
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class GraphBuilder:
     ops: list[Op] = field(default_factory=list)
     _transposed: dict[int, tuple[int, Shape, tuple[int, ...]]] = field(default_factory=dict)
     _written: set[int] = field(default_factory=set)
+    _products: set[int] = field(default_factory=set)
 
     def value(self, shape: Sequence[int]) -> int:
         self.shapes.append(tuple(shape))
@@ -81,7 +85,7 @@ class GraphBuilder:
         inputs = self._inputs(operands)
         x = operands[0]
         if not inputs:
-            return ZERO if x == ZERO and len(operands) == 2 else None
+            return None if x != ZERO else ZERO if len(operands) == 2 else UNIFORM
         result = self.value(output)
         # A transposed convolution scatters: every input element meets every weight of its group once.
         read = math.prod(self.shapes[x]) if x is not None and x >= 0 else 0
@@ -112,6 +116,7 @@ class GraphBuilder:
         flops = 2 * math.prod(output) * depth
         constants = len(operands) - len(inputs)
         self.ops.append(Op(name, kind, inputs, (result,), flops, 0, weights, vector, constants))
+        self._products.add(result)
         return result
 
     def recurrent(
@@ -182,8 +187,10 @@ class GraphBuilder:
             return [inputs[0]]
         if name in ("gather", "slice") and operands[0] is None:
             name = "embedding"
+        if name == "add" and len(inputs) == 1 and inputs[0] in self._products:
+            outputs = [self.shapes[inputs[0]]]  # a bias leaves the result as rows and columns
         results = tuple(self.value(shape) for shape in outputs)
-        constant = [math.prod(s) for o, s in zip(operands, sizes, strict=True) if not _is_value(o)]
+        constant = [_elements(o, s) for o, s in zip(operands, sizes, strict=True) if not _is_value(o)]
         kind = KIND_OF.get(name, Kind.OTHER)
         # Constants of other kinds are axes and sizes, or tables of which only the looked-up rows move.
         computes = kind in (Kind.ELEMENTWISE, Kind.NORMALISATION)
@@ -219,11 +226,19 @@ def _is_value(operand: Operand) -> bool:
     return operand is not None and operand >= 0
 
 
+def _elements(operand: Operand, shape: Shape) -> int:
+    """How many numbers a constant holds."""
+    return shape[1] if operand == UNIFORM and len(shape) > 2 else math.prod(shape)
+
+
 def _constant(name: str, operands: Sequence[Operand]) -> Operand:
     """What an operator makes of constants alone: many make zero of zero."""
     zeros = [operand == ZERO for operand in operands]
-    zero = any(zeros) if name == "mul" else all(zeros) if name in SUMS else zeros[0] and name in KEEP_ZERO
-    return ZERO if zero else None
+    if any(zeros) if name == "mul" else all(zeros) if name in SUMS else zeros[0] and name in KEEPS_ZERO:
+        return ZERO
+    known = [operand in (ZERO, ONE, UNIFORM) for operand in operands]
+    uniform = name in KEEPS_UNIFORM and (all(known) if KIND_OF[name] is Kind.ELEMENTWISE else known[0])
+    return UNIFORM if uniform else None
 
 
 def _neutral(name: str, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -10,6 +11,10 @@ from automl_kd.hardware._kernels.graph import Graph, Kind, Op
 _X = "x"  # the function's argument; wherever it occurs it is the same value
 Pattern = str | tuple["str | Pattern", ...]
 
+_NORMALISED: Pattern = (
+    *("div", ("sub", _X, ("mean", _X))),
+    ("sqrt", ("add", ("mean", ("pow", ("sub", _X, ("mean", _X)))))),
+)
 COMPOSITES: tuple[tuple[str, Kind, Pattern], ...] = (
     ("silu", Kind.ELEMENTWISE, ("mul", _X, ("sigmoid", _X))),
     ("hardswish", Kind.ELEMENTWISE, ("mul", _X, ("hardsigmoid", _X))),
@@ -22,13 +27,15 @@ COMPOSITES: tuple[tuple[str, Kind, Pattern], ...] = (
     ("gelu", Kind.ELEMENTWISE, ("mul", ("mul", _X, ("add", ("erf", ("div", _X)))))),
     ("gelu", Kind.ELEMENTWISE, ("mul", _X, ("mul", ("add", ("erf", ("div", _X)))))),
     ("gelu", Kind.ELEMENTWISE, ("mul", ("mul", _X), ("add", ("erf", ("div", _X))))),
-    (
-        "layernorm",
-        Kind.NORMALISATION,
-        ("div", ("sub", _X, ("mean", _X)), ("sqrt", ("add", ("mean", ("pow", ("sub", _X, ("mean", _X))))))),
-    ),
+    ("layernorm", Kind.NORMALISATION, ("add", ("mul", _NORMALISED))),
+    ("layernorm", Kind.NORMALISATION, _NORMALISED),
+    ("groupnorm", Kind.NORMALISATION, ("add", ("mul", ("instancenorm", _X)))),
+    ("avgpool", Kind.POOLING, ("avgpool", ("pad", _X))),
 )
 """(name, kind, pattern): an operator with its non-constant operands, nested; constants are left out of both."""
+
+
+_ENDS = frozenset(pattern[0] for _, _, pattern in COMPOSITES)
 
 
 def merge_composites(graph: Graph) -> Graph:
@@ -37,36 +44,38 @@ def merge_composites(graph: Graph) -> Graph:
     The inner results of an occurrence must have no reader outside it. Longer patterns that contain shorter ones
     match because the outermost operator is tried first.
     """
-    ops = list(graph.ops)
-    index = len(ops) - 1
-    while index >= 0:
-        match = _first_match(ops, index, graph)
-        if match is not None:
-            merged, gone = match
-            ops[index] = merged
-            ops = [op for op in ops if id(op) not in gone]
-            index = ops.index(merged)
-        index -= 1
-    return replace(graph, ops=tuple(ops))
+    if not any(op.type in _ENDS for op in graph.ops):
+        return graph
+    makers = {value: op for op in graph.ops for value in op.outputs}
+    uses = Counter(value for op in graph.ops for value in set(op.inputs))
+    uses.update(graph.outputs)
+    gone: set[int] = set()
+    kept: list[Op] = []
+    for op in reversed(graph.ops):
+        if id(op) in gone:
+            continue
+        match = _first_match(op, makers, uses) if op.type in _ENDS else None
+        if match is None:
+            kept.append(op)
+            continue
+        merged, parts = match
+        for part in parts:
+            uses.subtract(set(part.inputs))
+        uses.update(merged.inputs)
+        gone.update(id(part) for part in parts)
+        kept.append(merged)
+    return replace(graph, ops=tuple(reversed(kept)))
 
 
-def _first_match(ops: list[Op], index: int, graph: Graph) -> tuple[Op, set[int]] | None:
-    op = ops[index]
-    candidates = [entry for entry in COMPOSITES if entry[2][0] == op.type]
-    if not candidates:
-        return None
-    makers = {value: other for other in ops for value in other.outputs}
-    for name, kind, pattern in candidates:
-        for x, inner in _match(pattern, op, makers, None):
-            parts = {id(part) for part in inner}
-            inside = {value for part in inner if part is not op for value in part.outputs}
-            escapes = inside & set(graph.outputs) or any(
-                inside.intersection(other.inputs) for other in ops if id(other) not in parts
-            )
+def _first_match(op: Op, makers: Mapping[int, Op], uses: Mapping[int, int]) -> tuple[Op, tuple[Op, ...]] | None:
+    for name, kind, pattern in COMPOSITES:
+        for x, parts in _match(pattern, op, makers, None):
+            distinct = {id(part): part for part in parts}.values()
+            inside = Counter(value for part in distinct for value in set(part.inputs))
+            escapes = any(uses[value] > inside[value] for part in distinct if part is not op for value in part.outputs)
             if x is not None and not escapes:
-                vector = max(part.vector for part in inner)
-                merged = Op(name, kind, (x,), op.outputs, vector=vector)
-                return merged, parts - {id(op)}
+                vector = max(part.vector for part in distinct)
+                return replace(op, type=name, kind=kind, inputs=(x,), vector=vector, constants=0), tuple(distinct)
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnx.inliner
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, numpy_helper
 from onnx.external_data_helper import load_external_data_for_tensor
@@ -117,7 +118,8 @@ def constant_of(node: onnx.NodeProto) -> TensorProto | None:
         return None
     for item in node.attribute:
         if item.name == "value":
-            return item.t
+            held: TensorProto = item.t
+            return held
         if item.name in ("value_float", "value_floats"):
             return numpy_helper.from_array(np.asarray(onnx.helper.get_attribute_value(item), np.float32))
         if item.name in ("value_int", "value_ints"):

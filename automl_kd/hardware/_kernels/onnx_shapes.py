@@ -26,6 +26,13 @@ from automl_kd.hardware._kernels.onnx_file import (
 from automl_kd.hardware._kernels.onnx_operators import float_operator
 
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
+# Evaluating them is slow, and no shape is computed with them.
+_NEVER_EVALUATED = frozenset(
+    {
+        *("Conv", "ConvTranspose", "BatchNormalization", "MaxPool", "AveragePool", "GlobalMaxPool"),
+        *("GlobalAveragePool", "LSTM", "GRU", "RNN"),
+    }
+)
 _READ_BY_INFERENCE = {"Conv": 3}  # operands that ONNX's own operator has
 
 
@@ -165,6 +172,8 @@ class Shapes:
         """Evaluate a node whose inputs are all known and small; whether that succeeded."""
         if node.domain not in ONNX_DOMAINS or len(node.output) != 1 or not node.input:
             return False
+        if node.op_type in _NEVER_EVALUATED:
+            return False
         if node.op_type in ("Shape", "Size"):
             shape = self.get(node.input[0])
             if shape is None:
@@ -194,7 +203,8 @@ class Shapes:
         graph = onnx.helper.make_graph([node], "one node", inputs, [output])
         try:
             evaluator = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=self._imports))
-            result = np.asarray(evaluator.run(None, feeds)[0])
+            results: Any = evaluator.run(None, feeds)
+            result = np.asarray(results[0])
         except Exception:  # an operator without reference implementation is simply not evaluated
             return None
         return result if result.size <= SMALL else None

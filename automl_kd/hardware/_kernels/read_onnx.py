@@ -147,7 +147,7 @@ class _Reader:
             name = _TYPES.get(kind, kind) if known else kind
             kept_outputs = outputs if name == "split" or name not in TYPES else outputs[:1]
             shapes = [self.shapes[item] for item in kept_outputs]
-            window = _window(kind, attributes, sizes)
+            window = _window(kind, attributes)
             results = self.builder.simple(name, operands, sizes, shapes, window)
             self._values.update(zip(kept_outputs, results, strict=True))
 
@@ -182,10 +182,10 @@ class _Reader:
         self._values.update((item, result) for item, result in zip(node.output, results, strict=False) if item)
 
 
-def _window(kind: str, attributes: Mapping[str, Any], sizes: Sequence[Shape]) -> int | None:
+def _window(kind: str, attributes: Mapping[str, Any]) -> int | None:
     """Inputs that one output reads."""
     if "kernel_shape" in attributes:
-        return math.prod(attributes["kernel_shape"])
+        return math.prod(int(edge) for edge in attributes["kernel_shape"])
     if kind in ("Resize", "Upsample"):
         return _INTERPOLATION.get(attributes.get("mode", b"nearest"))
     return None

@@ -251,11 +251,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         steps = torch.empty(*x.shape[:-1], directions * hidden, device="meta", dtype=x.dtype)
         self._bind(steps, value)
         outputs = [steps]
-        for state, ends in zip(states, zip(*last, strict=True), strict=True):
+        for state, of_layers in zip(states, zip(*last, strict=True), strict=True):
             end = torch.empty_like(state)
-            size = (batch, directions * hidden)
-            joined = self.builder.simple("concat", ends, [size] * form.layers, [tuple(end.shape)])
-            self._bind(end, joined[0] if form.layers > 1 else ends[0])
+            sizes = [(batch, directions * hidden)] * form.layers
+            several = form.layers > 1
+            joined = self.builder.simple("concat", of_layers, sizes, [tuple(end.shape)]) if several else of_layers
+            self._bind(end, joined[0])
             outputs.append(end)
         return outputs
 
@@ -293,13 +294,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._bind(first, value)
         else:
             kind = _TYPES.get(name, name)
-            if name in _ARITHMETIC and len(args) > 1 and not isinstance(args[1], torch.Tensor):
-                values, sizes = [*values, _number(args[1])], [*sizes, ()]
+            if name in _ARITHMETIC and len(args) > 1:
+                if not isinstance(args[1], torch.Tensor):
+                    values, sizes = [*values, _number(args[1])], [*sizes, ()]
+                elif not args[1].is_meta:
+                    values = [*values[:-1], _number(args[1].item())]
             if kind == "batchnorm" and any(item is True for item in args[3:6]):
                 kind = "instancenorm"  # statistics of the input itself do not fold into a convolution
             # Further outputs of pooling and normalisation are indices and statistics for a backward pass.
             kept = outputs if kind == "split" or kind not in TYPES else outputs[:1]
-            window = _window(name, args, sizes)
+            window = _window(name, args)
             results = self.builder.simple(kind, values, sizes, [tuple(output.shape) for output in kept], window)
             for output, result in zip(kept, results, strict=True):
                 self._bind(output, result)
@@ -385,14 +389,14 @@ def _number(value: Any) -> int | None:
     return ONE if value == 1 else None
 
 
-def _window(name: str, args: tuple[Any, ...], sizes: list[tuple[int, ...]]) -> int | None:
+def _window(name: str, args: tuple[Any, ...]) -> int | None:
     """Inputs that one output reads."""
     if name in _WINDOWS:
         return _WINDOWS[name]
     if "_pool" in name and not name.startswith(("adaptive", "_adaptive")):
-        edge = args[1]
-        axes = len(sizes[0]) - 2
-        return math.prod(edge) if len(edge) > 1 else int(edge[0]) ** axes
+        edge: Sequence[int] = args[1]
+        axes = int(name.partition("_pool")[2][0])
+        return math.prod(edge) if len(edge) > 1 else edge[0] ** axes
     return None
 
 
