@@ -1,5 +1,6 @@
 """What the user leaves with: ONNX, weights, recipe, model card, report."""
 
+from automl_kd.delivery._accuracy_report import accuracy_report
 from automl_kd.delivery._deliver import Delivered, deliver
 from automl_kd.delivery._facts import Datasheet, Facts, Measured
 from automl_kd.delivery._figures import front_figure
@@ -12,6 +13,7 @@ __all__ = [
     "Delivered",
     "Facts",
     "Measured",
+    "accuracy_report",
     "deliver",
     "front_figure",
     "model_card",

@@ -1,4 +1,4 @@
-"""The plots of a study and of a training."""
+"""The plots of a study, of a training and of a device."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from automl_kd.delivery import _text
 from automl_kd.delivery._progress import progress
+from automl_kd.hardware import LeftOut
 from automl_kd.words import count, percent
 
 Entry = Mapping[str, Any]
@@ -96,6 +97,49 @@ def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     figure.update_xaxes(dtick=max(1, round(len(history) / 10)))
     figure.update_xaxes(title="epoch", row=max(1, len(panels)), col=1)
     return _styled(figure, 120 + 150 * len(panels))
+
+
+def accuracy_figure(rows: Sequence[LeftOut]) -> Figure:
+    """Predicted over measured latency on logarithmic axes, with intervals and the line where both are equal.
+
+    Args:
+        rows: At least one network.
+    """
+    values = [value for row in rows for value in (row.measured_ms, row.low, row.high)]
+    low, high = min(values) / 1.2, max(values) * 1.2
+    figure = Figure()  # type: ignore[no-untyped-call]
+    figure.add_scatter(
+        name="predicted = measured",
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        line={"dash": "dot", "color": _GREY, "width": 1.5},
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        name="network, left out of the fit",
+        x=[row.measured_ms for row in rows],
+        y=[row.predicted_ms for row in rows],
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [row.high - row.predicted_ms for row in rows],
+            "arrayminus": [row.predicted_ms - row.low for row in rows],
+            "thickness": 1.2,
+            "width": 3,
+            "color": _FAINT_BLUE,
+        },
+        mode="markers",
+        marker={"color": _BLUE, "size": 8},
+        text=[f"{row.model}<br>{row.gflops:.3g} GFLOP, error {100 * row.error:+.0f} %" for row in rows],
+        hovertemplate="%{text}<br>measured %{x:.3g} ms, predicted %{y:.3g} ms<extra></extra>",
+    )
+    ticks = _round_numbers(low, high)
+    limits = [math.log10(low), math.log10(high)]
+    axis = {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks], "range": limits}
+    figure.update_xaxes(title="measured latency, ms (logarithmic)", **axis)
+    figure.update_yaxes(title="predicted latency, ms (logarithmic)", **axis)
+    return _styled(figure, 560)
 
 
 def _add_stopped(figure: Figure, stopped: Sequence[Entry]) -> None:

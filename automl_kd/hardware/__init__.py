@@ -1,22 +1,41 @@
 """A plan, a module or an ONNX file to fused kernels, and those to latency and memory with an interval."""
 
+from automl_kd.hardware._accuracy import LeftOut, left_out
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.lower import Kernel, Network
+from automl_kd.hardware._measurement.kit import Kit, KitTarget, read_kit, write_kit
 from automl_kd.hardware._measurement.measure import Measurement, measure
+from automl_kd.hardware._measurement.measured import measured_profile
+from automl_kd.hardware._measurement.results import Results, read_results
+from automl_kd.hardware._measurement.selection import Candidate
+from automl_kd.hardware._measurement.training import Step, Trained, train
 from automl_kd.hardware._plan import Block, Plan
 from automl_kd.hardware._predictor.prediction import Prediction
 from automl_kd.hardware._profile import Profile, load_profile, profile_names
 
 __all__ = [
     "Block",
+    "Candidate",
     "Kernel",
     "Kind",
+    "Kit",
+    "KitTarget",
+    "LeftOut",
     "Measurement",
     "Network",
     "Plan",
     "Prediction",
     "Profile",
+    "Results",
+    "Step",
+    "Trained",
+    "left_out",
     "load_profile",
     "measure",
+    "measured_profile",
     "profile_names",
+    "read_kit",
+    "read_results",
+    "train",
+    "write_kit",
 ]

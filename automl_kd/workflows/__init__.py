@@ -3,6 +3,13 @@
 from automl_kd.workflows._dashboard import dashboard
 from automl_kd.workflows._distill import distill
 from automl_kd.workflows._export import export
+from automl_kd.workflows._hardware import (
+    calibrate_hardware,
+    hardware_kit,
+    new_hardware,
+    plot_hardware,
+    train_hardware,
+)
 from automl_kd.workflows._observer import Observer, Snapshot
 from automl_kd.workflows._plan import SearchPlan, plan_search
 from automl_kd.workflows._report import report
@@ -16,12 +23,17 @@ __all__ = [
     "SearchRequest",
     "SearchResult",
     "Snapshot",
+    "calibrate_hardware",
     "dashboard",
     "distill",
     "export",
+    "hardware_kit",
+    "new_hardware",
     "plan_search",
+    "plot_hardware",
     "report",
     "run_search",
     "search",
     "status",
+    "train_hardware",
 ]

@@ -58,7 +58,7 @@ def _path(device: str, target: Target) -> Path:
 def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
     networks = probes()
     lowered = []
-    with tempfile.TemporaryDirectory() as folder, _one_torch_thread():
+    with tempfile.TemporaryDirectory() as folder, one_torch_thread():
         paths = []
         for index, (name, module, shape) in enumerate(networks):
             progress(0.2 * index / len(networks), "making small networks")
@@ -98,7 +98,7 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
 
 
 @contextlib.contextmanager
-def _one_torch_thread() -> Iterator[None]:
+def one_torch_thread() -> Iterator[None]:
     """Two threads that share a busy core make the tiny convolutions of an export ten times slower than one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -44,6 +44,7 @@ class Measurement:
         rounds: Rounds that they are spread over.
         drift: Largest relative change of the sentinel networks between rounds, before it was taken out.
         repeat_error: Largest relative change of one sentinel that the other does not share: what is left of the noise.
+        sentinels: Geometric mean of the sentinels' labels, ms: how fast the machine was during this measurement.
         threads: Threads inside one operator.
         cpu: The processor.
         versions: Versions of the programs involved.
@@ -57,6 +58,7 @@ class Measurement:
     rounds: int
     drift: float
     repeat_error: float
+    sentinels: float
     threads: int
     cpu: str
     versions: dict[str, str]
@@ -110,7 +112,7 @@ def measure_all(
         UserError: If a file cannot be run or leaves sizes open.
     """
     with tempfile.TemporaryDirectory() as folder:
-        sentinels = [_Target(path, threads) for path in _write_sentinels(Path(folder))]
+        sentinels = [_Target(path, threads) for path, _ in write_sentinels(Path(folder))]
     targets = [_Target(path, threads) for path in paths]
     everyone = [*targets, *sentinels]
     for target in everyone:
@@ -136,10 +138,11 @@ def measure_all(
     shared = shifts.mean(axis=0)
     scale = np.where(np.abs(shared) > _DRIFT, np.exp(-shared), 1.0)
     drift, rest = float(np.abs(shared).max()), float(_disagreement(shifts).max())
-    return [
-        _summary([visits[place] * factor for visits, factor in zip(kept, scale, strict=True)], drift, rest, threads)
-        for place in range(len(targets))
+    visited = [
+        [visits[place] * factor for visits, factor in zip(kept, scale, strict=True)] for place in range(len(everyone))
     ]
+    level = math.sqrt(math.prod(_label(visits) for visits in visited[len(targets) :]))
+    return [_summary(visits, drift, rest, level, threads) for visits in visited[: len(targets)]]
 
 
 def cpu_name() -> str:
@@ -170,10 +173,13 @@ def _most_disturbed(shifts: Floats) -> int:
     return int(np.argmax(_disagreement(shifts) + 0.1 * np.abs(shifts).max(axis=0)))
 
 
-def _summary(visits: list[Floats], drift: float, rest: float, threads: int) -> Measurement:
-    times = np.concatenate(visits)
-    # The median over rounds of each round's p10: one disturbed round must not decide, nor one lucky.
-    label = float(np.median([_p10(visit) for visit in visits]))
+def _label(visits: list[Floats]) -> float:
+    """The median over rounds of each round's p10: one disturbed round must not decide, nor one lucky."""
+    return float(np.median([_p10(visit) for visit in visits]))
+
+
+def _summary(visits: list[Floats], drift: float, rest: float, level: float, threads: int) -> Measurement:
+    times, label = np.concatenate(visits), _label(visits)
     return Measurement(
         minimum=float(times.min()),
         p10=label,
@@ -183,6 +189,7 @@ def _summary(visits: list[Floats], drift: float, rest: float, threads: int) -> M
         rounds=len(visits),
         drift=math.expm1(drift),
         repeat_error=math.expm1(rest),
+        sentinels=level,
         threads=threads,
         cpu=cpu_name(),
         versions={"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__},
@@ -217,13 +224,11 @@ class _Target:
                 return np.asarray(times)
 
 
-def _write_sentinels(folder: Path) -> list[Path]:
-    """Two networks that notice different disturbances: one of arithmetic, one of memory traffic."""
+def write_sentinels(folder: Path, opset: int = 17) -> list[tuple[Path, tuple[int, int, int]]]:
+    """Two networks that notice different disturbances, one of arithmetic, one of memory traffic, and their inputs."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         busy = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
         moving = nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.Sigmoid(), nn.AvgPool2d(3, 1, 1))
-    return [
-        export(busy, folder / "busy.onnx", (32, 24, 24)),
-        export(moving, folder / "moving.onnx", (16, 64, 64)),
-    ]
+    made = (("sentinel-busy", busy, (32, 24, 24)), ("sentinel-moving", moving, (16, 64, 64)))
+    return [(export(module, folder / f"{name}.onnx", shape, opset), shape) for name, module, shape in made]

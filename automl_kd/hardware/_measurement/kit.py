@@ -1,0 +1,239 @@
+"""A folder to carry to a device: models, a script that times them there, and the list that the results refer to."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from automl_kd.errors import UserError
+from automl_kd.hardware._measurement import kit_script
+from automl_kd.hardware._measurement.local import one_torch_thread
+from automl_kd.hardware._measurement.measure import write_sentinels
+from automl_kd.hardware._measurement.selection import Candidate, Design
+from automl_kd.hardware._profile import Profile
+from automl_kd.onnxio import export
+
+LEAST_MODELS = 3
+"""Fewer could not tell an intercept from arithmetic from memory."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KitTarget(_Part):
+    """What the models are measured under."""
+
+    device: str
+    runtime: str
+    precision: str
+    threads: int
+
+    @staticmethod
+    def of(profile: Profile) -> KitTarget:
+        """Those of a profile."""
+        target = profile.target
+        return KitTarget(
+            device=profile.file.device, runtime=target.runtime, precision=target.precision, threads=target.threads
+        )
+
+    def difference(self, other: KitTarget) -> str | None:
+        """The first thing in which another target differs, as ``runtime ncnn, not tensorrt``."""
+        for field in KitTarget.model_fields:
+            mine, theirs = getattr(self, field), getattr(other, field)
+            if mine != theirs:
+                return f"{field} {mine}, not {theirs}"
+        return None
+
+
+class KitModel(_Part):
+    """One model of a kit.
+
+    Attributes:
+        name: Unique in the kit.
+        file: Its path inside the kit.
+        sha256: Of the file.
+        input: ``[C, H, W]`` of one input.
+        sentinel: Whether it watches for disturbances and takes no part in the calibration.
+        origin: What it was made from.
+        flops: Operations, a multiply-accumulate counted as 2.
+        predicted_ms: By the profile that the kit was made with.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    input: tuple[int, int, int]
+    sentinel: bool = False
+    origin: dict[str, Any] = {}
+    flops: int
+    predicted_ms: float
+
+
+class Kit(_Part):
+    """The list of a kit, stored as ``kit.json``.
+
+    Attributes:
+        automl_kd_kit: Version of this format.
+        hw: The profile that the kit was made with.
+        key: That profile's key.
+        target: What the models are measured under.
+        space: Where they come from.
+        models: To be measured.
+    """
+
+    automl_kd_kit: int = 1
+    hw: str
+    key: str
+    target: KitTarget
+    space: str
+    models: tuple[KitModel, ...]
+
+
+def write_kit(
+    folder: Path,
+    profile: Profile,
+    hw: str,
+    space: str,
+    candidates: Sequence[Candidate],
+    count: int,
+    progress: Callable[[float, str], None] = lambda share, what: None,
+) -> Kit:
+    """Write the folder: ``models/*.onnx``, ``kit.json``, ``measure.py`` and ``README.txt``; it appears whole or not.
+
+    Args:
+        folder: New or empty.
+        profile: Of the device; what it predicts decides which candidates are informative.
+        hw: What users call the profile.
+        space: What users call the place where the candidates come from.
+        candidates: To choose from.
+        count: Models to choose, besides the two sentinels.
+        progress: Told the share done and what is being done.
+
+    Raises:
+        UserError: If the folder holds files, there are too few candidates or ``count`` is too small, or the target is
+            one that ONNX files do not stand for.
+    """
+    _check(folder, profile, candidates, count)
+    progress(0.0, f"choosing {count} of {len(candidates)} networks")
+    chosen = [candidates[index] for index in Design(profile, candidates).choose(count)]
+    prices = profile.price([candidate.plan for candidate in chosen])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workshop:
+        draft = Path(workshop) / "kit"
+        models = draft / "models"
+        models.mkdir(parents=True)
+        entries = []
+        for number, (candidate, price) in enumerate(zip(chosen, prices, strict=True)):
+            progress(number / count, f"exporting {candidate.name}")
+            shape = candidate.plan.blocks[0].input_shape
+            with one_torch_thread():
+                path = export(candidate.build(), models / f"{candidate.name}.onnx", shape, profile.opset)
+            entries.append(_entry(path, shape, price.flops, price.ms, dict(candidate.origin)))
+        for path, shape in write_sentinels(models, profile.opset):
+            price = profile.predict(path, shape)
+            entries.append(_entry(path, shape, price.flops, price.ms, {}, sentinel=True))
+        kit = Kit(hw=hw, key=profile.key, target=KitTarget.of(profile), space=space, models=tuple(entries))
+        (draft / "kit.json").write_text(kit.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        shutil.copyfile(str(kit_script.__file__), draft / "measure.py")
+        (draft / "README.txt").write_text(_readme(kit), encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()  # empty, as was checked
+        draft.rename(folder)
+    return kit
+
+
+def read_kit(folder: Path) -> Kit:
+    """The list of a kit whose files are all there and as they were written.
+
+    Raises:
+        UserError: If the folder is no kit, or one of its models is missing or was changed.
+    """
+    path = folder / "kit.json"
+    if not path.is_file():
+        raise UserError(f"{folder} is not a kit: it holds no kit.json; automl-kd hw kit makes one")
+    try:
+        kit = Kit.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UserError(f"{path} is not the list of a kit: {what}") from error
+    for model in kit.models:
+        file = folder / model.file
+        if not file.is_file():
+            raise UserError(f"{folder} lacks {model.file}; calibrate beside the kit as it was made")
+        if _sha256(file) != model.sha256:
+            raise UserError(f"{file} is not the file that the kit was made with; its SHA-256 differs")
+    return kit
+
+
+def _check(folder: Path, profile: Profile, candidates: Sequence[Candidate], count: int) -> None:
+    if count < LEAST_MODELS:
+        raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_MODELS}")
+    if count > len(candidates):
+        raise UserError(f"only {len(candidates)} different networks were found; ask for at most that many, not {count}")
+    runtime, precision = profile.target.runtime, profile.target.precision
+    if runtime not in kit_script.RUNTIMES:
+        raise UserError(
+            f"{profile.name}: a kit cannot measure under {runtime}; it can under {', '.join(kit_script.RUNTIMES)}"
+        )
+    if runtime == "onnxruntime" and precision != "fp32":
+        raise UserError(f"{profile.name}: a kit's files are float32 and onnxruntime runs them so, not in {precision}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not empty; name a new folder for the kit")
+    if folder.resolve() == Path.cwd():
+        raise UserError(f"{folder} is the current folder; name a new folder for the kit")
+
+
+def _entry(
+    path: Path, shape: tuple[int, int, int], flops: int, ms: float, origin: dict[str, Any], sentinel: bool = False
+) -> KitModel:
+    return KitModel(
+        name=path.stem,
+        file=f"models/{path.name}",
+        sha256=_sha256(path),
+        input=shape,
+        sentinel=sentinel,
+        origin=origin,
+        flops=flops,
+        predicted_ms=ms,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_NEEDS = {
+    "onnxruntime": "onnxruntime and numpy for Python",
+    "tensorrt": "trtexec, which comes with TensorRT (on a Jetson in /usr/src/tensorrt/bin)",
+    "tflite": "tflite-runtime and numpy for Python, and the models as .tflite beside the .onnx files",
+    "edgetpu": "tflite-runtime, numpy, libedgetpu, and the models as _edgetpu.tflite beside the .onnx files",
+    "ncnn": "benchncnn and onnx2ncnn of ncnn, on the PATH or in this folder",
+}
+
+
+def _readme(kit: Kit) -> str:
+    runtime = kit.target.runtime
+    needs = next(what for name, what in _NEEDS.items() if runtime.startswith(name))
+    lines = [
+        f"Measurement kit for {kit.target.device}: {runtime}, {kit.target.precision}, {kit.target.threads} thread(s).",
+        "",
+        "1. Copy this folder to the device. There it needs Python 3.6 or newer and",
+        f"   {needs}.",
+        "2. Fix the clocks where that is possible (Jetson: sudo nvpmodel -m 0; sudo jetson_clocks), close other",
+        "   programs, and run",
+        "       python3 measure.py",
+        f"   It visits {len(kit.models)} models in at least three rounds and writes results.jsonl.",
+        "3. Copy results.jsonl back into this folder and run",
+        f"       automl-kd hw calibrate --from results.jsonl --name my-{kit.hw.replace(':', '-')}",
+        "",
+        "kit.json lists every model with its SHA-256, what it was made from, and the latency predicted so far.",
+    ]
+    return "\n".join(lines) + "\n"
