@@ -17,6 +17,7 @@ _CONSTRUCTORS = frozenset(
         *(torch.scalar_tensor, torch.empty_strided, torch.empty_permuted, torch.tril_indices, torch.triu_indices),
     }
 )
+_FILLED = frozenset({torch.zeros, torch.ones})  # on the meta device as good as empty, and slower
 _INITIALISERS = frozenset(
     {
         *(init.kaiming_uniform_, init.kaiming_normal_, init.uniform_, init.normal_, init.constant_),
@@ -39,6 +40,8 @@ class OnMeta(TorchFunctionMode):
         if func in _CONSTRUCTORS:
             if kwargs.get("device") is None:
                 kwargs["device"] = _META
+                if func in _FILLED:
+                    func = torch.empty
         elif func in _INITIALISERS:
             tensor = args[0] if args else kwargs["tensor"]
             if tensor.is_meta:
