@@ -26,7 +26,7 @@ def resnet(depths: Sequence[int], bottleneck: bool) -> nn.Module:
 
 
 def caffe_resnet(depths: Sequence[int], bottleneck: bool) -> nn.Module:
-    """The original Caffe models: the stride of a bottleneck is on its first convolution, every stage has a projection."""
+    """The original Caffe models: bottlenecks stride in their first convolution, and every stage has a projection."""
     layers: list[nn.Module] = [conv_bn(3, 64, 7, 2), nn.MaxPool2d(3, 2, ceil_mode=True)]
     inputs = 64
     for stage, depth in enumerate(depths):

@@ -1,0 +1,107 @@
+"""The networks that profiles are fitted on are the published ones, and the tables are read as they are meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from automl_kd.hardware._kernels.lower import lower
+from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware._schema import read_profile
+from automl_kd.paths import shipped_dir
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def benchmarks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def latencies():
+    if not (DATA / "published_ncnn.csv.gz").is_file():
+        pytest.skip("the tables ../shared/data/published_* are not beside this checkout")
+    from published_latencies import published
+
+    return published(DATA)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [
+        ("resnet50", 25.557, 4089),
+        ("shufflenet_v2_x0_5", 1.367, 40.5),
+        ("mnasnet1_3", 6.282, 526),
+        ("slim_mobilenet_v1_0p5_160", 1.332, 76.5),
+        ("slim_resnet_v1_50", 25.557, 3482),
+        ("slim_inception_v1", 6.626, 1498),
+        ("ncnn_googlenet", 6.999, 1583),
+        ("ncnn_resnet50", 25.557, 3858),
+        ("efficientnet_edgetpu_s", 5.438, 1789),
+        ("mobilenet_v2_0p35_144", 0.750, 23.5),
+        ("bert_base_128", 85.054, 11174),
+    ],
+)
+def test_rebuilt_networks_have_the_published_size(name, params, macs):
+    from published_models import MODELS, measured_size
+
+    assert measured_size(MODELS[name]) == pytest.approx((params, macs), rel=2e-3)
+
+
+def test_published_mobilenet_v3_has_the_weights_of_the_benchmarks_file():
+    """The sizes of the gates in ncnn's mobilenet_v3.param, in order."""
+    from published_models import MODELS
+
+    module = MODELS["ncnn_mobilenet_v3"].module()
+    gates = [layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Linear)]
+    pairs = [1296, 3600, 3600, 57600, 112896, 112896, 112896, 230400]
+    assert gates == [size for pair in pairs for size in (pair, pair)] + [1228800, 1280000]
+
+
+@pytest.mark.parametrize(
+    "name", ["ncnn_shufflenet", "ncnn_efficientnetv2_b0", "slim_resnet_v2_50_299", "bert_base_128"]
+)
+def test_the_tracer_knows_every_operator_of_a_published_network(name):
+    from published_models import MODELS, measured_size
+
+    network = lower(trace(MODELS[name].module(), MODELS[name].shape), "tensorrt", 4)
+    assert network.unknown == ()
+    assert network.flops == pytest.approx(2e6 * measured_size(MODELS[name])[1])
+
+
+def test_rows_belong_to_targets_and_are_the_tables_figures(latencies):
+    for profile, target in latencies:
+        assert target in read_profile(shipped_dir("hardware_profiles") / f"{profile}.yaml").targets
+    known = {
+        ("jetson-nano", "tensorrt", "resnet18"): 11.4,
+        ("jetson-nano", "ncnn-vulkan", "resnet50"): 93.05,
+        ("jetson-nano", "ncnn", "resnet50"): 203.42,
+        ("raspberry-pi-4", "ncnn", "resnet18"): 122.27,
+        ("raspberry-pi-4", "ncnn-int8", "resnet18"): 82.19,
+        ("raspberry-pi-5", "ncnn", "resnet50"): 45.94,
+        ("jetson-tx2", "tf-trt", "mobilenet_v1_0p25_128"): 3.72,
+        ("coral-edgetpu", "usb", "vgg16"): 296.0,
+    }
+    for (profile, target, model), ms in known.items():
+        (row,) = [row for row in latencies[profile, target] if row.name == model]
+        assert row.ms == ms
+        assert row.source
+
+
+def test_every_measured_network_is_there_once_and_takes_its_input(latencies):
+    modules = {}
+    for rows in latencies.values():
+        assert len({row.name for row in rows}) == len(rows)
+        modules.update({id(row.module): row for row in rows})
+    for row in modules.values():
+        assert next(row.module.parameters()).is_meta
+    smallest = min(modules.values(), key=lambda row: sum(p.numel() for p in row.module.parameters()))
+    with torch.no_grad():
+        assert smallest.module(torch.empty(1, *smallest.shape, device="meta")).is_meta
