@@ -15,7 +15,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +52,8 @@ class Row:
     flops: int
     features: Features
     ms: float
-    streamed_ms: float
+    streamed_seconds: float
     source: str
-
-    @property
-    def seconds(self) -> float:
-        """Time of the kernels alone."""
-        return max(1e-6, 1e-3 * (self.ms - self.streamed_ms))
 
 
 def row(profile: Profile, measured: Measured) -> Row:
@@ -69,7 +64,7 @@ def row(profile: Profile, measured: Measured) -> Row:
         network.flops,
         profile._features(network),
         measured.ms,
-        float(1e3 * profile._limits.streaming_seconds(network.weights)),
+        float(profile._limits.streaming_seconds(network.weights)),
         measured.source,
     )
 
@@ -120,7 +115,8 @@ class Fits:
         rows = self._rows.get(key, ())
         if len(rows) < LEAST_ROWS:
             return Fitted(prior, ())
-        return fit([each.features for each in rows], [each.seconds for each in rows], prior)
+        features, seconds = [each.features for each in rows], [1e-3 * each.ms for each in rows]
+        return fit(features, seconds, prior, extra=[each.streamed_seconds for each in rows])
 
 
 def rows_of(published_rows: Mapping[Key, Iterable[Measured]]) -> dict[Key, list[Row]]:
@@ -144,7 +140,7 @@ def document(fitted: Fitted, rows: Sequence[Row]) -> Fit:
             input=each.shape,
             gflops=round(max(each.flops, 1e5) / 1e9, 4),
             ms=each.ms,
-            left_out_ms=float(f"{each.seconds * 1e3 / math.exp(error) + each.streamed_ms:.4g}"),
+            left_out_ms=float(f"{each.ms / math.exp(error):.4g}"),
             source=each.source,
         )
         for each, error in zip(rows, fitted.errors, strict=True)

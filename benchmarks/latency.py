@@ -30,7 +30,7 @@ from scipy.stats import spearmanr
 
 from automl_kd.hardware import Network, Profile, load_profile
 from automl_kd.hardware._measurement.measure import measure_all
-from automl_kd.hardware._measurement.selection import choose_informative
+from automl_kd.hardware._measurement.selection import Design
 from automl_kd.hardware._schema import Fit
 from automl_kd.onnxio import export
 
@@ -131,8 +131,9 @@ def nas_bench_201_lines(data: Path) -> Iterator[Line]:
         draws = [np.random.default_rng(draw).choice(len(found), FEW, replace=False) for draw in range(DRAWS)]
         drawn = Score.median([few_shot(start, found, ms, chosen) for chosen in draws])
         yield Line(f"{name}, {FEW} random cells", few_beat, few_aim, _nas(drawn))
-        features = [start._features(network) for network in found]
-        chosen = np.array(choose_informative(features, start.coefficients, FEW, seed=0))
+        by_kind = [start._features(network).seconds_by_kind(start.coefficients) for network in found]
+        intercepts = np.full((len(found), 1), start.coefficients.intercept)
+        chosen = np.array(Design(np.hstack([np.stack(by_kind), intercepts])).choose(FEW))
         yield Line(
             f"{name}, {FEW} chosen cells",
             "",

@@ -70,7 +70,7 @@ def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:
     if precision == "fp16":
         return to_half(onnx, scratch / onnx.name)
     if precision == "int8":
-        seen = task.train.images[:_CALIBRATION_IMAGES].split(_BATCH)
+        seen = torch.split(task.train.images[:_CALIBRATION_IMAGES], _BATCH)
         return to_int8(onnx, scratch / onnx.name, (task.normalize(images).numpy() for images in seen))
     raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32, int8")
 

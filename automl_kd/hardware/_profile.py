@@ -228,16 +228,15 @@ class Profile:
             source: Where the measurements come from.
         """
         features = [self._features(network) for network in networks]
-        streamed = [self._limits.streaming_seconds(network.weights) for network in networks]
-        seconds = [1e-3 * each - extra for each, extra in zip(ms, streamed, strict=True)]
+        streamed = [float(self._limits.streaming_seconds(network.weights)) for network in networks]
         prior = self._model.coefficients
-        found = fit(features, [max(each, 1e-6) for each in seconds], prior, MEASURED_NOISE)
+        found = fit(features, [1e-3 * each for each in ms], prior, MEASURED_NOISE, streamed)
         table = residual_features(
             np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
             np.array([float(len(network.kernels)) for network in networks]),
         )
         corrections = left_out_corrections(table, found.errors)
-        errors: list[float] = list(found.errors if corrections is None else np.array(found.errors) - corrections)
+        errors = found.errors if corrections is None else (np.array(found.errors) - corrections).tolist()
         anchors = [
             Anchor(
                 model=name,

@@ -122,7 +122,7 @@ def write_kit(
     """
     _check(folder, profile, candidates, count)
     progress(0.0, f"choosing {count} of {len(candidates)} networks")
-    chosen = [candidates[index] for index in Design(profile, candidates).choose(count)]
+    chosen = [candidates[index] for index in Design.of(profile, candidates).choose(count)]
     prices = profile.price([candidate.plan for candidate in chosen])
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workshop:

@@ -52,11 +52,17 @@ class Design:
     networks of one size share are unknowns as well, so that the choice spreads over latencies.
 
     Args:
-        profile: What is known of the device so far.
-        candidates: To choose from.
+        seconds: Predicted seconds of every candidate by kind, and its intercept last, (N, K + 1).
     """
 
-    def __init__(self, profile: Profile, candidates: Sequence[Candidate]) -> None:
+    def __init__(self, seconds: Floats) -> None:
+        self.seconds: Floats = seconds.sum(axis=1)
+        """Predicted, (N,)."""
+        self._rows = _unknowns(seconds / self.seconds[:, None], np.log(self.seconds))
+
+    @staticmethod
+    def of(profile: Profile, candidates: Sequence[Candidate]) -> Design:
+        """The design of candidates as a profile sees them so far."""
         coefficients = profile.coefficients
         by_block: dict[Hashable, Floats] = {}
         rows = []
@@ -69,10 +75,7 @@ class Design:
                     by_block[block] = Features.of(network.kernels).seconds_by_kind(coefficients)
                 row = row + by_block[block]
             rows.append(np.append(row, coefficients.intercept))
-        seconds = np.array(rows)
-        self.seconds: Floats = seconds.sum(axis=1)
-        """Predicted, (N,)."""
-        self._rows = _unknowns(seconds / self.seconds[:, None], np.log(self.seconds))
+        return Design(np.array(rows))
 
     def choose(self, count: int, measured: Sequence[int] = (), among: Sequence[int] | None = None) -> list[int]:
         """The candidates to measure next, the most informative first.

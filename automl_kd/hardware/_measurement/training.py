@@ -190,7 +190,7 @@ class _Run:
         self._whole = range(len(networks))
         self._parts = range(len(networks), len(self._candidates))
         self._source = source
-        self._design = Design(profile, self._candidates)
+        self._design = Design.of(profile, self._candidates)
         self._journal = Journal.of(profile.target)
         self._keys = [_key(candidate) for candidate in self._candidates]
         self._lowered: dict[int, Network] = {}

@@ -31,7 +31,13 @@ class Fitted:
     errors: tuple[float, ...]
 
 
-def fit(networks: Sequence[Features], seconds: Sequence[float], prior: Coefficients, noise: float = NOISE) -> Fitted:
+def fit(
+    networks: Sequence[Features],
+    seconds: Sequence[float],
+    prior: Coefficients,
+    noise: float = NOISE,
+    extra: Sequence[float] | None = None,
+) -> Fitted:
     """The most probable coefficients under relative noise and a log-normal prior around a datasheet or another fit.
 
     Residuals are logarithms, so that a network of 4 ms counts as much as one of 80 ms. Coefficients are fitted as
@@ -44,14 +50,16 @@ def fit(networks: Sequence[Features], seconds: Sequence[float], prior: Coefficie
         seconds: What was measured, N.
         prior: Centre of the prior.
         noise: Relative error expected of a measurement and of the model.
+        extra: Seconds of each network that are known and do not depend on coefficients, N.
     """
-    together = _Batch(networks, seconds, prior, noise)
+    known = [0.0] * len(networks) if extra is None else list(extra)
+    together = _Batch(networks, seconds, prior, noise, known)
     everything = together.solve(None, None)
     errors = []
-    for index, (network, measured) in enumerate(zip(networks, seconds, strict=True)):
+    for index, (network, measured, more) in enumerate(zip(networks, seconds, known, strict=True)):
         # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
         alone = together.solve(index, everything)
-        errors.append(math.log(measured / network.seconds(together.coefficients(alone))))
+        errors.append(math.log(measured / (more + network.seconds(together.coefficients(alone)))))
     return Fitted(together.coefficients(everything), tuple(errors))
 
 
@@ -92,11 +100,17 @@ class _Batch:
     """Measured networks and the distance of coefficients from explaining them."""
 
     def __init__(
-        self, networks: Sequence[Features], seconds: Sequence[float], prior: Coefficients, noise: float
+        self,
+        networks: Sequence[Features],
+        seconds: Sequence[float],
+        prior: Coefficients,
+        noise: float,
+        extra: Sequence[float],
     ) -> None:
         self._kernels = Features.joined(networks)
         self._network = np.repeat(np.arange(len(networks)), [len(network.kinds) for network in networks])
         self._target = np.log(np.asarray(seconds))
+        self._extra = np.asarray(extra)
         self._queued = prior.queued
         self._centre = prior.pack()
         self._factors = _factors()
@@ -135,7 +149,7 @@ class _Batch:
         launch = values[2 * count + kinds]
         work = np.maximum(compute, memory)
         seconds = np.maximum(launch, work) if self._queued else launch + work
-        total = values[-1] + np.bincount(self._network, seconds, networks)
+        total = self._extra + values[-1] + np.bincount(self._network, seconds, networks)
         if not slopes:
             return total, np.empty((0, 0))
         working = work >= launch if self._queued else np.ones_like(work, dtype=bool)
