@@ -106,8 +106,9 @@ def load(path: str | Path) -> OnnxFile:
         else:
             constants[node.output[0]] = _constant(tensor, place.parent)
     inputs = tuple(value for value in graph.input if value.name not in constants)
+    shaped = (v for v in (*graph.value_info, *graph.output) if v.type.tensor_type.HasField("shape"))
+    recorded = {value.name: value.type for value in shaped}
     _check(place, model, nodes, constants)
-    recorded = {value.name: value.type for value in (*graph.value_info, *graph.output)}
     outputs = tuple(value.name for value in graph.output)
     return OnnxFile(place, opset, tuple(nodes), constants, inputs, outputs, recorded, parameters)
 
@@ -194,6 +195,8 @@ def _check(path: Path, model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto], 
     kept = list(nodes)
     graph.ClearField("node")
     graph.node.extend(kept)
+    for value in graph.output:
+        value.type.tensor_type.shape.SetInParent()  # runtimes infer what is missing here
     fed = {value.name for value in graph.input}
     graph.input.extend(
         onnx.helper.make_tensor_value_info(name, constant.element, constant.shape)

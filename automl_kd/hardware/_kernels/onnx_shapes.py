@@ -33,7 +33,6 @@ _NEVER_EVALUATED = frozenset(
         *("GlobalAveragePool", "LSTM", "GRU", "RNN"),
     }
 )
-_READ_BY_INFERENCE = {"Conv": 3}  # operands that ONNX's own operator has
 
 
 def settle_inputs(file: OnnxFile, asked: tuple[int, ...] | None) -> dict[str, tuple[int, Shape]]:
@@ -211,47 +210,62 @@ class Shapes:
 
     def _infer(self, node: onnx.NodeProto) -> None:
         own = node.domain in ONNX_DOMAINS
-        if not own:
-            # What the exporter recorded is right also for layouts that ONNX does not have.
-            self._take_recorded(node)
-        plain = node if own else float_operator(node)
-        if plain.domain in ONNX_DOMAINS and any(name not in self._types for name in node.output if name):
-            self._types |= self._inferred(plain)
-        if not own and any(_fixed(self._types.get(name)) is None for name in node.output if name):
+        if own and self._schema(node) is not None:
+            self._types |= self._inferred(node)
+            return
+        for name in node.output:  # what the exporter recorded is right also for layouts that ONNX does not have
+            recorded = _with_batch_of_one(self._file.recorded.get(name))
+            if recorded is not None:
+                self._types[name] = recorded
+        if self._is_open(node):
+            self._types |= self._inferred_as_float(float_operator(node))
+        if self._is_open(node):
             self._assume(node)
 
-    def _inferred(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+    def _is_open(self, node: onnx.NodeProto) -> bool:
+        return any(self.get(name) is None for name in node.output if name)
+
+    def _schema(self, node: onnx.NodeProto) -> onnx.defs.OpSchema | None:
         try:
-            schema = onnx.defs.get_schema(node.op_type, self._file.opset)
+            return onnx.defs.get_schema(node.op_type, self._file.opset)
         except onnx.defs.SchemaError:
-            return {}
-        read = list(node.input[: _READ_BY_INFERENCE.get(node.op_type, len(node.input))])
-        asked = onnx.helper.make_node(node.op_type, read, list(node.output))
-        asked.attribute.extend(node.attribute)
-        types = {name: self._types[name] for name in read if name in self._types}
-        data = {name: numpy_helper.from_array(c, name) for name in read if (c := self._content(name)) is not None}
+            return None
+
+    def _inferred(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+        types = {name: self._types[name] for name in node.input if name in self._types}
+        data = {n: numpy_helper.from_array(c, n) for n in node.input if (c := self._content(n)) is not None}
+        schema = self._schema(node)
         try:
-            found = onnx.shape_inference.infer_node_outputs(schema, asked, types, data, opset_imports=self._imports)
-        except onnx.shape_inference.InferenceError as error:
+            return dict(onnx.shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=self._imports))
+        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             reason = first_line(error).rpartition("] ")[2]
             raise UserError(
-                f"{self._file.path}: {_called(node)} does not take {self._spelled(read)}: {reason}"
+                f"{self._file.path}: {_called(node)} does not take {self._spelled(node.input)}: {reason}"
             ) from error
-        return dict(found)
+
+    def _inferred_as_float(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+        """The results of ONNX's operator of the same meaning, with the element type of the first operand."""
+        schema = self._schema(node)
+        if schema is None or node.domain not in ONNX_DOMAINS or not all(name in self._types for name in node.input):
+            return {}
+        read = node.input[: schema.max_input]
+        types = {name: _of_element(self._types[name], TensorProto.FLOAT) for name in read}
+        asked = onnx.helper.make_node(node.op_type, list(read), list(node.output))
+        asked.attribute.extend(item for item in node.attribute if item.name in schema.attributes)
+        try:
+            found = onnx.shape_inference.infer_node_outputs(schema, asked, types, opset_imports=self._imports)
+        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
+            return {}
+        element = self._types[read[0]].tensor_type.elem_type
+        return {name: _of_element(kind, element) for name, kind in found.items()}
 
     def _spelled(self, names: Iterable[str]) -> str:
         return ", ".join(str(self.get(name)) for name in names if name)
 
-    def _take_recorded(self, node: onnx.NodeProto) -> None:
-        for name in node.output:
-            recorded = _with_batch_of_one(self._file.recorded.get(name))
-            if recorded is not None:
-                self._types[name] = recorded
-
     def _assume(self, node: onnx.NodeProto) -> None:
         """Nothing is known of a custom operator: its results are taken to look like its first input."""
         for name in node.output:
-            if _fixed(self._types.get(name)) is None and node.input and node.input[0] in self._types:
+            if self.get(name) is None and node.input and node.input[0] in self._types:
                 self._types[name] = self._types[node.input[0]]
 
     def _what_is_missing(self) -> str:
@@ -268,6 +282,14 @@ def _fixed(kind: onnx.TypeProto | None) -> Shape | None:
         return None
     dims = kind.tensor_type.shape.dim
     return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else None
+
+
+def _of_element(kind: onnx.TypeProto, element: int) -> onnx.TypeProto:
+    """The same tensor of other numbers."""
+    changed = onnx.TypeProto()
+    changed.CopyFrom(kind)
+    changed.tensor_type.elem_type = element
+    return changed
 
 
 def _with_batch_of_one(kind: onnx.TypeProto | None) -> onnx.TypeProto | None:
