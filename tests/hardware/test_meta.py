@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automl_kd.hardware._kernels.meta import OnMeta, outcome
+from automl_kd.hardware._kernels.trace import trace
 
 aten = torch.ops.aten
 few = st.integers(1, 3)
@@ -98,6 +99,11 @@ def test_a_module_built_without_numbers_has_the_same_parts(family):
     ]
     assert described[0] == described[1]
     assert all(value.is_meta for value in empty_module.state_dict().values())
+
+
+def test_a_compiled_module_is_traced_as_it_was_written():
+    module = nets.basic()
+    assert trace(torch.compile(module), (3, 32, 32)).ops == trace(module, (3, 32, 32)).ops
 
 
 def test_real_tensors_are_initialised_all_the_same():

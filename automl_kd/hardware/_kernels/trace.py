@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,11 +151,16 @@ def _traced(twin: nn.Module, zeros: list[torch.Tensor], input_shape: tuple[int, 
     recorder = _Recorder(zeros)
     source = recorder.define(x)
     recurrent = any(isinstance(part, nn.RNNBase) for part in twin.modules())
-    with torch.no_grad(), recorder, _Recurrences(recorder) if recurrent else contextlib.nullcontext():
+    with torch.no_grad(), _uncompiled(), recorder, _Recurrences(recorder) if recurrent else contextlib.nullcontext():
         output = twin(x)
     leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
     results = [(recorder.value_of(leaf), tuple(leaf.shape)) for leaf in leaves]
     return recorder.builder.graph([source], results, sum(p.numel() for p in twin.parameters()))
+
+
+def _uncompiled() -> contextlib.AbstractContextManager[object]:
+    """Compiled modules run as they were written; there are none where the compiler was never loaded."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else contextlib.nullcontext()
 
 
 def _meta_twin(module: nn.Module, zeros: list[torch.Tensor]) -> nn.Module:
@@ -201,7 +207,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Shielding this mode from the compiler would load the compiler, which takes a second; it never meets one."""
+        """Shielding this mode from the compiler would load the compiler, which takes a second; ``_uncompiled`` does."""
         return False
 
     def __torch_dispatch__(
