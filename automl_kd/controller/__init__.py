@@ -2,6 +2,7 @@
 
 from automl_kd.controller._budget import (
     FINISHING_SECONDS,
+    MEASURING_SECONDS,
     MOST_PICKS,
     REPORT_SECONDS,
     SEEDS,
@@ -26,6 +27,7 @@ from automl_kd.controller._statistics import paired_difference
 
 __all__ = [
     "FINISHING_SECONDS",
+    "MEASURING_SECONDS",
     "MOST_PICKS",
     "PLAIN_KD",
     "REPORT_SECONDS",

@@ -12,6 +12,8 @@ SEEDS = 2
 """Seeds of a pick and of each of its arms before the next pick is begun."""
 REPORT_SECONDS = 6.0
 """What the report of a study takes at its end."""
+MEASURING_SECONDS = 8.0
+"""What measuring the picks takes, where they can be measured here."""
 FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""
 _MARGIN = 1.15

@@ -16,6 +16,7 @@ _TRIAL = ("trial", "accuracy", "latency_ms", "latency_low", "latency_high", "par
 _PICK = (
     "trial", "role", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "no_distillation", "plain_kd",
     "plain_kd_setting", "gain_over_no_distillation", "gain_over_plain_kd", "latency_ms", "latency_low", "latency_high",
+    "measured_ms",
 )  # fmt: skip
 
 
@@ -36,7 +37,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
             - ``picks``: a list of ``trial``, ``role``, ``seeds``, ``test_accuracy``, ``test_accuracy_std``,
               ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting`` (``temperature``,
               ``weight``), ``gain_over_no_distillation`` and ``gain_over_plain_kd`` (``difference``, ``low``, ``high``),
-              ``latency_ms``, ``latency_low``, ``latency_high``
+              ``latency_ms``, ``latency_low``, ``latency_high``, ``measured_ms`` (None where it was not measured)
             - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``, and ``prepare`` before them;
               ``between_ms``: median time between two trainings
             - ``failures``: a list of ``reason``, ``count``

@@ -4,7 +4,7 @@ from automl_kd.hardware._accuracy import LeftOut, left_out
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.lower import Kernel, Network
 from automl_kd.hardware._measurement.kit import Kit, KitTarget, read_kit, write_kit
-from automl_kd.hardware._measurement.measure import Measurement, measure
+from automl_kd.hardware._measurement.measure import Measurement, measure, measure_together
 from automl_kd.hardware._measurement.measured import measured_profile
 from automl_kd.hardware._measurement.results import Results, read_results
 from automl_kd.hardware._measurement.selection import Candidate
@@ -32,6 +32,7 @@ __all__ = [
     "left_out",
     "load_profile",
     "measure",
+    "measure_together",
     "measured_profile",
     "profile_names",
     "read_kit",

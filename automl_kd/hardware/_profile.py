@@ -114,6 +114,11 @@ class Profile:
         return self.target.opset
 
     @property
+    def measurable(self) -> bool:
+        """Whether networks can be measured here, on the target itself."""
+        return self.target.this_machine and self.target.runtime == "onnxruntime"
+
+    @property
     def key(self) -> str:
         """What a latency is only comparable within: device, runtime, precision, batch, threads and power mode."""
         target = self.target
@@ -140,7 +145,7 @@ class Profile:
         """One line: name, runtime, precision, and how far off its predictions are."""
         label = f"{self.name}  {self.target.runtime} {self.target.precision}"
         fitted = self.target.fit
-        if self.target.calibrate and fitted is None:
+        if self.target.this_machine and fitted is None:
             return f"{label}  measured on this machine at the first use (≤ 30 s)"
         if fitted is None or not fitted.anchors:
             return f"{label}  rank only, ×/÷2"
@@ -213,7 +218,7 @@ class Profile:
         networks = [self._whole(target, input_shape) for target, _ in pairs]
         names = [_name_of(target, number) for number, (target, _) in enumerate(pairs, 1)]
         fitted = self.refit(networks, [ms for _, ms in pairs], names, source)
-        chosen = self.target.model_copy(update={"fit": fitted, "calibrate": False})
+        chosen = self.target.model_copy(update={"fit": fitted})
         key = next(key for key, target in self.file.targets.items() if target is self.target)
         file = self.file.model_copy(update={"default": key, "targets": {key: chosen}})
         return Profile(name or self.name.partition(":")[0], file)
@@ -316,7 +321,7 @@ class Profile:
 
     @cached_property
     def _fit(self) -> Fit | None:
-        if self.target.fit is not None or not self.target.calibrate:
+        if self.target.fit is not None or not self.target.this_machine:
             return self.target.fit
         return calibration(self.file.device, self.target, self._progress)
 
@@ -337,7 +342,7 @@ class Profile:
 
     @cached_property
     def _limits(self) -> Limits:
-        return Limits.of(self.file.memory, this_machine=self.target.calibrate)
+        return Limits.of(self.file.memory, this_machine=self.target.this_machine)
 
 
 def _describe(anchors: Sequence[Anchor]) -> str:

@@ -169,7 +169,8 @@ class Target(_Part):
         runtime_version: That the anchors were measured with.
         queued: Whether launches of kernels overlap with work, as on GPUs.
         opset: Newest ONNX opset that the runtime reads.
-        calibrate: Whether the coefficients are measured on this machine at the first use.
+        this_machine: Whether it is the machine that this runs on, so that it can be measured here; without a fit it
+            is, at the first use.
     """
 
     runtime: str
@@ -180,7 +181,7 @@ class Target(_Part):
     power_mode: str
     queued: bool
     opset: Annotated[int, Field(ge=11, le=21)]
-    calibrate: bool = False
+    this_machine: bool = False
     facts: Facts
     fit: Fit | None = None
 

@@ -30,14 +30,16 @@ def to_int8(source: str | Path, target: str | Path, batches: Iterable[NDArray[np
     Raises:
         UserError: If the file is no ONNX model.
     """
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.calibrate import CalibrationDataReader
+    from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
+    from onnxruntime.quantization.quantize import quantize_static
 
-    class Batches(CalibrationDataReader):  # type: ignore[misc]
+    class Batches(CalibrationDataReader):
         def __init__(self, name: str) -> None:
             self._rest = ({name: batch} for batch in batches)
 
-        def get_next(self) -> dict[str, Any] | None:
-            return next(self._rest, None)
+        def get_next(self) -> dict[str, Any]:
+            return next(self._rest, None)  # type: ignore[return-value]  # None ends the data, whatever it declares
 
     name = load_model(source).graph.input[0].name
     logger = logging.getLogger()

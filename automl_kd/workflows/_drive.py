@@ -12,6 +12,7 @@ import optuna
 
 from automl_kd.controller import (
     FINISHING_SECONDS,
+    MEASURING_SECONDS,
     MOST_PICKS,
     PLAIN_KD,
     REPORT_SECONDS,
@@ -239,7 +240,7 @@ class Drive:
             self.files,
             self.clock,
             self.parts.stop,
-            REPORT_SECONDS,
+            REPORT_SECONDS + (MEASURING_SECONDS if self.parts.profile.measurable else 0.0),
             len(self.parts.task.test) / len(self.parts.task.train),
         )
         try:
@@ -272,6 +273,11 @@ class Drive:
             run = phase.delivered(pick)
             entry = found | {"round": self.record.budget}
             publisher.pick(entry, run.recipe, phase.weights(run), self.files.pick(pick.candidate.number))
+        if delivered and self.parts.profile.measurable:
+            self._tell("picks", "measuring the picks", ledger)
+            numbers = [pick.candidate.number for pick, _ in delivered]
+            times = publisher.measure([self.files.pick(number) for number in numbers])
+            self._keep(settings={"measured": dict(zip(map(str, numbers), times, strict=True))})
         self._tell("picks", "writing the report", ledger)
         self.clock.save(self.parts.database, self.name)
         publisher.report()

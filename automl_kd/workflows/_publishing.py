@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from automl_kd.delivery import deliver, front_figure, study_report
 from automl_kd.files import write_text
-from automl_kd.hardware import Profile
+from automl_kd.hardware import Profile, measure_together
 from automl_kd.recipes import Recipe
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.students import build, load_weights
@@ -98,6 +98,11 @@ class Publisher:
             return stored
         self._store(entry, recipe, folder)
         return entry
+
+    def measure(self, folders: Sequence[Path]) -> list[float]:
+        """Milliseconds of delivered students on this machine, timed side by side."""
+        paths = [folder / "student.onnx" for folder in folders]
+        return [each.ms for each in measure_together(paths, self._profile.target.threads)]
 
     def report(self) -> Path:
         """Write the study's report; it becomes the study's artifact, and the front a plot in the dashboard."""

@@ -50,6 +50,7 @@ def summarize(database: Database, name: str) -> dict[str, Any]:
 def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequence[FrozenTrial]) -> dict[str, Any]:
     """The summary of a study from its record and its trials."""
     settings, seconds = record.settings, record.seconds
+    measured: Mapping[str, float] = settings.get("measured", {})
     complete = [_entry(trial) for trial in trials if trial.state == TrialState.COMPLETE]
     points = [Point(each["trial"], each["accuracy"], each["latency_ms"]) for each in complete]
     front = [point.trial for point in pareto_front(points)]
@@ -72,7 +73,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
             "running": sum(trial.state == TrialState.RUNNING for trial in priced),
         },
         "front": [each for number in front for each in complete if each["trial"] == number],
-        "picks": _current(picks),
+        "picks": [entry | {"measured_ms": measured.get(str(entry["trial"]))} for entry in _current(picks)],
         "seconds": _seconds(record.budget, seconds),
         "complete": complete,
         "stopped": [_stopped(trial) for trial in priced if trial.state != TrialState.COMPLETE and _reached(trial)],

@@ -118,7 +118,7 @@ def written(tmp_path, *changes):
 def test_what_is_left_out_has_its_default(tmp_path):
     file = read_profile(written(tmp_path, ("memory", ...)))
     target = file.targets["cpu"]
-    assert (target.batch, target.threads, target.calibrate, target.fit) == (1, 1, False, None)
+    assert (target.batch, target.threads, target.this_machine, target.fit) == (1, 1, False, None)
     assert file.memory.ram_gb is None
     assert target.facts.power_w is None
 

@@ -150,7 +150,7 @@ def train(
     Raises:
         UserError: If the profile is not one of this machine, the time was too short for a fit, or the machine too busy.
     """
-    if not profile.target.calibrate:
+    if not profile.target.this_machine:
         raise UserError(f"{profile.name} is not measured on this machine; train --hw local, or make a kit for it")
     began = time.monotonic()
     run = _Run(profile, networks, source)

@@ -65,9 +65,9 @@ class Uncertainty:
 
         The interval then covers a network exchangeable with the anchors with probability 90 % (Vovk et al. 2005;
         leaving one out as in Barber et al. 2021). Below nine anchors no quantile of theirs is wide enough, and errors
-        are taken as normal around 0: Student's interval for one more. The largest and the smallest anchor were predicted from
-        outside the others, so their errors count by the width that an outsider would have had (normalised scores,
-        Papadopoulos et al. 2008).
+        are taken as normal around 0: Student's interval for one more. The largest and the smallest anchor were
+        predicted from outside the others, so their errors count by the width that an outsider would have had
+        (normalised scores, Papadopoulos et al. 2008).
 
         Args:
             errors: ``log(measured / predicted)`` of every anchor when left out, at least 2.
