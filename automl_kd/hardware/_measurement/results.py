@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._measurement.kit import Kit, KitTarget
-from automl_kd.hardware._predictor.cost import Floats
+from automl_kd.hardware._measurement.kit_script import apart
 
 _DRIFT = 0.03  # rounds whose sentinels moved further are left out while enough remain, or rescaled
 _NOISIEST = 0.10
@@ -89,21 +89,19 @@ def read_results(path: Path, kit: Kit, target: KitTarget) -> Results:
         raise UserError(f"{path} was measured under another target: {difference}; name its own device with --hw")
     table, rounds = _table(path, kit, visits)
     label = "median" if header.device.get("locked") else "p10"
-    logs = np.log(np.array([[getattr(table[model.name, number], label) for number in rounds] for model in kit.models]))
-    watching = np.array([model.sentinel for model in kit.models])
-    while logs.shape[1] > _LEAST_ROUNDS and _apart(logs[watching]).max() > _DRIFT:
-        logs = np.delete(logs, int(_apart(logs[watching]).argmax()), axis=1)
-    worst = math.expm1(float(_apart(logs[watching]).max()))
+    rounds, worst = _calm(kit, table, rounds)
     if worst > _NOISIEST:
         raise UserError(
             f"{path} is too noisy to calibrate from: two fixed networks moved {100 * worst:.0f} % apart between rounds"
             f" (allowed {100 * _NOISIEST:.0f} %); fix the clocks, close other programs and measure again"
         )
-    shared = _shifts(logs[watching]).mean(axis=0)
+    logs = np.log(np.array([[getattr(table[model.name, number], label) for number in rounds] for model in kit.models]))
+    watching = logs[[model.sentinel for model in kit.models]]
+    shared = (watching - np.median(watching, axis=1, keepdims=True)).mean(axis=0)
     logs = logs - np.where(np.abs(shared) > _DRIFT, shared, 0.0)
     ms = np.exp(np.median(logs, axis=1))
     pairs = [(model.name, float(each)) for model, each in zip(kit.models, ms, strict=True) if not model.sentinel]
-    return Results(tuple(pairs), label, logs.shape[1], worst, header.runtime_version, header.device)
+    return Results(tuple(pairs), label, len(rounds), worst, header.runtime_version, header.device)
 
 
 def _read(path: Path) -> tuple[_Header, list[_Visit]]:
@@ -157,14 +155,13 @@ def _table(path: Path, kit: Kit, visits: list[_Visit]) -> tuple[dict[tuple[str, 
     return table, rounds
 
 
-def _shifts(logs: Floats) -> Floats:
-    """How far each sentinel was from its own median, (sentinels, rounds)."""
-    shifts: Floats = logs - np.median(logs, axis=1, keepdims=True)
-    return shifts
+def _calm(kit: Kit, table: dict[tuple[str, int], _Visit], rounds: list[int]) -> tuple[list[int], float]:
+    """The rounds without the most disturbed ones, and how far the sentinels of one of them moved apart at worst."""
+    sentinels = [model.name for model in kit.models if model.sentinel]
 
+    def worst(numbers: list[int]) -> float:
+        return apart([{name: table[name, number].p10 for name in sentinels} for number in numbers])
 
-def _apart(logs: Floats) -> Floats:
-    """How far the sentinels of a round moved apart, (rounds,)."""
-    shifts = _shifts(logs)
-    apart: Floats = shifts.max(axis=0) - shifts.min(axis=0)
-    return apart
+    while len(rounds) > _LEAST_ROUNDS and worst(rounds) > _DRIFT:
+        rounds = min(([each for each in rounds if each != left_out] for left_out in rounds), key=worst)
+    return rounds, worst(rounds)
