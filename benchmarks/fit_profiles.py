@@ -16,6 +16,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,7 @@ def _targets() -> list[Key]:
     return [(name, target) for name in names for target in load_profile(name).file.targets]
 
 
+@cache
 def _profile(key: Key) -> Profile:
     return load_profile(":".join(key))
 
@@ -188,7 +190,7 @@ def main() -> None:
     fits = Fits(rows)
     for key in _targets():
         own = rows.get(key, [])
-        if (options.profile and key[0] not in options.profile) or _profile(key).target.calibrate:
+        if (options.profile and key[0] not in options.profile) or _profile(key).target.this_machine:
             continue
         if not fits.taught(key):
             continue

@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from fit_profiles import SAME_KERNELS, Fits, Key, document, rows_of
+from fit_profiles import SAME_KERNELS, Fits, document, rows_of
 from nas_bench_201 import COLUMNS, cells
 from pricing_speed import speeds
-from published_latencies import Measured, published
+from published_latencies import published
 from random_networks import FAMILIES, networks
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from automl_kd.hardware import Network, Profile, load_profile
+from automl_kd.hardware import Network, Prediction, Profile, load_profile
 from automl_kd.hardware._measurement.measure import measure_all
 from automl_kd.hardware._measurement.selection import Design
 from automl_kd.hardware._schema import Fit
@@ -81,7 +81,7 @@ class Line:
     found: str
 
 
-def predictions(profile: Profile, found: Sequence[Network]):
+def predictions(profile: Profile, found: Sequence[Network]) -> list[Prediction]:
     """Prices of lowered networks, without tracing them again."""
     table = np.stack([profile._numbers(network) for network in found])
     return profile._predictions(table, np.array([float(network.peak) for network in found]))
@@ -89,7 +89,7 @@ def predictions(profile: Profile, found: Sequence[Network]):
 
 def with_fit(profile: Profile, fitted: Fit | None) -> Profile:
     key = next(key for key, target in profile.file.targets.items() if target is profile.target)
-    target = profile.target.model_copy(update={"fit": fitted, "calibrate": False})
+    target = profile.target.model_copy(update={"fit": fitted})
     return Profile(profile.file.device, profile.file.model_copy(update={"default": key, "targets": {key: target}}))
 
 
@@ -143,7 +143,8 @@ def nas_bench_201_lines(data: Path) -> Iterator[Line]:
 
 
 def _nas(score: Score) -> str:
-    return f"Spearman {score.spearman:.3f}, median error {score.median_error:.1%}, 90 % interval covers {score.coverage:.0%}"
+    interval = f"90 % interval covers {score.coverage:.0%}"
+    return f"Spearman {score.spearman:.3f}, median error {score.median_error:.1%}, {interval}"
 
 
 # -- published whole models -------------------------------------------------------------------------------------------

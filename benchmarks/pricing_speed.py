@@ -1,6 +1,6 @@
 """How many candidates a profile prices in a second: cold, with every block still to be traced, and warm.
 
-    python -m benchmarks.pricing_speed [--device jetson-nano] [--space mobile_cnn] [--candidates 10000] [--rounds 3]
+    python benchmarks/pricing_speed.py [--device jetson-nano] [--space mobile_cnn] [--candidates 10000] [--rounds 3]
 
 Every round is a process of its own with one thread; its processor time is counted, so that other load hardly matters.
 Sampling recipes and planning students is done before the clock starts; the warm price is of the same candidates,
@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import torch
 
@@ -46,6 +47,27 @@ def measure(device: str, space_name: str, candidates: int) -> dict[str, float]:
     return {"cold": seconds[0], "warm": seconds[1], "blocks": blocks}
 
 
+@dataclass(frozen=True)
+class Speeds:
+    """Candidates a second, cold and warm, and the distinct blocks among them."""
+
+    cold: float
+    warm: float
+    blocks: int
+
+
+def speeds(device: str = "jetson-nano", space: str = "mobile_cnn", candidates: int = 10_000, rounds: int = 3) -> Speeds:
+    """Medians over processes of their own."""
+    command = [sys.executable, __file__, _CHILD, "--device", device, "--space", space, "--candidates", str(candidates)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    found = [
+        json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+        for _ in range(rounds)
+    ]
+    cold, warm, blocks = (statistics.median(each[name] for each in found) for name in ("cold", "warm", "blocks"))
+    return Speeds(candidates / cold, candidates / warm, int(blocks))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,19 +80,15 @@ def main() -> None:
     if arguments.child:
         print(json.dumps(measure(arguments.device, arguments.space, arguments.candidates)))
         return
-    command = [sys.executable, "-m", "benchmarks.pricing_speed", *sys.argv[1:], _CHILD]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    rounds = [
-        json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-        for _ in range(arguments.rounds)
-    ]
-    cold, warm, blocks = (statistics.median(each[name] for each in rounds) for name in ("cold", "warm", "blocks"))
-    print(f"| {arguments.candidates} candidates of {arguments.space} on {arguments.device} | median of {len(rounds)} |")
+    found = speeds(arguments.device, arguments.space, arguments.candidates, arguments.rounds)
+    per_block = 1000 * arguments.candidates * (1 / found.cold - 1 / found.warm) / found.blocks
+    what = f"{arguments.candidates} candidates of {arguments.space} on {arguments.device}"
+    print(f"| {what} | median of {arguments.rounds} |")
     print("|---|---|")
-    print(f"| cold, candidates a second | {arguments.candidates / cold:,.0f} |")
-    print(f"| warm, candidates a second | {arguments.candidates / warm:,.0f} |")
-    print(f"| distinct blocks | {blocks:,.0f} |")
-    print(f"| cold, ms a distinct block | {1000 * (cold - warm) / blocks:.2f} |")
+    print(f"| cold, candidates a second | {found.cold:,.0f} |")
+    print(f"| warm, candidates a second | {found.warm:,.0f} |")
+    print(f"| distinct blocks | {found.blocks:,} |")
+    print(f"| cold, ms a distinct block | {per_block:.2f} |")
 
 
 if __name__ == "__main__":

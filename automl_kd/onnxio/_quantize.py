@@ -39,7 +39,7 @@ def to_int8(source: str | Path, target: str | Path, batches: Iterable[NDArray[np
             self._rest = ({name: batch} for batch in batches)
 
         def get_next(self) -> dict[str, Any]:
-            return next(self._rest, None)  # type: ignore[return-value]  # None ends the data, whatever it declares
+            return next(self._rest, None)  # type: ignore[arg-type]  # None ends the data, whatever is declared
 
     name = load_model(source).graph.input[0].name
     logger = logging.getLogger()

@@ -178,7 +178,7 @@ class Graph:
         return replace(self, ops=tuple(kept), outputs=outputs).live()
 
     def with_zeros_stored(self) -> Graph:
-        """The same graph where a product with zero is a stored constant, and what reads that is computed all the same."""
+        """The same graph where a product with zero is a stored constant; what reads that is computed all the same."""
         kept = (op for op in self.ops if not (op.zero and op.type in ("mul", "div")))
         return replace(self, ops=tuple(kept)).live()
 
