@@ -119,6 +119,16 @@ class GraphBuilder:
         self._products.add(result)
         return result
 
+    def attention(self, operands: Sequence[Operand], output: Shape, flops: int, weights: int) -> Operand:
+        """An attention layer that a runtime executes as one kernel."""
+        inputs = self._inputs(operands)
+        if not inputs:
+            return None
+        result = self.value(output)
+        constants = len(operands) - len(inputs)
+        self.ops.append(Op("attention", Kind.ATTENTION, inputs, (result,), flops, 0, weights, 0, constants))
+        return result
+
     def recurrent(
         self,
         name: str,

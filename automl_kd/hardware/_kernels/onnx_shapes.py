@@ -136,6 +136,10 @@ class Shapes:
         """The shape of a value, ``None`` where it is not fixed."""
         return _fixed(self._types.get(name))
 
+    def types(self) -> dict[str, onnx.TypeProto]:
+        """What was found for every value, by name."""
+        return dict(self._types)
+
     def _walk(self, nodes: Iterable[onnx.NodeProto]) -> None:
         for node in nodes:
             tensor = constant_of(node)
@@ -234,7 +238,7 @@ class Shapes:
     def _inferred(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         types = {name: self._types[name] for name in node.input if name in self._types}
         data = {n: numpy_helper.from_array(c, n) for n in node.input if (c := self._content(n)) is not None}
-        schema = self._schema(node)
+        schema = onnx.defs.get_schema(node.op_type, self._file.opset)
         try:
             return dict(onnx.shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=self._imports))
         except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:

@@ -72,12 +72,20 @@ def read_onnx(path: str | Path, input_shape: tuple[int, ...] | None) -> Graph:
             ``input_shape``, or decides at run time which operators or shapes it has.
     """
     file = load(path)
-    settled = settle_inputs(file, input_shape)
-    reader = _Reader(file, Shapes(file, settled))
-    sources = [reader.source(name) for name in settled]
-    for node in reader.shapes.nodes:
+    return graph_of(file, Shapes(file, settle_inputs(file, input_shape)))
+
+
+def graph_of(file: OnnxFile, shapes: Shapes) -> Graph:
+    """The operators of a file whose shapes are known.
+
+    Raises:
+        UserError: If a shape is not, or a node does not take what reaches it.
+    """
+    reader = _Reader(file, shapes)
+    sources = [reader.source(value.name) for value in file.inputs]
+    for node in shapes.nodes:
         reader.read(node)
-    outputs = [(reader.operand(name), reader.shapes.get(name) or ()) for name in file.outputs]
+    outputs = [(reader.operand(name), shapes.get(name) or ()) for name in file.outputs]
     return reader.builder.graph(sources, outputs, file.parameters)
 
 
@@ -140,6 +148,8 @@ class _Reader:
         elif kind in ("MatMul", "Gemm") and known:
             depth = sizes[0][-2] if attributes.get("transA") else sizes[0][-1]
             self._values[outputs[0]] = self.builder.dense(operands, sizes, output, depth)
+        elif kind in ("Attention", "MultiHeadAttention") and known:
+            self._values[outputs[0]] = self._attention(kind, operands, sizes, output)
         elif kind == "Einsum" and known and len(operands) == 2:
             depth = _contracted(attributes["equation"], sizes)
             self._values[outputs[0]] = self.builder.dense(operands, sizes, output, depth)
@@ -168,6 +178,15 @@ class _Reader:
         return self.builder.convolution(
             operands, sizes[1], output, attributes.get("strides", [1]), attributes.get("dilations", [1]), groups, back
         )
+
+    def _attention(self, kind: str, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape) -> Operand:
+        """Scores and weighted sum in one kernel, with the projection before them where the operator has it."""
+        _, steps, _ = sizes[0]
+        own = kind == "Attention"
+        keys = steps if own or len(sizes) < 2 or len(sizes[1]) < 3 else sizes[1][1]
+        weights = math.prod(sizes[1]) if own else 0
+        flops = 2 * steps * weights + 4 * keys * math.prod(output)
+        return self.builder.attention(operands, output, flops, weights)
 
     def _recurrent(self, name: str, node: onnx.NodeProto, attributes: Mapping[str, Any]) -> None:
         x, w, r = (self.shapes[item] for item in node.input[:3])
