@@ -66,12 +66,12 @@ _ALIASES: Mapping[str, str] = {
     "logsoftmax": "_log_softmax",
     "concat": "cat stack",
     "slice": "slice select narrow index_select index flip roll",
-    "split": "split split_with_sizes unbind chunk tensor_split",
+    "split": "split split_with_sizes unsafe_split unsafe_split_with_sizes unbind chunk",
     "pad": "constant_pad_nd reflection_pad2d replication_pad2d",
     "resize": "upsample_nearest2d _upsample_nearest_exact2d upsample_bilinear2d upsample_bicubic2d",
     "transpose": "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle",
     "gather": "gather",
-    "embedding": "embedding _embedding_bag",
+    "embedding": "embedding _embedding_bag _embedding_bag_forward_only",
     "repeat": "repeat",
     "scatter": "copy fill zero slice_scatter select_scatter index_put scatter",
 }
@@ -93,6 +93,7 @@ _PERMUTATIONS = frozenset({"permute", "transpose", "t", "numpy_T"})
 _PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "mv", "dot"})
 _WINDOWS: Mapping[str, int] = {"upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
 _RECURRENT: Mapping[str, str] = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn", "rnn_relu": "rnn"}
+_META = torch.device("meta")
 _SMALL = 4096  # elements; a larger constant tensor is not looked through for zeros
 
 _FAILURES = (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError)
@@ -195,7 +196,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._values: dict[int, int] = {id(tensor): ZERO for tensor in zeros}
         self._alive: list[torch.Tensor] = []  # identities stay unique while every tensor lives
         self._twins: dict[int, torch.Tensor] = {}
-        self._sharing: dict[int, list[torch.Tensor]] = {}
+        self._sharing: dict[int, dict[int, torch.Tensor]] = {}  # by memory, then by identity
+        self._made: set[int] = set()  # memory of constants that the network makes
 
     def define(self, tensor: torch.Tensor) -> int:
         value = self.builder.value(tensor.shape)
@@ -219,13 +221,18 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(self._is_foreign(operand) for operand in operands):
             args, kwargs = tree_map(self._to_meta, (args, kwargs))
             operands = _tensors((*args, *kwargs.values()))
+        if name in _FILLS:
+            result = func(*args, **{**kwargs, "device": _META})
+            self._fill(result, ZERO if name in _ZEROS else None)
+            return result
         before = [self.value_of(operand) for operand in operands]
         result = outcome(func, name, args, kwargs)
         outputs = _tensors(result if isinstance(result, list | tuple) else (result,))
-        if name in _FILLS:
-            self._fill(outputs[0], ZERO if name in _ZEROS else None)
+        if not outputs:
             return result
-        if not any(value is not None for value in before) or not outputs:
+        if not any(value is not None for value in before):
+            if self._made and _memory(outputs[0]) in self._made:
+                self._share(outputs[0])
             return result
         in_place = func._schema.is_mutable and outputs[0] is operands[0]
         self._record(name.removesuffix("_") if in_place else name, args, operands, before, outputs)
@@ -268,6 +275,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _fill(self, tensor: torch.Tensor, value: int | None) -> None:
         """A constant that the network makes; what is later written into it in place makes it a value."""
+        self._made.add(_memory(tensor))
         self._share(tensor)
         self._bind(tensor, value)
 
@@ -317,7 +325,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _update_aliases(self, changed: torch.Tensor) -> None:
         """After a write in place, every other view of the same memory depends on the written value too."""
         new = self.value_of(changed)
-        for other in self._sharing.get(_memory(changed), []):
+        for other in tuple(self._sharing.get(_memory(changed), {}).values()):
             old = self.value_of(other)
             if other is not changed and old != new:
                 size = tuple(other.shape)
@@ -333,7 +341,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _share(self, tensor: torch.Tensor) -> None:
         self._alive.append(tensor)
-        self._sharing.setdefault(_memory(tensor), []).append(tensor)
+        self._sharing.setdefault(_memory(tensor), {})[id(tensor)] = tensor
 
     @staticmethod
     def _is_foreign(tensor: torch.Tensor) -> bool:
