@@ -142,7 +142,7 @@ def _graph(twin: nn.Module, zeros: list[torch.Tensor], input_shape: tuple[int, .
         try:
             return _traced(twin, zeros, input_shape, torch.int64)
         except _FAILURES as error:
-            failure = error
+            failure = error if len(input_shape) == 1 else failure  # what has more axes was meant to be no text
     reason = str(failure).strip().splitlines()[0] if str(failure).strip() else type(failure).__name__
     raise UserError(f"{type(twin).__name__} does not run on an input of shape {input_shape}: {reason}") from failure
 
