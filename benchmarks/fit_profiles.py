@@ -37,11 +37,11 @@ CELLS = 20
 LEAST_ROWS = 2
 LEAST_TO_TEACH = 6
 """Rows from which on a target's fit says something about other devices."""
-SAME_KERNELS = {
+ALIKE = {
     ("jetson-nano", "tensorrt-fp32"): ("jetson-nano", "tensorrt"),
     ("jetson-nano", "tensorflow"): ("jetson-nano", "pytorch"),
 }
-"""Targets that differ from a measured one of the same device in precision or in what is pruned, not in the kernels."""
+"""Measured targets of the same device that differ in precision or in what is pruned, not in the kernels."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,10 @@ class Fits:
     def prior(self, key: Key) -> Coefficients:
         """What the datasheet and the relatives of a target lead to expect."""
         runtime, prior = _profile(key).target.runtime, self._priors[key]
-        if key in SAME_KERNELS:
-            like = SAME_KERNELS[key]
-            moved = self._fit(like, self.prior(like)).coefficients.pack() - self._priors[like].pack()
-            return Coefficients.unpack(prior.pack() + moved, prior.queued)
         relatives = [
             (fitted, self._priors[other])
             for other, fitted in self._alone.items()
-            if other[0] != key[0] and _profile(other).target.runtime == runtime
+            if (other[0] != key[0] and _profile(other).target.runtime == runtime) or other == ALIKE.get(key)
         ]
         return transfer(relatives, prior)
 

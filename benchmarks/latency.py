@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from fit_profiles import SAME_KERNELS, Fits, document, rows_of
+from fit_profiles import ALIKE, Fits, document, rows_of
 from nas_bench_201 import COLUMNS, cells
 from pricing_speed import speeds
 from published_latencies import published
@@ -36,7 +36,7 @@ from automl_kd.onnxio import export
 
 Floats = npt.NDArray[np.float64]
 
-CELLS = 500
+CELLS = 300
 DRAWS = 20
 FEW = 10
 
@@ -154,7 +154,7 @@ def published_lines(data: Path) -> Iterator[Line]:
     rows = rows_of(published(data))
     fits = Fits(rows)
     for key, own in rows.items():
-        if len(own) >= 6 and key not in SAME_KERNELS:
+        if len(own) >= 6 and key not in ALIKE:
             errors = np.abs(np.expm1(-np.array(fits.fitted(key).errors)))
             what = f"{key[0]}:{key[1]}, {len(own)} published models, leave-one-model-out"
             yield Line(what, "roofline × scale", "≤ 15 % (CPU, edge GPU)", f"median error {np.median(errors):.1%}")

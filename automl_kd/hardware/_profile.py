@@ -24,7 +24,7 @@ from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Plan
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, kinds_of
-from automl_kd.hardware._predictor.fit import MEASURED_NOISE, fit
+from automl_kd.hardware._predictor.fit import MEASURED, fit
 from automl_kd.hardware._predictor.prediction import Prediction, Uncertainty
 from automl_kd.hardware._predictor.residual import Correction, left_out_corrections, residual_features
 from automl_kd.hardware._schema import (
@@ -235,7 +235,7 @@ class Profile:
         features = [self._features(network) for network in networks]
         streamed = [float(self._limits.streaming_seconds(network.weights)) for network in networks]
         prior = self._model.coefficients
-        found = fit(features, [1e-3 * each for each in ms], prior, MEASURED_NOISE, streamed)
+        found = fit(features, [1e-3 * each for each in ms], prior, MEASURED, streamed)
         table = residual_features(
             np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
             np.array([float(len(network.kernels)) for network in networks]),

@@ -35,7 +35,7 @@ def mistake(run):
     [
         (
             ("search", "--hw", "jetson-nono", "--budget", "3m"),
-            "unknown device 'jetson-nono'; did you mean jetson-nano?",
+            "unknown device 'jetson-nono'; did you mean jetson-nano, jetson-agx-orin, jetson-tx2?",
         ),
         ((*SEARCH, "--space", "tiny"), "unknown search space 'tiny'; did you mean tiny_cnn"),
         ((*SEARCH, "--task", "digit"), "unknown task 'digit'; did you mean digits?"),
@@ -81,7 +81,7 @@ def test_a_mistake_is_told_in_one_line(mistake, arguments, message):
 def test_without_json_the_line_is_all_there_is(run):
     said = run("hw", "show", "jetson-nono")
     assert (said.code, said.out) == (2, "")
-    assert said.err == "automl-kd: unknown device 'jetson-nono'; did you mean jetson-nano?\n"
+    assert said.err == "automl-kd: unknown device 'jetson-nono'; did you mean jetson-nano, jetson-agx-orin, jetson-tx2?\n"
 
 
 @pytest.mark.parametrize(

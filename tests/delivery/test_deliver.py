@@ -204,6 +204,6 @@ def test_a_given_report_is_delivered_as_it_is(tmp_path, student, recipe, task, p
 
 def test_fp32_is_deployed_as_it_is(tmp_path, student, recipe, task):
     profile = load_profile("raspberry-pi-4")
-    assert profile.file.precision == "fp32"
+    assert profile.target.precision == "fp32"
     result = deliver(tmp_path / "out", student, recipe, task, profile, Facts(origin="distilled in full"))
     assert result.test_accuracy_deployed == result.test_accuracy

@@ -89,8 +89,8 @@ class Sum(nn.Module):
         # A sigmoid makes a half of zero: a constant is left to add.
         (lambda x: torch.sigmoid(x * 0), [Kind.POINTWISE]),
         (lambda x: x * 0.5, [Kind.ELEMENTWISE, Kind.POINTWISE]),
-        (lambda x: x + 0, [Kind.POINTWISE]),
-        (lambda x: x * 1, [Kind.POINTWISE]),
+        (lambda x: x + 0, [Kind.ELEMENTWISE, Kind.POINTWISE]),
+        (lambda x: x * 1, [Kind.ELEMENTWISE, Kind.POINTWISE]),
     ],
 )
 def test_what_zero_passes_through(other, kinds):

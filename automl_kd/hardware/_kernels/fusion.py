@@ -89,6 +89,10 @@ class _Fusion:
 
     def _joins(self, reader: Op, step: Step, value: int, index: int, channels: int) -> bool:
         others = [other for other in reader.inputs if other != value]
+        if step.followed is not None:
+            follower = self._only_reader(reader)
+            if follower is None or follower.type not in step.followed:
+                return False
         if reader.type in step.types:
             # A second operand must have been computed when the kernel starts.
             return all(self._made_at.get(other, -1) < index for other in others)

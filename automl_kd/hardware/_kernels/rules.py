@@ -17,6 +17,7 @@ from automl_kd.hardware._kernels.graph import TYPES
 _FOLDER = Path(__file__).parent / "runtimes"
 _CONSTANT = "constant "
 _REPEATED = "*"
+_BEFORE = " before "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class Step:
         constants: Operators that join where everything else they read is one constant per channel, which folds into
             the weights.
         repeated: Any number of them joins, not just one.
+        followed: Only where one of these types alone reads the result; ``None`` where that does not matter.
     """
 
     types: frozenset[str]
     constants: frozenset[str]
     repeated: bool
+    followed: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,10 @@ class _Part(BaseModel):
 
 
 class _Fusion(_Part):
-    """One kind of kernel; every word is a type, or a set of the same table."""
+    """One kind of kernel; every word is a type, or a set of the same table.
+
+    In ``then`` a star lets it repeat, and ``sum before activation`` is a sum that only an activation reads.
+    """
 
     first: tuple[str, ...]
     before: tuple[str, ...] = ()
@@ -127,11 +133,13 @@ class _Table(_Part):
         )
 
     def _step(self, word: str) -> Step:
+        word, before, follower = word.partition(_BEFORE)
         names = self._expanded([word.removesuffix(_REPEATED)])
         return Step(
             types=_known(name for name in names if not name.startswith(_CONSTANT)),
             constants=_known(name.removeprefix(_CONSTANT) for name in names if name.startswith(_CONSTANT)),
             repeated=word.endswith(_REPEATED),
+            followed=self._types([follower]) if before else None,
         )
 
     def _types(self, words: Iterable[str]) -> frozenset[str]:

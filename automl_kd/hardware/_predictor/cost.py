@@ -128,6 +128,8 @@ _SHARE_OF_PEAK = {
     Kind.DEPTHWISE: 0.1,
 }
 _SHARE_OF_BANDWIDTH = 0.6
+# The smallest convolution or pool stages weights or windows first; what maps one element to one does not.
+_SHARE_OF_LAUNCH = {Kind.ELEMENTWISE: 0.4, Kind.COPY: 0.4}
 # Sixteen operations of a peak are one instruction of a vector unit; other arithmetic gets one of those at best.
 _SHARE_OF_PEAK_ELSE = 0.4 / 16
 
@@ -136,19 +138,20 @@ def datasheet(peak: float, bandwidth: float, launch: float, intercept: float, qu
     """Coefficients to expect from a datasheet alone: what a fit starts from, and what kinds without data keep.
 
     The shares of peak are those usual for inference libraries at batch 1: half for large convolutions, a tenth for
-    depthwise ones, which are short of reuse; 60 % of the nominal memory bandwidth.
+    depthwise ones, which are short of reuse; 60 % of the nominal memory bandwidth; two fifths of the launch for
+    operators that map element to element.
 
     Args:
         peak: Operations per second in the target's precision.
         bandwidth: Nominal bytes per second.
-        launch: Seconds per kernel.
+        launch: Seconds of the smallest convolution.
         intercept: Seconds per network.
         queued: Whether launches overlap with work.
     """
     return Coefficients(
         throughput=tuple(peak * _SHARE_OF_PEAK.get(kind, _SHARE_OF_PEAK_ELSE) for kind in KINDS),
         bandwidth=(bandwidth * _SHARE_OF_BANDWIDTH,) * len(KINDS),
-        launch=(launch,) * len(KINDS),
+        launch=tuple(launch * _SHARE_OF_LAUNCH.get(kind, 1.0) for kind in KINDS),
         intercept=intercept,
         queued=queued,
     )

@@ -12,10 +12,30 @@ from scipy.optimize import least_squares
 from automl_kd.hardware._kernels.graph import COMPUTE
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats
 
-NOISE = 0.06
-"""Relative error expected of published figures and of the model."""
-MEASURED_NOISE = 0.03
-"""The same of times that were measured for the purpose."""
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How far measurements are to be trusted against the prior, in natural logarithms.
+
+    Attributes:
+        noise: Relative error expected of a measurement and of the model.
+        arithmetic: Standard deviation of a kind's throughput from what all kinds share.
+        other: The same of operations without multiply-accumulates.
+        bandwidth: The same of bandwidth.
+        launch: The same of launches.
+    """
+
+    noise: float
+    arithmetic: float
+    other: float
+    bandwidth: float
+    launch: float
+
+
+PUBLISHED = Evidence(noise=0.06, arithmetic=0.35, other=0.4, bandwidth=0.3, launch=0.05)
+"""A few large networks, measured by others: they say little about launches, and nothing about how kinds differ there."""
+MEASURED = Evidence(noise=0.03, arithmetic=0.6, other=0.6, bandwidth=0.3, launch=0.5)
+"""Networks like those to be predicted, measured for the purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +55,7 @@ def fit(
     networks: Sequence[Features],
     seconds: Sequence[float],
     prior: Coefficients,
-    noise: float = NOISE,
+    evidence: Evidence = PUBLISHED,
     extra: Sequence[float] | None = None,
 ) -> Fitted:
     """The most probable coefficients under relative noise and a log-normal prior around a datasheet or another fit.
@@ -49,11 +69,11 @@ def fit(
         networks: N measured networks.
         seconds: What was measured, N.
         prior: Centre of the prior.
-        noise: Relative error expected of a measurement and of the model.
+        evidence: What the measurements are worth.
         extra: Seconds of each network that are known and do not depend on coefficients, N.
     """
     known = [0.0] * len(networks) if extra is None else list(extra)
-    together = _Batch(networks, seconds, prior, noise, known)
+    together = _Batch(networks, seconds, prior, evidence, known)
     everything = together.solve(None, None)
     errors = []
     for index, (network, measured, more) in enumerate(zip(networks, seconds, known, strict=True)):
@@ -63,24 +83,19 @@ def fit(
     return Fitted(together.coefficients(everything), tuple(errors))
 
 
-_SPREADS = {
-    "arithmetic": (0.5, 0.6),
-    "other operations": (0.7, 0.6),
-    "bandwidth": (0.5, 0.3),
-    "launch": (0.8, 0.5),
-}
-"""Standard deviations in natural logarithms: of what all kinds share, and of each kind from it."""
-_SPREAD_OF_INTERCEPT = 1.0
+_SHARED = {"arithmetic": 0.5, "other": 0.7, "bandwidth": 0.5, "launch": 0.8}
+"""Standard deviations, in natural logarithms, of what all kinds share."""
+_INTERCEPT = 1.0
 
 
-def _factors() -> Floats:
+def _factors(evidence: Evidence) -> Floats:
     """Columns of independent standard normal variables to log-coefficients, (3 K + 1, columns)."""
     count = len(KINDS)
     compute = [index for index, kind in enumerate(KINDS) if kind in COMPUTE]
     other = [index for index in range(count) if index not in compute]
     groups = {
         "arithmetic": compute,
-        "other operations": other,
+        "other": other,
         "bandwidth": [count + index for index in range(count)],
         "launch": [2 * count + index for index in range(count)],
     }
@@ -88,10 +103,9 @@ def _factors() -> Floats:
     def columns() -> Iterator[Floats]:
         unit = np.eye(3 * count + 1)
         for name, rows in groups.items():
-            shared, own = _SPREADS[name]
-            yield shared * unit[rows].sum(axis=0)
-            yield from own * unit[rows]
-        yield _SPREAD_OF_INTERCEPT * unit[-1]
+            yield _SHARED[name] * unit[rows].sum(axis=0)
+            yield from getattr(evidence, name) * unit[rows]
+        yield _INTERCEPT * unit[-1]
 
     return np.stack(list(columns()), axis=1)
 
@@ -104,7 +118,7 @@ class _Batch:
         networks: Sequence[Features],
         seconds: Sequence[float],
         prior: Coefficients,
-        noise: float,
+        evidence: Evidence,
         extra: Sequence[float],
     ) -> None:
         self._kernels = Features.joined(networks)
@@ -113,8 +127,8 @@ class _Batch:
         self._extra = np.asarray(extra)
         self._queued = prior.queued
         self._centre = prior.pack()
-        self._factors = _factors()
-        self._noise = noise
+        self._factors = _factors(evidence)
+        self._noise = evidence.noise
 
     def coefficients(self, shift: Floats) -> Coefficients:
         return Coefficients.unpack(self._centre + self._factors @ shift, self._queued)
