@@ -77,7 +77,8 @@ class Uncertainty:
         for index, error in enumerate(errors):
             others = [value for other, value in enumerate(flops) if other != index]
             size = np.array([flops[index]])
-            scores.append(abs(error) / float(_widening(size, min(others), max(others))[0]))
+            factor, extra = (float(part[0]) for part in _outside(size, min(others), max(others)))
+            scores.append(max(0.0, abs(error) - extra) / factor)
         count = len(scores)
         rank = math.ceil(_COVERAGE * (count + 1))
         if rank <= count:
@@ -100,14 +101,20 @@ class Uncertainty:
         """
         width: Floats = np.full_like(flops, self.error)
         if self.flops is not None:
-            width *= _widening(flops, *self.flops)
+            factor, extra = _outside(flops, *self.flops)
+            width = factor * width + extra
         width += math.log(2) * unfitted - 2 * np.log(np.maximum(coverage, 0.05))
         return width
 
 
-def _widening(flops: Floats, smallest: float, largest: float) -> Floats:
-    """The error grows by half for every factor of two outside the anchors' operations, (N,)."""
+def _outside(flops: Floats, smallest: float, largest: float) -> tuple[Floats, Floats]:
+    """What networks outside the anchors' operations add to a half-width: a factor and a summand, (N,) each.
+
+    The error grows by half for every factor of two; and what limits a much smaller or larger network (launches,
+    bandwidth) the anchors may never have shown, so that the datasheet's factor of two comes back.
+    """
     size = np.maximum(flops, 1.0)
     octaves = np.log2(np.maximum(1.0, np.maximum(smallest / size, size / largest)))
     factor: Floats = 1 + 0.5 * octaves
-    return factor
+    extra: Floats = math.log(2) * (1 - 2.0**-octaves)
+    return factor, extra
