@@ -33,7 +33,7 @@ class Evidence:
 
 
 PUBLISHED = Evidence(noise=0.06, arithmetic=0.35, other=0.4, bandwidth=0.3, launch=0.05)
-"""A few large networks, measured by others: they say little about launches, and nothing about how kinds differ there."""
+"""A few large networks, measured by others: they say little about launches, and nothing of how kinds differ there."""
 MEASURED = Evidence(noise=0.03, arithmetic=0.6, other=0.6, bandwidth=0.3, launch=0.5)
 """Networks like those to be predicted, measured for the purpose."""
 
