@@ -12,6 +12,8 @@ from scipy.special import stdtrit
 from automl_kd.hardware._predictor.cost import Floats
 
 _COVERAGE = 0.9
+_MOST_OCTAVES = 3.0
+"""Factors of two outside the anchors beyond which ignorance no longer grows: latency tends to the intercept there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _outside(flops: Floats, smallest: float, largest: float) -> tuple[Floats, Fl
     bandwidth) the anchors may never have shown, so that the datasheet's factor of two comes back.
     """
     size = np.maximum(flops, 1.0)
-    octaves = np.log2(np.maximum(1.0, np.maximum(smallest / size, size / largest)))
+    octaves = np.minimum(_MOST_OCTAVES, np.log2(np.maximum(1.0, np.maximum(smallest / size, size / largest))))
     factor: Floats = 1 + 0.5 * octaves
     extra: Floats = math.log(2) * (1 - 2.0**-octaves)
     return factor, extra
