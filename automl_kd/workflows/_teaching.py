@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,15 +62,20 @@ class Lesson:
 
 
 class _Lessons:
-    """Counts steps, to tell how long the training will take."""
+    """Counts steps, to tell how long the training will take.
 
-    _ENOUGH = 5
+    The median of the steps, not their mean: the first ones open and allocate, and take many times as long.
+    """
+
+    _ENOUGH = 20
+    _REMEMBERED = 200
 
     def __init__(self, recipe: Recipe, task: Task, watch: Callable[[Lesson], bool]) -> None:
         self._epochs = recipe.train.epochs
         self._per_epoch = max(1, len(task.train) / recipe.train.batch_size)
         self._watch = watch
-        self._began = time.monotonic()
+        self._durations: deque[float] = deque(maxlen=self._REMEMBERED)
+        self._stepped = time.monotonic()
         self._taken = -1
         self._before = 0.0  # steps that a checkpoint held, known once an epoch ends
 
@@ -78,8 +85,10 @@ class _Lessons:
     def should_stop(self) -> bool:
         self._taken += 1
         done = min(1.0, (self._before + self._taken) / (self._epochs * self._per_epoch))
-        seconds = time.monotonic() - self._began
-        pace = None if self._taken < self._ENOUGH else seconds / self._taken * self._per_epoch
+        now = time.monotonic()
+        self._durations.append(now - self._stepped)
+        self._stepped = now
+        pace = None if self._taken < self._ENOUGH else statistics.median(self._durations) * self._per_epoch
         epoch = min(self._epochs, int(done * self._epochs) + 1)
         return self._watch(Lesson(epoch, self._epochs, done, pace))
 
