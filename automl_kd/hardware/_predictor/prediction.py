@@ -79,8 +79,8 @@ class Uncertainty:
         for index, error in enumerate(errors):
             others = [value for other, value in enumerate(flops) if other != index]
             size = np.array([flops[index]])
-            factor, extra = (float(part[0]) for part in _outside(size, min(others), max(others)))
-            scores.append(max(0.0, abs(error) - extra) / factor)
+            factor, _ = _outside(size, min(others), max(others))  # with the summand two anchors excused each other
+            scores.append(abs(error) / float(factor[0]))
         count = len(scores)
         rank = math.ceil(_COVERAGE * (count + 1))
         if rank <= count:
