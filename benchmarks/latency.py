@@ -31,7 +31,6 @@ from scipy.stats import spearmanr
 from automl_kd.hardware import Network, Prediction, Profile, load_profile
 from automl_kd.hardware._measurement.measure import measure_all
 from automl_kd.hardware._measurement.selection import Design
-from automl_kd.hardware._schema import Fit
 from automl_kd.onnxio import export
 
 Floats = npt.NDArray[np.float64]
@@ -87,18 +86,12 @@ def predictions(profile: Profile, found: Sequence[Network]) -> list[Prediction]:
     return profile._predictions(table, np.array([float(network.peak) for network in found]))
 
 
-def with_fit(profile: Profile, fitted: Fit | None) -> Profile:
-    key = next(key for key, target in profile.file.targets.items() if target is profile.target)
-    target = profile.target.model_copy(update={"fit": fitted})
-    return Profile(profile.file.device, profile.file.model_copy(update={"default": key, "targets": {key: target}}))
-
-
 def few_shot(profile: Profile, found: Sequence[Network], ms: Floats, chosen: npt.NDArray[np.integer]) -> Score:
     """The score on the networks that were not chosen, after a refit on those that were."""
     names = [str(index) for index in chosen]
     fitted = profile.refit([found[i] for i in chosen], ms[chosen].tolist(), names, "measured")
     rest = np.setdiff1d(np.arange(len(found)), chosen)
-    return Score.of(with_fit(profile, fitted), [found[i] for i in rest], ms[rest])
+    return Score.of(profile.with_fit(fitted), [found[i] for i in rest], ms[rest])
 
 
 # -- NAS-Bench-201 ----------------------------------------------------------------------------------------------------
@@ -124,7 +117,7 @@ def nas_bench_201_lines(data: Path) -> Iterator[Line]:
         ms = np.array([each.ms for each in measured])
         fitted = fits.fitted(key)
         rows = fits.rows(key) if fitted.errors else []
-        start = with_fit(profile, document(fitted, rows) if fits.taught(key) else None)
+        start = profile.with_fit(document(fitted, rows) if fits.taught(key) else None)
         zero = Score.of(start, found, ms)
         name = f"{column}, {key[0]}:{key[1]}"
         yield Line(f"{name}, 0 cells", beat, aim, _nas(zero))
@@ -166,7 +159,7 @@ def published_lines(data: Path) -> Iterator[Line]:
 def local_lines(count: int) -> Iterator[Line]:
     profile = load_profile("local")
     families, found, ms = measured_here(profile, count)
-    start = with_fit(profile, None)
+    start = profile.with_fit(None)
     folds = np.random.default_rng(0).permutation(len(found)) % 5
     seen = [
         Score.of(_refitted(start, found, ms, folds != fold), _at(found, folds == fold), ms[folds == fold])
@@ -215,7 +208,7 @@ def measured_here(profile: Profile, count: int) -> tuple[npt.NDArray[np.str_], l
 
 def _refitted(start: Profile, found: Sequence[Network], ms: Floats, kept: npt.NDArray[np.bool_]) -> Profile:
     names = [str(index) for index in np.flatnonzero(kept)]
-    return with_fit(start, start.refit(_at(found, kept), ms[kept].tolist(), names, "measured"))
+    return start.with_fit(start.refit(_at(found, kept), ms[kept].tolist(), names, "measured"))
 
 
 def _at(found: Sequence[Network], kept: npt.NDArray[np.bool_]) -> list[Network]:

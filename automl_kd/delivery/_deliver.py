@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import math
 import platform
@@ -17,6 +16,7 @@ from automl_kd.delivery._folder import MANIFEST, replacing
 from automl_kd.delivery._measure import measure
 from automl_kd.delivery._model_card import model_card
 from automl_kd.delivery._student_report import student_report
+from automl_kd.files import sha256_of
 from automl_kd.hardware import Profile
 from automl_kd.onnxio import export
 from automl_kd.recipes import Recipe, save_recipe
@@ -97,9 +97,9 @@ def deliver(
         save_recipe(recipe, new / "recipe.yaml")
         _write(new / "model_card.md", model_card(datasheet))
         _write(new / "report.html", student_report(datasheet) if report_html is None else report_html)
-        files = {path.name: _sha256(path) for path in sorted(new.iterdir())}
+        files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}
         _write(new / MANIFEST, json.dumps(_manifest(datasheet, files), indent=2, ensure_ascii=False) + "\n")
-        files[MANIFEST] = _sha256(new / MANIFEST)
+        files[MANIFEST] = sha256_of(new / MANIFEST)
     return Delivered(
         path=folder,
         files=files,
@@ -170,8 +170,3 @@ def _finite(ms: float) -> float | None:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

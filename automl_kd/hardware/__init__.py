@@ -5,7 +5,6 @@ from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.lower import Kernel, Network
 from automl_kd.hardware._measurement.kit import Kit, KitTarget, read_kit, write_kit
 from automl_kd.hardware._measurement.measure import Measurement, measure, measure_together
-from automl_kd.hardware._measurement.measured import measured_profile
 from automl_kd.hardware._measurement.results import Results, read_results
 from automl_kd.hardware._measurement.selection import Candidate
 from automl_kd.hardware._measurement.training import Step, Trained, train
@@ -33,7 +32,6 @@ __all__ = [
     "load_profile",
     "measure",
     "measure_together",
-    "measured_profile",
     "profile_names",
     "read_kit",
     "read_results",

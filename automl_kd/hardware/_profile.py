@@ -188,6 +188,11 @@ class Profile:
         """
         return self._predictions(*self._blocks.gather(plans)) if plans else []
 
+    def seconds_by_kind(self, plans: Sequence[Plan]) -> Floats:
+        """Predicted seconds of the kernels of plans, by kind, (N, K)."""
+        sums, _ = self._blocks.gather(plans)
+        return sums[:, :_K]
+
     def calibrate(
         self,
         pairs: Sequence[tuple[Plan | nn.Module | str | Path, float]],
@@ -218,10 +223,22 @@ class Profile:
         networks = [self._whole(target, input_shape) for target, _ in pairs]
         names = [_name_of(target, number) for number, (target, _) in enumerate(pairs, 1)]
         fitted = self.refit(networks, [ms for _, ms in pairs], names, source)
-        chosen = self.target.model_copy(update={"fit": fitted})
+        return self.with_fit(fitted, name)
+
+    def with_fit(self, fitted: Fit | None, name: str | None = None, runtime_version: str | None = None) -> Profile:
+        """A profile of this target alone: what was measured, and nothing that was not.
+
+        Args:
+            fitted: Its fit, None for the datasheet alone.
+            name: Of the new profile, by default this device's.
+            runtime_version: That it was measured under, by default this target's.
+        """
+        update = {"fit": fitted, "runtime_version": runtime_version or self.target.runtime_version}
         key = next(key for key, target in self.file.targets.items() if target is self.target)
-        file = self.file.model_copy(update={"default": key, "targets": {key: chosen}})
-        return Profile(name or self.name.partition(":")[0], file)
+        targets = {key: self.target.model_copy(update=update)}
+        return Profile(
+            name or self.name.partition(":")[0], self.file.model_copy(update={"default": key, "targets": targets})
+        )
 
     def refit(self, networks: Sequence[Network], ms: Sequence[float], names: Sequence[str], source: str) -> Fit:
         """The fit on measured networks with this profile's coefficients as the prior.

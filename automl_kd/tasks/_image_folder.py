@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +12,7 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from automl_kd.errors import UserError
-from automl_kd.files import locked
+from automl_kd.files import locked, sha256_of
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import digest
 from automl_kd.tasks._source import Data, Source
@@ -86,7 +85,6 @@ def _list(root: Path) -> tuple[tuple[str, ...], list[Path], list[int]]:
 
 def _sha256(file: Path) -> str:
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from automl_kd.errors import UserError
-from automl_kd.files import replacing, write_text
+from automl_kd.files import replacing, sha256_of, write_text
 
 
 @contextmanager
@@ -35,13 +34,13 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Itera
         array.flush()
         del array
         # A crash between the two steps leaves a checksum without its array, which reads as absent.
-        write_text(_checksum(path), _sha256(draft))
+        write_text(_checksum(path), sha256_of(draft))
 
 
 def open_array(path: Path) -> NDArray[Any] | None:
     """The array under ``path``, mapped read-only, or None where it is missing or its bytes are not those written."""
     try:
-        if _checksum(path).read_text(encoding="ascii") != _sha256(path):
+        if _checksum(path).read_text(encoding="ascii") != sha256_of(path):
             return None
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
@@ -51,8 +50,3 @@ def open_array(path: Path) -> NDArray[Any] | None:
 
 def _checksum(path: Path) -> Path:
     return path.with_suffix(".sha256")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

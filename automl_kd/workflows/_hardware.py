@@ -23,7 +23,6 @@ from automl_kd.hardware import (
     KitTarget,
     Step,
     load_profile,
-    measured_profile,
     read_kit,
     read_results,
     train,
@@ -113,8 +112,7 @@ def calibrate_hardware(
     pairs = [(files[model], ms) for model, ms in found.pairs]
     before = [profile.predict(file).ms for file, _ in pairs]
     calibrated = profile.calibrate(pairs, name=name, source=f"measured with the kit {folder.name}")
-    assert calibrated.target.fit is not None  # it was fitted above
-    measured_profile(calibrated, calibrated.target.fit, found.runtime_version, name).save(path)
+    calibrated.with_fit(calibrated.target.fit, name, found.runtime_version).save(path)
     after = [ms / math.exp(error) for (_, ms), error in zip(pairs, calibrated.errors, strict=True)]
     measured = [ms for _, ms in pairs]
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from automl_kd.errors import UserError
+from automl_kd.files import sha256_of
 from automl_kd.hardware._measurement import kit_script
 from automl_kd.hardware._measurement.local import one_torch_thread
 from automl_kd.hardware._measurement.measure import write_sentinels
@@ -167,7 +167,7 @@ def read_kit(folder: Path) -> Kit:
         file = folder / model.file
         if not file.is_file():
             raise UserError(f"{folder} lacks {model.file}; calibrate beside the kit as it was made")
-        if _sha256(file) != model.sha256:
+        if sha256_of(file) != model.sha256:
             raise UserError(f"{file} is not the file that the kit was made with; its SHA-256 differs")
     return kit
 
@@ -196,18 +196,13 @@ def _entry(
     return KitModel(
         name=path.stem,
         file=f"models/{path.name}",
-        sha256=_sha256(path),
+        sha256=sha256_of(path),
         input=shape,
         sentinel=sentinel,
         origin=origin,
         flops=flops,
         predicted_ms=ms,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _NEEDS = {

@@ -37,7 +37,7 @@ def calibration(device: str, target: Target, progress: Progress | None = None) -
     Raises:
         UserError: If the stored file is damaged, or the machine is too busy for a measurement to repeat within 25 %.
     """
-    path = _path(device, target)
+    path = cached(device, target, "json")
     if path.is_file():
         try:
             stored = Fit.model_validate_json(path.read_text(encoding="utf-8"))
@@ -50,9 +50,10 @@ def calibration(device: str, target: Target, progress: Progress | None = None) -
     return result
 
 
-def _path(device: str, target: Target) -> Path:
+def cached(name: str, target: Target, ending: str) -> Path:
+    """Where what was measured here is kept: by processor, onnxruntime version, precision and threads."""
     key = f"{cpu_name()}|{onnxruntime.__version__}|{target.precision}|{target.threads}"
-    return cache_dir() / "hardware" / f"{device}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+    return cache_dir() / "hardware" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.{ending}"
 
 
 def _calibrate(device: str, target: Target, progress: Progress) -> Fit:

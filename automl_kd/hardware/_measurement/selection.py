@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from automl_kd.hardware._plan import Plan
-from automl_kd.hardware._predictor.cost import KINDS, Features, Floats
+from automl_kd.hardware._predictor.cost import Floats
 
 if TYPE_CHECKING:
     from automl_kd.hardware._profile import Profile
@@ -63,19 +63,9 @@ class Design:
     @staticmethod
     def of(profile: Profile, candidates: Sequence[Candidate]) -> Design:
         """The design of candidates as a profile sees them so far."""
-        coefficients = profile.coefficients
-        by_block: dict[Hashable, Floats] = {}
-        rows = []
-        for candidate in candidates:
-            row = np.zeros(len(KINDS))
-            for block in candidate.plan.blocks:
-                if block not in by_block:
-                    with torch.device("meta"):
-                        network = profile.network(block.build(), block.input_shape)
-                    by_block[block] = Features.of(network.kernels).seconds_by_kind(coefficients)
-                row = row + by_block[block]
-            rows.append(np.append(row, coefficients.intercept))
-        return Design(np.array(rows))
+        by_kind = profile.seconds_by_kind([candidate.plan for candidate in candidates])
+        intercepts = np.full((len(candidates), 1), profile.coefficients.intercept)
+        return Design(np.hstack([by_kind, intercepts]))
 
     def choose(self, count: int, measured: Sequence[int] = (), among: Sequence[int] | None = None) -> list[int]:
         """The candidates to measure next, the most informative first.

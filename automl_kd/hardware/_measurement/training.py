@@ -19,15 +19,13 @@ import torch
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.lower import Network
-from automl_kd.hardware._measurement.local import one_torch_thread
-from automl_kd.hardware._measurement.measure import cpu_name, measure_all
-from automl_kd.hardware._measurement.measured import measured_profile
+from automl_kd.hardware._measurement.local import cached, one_torch_thread
+from automl_kd.hardware._measurement.measure import measure_all
 from automl_kd.hardware._measurement.selection import Candidate, Design
 from automl_kd.hardware._plan import Block
 from automl_kd.hardware._profile import Profile
 from automl_kd.hardware._schema import Fit, Target
 from automl_kd.onnxio import export
-from automl_kd.paths import cache_dir
 
 _BATCH = 12
 _BLOCKS = 300
@@ -95,9 +93,7 @@ class Journal:
     @staticmethod
     def of(target: Target) -> Journal:
         """That of this processor, this onnxruntime and a target's precision and threads, in the cache."""
-        key = f"{cpu_name()}|{onnxruntime.__version__}|{target.precision}|{target.threads}"
-        name = f"measured-{hashlib.sha256(key.encode()).hexdigest()[:12]}.jsonl"
-        return Journal(cache_dir() / "hardware" / name)
+        return Journal(cached("measured", target, "jsonl"))
 
     def read(self) -> dict[str, Timed]:
         """What is known, by network; of two times of one network the later."""
@@ -177,7 +173,7 @@ def train(
             f"the time was enough for {len(run.timed)} networks, and a fit needs {_LEAST}{why}; the same command with a"
             " longer --budget goes on from them"
         )
-    new = measured_profile(profile, run.fitted, str(onnxruntime.__version__), name)
+    new = profile.with_fit(run.fitted, name, str(onnxruntime.__version__))
     return Trained(new, tuple(steps), len(run.timed), run.reused, ended)
 
 
