@@ -35,7 +35,7 @@ Key = tuple[str, str]
 
 CELLS = 20
 LEAST_ROWS = 2
-LEAST_TO_TEACH = 5
+LEAST_TO_TEACH = 6
 """Rows from which on a target's fit says something about other devices."""
 ALIKE = {
     ("jetson-nano", "tensorrt-fp32"): ("jetson-nano", "tensorrt"),

@@ -2,8 +2,8 @@
 
 from automl_kd.hardware._accuracy import LeftOut, left_out
 from automl_kd.hardware._kernels.graph import Kind
-from automl_kd.hardware._kernels.lower import Kernel, Network
-from automl_kd.hardware._measurement.kit import Kit, KitTarget, read_kit, write_kit
+from automl_kd.hardware._kernels.kernel import Kernel, Network
+from automl_kd.hardware._measurement.kit import Kit, KitTarget, read_kit, write_kit, write_picks_kit
 from automl_kd.hardware._measurement.measure import Measurement, measure, measure_together
 from automl_kd.hardware._measurement.results import Results, read_results
 from automl_kd.hardware._measurement.selection import Candidate
@@ -37,4 +37,5 @@ __all__ = [
     "read_results",
     "train",
     "write_kit",
+    "write_picks_kit",
 ]

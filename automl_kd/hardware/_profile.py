@@ -16,7 +16,7 @@ from torch import nn
 from automl_kd.errors import UserError, unknown
 from automl_kd.hardware._blocks import BlockTable
 from automl_kd.hardware._kernels.graph import Graph, Kind
-from automl_kd.hardware._kernels.lower import Network, lower
+from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.read_onnx import read_onnx
 from automl_kd.hardware._kernels.trace import trace
 from automl_kd.hardware._limits import Limits
@@ -24,11 +24,10 @@ from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Plan
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, kinds_of
-from automl_kd.hardware._predictor.fit import MEASURED, fit
+from automl_kd.hardware._predictor.fit import fit
 from automl_kd.hardware._predictor.prediction import Prediction, Uncertainty
 from automl_kd.hardware._predictor.residual import Correction, left_out_corrections, residual_features
 from automl_kd.hardware._schema import (
-    ELEMENT_BYTES,
     Anchor,
     Fit,
     ProfileFile,
@@ -37,6 +36,7 @@ from automl_kd.hardware._schema import (
     read_profile,
     write_profile,
 )
+from automl_kd.hardware._target import evidence_for, features_of, kernels_of
 from automl_kd.paths import find_yaml, yaml_names
 
 _UNFITTED = math.log(2)  # a datasheet alone ranks networks and is good to about a factor of two
@@ -103,7 +103,11 @@ class Profile:
         self, name: str, file: ProfileFile, target: str | None = None, progress: Progress | None = None
     ) -> None:
         self.file = file
-        self.target: Target = file.targets[target or file.default]
+        key = target or file.default
+        self.target: Target = file.targets[key]
+        if self.target.this_machine and self.target.runtime == "onnxruntime":
+            self.target = self.target.model_copy(update={"facts": self.target.facts.on_this_machine()})
+        self._key = key
         self.name = name if target in (None, file.default) else f"{name}:{target}"
         self._progress = progress
         self._blocks = BlockTable(self._lower, self._numbers)
@@ -234,10 +238,9 @@ class Profile:
             runtime_version: That it was measured under, by default this target's.
         """
         update = {"fit": fitted, "runtime_version": runtime_version or self.target.runtime_version}
-        key = next(key for key, target in self.file.targets.items() if target is self.target)
-        targets = {key: self.target.model_copy(update=update)}
+        targets = {self._key: self.target.model_copy(update=update)}
         return Profile(
-            name or self.name.partition(":")[0], self.file.model_copy(update={"default": key, "targets": targets})
+            name or self.name.partition(":")[0], self.file.model_copy(update={"default": self._key, "targets": targets})
         )
 
     def refit(self, networks: Sequence[Network], ms: Sequence[float], names: Sequence[str], source: str) -> Fit:
@@ -252,7 +255,7 @@ class Profile:
         features = [self._features(network) for network in networks]
         streamed = [float(self._limits.streaming_seconds(network.weights)) for network in networks]
         prior = self._model.coefficients
-        found = fit(features, [1e-3 * each for each in ms], prior, MEASURED, streamed)
+        found = fit(features, [1e-3 * each for each in ms], prior, evidence_for(self.target), streamed)
         table = residual_features(
             np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
             np.array([float(len(network.kernels)) for network in networks]),
@@ -323,12 +326,10 @@ class Profile:
         return [Prediction(*row) for row in rows]
 
     def _lower(self, graph: Graph) -> Network:
-        return lower(graph, self.target.runtime, ELEMENT_BYTES[self.target.precision])
+        return kernels_of(self.target, graph)
 
     def _features(self, network: Network) -> Features:
-        """Kernels on a host beside the accelerator count as so much more work as it is slower."""
-        slowdown = self.target.facts.host_slowdown
-        return Features.of(network.kernels, 1.0 if slowdown is None else slowdown.value)
+        return features_of(self.target, network)
 
     def _numbers(self, network: Network) -> Floats:
         unknown_kernels = sum(kernel.kind is Kind.OTHER for kernel in network.kernels)

@@ -16,13 +16,15 @@ from automl_kd.errors import UserError, unknown
 from automl_kd.files import write_text
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.rules import runtimes
-from automl_kd.hardware._predictor.cost import KINDS, Coefficients, datasheet
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, datasheet, inner_loops
+from automl_kd.hardware._processor import core_cache_mb, vector_lanes
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Precision = Literal["fp32", "fp16", "int8"]
 
-_INTERCEPT_LAUNCHES = 20
-"""Launches that an inference costs besides its kernels, where nothing was measured."""
+_INTERCEPT_LAUNCHES, _IN_PROCESS = 20, 4
+"""Launches that an inference costs besides its kernels, where nothing was measured: with a device or a framework in
+between, and as a call within the process."""
 
 ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}
 
@@ -56,6 +58,19 @@ class Memory(_Part):
     stream_gb_s: Fact | None = None
 
 
+class VectorUnit(_Part):
+    """What onnxruntime fits its inner loops to on x86.
+
+    Attributes:
+        lanes: Floats in a register.
+        cache_mb: That a core has to itself.
+    """
+
+    lanes: Literal[8, 16]
+    cache_mb: Positive
+    source: str
+
+
 class Facts(_Part):
     """The datasheet of a target.
 
@@ -65,6 +80,7 @@ class Facts(_Part):
         launch_us: Time of the smallest kernel.
         power_w: Drawn while it infers; gives energy.
         host_slowdown: How often slower the host is that runs what an accelerator cannot.
+        vector: Of the processor, where the runtime's inner loops are known.
     """
 
     peak_gflops: Fact
@@ -72,12 +88,25 @@ class Facts(_Part):
     launch_us: Fact
     power_w: Fact | None = None
     host_slowdown: Fact | None = None
+    vector: VectorUnit | None = None
 
     def prior(self, queued: bool) -> Coefficients:
         """Coefficients to expect from these figures alone."""
+        peak, bandwidth = self.peak_gflops.value * 1e9, self.bandwidth_gb_s.value * 1e9
         launch = self.launch_us.value * 1e-6
-        return datasheet(
-            self.peak_gflops.value * 1e9, self.bandwidth_gb_s.value * 1e9, launch, _INTERCEPT_LAUNCHES * launch, queued
+        if self.vector is not None:
+            return inner_loops(peak, bandwidth, launch, _IN_PROCESS * launch)
+        return datasheet(peak, bandwidth, launch, _INTERCEPT_LAUNCHES * launch, queued)
+
+    def on_this_machine(self) -> Facts:
+        """The same with the vector unit of this processor, and a peak that grows with its registers."""
+        lanes = vector_lanes()
+        if lanes is None or self.vector is not None:
+            return self
+        vector = VectorUnit(lanes=lanes, cache_mb=core_cache_mb() or 1.0, source="the operating system")
+        peak = self.peak_gflops.value * lanes / 8
+        return self.model_copy(
+            update={"vector": vector, "peak_gflops": Fact(value=peak, source=self.peak_gflops.source)}
         )
 
 

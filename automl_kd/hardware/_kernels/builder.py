@@ -94,7 +94,8 @@ class GraphBuilder:
         vector = output[1] if len(operands) > 2 and not _is_value(operands[2]) else 0
         weights = 0 if _is_value(operands[1]) else math.prod(weight)
         constants = len(operands) - len(inputs)
-        self.ops.append(Op("conv", kind, inputs, (result,), 2 * macs, 0, weights, vector, constants))
+        op = Op("conv", kind, inputs, (result,), 2 * macs, 0, weights, vector, constants, weight=tuple(weight))
+        self.ops.append(op)
         return result
 
     def dense(self, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape, depth: int) -> Operand:

@@ -100,6 +100,7 @@ class Op:
             convolution leaves one such vector.
         constants: How many operands are constant.
         zero: Whether one of the constant operands is zero everywhere.
+        weight: Shape of a convolution's weight, ``(O, I/groups, *window)``, or transposed ``(I, O/groups, *window)``.
     """
 
     type: str
@@ -112,6 +113,7 @@ class Op:
     vector: int = 0
     constants: int = 0
     zero: bool = False
+    weight: Shape = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,74 +1,26 @@
-"""Kernels: what a device executes and is paid for."""
+"""Graphs to the kernels that a runtime executes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from automl_kd.hardware._kernels.blocked import BlockedLayout
 from automl_kd.hardware._kernels.composites import merge_composites
 from automl_kd.hardware._kernels.fusion import Group, fuse
-from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Shape
+from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind
+from automl_kd.hardware._kernels.kernel import Kernel, Network
 from automl_kd.hardware._kernels.rules import Rules, rules_of
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """One kernel of a network, for a batch of one.
-
-    Attributes:
-        kind: Which coefficients price it.
-        flops: Operations in multiply-accumulates, each counted as 2.
-        work: Elementary operations of a kernel without multiply-accumulates; 0 for one that has them.
-        read: Bytes of activations read.
-        written: Bytes of activations written.
-        weights: Bytes of weights read.
-        inputs: Shapes of the activations read.
-        output: Shape of the first result.
-        on_host: Whether it runs beside the accelerator that the profile names, because that lacks an operator.
-    """
-
-    kind: Kind
-    flops: int
-    work: int
-    read: int
-    written: int
-    weights: int
-    inputs: tuple[Shape, ...]
-    output: Shape
-    on_host: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """The kernels of a network or of one block.
-
-    Attributes:
-        kernels: In execution order.
-        peak: Bytes of the activations that live at the same time, at worst.
-        weights: Bytes of all weights.
-        parameters: Parameters of the module, or float initialisers of the ONNX file.
-        input: Shape of the input, batch of one included.
-        output: Shape of the first output; ``()`` where the output is constant.
-        unknown: Names of the operators of kind ``other``.
-    """
-
-    kernels: tuple[Kernel, ...]
-    peak: int
-    weights: int
-    parameters: int
-    input: Shape
-    output: Shape
-    unknown: tuple[str, ...]
-
-    @property
-    def flops(self) -> int:
-        """Operations in multiply-accumulates, each counted as 2."""
-        return sum(kernel.flops for kernel in self.kernels)
-
-
-def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
+def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = None) -> Network:
     """The kernels that ``runtime`` executes for ``graph``, with every number stored in ``element_bytes`` bytes.
+
+    Args:
+        graph: Of a module or a file.
+        runtime: One of ``runtimes()``.
+        element_bytes: Bytes of a number.
+        lanes: Numbers in a vector register, where the runtime lays activations out in blocks of as many channels.
 
     Raises:
         UserError: If there are no rules for the runtime.
@@ -84,9 +36,13 @@ def lower(graph: Graph, runtime: str, element_bytes: int) -> Network:
     groups = fuse(graph, rules)
     paid = [group for group in groups if group.lead.type not in rules.free]
     supported = len(paid) if rules.accelerated is None else _supported(paid, rules.accelerated)
-    kernels = tuple(_kernel(group, graph, rules, element_bytes, n >= supported) for n, group in enumerate(paid))
+    single = [_kernel(group, graph, rules, element_bytes, n >= supported) for n, group in enumerate(paid)]
+    kernels = single
+    if rules.blocked is not None and lanes is not None:
+        layout = BlockedLayout(graph, rules.blocked, lanes, element_bytes)
+        kernels = [each for pair in zip(paid, single, strict=True) for each in layout.kernels(*pair)]
     return Network(
-        kernels=kernels,
+        kernels=tuple(kernels),
         peak=_peak(groups, graph) * element_bytes,
         weights=sum(_weights(group) * _weight_bytes(group, rules, element_bytes) for group in paid),
         parameters=graph.parameters,
@@ -115,7 +71,7 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
     return Kernel(
         kind=lead.kind,
         flops=lead.flops,
-        work=0 if lead.kind in COMPUTE else sum(op.work for op in group.ops),
+        operations=lead.flops if lead.kind in COMPUTE else sum(op.work for op in group.ops),
         read=read * element_bytes,
         written=sum(math.prod(shape) for shape in outputs) * element_bytes,
         weights=weights * _weight_bytes(group, rules, element_bytes),

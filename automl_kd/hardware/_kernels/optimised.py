@@ -44,7 +44,8 @@ def optimised_graph(path: str | Path, input_shape: tuple[int, ...] | None, level
     settled = settle_inputs(file, input_shape)
     before = Shapes(file, settled)
     with tempfile.TemporaryDirectory() as folder:
-        optimised = load(_optimise(Path(path), {name: shape for name, (_, shape) in settled.items()}, level, folder))
+        shapes = {name: shape for name, (_, shape) in settled.items()}
+        optimised = load(optimised_file(Path(path), shapes, level, Path(folder)))
     # A fused operator writes what the last of its parts wrote, under the same name.
     optimised = replace(optimised, recorded=before.types(), parameters=file.parameters)
     return graph_of(optimised, Shapes(optimised, settled))
@@ -69,8 +70,18 @@ def optimised_module_graph(
         return optimised_graph(path, None, level)
 
 
-def _optimise(path: Path, shapes: Mapping[str, Shape], level: str, folder: str) -> Path:
-    """Write the optimised model into a folder; sizes are settled first, since open ones prevent fusions."""
+def optimised_file(path: Path, shapes: Mapping[str, Shape], level: str, folder: Path) -> Path:
+    """Write the optimised model into a folder; sizes are settled first, since open ones prevent fusions.
+
+    Args:
+        path: An ONNX file.
+        shapes: Of inputs that the file leaves open.
+        level: As for ``optimised_graph``.
+        folder: Of the result.
+
+    Raises:
+        UserError: If onnxruntime cannot load the model.
+    """
     model = onnx.load(path)
     for value in model.graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
@@ -78,7 +89,7 @@ def _optimise(path: Path, shapes: Mapping[str, Shape], level: str, folder: str) 
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
-    settled, result = Path(folder) / "settled.onnx", Path(folder) / "optimised.onnx"
+    settled, result = folder / "settled.onnx", folder / "optimised.onnx"
     large = model.ByteSize() > _INLINE
     onnx.save(model, settled, save_as_external_data=large, location="weights.bin")
     options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]

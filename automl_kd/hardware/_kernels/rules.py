@@ -38,6 +38,26 @@ class Step:
     followed: frozenset[str] | None
 
 
+class Blocked(BaseModel):
+    """What a runtime computes with channels in blocks.
+
+    Attributes:
+        align: The channels of a convolution that reads blocks are a multiple of this.
+        pools: Types that work in blocks where the channels fill them, and have their operand reordered for it.
+        joins: Types that stay in blocks where all operands lie there and fill them.
+        together: Types that stay in blocks where all operands lie there and have one shape.
+        alone: Types of one operand that stay in blocks.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    align: int
+    pools: frozenset[str]
+    joins: frozenset[str]
+    together: frozenset[str]
+    alone: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How one runtime executes a graph.
@@ -52,6 +72,7 @@ class Rules:
         dense_weight_bytes: Bytes of one weight of a matrix product at most; ``None`` where the precision decides.
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
             ``None`` where there is one processor.
+        blocked: What is computed with channels in blocks; ``None`` where nothing is.
     """
 
     before: Mapping[str, frozenset[str]]
@@ -61,6 +82,7 @@ class Rules:
     dead: Literal["drop", "execute"]
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
+    blocked: Blocked | None
 
 
 def runtimes() -> tuple[str, ...]:
@@ -116,6 +138,7 @@ class _Table(_Part):
     fusions: tuple[_Fusion, ...] = ()
     dense_weight_bytes: int | None = None
     accelerated: frozenset[str] | None = None
+    blocked: Blocked | None = None
 
     def rules(self) -> Rules:
         return Rules(
@@ -130,6 +153,7 @@ class _Table(_Part):
             dead=self.dead,
             dense_weight_bytes=self.dense_weight_bytes,
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
+            blocked=self.blocked,
         )
 
     def _step(self, word: str) -> Step:

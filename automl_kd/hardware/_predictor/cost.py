@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from automl_kd.hardware._kernels.graph import Kind
-from automl_kd.hardware._kernels.lower import Kernel
+from automl_kd.hardware._kernels.graph import COMPUTE, Kind
+from automl_kd.hardware._kernels.kernel import Kernel
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
@@ -24,17 +25,17 @@ _INDEX = {kind: index for index, kind in enumerate(KINDS)}
 class Coefficients:
     """What a fit finds for one device and runtime.
 
-    A kernel of kind k works for ``max(operations / throughput[k], bytes / bandwidth[k])`` (the roofline of Williams et
-    al. 2009) and a network takes ``intercept`` plus the sum of its kernels. Where a queue hides the launch of one
-    kernel behind the work of another (GPUs), ``launch[k]`` is a floor under that time; where a thread does both, it is
-    added to it.
+    A network takes ``intercept`` plus the sum of its kernels. Where a queue hides the launch of one kernel behind the
+    work of another and many threads hide memory behind arithmetic (GPUs), a kernel of kind k takes ``max(operations /
+    throughput[k], bytes / bandwidth[k], launch[k])`` (the roofline of Williams et al. 2009 over a floor); where a
+    thread does one after the other, it takes the sum of the three.
 
     Attributes:
         throughput: Operations per second by kind: multiply-accumulates count 2, other arithmetic 1.
         bandwidth: Bytes per second by kind.
         launch: Seconds by kind.
         intercept: Seconds that every network takes besides its kernels.
-        queued: Whether launches overlap with work.
+        queued: Whether launches, arithmetic and memory overlap.
     """
 
     throughput: tuple[float, ...]
@@ -67,19 +68,20 @@ class Features:
     bytes: Floats
 
     @staticmethod
-    def of(kernels: Sequence[Kernel], host_slowdown: float = 1.0) -> Features:
+    def of(kernels: Sequence[Kernel], host_slowdown: float = 1.0, cache: float = math.inf) -> Features:
         """The kernels of a network.
 
         Args:
             kernels: In any order.
             host_slowdown: By how much the work of kernels counts more that run beside the accelerator.
+            cache: Bytes that a core keeps near; what a kernel moves beyond them counts twice.
         """
         slow = np.array([host_slowdown if kernel.on_host else 1.0 for kernel in kernels])
         moved = np.array([kernel.read + kernel.written + kernel.weights for kernel in kernels], dtype=np.float64)
         return Features(
             np.array([_INDEX[kernel.kind] for kernel in kernels], dtype=np.intp),
-            np.array([kernel.flops + kernel.work for kernel in kernels], dtype=np.float64) * slow,
-            moved * slow,
+            np.array([kernel.operations for kernel in kernels], dtype=np.float64) * slow,
+            (moved + np.maximum(0.0, moved - cache)) * slow,
         )
 
     @staticmethod
@@ -97,9 +99,9 @@ class Features:
             np.array(values)[self.kinds]
             for values in (coefficients.throughput, coefficients.bandwidth, coefficients.launch)
         )
-        work: Floats = np.maximum(self.operations / throughput, self.bytes / bandwidth)
-        seconds: Floats = np.maximum(launch, work) if coefficients.queued else launch + work
-        return seconds
+        compute, memory = self.operations / throughput, self.bytes / bandwidth
+        longest: Floats = np.maximum(launch, np.maximum(compute, memory))
+        return longest if coefficients.queued else launch + compute + memory
 
     def seconds_by_kind(self, coefficients: Coefficients) -> Floats:
         """Seconds of all kernels of a kind, by kind."""
@@ -132,6 +134,27 @@ _SHARE_OF_BANDWIDTH = 0.6
 _SHARE_OF_LAUNCH = {Kind.ELEMENTWISE: 0.4, Kind.COPY: 0.4}
 # Sixteen operations of a peak are one instruction of a vector unit; other arithmetic gets one of those at best.
 _SHARE_OF_PEAK_ELSE = 0.4 / 16
+# A full tile spends this share of its instructions on multiply-adds; poolings and sums are bound by their loads.
+_SHARE_IN_LOOPS, _SHARE_IN_LOOPS_ELSE = 0.6, 0.1
+_CACHED = 2.0
+
+
+def inner_loops(peak: float, bandwidth: float, launch: float, intercept: float) -> Coefficients:
+    """Coefficients to expect where operations count what the inner loops execute: one throughput serves all kinds.
+
+    Args:
+        peak: Operations per second that one thread's vector unit could execute.
+        bandwidth: Bytes per second from the memory; activations mostly come from caches.
+        launch: Seconds of the smallest convolution.
+        intercept: Seconds per network.
+    """
+    return Coefficients(
+        throughput=tuple(peak * (_SHARE_IN_LOOPS if kind in COMPUTE else _SHARE_IN_LOOPS_ELSE) for kind in KINDS),
+        bandwidth=(bandwidth * _CACHED,) * len(KINDS),
+        launch=tuple(launch * _SHARE_OF_LAUNCH.get(kind, 1.0) for kind in KINDS),
+        intercept=intercept,
+        queued=False,
+    )
 
 
 def datasheet(peak: float, bandwidth: float, launch: float, intercept: float, queued: bool) -> Coefficients:

@@ -1,0 +1,175 @@
+"""The layout in blocks of channels that onnxruntime gives activations on x86, and what kernels cost in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from automl_kd.hardware._kernels.fusion import Group
+from automl_kd.hardware._kernels.graph import Graph, Kind
+from automl_kd.hardware._kernels.inner_loops import as_operations, blocked_convolution, product
+from automl_kd.hardware._kernels.kernel import Kernel
+from automl_kd.hardware._kernels.rules import Blocked
+
+_WINDOWED_POOLS = frozenset({"maxpool", "avgpool"})
+# What runs beside the multiply-adds, in elementary operations that take as long: the start of a row of a window that is
+# written out, and the start of a span over which one number is broadcast.
+_ROW, _SPAN = 60, 1000
+_PICTURE = 3  # channels up to which the input of a graph is a picture, and not what another convolution left in blocks
+
+
+class BlockedLayout:
+    """Which values lie in blocks, and what every kernel costs.
+
+    Convolutions and poolings read and write blocks of as many channels as a vector register holds floats, the last one
+    padded; other operators stay in blocks where all of their operands are; the rest waits for a reordering. A
+    convolution that no rule admits writes its windows out, packs them and multiplies matrices.
+
+    Args:
+        graph: That the groups come from.
+        rules: What the runtime admits.
+        lanes: Channels of a block, 8 or 16.
+        element_bytes: Bytes of a number.
+    """
+
+    def __init__(self, graph: Graph, rules: Blocked, lanes: int, element_bytes: int) -> None:
+        self._shapes = graph.shapes
+        self._rules = rules
+        self._lanes = lanes
+        self._bytes = element_bytes
+        blocked = {value for value in graph.inputs if self._channels(value) > _PICTURE}
+        self._lies = {True: blocked, False: set(graph.inputs) - blocked}  # values by whether they lie in blocks
+
+    def kernels(self, group: Group, kernel: Kernel) -> Iterator[Kernel]:
+        """The reorderings that a group waits for, and what it executes.
+
+        Args:
+            group: Of the graph; groups come in execution order.
+            kernel: Its kernel without blocks.
+        """
+        gives = self._gives(group)
+        takes = [gives] * len(group.inputs)
+        windowed = _is_windowed(group)
+        if windowed and gives and not self._reads_blocks(group):
+            takes[0] = False
+        for value, blocked in zip(group.inputs, takes, strict=True):
+            if value not in self._lies[blocked]:
+                self._lies[blocked].add(value)
+                yield self._copy(group, kernel, self._size(value, True) + self._size(value, False))
+        self._lies[gives].update(group.outputs)
+        if windowed and not gives:
+            yield from self._lowered(group, kernel)
+            return
+        scale = self._size(group.outputs[0], gives) / max(1, self._size(group.outputs[0], False))
+        operations = round(kernel.operations * scale)
+        if group.lead.type in _WINDOWED_POOLS and not gives:
+            operations *= self._lanes // 2  # windows along a row fill a register badly
+        if group.lead.kind is Kind.ELEMENTWISE:
+            operations += _SPAN * self._spans(group)
+        yield replace(
+            kernel,
+            operations=self._convolved(group) if windowed else operations,
+            read=kernel.read
+            + sum(
+                self._size(value, blocked) - self._size(value, False)
+                for value, blocked in zip(group.inputs, takes, strict=True)
+            ),
+            written=round(kernel.written * scale),
+            weights=round(kernel.weights * scale),
+        )
+
+    def _gives(self, group: Group) -> bool:
+        """Whether the result lies in blocks."""
+        kind, rules = group.lead.type, self._rules
+        value = group.inputs[0] if group.inputs else group.outputs[0]
+        if self._channels(value) == 0 or self._channels(group.outputs[0]) == 0:
+            return False
+        if _is_windowed(group):
+            return self._admits(group)
+        whole = [self._channels(each) % self._lanes == 0 for each in group.inputs]
+        if kind in rules.pools:
+            return all(whole)
+        here = all(each in self._lies[True] for each in group.inputs)
+        if kind in rules.joins:
+            return here and all(whole)
+        if kind in rules.together:
+            return here and len({self._shapes[each] for each in group.inputs}) == 1
+        return here and kind in rules.alone
+
+    def _admits(self, group: Group) -> bool:
+        """Whether a convolution is computed in blocks."""
+        outputs, depth, *_ = group.lead.weight
+        inputs = self._channels(group.inputs[0])
+        groups = inputs // depth
+        if groups == 1:
+            return depth < self._lanes or depth % self._rules.align == 0
+        if depth == 1 and outputs == groups:
+            return outputs % self._rules.align == 0
+        return depth % self._lanes == 0 and (outputs // groups) % self._lanes == 0
+
+    def _reads_blocks(self, group: Group) -> bool:
+        """Whether a convolution computed in blocks reads them too: with fewer channels than a block it does not."""
+        depth = group.lead.weight[1]
+        return self._channels(group.inputs[0]) != depth or depth >= self._lanes
+
+    def _convolved(self, group: Group) -> int:
+        """Operations of a convolution in blocks."""
+        outputs, depth, *window = group.lead.weight
+        source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
+        groups = source[1] // depth
+        depthwise = depth == 1 and groups > 1
+        padded = depth if depthwise or not self._reads_blocks(group) else self._whole(depth)
+        times = self._whole(outputs) // self._lanes if depthwise else groups
+        blocks = 1 if depthwise else self._whole(outputs // groups) // self._lanes
+        pixels, results = (source[2], source[3]), (result[2], result[3])
+        stride = (-(-source[2] // result[2]), -(-source[3] // result[3]))
+        # The kernel that reads pictures adds one channel after another, the others one block after another.
+        passes = 0 if depthwise or math.prod(window) == 1 else padded // self._lanes
+        if not depthwise and not self._reads_blocks(group):
+            passes = padded
+        one = blocked_convolution(pixels, results, (window[0], window[1]), stride, padded, blocks, passes, self._lanes)
+        return as_operations(times * one, self._lanes)
+
+    def _lowered(self, group: Group, kernel: Kernel) -> Iterator[Kernel]:
+        """A convolution as a matrix product: windows are written out and then packed into panels."""
+        outputs, depth, *window = group.lead.weight
+        source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
+        groups, taps, columns = source[1] // depth, depth * math.prod(window), math.prod(result[2:])
+        copies = 1 if math.prod(window) == 1 and columns == math.prod(source[2:]) else 2
+        copy = self._copy(group, kernel, 2 * copies * groups * taps * columns)
+        yield replace(copy, operations=_ROW * groups * taps * result[2] * (copies - 1))
+        one = product(outputs // groups, columns, taps, self._lanes)
+        yield replace(kernel, operations=as_operations(groups * one, self._lanes))
+
+    def _spans(self, group: Group) -> int:
+        """Numbers of an operand that is broadcast: each meets a span of the other on its own."""
+        whole = math.prod(self._shapes[group.outputs[0]])
+        sizes = [math.prod(self._shapes[value]) for value in group.inputs]
+        return max((size for size in sizes if size < whole), default=0)
+
+    def _copy(self, group: Group, kernel: Kernel, elements: int) -> Kernel:
+        """A kernel that moves numbers, half of them read and half of them written."""
+        size = elements * self._bytes // 2
+        shape = (self._shapes[group.inputs[0]],)
+        return Kernel(Kind.COPY, 0, 0, size, size, 0, shape, shape[0], kernel.on_host)
+
+    def _size(self, value: int, blocked: bool) -> int:
+        """Elements of a value; bytes follow."""
+        shape = self._shapes[value]
+        if not blocked or not self._channels(value):
+            return math.prod(shape) * self._bytes
+        return math.prod(shape) // shape[1] * self._whole(shape[1]) * self._bytes
+
+    def _whole(self, channels: int) -> int:
+        return -(-channels // self._lanes) * self._lanes
+
+    def _channels(self, value: int) -> int:
+        """Channels of a picture; 0 of everything else."""
+        shape = self._shapes[value]
+        return shape[1] if len(shape) == 4 else 0
+
+
+def _is_windowed(group: Group) -> bool:
+    """Whether this is a convolution over two axes."""
+    return len(group.lead.weight) == 4 and group.lead.kind is not Kind.TRANSPOSED

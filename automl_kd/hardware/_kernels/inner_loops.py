@@ -1,0 +1,94 @@
+"""What the inner loops of a vector unit make of convolutions and matrix products: instructions rather than arithmetic.
+
+A register tile of ``n`` positions by ``f`` vectors of channels takes, for every step along the depth, ``n f`` fused
+multiply-adds, ``n`` broadcasts of inputs and ``f`` loads of weights; a load takes as long as some multiply-adds where
+nothing reuses it, and a tile too small to hide the latency of its own sums takes as long as that. The tiles are those
+of onnxruntime's kernels (onnxruntime/core/mlas/lib: sconv, sgemm); the costs were fitted to single convolutions on one
+core with AVX-512, where they let one throughput serve shapes that reach between 20 and 130 GFLOP/s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+_VECTORS = 4  # of channels in a tile of a blocked convolution
+_ROWS, _COLUMNS = 12, 2  # of a tile of a matrix product; the columns are vectors
+_BROADCAST, _LOAD = 1, 3  # multiply-adds that one of these takes as long as
+_LATENCY = 8  # multiply-adds that could start while one sum waits for the last
+_PASS = 4.5  # the same of fetching a sum and putting it back
+_CALL = 2000  # what a call of the matrix product takes before it multiplies
+
+_POSITIONS = {16: 6, 8: 3}
+"""Positions of a tile, by floats in a vector register: both leave the same share of 32 or 16 registers to sums."""
+
+
+def blocked_convolution(
+    pixels: tuple[int, int],
+    results: tuple[int, int],
+    window: tuple[int, int],
+    stride: tuple[int, int],
+    depth: int,
+    blocks: int,
+    passes: int,
+    lanes: int,
+) -> int:
+    """Multiply-adds that a convolution in blocks takes as long as.
+
+    Windows that overlap the border run alone and skip what lies outside.
+
+    Args:
+        pixels: Height and width of the input.
+        results: Height and width of the output.
+        window: Height and width.
+        stride: Down and across.
+        depth: Input channels that one output channel reads, padded.
+        blocks: Blocks of output channels; of a depthwise convolution one at a time.
+        passes: How often every sum is fetched and put back on the way.
+        lanes: Floats in a vector register.
+    """
+    if window == (1, 1) and stride == (1, 1):  # rows of pixels run on into one another
+        pixels, results = (1, math.prod(pixels)), (1, math.prod(results))
+    rows = sum(_inside(pixels[0], results[0], window[0], stride[0]))
+    taps = list(_inside(pixels[1], results[1], window[1], stride[1]))
+    interior = sum(count == window[1] for count in taps)
+    alone = sum(count for count in taps if count < window[1])
+    total = 0
+    for vectors in _parts(blocks, _VECTORS):
+        across = alone * _tile(1, vectors)
+        across += window[1] * sum(_tile(positions, vectors) for positions in _parts(interior, _POSITIONS[lanes]))
+        total += across
+    return depth * rows * total + round(_PASS * passes * math.prod(results) * blocks)
+
+
+def product(rows: int, columns: int, depth: int, lanes: int) -> int:
+    """Multiply-adds that a matrix product takes as long as, ``(rows, depth) x (depth, columns)``."""
+    vectors = -(-columns // lanes)
+    down = list(_parts(rows, _ROWS))
+    wide, narrow = (sum(_tile(count, width) for count in down) for width in (_COLUMNS, vectors % _COLUMNS))
+    return depth * (wide * (vectors // _COLUMNS) + (narrow if vectors % _COLUMNS else 0)) + _CALL
+
+
+def as_operations(multiply_adds: int, lanes: int) -> int:
+    """Operations that a full tile executes in the time of so many multiply-adds."""
+    positions = _POSITIONS[lanes]
+    full = positions * _VECTORS
+    return round(2 * lanes * multiply_adds * full / _tile(positions, _VECTORS))
+
+
+def _tile(positions: int, vectors: int) -> int:
+    return max(_LATENCY, positions * vectors + _BROADCAST * positions + _LOAD * vectors)
+
+
+def _parts(count: int, size: int) -> Iterator[int]:
+    """``count`` in parts of ``size``, and the rest."""
+    yield from [size] * (count // size)
+    if count % size:
+        yield count % size
+
+
+def _inside(size: int, results: int, window: int, stride: int) -> Sequence[int]:
+    """How much of the window lies inside at every position along one axis, padded alike at both ends."""
+    before = max(0, (results - 1) * stride + window - size) // 2
+    starts = range(-before, results * stride - before, stride)
+    return [min(start + window, size) - max(start, 0) for start in starts]

@@ -1,0 +1,64 @@
+"""Kernels: what a device executes and is paid for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automl_kd.hardware._kernels.graph import Kind, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One kernel of a network, for a batch of one.
+
+    Attributes:
+        kind: Which coefficients price it.
+        flops: Operations in multiply-accumulates, each counted as 2.
+        operations: What its arithmetic is priced by: the flops, or the elementary operations of a kernel without
+            multiply-accumulates. Where the runtime's inner loops are known, as many as a kernel that fills them would
+            execute in the same time.
+        read: Bytes of activations read.
+        written: Bytes of activations written.
+        weights: Bytes of weights read.
+        inputs: Shapes of the activations read.
+        output: Shape of the first result.
+        on_host: Whether it runs beside the accelerator that the profile names, because that lacks an operator.
+    """
+
+    kind: Kind
+    flops: int
+    operations: int
+    read: int
+    written: int
+    weights: int
+    inputs: tuple[Shape, ...]
+    output: Shape
+    on_host: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The kernels of a network or of one block.
+
+    Attributes:
+        kernels: In execution order.
+        peak: Bytes of the activations that live at the same time, at worst.
+        weights: Bytes of all weights.
+        parameters: Parameters of the module, or float initialisers of the ONNX file.
+        input: Shape of the input, batch of one included.
+        output: Shape of the first output; ``()`` where the output is constant.
+        unknown: Names of the operators of kind ``other``.
+    """
+
+    kernels: tuple[Kernel, ...]
+    peak: int
+    weights: int
+    parameters: int
+    input: Shape
+    output: Shape
+    unknown: tuple[str, ...]
+
+    @property
+    def flops(self) -> int:
+        """Operations in multiply-accumulates, each counted as 2."""
+        return sum(kernel.flops for kernel in self.kernels)
