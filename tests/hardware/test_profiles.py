@@ -12,8 +12,7 @@ import torch
 from ruamel.yaml import YAML
 
 from automl_kd.errors import UserError
-from automl_kd.hardware import load_profile, measure, profile_names
-from automl_kd.onnxio import export
+from automl_kd.hardware import load_profile, profile_names
 from automl_kd.paths import find_yaml
 
 
@@ -166,22 +165,6 @@ def test_digest_follows_prices_and_nothing_else(tmp_path, jetson):
     assert other.key == jetson.key
     assert other.digest() != jetson.digest()
     assert load_profile(str(edited(tmp_path, lambda d: _own(d).update(power_mode="5 W")))).key != jetson.key
-
-
-def test_measurement_reports_what_the_protocol_asks(tmp_path):
-    path = export(nets.unit(3, 4), tmp_path / "net.onnx", (3, 8, 8))
-    found = measure(path)
-    assert 0 < found.minimum <= found.p10 <= found.median <= found.p90
-    assert found.ms == found.p10
-    assert found.runs >= 90
-    assert found.rounds == 3
-    assert found.drift >= 0
-    assert found.cpu
-    assert "onnxruntime" in found.versions
-    with pytest.raises(UserError, match="rounds is 2"):
-        measure(path, rounds=2)
-    with pytest.raises(UserError, match="does not exist"):
-        measure(tmp_path / "missing.onnx")
 
 
 def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +15,23 @@ import torch
 
 from automl_kd.errors import UserError
 from automl_kd.files import write_text
-from automl_kd.hardware._kernels.lower import lower
 from automl_kd.hardware._kernels.trace import trace
-from automl_kd.hardware._measurement.measure import Progress, cpu_name, measure_all
+from automl_kd.hardware._measurement.measure import Progress, measure_all
 from automl_kd.hardware._measurement.probes import probes
-from automl_kd.hardware._predictor.cost import Features, kinds_of
+from automl_kd.hardware._predictor.cost import kinds_of
 from automl_kd.hardware._predictor.fit import fit
-from automl_kd.hardware._schema import ELEMENT_BYTES, Anchor, Fit, Target
+from automl_kd.hardware._processor import cpu_name
+from automl_kd.hardware._schema import Anchor, Fit, Target
+from automl_kd.hardware._target import evidence_for, features_of, kernels_of
 from automl_kd.onnxio import export
 from automl_kd.paths import cache_dir
 
 # On a shared machine small noise is the rule and shows in the leave-one-out error, so that it widens every interval;
-# beyond this the fit would be about the other programs.
-_NOISIEST = 0.25
+# beyond this standard error the fit would be about the other programs.
+_NOISIEST = 0.10
+# The probes are unlike each other, and what the model does not explain of one family is no property of its kernels.
+_UNLIKE = 0.10
+_MODEL = 2  # raised whenever kernels or costs are defined anew, so that no fit of the old ones is taken for one
 
 
 def calibration(device: str, target: Target, progress: Progress | None = None) -> Fit:
@@ -35,7 +40,7 @@ def calibration(device: str, target: Target, progress: Progress | None = None) -
     It is stored in ``cache_dir()/hardware`` by processor, onnxruntime version and threads; delete it to measure anew.
 
     Raises:
-        UserError: If the stored file is damaged, or the machine is too busy for a measurement to repeat within 25 %.
+        UserError: If the stored file is damaged, or the machine is too busy for a measurement to repeat within 10 %.
     """
     path = cached(device, target, "json")
     if path.is_file():
@@ -52,7 +57,7 @@ def calibration(device: str, target: Target, progress: Progress | None = None) -
 
 def cached(name: str, target: Target, ending: str) -> Path:
     """Where what was measured here is kept: by processor, onnxruntime version, precision and threads."""
-    key = f"{cpu_name()}|{onnxruntime.__version__}|{target.precision}|{target.threads}"
+    key = f"{_MODEL}|{cpu_name()}|{onnxruntime.__version__}|{target.precision}|{target.threads}"
     return cache_dir() / "hardware" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.{ending}"
 
 
@@ -64,25 +69,23 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
         for index, (name, module, shape) in enumerate(networks):
             progress(0.2 * index / len(networks), "making small networks")
             paths.append(export(module, Path(folder) / f"{name}.onnx", shape, target.opset))
-            lowered.append(lower(trace(module, shape), target.runtime, ELEMENT_BYTES[target.precision]))
+            lowered.append(kernels_of(target, trace(module, shape)))
         timed = measure_all(
             paths,
             target.threads,
-            rounds=3,
-            warm_up=0.02,
-            least=0.03,
-            patience=10.0,
+            visits=16,
+            patience=16.0,
             progress=lambda share, what: progress(0.2 + 0.75 * share, what),
         )
-    noise = timed[0].repeat_error
+    noise = max(item.repeat_error for item in timed)
     if noise > _NOISIEST:
         raise UserError(
-            f"this machine is too busy to calibrate {device}: a fixed network's time moved by "
-            f"{100 * noise:.0f} % between rounds (allowed {100 * _NOISIEST:.0f} %); try again when it is quieter"
+            f"this machine is too busy to calibrate {device}: a network's time is known to "
+            f"{100 * noise:.0f} % (allowed {100 * _NOISIEST:.0f} %); try again when it is quieter"
         )
-    features = [Features.of(network.kernels) for network in lowered]
+    features = [features_of(target, network) for network in lowered]
     seconds = [item.ms * 1e-3 for item in timed]
-    fitted = fit(features, seconds, target.prior)
+    fitted = fit(features, seconds, target.prior, replace(evidence_for(target), noise=_UNLIKE))
     progress(1.0, "fitted")
     anchors = tuple(
         Anchor(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import random
 import tempfile
 import time
@@ -12,22 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 import torch
 from torch import nn
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._predictor.cost import Floats
+from automl_kd.hardware._processor import cpu_name
 from automl_kd.onnxio import Session, export
 
 Progress = Callable[[float, str], None]
 
-_DRIFT = 0.03  # a round whose sentinels moved further than this is rescaled to them
-_SPARE_ROUNDS = 4  # rounds that may replace those in which the sentinels disagree
-_SENTINEL = 0.4  # seconds of a sentinel's visit: all other times are judged by it
-_RUNS = 30
-_LONGEST = 3.0  # seconds in one round; a slow network is repeated less often
+_LEAST_VISITS = 5
+_VISIT = 0.012  # seconds: long enough for a few runs, shorter than a machine usually stays at one speed
+_RUNS = 5  # in a visit, of which the first find the caches cold
+_COLD = 2
+_LONGEST = 1.0  # seconds of a visit; a slow network is repeated less often
+_GLANCE, _GLANCES = 0.0015, 4  # seconds and runs of a sentinel's visit
+# Other programs only ever add time, and how much of a session they take differs more from one to the next than this.
+_UNDISTURBED = 0.05  # quantile of the sentinels' times
+_SURE = 0.02  # relative standard error above which a file is visited more often, while there is patience
+_MOST = 3  # times as many visits as asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +39,30 @@ class Measurement:
     """Latency of one file at batch 1, milliseconds.
 
     Attributes:
-        minimum: Fastest run.
-        p10: Tenth percentile, the label to compare by: other programs only ever add time, so on a shared machine low
-            quantiles repeat and the median does not.
+        ms: The label to compare by: what a run takes where nothing else slows the machine, as far as it was seen so.
+        minimum: Fastest run, as timed.
+        p10: Tenth percentile of the runs as timed.
         median: Half of the runs were faster.
         p90: Ninth decile.
         runs: Timed runs.
-        rounds: Rounds that they are spread over.
-        drift: Largest relative change of the sentinel networks between rounds, before it was taken out.
-        repeat_error: Largest relative change of one sentinel that the other does not share: what is left of the noise.
-        sentinels: Geometric mean of the sentinels' labels, ms: how fast the machine was during this measurement.
+        visits: That they are spread over.
+        drift: How far the machine's speed ranged, as the relative difference of the ninth and the first decile of the
+            sentinels' times: what was taken out of the label.
+        repeat_error: Relative standard error of the label: what is left of the noise.
+        sentinels: Geometric mean of the sentinels' times at that speed, ms, by which labels of other sessions can be
+            brought to the same.
         threads: Threads inside one operator.
         cpu: The processor.
         versions: Versions of the programs involved.
     """
 
+    ms: float
     minimum: float
     p10: float
     median: float
     p90: float
     runs: int
-    rounds: int
+    visits: int
     drift: float
     repeat_error: float
     sentinels: float
@@ -63,29 +70,24 @@ class Measurement:
     cpu: str
     versions: dict[str, str]
 
-    @property
-    def ms(self) -> float:
-        """The label: ``p10``."""
-        return self.p10
 
-
-def measure(path: str | Path, threads: int = 1, rounds: int = 3) -> Measurement:
+def measure(path: str | Path, threads: int = 1, visits: int = 60) -> Measurement:
     """Latency of an ONNX file under onnxruntime on this machine's CPU.
 
-    Rounds in random order interleave the file with two sentinel networks. When both are slower in a round, the machine
-    was, and the round is scaled back; when they disagree, the round is repeated, up to four times.
+    Short visits to the file alternate with glances at two sentinel networks, and every visit counts relative to the
+    glances around it: a shared machine changes its speed by half from one second to the next, and this takes it out.
 
     Args:
         path: A model with fixed sizes but for the batch.
         threads: Threads inside one operator.
-        rounds: At least 3, so that a disturbed round is outvoted.
+        visits: At least 5, so that disturbed ones are outvoted.
 
     Raises:
-        UserError: If the file cannot be run, leaves sizes open, or there are too few rounds.
+        UserError: If the file cannot be run, leaves sizes open, or there are too few visits.
     """
-    if rounds < 3:
-        raise UserError(f"rounds is {rounds}; a measurement needs at least 3 to see drift")
-    return measure_all([Path(path)], threads, rounds, warm_up=1.0, least=0.3, patience=20.0)[0]
+    if visits < _LEAST_VISITS:
+        raise UserError(f"visits is {visits}; a measurement needs at least {_LEAST_VISITS} to see what varies")
+    return measure_all([Path(path)], threads, visits, patience=20.0)[0]
 
 
 def measure_together(paths: Sequence[Path], threads: int = 1) -> list[Measurement]:
@@ -98,15 +100,13 @@ def measure_together(paths: Sequence[Path], threads: int = 1) -> list[Measuremen
     Raises:
         UserError: As :func:`measure`.
     """
-    return measure_all(paths, threads, rounds=3, warm_up=0.2, least=0.1, patience=5.0)
+    return measure_all(paths, threads, visits=20, patience=10.0)
 
 
 def measure_all(
     paths: Sequence[Path],
     threads: int,
-    rounds: int,
-    warm_up: float,
-    least: float,
+    visits: int,
     patience: float,
     progress: Progress = lambda share, what: None,
 ) -> list[Measurement]:
@@ -115,10 +115,8 @@ def measure_all(
     Args:
         paths: Models with fixed sizes but for the batch.
         threads: Threads inside one operator.
-        rounds: How often every file is visited.
-        warm_up: Seconds of untimed runs before a file's first timed one; at least 10 runs.
-        least: Seconds of timed runs per visit.
-        patience: Seconds of timing after which no spoiled round is repeated any more.
+        visits: To every file; up to three times as many where the label is less certain than 2 %.
+        patience: Seconds after which no more than ``visits`` are paid.
         progress: Told the share done.
 
     Raises:
@@ -127,101 +125,82 @@ def measure_all(
     with tempfile.TemporaryDirectory() as folder:
         sentinels = [_Target(path, threads) for path, _ in write_sentinels(Path(folder))]
     targets = [_Target(path, threads) for path in paths]
-    everyone = [*targets, *sentinels]
-    for target in everyone:
-        target.time(warm_up, 10)
-    shuffle = random.Random(0)
-    began = time.monotonic()
-    kept: list[list[Floats]] = []
-    for number in range(rounds + _SPARE_ROUNDS):
-        order = list(range(len(everyone)))
-        shuffle.shuffle(order)
-        visits = dict.fromkeys(order, np.empty(0))
-        for done, place in enumerate(order):
-            longer = least if place < len(targets) else max(least, _SENTINEL)
-            visits[place] = everyone[place].time(longer, _RUNS)
-            progress(min(1.0, (number + (done + 1) / len(order)) / rounds), "timing small networks")
-        kept.append([visits[place] for place in range(len(everyone))])
-        if len(kept) > rounds:
-            del kept[_most_disturbed(_shifts(kept, len(targets)))]
-        calm = len(kept) == rounds and _disagreement(_shifts(kept, len(targets))).max() <= _DRIFT
-        if calm or (len(kept) == rounds and time.monotonic() - began > patience):
+    for target in (*targets, *sentinels):
+        target.time(_VISIT, _RUNS)
+
+    def glance() -> float:
+        """The sentinels' time just now, as a logarithm."""
+        return float(np.mean([math.log(sentinel.time(_GLANCE, _GLANCES).min()) for sentinel in sentinels]))
+
+    shuffle, began = random.Random(0), time.monotonic()
+    levels = [glance()]
+    seen = [Visits() for _ in targets]
+    for number in range(_MOST * visits):
+        late = time.monotonic() - began > patience
+        due = [place for place, each in enumerate(seen) if number < visits or (each.error > _SURE and not late)]
+        if not due:
             break
-    shifts = _shifts(kept, len(targets))
-    shared = shifts.mean(axis=0)
-    scale = np.where(np.abs(shared) > _DRIFT, np.exp(-shared), 1.0)
-    drift, rest = float(np.abs(shared).max()), float(_disagreement(shifts).max())
-    visited = [
-        [visits[place] * factor for visits, factor in zip(kept, scale, strict=True)] for place in range(len(everyone))
-    ]
-    level = math.sqrt(math.prod(_label(visits) for visits in visited[len(targets) :]))
-    return [_summary(visits, drift, rest, level, threads) for visits in visited[: len(targets)]]
+        shuffle.shuffle(due)
+        for done, place in enumerate(due):
+            seen[place].add(targets[place].time(_VISIT, _RUNS), levels[-1], after := glance())
+            levels.append(after)
+            progress(min(1.0, (number + (done + 1) / len(due)) / visits), "timing small networks")
+    undisturbed = float(np.quantile(levels, _UNDISTURBED))
+    drift = math.expm1(float(np.quantile(levels, 0.9) - np.quantile(levels, 0.1)))
+    return [each.summary(undisturbed, drift, threads) for each in seen]
 
 
-def cpu_name() -> str:
-    """The processor's model name."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith(("model name", "Model")):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+class Visits:
+    """What was seen of one file: runs, and each visit's time relative to the sentinels around it."""
 
+    def __init__(self) -> None:
+        self._runs: list[Floats] = []
+        self._relative: list[float] = []  # natural logarithms
 
-def _shifts(rounds: Sequence[Sequence[Floats]], first: int) -> Floats:
-    """``log(label / median over rounds)`` of the sentinels, which stand from ``first`` on: (sentinels, rounds)."""
-    logs = np.log([[_p10(times) for times in visits[first:]] for visits in rounds]).T
-    shifts: Floats = logs - np.median(logs, axis=1, keepdims=True)
-    return shifts
+    def add(self, runs: Floats, before: float, after: float) -> None:
+        """A visit between two glances."""
+        warm = runs[min(_COLD, len(runs) - 1) :]
+        self._runs.append(runs)
+        self._relative.append(math.log(float(np.median(warm))) - (before + after) / 2)
 
+    @property
+    def error(self) -> float:
+        """Standard error of the mean of the middle half, estimated from the quartiles."""
+        low, high = np.quantile(self._relative, (0.25, 0.75))
+        return float(high - low) / 1.35 * 1.1 / math.sqrt(len(self._relative))
 
-def _disagreement(shifts: Floats) -> Floats:
-    """How far the sentinels of a round moved apart, which no rescaling mends, (rounds,)."""
-    apart: Floats = np.abs(shifts - shifts.mean(axis=0)).max(axis=0)
-    return apart
-
-
-def _most_disturbed(shifts: Floats) -> int:
-    """The round to reject: sentinels apart weigh more than sentinels that moved together, which rescaling takes out."""
-    return int(np.argmax(_disagreement(shifts) + 0.1 * np.abs(shifts).max(axis=0)))
-
-
-def _label(visits: list[Floats]) -> float:
-    """The median over rounds of each round's p10: one disturbed round must not decide, nor one lucky."""
-    return float(np.median([_p10(visit) for visit in visits]))
-
-
-def _summary(visits: list[Floats], drift: float, rest: float, level: float, threads: int) -> Measurement:
-    times, label = np.concatenate(visits), _label(visits)
-    return Measurement(
-        minimum=float(times.min()),
-        p10=label,
-        median=max(label, float(np.median(times))),
-        p90=max(label, float(np.quantile(times, 0.9))),
-        runs=len(times),
-        rounds=len(visits),
-        drift=math.expm1(drift),
-        repeat_error=math.expm1(rest),
-        sentinels=level,
-        threads=threads,
-        cpu=cpu_name(),
-        versions={"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__},
-    )
-
-
-def _p10(times: Floats) -> float:
-    return float(np.quantile(times, 0.1))
+    def summary(self, level: float, drift: float, threads: int) -> Measurement:
+        """The measurement, with the sentinels at a level."""
+        times = np.concatenate(self._runs)
+        quarter = len(self._relative) // 4
+        middle = sorted(self._relative)[quarter : len(self._relative) - quarter]
+        p10, median, p90 = (float(value) for value in np.quantile(times, (0.1, 0.5, 0.9)))
+        return Measurement(
+            ms=math.exp(float(np.mean(middle)) + level),
+            minimum=float(times.min()),
+            p10=p10,
+            median=median,
+            p90=p90,
+            runs=len(times),
+            visits=len(self._runs),
+            drift=drift,
+            repeat_error=self.error,
+            sentinels=math.exp(level),
+            threads=threads,
+            cpu=cpu_name(),
+            versions={"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__},
+        )
 
 
 class _Target:
     """One session with an input ready."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        self._session = Session(path, threads)
-        shape = tuple(size for size in self._session.input_shape if size is not None)
-        if len(shape) != len(self._session.input_shape):
+        session = Session(path, threads)
+        shape = tuple(size for size in session.input_shape if size is not None)
+        if len(shape) != len(session.input_shape):
             raise UserError(f"{path} leaves sizes of its input open; export it with fixed sizes to measure it")
-        self._x: npt.NDArray[np.float32] = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
+        self._run = session.bound(np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32))
 
     def time(self, seconds: float, runs: int) -> Floats:
         """Milliseconds of single runs, until both ``seconds`` and ``runs`` are reached (or ``_LONGEST`` is)."""
@@ -229,7 +208,7 @@ class _Target:
         start = time.perf_counter()
         while True:
             before = time.perf_counter()
-            self._session.run(self._x)
+            self._run()
             after = time.perf_counter()
             times.append((after - before) * 1e3)
             spent = after - start

@@ -18,7 +18,7 @@ import onnxruntime
 import torch
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._kernels.lower import Network
+from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._measurement.local import cached, one_torch_thread
 from automl_kd.hardware._measurement.measure import measure_all
 from automl_kd.hardware._measurement.selection import Candidate, Design
@@ -32,7 +32,7 @@ _BLOCKS = 300
 _LEAST = 8  # measured networks before the first refit
 _ENOUGH = 24  # measured networks below which the error is too uncertain to be compared
 _FLAT = 3  # refits in a row that did not lower the error by a twentieth
-_NOISIEST = 0.25  # noise below this shows in the error of the fit; beyond it the times are those of other programs
+_NOISIEST = 0.10  # smaller standard errors show in the error of the fit; beyond, the times are those of other programs
 _FEW_ERRORS = 5
 
 
@@ -212,14 +212,13 @@ class _Run:
                 path = Path(folder) / f"{candidate.name}.onnx"
                 paths.append(export(candidate.build(), path, shape, self._profile.opset))
             threads = self._profile.target.threads
-            found = measure_all(paths, threads, rounds=5, warm_up=0.1, least=0.06, patience=15.0)
-        if found[0].repeat_error > _NOISIEST:
-            return False
-        for index, item in zip(chosen, found, strict=True):
+            found = measure_all(paths, threads, visits=20, patience=10.0)
+        certain = [pair for pair in zip(chosen, found, strict=True) if pair[1].repeat_error <= _NOISIEST]
+        for index, item in certain:
             self.timed[index] = Timed(item.ms, item.sentinels)
             self._journal.append(self._keys[index], self.timed[index])
-        self.grown = True
-        return True
+        self.grown = self.grown or bool(certain)
+        return bool(certain)
 
     def refit(self) -> float:
         """Fit on everything measured; the error on whole networks left out."""
