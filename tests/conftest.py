@@ -169,3 +169,17 @@ def searched(command, cheap, digits_teacher, median_latency, tmp_path_factory):
     ended = command(*arguments, "--json", cwd=folder)
     assert ended.code == 0, ended.err
     return Searched(folder, arguments, ended)
+
+
+@pytest.fixture(scope="session")
+def exhausted(command, digits_teacher, tmp_path_factory):
+    """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
+    folder = tmp_path_factory.mktemp("exhausted")
+    (folder / "two.yaml").write_text(
+        "search_epochs: 3\n"
+        "student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}\n"
+        "distill: {losses: {task: {weight: 1.0}}}\n"
+        "train: {epochs: 3, batch_size: 128}\n"
+    )
+    arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
+    return Searched(folder, arguments, command(*arguments, cwd=folder))

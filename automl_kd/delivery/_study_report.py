@@ -16,7 +16,7 @@ _TRIAL = ("trial", "accuracy", "latency_ms", "latency_low", "latency_high", "par
 _PICK = (
     "trial", "role", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "no_distillation", "plain_kd",
     "plain_kd_setting", "gain_over_no_distillation", "gain_over_plain_kd", "latency_ms", "latency_low", "latency_high",
-    "measured_ms",
+    "measured_ms", "measured_inside",
 )  # fmt: skip
 
 
@@ -37,7 +37,8 @@ def study_report(summary: Mapping[str, Any]) -> str:
             - ``picks``: a list of ``trial``, ``role``, ``seeds``, ``test_accuracy``, ``test_accuracy_std``,
               ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting`` (``temperature``,
               ``weight``), ``gain_over_no_distillation`` and ``gain_over_plain_kd`` (``difference``, ``low``, ``high``),
-              ``latency_ms``, ``latency_low``, ``latency_high``, ``measured_ms`` (None where it was not measured)
+              ``latency_ms``, ``latency_low``, ``latency_high``, ``measured_ms`` and ``measured_inside``:
+              whether that lies in the interval (both None where it was not measured)
             - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``, and ``prepare`` before them;
               ``between_ms``: median time between two trainings
             - ``failures``: a list of ``reason``, ``count``
@@ -61,6 +62,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
         "picks": [
             _filled(pick, _PICK) | {"seeds": seed_count(pick.get("seeds"))} for pick in summary.get("picks") or []
         ],
+        "verified": any(pick.get("measured_ms") is not None for pick in summary.get("picks") or []),
         "front_plot": embed(front_figure(summary), "front") if drawn else None,
         "screened": summary.get("screened"),
         "trials": summary.get("trials") or {},

@@ -86,6 +86,9 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
     if reason := _REASONS.get(str(chosen.get("role"))):
         sentences.append(reason)
     sentences.append(f"One image takes a predicted {price}; the range is the 90 % interval.")
+    if (ms := chosen.get("measured_ms")) is not None:
+        where = "inside" if chosen.get("measured_inside") else "outside"
+        sentences.append(f"Measured on the device it takes {milliseconds(ms)}, {where} that range.")
     if teacher.get("accuracy") is not None:
         gap = 100 * (teacher["accuracy"] - accuracy)
         beside = f"{abs(gap):.1f} points {'more' if gap >= 0 else 'less'}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.graph import Graph, Shape
-from automl_kd.hardware._kernels.lower import Network
+from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.trace import trace_built
 from automl_kd.hardware._plan import Block, Plan
 from automl_kd.hardware._predictor.cost import Floats, Integers

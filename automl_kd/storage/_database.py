@@ -236,7 +236,7 @@ class Lease:
                         if _alive(holder):
                             raise UserError(
                                 f"study {self._study} in {shown} is being searched by process {holder.pid} on"
-                                f" {holder.host}; wait for it, stop it, or name another with --study"
+                                f" {holder.host}; wait for it, stop it, or search under another --study"
                             )
                         session.execute(
                             delete(LeaseRow).where(LeaseRow.study == self._study, LeaseRow.owner == holder.owner)

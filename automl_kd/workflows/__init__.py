@@ -16,6 +16,7 @@ from automl_kd.workflows._report import report
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._search import SearchResult, run_search, search
 from automl_kd.workflows._status import status
+from automl_kd.workflows._verification import picks_kit, verify_picks
 
 __all__ = [
     "Observer",
@@ -29,6 +30,7 @@ __all__ = [
     "export",
     "hardware_kit",
     "new_hardware",
+    "picks_kit",
     "plan_search",
     "plot_hardware",
     "report",
@@ -36,4 +38,5 @@ __all__ = [
     "search",
     "status",
     "train_hardware",
+    "verify_picks",
 ]

@@ -41,6 +41,7 @@ from automl_kd.workflows._publishing import Publisher
 from automl_kd.workflows._record import open_record, refuse_another
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._search_phase import SearchPhase
+from automl_kd.workflows._study_page import publish_report
 from automl_kd.workflows._supply import Pricing, Supply, survey
 from automl_kd.workflows._teaching import Lesson, Taught, find_teacher
 
@@ -280,7 +281,7 @@ class Drive:
             self._keep(settings={"measured": dict(zip(map(str, numbers), times, strict=True))})
         self._tell("picks", "writing the report", ledger)
         self.clock.save(self.parts.database, self.name)
-        publisher.report()
+        publish_report(self.parts.database, storage, self.name)
 
     def _choose(self, ledger: Ledger) -> list[Pick]:
         points = ledger.complete()

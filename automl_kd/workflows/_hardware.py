@@ -7,7 +7,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from automl_kd.errors import Interrupted, UserError
 from automl_kd.files import write_text
 from automl_kd.hardware import (
     Candidate,
+    Kit,
     KitTarget,
     Step,
     load_profile,
@@ -63,23 +64,15 @@ def hardware_kit(
         observer: Told how far it is.
 
     Returns:
-        ``path``, ``hw``, ``key``, ``models`` (as in ``kit.json``) and ``bytes``.
+        ``path``, ``hw``, ``key``, ``space``, ``study`` (None), ``models`` (as in ``kit.json``) and ``bytes``.
 
     Raises:
         UserError: If the profile, space or task is unknown, the count too small or too large, or the folder not empty.
     """
-    observer = observer or Observer()
-    began = time.monotonic()
-
-    def progress(share: float, what: str) -> None:
-        observer.update(Snapshot("kit", what, time.monotonic() - began, 0.0, done=share))
-
+    progress = kit_progress(observer or Observer())
     profile = load_profile(hw, progress=progress)
     candidates = _candidates(load_space(space), _shape_and_classes(task, input_shape))
-    kit = write_kit(Path(out), profile, hw, space, candidates, count, progress)
-    written = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
-    models = [model.model_dump(mode="json") for model in kit.models]
-    return {"path": str(out), "hw": hw, "key": kit.key, "space": space, "models": models, "bytes": written}
+    return kit_document(out, write_kit(Path(out), profile, hw, space, candidates, count, progress))
 
 
 def calibrate_hardware(
@@ -102,10 +95,7 @@ def calibrate_hardware(
         UserError: If the results are damaged, noisy, or of another kit or target, or the name is taken.
     """
     path = _free(name)
-    folder = Path(results).parent if kit is None else Path(kit)
-    if not Path(results).is_file():
-        raise UserError(f"{results}: no such file; measure.py of a kit writes it on the device")
-    listed = read_kit(folder)
+    folder, listed = kit_of(results, kit)
     profile = load_profile(hw or listed.hw)
     found = read_results(Path(results), listed, KitTarget.of(profile))
     files = {model.name: folder / model.file for model in listed.models}
@@ -253,6 +243,31 @@ def plot_hardware(hw: str, out: str | Path) -> dict[str, Any]:
         raise UserError(f"{out}: the plot is an HTML page; name a file that ends in .html")
     write_text(path, accuracy_report(load_profile(hw)))
     return {"path": str(out)}
+
+
+def kit_progress(observer: Observer) -> Callable[[float, str], None]:
+    """Tells an observer the share of a kit that is done, and what is being done."""
+    began = time.monotonic()
+    return lambda share, what: observer.update(Snapshot("kit", what, time.monotonic() - began, 0.0, done=share))
+
+
+def kit_document(folder: str | Path, kit: Kit) -> dict[str, Any]:
+    """A kit as ``hw kit --json`` prints it."""
+    listed = kit.model_dump(mode="json", include={"hw", "key", "space", "study", "models"})
+    written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    return {"path": str(folder), **listed, "bytes": written}
+
+
+def kit_of(results: str | Path, folder: str | Path | None) -> tuple[Path, Kit]:
+    """The kit that results belong to: the one of that folder, None for the folder that they are in.
+
+    Raises:
+        UserError: If there are no results, or the folder is no kit as it was made.
+    """
+    if not Path(results).is_file():
+        raise UserError(f"{results}: no such file; measure.py of a kit writes it on the device")
+    found = Path(results).parent if folder is None else Path(folder)
+    return found, read_kit(found)
 
 
 def _candidates(space: Space, shape_and_classes: tuple[tuple[int, int, int], int]) -> list[Candidate]:

@@ -1,28 +1,25 @@
-"""What a search leaves for its user: delivered picks, the study of picks, and the report, all in the dashboard too."""
+"""What a search leaves of its picks: delivered students and the study of picks, all in the dashboard too."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.artifacts import get_all_artifact_meta, upload_artifact
+from optuna.artifacts import upload_artifact
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from automl_kd.delivery import deliver, front_figure, study_report
-from automl_kd.files import write_text
+from automl_kd.delivery import deliver
 from automl_kd.hardware import Profile, measure_together
 from automl_kd.recipes import Recipe
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.students import build, load_weights
 from automl_kd.tasks import Task
-from automl_kd.words import milliseconds, percent
 from automl_kd.workflows._delivery import facts_of
 from automl_kd.workflows._ledger import DIRECTIONS, METRICS, name_metrics
-from automl_kd.workflows._summary import picks_study, summarize
+from automl_kd.workflows._summary import picks_study
 
 
 class Publisher:
@@ -46,13 +43,11 @@ class Publisher:
         profile: Profile,
         teacher_accuracy: float | None,
     ) -> None:
-        self._database = database
         self._name = study
         self._task = task
         self._profile = profile
         self._teacher_accuracy = teacher_accuracy
         self._artifacts = ArtifactStore(database.files / "artifacts")
-        self._search = optuna.load_study(study_name=study, storage=storage)
         self._picks = optuna.create_study(
             storage=storage, study_name=picks_study(study), directions=DIRECTIONS, load_if_exists=True
         )
@@ -104,18 +99,6 @@ class Publisher:
         paths = [folder / "student.onnx" for folder in folders]
         return [each.ms for each in measure_together(paths, self._profile.target.threads)]
 
-    def report(self) -> Path:
-        """Write the study's report; it becomes the study's artifact, and the front a plot in the dashboard."""
-        from optuna_dashboard import save_note, save_plotly_graph_object
-
-        summary = summarize(self._database, self._name)
-        path = self._database.files / self._name / "report.html"
-        write_text(path, study_report(summary))
-        self._write_report(path)
-        save_plotly_graph_object(self._search, front_figure(summary), graph_object_id="front")
-        save_note(self._search, _study_note(summary))
-        return path
-
     def _stored(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
         """What an earlier publisher of the same round stored of this pick."""
         for trial in self._picks.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
@@ -134,24 +117,3 @@ class Publisher:
         trial.set_user_attr("akd:recipe", recipe.document())
         trial.set_user_attr("akd:pick", entry)  # last: a trial that has it is whole
         self._picks.tell(trial, [entry["test_accuracy"], entry["latency_ms"]])
-
-    def _write_report(self, path: Path) -> None:
-        """One report a study: Optuna cannot remove an artifact's entry, so a newer report is written under it."""
-        known = [each for each in get_all_artifact_meta(self._search) if each.filename == path.name]
-        if not known:
-            upload_artifact(
-                artifact_store=self._artifacts, file_path=str(path), study_or_trial=self._search, mimetype="text/html"
-            )
-        for meta in known:
-            with path.open("rb") as file:
-                self._artifacts.write(meta.artifact_id, file)
-
-
-def _study_note(summary: dict[str, Any]) -> str:
-    lines = [f"# {summary['study']}", "", f"Task {summary['task']} on {summary['hw']}; space {summary['space']}.", ""]
-    lines += ["| pick | test accuracy | no distillation | plain KD | latency (predicted) |", "|---|---|---|---|---|"]
-    for pick in summary["picks"]:
-        cells = (pick["test_accuracy"], pick["no_distillation"], pick["plain_kd"])
-        shown = " | ".join(map(percent, cells))
-        lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {milliseconds(pick['latency_ms'])} |")
-    return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])

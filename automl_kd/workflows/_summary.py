@@ -73,7 +73,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
             "running": sum(trial.state == TrialState.RUNNING for trial in priced),
         },
         "front": [each for number in front for each in complete if each["trial"] == number],
-        "picks": [entry | {"measured_ms": measured.get(str(entry["trial"]))} for entry in _current(picks)],
+        "picks": [entry | _measured(entry, measured.get(str(entry["trial"]))) for entry in _current(picks)],
         "seconds": _seconds(record.budget, seconds),
         "complete": complete,
         "stopped": [_stopped(trial) for trial in priced if trial.state != TrialState.COMPLETE and _reached(trial)],
@@ -100,6 +100,11 @@ def _current(picks: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     entries = [dict(trial.user_attrs["akd:pick"]) for trial in picks if "akd:pick" in trial.user_attrs]
     last = max((entry["round"] for entry in entries), default=0)
     return list({entry["trial"]: entry for entry in entries if entry["round"] == last}.values())
+
+
+def _measured(pick: Mapping[str, Any], ms: float | None) -> dict[str, Any]:
+    inside = None if ms is None else pick["latency_low"] <= ms <= pick["latency_high"]
+    return {"measured_ms": ms, "measured_inside": inside}
 
 
 def _entry(trial: FrozenTrial) -> dict[str, Any]:

@@ -5,8 +5,6 @@ import math
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,49 +17,19 @@ from automl_kd.hardware._schema import Fit, write_profile
 KIT = ("hw", "kit", "--hw", "x86-server", "--space", "tiny_cnn")
 
 
-@pytest.fixture
-def mistake(run):
-    """The message of a command that must fail as a user's mistake."""
-
-    def mistake(*arguments):
-        said = run(*arguments, "--json")
-        assert said.code == 2, said.out
-        message = said.document["error"]
-        assert said.err == f"automl-kd: {message}\n"
-        return message
-
-    return mistake
-
-
 def document_of(said):
     assert said.code == 0, said.err
     return said.document
 
 
 @pytest.fixture(scope="module")
-def measured(command, tmp_path_factory):
+def measured(command, run_script, tmp_path_factory):
     """A kit and what its script really measured on this machine."""
     folder = tmp_path_factory.mktemp("device")
     made = command(*KIT, "-n", "4", "--out", "kit", "--json", cwd=folder)
     assert made.code == 0, made.err
-    # As on a device: nothing of the project can be imported there.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    words = [sys.executable, "-I", "measure.py"]
-    ended = subprocess.run(
-        words, cwd=folder / "kit", env=environment, capture_output=True, text=True, timeout=250, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+    run_script(folder / "kit")
     return folder / "kit", made.document
-
-
-def quiet_copy(kit, folder):
-    """The kit with its results as a machine without other programs would give them: every round like the first."""
-    shutil.copytree(kit, folder)
-    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
-    first = {line["model"]: line for line in lines[1:-1] if line["round"] == 0}
-    lines[1:-1] = [{**first[line["model"]], "round": line["round"]} for line in lines[1:-1]]
-    write(folder / "results.jsonl", lines)
-    return folder
 
 
 def write(path, lines):
@@ -69,8 +37,11 @@ def write(path, lines):
 
 
 @pytest.fixture
-def kit(measured, tmp_path):
-    return quiet_copy(measured[0], tmp_path / "here" / "kit")
+def kit(measured, quieten, tmp_path):
+    folder = tmp_path / "here" / "kit"
+    shutil.copytree(measured[0], folder)
+    quieten(folder)
+    return folder
 
 
 @pytest.fixture
@@ -129,7 +100,7 @@ def test_calibrate_never_replaces_a_profile(run, mistake, kit):
                 line | {"p10": line["p10"] * (1 + line["round"])} if line.get("model") == "sentinel-busy" else line
                 for line in lines
             ],
-            "too noisy to calibrate from",
+            "is too noisy: two fixed networks moved",
         ),
         (lambda lines: [{"some": "thing"}, *lines], "is not a results file of measure.py"),
     ],

@@ -78,7 +78,7 @@ def test_students_build_gives_the_published_network():
         *(
             (group, verb)
             for group, verbs in {
-                "hw": ("list", "show", "predict", "measure", "kit", "calibrate", "train", "new"),
+                "hw": ("list", "show", "predict", "measure", "kit", "calibrate", "verify", "train", "new"),
                 "space": ("list", "show", "sample"),
                 "task": ("list",),
             }.items()

@@ -15,21 +15,6 @@ SEARCH = ("search", "--hw", "jetson-nano", "--budget", "3m")
 SPACE = "search_epochs: 3\nstudent: {family: resnet, depth: 8}\ntrain: {epochs: 3}\n"
 
 
-@pytest.fixture
-def mistake(run):
-    """The message of a command that must fail as a user's mistake."""
-
-    def mistake(*arguments):
-        said = run(*arguments, "--json")
-        assert said.code == 2
-        message = said.document["error"]
-        assert said.document == {"error": message}
-        assert said.err == f"automl-kd: {message}\n"
-        return message
-
-    return mistake
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

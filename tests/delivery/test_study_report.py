@@ -72,6 +72,18 @@ def test_a_recipe_that_does_harm_is_said_to():
     assert "−2.0 points (95 % interval −3.0 to −1.0). It does harm here." in words(without_plotly(study_report(data)))
 
 
+@pytest.mark.parametrize(("ms", "inside", "where"), [(0.8, True, "inside"), (3.0, False, "outside")])
+def test_what_was_measured_stands_beside_its_prediction(page, ms, inside, where):
+    assert "Measure before you promise." in words(page)
+    data = summary()
+    data["picks"][0] |= {"measured_ms": ms, "measured_inside": inside}
+    verified = words(without_plotly(study_report(data)))
+    assert f"0.742 ms (0.594–0.965) measured: {ms:.3g} ms, {where} the interval" in verified
+    assert f"Measured on the device it takes {ms:.3g} ms, {where} that range." in verified
+    assert verified.count("measured: ") == 1
+    assert "Measure before you promise." not in verified
+
+
 def test_the_winning_recipe_is_there_as_yaml(page):
     assert "kd: {weight: 1.0, temperature: 4.0}" in page
 

@@ -127,19 +127,10 @@ def test_a_study_is_not_resumed_with_another(searched, own_cache, capfd, monkeyp
     assert json.loads(out)["error"].startswith(f"study cam was begun with another {word}")
 
 
-def test_a_search_of_a_space_that_is_soon_exhausted_ends_early_and_again_does_nothing_more(
-    command, digits_teacher, tmp_path
-):
-    (tmp_path / "two.yaml").write_text(
-        "search_epochs: 3\n"
-        "student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}\n"
-        "distill: {losses: {task: {weight: 1.0}}}\n"
-        "train: {epochs: 3, batch_size: 128}\n"
-    )
-    arguments = ("search", "--hw", "jetson-nano", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
-    first = command(*arguments, cwd=tmp_path)
-    again = command(*arguments, cwd=tmp_path)
-    assert first.document["study"] == "digits-jetson-nano-two"
+def test_a_search_of_a_space_that_is_soon_exhausted_ends_early_and_again_does_nothing_more(command, exhausted):
+    first = exhausted.ended
+    again = command(*exhausted.arguments, cwd=exhausted.folder)
+    assert first.document["study"] == "digits-x86-server-two"
     assert first.document["trials"]["complete"] == 2
     assert first.seconds < 300, "ten minutes were not needed"
     assert again.document["trials"] == first.document["trials"]

@@ -280,7 +280,7 @@ def disturbed(kit, rounds, factor, spoiled):
 
 
 def test_noisy_results_are_refused_and_spare_rounds_stand_in(kit, taken):
-    with pytest.raises(UserError, match=r"too noisy to calibrate from: two fixed networks moved 15 % apart"):
+    with pytest.raises(UserError, match=r"is too noisy: two fixed networks moved 15 % apart"):
         taken(disturbed(kit, 3, 1.15, {1}))
     found = taken(disturbed(kit, 4, 1.15, {1}))
     assert (found.rounds, found.repeat_error) == (3, 0.0)
@@ -302,7 +302,7 @@ def changed(lines, index, **values):
         (lambda lines: changed(lines, 2, sha256="0" * 64), "measured with another kit"),
         (lambda lines: changed(lines, 2, model="net-xx"), "measured with another kit"),
         (lambda lines: lines[1:], "is not a results file"),
-        (lambda lines: [*lines[:13], {"rounds": 2}], "holds 2 rounds; a calibration needs at least 3"),
+        (lambda lines: [*lines[:13], {"rounds": 2}], "holds 2 rounds; at least 3 are needed"),
     ],
 )
 def test_damaged_results_are_refused_with_the_reason(kit, taken, change, said):

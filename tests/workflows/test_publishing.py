@@ -12,6 +12,7 @@ from automl_kd.storage import ArtifactStore, StudyRecord
 from automl_kd.students import build, save_weights
 from automl_kd.tasks import open_task
 from automl_kd.workflows._publishing import Publisher
+from automl_kd.workflows._study_page import publish_report
 
 FILES = ["manifest.json", "model_card.md", "recipe.yaml", "student.onnx"]
 FOUND = {
@@ -114,24 +115,31 @@ def content_files(database):
     return [path for path in (database.files / "artifacts" / "content").iterdir() if path.is_file()]
 
 
-def test_a_newer_report_takes_the_place_of_the_one_before(open_publisher, database):
+@pytest.fixture
+def publish(open_publisher, database):
+    """Publishes the report of the study."""
+    open_publisher()
+    return lambda: publish_report(database, database.optuna(), "cam")
+
+
+def test_a_newer_report_takes_the_place_of_the_one_before(publish, database):
     for budget in (60.0, 120.0):
         record = database.study("cam")
         database.save_study(StudyRecord("cam", record.identity, record.settings, budget))
-        path = open_publisher().report()
+        path = publish()
         assert reports(database) == [path.read_bytes()]
     assert len(content_files(database)) == 1
 
 
 @pytest.mark.parametrize("before", [0, 1], ids=["first report", "second report"])
-def test_a_kill_while_the_report_is_stored_is_mended_by_the_next(open_publisher, database, kill_at_write, before):
+def test_a_kill_while_the_report_is_stored_is_mended_by_the_next(publish, database, kill_at_write, before):
     for _ in range(before):
-        open_publisher().report()
+        publish()
     kill_at_write(0)
     with pytest.raises(Killed):
-        open_publisher().report()
+        publish()
 
-    path = open_publisher().report()
+    path = publish()
 
     assert reports(database) == [path.read_bytes()]
 

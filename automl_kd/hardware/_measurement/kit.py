@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from automl_kd.hardware._measurement import kit_script
 from automl_kd.hardware._measurement.local import one_torch_thread
 from automl_kd.hardware._measurement.measure import write_sentinels
 from automl_kd.hardware._measurement.selection import Candidate, Design
+from automl_kd.hardware._predictor.prediction import Prediction
 from automl_kd.hardware._profile import Profile
 from automl_kd.onnxio import export
 
@@ -61,7 +62,7 @@ class KitModel(_Part):
         sha256: Of the file.
         input: ``[C, H, W]`` of one input.
         sentinel: Whether it watches for disturbances and takes no part in the calibration.
-        origin: What it was made from.
+        origin: What it was made from; of a study's pick the number of its ``trial``.
         flops: Operations, a multiply-accumulate counted as 2.
         predicted_ms: By the profile that the kit was made with.
     """
@@ -85,6 +86,7 @@ class Kit(_Part):
         key: That profile's key.
         target: What the models are measured under.
         space: Where they come from.
+        study: Whose picks they are, None for a choice of the space's networks.
         models: To be measured.
     """
 
@@ -93,6 +95,7 @@ class Kit(_Part):
     key: str
     target: KitTarget
     space: str
+    study: str | None = None
     models: tuple[KitModel, ...]
 
 
@@ -120,33 +123,49 @@ def write_kit(
         UserError: If the folder holds files, there are too few candidates or ``count`` is too small, or the target is
             one that ONNX files do not stand for.
     """
-    _check(folder, profile, candidates, count)
+    if count < LEAST_MODELS:
+        raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_MODELS}")
+    if count > len(candidates):
+        raise UserError(f"only {len(candidates)} different networks were found; ask for at most that many, not {count}")
+    _check(folder, profile)
     progress(0.0, f"choosing {count} of {len(candidates)} networks")
     chosen = [candidates[index] for index in Design.of(profile, candidates).choose(count)]
     prices = profile.price([candidate.plan for candidate in chosen])
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workshop:
-        draft = Path(workshop) / "kit"
-        models = draft / "models"
-        models.mkdir(parents=True)
-        entries = []
+
+    def networks(models: Path) -> Iterator[KitModel]:
         for number, (candidate, price) in enumerate(zip(chosen, prices, strict=True)):
             progress(number / count, f"exporting {candidate.name}")
             shape = candidate.plan.blocks[0].input_shape
             with one_torch_thread():
                 path = export(candidate.build(), models / f"{candidate.name}.onnx", shape, profile.opset)
-            entries.append(_entry(path, shape, price.flops, price.ms, dict(candidate.origin)))
-        for path, shape in write_sentinels(models, profile.opset):
-            price = profile.predict(path, shape)
-            entries.append(_entry(path, shape, price.flops, price.ms, {}, sentinel=True))
-        kit = Kit(hw=hw, key=profile.key, target=KitTarget.of(profile), space=space, models=tuple(entries))
-        (draft / "kit.json").write_text(kit.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        shutil.copyfile(str(kit_script.__file__), draft / "measure.py")
-        (draft / "README.txt").write_text(_readme(kit), encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()  # empty, as was checked
-        draft.rename(folder)
-    return kit
+            yield _entry(path, shape, price, dict(candidate.origin))
+
+    return _written(folder, profile, networks, hw=hw, space=space)
+
+
+def write_picks_kit(folder: Path, profile: Profile, hw: str, space: str, study: str, picks: Mapping[int, Path]) -> Kit:
+    """Write a kit of what a study delivered, so that its picks are measured as they are; it appears whole or not.
+
+    Args:
+        folder: New or empty.
+        profile: Of the device.
+        hw: What users call the profile.
+        space: What users call the place where the study's networks come from.
+        study: Its name.
+        picks: The ONNX file of every pick by the number of its trial.
+
+    Raises:
+        UserError: If the folder holds files, or the target is one that ONNX files do not stand for.
+    """
+    _check(folder, profile)
+
+    def copies(models: Path) -> Iterator[KitModel]:
+        for trial, onnx in picks.items():
+            path = Path(shutil.copyfile(onnx, models / f"trial-{trial}.onnx"))
+            _, channels, height, width = profile.network(path).input
+            yield _entry(path, (channels, height, width), profile.predict(path), {"trial": trial})
+
+    return _written(folder, profile, copies, hw=hw, space=space, study=study)
 
 
 def read_kit(folder: Path) -> Kit:
@@ -166,17 +185,13 @@ def read_kit(folder: Path) -> Kit:
     for model in kit.models:
         file = folder / model.file
         if not file.is_file():
-            raise UserError(f"{folder} lacks {model.file}; calibrate beside the kit as it was made")
+            raise UserError(f"{folder} lacks {model.file}; results are read beside the kit as it was made")
         if sha256_of(file) != model.sha256:
             raise UserError(f"{file} is not the file that the kit was made with; its SHA-256 differs")
     return kit
 
 
-def _check(folder: Path, profile: Profile, candidates: Sequence[Candidate], count: int) -> None:
-    if count < LEAST_MODELS:
-        raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_MODELS}")
-    if count > len(candidates):
-        raise UserError(f"only {len(candidates)} different networks were found; ask for at most that many, not {count}")
+def _check(folder: Path, profile: Profile) -> None:
     runtime, precision = profile.target.runtime, profile.target.precision
     if runtime not in kit_script.RUNTIMES:
         raise UserError(
@@ -190,8 +205,37 @@ def _check(folder: Path, profile: Profile, candidates: Sequence[Candidate], coun
         raise UserError(f"{folder} is the current folder; name a new folder for the kit")
 
 
+def _written(
+    folder: Path,
+    profile: Profile,
+    fill: Callable[[Path], Iterable[KitModel]],
+    *,
+    hw: str,
+    space: str,
+    study: str | None = None,
+) -> Kit:
+    """The kit of the models that ``fill`` puts into a folder, and of the two sentinels."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workshop:
+        draft = Path(workshop) / "kit"
+        models = draft / "models"
+        models.mkdir(parents=True)
+        entries = list(fill(models))
+        for path, shape in write_sentinels(models, profile.opset):
+            entries.append(_entry(path, shape, profile.predict(path, shape), {}, sentinel=True))
+        target = KitTarget.of(profile)
+        kit = Kit(hw=hw, key=profile.key, target=target, space=space, study=study, models=tuple(entries))
+        (draft / "kit.json").write_text(kit.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        shutil.copyfile(str(kit_script.__file__), draft / "measure.py")
+        (draft / "README.txt").write_text(_readme(kit, folder.name), encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()  # empty, as was checked
+        draft.rename(folder)
+    return kit
+
+
 def _entry(
-    path: Path, shape: tuple[int, int, int], flops: int, ms: float, origin: dict[str, Any], sentinel: bool = False
+    path: Path, shape: tuple[int, int, int], price: Prediction, origin: dict[str, Any], sentinel: bool = False
 ) -> KitModel:
     return KitModel(
         name=path.stem,
@@ -200,25 +244,31 @@ def _entry(
         input=shape,
         sentinel=sentinel,
         origin=origin,
-        flops=flops,
-        predicted_ms=ms,
+        flops=price.flops,
+        predicted_ms=price.ms,
     )
 
 
 _NEEDS = {
     "onnxruntime": "onnxruntime and numpy for Python",
     "tensorrt": "trtexec, which comes with TensorRT (on a Jetson in /usr/src/tensorrt/bin)",
-    "tflite": "tflite-runtime and numpy for Python, and the models as .tflite beside the .onnx files",
+    "tflite": "tflite-runtime and numpy for Python, and the models as .tflite beside the .onnx files\n"
+    "   (convert copies: onnx2tf rewrites what it reads)",
     "edgetpu": "tflite-runtime, numpy, libedgetpu, and the models as _edgetpu.tflite beside the .onnx files",
     "ncnn": "benchncnn and onnx2ncnn of ncnn, on the PATH or in this folder",
 }
 
 
-def _readme(kit: Kit) -> str:
+def _readme(kit: Kit, folder: str) -> str:
     runtime = kit.target.runtime
     needs = next(what for name, what in _NEEDS.items() if runtime.startswith(name))
+    if kit.study is None:
+        where, command = "run", f"hw calibrate --from results.jsonl --name my-{kit.hw.replace(':', '-')}"
+    else:
+        where, command = "run, where the study was searched", f"hw verify --from {folder}/results.jsonl"
     lines = [
         f"Measurement kit for {kit.target.device}: {runtime}, {kit.target.precision}, {kit.target.threads} thread(s).",
+        *([] if kit.study is None else [f"It holds the picks of study {kit.study}."]),
         "",
         "1. Copy this folder to the device. There it needs Python 3.6 or newer and",
         f"   {needs}.",
@@ -226,8 +276,8 @@ def _readme(kit: Kit) -> str:
         "   programs, and run",
         "       python3 measure.py",
         f"   It visits {len(kit.models)} models in at least three rounds and writes results.jsonl.",
-        "3. Copy results.jsonl back into this folder and run",
-        f"       automl-kd hw calibrate --from results.jsonl --name my-{kit.hw.replace(':', '-')}",
+        f"3. Copy results.jsonl back into this folder and {where}",
+        f"       automl-kd {command}",
         "",
         "kit.json lists every model with its SHA-256, what it was made from, and the latency predicted so far.",
     ]

@@ -98,8 +98,8 @@ class TFLite:
         path = os.path.join(self._folder, os.path.splitext(model["file"])[0] + ending)
         if not os.path.exists(path):
             raise Trouble(
-                f"{path} is missing: convert every ONNX file of the kit on a PC (onnx2tf writes .tflite,"
-                " edgetpu_compiler makes _edgetpu.tflite of that) and put the result beside it"
+                f"{path} is missing: convert a copy of every ONNX file on a PC (onnx2tf writes .tflite and rewrites"
+                " what it reads, edgetpu_compiler makes _edgetpu.tflite) and put the result beside the file"
             )
         delegates = [self._module.load_delegate("libedgetpu.so.1")] if self._edge else None
         interpreter = self._module.Interpreter(

@@ -86,13 +86,13 @@ def read_results(path: Path, kit: Kit, target: KitTarget) -> Results:
     header, visits = _read(path)
     difference = header.target.difference(target)
     if difference is not None:
-        raise UserError(f"{path} was measured under another target: {difference}; name its own device with --hw")
+        raise UserError(f"{path} was measured under another target: {difference}; name its own profile or kit")
     table, rounds = _table(path, kit, visits)
     label = "median" if header.device.get("locked") else "p10"
     rounds, worst = _calm(kit, table, rounds)
     if worst > _NOISIEST:
         raise UserError(
-            f"{path} is too noisy to calibrate from: two fixed networks moved {100 * worst:.0f} % apart between rounds"
+            f"{path} is too noisy: two fixed networks moved {100 * worst:.0f} % apart between rounds"
             f" (allowed {100 * _NOISIEST:.0f} %); fix the clocks, close other programs and measure again"
         )
     logs = np.log(np.array([[getattr(table[model.name, number], label) for number in rounds] for model in kit.models]))
@@ -147,7 +147,7 @@ def _table(path: Path, kit: Kit, visits: list[_Visit]) -> tuple[dict[tuple[str, 
         table[visit.model, visit.round] = visit
     rounds = sorted({number for _, number in table})
     if len(rounds) < _LEAST_ROUNDS:
-        raise UserError(f"{path} holds {len(rounds)} rounds; a calibration needs at least {_LEAST_ROUNDS}")
+        raise UserError(f"{path} holds {len(rounds)} rounds; at least {_LEAST_ROUNDS} are needed")
     for name in known:
         missing = [number for number in rounds if (name, number) not in table]
         if missing:

@@ -1,0 +1,186 @@
+"""``automl-kd hw`` for a device at hand: kit, calibrate, verify, train, new."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from automl_kd.cli._answer import Json, Storage, answer, quiet, table
+from automl_kd.cli._progress import watching
+from automl_kd.cli._shape import shape
+from automl_kd.errors import UserError
+from automl_kd.paths import DEFAULT_STORAGE
+from automl_kd.words import duration, percent, three_digits
+
+_SPACE = "Search space by name or path, where the networks come from."
+_TASK = "Built-in task or path of a task file; gives input and classes."
+
+InputShape = Annotated[str | None, typer.Option(help="C,H,W instead of the task's.")]
+Results = Annotated[str, typer.Option("--from", metavar="FILE", help="What measure.py wrote.")]
+Kit = Annotated[str | None, typer.Option(help="Folder of the kit; by default the one of the results.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the verbs."""
+    group.command("kit")(kit)
+    group.command("calibrate")(calibrate)
+    group.command("verify")(verify)
+    group.command("train")(train)
+    group.command("new")(new)
+
+
+def kit(
+    hw: Annotated[str | None, typer.Option(help="The profile to improve, by name or path.")] = None,
+    space: Annotated[str | None, typer.Option(help=_SPACE, show_default="tiny_cnn")] = None,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", help="Models to measure, besides two sentinels.", show_default="20")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help=_TASK, show_default="digits")] = None,
+    input_shape: InputShape = None,
+    study: Annotated[
+        str | None, typer.Option(help="Instead of all that: the picks of this study, for the device of its search.")
+    ] = None,
+    out: Annotated[str, typer.Option(help="Folder to write; new or empty.")] = "kit",
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Write a folder to copy to a device: informative models or a study's picks, and a script that times them there."""
+    choice: dict[str, Any] = {"hw": hw, "space": space, "count": count, "task": task, "input_shape": shape(input_shape)}
+    given = {name: value for name, value in choice.items() if value is not None}
+    if study is not None and given:
+        option = next(iter(given)).replace("_", "-")
+        raise UserError(f"--{option} does not go with --study, which says what is measured and for which device")
+    if study is None and hw is None:
+        raise UserError("the kit needs a device: name one with --hw, or with --study the study whose picks to measure")
+    with quiet(json):
+        from automl_kd.workflows import hardware_kit, picks_kit
+
+        with watching(json) as observer:
+            if study is None:
+                document = hardware_kit(**given, out=out, observer=observer)
+            else:
+                document = picks_kit(study, out=out, storage=storage, observer=observer)
+    models = [model for model in document["models"] if not model["sentinel"]]
+    what = f"models of {document['space']}" if study is None else f"pick{'s' * (len(models) != 1)} of study {study}"
+    rows = [[m["name"], f"{m['flops'] / 1e9:.3g}", three_digits(m["predicted_ms"])] for m in models]
+    text = [
+        f"{len(models)} {what} and 2 sentinels in {document['path']}, {document['bytes'] / 1e6:.3g} MB,"
+        f" for {document['key']}",
+        table(rows, ["model", "GFLOP", "predicted ms"]),
+        f"next: copy {document['path']} to the device and run python3 measure.py there; see README.txt in it",
+    ]
+    answer(document, "\n".join(text), json)
+
+
+def calibrate(
+    results: Results,
+    name: Annotated[str, typer.Option(help="Of the new profile.")],
+    kit: Kit = None,
+    hw: Annotated[str | None, typer.Option(help="Profile to begin with; by default the one of the kit.")] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Refit a profile on measurements of the device at hand and keep it under a name of your own."""
+    with quiet(json):
+        from automl_kd.workflows import calibrate_hardware
+
+        document = calibrate_hardware(results, name, kit=kit, hw=hw)
+    text = [
+        document["summary"],
+        f"median error on {document['pairs']} measured networks: {percent(document['error_before'])} before,"
+        f" {percent(document['error_after'])} after on networks left out",
+        _noise(document),
+        f"stored in {document['path']}; use it with --hw {document['name']}",
+    ]
+    answer(document, "\n".join(text), json)
+
+
+def verify(
+    results: Results,
+    kit: Kit = None,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Put a study's picks as measured on its device beside their predictions, here and in the study's report."""
+    with quiet(json):
+        from automl_kd.workflows import verify_picks
+
+        document = verify_picks(results, kit=kit, storage=storage)
+    header = ["trial", "role", "predicted ms", "90 % interval", "measured ms", "inside"]
+    text = [
+        f"picks of study {document['study']} on {document['hw']}",
+        table([_verified_row(pick) for pick in document["picks"]], header),
+        _noise(document),
+        f"report: {document['report']}",
+    ]
+    answer(document, "\n".join(text), json)
+
+
+def _verified_row(pick: dict[str, Any]) -> list[str]:
+    return [
+        str(pick["trial"]),
+        pick["role"],
+        three_digits(pick["latency_ms"]),
+        f"{three_digits(pick['latency_low'])}–{three_digits(pick['latency_high'])}",
+        three_digits(pick["measured_ms"]),
+        "yes" if pick["measured_inside"] else "no",
+    ]
+
+
+def _noise(document: dict[str, Any]) -> str:
+    return f"times are {document['label']}; sentinels moved at most {percent(document['repeat_error'])} apart"
+
+
+def train(
+    budget: Annotated[str, typer.Option(help="Time in all: 90s, 20m, 2h.")],
+    hw: Annotated[str, typer.Option(help="A profile that is measured on this machine.")] = "local",
+    space: Annotated[str, typer.Option(help=_SPACE)] = "tiny_cnn",
+    name: Annotated[str | None, typer.Option(help="Of the new profile; by default <hw>-<space>.")] = None,
+    task: Annotated[str, typer.Option(help=_TASK)] = "digits",
+    input_shape: InputShape = None,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Train a predictor of this machine on networks of a space; the same command goes on after any end."""
+    with quiet(json):
+        from automl_kd.workflows import train_hardware
+
+        with watching(json) as observer:
+            document = train_hardware(
+                hw,
+                budget=budget,
+                space=space,
+                name=name,
+                task=task,
+                input_shape=shape(input_shape),
+                observer=observer,
+            )
+    why = {
+        "budget": "the budget is used",
+        "flat": "the error stopped falling",
+        "exhausted": "nothing is left to measure",
+    }
+    rows = [[str(s["measured"]), percent(s["error"]), duration(s["seconds"])] for s in document["steps"]]
+    text = [
+        document["summary"],
+        table(rows, ["networks", "error left out", "after"]),
+        f"ended because {why[document['ended']]}; {document['measured']} networks,"
+        f" {document['reused']} of them measured before",
+        f"stored in {document['path']}; use it with --hw {document['name']}",
+    ]
+    answer(document, "\n".join(text), json)
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Of the new profile.")],
+    like: Annotated[str, typer.Option(help="The device whose facts to copy, by name or path.")],
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Begin a profile of your own device as a copy of another's facts."""
+    with quiet(json):
+        from automl_kd.workflows import new_hardware
+
+        document = new_hardware(name, like=like)
+    answer(document, f"{document['path']}: edit its facts, then automl-kd hw kit --hw {name}", json)

@@ -1,0 +1,60 @@
+"""The report of a study where its search puts it, and what the dashboard shows of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
+from optuna.storages import RDBStorage
+
+from automl_kd.delivery import front_figure, study_report
+from automl_kd.files import write_text
+from automl_kd.storage import ArtifactStore, Database
+from automl_kd.words import milliseconds, percent
+from automl_kd.workflows._summary import summarize
+
+
+def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
+    """Write a study's report; it becomes the study's artifact, and the front a plot in the dashboard.
+
+    Args:
+        database: Where the study is.
+        storage: Optuna's view of it.
+        name: The study's name.
+
+    Returns:
+        The report's file, among the study's own.
+    """
+    from optuna_dashboard import save_note, save_plotly_graph_object
+
+    summary = summarize(database, name)
+    path = database.files / name / "report.html"
+    write_text(path, study_report(summary))
+    study = optuna.load_study(study_name=name, storage=storage)
+    _attach(study, ArtifactStore(database.files / "artifacts"), path)
+    save_plotly_graph_object(study, front_figure(summary), graph_object_id="front")
+    save_note(study, _study_note(summary))
+    return path
+
+
+def _attach(study: optuna.Study, artifacts: ArtifactStore, path: Path) -> None:
+    """One report a study: Optuna cannot remove an artifact's entry, so a newer report is written under it."""
+    known = [each for each in get_all_artifact_meta(study) if each.filename == path.name]
+    if not known:
+        upload_artifact(artifact_store=artifacts, file_path=str(path), study_or_trial=study, mimetype="text/html")
+    for meta in known:
+        with path.open("rb") as file:
+            artifacts.write(meta.artifact_id, file)
+
+
+def _study_note(summary: dict[str, Any]) -> str:
+    lines = [f"# {summary['study']}", "", f"Task {summary['task']} on {summary['hw']}; space {summary['space']}.", ""]
+    lines += ["| pick | test accuracy | no distillation | plain KD | latency (predicted) |", "|---|---|---|---|---|"]
+    for pick in summary["picks"]:
+        cells = (pick["test_accuracy"], pick["no_distillation"], pick["plain_kd"])
+        shown = " | ".join(map(percent, cells))
+        lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {milliseconds(pick['latency_ms'])} |")
+    return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])
