@@ -59,6 +59,9 @@ def test_without_a_vector_unit_nothing_is_laid_out():
     # 18 channels are no multiple of 4: reordered, written out as windows, multiplied.
     assert [kernel.kind for kernel in blocked] == [Kind.CONV3X3, Kind.COPY, Kind.COPY, Kind.CONV3X3]
     assert [kernel.flops for kernel in blocked if kernel.flops] == [kernel.flops for kernel in plain]
+    reordered, windows = blocked[1:3]
+    assert reordered.read + reordered.written == 4 * 14 * 14 * (32 + 18)
+    assert windows.read == windows.written == 4 * 2 * 12 * 12 * 18 * 9  # written out, then packed
 
 
 def test_channels_are_padded_to_blocks():

@@ -61,20 +61,13 @@ class BlockedLayout:
         if windowed and not gives:
             yield from self._lowered(group, kernel)
             return
+        read = zip(group.inputs, takes, strict=True)
+        padding = sum(self._size(value, blocked) - self._size(value, False) for value, blocked in read)
         scale = self._size(group.outputs[0], gives) / max(1, self._size(group.outputs[0], False))
-        operations = round(kernel.operations * scale)
-        if group.lead.type in _WINDOWED_POOLS and not gives:
-            operations *= self._lanes // 2  # windows along a row fill a register badly
-        if group.lead.kind is Kind.ELEMENTWISE:
-            operations += _SPAN * self._spans(group)
         yield replace(
             kernel,
-            operations=self._convolved(group) if windowed else operations,
-            read=kernel.read
-            + sum(
-                self._size(value, blocked) - self._size(value, False)
-                for value, blocked in zip(group.inputs, takes, strict=True)
-            ),
+            operations=self._convolved(group) if windowed else self._elementary(group, kernel.operations, gives, scale),
+            read=kernel.read + padding,
             written=round(kernel.written * scale),
             weights=round(kernel.weights * scale),
         )
@@ -137,10 +130,17 @@ class BlockedLayout:
         source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
         groups, taps, columns = source[1] // depth, depth * math.prod(window), math.prod(result[2:])
         copies = 1 if math.prod(window) == 1 and columns == math.prod(source[2:]) else 2
-        copy = self._copy(group, kernel, 2 * copies * groups * taps * columns)
+        copy = self._copy(group, kernel, 2 * copies * groups * taps * columns * self._bytes)
         yield replace(copy, operations=_ROW * groups * taps * result[2] * (copies - 1))
         one = product(outputs // groups, columns, taps, self._lanes)
         yield replace(kernel, operations=as_operations(groups * one, self._lanes))
+
+    def _elementary(self, group: Group, operations: int, blocked: bool, scale: float) -> int:
+        """Operations of anything but a convolution, with the output ``scale`` times as large by padding."""
+        if group.lead.type in _WINDOWED_POOLS and not blocked:
+            return operations * self._lanes // 2  # windows along a row fill a register badly
+        spans = _SPAN * self._spans(group) if group.lead.kind is Kind.ELEMENTWISE else 0
+        return round(operations * scale) + spans
 
     def _spans(self, group: Group) -> int:
         """Numbers of an operand that is broadcast: each meets a span of the other on its own."""
@@ -148,14 +148,13 @@ class BlockedLayout:
         sizes = [math.prod(self._shapes[value]) for value in group.inputs]
         return max((size for size in sizes if size < whole), default=0)
 
-    def _copy(self, group: Group, kernel: Kernel, elements: int) -> Kernel:
-        """A kernel that moves numbers, half of them read and half of them written."""
-        size = elements * self._bytes // 2
-        shape = (self._shapes[group.inputs[0]],)
-        return Kernel(Kind.COPY, 0, 0, size, size, 0, shape, shape[0], kernel.on_host)
+    def _copy(self, group: Group, kernel: Kernel, moved: int) -> Kernel:
+        """A kernel that moves bytes, half of them read and half of them written."""
+        shape = self._shapes[group.inputs[0]]
+        return Kernel(Kind.COPY, 0, 0, moved // 2, moved - moved // 2, 0, (shape,), shape, kernel.on_host)
 
     def _size(self, value: int, blocked: bool) -> int:
-        """Elements of a value; bytes follow."""
+        """Bytes of a value."""
         shape = self._shapes[value]
         if not blocked or not self._channels(value):
             return math.prod(shape) * self._bytes
