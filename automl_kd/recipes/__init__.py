@@ -4,7 +4,10 @@ from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, valida
 from automl_kd.recipes._files import load_recipe, save_recipe
 from automl_kd.recipes._part import Part
 from automl_kd.recipes.losses import (
+    DIST,
     KD,
+    NST,
+    PKT,
     RKD,
     AttentionTransfer,
     FeatureLoss,
@@ -12,6 +15,7 @@ from automl_kd.recipes.losses import (
     Hint,
     Loss,
     Losses,
+    SimilarityPreserving,
     TaskLoss,
     TemperatureSchedule,
     WeightSchedule,
@@ -30,7 +34,10 @@ from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, lo
 from automl_kd.recipes.students import MobileNet, ResNet, Student
 
 __all__ = [
+    "DIST",
     "KD",
+    "NST",
+    "PKT",
     "RKD",
     "SGD",
     "AdamW",
@@ -47,6 +54,7 @@ __all__ = [
     "Part",
     "Recipe",
     "ResNet",
+    "SimilarityPreserving",
     "Space",
     "Student",
     "TaskLoss",

@@ -54,6 +54,14 @@ class KD(Loss):
     temperature: Positive | TemperatureSchedule = 4.0
 
 
+class DIST(Loss):
+    """Correlations between classes and between samples (Huang et al. 2022, arXiv:2205.10536)."""
+
+    beta: Weight = 1.0
+    gamma: Weight = 1.0
+    temperature: Positive | TemperatureSchedule = 4.0
+
+
 class FeatureLoss(Loss):
     """A loss between feature maps, at the student's stages named in ``at``: by default its last."""
 
@@ -66,6 +74,18 @@ class Hint(FeatureLoss):
 
 class AttentionTransfer(FeatureLoss):
     """Spatial attention maps (Zagoruyko & Komodakis 2017, arXiv:1612.03928)."""
+
+
+class SimilarityPreserving(FeatureLoss):
+    """Similarities of samples within a batch (Tung & Mori 2019, arXiv:1907.09682)."""
+
+
+class NST(FeatureLoss):
+    """Selectivity of neurons (Huang & Wang 2017, arXiv:1707.01219)."""
+
+
+class PKT(Loss):
+    """Similarities of embeddings as probabilities (Passalis & Tefas 2018, arXiv:1803.10837)."""
 
 
 class RKD(Loss):
@@ -83,6 +103,10 @@ class Losses(Part):
     hint: Hint | None = None
     attention_transfer: AttentionTransfer | None = None
     rkd: RKD | None = None
+    dist: DIST | None = None
+    similarity_preserving: SimilarityPreserving | None = None
+    nst: NST | None = None
+    pkt: PKT | None = None
 
     @model_validator(mode="after")
     def _something_to_learn_from(self) -> Self:

@@ -18,6 +18,10 @@ EVERY_LOSS = {
     "hint": {"weight": 1, "at": ["stage1", "last"], "until": 0.8},
     "attention_transfer": {"weight": 100},
     "rkd": {"weight": 0.1},
+    "dist": {"weight": 2},
+    "similarity_preserving": {"weight": 100, "at": ["stage2"]},
+    "nst": {"weight": 10},
+    "pkt": {"weight": 1000},
 }
 
 
@@ -46,8 +50,8 @@ def test_a_student_learns_from_the_teacher_alone(make, digits, teacher):
     assert outcome.losses.keys() == {"kd"}
 
 
-@pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd"])
-def test_a_feature_loss_falls_when_it_is_all_there_is(make, few, teacher, name):
+@pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd", "dist", "similarity_preserving", "nst", "pkt"])
+def test_a_loss_falls_when_it_is_all_there_is(make, few, teacher, name):
     recipe = make({"task": {"weight": 0}, name: {"weight": 1}}, epochs=6, optimizer={"name": "adamw", "lr": 0.01})
     first = distill(recipe, few, teacher, until=1, device="cpu").losses[name]
     last = distill(recipe, few, teacher, device="cpu").losses[name]

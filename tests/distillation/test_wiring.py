@@ -92,7 +92,7 @@ def test_class_counts_and_inputs_must_agree(make):
     assert wire(make(), SHAPE, 10, other).teacher_stages == ()
 
 
-@pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd"])
+@pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd", "similarity_preserving", "nst", "pkt"])
 def test_an_onnx_teacher_has_logits_but_no_features(make, digits, tmp_path, name):
     module = build({"family": "resnet", "depth": 8}, input_shape=SHAPE, classes=10).eval()
     path = export(module, tmp_path / "teacher.onnx", SHAPE)

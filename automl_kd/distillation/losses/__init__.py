@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from automl_kd.distillation.losses import attention_transfer, hint, kd, rkd, task
+from automl_kd.distillation.losses import (
+    attention_transfer,
+    dist,
+    hint,
+    kd,
+    nst,
+    pkt,
+    rkd,
+    similarity_preserving,
+    task,
+)
 from automl_kd.distillation.losses._contract import Contract, Inputs
 
 CONTRACTS: Mapping[str, Contract] = MappingProxyType(
@@ -13,6 +23,10 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
         "hint": hint.CONTRACT,
         "attention_transfer": attention_transfer.CONTRACT,
         "rkd": rkd.CONTRACT,
+        "dist": dist.CONTRACT,
+        "similarity_preserving": similarity_preserving.CONTRACT,
+        "nst": nst.CONTRACT,
+        "pkt": pkt.CONTRACT,
     }
 )
 """The contract of every loss by its name under ``distill.losses``."""

@@ -1,0 +1,53 @@
+"""Probabilistic knowledge transfer (Passalis & Tefas 2018, arXiv:1803.10837)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.recipes import PKT
+
+_EPSILON = 1e-7  # of the authors' code, added to norms and inside the logarithm
+
+
+def pkt(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over B² of t log((t + ε) / (s + ε)), where s and t are cosine similarities as conditional probabilities.
+
+    Cosines are moved to [0, 1] and every row is divided by its sum; the form of RepDistiller's ``PKT``. An embedding of
+    zeros has cosine 0 to all others, and a gradient of 0 where the reference has NaN. A batch of one has no pairs:
+    value and gradient are 0.
+
+    Args:
+        student: Embeddings (B, D).
+        teacher: Embeddings (B, D').
+
+    Returns:
+        A scalar of the order 1 / B².
+    """
+    if len(student) < 2:
+        return (student * 0).sum()
+    s, t = _probabilities(student), _probabilities(teacher)
+    return (t * ((t + _EPSILON) / (s + _EPSILON)).log()).mean()
+
+
+def _probabilities(embeddings: Tensor) -> Tensor:
+    rows = full_precision(embeddings)
+    squares = rows.square().sum(dim=1, keepdim=True)
+    # The root has no gradient at zero, and 0 / ε is the zero that the reference has as a value.
+    unit = rows / (squares.where(squares > 0, 1.0).sqrt() + _EPSILON)
+    similarities = (unit @ unit.T + 1) / 2
+    return similarities / similarities.sum(dim=1, keepdim=True)
+
+
+def _compare(part: PKT, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
+    return pkt(student, teacher)
+
+
+CONTRACT = Contract(
+    inputs="embeddings",
+    parameters=False,
+    zero_at_identity=True,
+    paper="Passalis & Tefas 2018, arXiv:1803.10837",
+    compare=_compare,
+)

@@ -1,0 +1,46 @@
+"""Similarities within a batch (Tung & Mori 2019, arXiv:1907.09682)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.recipes import SimilarityPreserving
+
+
+def similarity_preserving(student: Tensor, teacher: Tensor) -> Tensor:
+    """‖G_s - G_t‖² / B² with G the Gram matrix of the flattened features, each row L2-normalised.
+
+    The form of RepDistiller's ``Similarity``. Neither channels nor sizes need agree. A batch of one has no pairs: value
+    and gradient are 0.
+
+    Args:
+        student: Features (B, ...).
+        teacher: Features (B, ...).
+
+    Returns:
+        A scalar in [0, 4 / B].
+    """
+    if len(student) < 2:
+        return (student * 0).sum()
+    return functional.mse_loss(_similarities(student), _similarities(teacher))
+
+
+def _similarities(features: Tensor) -> Tensor:
+    rows = full_precision(features).flatten(1)
+    return functional.normalize(rows @ rows.T)
+
+
+def _compare(part: SimilarityPreserving, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
+    return similarity_preserving(student, teacher)
+
+
+CONTRACT = Contract(
+    inputs="maps",
+    parameters=False,
+    zero_at_identity=True,
+    paper="Tung & Mori 2019, arXiv:1907.09682",
+    compare=_compare,
+)
