@@ -50,15 +50,14 @@ def blocked_convolution(
     if window == (1, 1) and stride == (1, 1):  # rows of pixels run on into one another
         pixels, results = (1, math.prod(pixels)), (1, math.prod(results))
     rows = sum(_inside(pixels[0], results[0], window[0], stride[0]))
-    taps = list(_inside(pixels[1], results[1], window[1], stride[1]))
+    taps = _inside(pixels[1], results[1], window[1], stride[1])
     interior = sum(count == window[1] for count in taps)
     alone = sum(count for count in taps if count < window[1])
-    total = 0
+    across = 0
     for vectors in _parts(blocks, _VECTORS):
-        across = alone * _tile(1, vectors)
-        across += window[1] * sum(_tile(positions, vectors) for positions in _parts(interior, _POSITIONS[lanes]))
-        total += across
-    return depth * rows * total + round(_PASS * passes * math.prod(results) * blocks)
+        full = sum(_tile(positions, vectors) for positions in _parts(interior, _POSITIONS[lanes]))
+        across += alone * _tile(1, vectors) + window[1] * full
+    return depth * rows * across + round(_PASS * passes * math.prod(results) * blocks)
 
 
 def product(rows: int, columns: int, depth: int, lanes: int) -> int:
