@@ -1,0 +1,39 @@
+"""One contender in a process of its own, one torch thread: a trial a line on standard input, a result a line back.
+
+python -m benchmarks.distillation.contenders NAME FOLDER IMAGES EPOCHS AUGMENT
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.distillation.speed_trials import Trial
+
+CONTENDERS = {"ours": "Ours", "torchdistill": "Torchdistill", "plain": "Plain"}
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    torch.set_num_threads(1)
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
+    name, folder, images, epochs, augment = sys.argv[1:]
+    module = importlib.import_module(f"benchmarks.distillation.contender_{name}")
+    contender = getattr(module, CONTENDERS[name])(Path(folder), int(images), int(epochs), augment == "True")
+    for line in sys.stdin:
+        asked: dict[str, Any] = json.loads(line)
+        if asked:
+            seconds, accuracy = contender.train(Trial(**asked))
+            answer = {"seconds": seconds, "accuracy": accuracy}
+        else:
+            answer = {"seconds": contender.prepare()}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
