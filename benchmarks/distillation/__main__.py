@@ -1,9 +1,9 @@
 """Sections of the distillation benchmark, each printing the table that the README keeps.
 
-    python -m benchmarks.distillation speed [--peer-python PATH]
-    python -m benchmarks.distillation steps
-    python -m benchmarks.distillation losses --results FILE
-    python -m benchmarks.distillation balance --results FILE
+python -m benchmarks.distillation speed [--peer-python PATH]
+python -m benchmarks.distillation steps
+python -m benchmarks.distillation losses --results FILE
+python -m benchmarks.distillation balance --results FILE
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ have registered are declared here, unimplemented, before the import. None of the
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ from benchmarks.distillation.speed_trials import (
     MOMENTUM,
     PAIR,
     WEIGHT_DECAY,
+    Clock,
     Images,
     SameOrder,
+    Spent,
     Splits,
     Trial,
     accuracy,
@@ -70,13 +71,13 @@ class Torchdistill:
         register_auxiliary_model_wrapper(StudentWithRegressor)
         self.get_box = get_distillation_box
 
-    def prepare(self) -> float:
+    def prepare(self) -> Spent:
         """Nothing is prepared."""
-        return 0.0
+        return Spent(0.0, 0.0)
 
-    def train(self, trial: Trial) -> tuple[float, float]:
-        """Seconds, evaluation on the validation split included, and test accuracy."""
-        began = time.perf_counter()
+    def train(self, trial: Trial) -> tuple[Spent, float]:
+        """Time, evaluation on the validation split included, and test accuracy."""
+        clock = Clock()
         recipe = trial.recipe(self.epochs, self.augment)
         student, teacher = initial_student(trial, recipe, self.shape), read_teacher(self.folder, self.shape)
         data = Images(self.splits.train, self.augment)
@@ -90,10 +91,10 @@ class Torchdistill:
                 box.post_forward_process(box.forward_process(images, labels, extra))
             box.post_epoch_process()
         accuracy(student, self.splits.validation)
-        seconds = time.perf_counter() - began
+        spent = clock.read()
         found = accuracy(student, self.splits.test)
         box.clean_modules()
-        return seconds, found
+        return spent, found
 
     def _config(self, trial: Trial, count: int) -> dict[str, Any]:
         path = f"student_model.{PAIR[0]}" if trial.hint else PAIR[0]

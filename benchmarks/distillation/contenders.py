@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ def main() -> None:
     for line in sys.stdin:
         asked: dict[str, Any] = json.loads(line)
         if asked:
-            seconds, accuracy = contender.train(Trial(**asked))
-            answer = {"seconds": seconds, "accuracy": accuracy}
+            spent, accuracy = contender.train(Trial(**asked))
+            answer = {**asdict(spent), "accuracy": accuracy}
         else:
-            answer = {"seconds": contender.prepare()}
+            answer = asdict(contender.prepare())
         print(json.dumps(answer), file=answers, flush=True)
 
 

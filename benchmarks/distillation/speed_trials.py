@@ -5,6 +5,7 @@ This module and the contenders' own are imported under the peer's interpreter to
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,25 @@ def trials(count: int) -> list[Trial]:
         attention = (30.0, 100.0, 300.0, 1000.0)[number // 5 % 4] if number % 5 == 3 else 0.0
         made.append(Trial(number, task, kd, temperature, hint, attention))
     return made
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds on the wall, and of the processor: the second hardly depends on what else the machine does."""
+
+    wall: float
+    processor: float
+
+
+class Clock:
+    """Runs from when it is made."""
+
+    def __init__(self) -> None:
+        self._began = Spent(time.perf_counter(), time.process_time())
+
+    def read(self) -> Spent:
+        """What was spent so far."""
+        return Spent(time.perf_counter() - self._began.wall, time.process_time() - self._began.processor)
 
 
 @dataclass(frozen=True)

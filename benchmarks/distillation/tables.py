@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines).replace("| --- ", "|---").replace("--- |", "---|")
+    first, *others = (f"| {' | '.join(map(str, line))} |" for line in (header, *rows))
+    return "\n".join((first, "|---" * len(header) + "|", *others))
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
