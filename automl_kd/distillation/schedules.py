@@ -19,7 +19,7 @@ def number(spec: float | Schedule, progress: float) -> float:
     if spec.at is not None:
         return spec.start + (spec.end - spec.start) * bisect.bisect_right(spec.at, progress) / len(spec.at)
     if spec.schedule == "exponential":
-        return spec.start * (spec.end / spec.start) ** progress
+        return float(spec.start * (spec.end / spec.start) ** progress)
     return _between(spec.schedule, spec.start, spec.end, progress)
 
 

@@ -185,7 +185,8 @@ def _rehearse(wiring: Wiring, student: StudentModule, task: Task) -> None:
         for pair in term.pairs
     }
     theirs = Signals(torch.empty(_BATCH, task.classes, device="meta"), maps, images, torch.empty_like(images))
-    moment = Moment(0.5, *(torch.zeros(_BATCH, dtype=torch.int64, device="meta") for _ in range(2)))
+    labels = torch.zeros(_BATCH, dtype=torch.int64, device="meta")
+    moment = Moment(0.5, labels, index=labels)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         adapters = wiring.adapters()
         for term in wiring.terms:
