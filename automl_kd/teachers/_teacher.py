@@ -34,6 +34,7 @@ class Teacher(ABC):
     input_shape: Shape
     classes: int
     device: torch.device
+    members: int = 1
 
     @abstractmethod
     def stage_names(self) -> tuple[str, ...]:
@@ -55,9 +56,14 @@ class Teacher(ABC):
     def to(self, device: torch.device | str) -> Teacher:
         """This teacher on a device: itself if it is there already, else a copy."""
 
-    def feature_shapes(self) -> dict[str, Shape]:
+    def head(self) -> tuple[Tensor, Tensor] | None:
+        return None
+
+    def feature_shapes(self, paths: Sequence[str] | None = None) -> dict[str, Shape]:
         """Channels, height, width of every stage's map, seen on one batch of two."""
         if not self.stage_names():
             return {}
-        maps = self.outputs(torch.zeros(2, *self.input_shape, device=self.device), self.stage_names()).maps
+        maps = self.outputs(
+            torch.zeros(2, *self.input_shape, device=self.device), self.stage_names() if paths is None else paths
+        ).maps
         return {stage: (features.shape[1], features.shape[2], features.shape[3]) for stage, features in maps.items()}

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_kd.distillation import schedules
-from automl_kd.recipes import KD, SGD, HandOver, TemperatureSchedule, Train, WeightSchedule
+from automl_kd.recipes import SGD, HandOver, Schedule, Train
+from automl_kd.recipes.losses import KD
+from automl_kd.recipes.schedules import TemperatureSchedule
 
 PROGRESS = st.floats(0, 1)
 
@@ -19,8 +21,8 @@ def train(**fields) -> Train:
 @given(PROGRESS)
 def test_constants_stay(progress):
     spec = TemperatureSchedule(schedule="constant", start=3, end=3)
-    assert schedules.temperature(5.0, progress) == 5.0
-    assert schedules.temperature(spec, progress) == 3.0
+    assert schedules.number(5.0, progress) == 5.0
+    assert schedules.number(spec, progress) == 3.0
     assert schedules.weight(KD(weight=0.7), progress) == 0.7
 
 
@@ -28,20 +30,20 @@ def test_constants_stay(progress):
 def test_temperature_closed_forms(progress):
     linear = TemperatureSchedule(schedule="linear", start=6, end=2)
     cosine = TemperatureSchedule(schedule="cosine", start=6, end=2)
-    assert schedules.temperature(linear, progress) == pytest.approx(6 - 4 * progress)
-    assert schedules.temperature(cosine, progress) == pytest.approx(4 + 2 * math.cos(math.pi * progress))
+    assert schedules.number(linear, progress) == pytest.approx(6 - 4 * progress)
+    assert schedules.number(cosine, progress) == pytest.approx(4 + 2 * math.cos(math.pi * progress))
 
 
 @given(PROGRESS)
 def test_weight_closed_forms(progress):
-    linear = KD(weight=WeightSchedule(schedule="linear", start=1, end=5))
-    cosine = KD(weight=WeightSchedule(schedule="cosine", start=1, end=5))
+    linear = KD(weight=Schedule(schedule="linear", start=1, end=5))
+    cosine = KD(weight=Schedule(schedule="cosine", start=1, end=5))
     assert schedules.weight(linear, progress) == pytest.approx(1 + 4 * progress)
     assert schedules.weight(cosine, progress) == pytest.approx(3 - 2 * math.cos(math.pi * progress))
 
 
 def test_weight_is_cut_at_until_and_not_squeezed_into_it():
-    loss = KD(weight=WeightSchedule(schedule="linear", start=0, end=1), until=0.4)
+    loss = KD(weight=Schedule(schedule="linear", start=0, end=1), until=0.4)
     assert schedules.weight(loss, 0.3999) == pytest.approx(0.3999)
     assert schedules.weight(loss, 0.4) == 0
     assert schedules.weight(KD(weight=2, until=1), 1.0) == 2

@@ -10,11 +10,12 @@ from automl_kd.distillation.losses import (
     kd,
     nst,
     pkt,
-    rkd,
+    rkd_angle,
+    rkd_distance,
     similarity_preserving,
     task,
 )
-from automl_kd.distillation.losses._contract import Contract, Inputs
+from automl_kd.distillation.losses._contract import Compare, Contract, Inputs, Kind, Moment, Pair, Scene, WithOwn
 
 CONTRACTS: Mapping[str, Contract] = MappingProxyType(
     {
@@ -22,7 +23,8 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
         "kd": kd.CONTRACT,
         "hint": hint.CONTRACT,
         "attention_transfer": attention_transfer.CONTRACT,
-        "rkd": rkd.CONTRACT,
+        "rkd_distance": rkd_distance.CONTRACT,
+        "rkd_angle": rkd_angle.CONTRACT,
         "dist": dist.CONTRACT,
         "similarity_preserving": similarity_preserving.CONTRACT,
         "nst": nst.CONTRACT,
@@ -31,4 +33,4 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
 )
 """The contract of every loss by its name under ``distill.losses``."""
 
-__all__ = ["CONTRACTS", "Contract", "Inputs"]
+__all__ = ["CONTRACTS", "Compare", "Contract", "Inputs", "Kind", "Moment", "Pair", "Scene", "WithOwn"]

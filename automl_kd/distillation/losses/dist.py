@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision
-from automl_kd.distillation.schedules import temperature as temperature_at
-from automl_kd.recipes import DIST
+from automl_kd.recipes.losses import DIST
 
 _EPSILON = 1e-8  # of the authors' code, added to the product of the norms
 
@@ -45,15 +44,16 @@ def _correlations(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(dim=1) / (norms + _EPSILON)
 
 
-def _compare(part: DIST, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
-    temperature = temperature_at(part.temperature, progress)
-    return dist(student, teacher, beta=part.beta, gamma=part.gamma, temperature=temperature)
+def _compare(part: DIST, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    return dist(student, teacher, beta=part.beta, gamma=part.gamma, temperature=moment.temperature)
 
 
 CONTRACT = Contract(
+    kind="logit",
     inputs="logits",
-    parameters=False,
+    compare=_compare,
+    scale="bounded by 2 T² (beta + gamma)",
     zero_at_identity=True,
     paper="Huang et al. 2022, arXiv:2205.10536",
-    compare=_compare,
+    reference="the authors' DIST",
 )

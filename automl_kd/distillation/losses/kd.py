@@ -5,10 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision
-from automl_kd.distillation.schedules import temperature as temperature_at
-from automl_kd.recipes import KD
+from automl_kd.recipes.losses import KD
 
 
 def kd(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
@@ -30,14 +29,16 @@ def kd(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
     return functional.kl_div(log_p, log_q, reduction="batchmean", log_target=True) * temperature**2
 
 
-def _compare(part: KD, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
-    return kd(student, teacher, temperature=temperature_at(part.temperature, progress))
+def _compare(part: KD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    return kd(student, teacher, temperature=moment.temperature)
 
 
 CONTRACT = Contract(
+    kind="logit",
     inputs="logits",
-    parameters=False,
+    compare=_compare,
+    scale="grows with T² at most; divided by the batch",
     zero_at_identity=True,
     paper="Hinton et al. 2015, arXiv:1503.02531",
-    compare=_compare,
+    reference="RepDistiller DistillKL",
 )
