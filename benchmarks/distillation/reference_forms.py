@@ -18,9 +18,9 @@ def kd(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 
 def ce_soft(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy with softened targets, times T²."""
+    """Cross-entropy with softened targets."""
     targets = functional.softmax(teacher / temperature, dim=1)
-    return -(targets * functional.log_softmax(student / temperature, dim=1)).sum(1).mean() * temperature**2
+    return -(targets * functional.log_softmax(student / temperature, dim=1)).sum(1).mean()
 
 
 def logit_standardization(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -179,10 +179,11 @@ def factor_transfer(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def fsp(s_first: Tensor, s_second: Tensor, t_first: Tensor, t_second: Tensor) -> Tensor:
-    """Yim et al. 2017: inner products of the channels of two stages, over the pixels."""
+    """Yim et al. 2017: inner products of the channels of two stages, the earlier max-pooled to the later."""
 
     def flow(first: Tensor, second: Tensor) -> Tensor:
-        rows = first.view(first.shape[0], first.shape[1], 1, -1)
+        pooled = functional.adaptive_max_pool2d(first, second.shape[2:])
+        rows = pooled.view(first.shape[0], first.shape[1], 1, -1)
         columns = second.view(second.shape[0], 1, second.shape[1], -1)
         return (rows * columns).mean(-1)
 
@@ -193,7 +194,24 @@ def crd_inbatch(student: Tensor, teacher: Tensor) -> Tensor:
     """Contrast within the batch (InfoNCE), in both directions."""
     s, t = functional.normalize(student), functional.normalize(teacher)
     truth = torch.arange(len(s))
-    return functional.cross_entropy(s @ t.t() / 0.07, truth) + functional.cross_entropy(t @ s.t() / 0.07, truth)
+    return (functional.cross_entropy(s @ t.t() / 0.07, truth) + functional.cross_entropy(t @ s.t() / 0.07, truth)) / 2
+
+
+def crd(student: Tensor, teacher: Tensor, memory: Tensor, columns: Tensor) -> Tensor:
+    """Tian et al. 2020: noise-contrastive estimation against a memory of every image, in both directions."""
+    batch, count = columns.shape
+    size = memory.shape[1]
+    noise, eps = (count - 1) / size, 1e-7
+
+    def contrast(embeddings: Tensor, rows: Tensor) -> Tensor:
+        chosen = torch.index_select(rows, 0, columns.view(-1)).view(batch, count, -1)
+        scores = torch.exp(torch.bmm(chosen, embeddings.unsqueeze(2)).squeeze(2) / 0.07)
+        shares = scores / (scores.mean() * size).detach()
+        positive = torch.log(shares[:, 0] / (shares[:, 0] + noise + eps))
+        negative = torch.log(noise / (shares[:, 1:] + noise + eps))
+        return -(positive.sum() + negative.sum()) / batch
+
+    return contrast(student, memory[1]) + contrast(teacher, memory[0])
 
 
 def review_hcl(student: Tensor, teacher: Tensor) -> Tensor:
@@ -240,12 +258,17 @@ def srrl(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def ickd(student: Tensor, teacher: Tensor) -> Tensor:
-    """Liu et al. 2021: inner products of all pairs of channels, through a tensor of B x C x C x HW."""
-    return fsp(student, student, teacher, teacher)
+    """Liu et al. 2021: inner products of all pairs of channels."""
+
+    def correlations(features: Tensor) -> Tensor:
+        rows = features.view(features.shape[0], features.shape[1], -1)
+        return torch.bmm(rows, rows.permute(0, 2, 1)) / rows.shape[2]
+
+    return (correlations(student) - correlations(teacher)).pow(2).mean()
 
 
 def gram(student: Tensor, teacher: Tensor) -> Tensor:
-    """Gatys et al. 2016: as :func:`ickd`, sample by sample."""
+    """Gatys et al. 2015: as :func:`ickd`, image by image."""
 
     def one(features: Tensor) -> Tensor:
         rows = features.view(features.shape[0], -1)
@@ -256,10 +279,9 @@ def gram(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def mmd(student: Tensor, teacher: Tensor) -> Tensor:
-    """Inner products of all pairs of pixels, over the channels."""
+    """Huang & Wang 2017: squared inner products of all pairs of positions, through kernels of HW x HW."""
 
-    def pixels(features: Tensor) -> Tensor:
-        columns = features.flatten(2).transpose(1, 2)
-        return torch.bmm(columns, columns.transpose(1, 2)) / columns.shape[2]
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (torch.bmm(x.flatten(2).transpose(1, 2), y.flatten(2)) / x.shape[1]).pow(2).mean()
 
-    return functional.mse_loss(pixels(student), pixels(teacher))
+    return kernel(teacher, teacher) + kernel(student, student) - 2 * kernel(student, teacher)

@@ -68,7 +68,7 @@ class Runs:
         try:
             distill(Recipe.model_validate(document), self.task, self.teacher, device="cpu", should_stop=lambda: True)
         except (UserError, ValueError) as error:
-            return str(error).splitlines()[0]
+            return " ".join(str(error).split())
         except Interrupted:
             return None
         raise AssertionError("a training that is stopped before its first step went on")

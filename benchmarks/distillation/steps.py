@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ class Case:
         name: In the project and among the reference forms.
         student: Shapes of what comes from the student and is trained.
         teacher: Shapes of what comes from the teacher.
-        values: Further arguments, by name; ``labels`` are drawn.
+        values: Further arguments, by name; what is a function is drawn by it.
     """
 
     name: str
@@ -54,15 +55,16 @@ def cases() -> list[Case]:
     logits = []
     for classes in (10, 100):
         pair = ((batch, classes),), ((batch, classes),)
+        labels = partial(torch.randint, classes, (batch,))
         logits += [
             Case("kd", *pair, soft),
             Case("ce_soft", *pair, soft),
             Case("logit_standardization", *pair, {"temperature": 2.0}),
-            Case("dkd", *pair, {"labels": classes, "alpha": 1.0, "beta": 8.0, **soft}),
+            Case("dkd", *pair, {"labels": labels, "alpha": 1.0, "beta": 8.0, **soft}),
             Case("dist", *pair, soft),
         ]
-    unequal = ["attention_transfer", "similarity_preserving", "nst", "mmd"]
-    equal = ["hint", "activation_boundary", "factor_transfer", "review_hcl", "pkd", "srrl", "ickd", "gram"]
+    unequal = ["attention_transfer", "similarity_preserving", "nst"]
+    equal = ["hint", "activation_boundary", "factor_transfer", "review_hcl", "pkd", "srrl", "ickd", "gram", "mmd"]
     relations = ["rkd_distance", "rkd_angle", "pkt", "correlation_congruence", "correlation_congruence_adjacent"]
     return [
         *logits,
@@ -72,7 +74,17 @@ def cases() -> list[Case]:
         Case("vid", (many, (64,)), (many,)),
         Case("fsp", ((batch, 32, 14, 14), many), ((batch, 32, 14, 14), many)),
         *(Case(name, (embedding,), (embedding,)) for name in [*relations, "crd_inbatch"]),
+        Case("rkd_angle", ((batch, 512),), ((batch, 512),)),
+        Case("crd", (embedding,), (embedding,), {"memory": partial(_directions, 2, 10_000, 64), "columns": _columns}),
     ]
+
+
+def _directions(*shape: int, generator: torch.Generator) -> Tensor:
+    return torch.nn.functional.normalize(torch.randn(shape, generator=generator), dim=-1)
+
+
+def _columns(generator: torch.Generator) -> Tensor:
+    return torch.randint(10_000, (_BATCH, 1 + 4096), generator=generator)
 
 
 @dataclass(frozen=True)
@@ -94,9 +106,7 @@ def measure(case: Case, rounds: int) -> Timed:
          for shape in side]
         for side in (case.student, case.teacher)
     )  # fmt: skip
-    values = dict(case.values)
-    if "labels" in values:
-        values["labels"] = torch.randint(values["labels"], (_BATCH,), generator=source)
+    values = {name: drawn(generator=source) if callable(drawn) else drawn for name, drawn in case.values.items()}
     for tensor in student:
         tensor.requires_grad_()
 
