@@ -59,6 +59,9 @@ def main(options: argparse.Namespace) -> None:
     }
     runs.do("final", (each for group in final.values() for each in group))
     tests = {arm: [runs.of(each).test or 0.0 for each in group] for arm, group in final.items()}
+    for arm, group in final.items():
+        for reason in sorted({runs.of(each).failed or "" for each in group} - {""}):
+            print(f"{arm}: {reason}")
     rows = []
     for arm, values in tests.items():
         spread = 100 * statistics.stdev(values) if len(values) > 1 else 0.0

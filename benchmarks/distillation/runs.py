@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from multiprocessing import get_context
@@ -38,11 +39,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """What a training came to: accuracies in [0, 1], 0 where it diverged."""
+    """What a training came to: accuracies in [0, 1], 0 where it ended early for the reason ``failed``."""
 
     validation: float
     test: float | None
     seconds: float
+    failed: str | None
 
 
 class Runs:
@@ -60,8 +62,11 @@ class Runs:
         self.task, self.teacher = _classroom(images)
         self._results: dict[str, Result] = {}
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            kept = json.loads(line)
-            self._results[kept.pop("key")] = Result(**kept)
+            # What was cut short while it was written is not there.
+            with suppress(json.JSONDecodeError):
+                kept = json.loads(line)
+                key = kept.pop("key")
+                self._results[key] = Result(**kept)
 
     def reason_against(self, document: Mapping[str, Any]) -> str | None:
         """Why a recipe cannot be run with this teacher, or None."""
@@ -94,7 +99,8 @@ class Runs:
                 for number, future in enumerate(as_completed(futures), start=1):
                     key, result = futures[future], future.result()
                     self._results[key] = result
-                    print(json.dumps({"key": key, **asdict(result)}), file=file, flush=True)
+                    file.write("\n" + json.dumps({"key": key, **asdict(result)}))
+                    file.flush()
                     if number == self._workers or number % 20 == 0:
                         left = (time.monotonic() - began) / number * (len(waiting) - number) / 60
                         print(f"  {number} of {len(waiting)} done, about {left:.1f} minutes left", flush=True)
@@ -130,10 +136,10 @@ def _train(run: Run, images: int) -> Result:
     began, (task, teacher) = time.monotonic(), _classroom(images)
     try:
         outcome = distill(Recipe.model_validate(run.document), task, teacher, device="cpu")
-    except Diverged:
-        return Result(0.0, 0.0 if run.test else None, time.monotonic() - began)
+    except Diverged as error:
+        return Result(0.0, 0.0 if run.test else None, time.monotonic() - began, error.reason)
     test = evaluate(outcome.student, task, task.test, "cpu").accuracy if run.test else None
-    return Result(outcome.accuracy, test, time.monotonic() - began)
+    return Result(outcome.accuracy, test, time.monotonic() - began, None)
 
 
 def best_by_validation(runs: Runs, candidates: Sequence[Run]) -> Run:
