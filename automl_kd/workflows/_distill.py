@@ -36,6 +36,7 @@ def distill(
     teacher: str | None = None,
     hw: str | None = None,
     device: str = "auto",
+    allow_code: bool = False,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Make the student that a recipe describes, and deliver it.
@@ -50,6 +51,7 @@ def distill(
         teacher: Where the teacher is, if not where recipe or task say.
         hw: The device to deliver for; by default the recipe's, else this machine.
         device: Where to train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        allow_code: Whether the recipe's losses of the user's own may be loaded, which runs their files.
         observer: Told what happens.
 
     Returns:
@@ -67,7 +69,7 @@ def distill(
         learned = open_recipe_task(described, source, task, data)
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
         taught = _teacher(described, learned, source, teacher, watcher, stop, device)
-        outcomes = _train(described, learned, taught, watcher, stop, device)
+        outcomes = _train(described, learned, taught, watcher, stop, device, allow_code)
         history = [{"epoch": float(each.epoch), "accuracy": each.accuracy, **each.losses} for each in outcomes]
         outcome = outcomes[-1]
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
@@ -103,7 +105,13 @@ def _teacher(
 
 
 def _train(
-    recipe: Recipe, task: Task, teacher: Teacher | None, watcher: Observer, stop: StopRequest, device: str
+    recipe: Recipe,
+    task: Task,
+    teacher: Teacher | None,
+    watcher: Observer,
+    stop: StopRequest,
+    device: str,
+    allow_code: bool,
 ) -> list[Outcome]:
     """The student at every saved state, the finished one last."""
     epochs = recipe.train.epochs
@@ -129,6 +137,7 @@ def _train(
                 device=device,
                 on_epoch=on_epoch,
                 should_stop=lambda: bool(stop),
+                allow_code=allow_code,
             )
             for until in stages
         ]

@@ -100,6 +100,7 @@ class Drive:
             teacher=taught.spec,
             teacher_sha256=taught.teacher.sha256,
             device=self.request.device,
+            allow_code=self.request.allow_code,
         )
         with WorkerPool[Any](self.workers, setup, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
@@ -157,8 +158,8 @@ class Drive:
             return
         rng = random.Random(self.request.seed)
         samples = [self.parts.space.sample(rng) for _ in range(_LOSS_SAMPLES)]
-        used = {name for recipe in samples for name, _ in recipe.distill.losses.active()}
-        unserved = sorted(name for name in used if CONTRACTS[name].inputs in ("maps", "embeddings"))
+        used = {name for recipe in samples for name in recipe.distill.losses.listening()}
+        unserved = sorted(name for name in used if name in CONTRACTS and CONTRACTS[name].inputs != "logits")
         if unserved:
             pins = " ".join(f"--set distill.losses.{name}=null" for name in unserved)
             raise UserError(

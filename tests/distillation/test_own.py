@@ -39,7 +39,11 @@ def path(tmp_path):
 def own(path):
     def losses(function="cosine", **fields):
         parameters = {"sharpness": 2.0} if function == "cosine" else {}
-        return {"own": {"mine": {"file": str(path), "function": function, "weight": 1} | {"parameters": parameters} | fields}}
+        return {
+            "own": {
+                "mine": {"file": str(path), "function": function, "weight": 1} | {"parameters": parameters} | fields
+            }
+        }
 
     return losses
 
