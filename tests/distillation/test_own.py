@@ -98,5 +98,5 @@ def test_only_known_inputs_can_be_asked_for():
 
 
 def test_the_name_of_a_built_in_loss_is_taken(make, own):
-    with pytest.raises(ValueError, match="own.kd has the name of a loss that is built in"):
+    with pytest.raises(ValueError, match=r"own\.kd has the name of a loss that is built in"):
         make({"own": {"kd": own()["own"]["mine"]}})
