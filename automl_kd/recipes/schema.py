@@ -49,9 +49,11 @@ class Distill(Part):
     Left out, it is decided by measured cost before training and then written down, so that a replay takes the same
     way. ``views`` is how many random views of each image there are, in turn by epoch; without it every epoch has a new
     one. For mixed images ``mixed`` says whether the teacher is asked (``live``) or its kept answers to the unmixed ones
-    are mixed alike (``cached``), which is something else. ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient (``gradient``), or learned
-    (``uncertainty``). ``fuse`` makes one teacher of several. ``unhealthy`` says what becomes of a loss that does harm
-    or nothing: the run fails, or goes on without it.
+    are mixed alike (``cached``), which is something else.
+
+    ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient
+    (``gradient``), or learned (``uncertainty``). ``fuse`` makes one teacher of several. ``unhealthy`` says what becomes
+    of a loss that does harm or nothing: the run fails, or goes on without it.
     """
 
     targets: Targets | None = None
