@@ -5,13 +5,20 @@ from types import MappingProxyType
 
 from automl_kd.distillation.losses import (
     attention_transfer,
+    ce_soft,
+    crd,
+    crd_inbatch,
     dist,
+    dkd,
     hint,
     kd,
+    logit_standardization,
+    mutual,
     nst,
     pkt,
     rkd_angle,
     rkd_distance,
+    self_distillation,
     similarity_preserving,
     task,
 )
@@ -21,6 +28,9 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
     {
         "task": task.CONTRACT,
         "kd": kd.CONTRACT,
+        "dkd": dkd.CONTRACT,
+        "logit_standardization": logit_standardization.CONTRACT,
+        "ce_soft": ce_soft.CONTRACT,
         "hint": hint.CONTRACT,
         "attention_transfer": attention_transfer.CONTRACT,
         "rkd_distance": rkd_distance.CONTRACT,
@@ -29,6 +39,10 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
         "similarity_preserving": similarity_preserving.CONTRACT,
         "nst": nst.CONTRACT,
         "pkt": pkt.CONTRACT,
+        "crd": crd.CONTRACT,
+        "crd_inbatch": crd_inbatch.CONTRACT,
+        "self_distillation": self_distillation.CONTRACT,
+        "mutual": mutual.CONTRACT,
     }
 )
 """The contract of every loss by its name under ``distill.losses``."""
