@@ -16,13 +16,12 @@ from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.history import Diverged, History
 from automl_kd.distillation.losses.task import mix_labels
 from automl_kd.distillation.optimizers import build_optimizer
-from automl_kd.distillation.randomness import generator
 from automl_kd.distillation.wiring import Signals, Term, Wiring
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import Recipe
 from automl_kd.students import Taps, build
-from automl_kd.tasks import Task, augment, mixup
-from automl_kd.teachers import Teacher, cached_outputs
+from automl_kd.tasks import Task, Views, draw_mix, generator
+from automl_kd.teachers import TargetCache, Teacher
 
 
 class Run:
@@ -78,6 +77,7 @@ class Run:
         self._autocast: AbstractContextManager[object] = (
             torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
         )
+        self._views = Views(len(task.train), train.augment, recipe.seed)
         self._teacher = self._cached = None
         if teacher is not None:
             placed = teacher.to(device)
@@ -85,7 +85,9 @@ class Run:
                 self._teacher = placed
             else:
                 folder = cache if cache is not None else cache_dir() / "outputs"
-                self._cached = cached_outputs(placed, task, wiring.teacher_stages, targets, folder)
+                self._cached = TargetCache(
+                    placed, task, self._views, range(total_epochs), wiring.teacher_stages, targets, folder
+                )
 
     def __enter__(self) -> Self:
         self._taps.__enter__()
@@ -166,14 +168,12 @@ class Run:
         self.step += 1
 
     def _view(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = self.task.normalize(self._images[index]), self._labels[index]
-        names = self.recipe.train.augment
-        if names:
-            source = generator("augment", self.recipe.seed, self.step)
-            images = augment(images, names, source)
-            if "mixup" in names:
-                images, permutation, share = mixup(images, source)
-                labels = mix_labels(labels, permutation, share, self.task.classes)
+        images = self._views.images(self.task.normalize(self._images[index]), index, self.epoch)
+        labels = self._labels[index]
+        mix = draw_mix(self.recipe.train.augment, images.shape, generator("mix", self.recipe.seed, self.step))
+        if mix is not None:
+            images = mix.images(images)
+            labels = mix_labels(labels, mix.permutation.to(self.device), mix.share, self.task.classes)
         return images.contiguous(memory_format=torch.channels_last), labels
 
     def _listen(self, terms: Sequence[Term], images: Tensor, index: Tensor) -> Signals | None:
@@ -182,7 +182,7 @@ class Run:
             return None
         stages = tuple(dict.fromkeys(pair.teacher for term in terms for pair in term.pairs))
         if self._cached is not None:
-            outputs = self._cached.rows(index, stages)
+            outputs = self._cached.rows(index, self.epoch, stages)
         else:
             assert self._teacher is not None
             outputs = self._teacher.outputs(images, stages)
