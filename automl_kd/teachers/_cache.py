@@ -185,7 +185,7 @@ class TargetCache:
                     try:
                         array[index.numpy()] = self._forms[name].encode(values)
                     except OverflowError as error:
-                        raise UserError(f"the teacher's {name or 'logits'} reach {error}; use cache-fp32") from None
+                        raise UserError(f"the teacher's {name or 'logits'} reach {error}") from None
 
 
 def _places(folder: Path, teacher: str) -> tuple[Path, Path]:

@@ -100,7 +100,9 @@ class _Top(Form):
 def _narrowed(values: Tensor, dtype: torch.dtype) -> NDArray[Any]:
     stored = values.to(dtype)
     if not torch.isfinite(stored).all():
-        raise OverflowError(f"{float(values.abs().max()):g}, which {str(dtype).removeprefix('torch.')} cannot hold")
+        reach = float(values.abs().max())
+        right = "; use cache-fp32" if math.isfinite(reach) else ""
+        raise OverflowError(f"{reach:g}, which {str(dtype).removeprefix('torch.')} cannot hold{right}")
     array: NDArray[Any] = stored.numpy()
     return array
 
