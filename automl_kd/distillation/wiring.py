@@ -182,6 +182,7 @@ def _rehearse(wiring: Wiring, student: StudentModule, task: Task) -> None:
     maps = {
         pair.teacher: torch.empty(_BATCH, *pair.teacher_shape, device="meta")
         for term in wiring.terms
+        if term.contract.inputs != "exits"
         for pair in term.pairs
     }
     theirs = Signals(torch.empty(_BATCH, task.classes, device="meta"), maps, images, torch.empty_like(images))

@@ -14,8 +14,8 @@ from automl_kd.recipes.schedules import Curriculum, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Targets = Literal["live", "cache-fp32", "cache-fp16"]
-Augmentation = Literal["crop", "flip", "mixup"]
+Targets = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
+Augmentation = Literal["crop", "flip", "mixup", "cutmix"]
 MIXING = frozenset({"mixup", "cutmix"})
 """The augmentations that make one image of two."""
 Balance = Literal["none", "gradient", "uncertainty"]

@@ -81,7 +81,7 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(make, few, teacher):
     assert not equal(weights(once), weights(other))
 
 
-@pytest.mark.parametrize("augment", ["crop", "flip", "mixup"])
+@pytest.mark.parametrize("augment", ["crop", "flip", "mixup", "cutmix"])
 def test_augmentation_changes_what_is_learned(make, few, augment):
     plain, augmented = (distill(make(augment=names, epochs=1), few, None, device="cpu") for names in ((), (augment,)))
     assert not equal(weights(plain), weights(augmented))
