@@ -82,9 +82,9 @@ def test_vid_starts_at_a_variance_of_5_and_has_the_likelihood_of_a_gaussian():
     expected = 0.5 * ((FS - FT).square().mean() / 5 + math.log(5))
     torch.testing.assert_close(vid(FS, adapter.log_scale, FT), expected, rtol=1e-6, atol=0)
     rho = det((6,), 0.5, 0.2)
-    deviation = (rho.exp().log1p() + 1e-5).sqrt().reshape(1, 6, 1, 1)
-    likelihood = torch.distributions.Normal(FS, deviation, validate_args=False).log_prob(FT).mean()
-    same(vid(FS, rho, FT), -likelihood - 0.5 * math.log(2 * math.pi))
+    variance = (rho.exp().log1p() + 1e-5).reshape(1, 6, 1, 1)
+    density = (-((FS - FT) ** 2) / (2 * variance)).exp() / variance.sqrt()
+    same(vid(FS, rho, FT), -density.log().mean())
     same(vid(FS, rho.reshape(1, 6, 1, 1), FT), vid(FS, rho, FT))
 
 
@@ -297,6 +297,16 @@ def test_a_constant_channel_is_zero_after_standardising_and_has_no_gradient(cons
     without = pkd(FS[:, rest], FT[:, rest]) * 5 / 6 + 0.5 / 6 * 255 / 256
     assert value.item() == pytest.approx(without.item(), rel=1e-4)
     assert not s.grad[:, 2].any()
+
+
+def test_a_map_without_contrast_is_zero_after_standardising_at_any_size():
+    for shape in ((128, 3, 32, 32), (16, 2, 7, 7), (3, 5, 1, 5)):
+        s = torch.full(shape, 0.1, requires_grad=True)
+        value = pkd(s, det(shape, 0.3, 0.2).float())
+        value.backward()
+        count = math.prod(shape) / shape[1]
+        assert value.item() == pytest.approx(0.5 * (count - 1) / count, rel=1e-4)
+        assert not s.grad.any()
 
 
 def test_a_gradient_of_zeros_is_left_alone():

@@ -31,10 +31,9 @@ def activation_boundary(s_preact: Tensor, t_preact: Tensor, *, margin: float = 1
         A scalar; it grows with C·H·W.
     """
     student, teacher = pool_to_common(full_precision(s_preact), full_precision(t_preact))
-    active = teacher > 0
     # (s + m)₊² where the teacher is silent and (m - s)₊² where it is active: one hinge, with the sign turned.
-    hinge = (student.where(~active, -student) + margin).clamp(min=0)
-    return hinge.square().sum() * (_SCALE / len(student))
+    sign = 1 - 2 * (teacher > 0).to(student.dtype)
+    return (student * sign + margin).relu().square().sum() * (_SCALE / len(student))
 
 
 def _compare(

@@ -32,7 +32,7 @@ def _unit(gradient: Tensor) -> Tensor:
     # The unit vector does not depend on this factor, so that no derivative has to go through it.
     largest = rows.detach().abs().amax(dim=1, keepdim=True)
     seen = largest > torch.finfo(rows.dtype).tiny
-    rows = rows * seen / largest.where(seen, 1.0)
+    rows = rows * (seen / largest.where(seen, 1.0))
     return rows * rows.square().sum(dim=1, keepdim=True).where(seen, 1.0).rsqrt()
 
 

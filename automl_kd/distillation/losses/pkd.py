@@ -35,13 +35,14 @@ def pkd(s_map: Tensor, t_map: Tensor) -> Tensor:
 
 
 def _standardise(features: Tensor) -> Tensor:
-    centred = features - features.mean(dim=(0, 2, 3), keepdim=True)
+    mean = features.mean(dim=(0, 2, 3), keepdim=True)
+    centred = features - mean
     count = features.shape[0] * features.shape[2] * features.shape[3]
     variance = centred.square().sum(dim=(0, 2, 3), keepdim=True) / max(count - 1, 1)
-    # What rounding leaves of a constant channel would else be divided by itself; and no root has a gradient at zero.
-    rounding = (4 * torch.finfo(features.dtype).eps * features.detach().abs().amax(dim=(0, 2, 3), keepdim=True)) ** 2
-    varies = variance > rounding
-    return centred * varies / (variance.where(varies, 1.0).sqrt() + _EPSILON)
+    # The mean of equal numbers is off by some ten roundings. What that leaves of a constant channel would else be
+    # divided by itself; and the root has no gradient at zero.
+    varies = variance > (32 * torch.finfo(features.dtype).eps * mean).square()
+    return centred * (varies / (variance.where(varies, 1.0).sqrt() + _EPSILON))
 
 
 def _compare(part: PKD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
