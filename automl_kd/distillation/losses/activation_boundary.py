@@ -10,7 +10,7 @@ from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ActivationBoundary
 
-_SCALE = 3 / 1000  # of RepDistiller, which gives the loss the weight that the authors use
+_SCALE = 3 / 1000  # of RepDistiller's ABLoss
 
 
 def activation_boundary(s_preact: Tensor, t_preact: Tensor, *, margin: float = 1.0) -> Tensor:

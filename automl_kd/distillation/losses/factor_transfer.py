@@ -16,9 +16,9 @@ from automl_kd.recipes.losses import FactorTransfer
 def factor_transfer(s_factor: Tensor, t_factor: Tensor) -> Tensor:
     """Mean over (B, HW) of |Q_s - Q_t|, where Q is the L2-normalised mean over the channels of the squared factors.
 
-    The form of RepDistiller's ``FactorTransfer`` with p1 = 2 and p2 = 1. The paper normalises the factors themselves,
-    channel by channel; the reference compares where they are strong. A map of zeros has Q = 0, a finite loss and a
-    gradient of 0.
+    The form of RepDistiller's ``FactorTransfer`` with p1 = 2 and p2 = 1. The paper normalises the factors
+    themselves; the reference compares where they are strong. A map of zeros has Q = 0, a finite loss and a gradient of
+    0.
 
     Args:
         s_factor: Factors (B, K, H, W) of the student's map, from a
