@@ -79,6 +79,7 @@ def distill(
             after an epoch now and then, so that a kill costs little.
         device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
         cache: Where outputs of the teacher are kept if the recipe's targets are cached; by default in the user's cache.
+            A recipe that leaves its targets open asks the teacher at every step.
         on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
         should_stop: Asked before every step; if true, the state is written and the run ends.
         allow_code: Whether losses of the user's own may be loaded, which runs their files.

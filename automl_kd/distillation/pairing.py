@@ -39,12 +39,13 @@ class Pairing:
                 features.
         """
         where = f"distill.losses.{name}.at"
-        asked = [self._named(where, each, contract) for each in self._spelled(part)]
+        teacher = None if contract.inputs == "exits" else self._teacher
+        asked = [self._named(where, each, teacher) for each in self._spelled(part, teacher)]
         named = [student for student, _ in asked]
         for student in named:
             if named.count(student) > 1:
                 raise UserError(f"{where}: names the stage {student} twice; once is right")
-        found = [self._pair(where, student, teacher) for student, teacher in asked]
+        found = [self._pair(where, ours, theirs, teacher) for ours, theirs in asked]
         if contract.inputs == "flows" and len(found) < 2:
             raise UserError(f"{where}: a flow needs two stages or more, and {len(found)} is named: use all")
         order = list(self._stages)
@@ -52,14 +53,14 @@ class Pairing:
             found.sort(key=lambda pair: order.index(pair.student))
         return tuple(found)
 
-    def _spelled(self, part: FeatureLoss) -> list[str | StagePair]:
+    def _spelled(self, part: FeatureLoss, teacher: Teacher | None) -> list[str | StagePair]:
         """``all`` as the stages that have a partner, ``last`` by its name."""
         ours = list(self._stages)
         spelled: list[str | StagePair] = []
         for each in part.at:
             match each:
                 case "all":
-                    theirs = ours if self._teacher is None else self._teacher.stage_names()
+                    theirs = ours if teacher is None else teacher.stage_names()
                     spelled += ours[-len(theirs) :] if theirs else ours
                 case "last":
                     spelled.append(ours[-1])
@@ -67,7 +68,7 @@ class Pairing:
                     spelled.append(each)
         return spelled
 
-    def _named(self, where: str, asked: str | StagePair, contract: Contract) -> tuple[str, str]:
+    def _named(self, where: str, asked: str | StagePair, teacher: Teacher | None) -> tuple[str, str]:
         if isinstance(asked, StagePair):
             return asked.student, asked.teacher
         ours = list(self._stages)
@@ -76,10 +77,9 @@ class Pairing:
                 f"{where}: the student has no stage {asked!r}: use {', '.join(ours)}, last or all,"
                 " or {student: PATH, teacher: PATH} for any submodule"
             )
-        if contract.inputs == "exits":
+        if teacher is None:
             return asked, asked
-        assert self._teacher is not None
-        theirs = self._teacher.stage_names()
+        theirs = teacher.stage_names()
         if not theirs:
             raise UserError(f"{where}: this teacher gives logits only, no feature maps: use kd, or a teacher of layers")
         from_end = len(ours) - ours.index(asked)
@@ -91,15 +91,14 @@ class Pairing:
             )
         return asked, theirs[-from_end]
 
-    def _pair(self, where: str, student: str, teacher: str) -> Pair:
+    def _pair(self, where: str, student: str, theirs: str, teacher: Teacher | None) -> Pair:
         ours = self._stages.get(student) or self._probed(where, student)
-        if self._teacher is None:
-            return Pair(student, teacher, ours, ours)
+        if teacher is None:
+            return Pair(student, theirs, ours, ours)
         try:
-            theirs = self._teacher.feature_shapes((teacher,))[teacher]
+            return Pair(student, theirs, ours, teacher.feature_shapes((theirs,))[theirs])
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
-        return Pair(student, teacher, ours, theirs)
 
     def _probed(self, where: str, path: str) -> Shape:
         try:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from automl_kd.distillation import fusion, schedules
+from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.history import Diverged
+from automl_kd.distillation.listening import FUSION, Listener, channels_last, view_number
 from automl_kd.distillation.losses import Moment
-from automl_kd.distillation.losses.task import cross_entropy, mix_labels
 from automl_kd.distillation.objective import UNCERTAINTY, Objective
 from automl_kd.distillation.optimizers import build_optimizer
-from automl_kd.distillation.randomness import generator
-from automl_kd.distillation.term import Signals, Term
+from automl_kd.distillation.term import Signals
 from automl_kd.distillation.wiring import Wiring
-from automl_kd.paths import cache_dir
 from automl_kd.recipes import Recipe
 from automl_kd.students import StudentModule, Taps, build
-from automl_kd.tasks import Task, augment, mixup
-from automl_kd.teachers import Teacher, cached_outputs
+from automl_kd.tasks import Mix, Task, Views, draw_mix, generator
+from automl_kd.teachers import Teacher
 
-_FUSION = "fusion"
 _CLASSIFIER = "head."
 
 
@@ -61,7 +58,7 @@ class Run:
         cache: Path | None,
         compiled: bool,
     ) -> None:
-        train, targets = recipe.train, recipe.distill.targets
+        train = recipe.train
         self.recipe, self.task, self.wiring, self.device = recipe, task, wiring, device
         self.identity = {
             "recipe": recipe.digest(),
@@ -74,7 +71,12 @@ class Run:
         self.student: StudentModule = student.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         if recipe.distill.losses.simkd is not None:
             _take_over_classifier(self.student, wiring)
-        self.adapters = self._build_adapters(teacher)
+        self._views = Views(len(task.train), train.augment, recipe.seed)
+        self._listener = None
+        if teacher is not None:
+            numbers = sorted({view_number(recipe.distill, epoch) for epoch in range(total_epochs)})
+            self._listener = Listener(recipe.distill, wiring, teacher.to(device), task, self._views, numbers, cache)
+        self.adapters = self._build_adapters()
         trained = [weight for weight in self.student.parameters() if weight.requires_grad]
         self.optimizer = build_optimizer(train.optimizer, [*trained, *self.adapters.parameters()])
         self.step = 0
@@ -93,14 +95,6 @@ class Run:
         self._autocast: AbstractContextManager[object] = (
             torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
         )
-        self._teacher = self._cached = None
-        if teacher is not None:
-            placed = teacher.to(device)
-            if targets is None or targets == "live":
-                self._teacher = placed
-            else:
-                folder = cache if cache is not None else cache_dir() / "outputs"
-                self._cached = cached_outputs(placed, task, wiring.teacher_stages, targets, folder)
 
     def __enter__(self) -> Self:
         self._taps.__enter__()
@@ -160,28 +154,31 @@ class Run:
         if checkpoint.cuda_rng is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint.cuda_rng.cpu())
 
-    def _build_adapters(self, teacher: Teacher | None) -> nn.ModuleDict:
+    def _build_adapters(self) -> nn.ModuleDict:
         adapters = self.wiring.adapters()
         if self.recipe.distill.balance == "uncertainty":
             adapters[UNCERTAINTY] = UncertaintyBalance(term.name for term in self.wiring.terms)
-        if teacher is not None and teacher.members > 1 and self.recipe.distill.fuse == "learned":
-            adapters[_FUSION] = fusion.LearnedFusion(teacher.members)
+        learned = None if self._listener is None else self._listener.module()
+        if learned is not None:
+            adapters[FUSION] = learned
         return adapters.to(self.device).train()
 
     def _take_step(self, index: Tensor) -> None:
         progress = self.step / self._total_steps
-        images, labels = self._view(index.to(self.device))
+        number = view_number(self.recipe.distill, self.epoch)
+        at = index.to(self.device)
+        images, labels, mix = self._view(at, number)
         active = self.objective.active(progress)
         if any(term.contract.inputs == "gradients" for term, _ in active):
             images = images.requires_grad_()
         with self._autocast:
             student = Signals(self._forward(images), self._taps.maps, images)
-            teacher = self._listen([term for term, _ in active], images, index)
-        own = None
-        if teacher is not None and teacher.logits.ndim == 3:
-            teacher, own = self._fused(teacher, labels)
-        moment = Moment(progress, labels, index.to(self.device))
-        total = self.objective.total(self.step, active, student, teacher, moment)
+        teacher = own = None
+        if self._listener is not None:
+            teacher, own = self._listener.hear(
+                [term for term, _ in active], images, index, number, mix, labels, self.adapters
+            )
+        total = self.objective.total(self.step, active, student, teacher, Moment(progress, labels, at))
         for group in self.optimizer.param_groups:
             group["lr"] = schedules.learning_rate(self.recipe.train, progress)
         if total is not None:
@@ -190,47 +187,15 @@ class Run:
             self.optimizer.step()
         self.step += 1
 
-    def _view(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = self.task.normalize(self._images[index]), self._labels[index]
-        names = self.recipe.train.augment
-        if names:
-            source = generator("augment", self.recipe.seed, self.step)
-            images = augment(images, names, source)
-            if "mixup" in names:
-                images, permutation, share = mixup(images, source)
-                labels = mix_labels(labels, permutation, share, self.task.classes)
-        return images.contiguous(memory_format=torch.channels_last), labels
-
-    def _listen(self, terms: Sequence[Term], images: Tensor, index: Tensor) -> Signals | None:
-        """What the teacher says of a batch, as far as some loss of this step needs it."""
-        heard = [term for term in terms if term.contract.inputs not in ("labels", "exits", "peer")]
-        if not heard:
-            return None
-        stages = tuple(dict.fromkeys(pair.teacher for term in heard for pair in term.pairs))
-        if self._cached is not None:
-            outputs = self._cached.rows(index, stages)
-        else:
-            assert self._teacher is not None
-            outputs = self._teacher.outputs(images.detach(), stages)
-        gradients = None
-        if any(term.contract.inputs == "gradients" for term in heard):
-            assert self._teacher is not None
-            gradients = self._teacher.input_gradients(images.detach())
-        maps = {stage: features.to(self.device) for stage, features in outputs.maps.items()}
-        return Signals(outputs.logits.to(self.device), maps, images, gradients)
-
-    def _fused(self, teacher: Signals, labels: Tensor) -> tuple[Signals, Tensor | None]:
-        """Several teachers as one, and what learned weights learn by."""
-        match self.recipe.distill.fuse:
-            case "learned":
-                logits = self.adapters[_FUSION](teacher.logits)
-                return replace(teacher, logits=logits.detach()), cross_entropy(logits, labels)
-            case "entropy":
-                return replace(teacher, logits=fusion.by_entropy(teacher.logits)), None
-            case "dempster-shafer":
-                return replace(teacher, logits=fusion.dempster_shafer(teacher.logits)), None
-            case _:
-                return replace(teacher, logits=fusion.mean(teacher.logits)), None
+    def _view(self, index: Tensor, number: int) -> tuple[Tensor, Tensor, Mix | None]:
+        """Images (B, C, H, W) as the student sees them, their labels, and how they were mixed."""
+        images = self._views.images(self.task.normalize(self._images[index]), index, number)
+        labels = self._labels[index]
+        mix = draw_mix(self.recipe.train.augment, images.shape, generator("mix", self.recipe.seed, self.step))
+        if mix is not None:
+            images = mix.images(images)
+            labels = mix.blend(functional.one_hot(labels, self.task.classes).float())
+        return channels_last(images), labels, mix
 
     def _check_weights(self) -> None:
         tensors = [*self.student.state_dict().values(), *self.adapters.state_dict().values()]

@@ -85,7 +85,7 @@ class Term:
             adapters: What :meth:`adapters` made, of all terms.
             rows: The samples (N,) whose logits are compared, None for all.
         """
-        if rows is not None and self.contract.kind in ("task", "logit"):
+        if rows is not None and self.contract.inputs in ("labels", "logits"):
             student, teacher = _of(student, rows), None if teacher is None else _of(teacher, rows)
             moment = replace(moment, labels=moment.labels[rows], index=moment.index[rows])
         if self._temperature is not None:

@@ -15,13 +15,13 @@ from automl_kd.distillation.term import Signals, Term
 from automl_kd.errors import UserError, unknown
 from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import FeatureLoss, OwnLoss, SimKD
+from automl_kd.recipes.schema import MIXING
 from automl_kd.students import PROJECTOR, StudentModule, Taps, build
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
 Shape = tuple[int, int, int]
 
-_MIXING = frozenset({"mixup", "cutmix"})
 _BATCH = 4
 _SHOWN_DEPTH = 2
 
@@ -122,7 +122,7 @@ def _check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
 
 
 def _check_needs(recipe: Recipe, contracts: Mapping[str, Contract], teacher: Teacher | None) -> None:
-    mixing = [name for name in recipe.train.augment if name in _MIXING]
+    mixing = [name for name in recipe.train.augment if name in MIXING]
     for name, part in recipe.distill.losses.active():
         if mixing and contracts[name].unmixed(part):
             raise UserError(
@@ -182,6 +182,7 @@ def _rehearse(wiring: Wiring, student: StudentModule, task: Task) -> None:
     maps = {
         pair.teacher: torch.empty(_BATCH, *pair.teacher_shape, device="meta")
         for term in wiring.terms
+        if term.contract.inputs != "exits"
         for pair in term.pairs
     }
     theirs = Signals(torch.empty(_BATCH, task.classes, device="meta"), maps, images, torch.empty_like(images))

@@ -1,7 +1,7 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
 from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate
-from automl_kd.recipes._files import load_recipe, save_recipe
+from automl_kd.recipes._files import load_recipe, pin_code, save_recipe
 from automl_kd.recipes._part import Part
 from automl_kd.recipes.losses import FeatureLoss, Loss, Losses
 from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
@@ -44,6 +44,7 @@ __all__ = [
     "load_space",
     "parse_text",
     "parse_yaml",
+    "pin_code",
     "save_recipe",
     "space_names",
     "to_yaml",

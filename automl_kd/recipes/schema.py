@@ -14,8 +14,10 @@ from automl_kd.recipes.schedules import Curriculum, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Targets = Literal["live", "cache-fp32", "cache-fp16"]
-Augmentation = Literal["crop", "flip", "mixup"]
+Targets = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
+Augmentation = Literal["crop", "flip", "mixup", "cutmix"]
+MIXING = frozenset({"mixup", "cutmix"})
+"""The augmentations that make one image of two."""
 Balance = Literal["none", "gradient", "uncertainty"]
 Fuse = Literal["mean", "entropy", "learned", "dempster-shafer"]
 
@@ -43,14 +45,20 @@ class TeacherReference(Part):
 class Distill(Part):
     """How the teacher is listened to.
 
-    ``targets`` says where its outputs come from: computed on every view (``live``) or once for the un-augmented
-    images. It is decided when the recipe is made, so that a replay takes the same way. ``balance`` gives the weights
-    their unit: as they stand (``none``), the norm of the task loss's gradient (``gradient``), or learned
-    (``uncertainty``). ``fuse`` makes one teacher of several. ``unhealthy`` says what becomes of a loss that does harm
-    or nothing: the run fails, or goes on without it.
+    ``targets`` says where its outputs come from: computed at every step (``live``) or once for every view and kept.
+    Left out, it is decided by measured cost before training and then written down, so that a replay takes the same
+    way. ``views`` is how many random views of each image there are, in turn by epoch; without it every epoch has a new
+    one. For mixed images ``mixed`` says whether the teacher is asked (``live``) or its kept answers to the unmixed ones
+    are mixed alike (``cached``), which is something else.
+
+    ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient
+    (``gradient``), or learned (``uncertainty``). ``fuse`` makes one teacher of several. ``unhealthy`` says what becomes
+    of a loss that does harm or nothing: the run fails, or goes on without it.
     """
 
     targets: Targets | None = None
+    views: Annotated[int, Field(ge=1)] | None = None
+    mixed: Literal["live", "cached"] | None = None
     balance: Balance = "none"
     fuse: Fuse | None = None
     unhealthy: Literal["fail", "drop"] = "fail"
@@ -143,16 +151,13 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
-    def _decide_targets(self) -> Self:
+    def _mixing_is_never_silent(self) -> Self:
         targets = self.distill.targets
-        if targets is None:
-            # Cached outputs are those of the un-augmented image: exact without augmentation, wrong with it.
-            targets = "live" if self.train.augment else "cache-fp32"
-            object.__setattr__(self, "distill", self.distill.model_copy(update={"targets": targets}))
-        elif targets != "live" and self.train.augment:
+        mixing = [name for name in self.train.augment if name in MIXING]
+        if mixing and targets not in (None, "live") and self.distill.mixed != "cached":
             raise ValueError(
-                f"distill.targets is {targets}, but outputs cached for un-augmented images do not fit"
-                f" train.augment {list(self.train.augment)}: use live, or leave targets out"
+                f"distill.targets is {targets}, which keeps what the teacher says of unmixed images, and train.augment"
+                f" has {mixing[0]}: use live, or say mixed: cached to mix its answers like the images"
             )
         return self
 

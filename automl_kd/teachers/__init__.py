@@ -1,9 +1,22 @@
 """Teachers of any form, the feature maps that they show, and their outputs kept for all who learn from them."""
 
-from automl_kd.teachers._cache import CachedOutputs, cached_outputs
+from automl_kd.teachers._cache import DEFAULT_LIMIT, TargetCache
 from automl_kd.teachers._load import load_teacher
 from automl_kd.teachers._module import module_teacher
 from automl_kd.teachers._store import TeacherStore
+from automl_kd.teachers._targets import OutputCost, TeacherCost, decide_targets, measure_cost
 from automl_kd.teachers._teacher import Outputs, Teacher
 
-__all__ = ["CachedOutputs", "Outputs", "Teacher", "TeacherStore", "cached_outputs", "load_teacher", "module_teacher"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "OutputCost",
+    "Outputs",
+    "TargetCache",
+    "Teacher",
+    "TeacherCost",
+    "TeacherStore",
+    "decide_targets",
+    "load_teacher",
+    "measure_cost",
+    "module_teacher",
+]

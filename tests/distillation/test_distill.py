@@ -51,7 +51,9 @@ def test_a_student_learns_from_the_teacher_alone(make, digits, teacher):
     assert outcome.losses.keys() == {"kd"}
 
 
-@pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd_distance", "rkd_angle", "dist", "similarity_preserving", "nst", "pkt"])
+@pytest.mark.parametrize(
+    "name", ["hint", "attention_transfer", "rkd_distance", "rkd_angle", "dist", "similarity_preserving", "nst", "pkt"]
+)
 def test_a_loss_falls_when_it_is_all_there_is(make, few, teacher, name):
     recipe = make({"task": {"weight": 0}, name: {"weight": 1}}, epochs=6, optimizer={"name": "adamw", "lr": 0.01})
     first = distill(recipe, few, teacher, until=1, device="cpu").losses[name]
@@ -79,7 +81,7 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(make, few, teacher):
     assert not equal(weights(once), weights(other))
 
 
-@pytest.mark.parametrize("augment", ["crop", "flip", "mixup"])
+@pytest.mark.parametrize("augment", ["crop", "flip", "mixup", "cutmix"])
 def test_augmentation_changes_what_is_learned(make, few, augment):
     plain, augmented = (distill(make(augment=names, epochs=1), few, None, device="cpu") for names in ((), (augment,)))
     assert not equal(weights(plain), weights(augmented))
@@ -137,7 +139,9 @@ def test_the_callers_random_state_neither_decides_nor_changes(make, few, teacher
 def test_a_run_that_diverges_says_what_and_when_and_stops(make, few, teacher, optimizer):
     epochs = []
     recipe = make({"kd": {"weight": 1e6}}, optimizer=optimizer, epochs=50)
-    with pytest.raises(Diverged, match=r"non-finite ((loss|gradient of loss) (task|kd) at|weights after) step \d+") as caught:
+    with pytest.raises(
+        Diverged, match=r"non-finite ((loss|gradient of loss) (task|kd) at|weights after) step \d+"
+    ) as caught:
         distill(recipe, few, teacher, device="cpu", on_epoch=lambda epoch, _: epochs.append(epoch))
     step = int(caught.value.reason.rsplit(" ", 1)[1])
     assert step // 5 == len(epochs)

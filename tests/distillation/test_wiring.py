@@ -59,7 +59,10 @@ def test_wiring_computes_on_no_student_and_draws_no_random_number(make, digits, 
 @pytest.mark.parametrize(
     ("losses", "message"),
     [
-        ({"hint": {"weight": 1, "at": ["stage7"]}}, r"distill\.losses\.hint\.at.*'stage7': use stage1, stage2, last or all"),
+        (
+            {"hint": {"weight": 1, "at": ["stage7"]}},
+            r"distill\.losses\.hint\.at.*'stage7': use stage1, stage2, last or all",
+        ),
         (
             {"attention_transfer": {"weight": 1, "at": ["head"]}},
             r"distill\.losses\.attention_transfer\.at.*'head': use",

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses._contract import Contract, Moment
+from automl_kd.distillation.losses._energy import spatial_energy
 from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import AttentionTransfer
 
@@ -25,11 +26,7 @@ def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
         A scalar in [0, 2 / HW].
     """
     student, teacher = pool_to_common(full_precision(student), full_precision(teacher))
-    return functional.mse_loss(_attention(student), _attention(teacher))
-
-
-def _attention(features: Tensor) -> Tensor:
-    return functional.normalize(features.square().mean(dim=1).flatten(1))
+    return functional.mse_loss(spatial_energy(student), spatial_energy(teacher))
 
 
 def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import Regressor
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses._channels import where_channels_differ
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import Hint
 
@@ -32,12 +33,6 @@ def _compare(part: Hint, student: Tensor, teacher: Tensor, moment: Moment) -> Te
     return hint(moment.adapted(student), teacher)
 
 
-def _adapter(part: Hint, pairs: tuple[Pair, ...], scene: Scene) -> Regressor | None:
-    (pair,) = pairs
-    ours, theirs = pair.student_shape[0], pair.teacher_shape[0]
-    return Regressor(ours, theirs) if ours != theirs else None
-
-
 CONTRACT = Contract(
     kind="feature",
     inputs="maps",
@@ -46,5 +41,5 @@ CONTRACT = Contract(
     zero_at_identity=True,
     paper="Romero et al. 2015, arXiv:1412.6550",
     reference="RepDistiller HintLoss",
-    adapter=_adapter,
+    adapter=where_channels_differ(Regressor),
 )
