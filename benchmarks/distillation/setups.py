@@ -47,7 +47,9 @@ def document(distill: Mapping[str, Any], seed: int, epochs: int) -> dict[str, An
 
 def beside(name: str, weight: float, balance: str, **inside: Any) -> dict[str, Any]:
     """How a recipe distils with one loss beside the task's own."""
-    return {"balance": balance, "losses": {name: {"weight": weight, **inside}}}
+    # Gradients of the teacher by the image cannot be kept.
+    targets = "live" if CONTRACTS[name].inputs == "gradients" else "cache-fp32"
+    return {"targets": targets, "balance": balance, "losses": {name: {"weight": weight, **inside}}}
 
 
 def as_strong(name: str, share: float) -> dict[str, Any]:

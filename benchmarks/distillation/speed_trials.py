@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from automl_kd.distillation.randomness import generator
 from automl_kd.recipes import Recipe
 from automl_kd.students import StudentModule, build, load_weights
+from automl_kd.tasks import generator
 
 BATCH = 64
 CLASSES = 10
@@ -58,9 +58,8 @@ class Trial:
         train = {"epochs": epochs, "batch_size": BATCH, "optimizer": optimizer}
         if augment:
             train["augment"] = ["crop", "flip"]
-        return Recipe.model_validate(
-            {"seed": self.seed, "student": STUDENT, "distill": {"losses": losses}, "train": train}
-        )
+        distill = {"targets": "live" if augment else "cache-fp32", "losses": losses}
+        return Recipe.model_validate({"seed": self.seed, "student": STUDENT, "distill": distill, "train": train})
 
 
 def read_teacher(folder: Path, input_shape: tuple[int, int, int]) -> StudentModule:
