@@ -27,11 +27,11 @@ def subset(task: Task, images: int) -> Task:
 
 def full_resolution_teacher(task: Task) -> Path:
     """Weights of a ResNet-20 without the stride in its stem, trained for two epochs once and kept in the cache."""
-    recipe = Recipe.model_validate({"student": TEACHER, "train": {"epochs": 2, "warmup": 0.1}})
-    path = cache_dir() / "benchmarks" / f"{digest([recipe.document(), task.sha256])}.safetensors"
+    training = {"student": TEACHER, "train": {"epochs": 2, "warmup": 0.1}}
+    path = cache_dir() / "benchmarks" / f"{digest([training, task.sha256])}.safetensors"
     if not path.is_file():
         print("training the teacher, once", flush=True)
-        outcome = distill(recipe, task, None, device="cpu")
+        outcome = distill(Recipe.model_validate(training), task, None, device="cpu")
         print(f"  {outcome.seconds:.0f} s, accuracy {outcome.accuracy:.1%} on the search-validation split", flush=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_weights(outcome.student, path)
