@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.distillation.runs import Run, Runs, best_by_validation, losses_of
-from benchmarks.distillation.setups import as_strong, beside, document, names
+from benchmarks.distillation.setups import beside, document, names
 from benchmarks.distillation.tables import points, table
 
 IMAGES = 2_000
@@ -33,14 +33,14 @@ def main(options: argparse.Namespace) -> None:
     """Print the table."""
     runs = Runs(options.images, options.results, options.workers)
     listed = options.losses or [name for name in names() if name != "kd"]
-    possible = losses_of({name: document(as_strong(name, 1.0), 0, options.epochs) for name in listed}, runs)
+    possible = losses_of({name: document(beside(name, 1.0, "gradient"), 0, options.epochs) for name in listed}, runs)
     arms: dict[str, list[tuple[str, dict[str, Any]]]] = {
         _NONE: [("", {})],
         _KD: [
             (f"{weight:g}, T {temperature:g}", beside("kd", weight, "none", temperature=temperature))
             for temperature, weight in PLAIN_KD
         ],
-        **{name: [(f"{share:g}", as_strong(name, share)) for share in SHARES] for name in possible},
+        **{name: [(f"{share:g}", beside(name, share, "gradient")) for share in SHARES] for name in possible},
     }
 
     def run(distill: dict[str, Any], seed: int, test: bool) -> Run:

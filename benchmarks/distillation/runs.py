@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -90,6 +91,9 @@ class Runs:
         print(f"{what}: {total} trainings, {total - len(waiting)} of them kept in {self._path}", flush=True)
         if not waiting:
             return
+        if self._results:
+            pace = statistics.fmean(result.seconds for result in self._results.values()) / self._workers
+            print(f"  about {pace * len(waiting) / 60:.1f} minutes at the pace of those kept", flush=True)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         with self._path.open("a", encoding="utf-8") as file:

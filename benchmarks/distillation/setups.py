@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 from automl_kd.distillation import CONTRACTS
-from automl_kd.recipes import Distill
 
 STUDENT: Mapping[str, Any] = MappingProxyType(
     {
@@ -35,14 +34,16 @@ PUBLISHED: Mapping[str, float] = MappingProxyType(
         "crd": 0.8,
     }
 )
-"""Weights beside a cross-entropy of weight 1, as the papers and RepDistiller have them; 1 where a loss is not here."""
-BALANCES = tuple(name for name in ("none", "gradient") if name in get_args(Distill.model_fields["balance"].annotation))
+"""Weights beside a cross-entropy of weight 1, as the papers and RepDistiller have them."""
+BALANCES = ("none", "gradient")
 
 
 def document(distill: Mapping[str, Any], seed: int, epochs: int) -> dict[str, Any]:
     """A recipe that differs from the others in how it distils, and in its seed."""
     train = {"epochs": epochs, "optimizer": {"name": "sgd", "lr": 0.1}, "warmup": 0.1}
-    return {"seed": seed, "student": dict(STUDENT), "distill": dict(distill), "train": train}
+    # SimKD's student brings the projector to the teacher's last map, which has 64 channels.
+    projected = {"projector": {"channels": 64}} if "simkd" in distill.get("losses", {}) else {}
+    return {"seed": seed, "student": {**STUDENT, **projected}, "distill": dict(distill), "train": train}
 
 
 def beside(name: str, weight: float, balance: str, **inside: Any) -> dict[str, Any]:
@@ -50,13 +51,6 @@ def beside(name: str, weight: float, balance: str, **inside: Any) -> dict[str, A
     # Gradients of the teacher by the image cannot be kept.
     targets = "live" if CONTRACTS[name].inputs == "gradients" else "cache-fp32"
     return {"targets": targets, "balance": balance, "losses": {name: {"weight": weight, **inside}}}
-
-
-def as_strong(name: str, share: float) -> dict[str, Any]:
-    """One loss with so many times the strength of the task's own or, without balancing, its published weight."""
-    if "gradient" in BALANCES:
-        return beside(name, share, "gradient")
-    return beside(name, share * PUBLISHED.get(name, 1.0), "none")
 
 
 def names() -> list[str]:
