@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from automl_kd.distillation import Outcome, distill
-from automl_kd.errors import Interrupted
+from automl_kd.distillation import distill
 from automl_kd.tasks import open_task
 from automl_kd.teachers import module_teacher
 from benchmarks.distillation.data import subset
-from benchmarks.distillation.speed_trials import Clock, Spent, Splits, Trial, accuracy, read_teacher, trials
+from benchmarks.distillation.speed_trials import Clock, Spent, Splits, Trial, accuracy, read_teacher
 
 
 class Ours:
@@ -24,21 +21,10 @@ class Ours:
         self.teacher = module_teacher(module, self.task.input_shape, self.task.classes)
         self.test = Splits.load(folder / "splits.pt").test
 
-    def prepare(self) -> Spent:
-        """Time for the outputs of the teacher that the trials read."""
-        clock = Clock()
-        for trial in trials(5):
-            with suppress(Interrupted):
-                self._distill(trial, should_stop=lambda: True)
-        return clock.read()
-
     def train(self, trial: Trial) -> tuple[Spent, float]:
         """Time, evaluation on the validation split included, and test accuracy."""
         clock = Clock()
-        outcome = self._distill(trial)
+        recipe = trial.recipe(self.epochs, self.augment)
+        outcome = distill(recipe, self.task, self.teacher, device="cpu", cache=self.cache)
         spent = clock.read()
         return spent, accuracy(outcome.student, self.test)
-
-    def _distill(self, trial: Trial, should_stop: Callable[[], bool] | None = None) -> Outcome:
-        recipe = trial.recipe(self.epochs, self.augment)
-        return distill(recipe, self.task, self.teacher, device="cpu", cache=self.cache, should_stop=should_stop)

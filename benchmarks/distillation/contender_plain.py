@@ -50,10 +50,6 @@ class Plain:
         self.splits = Splits.load(folder / "splits.pt")
         self.shape = tuple(self.splits.train[0].shape[1:])
 
-    def prepare(self) -> Spent:
-        """Nothing is prepared."""
-        return Spent(0.0, 0.0)
-
     def train(self, trial: Trial) -> tuple[Spent, float]:
         """Time, evaluation on the validation split included, and test accuracy."""
         clock = Clock()

@@ -71,10 +71,6 @@ class Torchdistill:
         register_auxiliary_model_wrapper(StudentWithRegressor)
         self.get_box = get_distillation_box
 
-    def prepare(self) -> Spent:
-        """Nothing is prepared."""
-        return Spent(0.0, 0.0)
-
     def train(self, trial: Trial) -> tuple[Spent, float]:
         """Time, evaluation on the validation split included, and test accuracy."""
         clock = Clock()

@@ -10,7 +10,6 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -27,13 +26,8 @@ def main() -> None:
     module = importlib.import_module(f"benchmarks.distillation.contender_{name}")
     contender = getattr(module, CONTENDERS[name])(Path(folder), int(images), int(epochs), augment == "True")
     for line in sys.stdin:
-        asked: dict[str, Any] = json.loads(line)
-        if asked:
-            spent, accuracy = contender.train(Trial(**asked))
-            answer = {**asdict(spent), "accuracy": accuracy}
-        else:
-            answer = asdict(contender.prepare())
-        print(json.dumps(answer), file=answers, flush=True)
+        spent, accuracy = contender.train(Trial(**json.loads(line)))
+        print(json.dumps({**asdict(spent), "accuracy": accuracy}), file=answers, flush=True)
 
 
 if __name__ == "__main__":
