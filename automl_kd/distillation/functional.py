@@ -2,6 +2,8 @@
 
 from automl_kd.distillation.losses.attention_transfer import attention_transfer
 from automl_kd.distillation.losses.ce_soft import ce_soft
+from automl_kd.distillation.losses.correlation_congruence import correlation_congruence
+from automl_kd.distillation.losses.correlation_congruence_adjacent import correlation_congruence_adjacent
 from automl_kd.distillation.losses.crd import crd
 from automl_kd.distillation.losses.crd_inbatch import crd_inbatch
 from automl_kd.distillation.losses.dist import dist
@@ -21,6 +23,8 @@ from automl_kd.distillation.losses.task import cross_entropy, mix_labels
 __all__ = [
     "attention_transfer",
     "ce_soft",
+    "correlation_congruence",
+    "correlation_congruence_adjacent",
     "crd",
     "crd_inbatch",
     "cross_entropy",

@@ -6,6 +6,8 @@ from types import MappingProxyType
 from automl_kd.distillation.losses import (
     attention_transfer,
     ce_soft,
+    correlation_congruence,
+    correlation_congruence_adjacent,
     crd,
     crd_inbatch,
     dist,
@@ -37,6 +39,8 @@ CONTRACTS: Mapping[str, Contract] = MappingProxyType(
         "rkd_angle": rkd_angle.CONTRACT,
         "dist": dist.CONTRACT,
         "similarity_preserving": similarity_preserving.CONTRACT,
+        "correlation_congruence": correlation_congruence.CONTRACT,
+        "correlation_congruence_adjacent": correlation_congruence_adjacent.CONTRACT,
         "nst": nst.CONTRACT,
         "pkt": pkt.CONTRACT,
         "crd": crd.CONTRACT,
