@@ -5,23 +5,36 @@ from automl_kd.tasks._open import open_task, task_names
 from automl_kd.tasks._stored import open_array, writing_array
 from automl_kd.tasks._task import Split, Task
 from automl_kd.tasks._teacher import (
+    BroughtTeacher,
     CheckpointTeacher,
+    OneTeacher,
     OnnxTeacher,
+    ProgramTeacher,
+    TeacherInput,
     TeacherSpec,
     TeacherTraining,
+    TimmTeacher,
     TrainedTeacher,
-    parse_teacher,
+    TransformersTeacher,
 )
+from automl_kd.tasks._teacher_text import found_anywhere, parse_teacher
 
 __all__ = [
+    "BroughtTeacher",
     "CheckpointTeacher",
+    "OneTeacher",
     "OnnxTeacher",
+    "ProgramTeacher",
     "Split",
     "Task",
+    "TeacherInput",
     "TeacherSpec",
     "TeacherTraining",
+    "TimmTeacher",
     "TrainedTeacher",
+    "TransformersTeacher",
     "augment",
+    "found_anywhere",
     "mixup",
     "open_array",
     "open_task",
