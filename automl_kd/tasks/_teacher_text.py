@@ -9,7 +9,14 @@ from pydantic import TypeAdapter
 
 from automl_kd.errors import UserError
 from automl_kd.recipes import parse_text, validate
-from automl_kd.tasks._teacher import OneTeacher, OnnxTeacher, ProgramTeacher, SingleTeacherSpec, TeacherSpec, relative_to
+from automl_kd.tasks._teacher import (
+    OneTeacher,
+    OnnxTeacher,
+    ProgramTeacher,
+    SingleTeacherSpec,
+    TeacherSpec,
+    relative_to,
+)
 
 _ENDINGS = (".pt", ".pth", ".safetensors")
 _ALONE = (".onnx", ".pt2")
@@ -64,7 +71,9 @@ def _one(text: str) -> OneTeacher:
         endings = ", ".join((".onnx", *_ENDINGS, ".pt2"))
         raise UserError(f"{source}: should be a file ending in {endings}, or a form in braces such as {{timm: FOLDER}}")
     if not at:
-        raise UserError(f"{source}: a checkpoint needs its architecture, for example {file}@{{family: resnet, depth: 20}}")
+        raise UserError(
+            f"{source}: a checkpoint needs its architecture, for example {file}@{{family: resnet, depth: 20}}"
+        )
     return validate(_SPEC, {"checkpoint": file, "student": parse_text("{" + architecture, source)}, source)
 
 

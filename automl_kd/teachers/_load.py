@@ -55,7 +55,9 @@ def load_teacher(spec: LoadableTeacher | tuple[LoadableTeacher, ...], task: Task
     if isinstance(spec, KeptTeacher):
         kept = TeacherStore().by_hash(spec.sha256)
         if kept is None:
-            raise UserError(f"teacher {spec.sha256[:12]} is gone from the cache or damaged; the same command makes it again")
+            raise UserError(
+                f"teacher {spec.sha256[:12]} is gone from the cache or damaged; the same command makes it again"
+            )
         return kept
     if spec.input is None:
         return _load(spec, task.input_shape, task)

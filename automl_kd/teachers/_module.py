@@ -109,9 +109,7 @@ class _ModuleTeacher(Teacher):
         if target == self.device:
             return self
         module = copy.deepcopy(self._module).to(target)
-        return _ModuleTeacher(
-            module, self.input_shape, self.classes, self._stages, self._shapes, self.sha256, target
-        )
+        return _ModuleTeacher(module, self.input_shape, self.classes, self._stages, self._shapes, self.sha256, target)
 
     def _logits(self, images: Tensor) -> Tensor:
         logits = logits_of(self._module(images))

@@ -19,8 +19,11 @@ def find_stages(module: nn.Module, calls: Sequence[Call]) -> tuple[str, ...]:
         module: Any module.
         calls: What :func:`automl_kd.teachers._recording.trace` saw of it.
     """
-    resolutions = _last_by_resolution(module, calls)
-    return (_repeated_blocks(module, calls) if len(resolutions) <= 1 else ()) or resolutions
+    blocks = _repeated_blocks(module, calls)
+    # Within its blocks a transformer has other tensors of four dimensions: queries and keys by head.
+    inside = tuple(f"{block}." for block in blocks)
+    resolutions = {call.after for call in calls if not call.path.startswith(inside)} - {None, (1, 1)}
+    return blocks if blocks and len(resolutions) <= 1 else _last_by_resolution(module, calls)
 
 
 def _last_by_resolution(module: nn.Module, calls: Sequence[Call]) -> tuple[str, ...]:

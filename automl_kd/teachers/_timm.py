@@ -17,7 +17,7 @@ _FETCHING = ("pretrained", "checkpoint_path", "cache_dir")
 
 
 def timm_module(folder: Path, channels: int) -> nn.Module:
-    """The network of ``config.json`` with the weights of ``model.safetensors``, as ``timm.models.save_for_hf`` wrote them.
+    """The network of ``config.json`` with the weights of ``model.safetensors``, as ``save_for_hf`` of timm wrote them.
 
     Args:
         folder: A folder on this machine.
@@ -38,10 +38,14 @@ def timm_module(folder: Path, channels: int) -> nn.Module:
     if not isinstance(name, str) or not timm.is_model(name):
         raise UserError(f"{folder}/config.json: architecture: {name!r} is no network of timm {timm.__version__}")
     if not isinstance(classes, int) or not isinstance(arguments, Mapping):
-        raise UserError(f"{folder}/config.json: num_classes should be a number, and model_args a mapping if there are any")
+        raise UserError(
+            f"{folder}/config.json: num_classes should be a number, and model_args a mapping if there are any"
+        )
     fetching = [key for key in arguments if str(key).startswith(_FETCHING)]
     if fetching:
-        raise UserError(f"{folder}/config.json: model_args.{fetching[0]}: the weights are those beside it; leave it out")
+        raise UserError(
+            f"{folder}/config.json: model_args.{fetching[0]}: the weights are those beside it; leave it out"
+        )
     settings: dict[str, Any] = {"in_chans": channels, "num_classes": classes, **arguments}
     try:
         module: nn.Module = timm.create_model(name, pretrained=False, **settings)

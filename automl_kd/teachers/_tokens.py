@@ -23,11 +23,11 @@ def tokens_to_map(tokens: Tensor) -> Tensor:
         tokens: (B, N, D), N ≥ 1.
 
     Returns:
-        (B, D, h, w), a view.
+        (B, D, h, w).
     """
     side = math.isqrt(tokens.shape[1])
     patches = tokens[:, tokens.shape[1] - side * side :]
-    return patches.transpose(1, 2).unflatten(2, (side, side))
+    return patches.transpose(1, 2).reshape(len(tokens), -1, side, side)
 
 
 def first_tensor(output: Any) -> Tensor | None:
