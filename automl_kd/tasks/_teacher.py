@@ -94,7 +94,7 @@ class OnnxTeacher(BroughtTeacher):
 
 
 class ProgramTeacher(BroughtTeacher):
-    """A program written by ``torch.export.save`` (``.pt2``): images (B, C, H, W), normalised, to logits (B, classes)."""
+    """A program that ``torch.export.save`` wrote: images (B, C, H, W), normalised, to logits (B, classes)."""
 
     program: str
 

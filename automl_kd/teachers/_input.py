@@ -58,7 +58,7 @@ def transform_of(spec: TeacherInput, task: Task) -> Transform:
     channels, height, width = task.input_shape
     by_mean = None if spec.mean is None else len(spec.mean)
     wanted = spec.channels or by_mean or channels
-    if wanted != channels and channels != 1:
+    if channels not in (wanted, 1):
         raise UserError(
             f"teacher.input: {wanted} channels, but task {task.name} has images of {channels}; only grey images are"
             " repeated"

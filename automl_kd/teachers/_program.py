@@ -16,11 +16,12 @@ from automl_kd.errors import UserError
 from automl_kd.files import sha256_of
 from automl_kd.students import Shape
 from automl_kd.teachers._gradients import input_gradients
-from automl_kd.teachers._module import logits_of, weights_sha256
+from automl_kd.teachers._module import weights_sha256
 from automl_kd.teachers._program_file import read_program
-from automl_kd.teachers._recording import recorded_maps, trace
+from automl_kd.teachers._recording import recorded_maps
 from automl_kd.teachers._stages import find_stages
-from automl_kd.teachers._teacher import Outputs, Teacher, unknown_stage
+from automl_kd.teachers._tapped import TappedTeacher, logits_of, observe, shapes_of
+from automl_kd.teachers._teacher import Outputs, Teacher
 
 _LARGEST_BATCH = 256
 
@@ -50,12 +51,12 @@ def program_teacher(path: Path, input_shape: Shape, classes: int) -> Teacher:
         classes: Number of logits.
 
     Raises:
-        UserError: If the file is missing, damaged, holds code or was exported in training mode, or its shapes are others.
+        UserError: If the file is missing, damaged or holds code, was exported in training mode, or does not fit.
     """
     return _ProgramTeacher(path, input_shape, classes, torch.device("cpu"))
 
 
-class _ProgramTeacher(Teacher):
+class _ProgramTeacher(TappedTeacher):
     def __init__(self, path: Path, input_shape: Shape, classes: int, device: torch.device) -> None:
         program = read_program(path)
         self._path = path
@@ -65,34 +66,20 @@ class _ProgramTeacher(Teacher):
         self.classes = classes
         self.device = device
         self.sha256 = sha256_of(path)
-        images = self._batches.padded(torch.zeros(min(2, self._batches.most), *input_shape, device=device))
+        source = torch.Generator().manual_seed(0)
+        images = torch.randn(min(2, self._batches.most), *input_shape, generator=source).to(device)
+        images = self._batches.padded(images)
         before = weights_sha256(self._module.state_dict())
-        try:
-            output, calls = trace(self._module, images)
-        except Exception as error:  # the graph's operators may raise anything
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{path} does not accept images of shape {input_shape}: {reason}") from None
-        logits = logits_of(output)
-        if logits is None or logits.shape != (len(images), classes):
-            given = type(output).__name__ if logits is None else tuple(logits.shape[1:])
-            raise UserError(f"{path} returns {given} for images of shape {input_shape}; the task needs ({classes},)")
+        calls = observe(str(path), self._module, images, classes)
         with torch.no_grad():
-            again = logits_of(self._module(images))
-        if again is None or not torch.equal(logits, again) or weights_sha256(self._module.state_dict()) != before:
+            same = torch.equal(self._answer(images), self._answer(images))
+        if not same or weights_sha256(self._module.state_dict()) != before:
             raise UserError(f"{path} was exported in training mode: it changes as it answers; export module.eval()")
-        self._shapes = {call.path: call.shape for call in calls if call.shape is not None}
-        self._stages = find_stages(self._module, calls)
-
-    def stage_names(self) -> tuple[str, ...]:
-        return self._stages
-
-    def feature_shapes(self, paths: Sequence[str] | None = None) -> dict[str, Shape]:
-        asked = self._stages if paths is None else paths
-        self._check(asked)
-        return {path: self._shapes[path] for path in asked}
+        self.stages = find_stages(self._module, calls)
+        self.shapes = shapes_of(calls)
 
     def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
-        self._check(stages)
+        self.check(stages)
         logits = []
         maps: dict[str, list[Tensor]] = {stage: [] for stage in stages}
         with torch.no_grad(), recorded_maps(self._module, stages) as recorded:
@@ -115,11 +102,6 @@ class _ProgramTeacher(Teacher):
         logits = logits_of(self._module(self._batches.padded(images)))
         assert logits is not None  # seen when it was made a teacher
         return logits[: len(images)]
-
-    def _check(self, paths: Sequence[str]) -> None:
-        for path in paths:
-            if path not in self._shapes:
-                raise unknown_stage(path, self._stages, self._shapes)
 
 
 def _module(path: Path, program: ExportedProgram, device: torch.device) -> nn.Module:
