@@ -60,9 +60,11 @@ def _repeated_blocks(module: nn.Module, calls: Sequence[Call]) -> tuple[str, ...
     tokens = {call.path for call in calls if call.tokens}
     blocks: set[str] = set()
     for path, container in module.named_modules():
-        if not isinstance(container, nn.ModuleList | nn.Sequential) or path.startswith(tuple(f"{b}." for b in blocks)):
-            continue
-        members = [f"{path}.{name}" if path else name for name, _ in container.named_children()]
-        if len(members) >= 2 and len({type(each) for each in container.children()}) == 1 and tokens.issuperset(members):
-            blocks.update(members)
+        children = dict(container.named_children())
+        # By its numbers, too: in an exported program a list has lost its type.
+        is_list = isinstance(container, nn.ModuleList | nn.Sequential) or all(name.isdecimal() for name in children)
+        members = [f"{path}.{name}" if path else name for name in children]
+        within = any(path.startswith(f"{block}.") for block in blocks) or path in blocks
+        if is_list and not within and len(members) >= 2 and tokens.issuperset(members):
+            blocks.update(members if len({type(child) for child in children.values()}) == 1 else ())
     return tuple(dict.fromkeys(call.path for call in calls if call.path in blocks))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import pytest
@@ -44,21 +45,21 @@ def dynamic(tmp_path_factory):
 
 
 @pytest.mark.parametrize("batches", ["fixed", "dynamic"])
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_it_answers_batches_of_any_size_as_the_module_does(request, batches, count):
+def test_it_answers_batches_of_any_size_as_the_module_does(request, batches):
     teacher = _load(request.getfixturevalue(batches))
     expected = module_teacher(trained_module(), SHAPE, CLASSES)
     assert teacher.stage_names() == expected.stage_names()
     assert teacher.feature_shapes() == expected.feature_shapes()
-    images = torch.randn(count, *SHAPE)
-    paths = [*teacher.stage_names(), "stem.0.0"]
-    ours, theirs = teacher.outputs(images, paths), expected.outputs(images, paths)
-    torch.testing.assert_close(ours.logits, theirs.logits, rtol=1e-4, atol=1e-5)
-    for path in paths:
-        torch.testing.assert_close(ours.maps[path], theirs.maps[path], rtol=1e-4, atol=1e-5)
-    gradients = expected.input_gradients(images)
-    torch.testing.assert_close(teacher.input_gradients(images), gradients, rtol=1e-3, atol=1e-5)
     assert teacher.head() is None
+    paths = [*teacher.stage_names(), "stem.0.0"]
+    for count in (1, 2, 5):
+        images = torch.randn(count, *SHAPE)
+        ours, theirs = teacher.outputs(images, paths), expected.outputs(images, paths)
+        torch.testing.assert_close(ours.logits, theirs.logits, rtol=1e-4, atol=1e-5)
+        for path in paths:
+            torch.testing.assert_close(ours.maps[path], theirs.maps[path], rtol=1e-4, atol=1e-5)
+        gradients = expected.input_gradients(images)
+        torch.testing.assert_close(teacher.input_gradients(images), gradients, rtol=1e-3, atol=1e-5)
 
 
 def test_a_transformer_keeps_its_blocks(tmp_path):
@@ -101,12 +102,12 @@ class _Payload:
         self.path = path
 
     def __reduce__(self):
-        return type(self.path).mkdir, (self.path,)
+        return os.mkdir, (str(self.path),)
 
 
 def _pickled(path):
     buffer = io.BytesIO()
-    torch.save(_Payload(path), buffer)
+    torch.save({"x": _Payload(path)}, buffer)
     return buffer.getvalue()
 
 

@@ -71,9 +71,7 @@ def test_mistakes_are_one_line(several, members):
     with pytest.raises(UserError, match="unknown teacher stage 'stage9'; stages: stage1, stage2, stage3"):
         several.outputs(torch.randn(2, *SHAPE), ["2:stage9"])
     other = module_teacher(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5)), SHAPE, 5)
-    with pytest.raises(
-        UserError, match=r"teacher 2 takes images \(1, 8, 8\) and knows 5 classes, teacher 1 .* knows 3"
-    ):
+    with pytest.raises(UserError, match=r"teacher 2 takes .* and knows 5 classes, teacher 1 .* knows 3"):
         MultiTeacher([members[0], other])
 
 
