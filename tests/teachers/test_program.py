@@ -167,5 +167,5 @@ def test_sample_inputs_and_guards_are_left_unread(tmp_path, dynamic):
     images = torch.randn(2, *SHAPE)
     torch.testing.assert_close(_load(altered).outputs(images).logits, _load(dynamic).outputs(images).logits)
     assert not ran.exists()
-    torch.export.load(altered)  # the payload is real
+    torch.load(io.BytesIO(_pickled(ran)), weights_only=False)  # the payload is real
     assert ran.is_dir()
