@@ -46,6 +46,11 @@ class Teacher(ABC):
     device: torch.device
     members: int = 1
 
+    @property
+    def logits_shape(self) -> tuple[int, ...]:
+        """Shape of the logits for one image: (classes,), or (members, classes) where several speak."""
+        return (self.classes,) if self.members == 1 else (self.members, self.classes)
+
     @abstractmethod
     def stage_names(self) -> tuple[str, ...]:
         """The stages whose maps can be had, from input to output; none where only logits are known."""

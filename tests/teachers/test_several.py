@@ -28,7 +28,8 @@ def test_the_logits_of_every_member_stand_side_by_side(several, members):
     images = torch.randn(5, *SHAPE)
     logits = several.outputs(images).logits
     assert (several.members, members[0].members) == (2, 1)
-    assert logits.shape == (5, 2, CLASSES)
+    assert logits.shape == (5, *several.logits_shape) == (5, 2, CLASSES)
+    assert members[0].logits_shape == (CLASSES,)
     for number, member in enumerate(members):
         assert torch.equal(logits[:, number], member.outputs(images).logits)
 
