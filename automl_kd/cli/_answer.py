@@ -12,6 +12,9 @@ from typing import Annotated, Any
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Run the files of the losses that you wrote and the recipe names.")
+]
 Storage = Annotated[
     str,
     typer.Option("--storage", metavar="URL", help="Database URL, or the path of an SQLite file.", show_default=True),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import Json, Storage, answer, quiet
+from automl_kd.cli._answer import AllowCode, Json, Storage, answer, quiet
 from automl_kd.cli._export import delivery_text
 from automl_kd.cli._progress import watching
 from automl_kd.paths import DEFAULT_STORAGE
@@ -25,6 +25,7 @@ def distill(
     teacher: Annotated[str | None, typer.Option(help="Where the teacher is, if not where recipe or task say.")] = None,
     hw: Annotated[str | None, typer.Option(help="Device to deliver for; by default the recipe's.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu or cuda.")] = "auto",
+    allow_code: AllowCode = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
@@ -34,6 +35,14 @@ def distill(
 
         with watching(json) as observer:
             document = make(
-                recipe, out=out, task=task, data=data, teacher=teacher, hw=hw, device=device, observer=observer
+                recipe,
+                out=out,
+                task=task,
+                data=data,
+                teacher=teacher,
+                hw=hw,
+                device=device,
+                allow_code=allow_code,
+                observer=observer,
             )
     answer(document, delivery_text(document), json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_kd.cli._answer import Json, Storage, answer, quiet, table
+from automl_kd.cli._answer import AllowCode, Json, Storage, answer, quiet, table
 from automl_kd.cli._progress import front_row, watching
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import count, duration, milliseconds, percent, whole
@@ -44,6 +44,7 @@ def search(
     device: Annotated[str, typer.Option(help="Where students train: auto, cpu or cuda.")] = "auto",
     extend: Annotated[str | None, typer.Option(help="Time to add to the study's budget.")] = None,
     max_disk: Annotated[str | None, typer.Option(help="What the study's files may take, e.g. 2GB.")] = None,
+    allow_code: AllowCode = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would do, and stop.")] = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
@@ -70,6 +71,7 @@ def search(
             device=device,
             extend=extend,
             max_disk=max_disk,
+            allow_code=allow_code,
         )
         with watching(json) as observer:
             if dry_run:

@@ -56,8 +56,8 @@ def plain_kd(recipe: Recipe, temperature: float, weight: float) -> Recipe:
 
 
 def _with_losses(recipe: Recipe, losses: dict[str, Any]) -> Recipe:
-    kept = {"targets": recipe.distill.targets, "balance": recipe.distill.balance}
-    return recipe.with_(distill=kept | {"losses": losses})
+    # Weights as published: the settings of plain KD are known so.
+    return recipe.with_(distill={"targets": recipe.distill.targets, "balance": "none", "losses": losses})
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,8 +4,10 @@ from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.evaluation import Evaluation, evaluate
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill
-from automl_kd.distillation.losses import CONTRACTS, Contract
-from automl_kd.distillation.wiring import Pair, Term, Wiring, wire
+from automl_kd.distillation.losses import CONTRACTS, Contract, Pair
+from automl_kd.distillation.own import loss
+from automl_kd.distillation.term import Term
+from automl_kd.distillation.wiring import Wiring, wire
 
 __all__ = [
     "CONTRACTS",
@@ -19,5 +21,6 @@ __all__ = [
     "Wiring",
     "distill",
     "evaluate",
+    "loss",
     "wire",
 ]

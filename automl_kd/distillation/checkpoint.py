@@ -26,8 +26,7 @@ class Checkpoint:
         optimizer: State dict of the optimizer.
         rng: State of torch's CPU generator, uint8.
         cuda_rng: State of the CUDA generator, or None where there was none.
-        losses: Every loss by name, in the epoch under way or, between epochs, the last: ``steps`` (n,) int64 and
-            ``values`` (n,).
+        objective: Losses of the epoch under way or, between epochs, the last; balance and health of the losses.
         seconds: Time spent in training.
     """
 
@@ -38,7 +37,7 @@ class Checkpoint:
     optimizer: dict[str, Any]
     rng: Tensor
     cuda_rng: Tensor | None
-    losses: dict[str, dict[str, Tensor]]
+    objective: dict[str, Any]
     seconds: float
 
 

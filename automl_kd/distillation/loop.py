@@ -35,6 +35,7 @@ class Outcome:
         losses: Unweighted mean of each loss over the last epoch.
         seconds: Spent in training since the start, without evaluation and files.
         finished: Whether the schedule is at its end.
+        dropped: Losses that were left out on the way, and why.
     """
 
     student: StudentModule
@@ -44,6 +45,7 @@ class Outcome:
     losses: dict[str, float]
     seconds: float
     finished: bool
+    dropped: dict[str, str]
 
 
 def distill(
@@ -58,6 +60,8 @@ def distill(
     cache: Path | None = None,
     on_epoch: Callable[[int, float | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    allow_code: bool = False,
+    compiled: bool = False,
 ) -> Outcome:
     """Train a student.
 
@@ -75,12 +79,17 @@ def distill(
             after an epoch now and then, so that a kill costs little.
         device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
         cache: Where outputs of the teacher are kept if the recipe's targets are cached; by default in the user's cache.
+            A recipe that leaves its targets open asks the teacher at every step.
         on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
         should_stop: Asked before every step; if true, the state is written and the run ends.
+        allow_code: Whether losses of the user's own may be loaded, which runs their files.
+        compiled: Whether the student is compiled (``torch.compile``), which takes a minute and pays on long runs; its
+            weights differ in the last bits from those of a run that is not.
 
     Raises:
         UserError: If the recipe does not fit student, task or teacher, or the checkpoint belongs to another run.
-        Diverged: If a loss or a weight became infinite or not a number; at the latest when that epoch ends.
+        Diverged: If a loss, its gradient or a weight became infinite or not a number, at the latest when that epoch
+            ends; or a loss does harm or nothing (:class:`automl_kd.distillation.health.Health`).
         Interrupted: If ``should_stop`` said so.
         ValueError: If ``until`` is not in 1..total_epochs.
     """
@@ -89,9 +98,12 @@ def distill(
     if not 1 <= until <= total_epochs:
         raise ValueError(f"until is {until}: should be from 1 to total_epochs, {total_epochs}")
     place = _resolve(device)
-    wiring = wire(recipe, task.input_shape, task.classes, teacher)
+    wiring = wire(recipe, task, teacher, allow_code=allow_code)
     listened = teacher if recipe.distill.listens() else None
-    with reproducible(recipe.seed, place), Run(recipe, task, listened, wiring, total_epochs, place, cache) as run:
+    with (
+        reproducible(recipe.seed, place),
+        Run(recipe, task, listened, wiring, total_epochs, place, cache, compiled) as run,
+    ):
         if checkpoint is not None and checkpoint.exists():
             run.restore(load(checkpoint, run.identity, place))
         saved = time.monotonic()
@@ -118,7 +130,8 @@ def distill(
         epoch=run.epoch,
         step=run.step,
         accuracy=accuracy,
-        losses=run.history.means(),
+        losses=run.objective.history.means(),
+        dropped=dict(run.objective.dropped),
         seconds=run.seconds,
         finished=run.epoch == total_epochs,
     )

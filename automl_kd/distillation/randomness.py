@@ -1,22 +1,11 @@
-"""Randomness as a function of seed, purpose, epoch and step, so that a run can stop and go on at any step."""
+"""Torch's own random state, started from the seed of a run and given back as it was."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-
-
-def generator(purpose: str, *numbers: int) -> torch.Generator:
-    """A CPU generator of its own for one purpose, for example ``generator("order", seed, epoch)``.
-
-    The seed is a hash of all arguments: neighbouring seeds, epochs or steps share no stream.
-    """
-    text = ":".join((purpose, *map(str, numbers)))
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 @contextmanager

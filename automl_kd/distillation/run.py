@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -10,19 +10,24 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from automl_kd.distillation import schedules
+from automl_kd.distillation.balance import UncertaintyBalance
 from automl_kd.distillation.checkpoint import Checkpoint
-from automl_kd.distillation.history import Diverged, History
-from automl_kd.distillation.losses.task import mix_labels
+from automl_kd.distillation.history import Diverged
+from automl_kd.distillation.listening import FUSION, Listener, channels_last, view_number
+from automl_kd.distillation.losses import Moment
+from automl_kd.distillation.objective import UNCERTAINTY, Objective
 from automl_kd.distillation.optimizers import build_optimizer
-from automl_kd.distillation.randomness import generator
-from automl_kd.distillation.wiring import Signals, Term, Wiring
-from automl_kd.paths import cache_dir
+from automl_kd.distillation.term import Signals
+from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Recipe
-from automl_kd.students import Taps, build
-from automl_kd.tasks import Task, augment, mixup
-from automl_kd.teachers import Teacher, cached_outputs
+from automl_kd.students import StudentModule, Taps, build
+from automl_kd.tasks import Mix, Task, Views, draw_mix, generator
+from automl_kd.teachers import Teacher
+
+_CLASSIFIER = "head."
 
 
 class Run:
@@ -39,6 +44,7 @@ class Run:
         total_epochs: Length of the schedule.
         device: Where to compute, channels last; on CUDA in bfloat16.
         cache: Folder for cached outputs of the teacher, or None for the user's cache.
+        compiled: Whether the student's forward and backward pass are compiled.
     """
 
     def __init__(
@@ -50,8 +56,9 @@ class Run:
         total_epochs: int,
         device: torch.device,
         cache: Path | None,
+        compiled: bool,
     ) -> None:
-        train, targets = recipe.train, recipe.distill.targets
+        train = recipe.train
         self.recipe, self.task, self.wiring, self.device = recipe, task, wiring, device
         self.identity = {
             "recipe": recipe.digest(),
@@ -61,31 +68,33 @@ class Run:
         }
         # On CPUs, too, depthwise and pointwise convolutions are up to twice as fast with channels last.
         student = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
-        self.student = student.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.adapters = wiring.adapters().to(device).train()
-        parameters = [*self.student.parameters(), *self.adapters.parameters()]
-        self.optimizer = build_optimizer(train.optimizer, parameters)
-        self.history = History()
+        self.student: StudentModule = student.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        if recipe.distill.losses.simkd is not None:
+            _take_over_classifier(self.student, wiring)
+        self._views = Views(len(task.train), train.augment, recipe.seed)
+        self._listener = None
+        if teacher is not None:
+            numbers = sorted({view_number(recipe.distill, epoch) for epoch in range(total_epochs)})
+            self._listener = Listener(recipe.distill, wiring, teacher.to(device), task, self._views, numbers, cache)
+        self.adapters = self._build_adapters()
+        trained = [weight for weight in self.student.parameters() if weight.requires_grad]
+        self.optimizer = build_optimizer(train.optimizer, [*trained, *self.adapters.parameters()])
         self.step = 0
         self.seconds = 0.0
 
         # A last batch of one image has no variance for batch normalisation: it is left out.
         self.steps_per_epoch = len(task.train) // train.batch_size + (len(task.train) % train.batch_size > 1)
         self._total_steps = total_epochs * self.steps_per_epoch
+        # The classifier is left out: only losses of logits reach it.
+        trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_CLASSIFIER)]
+        self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, self._total_steps)
         self._images = task.train.images.to(device)
         self._labels = task.train.labels.to(device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
+        self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
         self._autocast: AbstractContextManager[object] = (
             torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
         )
-        self._teacher = self._cached = None
-        if teacher is not None:
-            placed = teacher.to(device)
-            if targets is None or targets == "live":
-                self._teacher = placed
-            else:
-                folder = cache if cache is not None else cache_dir() / "outputs"
-                self._cached = cached_outputs(placed, task, wiring.teacher_stages, targets, folder)
 
     def __enter__(self) -> Self:
         self._taps.__enter__()
@@ -105,17 +114,17 @@ class Run:
         """Take the steps that are left of the epoch under way; false if ``should_stop`` ended it before the last.
 
         Raises:
-            Diverged: If a loss of the epoch, or a weight after it, is not finite.
+            Diverged: If a loss of the epoch, or a weight after it, is not finite, or a loss does harm or nothing.
         """
         epoch, taken = divmod(self.step, self.steps_per_epoch)
         if taken == 0:
-            self.history.start_epoch()
+            self.objective.history.start_epoch()
         order = torch.randperm(len(self.task.train), generator=generator("order", self.recipe.seed, epoch))
         for index in torch.split(order, self.recipe.train.batch_size)[taken : self.steps_per_epoch]:
             if should_stop is not None and should_stop():
                 return False
             self._take_step(index)
-        self.history.check()
+        self.objective.history.check()
         self._check_weights()
         return True
 
@@ -129,7 +138,7 @@ class Run:
             optimizer=self.optimizer.state_dict(),
             rng=torch.get_rng_state(),
             cuda_rng=torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
-            losses=self.history.state_dict(),
+            objective=self.objective.state_dict(),
             seconds=self.seconds,
         )
 
@@ -138,61 +147,68 @@ class Run:
         self.student.load_state_dict(checkpoint.student)
         self.adapters.load_state_dict(checkpoint.adapters)
         self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.history.load_state_dict(checkpoint.losses)
+        self.objective.load_state_dict(checkpoint.objective)
         self.step = checkpoint.step
         self.seconds = checkpoint.seconds
         torch.set_rng_state(checkpoint.rng.cpu())
         if checkpoint.cuda_rng is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint.cuda_rng.cpu())
 
+    def _build_adapters(self) -> nn.ModuleDict:
+        adapters = self.wiring.adapters()
+        if self.recipe.distill.balance == "uncertainty":
+            adapters[UNCERTAINTY] = UncertaintyBalance(term.name for term in self.wiring.terms)
+        learned = None if self._listener is None else self._listener.module()
+        if learned is not None:
+            adapters[FUSION] = learned
+        return adapters.to(self.device).train()
+
     def _take_step(self, index: Tensor) -> None:
         progress = self.step / self._total_steps
-        images, labels = self._view(index.to(self.device))
-        active = [(term, weight) for term in self.wiring.terms if (weight := term.weight(progress)) > 0]
+        number = view_number(self.recipe.distill, self.epoch)
+        at = index.to(self.device)
+        images, labels, mix = self._view(at, number)
+        active = self.objective.active(progress)
+        if any(term.contract.inputs == "gradients" for term, _ in active):
+            images = images.requires_grad_()
         with self._autocast:
-            student = Signals(self.student(images), self._taps.maps)
-            teacher = self._listen([term for term, _ in active], images, index)
-        total: Tensor | float = 0.0
-        for term, weight in active:
-            value = term.value(student, teacher, labels, self.adapters, progress)
-            self.history.record(term.name, self.step, value)
-            total = total + weight * value
+            student = Signals(self._forward(images), self._taps.maps, images)
+        teacher = own = None
+        if self._listener is not None:
+            teacher, own = self._listener.hear(
+                [term for term, _ in active], images, index, number, mix, labels, self.adapters
+            )
+        total = self.objective.total(self.step, active, student, teacher, Moment(progress, labels, at))
         for group in self.optimizer.param_groups:
             group["lr"] = schedules.learning_rate(self.recipe.train, progress)
-        if isinstance(total, Tensor):
+        if total is not None:
             self.optimizer.zero_grad()
-            torch.autograd.backward(total)
+            torch.autograd.backward(total if own is None else total + own)
             self.optimizer.step()
         self.step += 1
 
-    def _view(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = self.task.normalize(self._images[index]), self._labels[index]
-        names = self.recipe.train.augment
-        if names:
-            source = generator("augment", self.recipe.seed, self.step)
-            images = augment(images, names, source)
-            if "mixup" in names:
-                images, permutation, share = mixup(images, source)
-                labels = mix_labels(labels, permutation, share, self.task.classes)
-        return images.contiguous(memory_format=torch.channels_last), labels
-
-    def _listen(self, terms: Sequence[Term], images: Tensor, index: Tensor) -> Signals | None:
-        """What the teacher says of a batch, as far as some loss of this step needs it."""
-        if all(term.contract.inputs == "labels" for term in terms):
-            return None
-        stages = tuple(dict.fromkeys(pair.teacher for term in terms for pair in term.pairs))
-        if self._cached is not None:
-            outputs = self._cached.rows(index, stages)
-        else:
-            assert self._teacher is not None
-            outputs = self._teacher.outputs(images, stages)
-        return Signals(
-            outputs.logits.to(self.device),
-            {stage: features.to(self.device) for stage, features in outputs.maps.items()},
-        )
+    def _view(self, index: Tensor, number: int) -> tuple[Tensor, Tensor, Mix | None]:
+        """Images (B, C, H, W) as the student sees them, their labels, and how they were mixed."""
+        images = self._views.images(self.task.normalize(self._images[index]), index, number)
+        labels = self._labels[index]
+        mix = draw_mix(self.recipe.train.augment, images.shape, generator("mix", self.recipe.seed, self.step))
+        if mix is not None:
+            images = mix.images(images)
+            labels = mix.blend(functional.one_hot(labels, self.task.classes).float())
+        return channels_last(images), labels, mix
 
     def _check_weights(self) -> None:
         tensors = [*self.student.state_dict().values(), *self.adapters.state_dict().values()]
         floating = [tensor for tensor in tensors if tensor.is_floating_point()]
         if not torch.isfinite(nn.utils.get_total_norm(floating, float("inf"))):
             raise Diverged(f"non-finite weights after step {self.step - 1}")
+
+
+def _take_over_classifier(student: StudentModule, wiring: Wiring) -> None:
+    """The teacher's classifier in the place of the student's, and held there (SimKD)."""
+    assert wiring.scene.head is not None
+    linear = student.get_submodule("head")[-1].linear  # type: ignore[index]
+    with torch.no_grad():
+        for own, given in zip((linear.weight, linear.bias), wiring.scene.head, strict=True):
+            own.copy_(given)
+    student.get_submodule("head").requires_grad_(False)

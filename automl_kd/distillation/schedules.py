@@ -6,25 +6,30 @@ of the full one.
 
 from __future__ import annotations
 
+import bisect
 import math
 
-from automl_kd.recipes import HandOver, Loss, TemperatureSchedule, Train, WeightSchedule
+from automl_kd.recipes import Curriculum, HandOver, Loss, Schedule, Train
 
 
-def temperature(spec: float | TemperatureSchedule, progress: float) -> float:
-    """The temperature at ``progress`` in [0, 1]."""
-    if isinstance(spec, TemperatureSchedule):
-        return _between(spec.schedule, spec.start, spec.end, progress)
-    return spec
+def number(spec: float | Schedule, progress: float) -> float:
+    """A number that may follow a schedule, at ``progress`` in [0, 1]."""
+    if not isinstance(spec, Schedule):
+        return spec
+    if spec.at is not None:
+        return spec.start + (spec.end - spec.start) * bisect.bisect_right(spec.at, progress) / len(spec.at)
+    if spec.schedule == "exponential":
+        return float(spec.start * (spec.end / spec.start) ** progress)
+    return _between(spec.schedule, spec.start, spec.end, progress)
 
 
 def weight(loss: Loss, progress: float) -> float:
-    """The weight of a loss at ``progress`` in [0, 1]: 0 from the fraction ``until`` on."""
+    """The weight of a loss at ``progress`` in [0, 1]: 0 before the fraction ``after`` and from ``until`` on."""
+    if loss.after is not None and progress < loss.after:
+        return 0.0
     if loss.until is not None and loss.until < 1 and progress >= loss.until:
         return 0.0
-    if isinstance(loss.weight, WeightSchedule):
-        return _between(loss.weight.schedule, loss.weight.start, loss.weight.end, progress)
-    return loss.weight
+    return number(loss.weight, progress)
 
 
 def handed_over(handover: HandOver, progress: float) -> float:
@@ -34,6 +39,11 @@ def handed_over(handover: HandOver, progress: float) -> float:
     """
     inside = (progress - handover.start) / (handover.end - handover.start)
     return _between(handover.schedule, 0.0, 1.0, min(max(inside, 0.0), 1.0))
+
+
+def share_of_batch(curriculum: Curriculum, progress: float) -> float:
+    """The share in (0, 1] of a batch, its easiest samples, whose logits are compared at ``progress`` in [0, 1]."""
+    return _between("linear", curriculum.start, 1.0, min(1.0, progress / curriculum.until))
 
 
 def learning_rate(train: Train, progress: float) -> float:

@@ -2,89 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from automl_kd.distillation import schedules
-from automl_kd.distillation.adapters import Regressor
-from automl_kd.distillation.losses import CONTRACTS, Contract
-from automl_kd.errors import UserError
-from automl_kd.recipes import FeatureLoss, HandOver, Loss, Recipe
-from automl_kd.students import StudentModule, Taps, build
+from automl_kd.distillation.losses import CONTRACTS, Contract, Moment, Pair, Scene
+from automl_kd.distillation.own import own_contract
+from automl_kd.distillation.pairing import Pairing
+from automl_kd.distillation.term import Signals, Term
+from automl_kd.errors import UserError, unknown
+from automl_kd.recipes import Loss, Recipe
+from automl_kd.recipes.losses import FeatureLoss, OwnLoss, SimKD
+from automl_kd.recipes.schema import MIXING
+from automl_kd.students import PROJECTOR, StudentModule, Taps, build
+from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
 Shape = tuple[int, int, int]
 
-
-@dataclass(frozen=True)
-class Pair:
-    """A student's stage and the teacher's stage that it is compared with; shapes are channels, height, width."""
-
-    student: str
-    teacher: str
-    student_shape: Shape
-    teacher_shape: Shape
-
-
-@dataclass(frozen=True)
-class Signals:
-    """What a network gives for a batch: logits (B, classes) and the maps (B, C, H, W) of the stages asked for."""
-
-    logits: Tensor
-    maps: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Term:
-    """One loss of a recipe with its weight over the run and, where it compares features, the stages."""
-
-    name: str
-    part: Loss
-    contract: Contract
-    pairs: tuple[Pair, ...]
-    handover: HandOver | None
-
-    def weight(self, progress: float) -> float:
-        """The weight at ``progress`` in [0, 1], with what the hand-over has moved."""
-        own = schedules.weight(self.part, progress)
-        if self.handover is None:
-            return own
-        moved = schedules.handed_over(self.handover, progress)
-        return own * (moved if self.handover.target == self.name else 1 - moved)
-
-    def value(
-        self, student: Signals, teacher: Signals | None, labels: Tensor, adapters: nn.ModuleDict, progress: float
-    ) -> Tensor:
-        """The unweighted loss, a scalar; over several stages it is their sum."""
-        compared = self._compared(student, teacher, labels, adapters)
-        values = [self.contract.compare(self.part, ours, theirs, progress) for ours, theirs in compared]
-        return values[0] if len(values) == 1 else torch.stack(values).sum()
-
-    def adapter_name(self, pair: Pair) -> str:
-        """The key in ``adapters`` of the regressor of a pair, should it have one."""
-        return f"{self.name}_{pair.student}"
-
-    def _compared(
-        self, student: Signals, teacher: Signals | None, labels: Tensor, adapters: nn.ModuleDict
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        if self.contract.inputs == "labels":
-            yield student.logits, labels
-            return
-        assert teacher is not None
-        if self.contract.inputs == "logits":
-            yield student.logits, teacher.logits
-            return
-        for pair in self.pairs:
-            # Adapters and losses stand outside of autocast: relations and normalised maps need more than 8 bits.
-            ours, theirs = student.maps[pair.student].float(), teacher.maps[pair.teacher].float()
-            if self.contract.inputs == "embeddings":
-                yield ours.mean(dim=(2, 3)), theirs.mean(dim=(2, 3))
-                continue
-            name = self.adapter_name(pair)
-            yield (adapters[name](ours) if name in adapters else ours), theirs
+_BATCH = 4
+_SHOWN_DEPTH = 2
 
 
 @dataclass(frozen=True)
@@ -92,114 +31,172 @@ class Wiring:
     """The losses of a recipe, ready to be computed."""
 
     terms: tuple[Term, ...]
+    scene: Scene
 
     @property
     def student_stages(self) -> tuple[str, ...]:
-        """The student's stages that some loss reads."""
+        """The student's stages and paths that some loss reads."""
         return tuple(dict.fromkeys(pair.student for term in self.terms for pair in term.pairs))
 
     @property
     def teacher_stages(self) -> tuple[str, ...]:
-        """The teacher's stages that some loss reads."""
-        return tuple(dict.fromkeys(pair.teacher for term in self.terms for pair in term.pairs))
+        """The teacher's stages and paths that some loss reads."""
+        heard = [term for term in self.terms if term.contract.inputs != "exits"]
+        return tuple(dict.fromkeys(pair.teacher for term in heard for pair in term.pairs))
+
+    @property
+    def gradients(self) -> bool:
+        """Whether some loss reads gradients by the image."""
+        return any(term.contract.inputs == "gradients" for term in self.terms)
 
     def adapters(self) -> nn.ModuleDict:
-        """Fresh regressors for the pairs whose channels differ, initialised from torch's global generator."""
-        return nn.ModuleDict(
-            {
-                term.adapter_name(pair): Regressor(pair.student_shape[0], pair.teacher_shape[0])
-                for term in self.terms
-                if term.contract.parameters
-                for pair in term.pairs
-                if pair.student_shape[0] != pair.teacher_shape[0]
-            }
-        )
+        """Fresh modules that the losses train, initialised from torch's global generator."""
+        return nn.ModuleDict({name: module for term in self.terms for name, module in term.adapters(self.scene)})
 
 
-def wire(recipe: Recipe, input_shape: Shape, classes: int, teacher: Teacher | None) -> Wiring:
-    """Check a recipe's losses against student and teacher, and pair their stages.
+def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: bool = False) -> Wiring:
+    """Check a recipe's losses against student, task and teacher, pair their stages, and compute each once on shapes.
 
-    Nothing is computed but shapes: the student is built on the meta device. The last stage of the student meets the
-    last of the teacher, the one before it the one before, and so on.
+    Nothing is computed but shapes: student, adapters and losses are run on the meta device. The last stage of the
+    student meets the last of the teacher, the one before it the one before, and so on.
 
     Args:
-        recipe: The recipe; only ``student`` and ``distill`` are read.
-        input_shape: Channels, height, width of an image of the task.
-        classes: Number of classes of the task.
+        recipe: The recipe; only ``student``, ``distill`` and ``train.augment`` are read.
+        task: For shapes and classes.
         teacher: The teacher, or None for a recipe that does not listen to one.
+        allow_code: Whether losses of the user's own may be loaded, which runs their files.
 
     Raises:
         UserError: If the recipe listens to a teacher and there is none, or the teacher has other classes or another
-            input; if ``at`` names a stage twice, one that the student lacks, or one without a partner in the teacher;
-            or if a feature loss meets a teacher that gives logits only.
+            input; if ``at`` names a stage twice, one that does not exist, or one without a partner; if a loss needs
+            features, gradients, a classifier or unmixed images and does not get them; or if it cannot be computed.
     """
     distill = recipe.distill
+    listened = teacher if distill.listens() else None
     if distill.listens():
-        _check_teacher(recipe, input_shape, classes, teacher)
-    shapes: Mapping[str, Shape] = {}
-    if any(CONTRACTS[name].inputs in ("maps", "embeddings") for name, _ in distill.losses.active()):
-        shapes = _student_shapes(recipe, input_shape, classes)
+        _check_teacher(recipe, task, teacher)
+    contracts = {name: _contract(name, part, allow_code) for name, part in distill.losses.active()}
+    _check_needs(recipe, contracts, listened)
+    with torch.device("meta"):
+        student: StudentModule = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
+    shapes = _shapes(student, tuple(name for name, _ in student.named_children())[1:-1], task.input_shape)
+    pairing = Pairing(
+        {name: shapes[name] for name in student.stage_names()},
+        lambda paths: _shapes(student, paths, task.input_shape),
+        listened,
+    )
     terms = []
     for name, part in distill.losses.active():
-        contract = CONTRACTS[name]
         pairs: tuple[Pair, ...] = ()
-        if contract.inputs in ("maps", "embeddings"):
-            assert teacher is not None
-            at = part.at if isinstance(part, FeatureLoss) else ("last",)
-            pairs = _pair(name, at, shapes, teacher)
-        handover = distill.handover
-        moves = handover is not None and name in (handover.source, handover.target)
-        terms.append(Term(name, part, contract, pairs, handover if moves else None))
-    return Wiring(tuple(terms))
+        if isinstance(part, SimKD):
+            assert listened is not None
+            pairs = _projected(student, shapes, listened)
+        elif contracts[name].stages:
+            assert isinstance(part, FeatureLoss)
+            pairs = pairing.pairs(name, part, contracts[name])
+        moves = distill.handover is not None and name in (distill.handover.source, distill.handover.target)
+        terms.append(Term(name, part, contracts[name], pairs, distill.handover if moves else None))
+    head = listened.head() if listened is not None else None
+    wiring = Wiring(tuple(terms), Scene(task.classes, len(task.train), task.input_shape, head))
+    _rehearse(wiring, student, task)
+    return wiring
 
 
-def _check_teacher(recipe: Recipe, input_shape: Shape, classes: int, teacher: Teacher | None) -> None:
-    names = [name for name, _ in recipe.distill.losses.active() if name != "task"]
+def _contract(name: str, part: Loss, allow_code: bool) -> Contract:
+    return own_contract(name, part, allow_code) if isinstance(part, OwnLoss) else CONTRACTS[name]
+
+
+def _check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
     if teacher is None:
-        raise UserError(f"distill.losses.{names[0]} listens to a teacher and there is none: give one, or leave it out")
-    if teacher.classes != classes:
-        raise UserError(f"the teacher knows {teacher.classes} classes and the task has {classes}: they should be equal")
-    if tuple(teacher.input_shape) != tuple(input_shape):
+        name = recipe.distill.losses.listening()[0]
+        raise UserError(f"distill.losses.{name} listens to a teacher and there is none: give one, or leave it out")
+    if teacher.classes != task.classes:
         raise UserError(
-            f"the teacher takes images {tuple(teacher.input_shape)} and the task has {tuple(input_shape)}"
+            f"the teacher knows {teacher.classes} classes and the task has {task.classes}: they should be equal"
+        )
+    if tuple(teacher.input_shape) != tuple(task.input_shape):
+        raise UserError(
+            f"the teacher takes images {tuple(teacher.input_shape)} and the task has {tuple(task.input_shape)}"
             " (channels, height, width): they should be equal"
         )
 
 
-def _student_shapes(recipe: Recipe, input_shape: Shape, classes: int) -> dict[str, Shape]:
-    with torch.device("meta"), torch.no_grad():
-        student: StudentModule = build(recipe.student, input_shape=input_shape, classes=classes).eval()
-        with Taps(student, {stage: stage for stage in student.stage_names()}) as taps:
-            student(torch.empty(1, *input_shape))
-    return {stage: _shape(taps.maps[stage]) for stage in student.stage_names()}
-
-
-def _shape(features: Tensor) -> Shape:
-    _, channels, height, width = features.shape
-    return channels, height, width
-
-
-def _pair(name: str, at: tuple[str, ...], shapes: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...]:
-    where = f"distill.losses.{name}" + (".at" if name != "rkd" else "")
-    theirs = teacher.stage_names()
-    if not theirs:
-        raise UserError(f"{where}: this teacher gives logits only, no feature maps: use kd, or a teacher of layers")
-    ours = tuple(shapes)
-    teacher_shapes = teacher.feature_shapes()
-    pairs: dict[str, Pair] = {}
-    for asked in at:
-        stage = ours[-1] if asked == "last" else asked
-        if stage not in shapes:
-            raise UserError(f"{where}: the student has no stage {stage!r}: use {', '.join(ours)} or last")
-        if stage in pairs:
-            raise UserError(f"{where}: names the stage {stage} twice; once is right")
-        from_end = len(ours) - ours.index(stage)
-        if from_end > len(theirs):
-            paired = ", ".join(ours[-len(theirs) :])
+def _check_needs(recipe: Recipe, contracts: Mapping[str, Contract], teacher: Teacher | None) -> None:
+    mixing = [name for name in recipe.train.augment if name in MIXING]
+    for name, part in recipe.distill.losses.active():
+        if mixing and contracts[name].unmixed(part):
             raise UserError(
-                f"{where}: {stage} has no partner among the teacher's {len(theirs)} stages"
-                f" (paired from the last backwards): use {paired}"
+                f"distill.losses.{name} needs images of one class each, and train.augment has {mixing[0]}:"
+                " leave one of them out"
             )
-        partner = theirs[-from_end]
-        pairs[stage] = Pair(stage, partner, shapes[stage], teacher_shapes[partner])
-    return tuple(pairs.values())
+        if contracts[name].inputs == "gradients":
+            if recipe.distill.targets not in (None, "live"):
+                raise UserError(f"distill.losses.{name} needs the teacher's gradients, which are not cached: use live")
+            assert teacher is not None
+            try:
+                teacher.input_gradients(torch.zeros(2, *teacher.input_shape, device=teacher.device))
+            except UserError as error:
+                raise UserError(f"distill.losses.{name}: {error}") from None
+
+
+def _projected(student: StudentModule, shapes: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...]:
+    """The one pair of SimKD: the delivered projector and the teacher's last stage."""
+    theirs = teacher.stage_names()
+    if not theirs or teacher.head() is None:
+        raise UserError(
+            "distill.losses.simkd: needs a teacher whose logits are one linear layer on its last map's spatial mean,"
+            " and this one is not: use another loss"
+        )
+    shape = teacher.feature_shapes((theirs[-1],))[theirs[-1]]
+    if shape[0] != shapes[PROJECTOR][0]:
+        raise UserError(
+            f"student.projector.channels is {shapes[PROJECTOR][0]} and the teacher's last map has {shape[0]} channels:"
+            " they should be equal"
+        )
+    return (Pair(PROJECTOR, theirs[-1], shapes[PROJECTOR], shape),)
+
+
+def _shapes(student: StudentModule, paths: tuple[str, ...], input_shape: Shape) -> dict[str, Shape]:
+    """Channels, height, width of what submodules of a student on the meta device return."""
+    for path in paths:
+        known = [name for name, _ in student.named_modules() if name]
+        if path not in known:
+            raise unknown("student path", path, [name for name in known if name.count(".") < _SHOWN_DEPTH])
+    student.eval()
+    with torch.no_grad(), Taps(student, {path: path for path in paths}) as taps:
+        student(torch.empty(1, *input_shape, device="meta"))
+    found = {}
+    for path in paths:
+        if taps.maps[path].ndim != 4:
+            raise UserError(f"the student's {path} returns {tuple(taps.maps[path].shape)}, which is no feature map")
+        _, *shape = taps.maps[path].shape
+        found[path] = (shape[0], shape[1], shape[2])
+    return found
+
+
+def _rehearse(wiring: Wiring, student: StudentModule, task: Task) -> None:
+    """Compute every loss once, on shapes alone."""
+    images = torch.empty(_BATCH, *task.input_shape, device="meta", requires_grad=True)
+    with Taps(student.eval(), {stage: stage for stage in wiring.student_stages}) as taps:
+        ours = Signals(student(images), dict(taps.maps), images)
+    maps = {
+        pair.teacher: torch.empty(_BATCH, *pair.teacher_shape, device="meta")
+        for term in wiring.terms
+        if term.contract.inputs != "exits"
+        for pair in term.pairs
+    }
+    theirs = Signals(torch.empty(_BATCH, task.classes, device="meta"), maps, images, torch.empty_like(images))
+    labels = torch.zeros(_BATCH, dtype=torch.int64, device="meta")
+    moment = Moment(0.5, labels, index=labels)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        adapters = wiring.adapters()
+        for term in wiring.terms:
+            try:
+                value, _ = term.value(ours, theirs, moment, adapters)
+            except (RuntimeError, TypeError, ValueError) as error:
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise UserError(f"distill.losses.{term.name}: cannot be computed here: {reason}") from None
+            if value.ndim:
+                raise UserError(
+                    f"distill.losses.{term.name}: gives a tensor of shape {tuple(value.shape)}; a loss gives one number"
+                )

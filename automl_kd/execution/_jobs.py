@@ -24,6 +24,7 @@ class Setup:
         teacher: Where the teacher is, a tuple for several, None for one that was trained here and is kept by its hash.
         teacher_sha256: Hash of the teacher.
         device: ``auto``, ``cpu`` or ``cuda``.
+        allow_code: Whether losses of the user's own may be loaded, which runs their files.
     """
 
     task: str
@@ -32,6 +33,7 @@ class Setup:
     teacher: LoadableTeacher | tuple[LoadableTeacher, ...] | None
     teacher_sha256: str
     device: str
+    allow_code: bool = False
 
 
 @dataclass(frozen=True)

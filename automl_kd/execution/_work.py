@@ -92,6 +92,7 @@ class Workshop:
             checkpoint=job.checkpoint,
             device=self._setup.device,
             should_stop=lambda: self._stop() or time.monotonic() > job.deadline,
+            allow_code=self._setup.allow_code,
         )
         if outcome.finished:
             # The checkpoint stays until whoever asked has stored the answer: a kill in between costs an evaluation.

@@ -1,25 +1,10 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
 from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate
-from automl_kd.recipes._files import load_recipe, save_recipe
+from automl_kd.recipes._files import load_recipe, pin_code, save_recipe
 from automl_kd.recipes._part import Part
-from automl_kd.recipes.losses import (
-    DIST,
-    KD,
-    NST,
-    PKT,
-    RKD,
-    AttentionTransfer,
-    FeatureLoss,
-    HandOver,
-    Hint,
-    Loss,
-    Losses,
-    SimilarityPreserving,
-    TaskLoss,
-    TemperatureSchedule,
-    WeightSchedule,
-)
+from automl_kd.recipes.losses import FeatureLoss, Loss, Losses
+from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
 from automl_kd.recipes.schema import (
     SGD,
     AdamW,
@@ -34,19 +19,13 @@ from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, lo
 from automl_kd.recipes.students import MobileNet, ResNet, Student
 
 __all__ = [
-    "DIST",
-    "KD",
-    "NST",
-    "PKT",
-    "RKD",
     "SGD",
     "AdamW",
-    "AttentionTransfer",
+    "Curriculum",
     "Distill",
     "Encoding",
     "FeatureLoss",
     "HandOver",
-    "Hint",
     "InvalidCombinationError",
     "Loss",
     "Losses",
@@ -54,20 +33,18 @@ __all__ = [
     "Part",
     "Recipe",
     "ResNet",
-    "SimilarityPreserving",
+    "Schedule",
     "Space",
     "Student",
-    "TaskLoss",
     "TaskReference",
     "TeacherReference",
-    "TemperatureSchedule",
     "Train",
-    "WeightSchedule",
     "digest",
     "load_recipe",
     "load_space",
     "parse_text",
     "parse_yaml",
+    "pin_code",
     "save_recipe",
     "space_names",
     "to_yaml",

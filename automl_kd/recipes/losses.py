@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from automl_kd.recipes._part import Part
+from automl_kd.recipes.schedules import Fraction, Positive, Schedule, Temperature, Weight
+from automl_kd.recipes.students import Student
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, le=1e6)]
-Weight = Annotated[float, Field(ge=0, le=1e6)]
-
-
-class TemperatureSchedule(Part):
-    """A temperature that moves from ``start`` to ``end`` over the run."""
-
-    schedule: Literal["constant", "linear", "cosine"]
-    start: Positive
-    end: Positive
-
-    @model_validator(mode="after")
-    def _constant_stays(self) -> Self:
-        if self.schedule == "constant" and self.start != self.end:
-            raise ValueError("a constant schedule has equal start and end")
-        return self
-
-
-class WeightSchedule(Part):
-    """A weight that moves from ``start`` to ``end`` over the run."""
-
-    schedule: Literal["linear", "cosine"]
-    start: Weight
-    end: Weight
+Dimension = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class Loss(Part):
-    """``weight`` as published (no balancing), applied up to the fraction ``until`` of the run."""
+    """``weight`` in the units of ``distill.balance``, from the fraction ``after`` of the run up to ``until``."""
 
-    weight: Weight | WeightSchedule
+    weight: Weight | Schedule
+    after: Annotated[float, Field(ge=0, lt=1)] | None = None
     until: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if self.after is not None and self.until is not None and self.after >= self.until:
+            raise ValueError(f"after {self.after:g} must come before until {self.until:g}")
+        return self
 
 
 class TaskLoss(Loss):
     """Cross-entropy with the labels."""
 
-    weight: Weight | WeightSchedule = 1.0
+    weight: Weight | Schedule = 1.0
 
 
 class KD(Loss):
     """Soft targets (Hinton et al. 2015, arXiv:1503.02531)."""
 
-    temperature: Positive | TemperatureSchedule = 4.0
+    temperature: Temperature = 4.0
+
+
+class DKD(Loss):
+    """Soft targets, target and other classes apart (Zhao et al. 2022, arXiv:2203.08679)."""
+
+    alpha: Weight = 1.0
+    beta: Weight = 8.0
+    temperature: Temperature = 4.0
 
 
 class DIST(Loss):
@@ -59,13 +52,39 @@ class DIST(Loss):
 
     beta: Weight = 1.0
     gamma: Weight = 1.0
-    temperature: Positive | TemperatureSchedule = 4.0
+    temperature: Temperature = 4.0
+
+
+class LogitStandardization(Loss):
+    """Soft targets of standardised logits (Sun et al. 2024, arXiv:2403.01427); ``alpha`` and ``beta`` are DKD's."""
+
+    loss: Literal["kd", "dkd"] = "kd"
+    temperature: Temperature = 2.0
+    alpha: Weight = 1.0
+    beta: Weight = 8.0
+
+
+class SoftCE(Loss):
+    """Cross-entropy with the teacher's distribution."""
+
+    temperature: Temperature = 1.0
+
+
+class StagePair(Part):
+    """A student's stage or submodule and the teacher's that it is compared with, by path."""
+
+    student: str
+    teacher: str
 
 
 class FeatureLoss(Loss):
-    """A loss between feature maps, at the student's stages named in ``at``: by default its last."""
+    """A loss between features, at the student's stages named in ``at``: by default its last.
 
-    at: tuple[str, ...] = Field(default=("last",), min_length=1)
+    A name pairs with the teacher's stage as far from the end; ``all`` stands for every stage that has a partner, and
+    ``{student: PATH, teacher: PATH}`` for any two submodules.
+    """
+
+    at: tuple[str | StagePair, ...] = Field(default=("last",), min_length=1)
 
 
 class Hint(FeatureLoss):
@@ -80,19 +99,144 @@ class SimilarityPreserving(FeatureLoss):
     """Similarities of samples within a batch (Tung & Mori 2019, arXiv:1907.09682)."""
 
 
+class CorrelationCongruence(FeatureLoss):
+    """Correlations of samples under a Gaussian kernel (Peng et al. 2019, arXiv:1904.01802)."""
+
+    gamma: Positive = 0.4
+    order: Annotated[int, Field(ge=1, le=10)] = 2
+
+
+class CorrelationCongruenceAdjacent(FeatureLoss):
+    """Products of neighbouring samples of the batch, the form in which CC is mostly run."""
+
+
+class VID(FeatureLoss):
+    """Variational information (Ahn et al. 2019, arXiv:1904.05835)."""
+
+
+class RKDDistance(FeatureLoss):
+    """Distances between embeddings (Park et al. 2019, arXiv:1904.05068)."""
+
+
+class RKDAngle(FeatureLoss):
+    """Angles between embeddings (Park et al. 2019, arXiv:1904.05068)."""
+
+
+class PKT(FeatureLoss):
+    """Similarities of embeddings as probabilities (Passalis & Tefas 2018, arXiv:1803.10837)."""
+
+
+class ActivationBoundary(FeatureLoss):
+    """Which neurons are active (Heo et al. 2019, arXiv:1811.03233)."""
+
+    margin: Positive = 1.0
+
+
+class FactorTransfer(FeatureLoss):
+    """Factors of a paraphraser (Kim et al. 2018, arXiv:1802.04977), which is trained alone up to ``pretrain``."""
+
+    rate: Annotated[float, Field(gt=0, le=4)] = 0.5
+    pretrain: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
+class FSP(FeatureLoss):
+    """Flow between stages (Yim et al. 2017, CVPR): needs two or more."""
+
+    at: tuple[str | StagePair, ...] = Field(default=("all",), min_length=1)
+
+
 class NST(FeatureLoss):
     """Selectivity of neurons (Huang & Wang 2017, arXiv:1707.01219)."""
 
 
-class PKT(Loss):
-    """Similarities of embeddings as probabilities (Passalis & Tefas 2018, arXiv:1803.10837)."""
+class CRD(FeatureLoss):
+    """Contrast with a memory of the whole training split (Tian et al. 2020, arXiv:1910.10699)."""
+
+    dimension: Dimension = 128
+    negatives: Dimension = 4096
+    temperature: Positive = 0.07
+    momentum: Fraction = 0.5
 
 
-class RKD(Loss):
-    """Relational distillation of distances and angles between embeddings (Park et al. 2019, arXiv:1904.05068)."""
+class CRDInBatch(FeatureLoss):
+    """Contrast within the batch (InfoNCE), without a memory."""
 
-    distance: Weight = 25.0
-    angle: Weight = 50.0
+    dimension: Dimension = 128
+    temperature: Positive = 0.07
+
+
+class ReviewHCL(FeatureLoss):
+    """Knowledge review: stages fused from the last to the first (Chen et al. 2021, arXiv:2104.09044)."""
+
+    at: tuple[str | StagePair, ...] = Field(default=("all",), min_length=1)
+
+
+class SimKD(Loss):
+    """The teacher's last map behind the student's projector, and the teacher's classifier (Chen et al. 2022).
+
+    arXiv:2203.14001. Needs ``student.projector`` with as many channels as the teacher's last map.
+    """
+
+
+class SRRL(FeatureLoss):
+    """Statistics of the map, and the teacher's classifier on it (Yang et al. 2021, ICLR)."""
+
+
+class ChannelWise(FeatureLoss):
+    """Where each channel looks (Shu et al. 2021, arXiv:2011.13256)."""
+
+    temperature: Positive = 4.0
+
+
+class PKD(FeatureLoss):
+    """Pearson correlation of maps (Cao et al. 2022, arXiv:2207.02039)."""
+
+
+class ICKD(FeatureLoss):
+    """Correlations between channels (Liu et al. 2021, ICCV)."""
+
+
+class Gram(FeatureLoss):
+    """Gram matrices of the channels (Gatys et al. 2015, arXiv:1508.06576)."""
+
+
+class MMD(FeatureLoss):
+    """Maximum mean discrepancy between distributions of activations (Huang & Wang 2017, arXiv:1707.01219)."""
+
+
+class GradientMatching(Loss):
+    """Gradients with respect to the image (Srinivas & Fleuret 2018, arXiv:1803.00443)."""
+
+
+class TinyBERTHidden(FeatureLoss):
+    """Hidden states of transformers (Jiao et al. 2020, arXiv:1909.10351)."""
+
+
+class TinyBERTAttention(FeatureLoss):
+    """Attention scores of transformers (Jiao et al. 2020, arXiv:1909.10351), tapped by path."""
+
+
+class SelfDistillation(FeatureLoss):
+    """Exits at earlier stages learn from the student's own logits (Zhang et al. 2019, arXiv:1905.08094)."""
+
+    at: tuple[str | StagePair, ...] = Field(default=("all",), min_length=1)
+    temperature: Temperature = 3.0
+
+
+class Mutual(Loss):
+    """A peer trained alongside, each learning from the other (DML; Zhang et al. 2018, arXiv:1706.00384)."""
+
+    student: Student | None = None
+    temperature: Temperature = 1.0
+
+
+class OwnLoss(FeatureLoss):
+    """A loss of the user's own: the function ``function`` in the Python file ``file``, run only where allowed."""
+
+    file: str
+    function: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class Losses(Part):
@@ -100,38 +244,58 @@ class Losses(Part):
 
     task: TaskLoss = TaskLoss()
     kd: KD | None = None
+    dkd: DKD | None = None
+    dist: DIST | None = None
+    logit_standardization: LogitStandardization | None = None
+    ce_soft: SoftCE | None = None
     hint: Hint | None = None
     attention_transfer: AttentionTransfer | None = None
-    rkd: RKD | None = None
-    dist: DIST | None = None
     similarity_preserving: SimilarityPreserving | None = None
-    nst: NST | None = None
+    correlation_congruence: CorrelationCongruence | None = None
+    correlation_congruence_adjacent: CorrelationCongruenceAdjacent | None = None
+    vid: VID | None = None
+    rkd_distance: RKDDistance | None = None
+    rkd_angle: RKDAngle | None = None
     pkt: PKT | None = None
+    activation_boundary: ActivationBoundary | None = None
+    factor_transfer: FactorTransfer | None = None
+    fsp: FSP | None = None
+    nst: NST | None = None
+    crd: CRD | None = None
+    crd_inbatch: CRDInBatch | None = None
+    review_hcl: ReviewHCL | None = None
+    simkd: SimKD | None = None
+    srrl: SRRL | None = None
+    channel_wise: ChannelWise | None = None
+    pkd: PKD | None = None
+    ickd: ICKD | None = None
+    gram: Gram | None = None
+    gradient_matching: GradientMatching | None = None
+    mmd: MMD | None = None
+    tinybert_hidden: TinyBERTHidden | None = None
+    tinybert_attention: TinyBERTAttention | None = None
+    self_distillation: SelfDistillation | None = None
+    mutual: Mutual | None = None
+    own: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], OwnLoss] | None = None
 
     @model_validator(mode="after")
     def _something_to_learn_from(self) -> Self:
         weights = [loss.weight for _, loss in self.active()]
         if all(weight == 0 for weight in weights):
             raise ValueError("every loss has weight 0; nothing would be learned")
+        taken = [name for name in self.own or () if name in type(self).model_fields]
+        if taken:
+            raise ValueError(f"own.{taken[0]} has the name of a loss that is built in; give it another")
         return self
 
     def active(self) -> list[tuple[str, Loss]]:
-        """The losses present, by name, in the order of the schema."""
-        pairs = ((name, getattr(self, name)) for name in type(self).model_fields)
-        return [(name, loss) for name, loss in pairs if loss is not None]
+        """The losses present, by name, in the order of the schema; the user's own last, by theirs."""
+        pairs = ((name, getattr(self, name)) for name in type(self).model_fields if name != "own")
+        return [*((name, loss) for name, loss in pairs if loss is not None), *(self.own or {}).items()]
+
+    def listening(self) -> list[str]:
+        """The names of the losses that need a teacher."""
+        return [name for name, _ in self.active() if name not in _WITHOUT_TEACHER]
 
 
-class HandOver(Part):
-    """Weight moves from one loss to another between two fractions of the run (two-stage training made smooth)."""
-
-    source: Literal["hint", "attention_transfer", "rkd"] = "hint"
-    target: Literal["task", "kd"] = "kd"
-    schedule: Literal["linear", "cosine"] = "linear"
-    start: Fraction = 0.0
-    end: Fraction = 1.0
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.start >= self.end:
-            raise ValueError(f"start {self.start:g} must come before end {self.end:g}")
-        return self
+_WITHOUT_TEACHER = frozenset({"task", "self_distillation", "mutual"})

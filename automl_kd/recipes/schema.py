@@ -9,12 +9,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from automl_kd.recipes._part import Part
-from automl_kd.recipes.losses import HandOver, Losses, Positive, Weight
+from automl_kd.recipes.losses import Losses
+from automl_kd.recipes.schedules import Curriculum, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Targets = Literal["live", "cache-fp32", "cache-fp16"]
-Augmentation = Literal["crop", "flip", "mixup"]
+Targets = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
+Augmentation = Literal["crop", "flip", "mixup", "cutmix"]
+MIXING = frozenset({"mixup", "cutmix"})
+"""The augmentations that make one image of two."""
+Balance = Literal["none", "gradient", "uncertainty"]
+Fuse = Literal["mean", "entropy", "learned", "dempster-shafer"]
 
 
 class TaskReference(Part):
@@ -40,26 +45,45 @@ class TeacherReference(Part):
 class Distill(Part):
     """How the teacher is listened to.
 
-    ``targets`` says where its outputs come from: computed on every view (``live``) or once for the un-augmented images.
-    It is decided when the recipe is made, so that a replay takes the same way.
+    ``targets`` says where its outputs come from: computed at every step (``live``) or once for every view and kept.
+    Left out, it is decided by measured cost before training and then written down, so that a replay takes the same
+    way. ``views`` is how many random views of each image there are, in turn by epoch; without it every epoch has a new
+    one. For mixed images ``mixed`` says whether the teacher is asked (``live``) or its kept answers to the unmixed ones
+    are mixed alike (``cached``), which is something else.
+
+    ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient
+    (``gradient``), or learned (``uncertainty``). ``fuse`` makes one teacher of several. ``unhealthy`` says what becomes
+    of a loss that does harm or nothing: the run fails, or goes on without it.
     """
 
     targets: Targets | None = None
-    balance: Literal["none"] = "none"
+    views: Annotated[int, Field(ge=1)] | None = None
+    mixed: Literal["live", "cached"] | None = None
+    balance: Balance = "none"
+    fuse: Fuse | None = None
+    unhealthy: Literal["fail", "drop"] = "fail"
     losses: Losses = Losses()
     handover: HandOver | None = None
+    curriculum: Curriculum | None = None
 
     @model_validator(mode="after")
     def _handover_between_losses(self) -> Self:
         if self.handover is not None:
+            present = dict(self.losses.active())
             for end in (self.handover.source, self.handover.target):
-                if getattr(self.losses, end) is None:
+                if end not in present:
                     raise ValueError(f"handover names the loss {end}, which losses does not hold")
+        return self
+
+    @model_validator(mode="after")
+    def _balanced_against_a_task(self) -> Self:
+        if self.balance == "gradient" and self.losses.task.weight == 0:
+            raise ValueError("balance gradient weighs losses against that of the task, whose weight is 0: use none")
         return self
 
     def listens(self) -> bool:
         """Whether any loss needs the teacher."""
-        return any(name != "task" for name, _ in self.losses.active())
+        return bool(self.losses.listening())
 
 
 class SGD(Part):
@@ -117,16 +141,23 @@ class Recipe(Part):
     compress: Compress = Compress()
 
     @model_validator(mode="after")
-    def _decide_targets(self) -> Self:
-        targets = self.distill.targets
-        if targets is None:
-            # Cached outputs are those of the un-augmented image: exact without augmentation, wrong with it.
-            targets = "live" if self.train.augment else "cache-fp32"
-            object.__setattr__(self, "distill", self.distill.model_copy(update={"targets": targets}))
-        elif targets != "live" and self.train.augment:
+    def _projector_where_it_is_shipped(self) -> Self:
+        shipped = self.student.projector is not None
+        if self.distill.losses.simkd is not None and not shipped:
             raise ValueError(
-                f"distill.targets is {targets}, but outputs cached for un-augmented images do not fit"
-                f" train.augment {list(self.train.augment)}: use live, or leave targets out"
+                "distill.losses.simkd delivers its projector, which is part of the student: give student.projector,"
+                " with as many channels as the teacher's last map"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _mixing_is_never_silent(self) -> Self:
+        targets = self.distill.targets
+        mixing = [name for name in self.train.augment if name in MIXING]
+        if mixing and targets not in (None, "live") and self.distill.mixed != "cached":
+            raise ValueError(
+                f"distill.targets is {targets}, which keeps what the teacher says of unmixed images, and train.augment"
+                f" has {mixing[0]}: use live, or say mixed: cached to mix its answers like the images"
             )
         return self
 

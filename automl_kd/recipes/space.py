@@ -119,7 +119,7 @@ class Space:
         """
         values: dict[str, Value] = {}
         if tree.read(self._tree, recipe.document(), values):
-            mine, theirs = _searched(self.from_params(values)), _searched(recipe)
+            mine, theirs = self._searched(self.from_params(values)), self._searched(recipe)
             if same(mine, theirs):
                 return values
         raise ValueError(f"{self.source} does not contain this recipe")
@@ -184,6 +184,13 @@ class Space:
             node = node.nodes[part] if isinstance(node, tree.Fields) and part in node.nodes else tree.Constant(None)
         number = tree.count(node)
         return number if math.isinf(number) else int(number)
+
+    def _searched(self, recipe: Recipe) -> dict[str, Any]:
+        """What of a recipe the space decides."""
+        document = {key: value for key, value in recipe.document().items() if key not in _FIXED_FIELDS}
+        if "targets" not in self.document.get("distill", {}):
+            document["distill"].pop("targets", None)  # decided by what the teacher costs
+        return document
 
     def _filled(self, choose: tree.Choose) -> Recipe:
         data = tree.fill(self._tree, choose)
@@ -288,10 +295,6 @@ def _pinned(node: Any, keys: Sequence[str], value: Any, *, inside: bool) -> Any:
         return {name: data for name, data in node.items() if name != key}
     child = _pinned(node.get(key, {}), rest, value, inside=inside)
     return tree.ABSENT if child is tree.ABSENT else {**node, key: child}
-
-
-def _searched(recipe: Recipe) -> dict[str, Any]:
-    return {key: value for key, value in recipe.document().items() if key not in _FIXED_FIELDS}
 
 
 def _shown(path: Path, name: str) -> str:

@@ -14,6 +14,17 @@ Stride = Literal[1, 2]
 Width = Annotated[float, Field(gt=0, le=8)]
 
 
+class Projector(Part):
+    """A bottleneck (1x1, 3x3, 1x1) that brings the last map to ``channels`` before the classifier.
+
+    With SimKD (Chen et al. 2022, arXiv:2203.14001) it is delivered with the student, in front of the teacher's own
+    classifier; ``reduction`` divides ``channels`` inside.
+    """
+
+    channels: Channels
+    reduction: Annotated[int, Field(ge=1, le=64)] = 2
+
+
 class ResNetStem(Part):
     """The layers before the first stage: one convolution and, where ``pool`` is true, a 3x3 max-pool of stride 2."""
 
@@ -46,6 +57,7 @@ class ResNet(Part):
     width: Width = 1.0
     stem: ResNetStem | None = None
     stages: tuple[ResNetStage, ...] | None = Field(default=None, min_length=1, max_length=8)
+    projector: Projector | None = None
 
     @model_validator(mode="after")
     def _depth_or_stages(self) -> Self:
@@ -81,7 +93,7 @@ class MobileNet(Part):
     """MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), with kernel size and squeeze-excite free by stage.
 
     Without ``stages`` it is the published network. ``width`` multiplies channels and rounds them to multiples of 8;
-    ``head`` is the width of the last pointwise convolution, 0 for none.
+    ``head`` is the width of the last pointwise convolution, 0 for none; a ``projector`` stands in its place.
     """
 
     family: Literal["mobilenet"]
@@ -89,6 +101,7 @@ class MobileNet(Part):
     stem: MobileNetStem = MobileNetStem()
     stages: tuple[MobileNetStage, ...] | None = Field(default=None, min_length=1, max_length=12)
     head: Annotated[int, Field(ge=0, le=8192)] = 1280
+    projector: Projector | None = None
 
 
 Student = Annotated[ResNet | MobileNet, Field(discriminator="family")]

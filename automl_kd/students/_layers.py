@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from automl_kd.students._plan import Block, Shape
+from automl_kd.recipes.students import Projector
+from automl_kd.students._plan import PROJECTOR, Block, Shape
 
 
 class ConvNorm(nn.Sequential):
@@ -28,6 +29,33 @@ class ConvNorm(nn.Sequential):
         if activation is not None:
             layers.append(activation())
         super().__init__(*layers)
+
+
+@dataclass(frozen=True)
+class Projection(Block):
+    """A bottleneck to other channels at the same size, as SimKD delivers it (Chen et al. 2022, arXiv:2203.14001)."""
+
+    channels: int
+    hidden: int
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.channels, *self.input_shape[1:])
+
+    def build(self) -> nn.Module:
+        return nn.Sequential(
+            ConvNorm(self.input_shape[0], self.hidden),
+            ConvNorm(self.hidden, self.hidden, 3),
+            ConvNorm(self.hidden, self.channels),
+        )
+
+
+def ending(shape: Shape, classes: int, projector: Projector | None) -> tuple[tuple[str, tuple[Block, ...]], ...]:
+    """The stages that follow the last map of a network: the projector, where there is one, and the classifier."""
+    if projector is None:
+        return (("head", (Classifier(shape, classes),)),)
+    projection = Projection(shape, projector.channels, max(1, projector.channels // projector.reduction))
+    return ((PROJECTOR, (projection,)), ("head", (Classifier(projection.output_shape, classes),)))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from torch import nn
 Shape = tuple[int, int, int]
 """Channels, height, width of one image or feature map."""
 
+PROJECTOR = "projector"
+"""The stage between the last map and the classifier of a student that brings its map to the teacher's channels."""
+
 
 @dataclass(frozen=True)
 class Block(ABC):
@@ -45,8 +48,8 @@ class Plan:
         return self.blocks[0].input_shape
 
     def stage_names(self) -> tuple[str, ...]:
-        """The names under which features can be tapped, without stem and head."""
-        return tuple(name for name, _ in self.stages[1:-1])
+        """The names under which features can be tapped, without stem, projector and head."""
+        return tuple(name for name, _ in self.stages[1:-1] if name != PROJECTOR)
 
 
 def strided(size: int, stride: int) -> int:

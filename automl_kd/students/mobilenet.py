@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from automl_kd.recipes.students import MobileNet, MobileNetStage
-from automl_kd.students._layers import Classifier, ConvNorm
+from automl_kd.students._layers import Classifier, ConvNorm, ending
 from automl_kd.students._plan import Block, Plan, Shape, scaled, strided
 
 # Expansion, channels, depth, stride: table 2 of the paper.
@@ -54,13 +54,11 @@ def plan(spec: MobileNet, input_shape: Shape, classes: int) -> Plan:
             blocks.append(block)
             shape = block.output_shape
         parts.append((f"stage{index + 1}", tuple(blocks)))
-    head: list[Block] = []
-    if spec.head:
+    if spec.head and spec.projector is None:
         # The published rule: the last convolution never shrinks with the width, only grows.
-        head.append(Convolution(shape, scaled(spec.head, max(1.0, spec.width)), 1, 1))
-        shape = head[-1].output_shape
-    parts.append(("head", (*head, Classifier(shape, classes))))
-    return Plan(tuple(parts))
+        last = Convolution(shape, scaled(spec.head, max(1.0, spec.width)), 1, 1)
+        return Plan((*parts, ("head", (last, Classifier(last.output_shape, classes)))))
+    return Plan((*parts, *ending(shape, classes, spec.projector)))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from automl_kd.recipes.students import ResNet, ResNetStage, ResNetStem
-from automl_kd.students._layers import Classifier, ConvNorm
+from automl_kd.students._layers import ConvNorm, ending
 from automl_kd.students._plan import Block, Plan, Shape, strided
 
 _IMAGENET_DEPTHS = {
@@ -44,8 +44,7 @@ def plan(spec: ResNet, input_shape: Shape, classes: int) -> Plan:
             blocks.append(residual)
             shape = residual.output_shape
         parts.append((f"stage{index + 1}", tuple(blocks)))
-    parts.append(("head", (Classifier(shape, classes),)))
-    return Plan(tuple(parts))
+    return Plan((*parts, *ending(shape, classes, spec.projector)))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """What is learned: data in three splits, their metric, and how images reach a network."""
 
-from automl_kd.tasks._augment import augment, mixup
+from automl_kd.tasks._augment import Views
+from automl_kd.tasks._mix import Mix, draw_mix
 from automl_kd.tasks._open import open_task, task_names
+from automl_kd.tasks._randomness import generator
 from automl_kd.tasks._stored import open_array, writing_array
 from automl_kd.tasks._task import Split, Task
 from automl_kd.tasks._teacher import (
@@ -22,6 +24,7 @@ from automl_kd.tasks._teacher_text import found_anywhere, parse_teacher
 __all__ = [
     "BroughtTeacher",
     "CheckpointTeacher",
+    "Mix",
     "OneTeacher",
     "OnnxTeacher",
     "ProgramTeacher",
@@ -33,9 +36,10 @@ __all__ = [
     "TimmTeacher",
     "TrainedTeacher",
     "TransformersTeacher",
-    "augment",
+    "Views",
+    "draw_mix",
     "found_anywhere",
-    "mixup",
+    "generator",
     "open_array",
     "open_task",
     "parse_teacher",

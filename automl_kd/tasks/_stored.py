@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shutil
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from automl_kd.files import replacing, sha256_of, write_text
 def writing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[NDArray[Any]]:
     """An array to fill; when the block ends without an error it appears under ``path``, beside its checksum.
 
+    The checksum is of the name, too: an array whose name says what it was made from is not taken for another.
+
     Raises:
         UserError: If the disk has no room for it.
     """
@@ -34,13 +37,13 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Itera
         array.flush()
         del array
         # A crash between the two steps leaves a checksum without its array, which reads as absent.
-        write_text(_checksum(path), sha256_of(draft))
+        write_text(_checksum_file(path), _checksum(path.name, draft))
 
 
 def open_array(path: Path) -> NDArray[Any] | None:
-    """The array under ``path``, mapped read-only, or None where it is missing or its bytes are not those written."""
+    """The array under ``path``, mapped read-only, or None where what was written under its name is not there."""
     try:
-        if _checksum(path).read_text(encoding="ascii") != sha256_of(path):
+        if _checksum_file(path).read_text(encoding="ascii") != _checksum(path.name, path):
             return None
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
@@ -48,5 +51,9 @@ def open_array(path: Path) -> NDArray[Any] | None:
     return array
 
 
-def _checksum(path: Path) -> Path:
+def _checksum(name: str, file: Path) -> str:
+    return hashlib.sha256(f"{name} {sha256_of(file)}".encode()).hexdigest()
+
+
+def _checksum_file(path: Path) -> Path:
     return path.with_suffix(".sha256")

@@ -14,12 +14,13 @@ from automl_kd.distillation import distill as train
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.hardware import load_profile
 from automl_kd.paths import cache_dir
-from automl_kd.recipes import Recipe, load_recipe
+from automl_kd.recipes import Recipe, load_recipe, save_recipe
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._delivery import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.workflows._observer import Observer, Snapshot
+from automl_kd.workflows._targets import Targets
 from automl_kd.workflows._teaching import Lesson, find_teacher
 
 _STAGES = 10
@@ -36,6 +37,7 @@ def distill(
     teacher: str | None = None,
     hw: str | None = None,
     device: str = "auto",
+    allow_code: bool = False,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Make the student that a recipe describes, and deliver it.
@@ -50,6 +52,7 @@ def distill(
         teacher: Where the teacher is, if not where recipe or task say.
         hw: The device to deliver for; by default the recipe's, else this machine.
         device: Where to train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        allow_code: Whether the recipe's losses of the user's own may be loaded, which runs their files.
         observer: Told what happens.
 
     Returns:
@@ -67,12 +70,14 @@ def distill(
         learned = open_recipe_task(described, source, task, data)
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
         taught = _teacher(described, learned, source, teacher, watcher, stop, device)
-        outcomes = _train(described, learned, taught, watcher, stop, device)
+        decided = _decided(described, learned, taught, allow_code)
+        outcomes = _train(decided, learned, taught, watcher, stop, device, allow_code)
         history = [{"epoch": float(each.epoch), "accuracy": each.accuracy, **each.losses} for each in outcomes]
         outcome = outcomes[-1]
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
-        delivered = deliver(Path(out), outcome.student, described, learned, profile, facts)
-    _checkpoint(described).unlink(missing_ok=True)
+        delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
+    for path in (_checkpoint(decided), _decision(described)):
+        path.unlink(missing_ok=True)
     return delivery_document(delivered)
 
 
@@ -101,8 +106,27 @@ def _teacher(
     return taught.teacher
 
 
+def _decided(recipe: Recipe, task: Task, teacher: Teacher | None, allow_code: bool) -> Recipe:
+    """The recipe with its targets; what was decided for a run that was stopped holds for the rest of it."""
+    if teacher is None or recipe.distill.targets is not None:
+        return recipe
+    path = _decision(recipe)
+    if path.is_file():
+        return load_recipe(path)
+    decided = Targets(task, teacher, runs=1, allow_code=allow_code).decided(recipe, recipe.train.epochs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_recipe(decided, path)
+    return decided
+
+
 def _train(
-    recipe: Recipe, task: Task, teacher: Teacher | None, watcher: Observer, stop: StopRequest, device: str
+    recipe: Recipe,
+    task: Task,
+    teacher: Teacher | None,
+    watcher: Observer,
+    stop: StopRequest,
+    device: str,
+    allow_code: bool,
 ) -> list[Outcome]:
     """The student at every saved state, the finished one last."""
     epochs = recipe.train.epochs
@@ -128,6 +152,7 @@ def _train(
                 device=device,
                 on_epoch=on_epoch,
                 should_stop=lambda: bool(stop),
+                allow_code=allow_code,
             )
             for until in stages
         ]
@@ -137,6 +162,10 @@ def _train(
         raise Interrupted(_STOPPED) from None
     finally:
         torch.set_num_threads(threads)
+
+
+def _decision(recipe: Recipe) -> Path:
+    return cache_dir() / "distill" / f"{recipe.digest()}.yaml"
 
 
 def _checkpoint(recipe: Recipe) -> Path:

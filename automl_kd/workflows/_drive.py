@@ -43,12 +43,15 @@ from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._search_phase import SearchPhase
 from automl_kd.workflows._study_page import publish_report
 from automl_kd.workflows._supply import Pricing, Supply, survey
+from automl_kd.workflows._targets import Targets
 from automl_kd.workflows._teaching import Lesson, Taught, find_teacher
 
 _WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
 _OVERDUE_SECONDS = 8.0
 _LOSS_SAMPLES = 64
+_SHARING = 10
+"""Trainings that share what is kept of a teacher, at the least: all trials of a study see the same views."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Drive:
             teacher=taught.spec,
             teacher_sha256=taught.teacher.sha256,
             device=self.request.device,
+            allow_code=self.request.allow_code,
         )
         with WorkerPool[Any](self.workers, setup, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
@@ -156,8 +160,8 @@ class Drive:
             return
         rng = random.Random(self.request.seed)
         samples = [self.parts.space.sample(rng) for _ in range(_LOSS_SAMPLES)]
-        used = {name for recipe in samples for name, _ in recipe.distill.losses.active()}
-        unserved = sorted(name for name in used if CONTRACTS[name].inputs in ("maps", "embeddings"))
+        used = {name for recipe in samples for name in recipe.distill.losses.listening()}
+        unserved = sorted(name for name in used if name in CONTRACTS and CONTRACTS[name].inputs != "logits")
         if unserved:
             pins = " ".join(f"--set distill.losses.{name}=null" for name in unserved)
             raise UserError(
@@ -181,7 +185,15 @@ class Drive:
             "hw": self.request.hw,
             "seed": self.request.seed,
         }
-        supply = Supply(ledger, self.parts.space, pricing, self.request.limits, fixed)
+        targets = self._targets(taught)
+        supply = Supply(
+            ledger,
+            self.parts.space,
+            pricing,
+            self.request.limits,
+            fixed,
+            lambda recipe: targets.decided(recipe, self.rungs[-1]),
+        )
         phase = SearchPhase(
             ledger,
             supply,
@@ -214,6 +226,18 @@ class Drive:
             raise UserError(self._too_short(ledger, supply))
         phase.close("the search ended")
         self._keep(settings={"searched": self.record.budget})
+
+    def _targets(self, taught: Taught) -> Targets:
+        """Decides whether a candidate's teacher is asked or its outputs kept, by one measurement for the study."""
+        targets = Targets(
+            self.parts.task,
+            taught.teacher,
+            self.record.settings.get("teacher_cost"),
+            runs=_SHARING,
+            allow_code=self.request.allow_code,
+        )
+        self._keep(settings={"teacher_cost": targets.cost})
+        return targets
 
     def _too_short(self, ledger: Ledger, supply: Supply) -> str:
         if supply.exhausted and not ledger.candidates:

@@ -38,6 +38,7 @@ class SearchRequest:
     device: str = "auto"
     extend: str | float | None = None
     max_disk: str | float | None = None
+    allow_code: bool = False
 
     def __post_init__(self) -> None:
         # Every value is read once here, so that a mistake is reported before anything starts.

@@ -63,6 +63,7 @@ def search(
     device: str = "auto",
     extend: str | float | None = None,
     max_disk: str | float | None = None,
+    allow_code: bool = False,
     observer: Observer | None = None,
 ) -> SearchResult:
     """Search student architecture and distillation recipe together for a device.
@@ -88,6 +89,7 @@ def search(
         device: Where students train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         extend: Time to add to the study's budget.
         max_disk: Bytes that the study's files may take.
+        allow_code: Whether the space's losses of the user's own may be loaded, which runs their files.
         observer: Told what happens.
 
     Raises:
@@ -112,6 +114,7 @@ def search(
         device=device,
         extend=extend,
         max_disk=max_disk,
+        allow_code=allow_code,
     )
     return run_search(request, observer or Observer())
 

@@ -13,7 +13,7 @@ import optuna
 from automl_kd import students
 from automl_kd.errors import UserError
 from automl_kd.hardware import Prediction, Profile
-from automl_kd.recipes import InvalidCombinationError, Recipe, Space
+from automl_kd.recipes import InvalidCombinationError, Recipe, Space, digest
 from automl_kd.tasks import Task
 from automl_kd.workflows._ledger import Candidate, Ledger
 
@@ -78,17 +78,25 @@ class Supply:
         pricing: Prices of its recipes.
         limits: What they may cost.
         fixed: Fields that all trials of the study share (task, seed, threads).
+        completed: Decides for a recipe what is not searched; raises UserError for one that cannot be trained.
     """
 
     def __init__(
-        self, ledger: Ledger, space: Space, pricing: Pricing, limits: Limits, fixed: Mapping[str, Any]
+        self,
+        ledger: Ledger,
+        space: Space,
+        pricing: Pricing,
+        limits: Limits,
+        fixed: Mapping[str, Any],
+        completed: Callable[[Recipe], Recipe],
     ) -> None:
         self._ledger = ledger
         self._space = space
         self._pricing = pricing
         self._limits = limits
         self._fixed = dict(fixed)
-        self._seen = {candidate.recipe.digest(): number for number, candidate in ledger.candidates.items()}
+        self._completed = completed
+        self._seen = {_identity(candidate.recipe): number for number, candidate in ledger.candidates.items()}
         self._rng = random.Random(self._fixed.get("seed", 0) + len(ledger.study.get_trials(deepcopy=False)))
         self.exhausted = False
 
@@ -114,9 +122,9 @@ class Supply:
         except InvalidCombinationError as error:
             self._ledger.pass_over(trial, str(error))
             return None
-        digest = recipe.digest()
-        if digest in self._seen:
-            self._ledger.pass_over(trial, f"same recipe as trial {self._seen[digest]}")
+        identity = _identity(recipe)
+        if identity in self._seen:
+            self._ledger.pass_over(trial, f"same recipe as trial {self._seen[identity]}")
             return None
         (price,) = self._pricing.price([recipe])
         excess = self._limits.excess(price)
@@ -126,19 +134,30 @@ class Supply:
         if not affordable(recipe, price):
             self._ledger.pass_over(trial, "too dear to train within the budget")
             return None
-        self._seen[digest] = trial.number
-        return self._ledger.add(trial, recipe, price)
+        self._seen[identity] = trial.number
+        try:
+            return self._ledger.add(trial, self._completed(recipe), price)
+        except UserError as error:
+            self._ledger.pass_over(trial, str(error))
+            return None
 
     def _enqueue_feasible(self, affordable: Callable[[Recipe, Prediction], bool]) -> bool:
         """Give the sampler a hint where the limits leave little: a random recipe that is within them and new."""
         for _ in range(_MOST_SAMPLES // _POOL):
             recipes = [self._space.sample(self._rng) for _ in range(_POOL)]
             for recipe, price in zip(recipes, self._pricing.price(recipes), strict=True):
-                new = recipe.with_(**self._fixed).digest() not in self._seen
+                new = _identity(recipe.with_(**self._fixed)) not in self._seen
                 if new and self._limits.excess(price) is None and affordable(recipe, price):
                     self._ledger.study.enqueue_trial(self._space.params(recipe))
                     return True
         return False
+
+
+def _identity(recipe: Recipe) -> str:
+    """Equal for recipes that train alike: where the teacher's outputs come from is decided beside the search."""
+    document = recipe.document()
+    document["distill"].pop("targets", None)
+    return digest(document)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -17,47 +19,50 @@ def pairs(wiring, name):
     return [(pair.student, pair.teacher) for term in wiring.terms if term.name == name for pair in term.pairs]
 
 
-def test_stages_are_paired_from_the_last_backwards(make, teacher):
-    recipe = make({"hint": {"weight": 1, "at": ["stage1", "last"]}, "rkd": {"weight": 1}})
-    wiring = wire(recipe, SHAPE, 10, teacher)
+def test_stages_are_paired_from_the_last_backwards(make, digits, teacher):
+    recipe = make({"hint": {"weight": 1, "at": ["stage1", "last"]}, "rkd_distance": {"weight": 1}})
+    wiring = wire(recipe, digits, teacher)
     assert pairs(wiring, "hint") == [("stage1", "stage2"), ("stage2", "stage3")]
-    assert pairs(wiring, "rkd") == [("stage2", "stage3")]
+    assert pairs(wiring, "rkd_distance") == [("stage2", "stage3")]
     assert wiring.student_stages == ("stage1", "stage2")
     shapes = [(pair.student_shape, pair.teacher_shape) for pair in wiring.terms[1].pairs]
     assert shapes == [((8, 8, 8), (32, 4, 4)), ((12, 4, 4), (64, 2, 2))]
 
 
-def test_a_regressor_stands_where_channels_differ_and_only_there(make, teacher):
+def test_a_regressor_stands_where_channels_differ_and_only_there(make, digits, teacher):
     stages = [{"depth": 1, "channels": 8}, {"depth": 1, "channels": 64}]
     recipe = make(
         {"hint": {"weight": 1, "at": ["stage1", "last"]}, "attention_transfer": {"weight": 1}},
         student={"family": "resnet", "stages": stages},
     )
-    adapters = wire(recipe, SHAPE, 10, teacher).adapters()
+    adapters = wire(recipe, digits, teacher).adapters()
     assert list(adapters) == ["hint_stage1"]
     assert adapters["hint_stage1"](torch.zeros(2, 8, 8, 8)).shape == (2, 32, 8, 8)
 
 
-def test_weights_follow_the_hand_over(make, teacher):
+def test_weights_follow_the_hand_over(make, digits, teacher):
     recipe = make(
         {"hint": {"weight": 2}, "kd": {"weight": 4}},
         handover={"source": "hint", "target": "kd", "start": 0.0, "end": 0.5},
     )
-    terms = {term.name: term for term in wire(recipe, SHAPE, 10, teacher).terms}
+    terms = {term.name: term for term in wire(recipe, digits, teacher).terms}
     at = {name: [term.weight(progress) for progress in (0, 0.25, 0.5, 1)] for name, term in terms.items()}
     assert at == {"task": [1, 1, 1, 1], "hint": [2, 1, 0, 0], "kd": [0, 2, 4, 4]}
 
 
-def test_wiring_computes_on_no_student_and_draws_no_random_number(make, teacher):
+def test_wiring_computes_on_no_student_and_draws_no_random_number(make, digits, teacher):
     before = torch.get_rng_state()
-    wire(make({"hint": {"weight": 1}}), SHAPE, 10, teacher)
+    wire(make({"hint": {"weight": 1}}), digits, teacher)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(
     ("losses", "message"),
     [
-        ({"hint": {"weight": 1, "at": ["stage7"]}}, r"distill\.losses\.hint\.at.*'stage7': use stage1, stage2 or last"),
+        (
+            {"hint": {"weight": 1, "at": ["stage7"]}},
+            r"distill\.losses\.hint\.at.*'stage7': use stage1, stage2, last or all",
+        ),
         (
             {"attention_transfer": {"weight": 1, "at": ["head"]}},
             r"distill\.losses\.attention_transfer\.at.*'head': use",
@@ -65,38 +70,39 @@ def test_wiring_computes_on_no_student_and_draws_no_random_number(make, teacher)
         ({"hint": {"weight": 1, "at": ["last", "stage2"]}}, r"distill\.losses\.hint\.at.*stage2 twice"),
     ],
 )
-def test_a_wrong_stage_is_named_with_those_that_exist(make, teacher, losses, message):
+def test_a_wrong_stage_is_named_with_those_that_exist(make, digits, teacher, losses, message):
     with pytest.raises(UserError, match=message):
-        wire(make(losses), SHAPE, 10, teacher)
+        wire(make(losses), digits, teacher)
 
 
-def test_a_stage_without_partner_is_an_error(make, teacher):
+def test_a_stage_without_partner_is_an_error(make, digits, teacher):
     deep = {"family": "resnet", "stages": [{"depth": 1, "channels": 4, "stride": 1}] * 4}
     with pytest.raises(UserError, match=r"hint\.at: stage1 has no partner.* 3 stages.*use stage2, stage3, stage4"):
-        wire(make({"hint": {"weight": 1, "at": ["stage1"]}}, student=deep), SHAPE, 10, teacher)
+        wire(make({"hint": {"weight": 1, "at": ["stage1"]}}, student=deep), digits, teacher)
 
 
-def test_a_recipe_that_listens_needs_a_teacher(make):
+def test_a_recipe_that_listens_needs_a_teacher(make, digits):
     with pytest.raises(UserError, match=r"distill\.losses\.kd listens to a teacher"):
-        wire(make({"kd": {"weight": 1}}), SHAPE, 10, None)
-    assert [term.name for term in wire(make(), SHAPE, 10, None).terms] == ["task"]
+        wire(make({"kd": {"weight": 1}}), digits, None)
+    assert [term.name for term in wire(make(), digits, None).terms] == ["task"]
 
 
-def test_class_counts_and_inputs_must_agree(make):
+def test_class_counts_and_inputs_must_agree(make, digits):
     module = build({"family": "resnet", "depth": 8}, input_shape=SHAPE, classes=7).eval()
     other = module_teacher(module, SHAPE, 7)
     with pytest.raises(UserError, match="7 classes and the task has 10"):
-        wire(make({"kd": {"weight": 1}}), SHAPE, 10, other)
+        wire(make({"kd": {"weight": 1}}), digits, other)
+    larger = dataclasses.replace(digits, input_shape=(1, 9, 9), class_names=digits.class_names[:7])
     with pytest.raises(UserError, match=r"\(1, 8, 8\) and the task has \(1, 9, 9\)"):
-        wire(make({"kd": {"weight": 1}}), (1, 9, 9), 7, other)
-    assert wire(make(), SHAPE, 10, other).teacher_stages == ()
+        wire(make({"kd": {"weight": 1}}), larger, other)
+    assert wire(make(), digits, other).teacher_stages == ()
 
 
-@pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd", "similarity_preserving", "nst", "pkt"])
+@pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd_distance", "similarity_preserving", "nst", "pkt"])
 def test_an_onnx_teacher_has_logits_but_no_features(make, digits, tmp_path, name):
     module = build({"family": "resnet", "depth": 8}, input_shape=SHAPE, classes=10).eval()
     path = export(module, tmp_path / "teacher.onnx", SHAPE)
     teacher = load_teacher(OnnxTeacher(onnx=str(path)), digits)
     with pytest.raises(UserError, match=rf"distill\.losses\.{name}.*logits only"):
-        wire(make({name: {"weight": 1}}), SHAPE, 10, teacher)
-    assert wire(make({"kd": {"weight": 1}}), SHAPE, 10, teacher).teacher_stages == ()
+        wire(make({name: {"weight": 1}}), digits, teacher)
+    assert wire(make({"kd": {"weight": 1}}), digits, teacher).teacher_stages == ()

@@ -21,11 +21,20 @@ def test_equal_recipes_have_equal_digests_whatever_the_order_and_the_defaults():
     assert recipe.digest() != recipe.with_(seed=1).digest()
 
 
-def test_targets_are_decided_when_the_recipe_is_made():
-    assert Recipe.model_validate(RECIPE).distill.targets == "cache-fp32"
-    augmented = RECIPE | {"train": {"epochs": 3, "augment": ["crop"]}}
-    assert Recipe.model_validate(augmented).distill.targets == "live"
-    assert Recipe.model_validate(RECIPE).document()["distill"]["targets"] == "cache-fp32"
+def test_answers_to_unmixed_images_are_mixed_only_where_the_recipe_says_so():
+    mixing = RECIPE | {"train": {"epochs": 3, "augment": ["crop", "mixup"]}}
+    Recipe.model_validate(mixing | {"distill": {"targets": "live"}})
+    Recipe.model_validate(mixing | {"distill": {"targets": "cache-fp16", "mixed": "cached"}})
+    with pytest.raises(ValueError, match=r"train\.augment has mixup: use live, or say mixed: cached"):
+        Recipe.model_validate(mixing | {"distill": {"targets": "cache-fp16"}})
+
+
+def test_a_projector_is_part_of_the_student_that_simkd_delivers():
+    losses = {"distill": {"losses": {"task": {"weight": 0}, "simkd": {"weight": 1}}}}
+    student = RECIPE["student"] | {"projector": {"channels": 64}}
+    Recipe.model_validate(RECIPE | losses | {"student": student})
+    with pytest.raises(ValueError, match="simkd delivers its projector, which is part of the student"):
+        Recipe.model_validate(RECIPE | losses)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +64,22 @@ def test_targets_are_decided_when_the_recipe_is_made():
             ["distill.losses.kd.temperature", "0", "greater than 0"],
         ),
         (
-            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1, augment: [crop]}\ndistill: {targets: cache-fp16}",
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1, augment: [mixup]}\ndistill: {targets: cache-fp16}",
             ["targets", "live"],
+        ),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ndistill: {losses: {kd: {weight: 1, until: 1.5}}}",
+            ["distill.losses.kd.until", "1.5", "less than or equal to 1"],
+        ),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\n"
+            "distill: {losses: {kd: {weight: {schedule: step, start: 1, end: 0, at: [0.5, 1.2]}}}}",
+            ["distill.losses.kd.weight.at.1", "1.2", "less than 1"],
+        ),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\n"
+            "distill: {losses: {kd: {weight: 1, after: 0.6, until: 0.5}}}",
+            ["distill.losses.kd", "after 0.6 must come before until 0.5"],
         ),
         (
             "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ndistill: {handover: {source: hint}}",

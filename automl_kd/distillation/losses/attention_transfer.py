@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._contract import Contract, Moment
+from automl_kd.distillation.losses._energy import spatial_energy
 from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
-from automl_kd.recipes import AttentionTransfer
+from automl_kd.recipes.losses import AttentionTransfer
 
 
 def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
@@ -25,21 +26,19 @@ def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
         A scalar in [0, 2 / HW].
     """
     student, teacher = pool_to_common(full_precision(student), full_precision(teacher))
-    return functional.mse_loss(_attention(student), _attention(teacher))
+    return functional.mse_loss(spatial_energy(student), spatial_energy(teacher))
 
 
-def _attention(features: Tensor) -> Tensor:
-    return functional.normalize(features.square().mean(dim=1).flatten(1))
-
-
-def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
+def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
     return attention_transfer(student, teacher)
 
 
 CONTRACT = Contract(
+    kind="attention",
     inputs="maps",
-    parameters=False,
+    compare=_compare,
+    scale="bounded by 2 / HW; blind to the scale of both",
     zero_at_identity=True,
     paper="Zagoruyko & Komodakis 2017, arXiv:1612.03928",
-    compare=_compare,
+    reference="RepDistiller Attention",
 )

@@ -2,58 +2,73 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from automl_kd.distillation.losses._contract import Contract
-from automl_kd.distillation.losses._tensors import full_precision
-from automl_kd.distillation.schedules import temperature as temperature_at
-from automl_kd.recipes import DIST
+from automl_kd.distillation.losses._contract import Contract, Moment
+from automl_kd.distillation.losses._logits import softened
+from automl_kd.recipes.losses import DIST
 
 _EPSILON = 1e-8  # of the authors' code, added to the product of the norms
+_ROUNDING = 4  # units in the last place, of the largest value, that a constant row may be apart from its mean
 
 
-def dist(student: Tensor, teacher: Tensor, *, beta: float = 1.0, gamma: float = 1.0, temperature: float) -> Tensor:
-    """T² [β (1 - mean ρ of the samples) + γ (1 - mean ρ of the classes)], ρ being Pearson's correlation.
+def dist(
+    student: Tensor, teacher: Tensor, *, beta: float = 1.0, gamma: float = 1.0, temperature: float | Tensor
+) -> Tensor:
+    """T² [β (1 - mean ρ of the rows) + γ (1 - mean ρ of the classes)], ρ being Pearson's correlation.
 
-    Correlated are the probabilities softmax(z / T) of student and teacher: of every sample over its classes, and of
-    every class over the batch. The form is that of the authors' code. A constant row or column correlates with nothing:
-    its ρ is 0 with a gradient of 0. One sample has no relation between samples, so that the second term is left out.
+    Correlated are the probabilities softmax(z / T) of student and teacher: of every row over its classes, and of
+    every class over all rows. The form is that of the authors' code, with every position of a sequence or a dense map
+    as a row. A row or column that is constant up to rounding correlates with nothing: its ρ is 0, and its norm is taken
+    as 1, because a division by rounding would give any gradient at all. One row has no relation between rows, so that
+    the second term is left out. Where every sample has a temperature of its own, T² stands inside the mean over rows; a
+    class meets all samples at once, and its term is multiplied by their mean T².
 
     Args:
-        student: Logits (B, classes).
-        teacher: Logits (B, classes).
+        student: Logits (B, C), of sequences (B, L, C) or of dense maps (B, C, H, W).
+        teacher: Logits of the same shape.
         beta: Weight of the relations between classes.
-        gamma: Weight of the relations between samples.
-        temperature: T > 0.
+        gamma: Weight of the relations between rows.
+        temperature: T > 0: a number, a scalar tensor that may take a gradient, or (B,), one for each sample.
 
     Returns:
         A scalar in [0, 2 T² (β + γ)].
     """
-    p, q = ((full_precision(logits) / temperature).softmax(dim=1) for logits in (student, teacher))
-    loss = beta * (1 - _correlations(p, q).mean())
+    ours, theirs, squares = softened(student, teacher, temperature)
+    p, q = ours.softmax(dim=1), theirs.softmax(dim=1)
+    loss = beta * (squares * (1 - _correlations(p, q))).mean()
     if len(p) > 1:
-        loss = loss + gamma * (1 - _correlations(p.T, q.T).mean())
-    return temperature**2 * loss
+        common = squares.mean() if isinstance(squares, Tensor) else squares
+        loss = loss + gamma * common * (1 - _correlations(p.T, q.T).mean())
+    return loss
 
 
 def _correlations(a: Tensor, b: Tensor) -> Tensor:
     """Pearson's correlation of every row, (N,)."""
-    a, b = a - a.mean(dim=1, keepdim=True), b - b.mean(dim=1, keepdim=True)
-    # The root of a sum of squares has no gradient at zero; a constant row is left at zero before it.
-    squares = a.square().sum(dim=1) * b.square().sum(dim=1)
-    norms = squares.where(squares > 0, 1.0).sqrt()
-    return (a * b).sum(dim=1) / (norms + _EPSILON)
+    (a, a_norms), (b, b_norms) = _centred(a), _centred(b)
+    return (a * b).sum(dim=1) / (a_norms * b_norms + _EPSILON)
 
 
-def _compare(part: DIST, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
-    temperature = temperature_at(part.temperature, progress)
-    return dist(student, teacher, beta=part.beta, gamma=part.gamma, temperature=temperature)
+def _centred(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows less their mean, and their norms, 1 for those that are constant."""
+    centred = values - values.mean(dim=1, keepdim=True)
+    rounding = _ROUNDING * torch.finfo(values.dtype).eps * values.detach().abs().amax(dim=1)
+    squares = centred.square().sum(dim=1)
+    # The root of a sum of squares has no gradient at zero.
+    return centred, squares.where(squares > values.shape[1] * rounding.square(), 1.0).sqrt()
+
+
+def _compare(part: DIST, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    return dist(student, teacher, beta=part.beta, gamma=part.gamma, temperature=moment.temperature)
 
 
 CONTRACT = Contract(
+    kind="logit",
     inputs="logits",
-    parameters=False,
+    compare=_compare,
+    scale="bounded by 2 T² (beta + gamma)",
     zero_at_identity=True,
     paper="Huang et al. 2022, arXiv:2205.10536",
-    compare=_compare,
+    reference="the authors' DIST",
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.adapters import Regressor
+from automl_kd.distillation.losses._channels import where_channels_differ
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
-from automl_kd.recipes import Hint
+from automl_kd.recipes.losses import Hint
 
 
 def hint(student: Tensor, teacher: Tensor) -> Tensor:
@@ -27,14 +29,17 @@ def hint(student: Tensor, teacher: Tensor) -> Tensor:
     return functional.mse_loss(student, teacher)
 
 
-def _compare(part: Hint, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
-    return hint(student, teacher)
+def _compare(part: Hint, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    return hint(moment.adapted(student), teacher)
 
 
 CONTRACT = Contract(
+    kind="feature",
     inputs="maps",
-    parameters=True,
+    compare=_compare,
+    scale="quadratic in the teacher's features",
     zero_at_identity=True,
     paper="Romero et al. 2015, arXiv:1412.6550",
-    compare=_compare,
+    reference="RepDistiller HintLoss",
+    adapter=where_channels_differ(Regressor),
 )

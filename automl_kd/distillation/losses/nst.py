@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
-from automl_kd.recipes import NST
+from automl_kd.recipes.losses import NST
 
 
 def nst(student: Tensor, teacher: Tensor) -> Tensor:
@@ -36,14 +36,16 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.transpose(1, 2)).square().mean()
 
 
-def _compare(part: NST, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
+def _compare(part: NST, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
     return nst(student, teacher)
 
 
 CONTRACT = Contract(
+    kind="feature",
     inputs="maps",
-    parameters=False,
+    compare=_compare,
+    scale="bounded by 2; blind to the scale of both",
     zero_at_identity=True,
     paper="Huang & Wang 2017, arXiv:1707.01219",
-    compare=_compare,
+    reference="RepDistiller NSTLoss",
 )

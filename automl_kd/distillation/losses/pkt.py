@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision
-from automl_kd.recipes import PKT
+from automl_kd.recipes.losses import PKT
 
 _EPSILON = 1e-7  # of the authors' code, added to norms and inside the logarithm
 
@@ -40,14 +40,16 @@ def _probabilities(embeddings: Tensor) -> Tensor:
     return similarities / similarities.sum(dim=1, keepdim=True)
 
 
-def _compare(part: PKT, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
+def _compare(part: PKT, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
     return pkt(student, teacher)
 
 
 CONTRACT = Contract(
+    kind="relation",
     inputs="embeddings",
-    parameters=False,
+    compare=_compare,
+    scale="falls with 1 / B²; blind to the scale of both",
     zero_at_identity=True,
     paper="Passalis & Tefas 2018, arXiv:1803.10837",
-    compare=_compare,
+    reference="RepDistiller PKT",
 )

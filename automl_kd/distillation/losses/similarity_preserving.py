@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision
-from automl_kd.recipes import SimilarityPreserving
+from automl_kd.recipes.losses import SimilarityPreserving
 
 
 def similarity_preserving(student: Tensor, teacher: Tensor) -> Tensor:
@@ -33,14 +33,16 @@ def _similarities(features: Tensor) -> Tensor:
     return functional.normalize(rows @ rows.T)
 
 
-def _compare(part: SimilarityPreserving, student: Tensor, teacher: Tensor, progress: float) -> Tensor:
+def _compare(part: SimilarityPreserving, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
     return similarity_preserving(student, teacher)
 
 
 CONTRACT = Contract(
+    kind="relation",
     inputs="maps",
-    parameters=False,
+    compare=_compare,
+    scale="bounded by 4 / B; blind to the scale of both",
     zero_at_identity=True,
     paper="Tung & Mori 2019, arXiv:1907.09682",
-    compare=_compare,
+    reference="RepDistiller Similarity",
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract
+from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision
-from automl_kd.recipes import TaskLoss
+from automl_kd.recipes.losses import TaskLoss
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -42,10 +42,16 @@ def mix_labels(labels: Tensor, permutation: Tensor, share: float, classes: int) 
     return share * one_hot + (1 - share) * one_hot[permutation]
 
 
-def _compare(part: TaskLoss, student: Tensor, labels: Tensor, progress: float) -> Tensor:
+def _compare(part: TaskLoss, student: Tensor, labels: Tensor, moment: Moment) -> Tensor:
     return cross_entropy(student, labels)
 
 
 CONTRACT = Contract(
-    inputs="labels", parameters=False, zero_at_identity=False, paper="the task's own loss", compare=_compare
+    kind="task",
+    inputs="labels",
+    compare=_compare,
+    scale="nats",
+    zero_at_identity=False,
+    paper="the task's own loss",
+    reference="torch.nn.functional.cross_entropy",
 )

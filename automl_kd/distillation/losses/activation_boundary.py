@@ -1,0 +1,59 @@
+"""Activation boundaries (AB; Heo et al. 2019, arXiv:1811.03233)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from automl_kd.distillation.adapters import Connector
+from automl_kd.distillation.losses._channels import adapted_each, each_where_channels_differ
+from automl_kd.distillation.losses._contract import Contract, Moment
+from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.recipes.losses import ActivationBoundary
+
+_SCALE = 3 / 1000  # of RepDistiller's ABLoss
+
+
+def activation_boundary(s_preact: Tensor, t_preact: Tensor, *, margin: float = 1.0) -> Tensor:
+    """Hinge between pre-activations: 3/1000 · Σ [(s + m)² 1(s > -m, t ≤ 0) + (s - m)² 1(s ≤ m, t > 0)] / B.
+
+    Only which of the teacher's neurons are active matters. After a ReLU a map is positive where its pre-activation is
+    and 0 elsewhere, so that the teacher's map after its activation serves as well; the student's has to be the one
+    before. The form is that of RepDistiller's ``ABLoss`` for one layer. Of several, the layer i of L (from 0) weighs
+    2^(i - L + 1), the last one 1; so does a recipe's loss weigh its stages. Not 0 where student equals teacher: the
+    student has to stay outside of the margin.
+
+    Args:
+        s_preact: Map (B, C, H, W) before the activation.
+        t_preact: Map (B, C, H', W') before or after it; the larger of the two maps is average-pooled to the smaller.
+        margin: m > 0.
+
+    Returns:
+        A scalar; it grows with C·H·W.
+    """
+    student, teacher = pool_to_common(full_precision(s_preact), full_precision(t_preact))
+    # (s + m)₊² where the teacher is silent and (m - s)₊² where it is active: one hinge, with the sign turned.
+    sign = 1 - 2 * (teacher > 0).to(student.dtype)
+    return (student * sign + margin).relu().square().sum() * (_SCALE / len(student))
+
+
+def _compare(
+    part: ActivationBoundary, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], moment: Moment
+) -> Tensor:
+    pairs = zip(adapted_each(student, moment), teacher, strict=True)
+    losses = [activation_boundary(s, t, margin=part.margin) for s, t in pairs]
+    loss = losses[0]
+    for each in losses[1:]:
+        loss = loss / 2 + each
+    return loss
+
+
+CONTRACT = Contract(
+    kind="feature",
+    inputs="pyramid",
+    compare=_compare,
+    scale="quadratic in the student's features and the margin; grows with C·H·W",
+    zero_at_identity=False,
+    paper="Heo et al. 2019, arXiv:1811.03233",
+    reference="RepDistiller ABLoss",
+    adapter=each_where_channels_differ(Connector),
+)

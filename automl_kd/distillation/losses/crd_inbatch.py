@@ -1,0 +1,51 @@
+"""Contrast within the batch (InfoNCE; van den Oord et al. 2018, arXiv:1807.03748)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses._contrast import Heads, unit_rows
+from automl_kd.recipes.losses import CRDInBatch
+
+
+def crd_inbatch(s_embedding: Tensor, t_embedding: Tensor, *, temperature: float = 0.07) -> Tensor:
+    """Cross-entropy of finding an image's partner among the batch by cosine / τ, averaged over both directions.
+
+    Each student's embedding looks for its teacher's among all of the teacher's, and the other way round, as in CLIP
+    (Radford et al. 2021, arXiv:2103.00020); the objective of CRD (Tian et al. 2020, arXiv:1910.10699) without a memory.
+    An embedding of zeros has cosine 0 to all, with a finite gradient. A batch of one has no one to contrast: value and
+    gradient are 0.
+
+    Args:
+        s_embedding: (B, D); rows are brought to length 1 here.
+        t_embedding: (B, D), of the same D.
+        temperature: τ > 0.
+
+    Returns:
+        A scalar in nats; log B where all look alike.
+    """
+    scores = unit_rows(s_embedding) @ unit_rows(t_embedding).T / temperature
+    return -(scores.log_softmax(dim=1).diagonal() + scores.log_softmax(dim=0).diagonal()).mean() / 2
+
+
+def _compare(part: CRDInBatch, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    assert moment.adapter is not None
+    return crd_inbatch(*moment.adapter(student, teacher), temperature=part.temperature)
+
+
+def _adapter(part: CRDInBatch, pairs: tuple[Pair, ...], scene: Scene) -> Heads:
+    (pair,) = pairs
+    return Heads(pair.student_shape[0], pair.teacher_shape[0], part.dimension)
+
+
+CONTRACT = Contract(
+    kind="relation",
+    inputs="embeddings",
+    compare=_compare,
+    scale="nats; log B by chance; blind to the length of embeddings",
+    zero_at_identity=False,
+    paper="Tian et al. 2020, arXiv:1910.10699; van den Oord et al. 2018, arXiv:1807.03748",
+    reference="CLIP's contrastive loss",
+    adapter=_adapter,
+)

@@ -1,0 +1,62 @@
+"""Factors of a paraphraser (FT; Kim et al. 2018, arXiv:1802.04977)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from automl_kd.distillation.adapters import FactorTranslator
+from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses._energy import spatial_energy
+from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.recipes.losses import FactorTransfer
+
+
+def factor_transfer(s_factor: Tensor, t_factor: Tensor) -> Tensor:
+    """Mean over (B, HW) of |Q_s - Q_t|, where Q is the L2-normalised mean over the channels of the squared factors.
+
+    The form of RepDistiller's ``FactorTransfer`` with p1 = 2 and p2 = 1. The paper normalises the factors
+    themselves; the reference compares where they are strong. A map of zeros has Q = 0, a finite loss and a gradient of
+    0.
+
+    Args:
+        s_factor: Factors (B, K, H, W) of the student's map, from a
+            :class:`~automl_kd.distillation.adapters.Translator`.
+        t_factor: Factors (B, K', H', W') of the teacher's map, from a
+            :class:`~automl_kd.distillation.adapters.Paraphraser`; the larger of the two is average-pooled.
+
+    Returns:
+        A scalar in [0, 2 / √HW].
+    """
+    student, teacher = pool_to_common(full_precision(s_factor), full_precision(t_factor))
+    return functional.l1_loss(spatial_energy(student), spatial_energy(teacher))
+
+
+def _compare(part: FactorTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> WithOwn:
+    adapter = moment.adapter
+    assert isinstance(adapter, FactorTranslator)
+    if moment.progress < part.pretrain:
+        # A zero that hangs on the student's map: whoever asks for its gradient gets zeros.
+        return WithOwn((student * 0).sum(), functional.mse_loss(adapter.paraphraser(teacher), teacher))
+    with torch.no_grad():
+        factors = adapter.paraphraser.encoder(teacher)
+    # Weights without a gradient are left alone by every optimizer, weight decay and momentum included.
+    return WithOwn(factor_transfer(adapter.translator(student), factors), teacher.new_zeros(()))
+
+
+def _adapter(part: FactorTransfer, pairs: tuple[Pair, ...], scene: Scene) -> FactorTranslator:
+    (pair,) = pairs
+    return FactorTranslator(pair.student_shape[0], pair.teacher_shape[0], part.rate)
+
+
+CONTRACT = Contract(
+    kind="feature",
+    inputs="maps",
+    compare=_compare,
+    scale="bounded by 2 / √HW; blind to the scale of both",
+    zero_at_identity=True,
+    paper="Kim et al. 2018, arXiv:1802.04977",
+    reference="RepDistiller FactorTransfer, p1 = 2, p2 = 1",
+    adapter=_adapter,
+)

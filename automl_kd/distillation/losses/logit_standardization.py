@@ -1,0 +1,79 @@
+"""Soft targets of standardised logits (Sun et al. 2024, arXiv:2403.01427)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from automl_kd.distillation.losses._contract import Contract, Moment
+from automl_kd.distillation.losses._logits import class_axis
+from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.dkd import dkd
+from automl_kd.distillation.losses.kd import kd
+from automl_kd.recipes.losses import LogitStandardization
+
+_EPSILON = 1e-7  # of the authors' code, added to the standard deviation
+_ROUNDING = 4  # units in the last place, of the largest logit, that a constant row may be apart from its mean
+
+
+def logit_standardization(
+    student: Tensor,
+    teacher: Tensor,
+    *,
+    loss: Callable[..., Tensor] = kd,
+    temperature: float | Tensor = 2.0,
+    **loss_parameters: Any,
+) -> Tensor:
+    """``loss`` of (z - mean) / (1e-7 + std), over the classes of every row, the deviation unbiased (n - 1).
+
+    The form of the authors' ``normalize``. It differs from it in rows that are constant up to rounding: their deviation
+    has no gradient, and dividing by it would turn rounding into targets; they are centred and not scaled.
+
+    Args:
+        student: Logits (B, C), of sequences (B, L, C) or of dense maps (B, C, H, W), with two classes or more.
+        teacher: Logits of the same shape.
+        loss: A loss of logits with a temperature, such as ``kd`` or ``dkd``.
+        temperature: T > 0, of that loss.
+        loss_parameters: Its other keywords, such as DKD's ``labels``.
+
+    Returns:
+        A scalar, as ``loss`` gives it.
+    """
+    return loss(_standardized(student), _standardized(teacher), temperature=temperature, **loss_parameters)
+
+
+def _standardized(logits: Tensor) -> Tensor:
+    logits, axis = full_precision(logits), class_axis(logits)
+    centred = logits - logits.mean(dim=axis, keepdim=True)
+    variance = centred.square().sum(dim=axis, keepdim=True) / (logits.shape[axis] - 1)
+    rounding = _ROUNDING * torch.finfo(logits.dtype).eps * logits.detach().abs().amax(dim=axis, keepdim=True)
+    return centred / (variance.where(variance > rounding.square(), 1.0).sqrt() + _EPSILON)
+
+
+def _compare(part: LogitStandardization, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    if part.loss == "kd":
+        return logit_standardization(student, teacher, temperature=moment.temperature)
+    return logit_standardization(
+        student,
+        teacher,
+        loss=dkd,
+        temperature=moment.temperature,
+        labels=moment.labels,
+        alpha=part.alpha,
+        beta=part.beta,
+    )
+
+
+CONTRACT = Contract(
+    kind="logit",
+    inputs="logits",
+    compare=_compare,
+    scale="of KD or DKD; blind to shift and scale of both",
+    zero_at_identity=True,
+    paper="Sun et al. 2024, arXiv:2403.01427",
+    reference="the authors' normalize before mdistiller's kd_loss and dkd_loss",
+    unmixed=lambda part: part.loss == "dkd",
+)

@@ -1,0 +1,65 @@
+"""Two students that learn from each other (DML; Zhang et al. 2018, arXiv:1706.00384)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses.kd import kd
+from automl_kd.distillation.losses.task import cross_entropy
+from automl_kd.errors import UserError
+from automl_kd.recipes.losses import Mutual
+from automl_kd.students import build
+
+
+def mutual(student: Tensor, peer: Tensor, *, labels: Tensor, temperature: float | Tensor = 1.0) -> WithOwn:
+    """T² KL(peer ‖ student) for the student; cross-entropy with the labels and T² KL(student ‖ peer) for the peer.
+
+    Equations 4 to 8 of the paper for two networks, with KL(q ‖ p) = Σ q log(q / p). The distribution that is learned
+    from takes no gradient on either side. The paper has T = 1; T² is that of :func:`kd`. A temperature that is learned
+    takes its gradient from the student's part.
+
+    Args:
+        student: Logits (B, C).
+        peer: Logits (B, C) of the network trained alongside.
+        labels: Classes (B,) int64, or distributions (B, C).
+        temperature: T > 0: a number, a scalar tensor that may take a gradient, or (B,), one for each sample.
+
+    Returns:
+        Two scalars in nats: what the student learns by, and what the peer does.
+    """
+    fixed = temperature.detach() if isinstance(temperature, Tensor) else temperature
+    return WithOwn(
+        loss=kd(student, peer.detach(), temperature=temperature),
+        own=cross_entropy(peer, labels) + kd(peer, student.detach(), temperature=fixed),
+    )
+
+
+def _compare(part: Mutual, student: Tensor, images: Tensor, moment: Moment) -> WithOwn:
+    assert moment.adapter is not None
+    # Another loss may differentiate the student by the images; the peer is no part of that.
+    peer = moment.adapter(images.detach())
+    return mutual(student, peer, labels=moment.labels, temperature=moment.temperature)
+
+
+def _adapter(part: Mutual, pairs: tuple[Pair, ...], scene: Scene) -> nn.Module:
+    if part.student is None:
+        raise UserError(
+            "distill.losses.mutual.student: says no peer; describe one as the student is described,"
+            " for example {family: resnet, depth: 20}"
+        )
+    peer = build(part.student, input_shape=scene.input_shape, classes=scene.classes)
+    return peer.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+CONTRACT = Contract(
+    kind="logit",
+    inputs="peer",
+    compare=_compare,
+    scale="grows with T² at most; divided by the batch",
+    zero_at_identity=True,
+    paper="Zhang et al. 2018, arXiv:1706.00384",
+    reference="the paper's equations 4 to 8",
+    adapter=_adapter,
+)

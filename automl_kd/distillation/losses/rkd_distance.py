@@ -1,0 +1,54 @@
+"""Distances between the embeddings of a batch (RKD; Park et al. 2019, arXiv:1904.05068)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from automl_kd.distillation.losses._contract import Contract, Moment
+from automl_kd.distillation.losses._distances import gram_and_squares
+from automl_kd.recipes.losses import RKDDistance
+
+_SMALLEST_SQUARE = 1e-12  # of the authors' code: the square of the distance that two equal embeddings are given
+
+
+def rkd_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Smooth-L1 between pairwise distances, each in units of its own batch's mean distance.
+
+    Averaged over all B² entries, the zero diagonal included, as in the authors' code and RepDistiller's ``RKDLoss``.
+    Invariant to translation, rotation and scale of either side. A batch of one has no pairs: value and gradient are 0.
+
+    Args:
+        student: Embeddings (B, D).
+        teacher: Embeddings (B, D').
+
+    Returns:
+        A scalar.
+    """
+    if len(student) < 2:
+        return (student * 0).sum()
+    return functional.smooth_l1_loss(_relative_distances(student), _relative_distances(teacher))
+
+
+def _relative_distances(embeddings: Tensor) -> Tensor:
+    _, squares = gram_and_squares(embeddings)
+    count = len(embeddings)
+    off_diagonal = ~torch.eye(count, dtype=torch.bool, device=embeddings.device)
+    distances = squares.clamp(min=_SMALLEST_SQUARE).sqrt() * off_diagonal
+    return distances * (count * (count - 1) / distances.sum())
+
+
+def _compare(part: RKDDistance, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    return rkd_distance(student, teacher)
+
+
+CONTRACT = Contract(
+    kind="relation",
+    inputs="embeddings",
+    compare=_compare,
+    scale="blind to the scale of both",
+    zero_at_identity=True,
+    paper="Park et al. 2019, arXiv:1904.05068",
+    reference="RepDistiller RKDLoss, distance",
+)

@@ -1,0 +1,112 @@
+"""Exits at earlier stages learn from the network's own end (Zhang et al. 2019, arXiv:1905.08094)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene, Shape
+from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.kd import kd
+from automl_kd.distillation.losses.task import cross_entropy
+from automl_kd.errors import UserError
+from automl_kd.recipes.losses import SelfDistillation
+
+
+def self_distillation(
+    exits: Sequence[tuple[Tensor, Tensor]],
+    end: tuple[Tensor, Tensor],
+    *,
+    labels: Tensor,
+    alpha: float = 0.1,
+    beta: float = 0.1,
+    temperature: float | Tensor = 3.0,
+) -> Tensor:
+    """Mean over exits of (1 - α) cross-entropy(exit, labels) + α T² KL(end ‖ exit) + β mean (exit's - end's feature)².
+
+    The end takes no gradient. α = 0.1 and T = 3 are those of the authors' code. Its third term sums squares over batch
+    and channels with a weight of 1e-6; with their batches of 128 and 512 to 2,048 channels that is a mean with 0.07 to
+    0.26, and β = 0.1 here, whatever the sizes. Their mask, which leaves out features that are 0 on both sides, changes
+    no square.
+
+    Args:
+        exits: Of every exit the logits (B, C) and the features (B, D).
+        end: The same of the network's end.
+        labels: Classes (B,) int64, or distributions (B, C).
+        alpha: Share of the end's distribution.
+        beta: Weight of the features.
+        temperature: T > 0: a number, a scalar tensor that may take a gradient, or (B,), one for each sample.
+
+    Returns:
+        A scalar.
+    """
+    last_logits, last_features = (full_precision(each).detach() for each in end)
+    losses = [
+        (1 - alpha) * cross_entropy(logits, labels)
+        + alpha * kd(logits, last_logits, temperature=temperature)
+        + beta * (full_precision(features) - last_features).square().mean()
+        for logits, features in exits
+    ]
+    return torch.stack(losses).mean()
+
+
+class Exit(nn.Module):
+    """A classifier at an earlier stage: a map (B, C, H, W) to logits (B, classes) and features (B, D).
+
+    A depthwise-separable convolution, with stride 2 where the map is larger than the last one, the spatial mean, and a
+    linear layer: a light form of the paper's bottlenecks.
+    """
+
+    def __init__(self, shape: Shape, last: Shape, classes: int) -> None:
+        super().__init__()
+        stride = 2 if shape[1] > last[1] else 1
+        self.features = nn.Sequential(
+            nn.Conv2d(shape[0], shape[0], 3, stride, 1, groups=shape[0], bias=False),
+            nn.BatchNorm2d(shape[0]),
+            nn.Conv2d(shape[0], last[0], 1, bias=False),
+            nn.BatchNorm2d(last[0]),
+            nn.ReLU(inplace=True),
+        )
+        self.linear = nn.Linear(last[0], classes)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        mean = self.features(full_precision(features)).mean(dim=(2, 3))
+        return self.linear(mean), mean
+
+
+class Exits(nn.ModuleList):
+    """An exit at every stage but the deepest: maps from the input to the output to what each exit says."""
+
+    def forward(self, maps: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        return [head(features) for head, features in zip(self, maps, strict=True)]
+
+
+def _compare(part: SelfDistillation, student: tuple[Tensor, ...], labels: Tensor, moment: Moment) -> Tensor:
+    assert moment.adapter is not None
+    *earlier, last, logits = student
+    end = logits, last.mean(dim=(2, 3))
+    return self_distillation(moment.adapter(earlier), end, labels=labels, temperature=moment.temperature)
+
+
+def _adapter(part: SelfDistillation, pairs: tuple[Pair, ...], scene: Scene) -> Exits:
+    shapes = [pair.student_shape for pair in pairs]
+    if len(shapes) < 2:
+        raise UserError(
+            "distill.losses.self_distillation.at: names one stage and needs two or more,"
+            " the deepest of which has no exit: use all"
+        )
+    return Exits(Exit(shape, shapes[-1], scene.classes) for shape in shapes[:-1])
+
+
+CONTRACT = Contract(
+    kind="logit",
+    inputs="exits",
+    compare=_compare,
+    scale="nats; the soft part grows with T², features count squared",
+    zero_at_identity=False,
+    paper="Zhang et al. 2019, arXiv:1905.08094",
+    reference="the authors' be-your-own-teacher, with lighter exits",
+    adapter=_adapter,
+)

@@ -1,0 +1,41 @@
+"""The teacher's last map behind a projector that is delivered (SimKD; Chen et al. 2022, arXiv:2203.14001)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from automl_kd.distillation.losses._contract import Contract, Moment
+from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.recipes.losses import SimKD
+
+
+def simkd(s_map: Tensor, t_map: Tensor) -> Tensor:
+    """Mean over all elements of (s - t)² on the last map, the form of the authors' code.
+
+    The projector, which gives the student's map the teacher's channels, and the teacher's classifier behind it are part
+    of the student: nothing here is trained.
+
+    Args:
+        s_map: Map (B, C, H, W) of the student's projector.
+        t_map: The teacher's last map (B, C, H', W'); the larger of the two maps is average-pooled to the smaller.
+
+    Returns:
+        A scalar.
+    """
+    return functional.mse_loss(*pool_to_common(full_precision(s_map), full_precision(t_map)))
+
+
+def _compare(part: SimKD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    return simkd(student, teacher)
+
+
+CONTRACT = Contract(
+    kind="feature",
+    inputs="maps",
+    compare=_compare,
+    scale="quadratic in the teacher's features",
+    zero_at_identity=True,
+    paper="Chen et al. 2022, arXiv:2203.14001",
+    reference="the authors' SimKD",
+)

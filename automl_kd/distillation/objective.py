@@ -1,0 +1,134 @@
+"""What a step minimises: the losses of a recipe in the balance that it asks for, watched for their health."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from automl_kd.distillation import schedules
+from automl_kd.distillation.balance import GradientBalance, UncertaintyBalance
+from automl_kd.distillation.health import Health
+from automl_kd.distillation.history import History
+from automl_kd.distillation.losses import Moment
+from automl_kd.distillation.probe import is_due, pulls
+from automl_kd.distillation.term import Signals, Term
+from automl_kd.distillation.wiring import Wiring
+from automl_kd.recipes import Distill
+
+UNCERTAINTY = "balance"
+"""The name among the adapters of what learns the weights."""
+
+
+class Objective:
+    """The sum of the losses of a recipe.
+
+    Args:
+        distill: What the recipe says of them.
+        wiring: The losses, settled.
+        adapters: What they train, and what learns their weights where the recipe asks for it.
+        trunk: The student's weights on which gradients are compared.
+        total_steps: Length of the schedule.
+    """
+
+    def __init__(
+        self,
+        distill: Distill,
+        wiring: Wiring,
+        adapters: nn.ModuleDict,
+        trunk: Sequence[nn.Parameter],
+        total_steps: int,
+    ) -> None:
+        self._curriculum = distill.curriculum
+        self._terms = wiring.terms
+        self._adapters = adapters
+        self._trunk = list(trunk)
+        self._total_steps = total_steps
+        self._balance = GradientBalance() if distill.balance == "gradient" else None
+        self._health = Health(drop=distill.unhealthy == "drop")
+        self.history = History()
+
+    @property
+    def dropped(self) -> Mapping[str, str]:
+        """The losses that were left out, and why."""
+        return self._health.dropped
+
+    def active(self, progress: float) -> list[tuple[Term, float]]:
+        """The losses that count at ``progress`` in [0, 1], with their weights."""
+        weighted = ((term, term.weight(progress)) for term in self._terms if term.name not in self.dropped)
+        return [(term, weight) for term, weight in weighted if weight > 0]
+
+    def total(
+        self,
+        step: int,
+        active: Sequence[tuple[Term, float]],
+        student: Signals,
+        teacher: Signals | None,
+        moment: Moment,
+    ) -> Tensor | None:
+        """The number to descend at a step, or None where no loss counts.
+
+        Raises:
+            Diverged: If something is wrong with a loss, where this step is one at which that is looked at.
+        """
+        rows = self._easiest(teacher, moment)
+        values: dict[str, Tensor] = {}
+        own: list[Tensor] = []
+        pretraining = set()
+        for term, _ in active:
+            values[term.name], learned = term.value(student, teacher, moment, self._adapters, rows)
+            self.history.record(term.name, step, values[term.name])
+            if learned is not None:
+                own.append(learned)
+                pretraining.add(term.name)
+        self._measure(step, values, student.logits, frozenset(pretraining))
+        parts = [self._weighted(term.name, weight, values[term.name]) for term, weight in active] + own
+        return torch.stack(parts).sum() if parts else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "history": self.history.state_dict(),
+            "balance": None if self._balance is None else self._balance.state_dict(),
+            "health": self._health.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what :meth:`state_dict` gave."""
+        self.history.load_state_dict(state["history"])
+        self._health.load_state_dict(state["health"])
+        if self._balance is not None:
+            self._balance.load_state_dict(state["balance"])
+
+    def _weighted(self, name: str, weight: float, value: Tensor) -> Tensor:
+        if self._balance is not None:
+            return weight * self._balance.scale(name) * value
+        if UNCERTAINTY in self._adapters:
+            learned = self._adapters[UNCERTAINTY]
+            assert isinstance(learned, UncertaintyBalance)
+            return learned(name, weight * value)  # type: ignore[no-any-return]
+        return weight * value
+
+    def _easiest(self, teacher: Signals | None, moment: Moment) -> Tensor | None:
+        if self._curriculum is None or teacher is None:
+            return None
+        share = schedules.share_of_batch(self._curriculum, moment.progress)
+        if share >= 1:
+            return None
+        difficulty = functional.cross_entropy(teacher.logits, moment.labels, reduction="none")
+        return difficulty.topk(max(2, math.ceil(share * len(difficulty))), largest=False).indices
+
+    def _measure(self, step: int, values: Mapping[str, Tensor], logits: Tensor, silent: frozenset[str]) -> None:
+        new = self._balance is not None and self._balance.wants(values)
+        if not (new or self._health.wants(step) or is_due(step, self._total_steps)):
+            return
+        found = pulls(values, self._trunk)
+        read = dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))
+        self._health.examine(step, read, found, silent)
+        self._health.examine_answers(step, logits)
+        if self._balance is not None:
+            self._balance.learn(found)

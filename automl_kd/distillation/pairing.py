@@ -1,0 +1,107 @@
+"""Which of the student's stages meets which of the teacher's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from automl_kd.distillation.losses import Contract, Pair
+from automl_kd.errors import UserError
+from automl_kd.recipes.losses import FeatureLoss, StagePair
+from automl_kd.teachers import Teacher
+
+Shape = tuple[int, int, int]
+
+
+class Pairing:
+    """Pairs of stages, last with last and backwards, or as the recipe names them.
+
+    Args:
+        stages: The student's stages with their shapes, from input to output.
+        probe: The shapes of any of the student's submodules by path; raises UserError for one that is not there.
+        teacher: The teacher, or None where no loss compares features with one.
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[str, Shape],
+        probe: Callable[[tuple[str, ...]], Mapping[str, Shape]],
+        teacher: Teacher | None,
+    ) -> None:
+        self._stages = stages
+        self._probe = probe
+        self._teacher = teacher
+
+    def pairs(self, name: str, part: FeatureLoss, contract: Contract) -> tuple[Pair, ...]:
+        """The pairs of a loss, those named by stage from input to output.
+
+        Raises:
+            UserError: If a stage or a path does not exist, is named twice or has no partner, or the teacher shows no
+                features.
+        """
+        where = f"distill.losses.{name}.at"
+        teacher = None if contract.inputs == "exits" else self._teacher
+        asked = [self._named(where, each, teacher) for each in self._spelled(part, teacher)]
+        named = [student for student, _ in asked]
+        for student in named:
+            if named.count(student) > 1:
+                raise UserError(f"{where}: names the stage {student} twice; once is right")
+        found = [self._pair(where, ours, theirs, teacher) for ours, theirs in asked]
+        if contract.inputs == "flows" and len(found) < 2:
+            raise UserError(f"{where}: a flow needs two stages or more, and {len(found)} is named: use all")
+        order = list(self._stages)
+        if all(pair.student in order for pair in found):
+            found.sort(key=lambda pair: order.index(pair.student))
+        return tuple(found)
+
+    def _spelled(self, part: FeatureLoss, teacher: Teacher | None) -> list[str | StagePair]:
+        """``all`` as the stages that have a partner, ``last`` by its name."""
+        ours = list(self._stages)
+        spelled: list[str | StagePair] = []
+        for each in part.at:
+            match each:
+                case "all":
+                    theirs = ours if teacher is None else teacher.stage_names()
+                    spelled += ours[-len(theirs) :] if theirs else ours
+                case "last":
+                    spelled.append(ours[-1])
+                case _:
+                    spelled.append(each)
+        return spelled
+
+    def _named(self, where: str, asked: str | StagePair, teacher: Teacher | None) -> tuple[str, str]:
+        if isinstance(asked, StagePair):
+            return asked.student, asked.teacher
+        ours = list(self._stages)
+        if asked not in ours:
+            raise UserError(
+                f"{where}: the student has no stage {asked!r}: use {', '.join(ours)}, last or all,"
+                " or {student: PATH, teacher: PATH} for any submodule"
+            )
+        if teacher is None:
+            return asked, asked
+        theirs = teacher.stage_names()
+        if not theirs:
+            raise UserError(f"{where}: this teacher gives logits only, no feature maps: use kd, or a teacher of layers")
+        from_end = len(ours) - ours.index(asked)
+        if from_end > len(theirs):
+            paired = ", ".join(ours[-len(theirs) :])
+            raise UserError(
+                f"{where}: {asked} has no partner among the teacher's {len(theirs)} stages"
+                f" (paired from the last backwards): use {paired}"
+            )
+        return asked, theirs[-from_end]
+
+    def _pair(self, where: str, student: str, theirs: str, teacher: Teacher | None) -> Pair:
+        ours = self._stages.get(student) or self._probed(where, student)
+        if teacher is None:
+            return Pair(student, theirs, ours, ours)
+        try:
+            return Pair(student, theirs, ours, teacher.feature_shapes((theirs,))[theirs])
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+
+    def _probed(self, where: str, path: str) -> Shape:
+        try:
+            return self._probe((path,))[path]
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None

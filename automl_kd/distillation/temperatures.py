@@ -1,0 +1,92 @@
+"""Temperatures: scheduled, one for each sample by the teacher's entropy, or learned against the student."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from automl_kd.distillation import schedules
+from automl_kd.recipes.schedules import EntropyTemperature, LearnedTemperature, Temperature
+
+
+def at(spec: Temperature, progress: float, teacher: Tensor | None, learned: nn.Module | None) -> float | Tensor:
+    """The temperature at ``progress`` in [0, 1].
+
+    Args:
+        spec: What the recipe says.
+        progress: Where the run stands.
+        teacher: The teacher's logits (B, classes), for one that looks at them.
+        learned: What :func:`module` made.
+
+    Returns:
+        A number; a scalar tensor that takes a gradient where it is learned; (B,) where every sample has its own.
+    """
+    match spec:
+        case EntropyTemperature():
+            if teacher is None:
+                return (spec.low + spec.high) / 2
+            return by_entropy(teacher, low=spec.low, high=spec.high)
+        case LearnedTemperature():
+            assert isinstance(learned, AdversarialTemperature)
+            value: Tensor = learned(progress)
+            return value
+        case _:
+            return schedules.number(spec, progress)
+
+
+def module(spec: Temperature | None) -> nn.Module | None:
+    """A fresh module for a temperature that is learned, None for any other."""
+    return AdversarialTemperature(spec) if isinstance(spec, LearnedTemperature) else None
+
+
+def by_entropy(teacher: Tensor, *, low: float, high: float) -> Tensor:
+    """A temperature for every sample, linear in the teacher's entropy as a share of its most, log C.
+
+    A teacher that is sure hides what it knows of the other classes; it is softened more.
+
+    Args:
+        teacher: Logits (B, classes).
+        low: Where the teacher's distribution is uniform.
+        high: Where it is one class.
+
+    Returns:
+        Temperatures (B,).
+    """
+    log_q = teacher.float().log_softmax(dim=1)
+    entropy = -(log_q.exp() * log_q).sum(dim=1) / math.log(max(2, teacher.shape[1]))
+    return high + (low - high) * entropy
+
+
+class AdversarialTemperature(nn.Module):
+    """A global temperature that ascends the loss (Li et al. 2023, arXiv:2211.16231): low + (high - low)·sigmoid(θ).
+
+    The gradient of θ is reversed and multiplied by a strength that grows from 0 to 1 by half a cosine.
+    """
+
+    def __init__(self, spec: LearnedTemperature) -> None:
+        super().__init__()
+        share = (spec.start - spec.low) / (spec.high - spec.low)
+        self.logit = nn.Parameter(torch.tensor(math.log(share / (1 - share))))
+        self._low, self._high, self._full = spec.low, spec.high, spec.full
+
+    def forward(self, progress: float) -> Tensor:
+        """The temperature, a scalar, at ``progress`` in [0, 1]."""
+        strength = (1 - math.cos(math.pi * min(1.0, progress / self._full))) / 2
+        reversed_logit: Tensor = _Reverse.apply(self.logit, strength)  # type: ignore[no-untyped-call]
+        return self._low + (self._high - self._low) * reversed_logit.sigmoid()
+
+
+class _Reverse(torch.autograd.Function):
+    """The identity, whose gradient is multiplied by minus a strength (Ganin & Lempitsky 2015, arXiv:1409.7495)."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -ctx.strength * gradients[0], None

@@ -1,0 +1,32 @@
+"""Inputs that need no random numbers, in float64."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+_GOLDENS = Path(__file__).resolve().parents[3] / "shared" / "data" / "loss_goldens.json"
+
+
+def det(shape: tuple[int, ...], a: float, b: float, scale: float = 2.0) -> Tensor:
+    i = torch.arange(math.prod(shape), dtype=torch.float64)
+    return (scale * torch.sin(a * i + b) + 0.3 * torch.cos(0.37 * a * i * i.sqrt())).reshape(shape)
+
+
+ZS, ZT, Y = det((4, 10), 0.7, 0.1), det((4, 10), 0.9, 0.5, 3), torch.tensor([1, 3, 0, 7])
+FS, FT, SMALL = det((4, 6, 8, 8), 0.13, 0.2), det((4, 6, 8, 8), 0.17, 0.9), det((4, 10, 4, 4), 0.19, 0.4)
+ES, ET = det((4, 16), 0.23, 0.3), det((4, 16), 0.29, 0.8)
+FS1, FT1 = det((4, 6, 4, 4), 0.31, 0.2), det((4, 6, 4, 4), 0.37, 0.9)
+
+
+def golden(name: str) -> dict[str, float]:
+    """Value and gradient norm of a reference implementation; skips where the file is not beside the checkout."""
+    if not _GOLDENS.is_file():
+        pytest.skip("the reference values ../shared/data/loss_goldens.json are not beside this checkout")
+    found: dict[str, float] = json.loads(_GOLDENS.read_text())[name]
+    return found
