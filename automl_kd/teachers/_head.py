@@ -22,7 +22,7 @@ def find_head(teacher: Teacher, module: nn.Module) -> tuple[Tensor, Tensor] | No
         module: Its network.
 
     Returns:
-        Copies of weight (classes, D) and bias (classes,), or None.
+        Weight (classes, D) and bias (classes,) in float32, or None.
     """
     linear = [each for each in module.modules() if isinstance(each, nn.Linear) and each.out_features == teacher.classes]
     stages = teacher.stage_names()[-1:]
@@ -32,10 +32,8 @@ def find_head(teacher: Teacher, module: nn.Module) -> tuple[Tensor, Tensor] | No
     images = torch.randn(_IMAGES, *teacher.input_shape, generator=source).to(teacher.device)
     outputs = teacher.outputs(images, stages)
     pooled = outputs.maps[stages[0]].mean(dim=(2, 3))
-    # Copies: a student that trains this layer must not change its teacher.
-    weight = linear[-1].weight.detach().float().clone()
-    found = linear[-1].bias
-    bias = weight.new_zeros(len(weight)) if found is None else found.detach().float().clone()
+    weight, found = linear[-1].weight.detach().float(), linear[-1].bias
+    bias = weight.new_zeros(len(weight)) if found is None else found.detach().float()
     if weight.shape[1] != pooled.shape[1]:
         return None
     slack = _TOLERANCE * float(outputs.logits.abs().max())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +75,13 @@ class _ModuleTeacher(TappedTeacher):
             logits = self._logits(images)
         return Outputs(logits.float(), {stage: maps[stage].float() for stage in stages})
 
-    def head(self) -> tuple[Tensor, Tensor] | None:
+    @cached_property
+    def _head(self) -> tuple[Tensor, Tensor] | None:
         return find_head(self, self._module)
+
+    def head(self) -> tuple[Tensor, Tensor] | None:
+        # Copies: a student that trains this layer must not change its teacher.
+        return None if self._head is None else (self._head[0].clone(), self._head[1].clone())
 
     def input_gradients(self, images: Tensor) -> Tensor:
         return input_gradients(self._logits, images)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +34,14 @@ def transformers_module(folder: Path) -> nn.Module:
     if not list(folder.glob("model*.safetensors")):
         raise UserError(f"{folder}: holds no model.safetensors; save the model with save_pretrained")
     try:
-        module, loading = transformers.AutoModelForImageClassification.from_pretrained(
-            str(folder.resolve()),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        with _silent(transformers.utils.logging):
+            module, loading = transformers.AutoModelForImageClassification.from_pretrained(
+                str(folder.resolve()),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
     except Exception as error:  # transformers raises what its many parts raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"{folder}: transformers cannot load it: {reason}") from None
@@ -48,6 +51,20 @@ def transformers_module(folder: Path) -> nn.Module:
         raise UserError(f"{folder}: lacks {missing[0]}, which {type(module).__name__} needs")
     loaded: nn.Module = module.float()
     return loaded
+
+
+@contextmanager
+def _silent(logging: Any) -> Iterator[None]:
+    """Without bars and tables on standard error: what matters of them is told in one line."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _name(key: Any) -> str:
