@@ -135,6 +135,16 @@ class TestTransformers:
         (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
         assert "holds no model.safetensors" in _message(spec)
 
+    def test_other_classes_than_the_task_s_are_told_with_the_folder(self, transformers, tmp_path):
+        config = transformers.ResNetConfig(
+            num_channels=1, embedding_size=4, hidden_sizes=[4], depths=[1], layer_type="basic", num_labels=5
+        )
+        transformers.ResNetForImageClassification(config).save_pretrained(tmp_path / "r")
+        message = _message(TransformersTeacher(transformers=str(tmp_path / "r")))
+        assert (
+            f"{tmp_path / 'r'}: the teacher returns (5,) for images of shape (1, 8, 8); the task needs (3,)" in message
+        )
+
     def test_code_beside_the_weights_is_not_run(self, folder, tmp_path):
         config = json.loads((folder / "config.json").read_text())
         config |= {
