@@ -67,7 +67,7 @@ class _Angles(torch.autograd.Function):
         return total / count**3
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (by_squares,) = ctx.saved_tensors
         return gradient * by_squares, None
