@@ -4,6 +4,8 @@ from automl_kd.distillation.losses.activation_boundary import activation_boundar
 from automl_kd.distillation.losses.attention_transfer import attention_transfer
 from automl_kd.distillation.losses.ce_soft import ce_soft
 from automl_kd.distillation.losses.channel_wise import channel_wise
+from automl_kd.distillation.losses.correlation_congruence import correlation_congruence
+from automl_kd.distillation.losses.correlation_congruence_adjacent import correlation_congruence_adjacent
 from automl_kd.distillation.losses.crd import crd
 from automl_kd.distillation.losses.crd_inbatch import crd_inbatch
 from automl_kd.distillation.losses.dist import dist
@@ -38,6 +40,8 @@ __all__ = [
     "attention_transfer",
     "ce_soft",
     "channel_wise",
+    "correlation_congruence",
+    "correlation_congruence_adjacent",
     "crd",
     "crd_inbatch",
     "cross_entropy",
