@@ -16,8 +16,8 @@ def attention_transfer(student: Tensor, teacher: Tensor, *, squared: bool = True
 
     This is the form of the authors' code and of RepDistiller's ``Attention`` with p = 2. The paper writes the norm of
     the difference without the square: the mean over B of ‖Q_s - Q_t‖, torchdistill's ``ATLoss`` in its mode "paper",
-    here with a gradient of 0 in place of NaN where both agree. Where sizes differ the larger *feature* is pooled, before it is squared. Channel
-    counts need not agree. A map of zeros has Q = 0, a finite loss and a gradient of 0.
+    here with a gradient of 0 where both agree. Where sizes differ the larger *feature* is pooled, before it is squared.
+    Channel counts need not agree. A map of zeros has Q = 0, a finite loss and a gradient of 0.
 
     Args:
         student: Map (B, C, H, W).

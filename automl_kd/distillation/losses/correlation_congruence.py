@@ -17,9 +17,9 @@ def correlation_congruence(student: Tensor, teacher: Tensor, *, gamma: float = 0
     """‖K_s - K_t‖² / B² with K_ij = exp(-2γ) Σ_p (2γ)^p / p! <e_i, e_j>^p, p from 0 to the order.
 
     The paper's form: the Taylor expansion of exp(-γ |e_i - e_j|²), which it is for embeddings of length 1. They are
-    L2-normalised here; an embedding of zeros correlates with nothing, and its gradient is 0. torchdistill's ``CCKDLoss``
-    has the same matrix of embeddings as they come, and the root of the sum of squares before it divides by B². Widths
-    need not agree. A batch of one has no pairs: value and gradient are 0.
+    L2-normalised here; one of zeros stays zero, with a gradient of 0. torchdistill's ``CCKDLoss`` has the same matrix of
+    embeddings as they come, and takes the root of the sum of squares before it divides by B². Widths need not agree. A
+    batch of one has no pairs: value and gradient are 0.
 
     Args:
         student: Embeddings (B, D).
@@ -30,8 +30,9 @@ def correlation_congruence(student: Tensor, teacher: Tensor, *, gamma: float = 0
     Returns:
         A scalar, below 1.
     """
+    student, teacher = full_precision(student), full_precision(teacher)
     if len(student) < 2:
-        return (full_precision(student) * 0).sum()
+        return (student * 0).sum()
     ours, theirs = (correlations(unit_rows(each), gamma=gamma, order=order) for each in (student, teacher))
     return functional.mse_loss(ours, theirs)
 
