@@ -17,9 +17,9 @@ def correlation_congruence(student: Tensor, teacher: Tensor, *, gamma: float = 0
     """‖K_s - K_t‖² / B² with K_ij = exp(-2γ) Σ_p (2γ)^p / p! <e_i, e_j>^p, p from 0 to the order.
 
     The paper's form: the Taylor expansion of exp(-γ |e_i - e_j|²), which it is for embeddings of length 1. They are
-    L2-normalised here; one of zeros stays zero, with a gradient of 0. torchdistill's ``CCKDLoss`` has the same matrix of
-    embeddings as they come, and takes the root of the sum of squares before it divides by B². Widths need not agree. A
-    batch of one has no pairs: value and gradient are 0.
+    L2-normalised here; one of zeros stays zero, with a gradient of 0. torchdistill's ``CCKDLoss`` has the same matrix
+    of embeddings as they come, and takes the root of the sum of squares before it divides by B². Widths need not agree.
+    A batch of one has no pairs: value and gradient are 0.
 
     Args:
         student: Embeddings (B, D).
