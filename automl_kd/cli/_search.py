@@ -26,7 +26,10 @@ def search(
     task: Annotated[str, typer.Option(help="Built-in task or path of a task file.")] = "digits",
     data: Annotated[str | None, typer.Option(help="Data instead of those that the task names.")] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="Teacher instead of the task's: teacher.onnx, teacher.pt@{family: resnet, …}.")
+        str | None,
+        typer.Option(
+            help="Teacher instead of the task's: t.onnx, t.pt2, t.pt@{family: resnet, …}; 'a + b' for several."
+        ),
     ] = None,
     space: Annotated[str, typer.Option(help="Search space by name or path.")] = "tiny_cnn",
     pins: Annotated[

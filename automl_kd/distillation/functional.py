@@ -4,6 +4,8 @@ from automl_kd.distillation.losses.activation_boundary import activation_boundar
 from automl_kd.distillation.losses.attention_transfer import attention_transfer
 from automl_kd.distillation.losses.ce_soft import ce_soft
 from automl_kd.distillation.losses.channel_wise import channel_wise
+from automl_kd.distillation.losses.correlation_congruence import correlation_congruence
+from automl_kd.distillation.losses.correlation_congruence_adjacent import correlation_congruence_adjacent
 from automl_kd.distillation.losses.crd import crd
 from automl_kd.distillation.losses.crd_inbatch import crd_inbatch
 from automl_kd.distillation.losses.dist import dist
@@ -28,7 +30,7 @@ from automl_kd.distillation.losses.self_distillation import self_distillation
 from automl_kd.distillation.losses.similarity_preserving import similarity_preserving
 from automl_kd.distillation.losses.simkd import simkd
 from automl_kd.distillation.losses.srrl import srrl
-from automl_kd.distillation.losses.task import cross_entropy, mix_labels
+from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.distillation.losses.tinybert_attention import tinybert_attention
 from automl_kd.distillation.losses.tinybert_hidden import tinybert_hidden
 from automl_kd.distillation.losses.vid import vid
@@ -38,6 +40,8 @@ __all__ = [
     "attention_transfer",
     "ce_soft",
     "channel_wise",
+    "correlation_congruence",
+    "correlation_congruence_adjacent",
     "crd",
     "crd_inbatch",
     "cross_entropy",
@@ -51,7 +55,6 @@ __all__ = [
     "ickd",
     "kd",
     "logit_standardization",
-    "mix_labels",
     "mmd",
     "mutual",
     "nst",

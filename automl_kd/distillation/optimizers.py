@@ -22,12 +22,19 @@ def build_optimizer(spec: SGD | AdamW, parameters: Iterable[nn.Parameter]) -> to
         parameters: What is trained.
     """
     if isinstance(spec, SGD):
-        return torch.optim.SGD(
-            parameters,
+        trained = list(parameters)
+        sgd = torch.optim.SGD(
+            trained,
             lr=spec.lr,
             momentum=spec.momentum,
             nesterov=spec.momentum > 0,
             weight_decay=spec.weight_decay,
             fused=True,
         )
+        if spec.momentum > 0:
+            # The fused kernel takes momenta for all parameters or for none, and a loss that begins late brings its own
+            # parameters late. Beginning at zero is what the optimizer does at a first step.
+            for parameter in trained:
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return sgd
     return torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)

@@ -97,7 +97,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         moves = distill.handover is not None and name in (distill.handover.source, distill.handover.target)
         terms.append(Term(name, part, contracts[name], pairs, distill.handover if moves else None))
     head = listened.head() if listened is not None else None
-    wiring = Wiring(tuple(terms), Scene(task.classes, len(task.train), task.input_shape, head))
+    wiring = Wiring(tuple(terms), Scene(recipe.student, task.classes, len(task.train), task.input_shape, head))
     _rehearse(wiring, student, task)
     return wiring
 

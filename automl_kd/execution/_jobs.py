@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from automl_kd.tasks import CheckpointTeacher, OnnxTeacher
+    from automl_kd.teachers import LoadableTeacher
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Setup:
         task: Name or path of the task.
         data: Data given instead of the task's own.
         data_sha256: Hash of the data; a worker that finds others refuses to work.
-        teacher: Where the teacher is, None for one that was trained here and is kept by its hash.
+        teacher: Where the teacher is, a tuple for several, None for one that was trained here and is kept by its hash.
         teacher_sha256: Hash of the teacher.
         device: ``auto``, ``cpu`` or ``cuda``.
         allow_code: Whether losses of the user's own may be loaded, which runs their files.
@@ -30,7 +30,7 @@ class Setup:
     task: str
     data: str | None
     data_sha256: str
-    teacher: CheckpointTeacher | OnnxTeacher | None
+    teacher: LoadableTeacher | tuple[LoadableTeacher, ...] | None
     teacher_sha256: str
     device: str
     allow_code: bool = False

@@ -18,7 +18,7 @@ from automl_kd.execution._jobs import Answer, Evaluated, EvaluateJob, Failed, Jo
 from automl_kd.recipes import Recipe
 from automl_kd.students import build, load_weights, save_weights
 from automl_kd.tasks import Split, Task, open_task
-from automl_kd.teachers import Teacher, TeacherStore, load_teacher
+from automl_kd.teachers import KeptTeacher, Teacher, load_teacher
 
 _TEACHER_BATCH = 256
 
@@ -71,10 +71,8 @@ class Workshop:
 
     @cached_property
     def _teacher(self) -> Teacher:
-        spec, sha256 = self._setup.teacher, self._setup.teacher_sha256
-        teacher = TeacherStore().by_hash(sha256) if spec is None else load_teacher(spec, self._task)
-        if teacher is None:
-            raise UserError(f"teacher {sha256[:12]} is gone from the cache or damaged; the same command makes it again")
+        sha256 = self._setup.teacher_sha256
+        teacher = load_teacher(self._setup.teacher or KeptTeacher(sha256), self._task)
         if teacher.sha256 != sha256:
             raise UserError(f"the teacher changed while the study ran: {teacher.sha256[:12]}, not {sha256[:12]}")
         return teacher
@@ -117,7 +115,9 @@ class Workshop:
         correct = []
         for at in torch.arange(len(split.labels)).chunk(max(1, len(split.labels) // _TEACHER_BATCH)):
             logits = self._teacher.outputs(self._task.normalize(split.images[at])).logits
-            correct.append((logits.argmax(1) == split.labels[at]).numpy())
+            # Several teachers count as the mean of their probabilities.
+            answers = logits if self._teacher.members == 1 else logits.softmax(dim=2).mean(dim=1)
+            correct.append((answers.argmax(dim=1) == split.labels[at]).numpy())
         return np.concatenate(correct)
 
 

@@ -224,7 +224,10 @@ class SelfDistillation(FeatureLoss):
 
 
 class Mutual(Loss):
-    """A peer trained alongside, each learning from the other (DML; Zhang et al. 2018, arXiv:1706.00384)."""
+    """A peer trained alongside, each learning from the other (DML; Zhang et al. 2018, arXiv:1706.00384).
+
+    ``student`` is what the peer is, by default the same as the student with weights of its own.
+    """
 
     student: Student | None = None
     temperature: Temperature = 1.0

@@ -7,25 +7,38 @@ from automl_kd.tasks._randomness import generator
 from automl_kd.tasks._stored import open_array, writing_array
 from automl_kd.tasks._task import Split, Task
 from automl_kd.tasks._teacher import (
+    BroughtTeacher,
     CheckpointTeacher,
+    OneTeacher,
     OnnxTeacher,
+    ProgramTeacher,
+    TeacherInput,
     TeacherSpec,
     TeacherTraining,
+    TimmTeacher,
     TrainedTeacher,
-    parse_teacher,
+    TransformersTeacher,
 )
+from automl_kd.tasks._teacher_text import found_anywhere, parse_teacher
 
 __all__ = [
+    "BroughtTeacher",
     "CheckpointTeacher",
     "Mix",
+    "OneTeacher",
     "OnnxTeacher",
+    "ProgramTeacher",
     "Split",
     "Task",
+    "TeacherInput",
     "TeacherSpec",
     "TeacherTraining",
+    "TimmTeacher",
     "TrainedTeacher",
+    "TransformersTeacher",
     "Views",
     "draw_mix",
+    "found_anywhere",
     "generator",
     "open_array",
     "open_task",

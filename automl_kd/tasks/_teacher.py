@@ -1,25 +1,47 @@
-"""What a task says of its teacher: trained here, a checkpoint of a known architecture, or an ONNX file."""
+"""What a task says of its teacher: trained here, or brought as a file or a folder of any known form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from automl_kd.errors import UserError
-from automl_kd.recipes import Part, Student, Train, parse_text, validate
+from automl_kd.recipes import Distill, Part, Student, Train
 
-CHECKPOINT_ENDINGS = (".pt", ".pth", ".safetensors")
+Side = Annotated[int, Field(ge=1, le=16_384)]
 
 
 class TeacherTraining(Part):
-    """A network of a student family, trained on the task's labels alone."""
+    """A network of a student family, trained on the task's labels alone, or distilled from a teacher of its own.
+
+    A teacher's teacher makes a chain (Mirzadeh et al. 2020, arXiv:1902.03393): here a network of depth 110 teaches one
+    of depth 20, the assistant, which then teaches the students::
+
+        train:
+          student: {family: resnet, depth: 20}
+          train: {epochs: 30}
+          distill: {losses: {kd: {weight: 0.9}}}
+          teacher: {train: {student: {family: resnet, depth: 110}, train: {epochs: 60}}}
+
+    With equal ``student`` parts it is a born-again network (Furlanello et al. 2018, arXiv:1805.04770).
+    """
 
     student: Student
     train: Train
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    distill: Distill | None = None
+    teacher: SingleTeacherSpec | None = None
+
+    @model_validator(mode="after")
+    def _listens_to_somebody(self) -> Self:
+        listens = self.distill is not None and self.distill.listens()
+        if listens and self.teacher is None:
+            raise ValueError("distill listens to a teacher and none is named: name it under teacher, beside distill")
+        if self.teacher is not None and not listens:
+            raise ValueError("a teacher is named and no loss listens to it: add one under distill, such as kd")
+        return self
 
 
 class TrainedTeacher(Part):
@@ -28,74 +50,123 @@ class TrainedTeacher(Part):
     train: TeacherTraining
 
 
-class CheckpointTeacher(Part):
+class TeacherInput(Part):
+    """The images that a teacher was trained on, where they are not the task's.
+
+    Attributes:
+        size: Height and width, or one number for both; by default the task's.
+        channels: 3 for a teacher of colour images of a grey task, which are repeated; by default the task's.
+        mean: By channel, which was subtracted from values in [0, 1]; by default the task's.
+        std: By channel, by which they were then divided.
+    """
+
+    size: Side | tuple[Side, Side] | None = None
+    channels: Annotated[int, Field(ge=1)] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+
+    @model_validator(mode="after")
+    def _mean_and_std(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together: give both, or neither")
+        if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):
+            raise ValueError(f"mean has {len(self.mean)} values and std {len(self.std)}; both have one a channel")
+        return self
+
+
+class BroughtTeacher(Part):
+    """A teacher that the user brings; ``input`` where it was trained on other images than the task's."""
+
+    input: TeacherInput | None = None
+
+
+class CheckpointTeacher(BroughtTeacher):
     """Weights in a file (``.pt``, ``.pth`` or ``.safetensors``) and the architecture that they belong to."""
 
     checkpoint: str
     student: Student
 
 
-class OnnxTeacher(Part):
+class OnnxTeacher(BroughtTeacher):
     """A network in ONNX: images (B, C, H, W), normalised, to logits (B, classes)."""
 
     onnx: str
 
 
+class ProgramTeacher(BroughtTeacher):
+    """A program that ``torch.export.save`` wrote: images (B, C, H, W), normalised, to logits (B, classes)."""
+
+    program: str
+
+
+class TimmTeacher(BroughtTeacher):
+    """A folder of timm: ``config.json`` and ``model.safetensors``, as ``timm.models.save_for_hf`` writes them."""
+
+    timm: str
+
+
+class TransformersTeacher(BroughtTeacher):
+    """A folder of an image classifier of transformers, as its ``save_pretrained`` writes it."""
+
+    transformers: str
+
+
 # Tags must not be words of the document: pydantic puts them into the path of an error.
-_TAGS = {"train": "trained teacher", "checkpoint": "checkpoint teacher", "onnx": "onnx teacher"}
+_TAGS = {
+    "train": "trained teacher",
+    "checkpoint": "checkpoint teacher",
+    "onnx": "onnx teacher",
+    "program": "program teacher",
+    "timm": "timm teacher",
+    "transformers": "transformers teacher",
+}
+_SEVERAL = "several teachers"
 
 
 def _form(value: Any) -> str | None:
+    if isinstance(value, list | tuple):
+        return _SEVERAL
     keys = value if isinstance(value, Mapping) else type(value).model_fields if isinstance(value, Part) else ()
     return next((tag for field, tag in _TAGS.items() if field in keys), None)
 
 
-TeacherSpec = Annotated[
+_FORM = Discriminator(
+    _form,
+    custom_error_type="teacher_form",
+    custom_error_message="a teacher is {train: …}, {checkpoint: FILE, student: …}, {onnx: FILE}, {program: FILE},"
+    " {timm: FOLDER} or {transformers: FOLDER}",
+)
+
+OneTeacher = (
     Annotated[TrainedTeacher, Tag(_TAGS["train"])]
     | Annotated[CheckpointTeacher, Tag(_TAGS["checkpoint"])]
-    | Annotated[OnnxTeacher, Tag(_TAGS["onnx"])],
-    Discriminator(
-        _form,
-        custom_error_type="teacher_form",
-        custom_error_message="a teacher is {train: …}, {checkpoint: FILE, student: …} or {onnx: FILE}",
-    ),
+    | Annotated[OnnxTeacher, Tag(_TAGS["onnx"])]
+    | Annotated[ProgramTeacher, Tag(_TAGS["program"])]
+    | Annotated[TimmTeacher, Tag(_TAGS["timm"])]
+    | Annotated[TransformersTeacher, Tag(_TAGS["transformers"])]
+)
+SingleTeacherSpec = Annotated[OneTeacher, _FORM]
+
+TeacherSpec = Annotated[
+    OneTeacher | Annotated[tuple[SingleTeacherSpec, ...], Field(min_length=2), Tag(_SEVERAL)],
+    _FORM,
 ]
+"""One teacher, or a tuple of two or more that speak together."""
 
-_SPEC: TypeAdapter[TrainedTeacher | CheckpointTeacher | OnnxTeacher] = TypeAdapter(TeacherSpec)
-
-
-def parse_teacher(text: str) -> CheckpointTeacher | OnnxTeacher:
-    """A teacher given in one line.
-
-    ``teacher.onnx`` stands for itself. A checkpoint is followed by ``@`` and its architecture, written as the
-    ``student`` part of a recipe: ``teacher.pt@{family: resnet, depth: 20}``.
-
-    Raises:
-        UserError: If the ending is unknown, or the architecture is missing or no student of a recipe.
-    """
-    file, at, architecture = text.partition("@{")
-    ending = Path(file).suffix.lower()
-    if ending == ".onnx" and not at:
-        return OnnxTeacher(onnx=file)
-    if ending not in CHECKPOINT_ENDINGS:
-        allowed = "FILE.onnx" if ending == ".onnx" else f"a file ending in .onnx, {', '.join(CHECKPOINT_ENDINGS)}"
-        raise UserError(f"teacher {text!r}: should be {allowed}")
-    if not at:
-        raise UserError(
-            f"teacher {text!r}: a checkpoint needs its architecture, for example {file}@{{family: resnet, depth: 20}}"
-        )
-    student = parse_text("{" + architecture, f"teacher {text!r}")
-    spec = validate(_SPEC, {"checkpoint": file, "student": student}, f"teacher {text!r}")
-    assert isinstance(spec, CheckpointTeacher)
-    return spec
+TeacherTraining.model_rebuild()
+TrainedTeacher.model_rebuild()
 
 
-def relative_to(folder: Path, spec: TrainedTeacher | CheckpointTeacher | OnnxTeacher) -> TeacherSpec:
-    """The spec with its file, where it names one, looked for in ``folder``."""
-    match spec:
-        case CheckpointTeacher():
-            return spec.model_copy(update={"checkpoint": str(folder / Path(spec.checkpoint).expanduser())})
-        case OnnxTeacher():
-            return spec.model_copy(update={"onnx": str(folder / Path(spec.onnx).expanduser())})
-        case _:
+def relative_to(folder: Path, spec: TeacherSpec) -> TeacherSpec:
+    """The spec with every file that it names looked for in ``folder``."""
+    return tuple(_relative(folder, each) for each in spec) if isinstance(spec, tuple) else _relative(folder, spec)
+
+
+def _relative(folder: Path, spec: OneTeacher) -> OneTeacher:
+    if isinstance(spec, TrainedTeacher):
+        if spec.train.teacher is None:
             return spec
+        nested = _relative(folder, spec.train.teacher)
+        return spec.model_copy(update={"train": spec.train.model_copy(update={"teacher": nested})})
+    field = next(name for name in _TAGS if name in type(spec).model_fields)
+    return spec.model_copy(update={field: str(folder / Path(getattr(spec, field)).expanduser())})

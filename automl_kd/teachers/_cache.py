@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl_kd.errors import UserError, unknown
+from automl_kd.errors import UserError
 from automl_kd.files import locked, write_text
 from automl_kd.recipes import digest
 from automl_kd.tasks import Task, Views, open_array, writing_array
@@ -44,7 +44,7 @@ class TargetCache:
         task: Whose training images.
         views: How they are augmented; ``Views(len(task.train), (), 0)`` for the images as they are.
         numbers: The views that will be asked for.
-        stages: Stages whose maps are wanted beside the logits.
+        stages: Stages or paths whose maps are wanted beside the logits.
         kind: How outputs are stored.
         folder: Where the files of all teachers lie.
         limit_bytes: What all files in the folder may take.
@@ -65,12 +65,7 @@ class TargetCache:
         folder: Path,
         limit_bytes: int = DEFAULT_LIMIT,
     ) -> None:
-        for stage in stages:
-            if stage not in teacher.stage_names():
-                raise unknown("teacher stage", stage, teacher.stage_names())
-        shapes: Mapping[str, tuple[int, ...]] = {_LOGITS: (teacher.classes,)}
-        if stages:
-            shapes = {**shapes, **teacher.feature_shapes()}
+        shapes: Mapping[str, tuple[int, ...]] = {_LOGITS: teacher.logits_shape, **teacher.feature_shapes(stages)}
         self._forms = {name: form_of(kind, shapes[name]) for name in (_LOGITS, *stages)}
         self._teacher, self._task, self._views = teacher, task, views
         self._root, self._folder = _places(folder, teacher.sha256)

@@ -1,101 +1,103 @@
-"""Teachers that the user brings as a file."""
+"""Teachers of every form, from what a task or a user says of them."""
 
 from __future__ import annotations
 
-import pickle
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from automl_kd.errors import UserError
-from automl_kd.students import build
-from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, Task
+from automl_kd.students import Shape, build
+from automl_kd.tasks import (
+    BroughtTeacher,
+    CheckpointTeacher,
+    OnnxTeacher,
+    ProgramTeacher,
+    Task,
+    TimmTeacher,
+    TransformersTeacher,
+)
+from automl_kd.teachers._checkpoint import fill, read_checkpoint
+from automl_kd.teachers._input import TransformedTeacher, transform_of
 from automl_kd.teachers._module import module_teacher
+from automl_kd.teachers._several import MultiTeacher
+from automl_kd.teachers._store import TeacherStore
 from automl_kd.teachers._teacher import Teacher
 
-# What training scripts wrap a state dict in.
-_WRAPPERS = ("state_dict", "model")
+
+@dataclass(frozen=True)
+class KeptTeacher:
+    """A teacher that was trained here and is kept by the hash of its weights."""
+
+    sha256: str
 
 
-def load_teacher(spec: CheckpointTeacher | OnnxTeacher, task: Task) -> Teacher:
-    """A teacher from its file, on the CPU.
+LoadableTeacher = BroughtTeacher | KeptTeacher
 
-    A checkpoint is a state dict, as such or under ``state_dict`` or ``model``; it is read without running any code
-    that it may hold.
+
+def load_teacher(spec: LoadableTeacher | tuple[LoadableTeacher, ...], task: Task) -> Teacher:
+    """A teacher from where it lies, on the CPU; several as one that gives the logits of each.
+
+    No form runs code that a file may hold, and nothing is fetched from a network. A checkpoint is a state dict, as such
+    or under ``state_dict`` or ``model``.
 
     Args:
-        spec: The file, and for a checkpoint its architecture.
+        spec: Where it lies, and what is needed to understand it.
         task: What it shall teach.
 
     Raises:
-        UserError: If the file is missing, damaged or holds code, or does not fit the architecture or the task.
+        UserError: If the file is missing, damaged or holds code, or does not fit its architecture or the task; or if a
+            package that its form needs is not installed.
     """
-    if isinstance(spec, OnnxTeacher):
-        # onnx and onnxruntime take a second to import, which no other teacher should pay.
-        from automl_kd.teachers._onnx import SessionTeacher
-
-        return SessionTeacher(Path(spec.onnx).expanduser(), task.input_shape, task.classes)
-    path = Path(spec.checkpoint).expanduser()
-    module = build(spec.student, input_shape=task.input_shape, classes=task.classes)
-    fitted = f"{spec.student.family} for task {task.name} (input {task.input_shape}, {task.classes} classes)"
-    fill(module, read_checkpoint(path), str(path), fitted)
-    return module_teacher(module, task.input_shape, task.classes)
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The state dict in a ``.safetensors``, ``.pt`` or ``.pth`` file, on the CPU.
-
-    Raises:
-        UserError: If the file is missing, damaged, holds code or no state dict.
-    """
-    if not path.is_file():
-        raise UserError(f"teacher file {path} does not exist")
-    if path.suffix == ".safetensors":
-        try:
-            return safetensors.torch.load_file(path)
-        except (safetensors.SafetensorError, OSError) as error:
-            raise UserError(f"{path}: is damaged: {error}") from None
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{path}: is damaged, or holds more than tensors and is not run; save its state_dict()"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: cannot be read as a checkpoint: {reason}") from None
-    for wrapper in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"{path}: holds no state dict; save a module's state_dict()")
-    return content
-
-
-def fill(module: nn.Module, state: dict[str, Tensor], source: str, fitted: str) -> None:
-    """Load a state dict that must fit.
-
-    Args:
-        module: What receives the weights.
-        state: Tensors by name.
-        source: Where they come from, for the error.
-        fitted: What the module is, for the error.
-
-    Raises:
-        UserError: With the first tensor that is missing, has another shape, or belongs nowhere.
-    """
-    for name, expected in module.state_dict().items():
-        if name not in state:
-            raise UserError(f"{source}: lacks {name}, which {fitted} needs with shape {tuple(expected.shape)}")
-        if state[name].shape != expected.shape:
+    if isinstance(spec, tuple):
+        return MultiTeacher([load_teacher(each, task) for each in spec])
+    if isinstance(spec, KeptTeacher):
+        kept = TeacherStore().by_hash(spec.sha256)
+        if kept is None:
             raise UserError(
-                f"{source}: {name} has shape {tuple(state[name].shape)}, but {fitted} needs {tuple(expected.shape)}"
+                f"teacher {spec.sha256[:12]} is gone from the cache or damaged; the same command makes it again"
             )
-    strange = [name for name in state if name not in module.state_dict()]
-    if strange:
-        raise UserError(f"{source}: holds {strange[0]}, which {fitted} does not have")
-    module.load_state_dict(state)
+        return kept
+    if spec.input is None:
+        return _load(spec, task.input_shape, task)
+    transform = transform_of(spec.input, task)
+    return TransformedTeacher(_load(spec, transform.after, task), transform)
+
+
+def _load(spec: BroughtTeacher, shape: Shape, task: Task) -> Teacher:
+    # Imports inside: onnx takes a second, the program reader and the other libraries more, which only their users pay.
+    match spec:
+        case CheckpointTeacher():
+            module = build(spec.student, input_shape=shape, classes=task.classes)
+            fitted = f"{spec.student.family} for task {task.name} (input {shape}, {task.classes} classes)"
+            fill(module, read_checkpoint(Path(spec.checkpoint).expanduser()), spec.checkpoint, fitted)
+            return module_teacher(module, shape, task.classes)
+        case OnnxTeacher():
+            from automl_kd.teachers._onnx import SessionTeacher
+
+            return SessionTeacher(Path(spec.onnx).expanduser(), shape, task.classes)
+        case ProgramTeacher():
+            from automl_kd.teachers._program import program_teacher
+
+            return program_teacher(Path(spec.program).expanduser(), shape, task.classes)
+        case TimmTeacher():
+            from automl_kd.teachers._timm import timm_module
+
+            folder = Path(spec.timm).expanduser()
+            return _fitting(folder, timm_module(folder, shape[0]), shape, task.classes)
+        case TransformersTeacher():
+            from automl_kd.teachers._transformers import transformers_module
+
+            folder = Path(spec.transformers).expanduser()
+            return _fitting(folder, transformers_module(folder), shape, task.classes)
+    raise AssertionError(f"unknown form {type(spec).__name__}")
+
+
+def _fitting(folder: Path, module: nn.Module, shape: Shape, classes: int) -> Teacher:
+    """A module that is what it is, whatever the task: where it does not fit, the folder is named."""
+    try:
+        return module_teacher(module, shape, classes)
+    except UserError as error:
+        hint = "trained on other images, it needs input: {size: …, channels: …, mean: […], std: […]} beside it"
+        raise UserError(f"{folder}: {error} ({hint})") from None

@@ -49,12 +49,23 @@ class SessionTeacher(Teacher):
 
     def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
         if stages:
-            raise UserError(f"{self._path} gives logits only; no loss can use its stage {stages[0]!r}")
+            raise self._no_stage(stages[0])
         logits = torch.from_numpy(self._session.run(images.detach().cpu().numpy()))
         return Outputs(logits.float().to(images.device), {})
 
+    def feature_shapes(self, paths: Sequence[str] | None = None) -> dict[str, Shape]:
+        if paths:
+            raise self._no_stage(paths[0])
+        return {}
+
+    def input_gradients(self, images: Tensor) -> Tensor:
+        raise UserError(f"{self._path} gives logits only: a loss on input gradients needs a teacher of layers")
+
     def to(self, device: torch.device | str) -> Teacher:
         return self
+
+    def _no_stage(self, stage: str) -> UserError:
+        return UserError(f"{self._path} gives logits only; no loss can use its stage {stage!r}")
 
 
 def _spelled(shape: Sequence[int | None]) -> str:

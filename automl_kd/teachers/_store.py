@@ -18,7 +18,7 @@ from automl_kd.files import locked, replacing, write_text
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import MobileNet, Part, ResNet, Student, digest
 from automl_kd.students import Shape, StudentModule, build
-from automl_kd.teachers._load import fill, read_checkpoint
+from automl_kd.teachers._checkpoint import fill, read_checkpoint
 from automl_kd.teachers._module import module_teacher, weights_sha256
 from automl_kd.teachers._teacher import Teacher
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 import tempfile
 import time
@@ -64,7 +65,7 @@ def measure_cost(teacher: Teacher, task: Task, stages: Sequence[str], folder: Pa
     outputs = _finished(teacher.outputs(batch, stages))  # the first time allocates and chooses kernels
     live = _median(lambda: _finished(teacher.outputs(batch, stages))) / len(batch)
     sizes = {stage: 4 * outputs.maps[stage][0].numel() for stage in stages}
-    logits_bytes = 4 * teacher.classes
+    logits_bytes = 4 * math.prod(teacher.logits_shape)
 
     affordable = min(_SECONDS / live, _BYTES / (logits_bytes + sum(sizes.values())))
     images = min(len(task.train), max(1, int(affordable)))

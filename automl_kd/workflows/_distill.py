@@ -89,8 +89,7 @@ def _teacher(
     began = time.monotonic()
 
     def watch(lesson: Lesson) -> bool:
-        doing = f"training the teacher, epoch {lesson.epoch} of {lesson.epochs}"
-        watcher.update(Snapshot("teacher", doing, time.monotonic() - began, 0.0, done=lesson.done))
+        watcher.update(Snapshot("teacher", lesson.doing, time.monotonic() - began, 0.0, done=lesson.done))
         return bool(stop)
 
     named = recipe.teacher.file if recipe.teacher else None

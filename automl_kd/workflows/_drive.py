@@ -120,8 +120,7 @@ class Drive:
         short: list[str] = []
 
         def watch(lesson: Lesson) -> bool:
-            doing = f"training the teacher, epoch {lesson.epoch} of {lesson.epochs}"
-            self._tell("teacher", doing, done=lesson.done)
+            self._tell("teacher", lesson.doing, done=lesson.done)
             short[:] = filter(None, [self._too_short_for(lesson)])
             return bool(short) or bool(self.parts.stop)
 

@@ -75,7 +75,8 @@ def search(
         budget: Time in all, such as ``"3m"`` or ``"48h"``: teacher, search, and full distillation of the picks.
         task: A built-in task, or the path of a task file.
         data: Data instead of those that the task names.
-        teacher: A teacher instead of the one that the task names: ``teacher.onnx``, ``teacher.pt@{family: resnet, …}``.
+        teacher: A teacher instead of the one that the task names: ``teacher.onnx``, ``teacher.pt@{family: resnet, …}``,
+            or any other form; several are joined by `` + ``.
         space: A search space by name or path.
         pins: Holes to fill, ``path=value`` each.
         max_latency: Candidates predicted slower are never trained; milliseconds, or such as ``"4ms"``.

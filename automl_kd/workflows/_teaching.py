@@ -7,16 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from automl_kd.distillation import distill
 from automl_kd.errors import UserError
 from automl_kd.paths import cache_dir
-from automl_kd.recipes import Recipe, TeacherReference, digest
-from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, Task, TrainedTeacher, parse_teacher
-from automl_kd.teachers import Teacher, TeacherStore, load_teacher
+from automl_kd.recipes import Distill, Recipe, TeacherReference, digest
+from automl_kd.tasks import OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
+from automl_kd.teachers import KeptTeacher, LoadableTeacher, MultiTeacher, Teacher, TeacherStore, load_teacher
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,12 @@ class Taught:
 
     Attributes:
         teacher: The teacher.
-        spec: Where it is, None for one that was trained here and is kept by its hash.
+        spec: Where it is, a tuple for several, None for one that was trained here and is kept by its hash.
         file: The user's own words for it, where the user brought one.
     """
 
     teacher: Teacher
-    spec: CheckpointTeacher | OnnxTeacher | None
+    spec: LoadableTeacher | tuple[LoadableTeacher, ...] | None
     file: str | None = None
 
     @property
@@ -48,17 +47,27 @@ class Lesson:
         epochs: Epochs in all.
         done: Share of the training that is done, in [0, 1].
         seconds_per_epoch: As far as the steps so far tell, None before a few.
+        number: Which teacher it is, from 1, where several are trained or one teaches the next.
+        count: Teachers in all.
     """
 
     epoch: int
     epochs: int
     done: float
     seconds_per_epoch: float | None
+    number: int = 1
+    count: int = 1
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until it is trained."""
+        """Seconds until it is trained, without those that come after it."""
         return None if self.seconds_per_epoch is None else self.seconds_per_epoch * self.epochs * (1 - self.done)
+
+    @property
+    def doing(self) -> str:
+        """What is being done, in words."""
+        which = "the teacher" if self.count == 1 else f"teacher {self.number} of {self.count}"
+        return f"training {which}, epoch {self.epoch} of {self.epochs}"
 
 
 class _Lessons:
@@ -70,9 +79,10 @@ class _Lessons:
     _ENOUGH = 20
     _REMEMBERED = 200
 
-    def __init__(self, recipe: Recipe, task: Task, watch: Callable[[Lesson], bool]) -> None:
+    def __init__(self, recipe: Recipe, task: Task, number: int, count: int, watch: Callable[[Lesson], bool]) -> None:
         self._epochs = recipe.train.epochs
         self._per_epoch = max(1, len(task.train) / recipe.train.batch_size)
+        self._number, self._count = number, count
         self._watch = watch
         self._durations: deque[float] = deque(maxlen=self._REMEMBERED)
         self._stepped = time.monotonic()
@@ -90,7 +100,57 @@ class _Lessons:
         self._stepped = now
         pace = None if self._taken < self._ENOUGH else statistics.median(self._durations) * self._per_epoch
         epoch = min(self._epochs, int(done * self._epochs) + 1)
-        return self._watch(Lesson(epoch, self._epochs, done, pace))
+        return self._watch(Lesson(epoch, self._epochs, done, pace, self._number, self._count))
+
+
+class _School:
+    """Finds or trains the teachers of one task, one after the other.
+
+    A teacher that has a teacher of its own comes after it, each kept for itself.
+    """
+
+    def __init__(self, task: Task, count: int, watch: Callable[[Lesson], bool], device: str) -> None:
+        self._task = task
+        self._count = count
+        self._watch = watch
+        self._device = device
+        self._reached = 0
+
+    def find(self, spec: OneTeacher) -> tuple[Teacher, LoadableTeacher]:
+        if not isinstance(spec, TrainedTeacher):
+            return load_teacher(spec, self._task), spec
+        teacher = self._trained(spec)
+        return teacher, KeptTeacher(teacher.sha256)
+
+    def _trained(self, spec: TrainedTeacher) -> Teacher:
+        own = None if spec.train.teacher is None else self.find(spec.train.teacher)[0]
+        self._reached += 1
+        store = TeacherStore()
+        key = training_key(spec, self._task, own)
+        kept = store.find(key)
+        if kept is not None:
+            return kept
+        recipe = training_recipe(spec)
+        lessons = _Lessons(recipe, self._task, self._reached, self._count, self._watch)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(recipe.threads)
+        try:
+            checkpoint = cache_dir() / "teachers" / "training" / f"{key}.pt"
+            outcome = distill(
+                recipe,
+                self._task,
+                own,
+                checkpoint=checkpoint,
+                device=self._device,
+                on_epoch=lessons.on_epoch,
+                should_stop=lessons.should_stop,
+            )
+            facts = {"validation_accuracy": outcome.accuracy} | ({} if own is None else {"teacher": own.sha256})
+            teacher = store.keep(key, recipe.student, outcome.student, facts)
+        finally:
+            torch.set_num_threads(threads)
+        checkpoint.unlink(missing_ok=True)
+        return teacher
 
 
 def find_teacher(
@@ -100,48 +160,28 @@ def find_teacher(
     watch: Callable[[Lesson], bool] = lambda lesson: False,
     device: str = "auto",
 ) -> Taught:
-    """The teacher of a task; trained if there is none yet, an ordinary training without a teacher of its own.
+    """The teacher of a task; trained if there is none yet, after the teacher that it has itself, if it has one.
 
     Args:
         task: What it teaches.
-        given: A teacher that the user names instead of the task's own (``teacher.onnx``, ``teacher.pt@{…}``).
-        watch: Asked before every step of its training whether to stop; the state is kept for the next time.
+        given: A teacher that the user names instead of the task's own (``teacher.onnx``, ``teacher.pt@{…}``), or
+            several, joined by `` + ``.
+        watch: Asked before every step of a training whether to stop; the state is kept for the next time.
         device: Where it trains.
 
     Raises:
         UserError: If there is none, or it does not fit the task.
         Interrupted: If ``watch`` said so.
     """
-    spec = parse_teacher(given) if given is not None else task.teacher
-    if spec is None:
-        raise _no_teacher(task)
-    if not isinstance(spec, TrainedTeacher):
-        return Taught(load_teacher(spec, task), spec, None if given is None else _anywhere(given))
-    store = TeacherStore()
-    key = training_key(spec, task)
-    kept = store.find(key)
-    if kept is not None:
-        return Taught(kept, None)
-    recipe = training_recipe(spec)
-    lessons = _Lessons(recipe, task, watch)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(recipe.threads)
-    try:
-        checkpoint = cache_dir() / "teachers" / "training" / f"{key}.pt"
-        outcome = distill(
-            recipe,
-            task,
-            None,
-            checkpoint=checkpoint,
-            device=device,
-            on_epoch=lessons.on_epoch,
-            should_stop=lessons.should_stop,
-        )
-        teacher = store.keep(key, recipe.student, outcome.student, {"validation_accuracy": outcome.accuracy})
-    finally:
-        torch.set_num_threads(threads)
-    checkpoint.unlink(missing_ok=True)
-    return Taught(teacher, None)
+    spec = _spec(task, given)
+    members = spec if isinstance(spec, tuple) else (spec,)
+    school = _School(task, sum(map(_trainings, members)), watch, device)
+    found = [school.find(member) for member in members]
+    file = None if given is None else found_anywhere(given)
+    if not isinstance(spec, tuple):
+        teacher, place = found[0]
+        return Taught(teacher, None if isinstance(place, KeptTeacher) else place, file)
+    return Taught(MultiTeacher([teacher for teacher, _ in found]), tuple(place for _, place in found), file)
 
 
 def teacher_status(task: Task, given: str | None) -> str:
@@ -150,31 +190,51 @@ def teacher_status(task: Task, given: str | None) -> str:
     Raises:
         UserError: If there is none, or it does not fit the task.
     """
-    spec = parse_teacher(given) if given is not None else task.teacher
-    if spec is None:
-        raise _no_teacher(task)
-    if not isinstance(spec, TrainedTeacher):
-        load_teacher(spec, task)
-        return "brought by the user"
-    return "to be trained" if TeacherStore().find(training_key(spec, task)) is None else "kept from before"
+    spec = _spec(task, given)
+    members = spec if isinstance(spec, tuple) else (spec,)
+    if any(_found(member, task) is None for member in members):
+        return "to be trained"
+    return "kept from before" if sum(map(_trainings, members)) else "brought by the user"
 
 
 def training_recipe(spec: TrainedTeacher) -> Recipe:
-    """The recipe by which a built-in teacher is trained."""
+    """The recipe by which a teacher is trained."""
     training = spec.train
-    return Recipe(student=training.student, train=training.train, seed=training.seed)
+    return Recipe(
+        student=training.student, train=training.train, seed=training.seed, distill=training.distill or Distill()
+    )
 
 
-def training_key(spec: TrainedTeacher, task: Task) -> str:
-    """What a trained teacher is kept under: how it was trained, and on what."""
-    return digest([training_recipe(spec).document(), task.sha256])
+def training_key(spec: TrainedTeacher, task: Task, own: Teacher | None = None) -> str:
+    """What a trained teacher is kept under: how it was trained, on what, and by whom.
+
+    Args:
+        spec: The teacher.
+        task: What it learns.
+        own: Its own teacher, if it has one.
+    """
+    return digest([training_recipe(spec).document(), task.sha256, *([] if own is None else [own.sha256])])
 
 
-def _anywhere(given: str) -> str:
-    """The user's words with a path that is found from every folder."""
-    file, at, architecture = given.partition("@{")
-    return f"{Path(file).expanduser().absolute()}{at}{architecture}"
+def _spec(task: Task, given: str | None) -> TeacherSpec:
+    spec = parse_teacher(given) if given is not None else task.teacher
+    if spec is None:
+        raise UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")
+    return spec
 
 
-def _no_teacher(task: Task) -> UserError:
-    return UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")
+def _trainings(spec: OneTeacher) -> int:
+    """How many trainings a teacher takes, with those of its own teachers."""
+    if not isinstance(spec, TrainedTeacher):
+        return 0
+    return 1 + (0 if spec.train.teacher is None else _trainings(spec.train.teacher))
+
+
+def _found(spec: OneTeacher, task: Task) -> Teacher | None:
+    """The teacher where it need not be trained, else None."""
+    if not isinstance(spec, TrainedTeacher):
+        return load_teacher(spec, task)
+    own = None if spec.train.teacher is None else _found(spec.train.teacher, task)
+    if own is None and spec.train.teacher is not None:
+        return None
+    return TeacherStore().find(training_key(spec, task, own))

@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from automl_kd.recipes import ResNet
+
 _GOLDENS = Path(__file__).resolve().parents[3] / "shared" / "data" / "loss_goldens.json"
 
 
@@ -21,6 +23,7 @@ def det(shape: tuple[int, ...], a: float, b: float, scale: float = 2.0) -> Tenso
 ZS, ZT, Y = det((4, 10), 0.7, 0.1), det((4, 10), 0.9, 0.5, 3), torch.tensor([1, 3, 0, 7])
 FS, FT, SMALL = det((4, 6, 8, 8), 0.13, 0.2), det((4, 6, 8, 8), 0.17, 0.9), det((4, 10, 4, 4), 0.19, 0.4)
 ES, ET = det((4, 16), 0.23, 0.3), det((4, 16), 0.29, 0.8)
+STUDENT = ResNet(family="resnet", depth=8)
 FS1, FT1 = det((4, 6, 4, 4), 0.31, 0.2), det((4, 6, 4, 4), 0.37, 0.9)
 
 

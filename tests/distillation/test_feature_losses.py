@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import FS, FS1, FT, FT1, det, golden
+from inputs import FS, FS1, FT, FT1, STUDENT, det, golden
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -377,7 +377,7 @@ ALWAYS = ("vid", "factor_transfer", "review_hcl", "srrl")
 
 
 def scene(head: tuple[Tensor, Tensor] | None = HEAD) -> Scene:
-    return Scene(classes=5, examples=100, input_shape=(3, 16, 16), head=head)
+    return Scene(student=STUDENT, classes=5, examples=100, input_shape=(3, 16, 16), head=head)
 
 
 def part(name: str, **fields: object) -> object:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import ES, ET, FS, SMALL, ZS, ZT, Y, det, golden
+from inputs import ES, ET, FS, SMALL, STUDENT, ZS, ZT, Y, det, golden
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,13 +23,14 @@ from automl_kd.distillation.functional import (
     hint,
     kd,
     logit_standardization,
-    mix_labels,
     mutual,
     self_distillation,
 )
 from automl_kd.distillation.losses import CONTRACTS, Moment, Pair, Scene, WithOwn
 from automl_kd.errors import UserError
 from automl_kd.recipes import Losses
+from automl_kd.students import build
+from automl_kd.tasks import Mix
 
 TINY = {"family": "resnet", "stages": [{"depth": 1, "channels": 4}, {"depth": 1, "channels": 8}]}
 
@@ -339,7 +340,7 @@ def test_crd_stays_finite_where_exp_would_overflow():
 def adapter(name: str, student: tuple[int, int, int], teacher: tuple[int, int, int], examples: int = 40, **part):
     spec = Losses.model_validate({name: {"weight": 1, **part}})
     pairs = (Pair("stage3", "layer4", student, teacher),)
-    scene = Scene(10, examples, (3, 32, 32), None)
+    scene = Scene(STUDENT, 10, examples, (3, 32, 32), None)
     module = CONTRACTS[name].adapter(getattr(spec, name), pairs, scene)
     return module, lambda s, t, index: CONTRACTS[name].compare(
         getattr(spec, name), s, t, Moment(0.5, torch.zeros(len(s), dtype=torch.int64), index, adapter=module)
@@ -447,10 +448,9 @@ def test_mutual_learns_its_temperature_from_the_student_alone():
 def test_a_peer_learns_from_labels_plain_and_mixed():
     torch.manual_seed(0)
     spec = Losses.model_validate({"mutual": {"weight": 1, "student": TINY}}).mutual
-    peer = CONTRACTS["mutual"].adapter(spec, (), Scene(10, 40, (3, 8, 8), None))
+    peer = CONTRACTS["mutual"].adapter(spec, (), Scene(STUDENT, 10, 40, (3, 8, 8), None))
     student, images = torch.randn(4, 10), torch.randn(4, 3, 8, 8)
-    mixed = mix_labels(Y, torch.tensor([1, 0, 3, 2]), 0.3, 10)
-    for labels in (Y, mixed):
+    for labels in (Y, MIXED):
         falls = []
         for _ in range(8):
             moment = Moment(0.5, labels, torch.arange(4), temperature=1.0, adapter=peer)
@@ -462,12 +462,13 @@ def test_a_peer_learns_from_labels_plain_and_mixed():
         assert falls[-1] < falls[0]
 
 
-def test_a_recipe_says_what_the_peer_is():
+def test_a_peer_is_by_default_the_same_as_the_student():
     spec = Losses.model_validate({"mutual": {"weight": 1}}).mutual
-    with pytest.raises(UserError, match=r"^distill\.losses\.mutual\.student: .*family"):
-        CONTRACTS["mutual"].adapter(spec, (), Scene(10, 40, (3, 8, 8), None))
+    peer = CONTRACTS["mutual"].adapter(spec, (), Scene(STUDENT, 10, 40, (3, 8, 8), None))
+    assert peer.plan == build(STUDENT, input_shape=(3, 8, 8), classes=10).plan
 
 
+MIXED = Mix(torch.tensor([1, 0, 3, 2]), 0.3).blend(functional.one_hot(Y, 10).float())
 EXITS = [(det((4, 10), 0.3, 0.4), det((4, 8), 0.2, 0.1)), (det((4, 10), 0.5, 0.2), det((4, 8), 0.6, 0.3))]
 END = (ZT, det((4, 8), 0.8, 0.9))
 
@@ -493,10 +494,10 @@ def test_self_distillation_closed_form():
 def exits(*shapes: tuple[int, int, int]):
     spec = Losses.model_validate({"self_distillation": {"weight": 1}}).self_distillation
     pairs = tuple(Pair(f"stage{i}", f"stage{i}", shape, shape) for i, shape in enumerate(shapes, 1))
-    return spec, CONTRACTS["self_distillation"].adapter(spec, pairs, Scene(10, 40, (3, 32, 32), None))
+    return spec, CONTRACTS["self_distillation"].adapter(spec, pairs, Scene(STUDENT, 10, 40, (3, 32, 32), None))
 
 
-@pytest.mark.parametrize("labels", [Y, mix_labels(Y, torch.tensor([1, 0, 3, 2]), 0.3, 10)], ids=["plain", "mixed"])
+@pytest.mark.parametrize("labels", [Y, MIXED], ids=["plain", "mixed"])
 def test_earlier_stages_learn_from_the_end(labels):
     torch.manual_seed(0)
     spec, heads = exits((4, 8, 8), (8, 4, 4), (16, 4, 4))
@@ -551,7 +552,11 @@ def test_every_loss_runs_on_shapes_alone(name):
     with torch.device("meta"):
         if name in ("crd", "crd_inbatch"):
             pairs = pairs[-1:]
-        module = None if contract.adapter is None else contract.adapter(spec, pairs, Scene(10, 40, (3, 16, 16), None))
+        module = (
+            None
+            if contract.adapter is None
+            else contract.adapter(spec, pairs, Scene(STUDENT, 10, 40, (3, 16, 16), None))
+        )
         logits = torch.empty(4, 10, requires_grad=True)
         labels, images = torch.zeros(4, dtype=torch.int64), torch.empty(4, 3, 16, 16)
         embeddings = torch.empty(4, 10), torch.empty(4, 10)

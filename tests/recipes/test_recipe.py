@@ -25,7 +25,7 @@ def test_answers_to_unmixed_images_are_mixed_only_where_the_recipe_says_so():
     mixing = RECIPE | {"train": {"epochs": 3, "augment": ["crop", "mixup"]}}
     Recipe.model_validate(mixing | {"distill": {"targets": "live"}})
     Recipe.model_validate(mixing | {"distill": {"targets": "cache-fp16", "mixed": "cached"}})
-    with pytest.raises(ValueError, match="train.augment has mixup: use live, or say mixed: cached"):
+    with pytest.raises(ValueError, match=r"train\.augment has mixup: use live, or say mixed: cached"):
         Recipe.model_validate(mixing | {"distill": {"targets": "cache-fp16"}})
 
 

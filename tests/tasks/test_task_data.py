@@ -219,6 +219,12 @@ class TestTaskFile:
         assert trained.train.train.epochs == 3
         loaded = open_task(_write_task(tmp_path / "t.yaml", f"{base}{{checkpoint: a.pt, student: {student}}}")).teacher
         assert isinstance(loaded, CheckpointTeacher)
+        several = open_task(
+            _write_task(tmp_path / "t.yaml", f"{base}[{{onnx: a.onnx}}, {{program: b.pt2}}, {{timm: c}}]")
+        ).teacher
+        assert [getattr(each, field) for each, field in zip(several, ("onnx", "program", "timm"), strict=True)] == [
+            str(tmp_path / name) for name in ("a.onnx", "b.pt2", "c")
+        ]
         assert loaded.checkpoint == str(tmp_path / "a.pt")
 
     @pytest.mark.parametrize(
@@ -236,6 +242,8 @@ class TestTaskFile:
             ("name: m\ndata: {kind: npz, pth: x}", "unknown field 'pth'; did you mean path?"),
             ("name: m\ndata: {kind: image-folder, path: x, size: 2}", "data.size: 2 is not allowed"),
             ("name: m\ndata: {kind: digits}\nteacher: {file: x}", "a teacher is {train"),
+            ("name: m\ndata: {kind: digits}\nteacher: [{onnx: x.onnx}]", "should have at least 2 items"),
+            ("name: m\ndata: {kind: digits}\nteacher: [{onnx: x.onnx}, {onxn: x}]", "teacher.1: "),
             (
                 "name: m\ndata: {kind: digits}\nteacher: {checkpoint: x.pt}",
                 "teacher.student: is missing",

@@ -1,6 +1,7 @@
 """A task of 60 small images and networks to teach it."""
 
 import torch
+from torch import nn
 
 from automl_kd.recipes import ResNet, TaskReference
 from automl_kd.students import build
@@ -38,3 +39,41 @@ def trained_module(seed=0):
     for _ in range(3):
         module(torch.randn(16, *SHAPE))
     return module.eval()
+
+
+class _Block(nn.Module):
+    """A transformer block as most libraries write it; like theirs it returns a tuple."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, 2, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, tokens):
+        normed = self.norm(tokens)
+        tokens = tokens + self.attention(normed, normed, normed, need_weights=False)[0]
+        return tokens + self.mlp(tokens), None
+
+
+class TinyViT(nn.Module):
+    """Three blocks on a grid of 4x4 patches behind a class token."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.patches = nn.Conv2d(1, width, 2, 2)
+        self.prefix = nn.Parameter(torch.randn(1, 1, width))
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(3))
+        self.classifier = nn.Linear(width, CLASSES)
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.prefix.expand(len(images), -1, -1), tokens], dim=1)
+        for block in self.blocks:
+            tokens, _ = block(tokens)
+        return self.classifier(tokens[:, 0])
+
+
+def tiny_vit():
+    torch.manual_seed(0)
+    return TinyViT().eval()

@@ -13,7 +13,7 @@ from torch import nn
 from automl_kd.errors import UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks import OnnxTeacher, Views
-from automl_kd.teachers import TargetCache, load_teacher, module_teacher
+from automl_kd.teachers import MultiTeacher, TargetCache, load_teacher, module_teacher
 
 INDEX = torch.tensor([59, 0, 7, 7, 31])
 STAGES = ("stage1", "stage3")
@@ -318,5 +318,19 @@ def test_an_onnx_teacher_is_cached_too(tmp_path):
     teacher = load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx")), small_task())
     rows = _cache(teacher, tmp_path, _views()).rows(INDEX, 0)
     np.testing.assert_allclose(rows.logits, _live(teacher, (), _views()).logits, rtol=1e-5, atol=1e-6)
-    with pytest.raises(UserError, match="unknown teacher stage 'stage1'; known: none"):
+    with pytest.raises(UserError, match=r"t\.onnx gives logits only; no loss can use its stage 'stage1'"):
         _cache(teacher, tmp_path, stages=["stage1"])
+
+
+@pytest.mark.parametrize("kind", ["cache-fp32", "cache-top16"])
+def test_several_teachers_and_any_layer_are_cached_too(tmp_path, teacher, kind):
+    several = MultiTeacher([teacher, module_teacher(trained_module(seed=1), SHAPE, CLASSES)])
+    stages = ["stem.0.0", "2:stage3"]
+    rows = _cache(several, tmp_path, stages=stages, kind=kind).rows(INDEX, 0, stages)
+    live = _live(several, stages)
+    assert rows.logits.shape == (len(INDEX), 2, CLASSES)
+    torch.testing.assert_close(rows.logits, live.logits, rtol=1e-3, atol=1e-5)
+    for stage in stages:
+        torch.testing.assert_close(rows.maps[stage], live.maps[stage], rtol=1e-3, atol=1e-5)
+    with pytest.raises(UserError, match="unknown teacher stage 'stage9'; stages: stage1, stage2, stage3"):
+        _cache(several, tmp_path, stages=["2:stage9"])

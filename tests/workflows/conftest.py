@@ -54,6 +54,6 @@ def supply(space, pricing):
     """A supply of candidates within limits."""
 
     def supply(ledger, limits=None):
-        return Supply(ledger, space, pricing, limits or Limits(), {"task": "digits", "seed": 0})
+        return Supply(ledger, space, pricing, limits or Limits(), {"task": "digits", "seed": 0}, lambda recipe: recipe)
 
     return supply

@@ -45,6 +45,11 @@ def test_candidates_share_what_the_study_fixes(open_ledger, supply):
     assert (recipe.task.name, recipe.seed) == ("digits", 0)
 
 
+def decided(recipe):
+    """What a study completes its recipes by; a restart must know them again."""
+    return recipe.with_(distill=recipe.distill.model_dump(exclude_none=True) | {"targets": "cache-fp16"})
+
+
 def test_no_recipe_is_handed_out_twice_also_after_a_restart_and_a_small_space_ends(open_ledger, pricing):
     space = Space(
         {
@@ -53,10 +58,10 @@ def test_no_recipe_is_handed_out_twice_also_after_a_restart_and_a_small_space_en
             "train": {"epochs": 9},
         }
     )
-    first = Supply(open_ledger(), space, pricing, Limits(), FIXED)
+    first = Supply(open_ledger(), space, pricing, Limits(), FIXED, decided)
     widths = [first.next().recipe.student.width for _ in range(2)]
 
-    again = Supply(open_ledger(seed=5), space, pricing, Limits(), FIXED)
+    again = Supply(open_ledger(seed=5), space, pricing, Limits(), FIXED, decided)
     widths.append(again.next().recipe.student.width)
 
     assert sorted(widths) == [0.25, 0.5, 0.75]
@@ -97,7 +102,7 @@ def test_what_the_budget_cannot_train_is_passed_over_and_is_neither_screened_nor
     student = {"family": "resnet", "depth": 8, "width": {"choice": widths}}
     space = Space({"search_epochs": 9, "student": student, "train": {"epochs": 9}})
     ledger = open_ledger()
-    source = Supply(ledger, space, pricing, Limits(), FIXED)
+    source = Supply(ledger, space, pricing, Limits(), FIXED, decided)
 
     def affordable(recipe, price):
         return recipe.student.width <= 0.5

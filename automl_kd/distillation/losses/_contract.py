@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from automl_kd.recipes import Student
+
 Shape = tuple[int, int, int]
 Kind = Literal["task", "logit", "feature", "relation", "attention"]
 Inputs = Literal["labels", "logits", "maps", "embeddings", "flows", "pyramid", "gradients", "exits", "peer"]
@@ -28,6 +30,7 @@ class Scene:
     """What surrounds a loss and is known before a run.
 
     Attributes:
+        student: What the student is, as its recipe says it.
         classes: Number of logits.
         examples: Size of the training split.
         input_shape: Channels, height, width of an image.
@@ -35,6 +38,7 @@ class Scene:
             of its last map's spatial mean; else None.
     """
 
+    student: Student
     classes: int
     examples: int
     input_shape: Shape

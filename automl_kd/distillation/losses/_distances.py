@@ -8,10 +8,10 @@ from torch import Tensor
 from automl_kd.distillation.losses._tensors import full_precision
 
 
-def gram_and_squares(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """Gram matrix of the centred embeddings and squared distances, exactly 0 where rounding cannot tell two apart.
+def squared_distances(embeddings: Tensor) -> Tensor:
+    """|e_i - e_j|² (B, B) of embeddings (B, D), exactly 0 where rounding cannot tell two apart.
 
-    Distances and angles do not see a translation, and centring takes the common offset out of the cancellation in
+    Distances do not see a translation, and centring takes the common offset out of the cancellation in
     |e_i|² + |e_j|² - 2 <e_i, e_j>. What rounding leaves between equal embeddings would else be divided by itself.
     """
     centred = full_precision(embeddings)
@@ -21,4 +21,4 @@ def gram_and_squares(embeddings: Tensor) -> tuple[Tensor, Tensor]:
     sums = lengths.unsqueeze(1) + lengths
     squares = sums - 2 * gram
     rounding = 8 * torch.finfo(gram.dtype).eps * sums
-    return gram, torch.where(squares > rounding, squares, 0.0)
+    return torch.where(squares > rounding, squares, 0.0)

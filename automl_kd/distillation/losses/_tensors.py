@@ -18,5 +18,15 @@ def pool_to_common(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     return _pool(student, size), _pool(teacher, size)
 
 
+def unit_rows(rows: Tensor) -> Tensor:
+    """Rows (N, D) divided by their length; a row of zeros stays, with a gradient of 0.
+
+    ``functional.normalize`` divides such a row by 1e-12, and with it the gradient.
+    """
+    squares = rows.square().sum(dim=1, keepdim=True)
+    inverse = squares.where(squares > 0, 1.0).rsqrt()
+    return rows * inverse.where(squares > 0, 0.0)
+
+
 def _pool(features: Tensor, size: tuple[int, int]) -> Tensor:
     return features if features.shape[2:] == size else functional.adaptive_avg_pool2d(features, size)

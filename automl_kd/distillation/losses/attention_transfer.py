@@ -11,22 +11,29 @@ from automl_kd.distillation.losses._tensors import full_precision, pool_to_commo
 from automl_kd.recipes.losses import AttentionTransfer
 
 
-def attention_transfer(student: Tensor, teacher: Tensor) -> Tensor:
+def attention_transfer(student: Tensor, teacher: Tensor, *, squared: bool = True) -> Tensor:
     """Mean over (B, HW) of (Q_s - Q_t)², where Q is the L2-normalised mean over the channels of the squared map.
 
-    This is the form of the authors' code and of RepDistiller's ``Attention`` with p = 2; the paper writes the norm of
-    the difference without the square. Where sizes differ the larger *feature* is pooled, before it is squared. Channel
-    counts need not agree. A map of zeros has Q = 0, a finite loss and a gradient of 0.
+    This is the form of the authors' code and of RepDistiller's ``Attention`` with p = 2. The paper writes the norm of
+    the difference without the square: the mean over B of ‖Q_s - Q_t‖, torchdistill's ``ATLoss`` in its mode "paper",
+    here with a gradient of 0 where both agree. Where sizes differ the larger *feature* is pooled, before it is squared.
+    Channel counts need not agree. A map of zeros has Q = 0, a finite loss and a gradient of 0.
 
     Args:
         student: Map (B, C, H, W).
         teacher: Map (B, C', H', W').
+        squared: The form of the code; that of the paper otherwise.
 
     Returns:
-        A scalar in [0, 2 / HW].
+        A scalar in [0, 2 / HW], in [0, √2] for the paper's form.
     """
     student, teacher = pool_to_common(full_precision(student), full_precision(teacher))
-    return functional.mse_loss(spatial_energy(student), spatial_energy(teacher))
+    ours, theirs = spatial_energy(student), spatial_energy(teacher)
+    if squared:
+        return functional.mse_loss(ours, theirs)
+    squares = (ours - theirs).square().sum(dim=1)
+    # The root has no gradient at zero.
+    return squares.where(squares > 0, 1.0).sqrt().where(squares > 0, 0.0).mean()
 
 
 def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:

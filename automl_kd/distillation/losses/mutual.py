@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene, WithOwn
 from automl_kd.distillation.losses.kd import kd
 from automl_kd.distillation.losses.task import cross_entropy
-from automl_kd.errors import UserError
 from automl_kd.recipes.losses import Mutual
 from automl_kd.students import build
 
@@ -44,12 +43,7 @@ def _compare(part: Mutual, student: Tensor, images: Tensor, moment: Moment) -> W
 
 
 def _adapter(part: Mutual, pairs: tuple[Pair, ...], scene: Scene) -> nn.Module:
-    if part.student is None:
-        raise UserError(
-            "distill.losses.mutual.student: says no peer; describe one as the student is described,"
-            " for example {family: resnet, depth: 20}"
-        )
-    peer = build(part.student, input_shape=scene.input_shape, classes=scene.classes)
+    peer = build(part.student or scene.student, input_shape=scene.input_shape, classes=scene.classes)
     return peer.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -26,7 +26,7 @@ def pkt(student: Tensor, teacher: Tensor) -> Tensor:
         A scalar of the order 1 / B².
     """
     if len(student) < 2:
-        return (student * 0).sum()
+        return (full_precision(student) * 0).sum()
     s, t = _probabilities(student), _probabilities(teacher)
     return (t * ((t + _EPSILON) / (s + _EPSILON)).log()).mean()
 
@@ -35,7 +35,8 @@ def _probabilities(embeddings: Tensor) -> Tensor:
     rows = full_precision(embeddings)
     squares = rows.square().sum(dim=1, keepdim=True)
     # The root has no gradient at zero, and 0 / ε is the zero that the reference has as a value.
-    unit = rows / (squares.where(squares > 0, 1.0).sqrt() + _EPSILON)
+    inverse = 1 / (squares.where(squares > 0, 1.0).sqrt() + _EPSILON)
+    unit = rows * inverse.where(squares > 0, 0.0)
     similarities = (unit @ unit.T + 1) / 2
     return similarities / similarities.sum(dim=1, keepdim=True)
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._distances import gram_and_squares
+from automl_kd.distillation.losses._distances import squared_distances
+from automl_kd.distillation.losses._tensors import full_precision
 from automl_kd.recipes.losses import RKDDistance
 
 _SMALLEST_SQUARE = 1e-12  # of the authors' code: the square of the distance that two equal embeddings are given
@@ -27,15 +28,14 @@ def rkd_distance(student: Tensor, teacher: Tensor) -> Tensor:
         A scalar.
     """
     if len(student) < 2:
-        return (student * 0).sum()
+        return (full_precision(student) * 0).sum()
     return functional.smooth_l1_loss(_relative_distances(student), _relative_distances(teacher))
 
 
 def _relative_distances(embeddings: Tensor) -> Tensor:
-    _, squares = gram_and_squares(embeddings)
     count = len(embeddings)
     off_diagonal = ~torch.eye(count, dtype=torch.bool, device=embeddings.device)
-    distances = squares.clamp(min=_SMALLEST_SQUARE).sqrt() * off_diagonal
+    distances = squared_distances(embeddings).clamp(min=_SMALLEST_SQUARE).sqrt() * off_diagonal
     return distances * (count * (count - 1) / distances.sum())
 
 

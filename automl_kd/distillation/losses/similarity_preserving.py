@@ -6,15 +6,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses._tensors import full_precision, unit_rows
 from automl_kd.recipes.losses import SimilarityPreserving
 
 
 def similarity_preserving(student: Tensor, teacher: Tensor) -> Tensor:
     """‖G_s - G_t‖² / B² with G the Gram matrix of the flattened features, each row L2-normalised.
 
-    The form of RepDistiller's ``Similarity``. Neither channels nor sizes need agree. A batch of one has no pairs: value
-    and gradient are 0.
+    The form of RepDistiller's ``Similarity``. Neither channels nor sizes need agree. A sample of zeros resembles none:
+    its row is 0, and the normalisation lends it no gradient. A batch of one has no pairs: value and gradient are 0.
 
     Args:
         student: Features (B, ...).
@@ -24,13 +24,13 @@ def similarity_preserving(student: Tensor, teacher: Tensor) -> Tensor:
         A scalar in [0, 4 / B].
     """
     if len(student) < 2:
-        return (student * 0).sum()
+        return (full_precision(student) * 0).sum()
     return functional.mse_loss(_similarities(student), _similarities(teacher))
 
 
 def _similarities(features: Tensor) -> Tensor:
     rows = full_precision(features).flatten(1)
-    return functional.normalize(rows @ rows.T)
+    return unit_rows(rows @ rows.T)
 
 
 def _compare(part: SimilarityPreserving, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:

@@ -1,0 +1,53 @@
+"""Correlation congruence as a product of neighbouring samples, the form in which it is mostly run."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.recipes.losses import CorrelationCongruenceAdjacent
+
+
+def correlation_congruence_adjacent(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over i of Σ_d |s - t|_i |s - t|_{i+1}, i and i + 1 being neighbours in the batch: B - 1 pairs.
+
+    The form of RepDistiller's ``Correlation``, which is not the paper's kernel
+    (:func:`~automl_kd.distillation.functional.correlation_congruence`). It depends on the order of the batch, and is 0
+    already where every second sample agrees. A batch of one has no pairs: value and gradient are 0. Embeddings of
+    unequal widths are brought together before it, by the loss's adapter.
+
+    Args:
+        student: Embeddings (B, D).
+        teacher: Embeddings (B, D).
+
+    Returns:
+        A scalar.
+    """
+    student, teacher = full_precision(student), full_precision(teacher)
+    if len(student) < 2:
+        return (student * 0).sum()
+    gap = (student - teacher).abs()
+    return (gap[:-1] * gap[1:]).sum(dim=1).mean()
+
+
+def _compare(part: CorrelationCongruenceAdjacent, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+    return correlation_congruence_adjacent(moment.adapted(student), teacher)
+
+
+def _adapter(part: CorrelationCongruenceAdjacent, pairs: tuple[Pair, ...], scene: Scene) -> nn.Linear | None:
+    (pair,) = pairs
+    ours, theirs = pair.student_shape[0], pair.teacher_shape[0]
+    return nn.Linear(ours, theirs) if ours != theirs else None
+
+
+CONTRACT = Contract(
+    kind="relation",
+    inputs="embeddings",
+    compare=_compare,
+    scale="quadratic in the embeddings; grows with their width",
+    zero_at_identity=True,
+    paper="Peng et al. 2019, arXiv:1904.01802",
+    reference="RepDistiller Correlation",
+    adapter=_adapter,
+)

@@ -1,0 +1,133 @@
+"""A program of ``torch.export`` as a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram, unflatten
+from torch.export.passes import move_to_device_pass
+
+from automl_kd.errors import UserError
+from automl_kd.files import sha256_of
+from automl_kd.students import Shape
+from automl_kd.teachers._gradients import input_gradients
+from automl_kd.teachers._module import weights_sha256
+from automl_kd.teachers._program_file import read_program
+from automl_kd.teachers._recording import recorded_maps
+from automl_kd.teachers._stages import find_stages
+from automl_kd.teachers._tapped import TappedTeacher, logits_of, observe, shapes_of
+from automl_kd.teachers._teacher import Outputs, Teacher
+
+_LARGEST_BATCH = 256
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """The least and the most images that a program takes at a time; equal where it was exported for one batch size."""
+
+    least: int
+    most: int
+
+    def padded(self, images: Tensor) -> Tensor:
+        """Images with the last one repeated until there are enough."""
+        lacking = self.least - len(images)
+        return torch.cat([images, images[-1:].expand(lacking, -1, -1, -1)]) if lacking > 0 else images
+
+
+def program_teacher(path: Path, input_shape: Shape, classes: int) -> Teacher:
+    """The program in a ``.pt2`` file as a teacher, on the CPU.
+
+    Its stages and paths are those of the module that was exported, found as for any module. Batches that it was not
+    exported for are cut, and padded with repeated images whose answers are dropped.
+
+    Args:
+        path: A program from images (B, C, H, W) to logits (B, classes), exported in evaluation mode.
+        input_shape: Channels, height, width of an image.
+        classes: Number of logits.
+
+    Raises:
+        UserError: If the file is missing, damaged or holds code, was exported in training mode, or does not fit.
+    """
+    return _ProgramTeacher(path, input_shape, classes, torch.device("cpu"))
+
+
+class _ProgramTeacher(TappedTeacher):
+    def __init__(self, path: Path, input_shape: Shape, classes: int, device: torch.device) -> None:
+        program = read_program(path)
+        self._path = path
+        self._batches = _batches(path, program, input_shape)
+        self._module = _module(path, program, device)
+        self.input_shape = input_shape
+        self.classes = classes
+        self.device = device
+        self.sha256 = sha256_of(path)
+        source = torch.Generator().manual_seed(0)
+        images = torch.randn(min(2, self._batches.most), *input_shape, generator=source).to(device)
+        images = self._batches.padded(images)
+        before = weights_sha256(self._module.state_dict())
+        calls = observe(str(path), self._module, images, classes)
+        with torch.no_grad():
+            same = torch.equal(self._answer(images), self._answer(images))
+        if not same or weights_sha256(self._module.state_dict()) != before:
+            raise UserError(f"{path} was exported in training mode: it changes as it answers; export module.eval()")
+        self.stages = find_stages(self._module, calls)
+        self.shapes = shapes_of(calls)
+
+    def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
+        self.check(stages)
+        logits = []
+        maps: dict[str, list[Tensor]] = {stage: [] for stage in stages}
+        with torch.no_grad(), recorded_maps(self._module, stages) as recorded:
+            for part in torch.split(images, self._batches.most):
+                logits.append(self._answer(part))
+                for stage in stages:
+                    maps[stage].append(recorded[stage][: len(part)].float())
+        return Outputs(torch.cat(logits).float(), {stage: torch.cat(parts) for stage, parts in maps.items()})
+
+    def input_gradients(self, images: Tensor) -> Tensor:
+        return torch.cat([input_gradients(self._answer, part) for part in torch.split(images, self._batches.most)])
+
+    def to(self, device: torch.device | str) -> Teacher:
+        target = torch.device(device)
+        if target == self.device:
+            return self
+        return _ProgramTeacher(self._path, self.input_shape, self.classes, target)
+
+    def _answer(self, images: Tensor) -> Tensor:
+        logits = logits_of(self._module(self._batches.padded(images)))
+        assert logits is not None  # seen when it was made a teacher
+        return logits[: len(images)]
+
+
+def _module(path: Path, program: ExportedProgram, device: torch.device) -> nn.Module:
+    try:
+        if any(tensor.device != device for tensor in program.state_dict.values()):
+            program = move_to_device_pass(program, str(device))
+        # Unflattened, its submodules run as modules and can be tapped.
+        module = unflatten(program).eval()
+    except Exception as error:  # the passes raise what their many parts raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: cannot be made a module: {reason}") from None
+    return module.requires_grad_(False)
+
+
+def _batches(path: Path, program: ExportedProgram, input_shape: Shape) -> _Batches:
+    """How many images the program takes at a time, from the only input that it should have."""
+    names = program.graph_signature.user_inputs
+    inputs = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or inputs[0].ndim != 4:
+        raise UserError(f"{path} takes {len(inputs)} inputs; a teacher takes one, images (B, C, H, W)")
+    batch, *stated = inputs[0].shape
+    if any(isinstance(size, int) and size != need for size, need in zip(stated, input_shape, strict=True)):
+        raise UserError(f"{path} takes images of shape {tuple(stated)}; the task needs {input_shape}")
+    if isinstance(batch, int):
+        return _Batches(batch, batch)
+    limits: Any = program.range_constraints.get(batch.node.expr)
+    if limits is None:
+        return _Batches(1, _LARGEST_BATCH)
+    return _Batches(max(1, int(limits.lower)), int(min(limits.upper, _LARGEST_BATCH)))

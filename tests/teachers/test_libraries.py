@@ -1,0 +1,157 @@
+"""Teachers from folders that other libraries wrote; skipped where their extra is not installed."""
+
+import builtins
+import json
+
+import pytest
+import safetensors.torch
+import torch
+from teacher_cases import CLASSES, small_task
+
+from automl_kd.errors import UserError
+from automl_kd.tasks import TeacherInput, TimmTeacher, TransformersTeacher
+from automl_kd.teachers import load_teacher, module_teacher
+
+_VIT = {"img_size": 8, "patch_size": 2, "depth": 3, "embed_dim": 24, "num_heads": 2, "in_chans": 1}
+
+
+def _message(spec):
+    with pytest.raises(UserError) as caught:
+        load_teacher(spec, small_task())
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def timm():
+    return pytest.importorskip("timm", reason="the extra timm is not installed")
+
+
+@pytest.fixture(scope="module")
+def transformers():
+    return pytest.importorskip("transformers", reason="the extra text is not installed")
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Nothing outside of the standard path is importable under a name."""
+
+    def without(name):
+        real = builtins.__import__
+
+        def importing(asked, *arguments):
+            if asked.split(".")[0] == name:
+                raise ImportError(asked)
+            return real(asked, *arguments)
+
+        monkeypatch.setattr(builtins, "__import__", importing)
+
+    return without
+
+
+@pytest.mark.parametrize(
+    ("spec", "extra"), [(TimmTeacher(timm="x"), "timm"), (TransformersTeacher(transformers="x"), "text")]
+)
+def test_the_extra_that_is_missing_is_named(without, spec, extra):
+    without("timm" if extra == "timm" else "transformers")
+    assert f"pip install 'automl-kd[{extra}]'" in _message(spec)
+
+
+class TestTimm:
+    @pytest.fixture
+    def folder(self, timm, tmp_path):
+        torch.manual_seed(0)
+        self.module = timm.create_model("vit_tiny_patch16_224", num_classes=CLASSES, **_VIT).eval()
+        timm.models.save_for_hf(self.module, tmp_path / "vit", safe_serialization="both", model_args=_VIT)
+        return tmp_path / "vit"
+
+    def test_it_is_the_network_that_was_saved(self, folder):
+        teacher = load_teacher(TimmTeacher(timm=str(folder)), small_task())
+        images = torch.randn(3, 1, 8, 8)
+        outputs = teacher.outputs(images, teacher.stage_names())
+        with torch.no_grad():
+            assert torch.equal(outputs.logits, self.module(images))
+        assert teacher.feature_shapes() == {f"blocks.{index}": (24, 4, 4) for index in range(3)}
+        assert teacher.sha256 == module_teacher(self.module, (1, 8, 8), CLASSES).sha256
+
+    def test_a_network_of_other_images_sees_them(self, timm, tmp_path):
+        module = timm.create_model("resnet10t", num_classes=CLASSES).eval()
+        timm.models.save_for_hf(module, tmp_path / "r", safe_serialization=True)
+        seen = TeacherInput(size=64, channels=3, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+        teacher = load_teacher(TimmTeacher(timm=str(tmp_path / "r"), input=seen), small_task())
+        assert teacher.feature_shapes()["layer4"] == (512, 2, 2)
+        assert teacher.head() is not None
+        assert "does not accept images of shape (1, 8, 8)" in _message(TimmTeacher(timm=str(tmp_path / "r")))
+
+    def test_mistakes_are_one_line(self, folder, tmp_path):
+        assert "does not exist" in _message(TimmTeacher(timm=str(tmp_path / "none")))
+        config = json.loads((folder / "config.json").read_text())
+
+        def altered(**changes):
+            (folder / "config.json").write_text(json.dumps(config | changes))
+            return _message(TimmTeacher(timm=str(folder)))
+
+        assert "'hf-hub:timm/resnet18' is no network of timm" in altered(architecture="hf-hub:timm/resnet18")
+        stolen = _VIT | {"checkpoint_path": "other.pth"}
+        assert "model_args.checkpoint_path: the weights are those beside it" in altered(model_args=stolen)
+        assert "holds" in altered(model_args=_VIT | {"depth": 2})
+        assert "timm cannot build vit_tiny_patch16_224" in altered(model_args=_VIT | {"wings": 2})
+        assert "has shape (3, 24), but" in altered(num_classes=5, model_args=_VIT)
+        (folder / "model.safetensors").unlink()  # the pickled weights beside it are not read
+        assert "model.safetensors does not exist" in altered()
+
+
+class TestTransformers:
+    @pytest.fixture
+    def folder(self, transformers, tmp_path):
+        torch.manual_seed(0)
+        config = transformers.ViTConfig(
+            hidden_size=24, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32,
+            image_size=8, patch_size=2, num_channels=1, num_labels=CLASSES,
+        )  # fmt: skip
+        self.module = transformers.ViTForImageClassification(config).eval()
+        self.module.save_pretrained(tmp_path / "vit")
+        return tmp_path / "vit"
+
+    def test_it_is_the_network_that_was_saved(self, folder):
+        teacher = load_teacher(TransformersTeacher(transformers=str(folder)), small_task())
+        images = torch.randn(3, 1, 8, 8)
+        outputs = teacher.outputs(images, teacher.stage_names())
+        with torch.no_grad():
+            torch.testing.assert_close(outputs.logits, self.module(images).logits)
+        assert list(teacher.feature_shapes().values()) == [(24, 4, 4)] * 3
+        assert teacher.input_gradients(images).shape == images.shape
+        assert teacher.head() is None
+
+    def test_mistakes_are_one_line(self, folder, tmp_path):
+        assert "does not exist" in _message(TransformersTeacher(transformers=str(tmp_path / "none")))
+        other = TransformersTeacher(transformers=str(folder), input=TeacherInput(size=16))
+        assert "does not accept images of shape (1, 16, 16)" in _message(other)
+        spec = TransformersTeacher(transformers=str(folder))
+        state = safetensors.torch.load_file(folder / "model.safetensors")
+        del state["classifier.bias"]
+        safetensors.torch.save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+        assert "lacks classifier.bias" in _message(spec)
+        (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+        assert "holds no model.safetensors" in _message(spec)
+
+    def test_other_classes_than_the_task_s_are_told_with_the_folder(self, transformers, tmp_path):
+        config = transformers.ResNetConfig(
+            num_channels=1, embedding_size=4, hidden_sizes=[4], depths=[1], layer_type="basic", num_labels=5
+        )
+        transformers.ResNetForImageClassification(config).save_pretrained(tmp_path / "r")
+        message = _message(TransformersTeacher(transformers=str(tmp_path / "r")))
+        assert (
+            f"{tmp_path / 'r'}: the teacher returns (5,) for images of shape (1, 8, 8); the task needs (3,)" in message
+        )
+
+    def test_code_beside_the_weights_is_not_run(self, folder, tmp_path):
+        config = json.loads((folder / "config.json").read_text())
+        config |= {
+            "model_type": "own",
+            "auto_map": {"AutoConfig": "own.Config", "AutoModelForImageClassification": "own.Net"},
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "own.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'ran')!r})\n")
+        assert "transformers cannot load it" in _message(TransformersTeacher(transformers=str(folder)))
+        assert not (tmp_path / "ran").exists()
