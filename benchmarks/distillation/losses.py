@@ -13,7 +13,7 @@ from benchmarks.distillation.tables import points, table
 
 IMAGES = 2_000
 EPOCHS = 20
-SHARES = (0.3, 1.0, 3.0)
+SHARES = (0.3, 1.0, 3.0, 10.0)
 # Temperature and weight beside cross-entropy of weight 1, without balancing: what a user would try first.
 PLAIN_KD = ((1.0, 1.0), (4.0, 1.0), (4.0, 4.0), (8.0, 1.0))
 _NONE, _KD = "no distillation", "plain KD, tuned"

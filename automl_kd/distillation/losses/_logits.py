@@ -15,6 +15,8 @@ def class_axis(logits: Tensor) -> int:
 
 def rows(logits: Tensor) -> Tensor:
     """Every position as a row, at least float32: (B, C), (B, L, C) or (B, C, H, W) to (N, C)."""
+    if logits.ndim == 2:
+        return full_precision(logits)
     return full_precision(logits).movedim(class_axis(logits), -1).flatten(0, -2)
 
 
@@ -39,9 +41,11 @@ def softened(student: Tensor, teacher: Tensor, temperature: float | Tensor) -> t
     return ours / divisor, theirs / divisor, temperature**2
 
 
-def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(q ‖ p) of every row in nats: two of (N, C), logarithms of probabilities, to (N,).
+def mean_divergence(log_p: Tensor, log_q: Tensor, squares: float | Tensor) -> Tensor:
+    """Mean over the rows of T² KL(q ‖ p) in nats, from logarithms of probabilities (N, C) and what softened them.
 
     In log space a probability that underflows contributes 0, not NaN.
     """
-    return functional.kl_div(log_p, log_q, reduction="none", log_target=True).sum(dim=1)
+    if not isinstance(squares, Tensor):  # on few classes, what an operator costs is what it is to be called
+        return functional.kl_div(log_p, log_q, reduction="sum", log_target=True) * (squares / len(log_p))
+    return (squares * functional.kl_div(log_p, log_q, reduction="none", log_target=True).sum(dim=1)).mean()

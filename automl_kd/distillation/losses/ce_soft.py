@@ -25,7 +25,7 @@ def ce_soft(student: Tensor, teacher: Tensor, *, temperature: float | Tensor = 1
         A scalar in nats.
     """
     ours, theirs, _ = softened(student, teacher, temperature)
-    return -(theirs.softmax(dim=1) * ours.log_softmax(dim=1)).sum(dim=1).mean()
+    return (theirs.softmax(dim=1) * ours.log_softmax(dim=1)).sum() / -len(ours)
 
 
 def _compare(part: SoftCE, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:

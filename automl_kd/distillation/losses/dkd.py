@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._logits import divergence, softened
+from automl_kd.distillation.losses._logits import mean_divergence, softened
 from automl_kd.recipes.losses import DKD
 
 
@@ -41,7 +41,7 @@ def dkd(
     ours, theirs, squares = softened(student, teacher, temperature)
     target = labels.reshape(-1, 1)
     (ours, our_rest), (theirs, their_rest) = _decoupled(ours, target), _decoupled(theirs, target)
-    return (squares * (alpha * divergence(ours, theirs) + beta * divergence(our_rest, their_rest))).mean()
+    return alpha * mean_divergence(ours, theirs, squares) + beta * mean_divergence(our_rest, their_rest, squares)
 
 
 def _decoupled(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._logits import divergence, softened
+from automl_kd.distillation.losses._logits import mean_divergence, softened
 from automl_kd.recipes.losses import KD
 
 
@@ -25,7 +25,7 @@ def kd(student: Tensor, teacher: Tensor, *, temperature: float | Tensor) -> Tens
         A scalar in nats, times T².
     """
     ours, theirs, squares = softened(student, teacher, temperature)
-    return (squares * divergence(ours.log_softmax(dim=1), theirs.log_softmax(dim=1))).mean()
+    return mean_divergence(ours.log_softmax(dim=1), theirs.log_softmax(dim=1), squares)
 
 
 def _compare(part: KD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:

@@ -16,7 +16,7 @@ from automl_kd.distillation.losses.kd import kd
 from automl_kd.recipes.losses import LogitStandardization
 
 _EPSILON = 1e-7  # of the authors' code, added to the standard deviation
-_ROUNDING = 4  # units in the last place, of the largest logit, that a constant row may be apart from its mean
+_ROUNDING = 4  # units in the last place, of its mean, that a constant row may be apart from its mean
 
 
 def logit_standardization(
@@ -47,10 +47,9 @@ def logit_standardization(
 
 def _standardized(logits: Tensor) -> Tensor:
     logits, axis = full_precision(logits), class_axis(logits)
-    centred = logits - logits.mean(dim=axis, keepdim=True)
-    variance = centred.square().sum(dim=axis, keepdim=True) / (logits.shape[axis] - 1)
-    rounding = _ROUNDING * torch.finfo(logits.dtype).eps * logits.detach().abs().amax(dim=axis, keepdim=True)
-    return centred / (variance.where(variance > rounding.square(), 1.0).sqrt() + _EPSILON)
+    variance, mean = torch.var_mean(logits, dim=axis, correction=1, keepdim=True)
+    rounding = (_ROUNDING * torch.finfo(logits.dtype).eps) ** 2 * mean.detach().square()
+    return (logits - mean) / (variance.where(variance > rounding, 1.0).sqrt() + _EPSILON)
 
 
 def _compare(part: LogitStandardization, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:

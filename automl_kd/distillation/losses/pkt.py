@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from automl_kd.distillation.losses._contract import Contract, Moment
@@ -33,11 +34,10 @@ def pkt(student: Tensor, teacher: Tensor) -> Tensor:
 
 def _probabilities(embeddings: Tensor) -> Tensor:
     rows = full_precision(embeddings)
-    squares = rows.square().sum(dim=1, keepdim=True)
-    # The root has no gradient at zero, and 0 / ε is the zero that the reference has as a value.
-    inverse = 1 / (squares.where(squares > 0, 1.0).sqrt() + _EPSILON)
-    unit = rows * inverse.where(squares > 0, 0.0)
-    similarities = (unit @ unit.T + 1) / 2
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    # Divided by infinity a row of zeros stays what it is and has no gradient; by ε it would have a huge one.
+    unit = rows / (norms + _EPSILON).where(norms > 0, torch.inf)
+    similarities = unit @ unit.T + 1  # in [0, 2]: the half cancels
     return similarities / similarities.sum(dim=1, keepdim=True)
 
 
