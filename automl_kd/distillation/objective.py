@@ -85,7 +85,7 @@ class Objective:
             if learned is not None:
                 own.append(learned)
                 pretraining.add(term.name)
-        self._measure(step, values, student.logits, frozenset(pretraining))
+        self._measure(step, values, student.logits, moment.labels, frozenset(pretraining))
         parts = [self._weighted(term.name, weight, values[term.name]) for term, weight in active] + own
         return torch.stack(parts).sum() if parts else None
 
@@ -122,11 +122,18 @@ class Objective:
         difficulty = functional.cross_entropy(teacher.logits, moment.labels, reduction="none")
         return difficulty.topk(max(2, math.ceil(share * len(difficulty))), largest=False).indices
 
-    def _measure(self, step: int, values: Mapping[str, Tensor], logits: Tensor, silent: frozenset[str]) -> None:
+    def _measure(
+        self, step: int, values: Mapping[str, Tensor], logits: Tensor, labels: Tensor, silent: frozenset[str]
+    ) -> None:
         new = self._balance is not None and self._balance.wants(values)
         if not (new or self._health.wants(step) or is_due(step, self._total_steps)):
             return
-        found = pulls(values, self._trunk)
+        held_to: Mapping[str, Tensor] = {}
+        if self._balance is not None and "task" not in values:
+            # The unit of the weights is the task's pull also while the task has none.
+            held_to = {"task": functional.cross_entropy(logits.float(), labels)}
+        found = pulls({**held_to, **values}, self._trunk)
+        found = {name: pull for name, pull in found.items() if name in values}
         read = dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))
         self._health.examine(step, read, found, silent)
         self._health.examine_answers(step, logits)

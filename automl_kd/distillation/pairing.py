@@ -46,6 +46,8 @@ class Pairing:
             if named.count(student) > 1:
                 raise UserError(f"{where}: names the stage {student} twice; once is right")
         found = [self._pair(where, ours, theirs, teacher) for ours, theirs in asked]
+        for pair in found:
+            _check_places(where, pair, contract)
         if contract.inputs == "flows" and len(found) < 2:
             raise UserError(f"{where}: a flow needs two stages or more, and {len(found)} is named: use all")
         order = list(self._stages)
@@ -105,3 +107,12 @@ class Pairing:
             return self._probe((path,))[path]
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
+
+
+def _check_places(where: str, pair: Pair, contract: Contract) -> None:
+    (_, *ours), (_, *theirs) = pair.student_shape, pair.teacher_shape
+    if contract.places and all(min(sizes) == 1 for sizes in zip(ours, theirs, strict=True)):
+        raise UserError(
+            f"{where}: {pair.student} meets the teacher's {pair.teacher} at 1x1 pixels, where this loss is constant:"
+            " name an earlier stage"
+        )

@@ -34,6 +34,7 @@ def module_teacher(module: nn.Module, input_shape: Shape, classes: int) -> Teach
         UserError: If the module does not accept such images or does not return such logits.
     """
     own = copy.deepcopy(module).eval().requires_grad_(False)
+    own = own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs, too
     device = next((tensor.device for tensor in own.state_dict().values()), torch.device("cpu"))
     # Real images, not fake tensors: two of them take a tenth of the time that faking a network takes, once.
     calls = observe("the teacher", own, torch.zeros(2, *input_shape, device=device), classes)
@@ -71,7 +72,9 @@ class _ModuleTeacher(TappedTeacher):
 
     def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
         self.check(stages)
-        with torch.no_grad(), recorded_maps(self._module, stages) as maps:
+        # Here and not around it: what is kept of a teacher is then as precise as what it says when asked.
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        with torch.no_grad(), half, recorded_maps(self._module, stages) as maps:
             logits = self._logits(images)
         return Outputs(logits.float(), {stage: maps[stage].float() for stage in stages})
 

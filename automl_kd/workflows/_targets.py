@@ -50,7 +50,7 @@ class Targets:
         return asdict(self._cost)
 
     def decided(self, recipe: Recipe, epochs: int) -> Recipe:
-        """The recipe with its ``distill.targets``; as it is where it has them, or never hears the teacher.
+        """The recipe, checked, with its ``distill.targets``; as it is where it has them, or never hears the teacher.
 
         Args:
             recipe: The recipe.
@@ -59,9 +59,9 @@ class Targets:
         Raises:
             UserError: If the recipe does not fit task or teacher.
         """
+        wiring = wire(recipe, self._task, self._teacher, allow_code=self._allow_code)
         if recipe.distill.targets is not None or not recipe.distill.listens():
             return recipe
-        wiring = wire(recipe, self._task, self._teacher, allow_code=self._allow_code)
         targets = decide_targets(
             recipe,
             self._cost,

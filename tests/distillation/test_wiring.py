@@ -106,3 +106,45 @@ def test_an_onnx_teacher_has_logits_but_no_features(make, digits, tmp_path, name
     with pytest.raises(UserError, match=rf"distill\.losses\.{name}.*logits only"):
         wire(make({name: {"weight": 1}}), digits, teacher)
     assert wire(make({"kd": {"weight": 1}}), digits, teacher).teacher_stages == ()
+
+
+@pytest.mark.parametrize("name", ["attention_transfer", "nst", "channel_wise", "factor_transfer"])
+def test_where_things_are_is_not_compared_on_one_pixel(make, digits, teacher, name):
+    deep = {"family": "resnet", "stages": [{"depth": 1, "channels": 4, "stride": 2}] * 3}
+    with pytest.raises(UserError, match=rf"losses\.{name}\.at: stage3 meets the teacher's stage3 at 1x1 pixels"):
+        wire(make({name: {"weight": 1}}, student=deep), digits, teacher)
+    wire(make({name: {"weight": 1, "at": ["stage2"]}}, student=deep), digits, teacher)
+
+
+def test_any_submodule_can_be_tapped_by_path(make, digits, teacher):
+    pair = {"student": "stage1.0.body.0", "teacher": "stage2.0.body.1"}
+    recipe = make({"hint": {"weight": 1, "at": [pair, "last"]}, "srrl": {"weight": 1}})
+    assert pairs(wire(recipe, digits, teacher), "hint") == [
+        ("stage1.0.body.0", "stage2.0.body.1"),
+        ("stage2", "stage3"),
+    ]
+    for side, path in (("student", "stage1.0.bdy"), ("teacher", "stage9")):
+        wrong = make({"hint": {"weight": 1, "at": [pair | {side: path}]}})
+        with pytest.raises(UserError, match=rf"hint\.at: .*{path}.*stage1"):
+            wire(wrong, digits, teacher)
+
+
+def test_every_loss_is_computed_on_shapes_before_training(make, digits, teacher):
+    recipe = make({"similarity_preserving": {"weight": 1}, "crd_inbatch": {"weight": 1}, "review_hcl": {"weight": 1}})
+    before = torch.get_rng_state()
+    names = [term.name for term in wire(recipe, digits, teacher).terms]
+    assert names == ["task", "similarity_preserving", "crd_inbatch", "review_hcl"]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["dkd", "crd"])
+@pytest.mark.parametrize("mixing", ["mixup", "cutmix"])
+def test_losses_of_one_class_or_one_image_take_no_mixed_images(make, digits, teacher, name, mixing):
+    with pytest.raises(UserError, match=rf"losses\.{name} needs images of one class each, .* has {mixing}"):
+        wire(make({name: {"weight": 1}}, augment=[mixing]), digits, teacher)
+
+
+def test_gradients_of_the_teacher_are_not_kept(make, digits, teacher):
+    recipe = make({"gradient_matching": {"weight": 1}}, targets="cache-fp32")
+    with pytest.raises(UserError, match=r"gradient_matching needs the teacher's gradients, which are not cached"):
+        wire(recipe, digits, teacher)

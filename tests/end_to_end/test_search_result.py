@@ -108,7 +108,9 @@ def test_everything_over_the_limit_was_screened_and_never_trained(searched, tria
 
 def test_only_the_top_rung_is_complete_and_nothing_is_left_open(searched, trials):
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING}
+    # What cannot be trained is passed over: a loss that is constant on the student's last map, for example.
+    ended = [trial for trial in trials if "akd:passed_over" not in trial.user_attrs]
+    assert {trial.state for trial in ended} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING}
     for trial in complete:
         assert trial.values == [trial.user_attrs["akd:accuracy@9"], trial.user_attrs["akd:price"]["latency_ms"]]
         assert "akd:accuracy@3" in trial.user_attrs, "it came through the lower rung"

@@ -107,6 +107,7 @@ class Contract:
         reference: The implementation whose values it agrees with.
         adapter: ``(part, pairs of one comparison, scene)`` to a module trained beside the student, or None where none
             is needed. None for losses that train nothing.
+        places: Whether it compares where things are, of which a map of one pixel tells nothing.
         unmixed: Whether, by its part, the loss needs images that are not mixed: one class, or one place in the split.
     """
 
@@ -118,6 +119,7 @@ class Contract:
     paper: str
     reference: str
     adapter: Callable[[Any, tuple[Pair, ...], Scene], nn.Module | None] | None = None
+    places: bool = False
     unmixed: Callable[[Any], bool] = lambda part: False
 
     @property

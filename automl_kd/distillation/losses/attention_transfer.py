@@ -48,4 +48,5 @@ CONTRACT = Contract(
     zero_at_identity=True,
     paper="Zagoruyko & Komodakis 2017, arXiv:1612.03928",
     reference="RepDistiller Attention",
+    places=True,
 )

@@ -45,4 +45,5 @@ CONTRACT = Contract(
     paper="Shu et al. 2021, arXiv:2011.13256",
     reference="mmrazor ChannelWiseDivergence",
     adapter=where_channels_differ(Projection),
+    places=True,
 )

@@ -47,15 +47,16 @@ def dist(
 def _correlations(a: Tensor, b: Tensor) -> Tensor:
     """Pearson's correlation of every row, (N,)."""
     (a, a_norms), (b, b_norms) = _centred(a), _centred(b)
-    return (a * b).mean(dim=1) / (a_norms * b_norms + _EPSILON / a.shape[1])
+    return (a * b).sum(dim=1) / (a_norms * b_norms + _EPSILON)
 
 
 def _centred(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows less their mean, and their root mean squares, such that these are 1 for rows that are constant."""
-    variance, mean = torch.var_mean(values, dim=1, correction=0, keepdim=True)
-    rounding = (_ROUNDING * torch.finfo(values.dtype).eps) ** 2 * mean.detach().square()
-    # The root of a variance has no gradient at zero.
-    return values - mean, variance.where(variance > rounding, 1.0).sqrt().squeeze(1)
+    """Rows less their mean, and their norms, 1 for those that are constant."""
+    mean = values.mean(dim=1, keepdim=True)
+    centred = values - mean
+    norms = torch.linalg.vector_norm(centred, dim=1)
+    rounding = _ROUNDING * torch.finfo(values.dtype).eps * values.shape[1] ** 0.5
+    return centred, norms.where(norms > rounding * mean.detach().squeeze(1).abs(), 1.0)
 
 
 def _compare(part: DIST, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:

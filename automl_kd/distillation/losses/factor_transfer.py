@@ -59,4 +59,5 @@ CONTRACT = Contract(
     paper="Kim et al. 2018, arXiv:1802.04977",
     reference="RepDistiller FactorTransfer, p1 = 2, p2 = 1",
     adapter=_adapter,
+    places=True,
 )

@@ -48,4 +48,5 @@ CONTRACT = Contract(
     zero_at_identity=True,
     paper="Huang & Wang 2017, arXiv:1707.01219",
     reference="RepDistiller NSTLoss",
+    places=True,
 )
