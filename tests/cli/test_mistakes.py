@@ -5,6 +5,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from automl_kd.onnxio import export
 from automl_kd.recipes import ResNet
@@ -163,6 +164,53 @@ def test_a_teacher_that_does_not_fit_is_told_with_the_shapes_of_both(mistake, tm
     message = mistake(*SEARCH, "--teacher", "teacher.onnx", "--set", "student.width=0.25")
     assert "(3, 16, 16)" in message
     assert "(1, 8, 8)" in message
+
+
+@pytest.mark.parametrize(
+    ("losses", "augment", "classes", "file", "message"),
+    [
+        (
+            "hint: {weight: 1}",
+            "",
+            10,
+            "onnx",
+            "hint.at: this teacher gives logits only, no feature maps",
+        ),
+        ("kd: {weight: 1}", "", 7, "onnx", "teacher.onnx returns logits of shape (7); the task needs (10)"),
+        ("hint: {weight: 1, at: [stage9]}", "", 10, "pt", "the student has no stage 'stage9': use stage1, stage2"),
+        (
+            "hint: {weight: 1, at: [{student: stage1, teacher: layer4}]}",
+            "",
+            10,
+            "pt",
+            "unknown teacher stage 'layer4'; stages: stage1",
+        ),
+        ("dkd: {weight: 1}", "mixup", 10, "pt", "dkd needs images of one class each, and train.augment has mixup"),
+        ("kd: {weight: 1, temperature: -1}", "", 10, "pt", "distill.losses.kd.temperature: -1 is not allowed"),
+        ("kd: {weight: 1, until: 1.2}", "", 10, "pt", "distill.losses.kd.until: 1.2 is not allowed"),
+        (
+            "own: {mine: {file: mine.py, function: f, weight: 1}}",
+            *("", 10, "pt", "own.mine: runs the code of mine.py: look at it, then allow it with --allow-code"),
+        ),
+    ],
+)
+def test_a_recipe_that_cannot_be_distilled_is_told_before_training(
+    mistake, tmp_path, losses, augment, classes, file, message
+):
+    folder = tmp_path / "here"
+    folder.mkdir(exist_ok=True)
+    module = build(ResNet(family="resnet", depth=8), input_shape=(1, 8, 8), classes=classes)
+    if file == "onnx":
+        export(module.eval(), folder / "teacher.onnx", input_shape=(1, 8, 8))
+    else:
+        torch.save(module.state_dict(), folder / "teacher.pt")
+    student = "{family: resnet, stages: [{depth: 1, channels: 4}, {depth: 1, channels: 8}]}"
+    (folder / "recipe.yaml").write_text(
+        f"task: digits\nstudent: {student}\ndistill: {{losses: {{{losses}}}}}\n"
+        f"train: {{epochs: 1, augment: [{augment}]}}\n"
+    )
+    teacher = "teacher.onnx" if file == "onnx" else "teacher.pt@{family: resnet, depth: 8}"
+    assert message in mistake("distill", "recipe.yaml", "--teacher", teacher, "--hw", "jetson-nano")
 
 
 def test_data_that_are_no_images_are_told_by_file(mistake, tmp_path):
