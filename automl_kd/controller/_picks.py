@@ -56,8 +56,9 @@ def plain_kd(recipe: Recipe, temperature: float, weight: float) -> Recipe:
 
 
 def _with_losses(recipe: Recipe, losses: dict[str, Any]) -> Recipe:
-    # Weights as published: the settings of plain KD are known so.
-    return recipe.with_(distill={"targets": recipe.distill.targets, "balance": "none", "losses": losses})
+    # The teacher is heard in the same way. Weights are as published: the settings of plain KD are known so.
+    heard = {name: getattr(recipe.distill, name) for name in ("targets", "views", "mixed", "fuse")}
+    return recipe.with_(distill={**heard, "balance": "none", "losses": losses})
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -182,14 +182,21 @@ def test_arms_share_everything_but_the_teacher():
             "task": "digits",
             "seed": 5,
             "student": {"family": "resnet", "depth": 8},
-            "distill": {"losses": {"hint": {"weight": 1}, "kd": {"weight": 2}}, "handover": {}},
-            "train": {"epochs": 7, "augment": ["crop"]},
+            "distill": {
+                **{"targets": "cache-fp16", "views": 4, "mixed": "cached", "fuse": "entropy", "balance": "gradient"},
+                "losses": {"hint": {"weight": 1}, "kd": {"weight": 2}},
+                "handover": {},
+            },
+            "train": {"epochs": 7, "augment": ["crop", "mixup"]},
         }
     )
     for arm in (no_distillation(recipe), plain_kd(recipe, 4.0, 0.9)):
         assert (arm.train, arm.student, arm.seed) == (recipe.train, recipe.student, recipe.seed)
         assert arm.distill.losses.hint is None
         assert arm.distill.handover is None
+        assert arm.distill.balance == "none"
+        for heard in ("targets", "views", "mixed", "fuse"):
+            assert getattr(arm.distill, heard) == getattr(recipe.distill, heard)
     assert not no_distillation(recipe).distill.listens()
     assert plain_kd(recipe, 4.0, 0.9).distill.losses.kd.temperature == 4.0
 
