@@ -47,9 +47,12 @@ def logit_standardization(
 
 def _standardized(logits: Tensor) -> Tensor:
     logits, axis = full_precision(logits), class_axis(logits)
-    variance, mean = torch.var_mean(logits, dim=axis, correction=1, keepdim=True)
-    rounding = (_ROUNDING * torch.finfo(logits.dtype).eps) ** 2 * mean.detach().square()
-    return (logits - mean) / (variance.where(variance > rounding, 1.0).sqrt() + _EPSILON)
+    mean = logits.mean(dim=axis, keepdim=True)
+    centred = logits - mean
+    # A norm in one pass: torch.std takes twice as long.
+    deviation = torch.linalg.vector_norm(centred, dim=axis, keepdim=True) * (logits.shape[axis] - 1) ** -0.5
+    rounding = _ROUNDING * torch.finfo(logits.dtype).eps * mean.detach().abs()
+    return centred / (deviation.where(deviation > rounding, 1.0) + _EPSILON)
 
 
 def _compare(part: LogitStandardization, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
