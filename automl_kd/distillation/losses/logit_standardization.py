@@ -51,7 +51,7 @@ def _standardized(logits: Tensor) -> Tensor:
     mean = logits.mean(dim=axis, keepdim=True)
     centred = logits - mean
     # A norm in one pass: torch.std takes twice as long.
-    deviation = torch.linalg.vector_norm(centred, dim=axis, keepdim=True) / math.sqrt(logits.shape[axis] - 1)
+    deviation: Tensor = torch.linalg.vector_norm(centred, dim=axis, keepdim=True) / math.sqrt(logits.shape[axis] - 1)
     rounding = _ROUNDING * torch.finfo(logits.dtype).eps * mean.detach().abs()
     return centred / (deviation.where(deviation > rounding, 1.0) + _EPSILON)
 
