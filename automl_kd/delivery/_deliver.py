@@ -19,7 +19,7 @@ from automl_kd.delivery._student_report import student_report
 from automl_kd.files import sha256_of
 from automl_kd.hardware import Profile
 from automl_kd.onnxio import export
-from automl_kd.recipes import Recipe, pin_code, save_recipe
+from automl_kd.recipes import Recipe, save_recipe
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
 
@@ -94,7 +94,7 @@ def deliver(
             facts=facts,
         )
         save_weights(delivered, new / "student.safetensors")
-        save_recipe(pin_code(recipe), new / "recipe.yaml")
+        save_recipe(recipe, new / "recipe.yaml")
         _write(new / "model_card.md", model_card(datasheet))
         _write(new / "report.html", student_report(datasheet) if report_html is None else report_html)
         files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}

@@ -3,9 +3,9 @@
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.evaluation import Evaluation, evaluate
 from automl_kd.distillation.history import Diverged
-from automl_kd.distillation.loop import Outcome, distill
+from automl_kd.distillation.loop import Outcome, distill, resolve_device
 from automl_kd.distillation.losses import CONTRACTS, Contract, Pair
-from automl_kd.distillation.own import loss
+from automl_kd.distillation.own import loss, own_contract
 from automl_kd.distillation.term import Term
 from automl_kd.distillation.wiring import Wiring, wire
 
@@ -22,5 +22,7 @@ __all__ = [
     "distill",
     "evaluate",
     "loss",
+    "own_contract",
+    "resolve_device",
     "wire",
 ]

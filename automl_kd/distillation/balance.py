@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from automl_kd.distillation.probe import FIRST, Pull
 
 _LARGEST_CHANGE = math.log(4)
+_ATTEMPTS = 16
+"""Times that a new loss is measured for its first ratios, should some say nothing."""
+_MOST = 5.0
 
 
 class GradientBalance:
@@ -24,19 +27,27 @@ class GradientBalance:
     def __init__(self) -> None:
         self._logs: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+        self._attempts: dict[str, int] = {}
 
     def wants(self, names: Iterable[str]) -> bool:
-        """Whether some of these losses was measured fewer times than its scale needs."""
-        return any(self._counts.get(name, 0) < FIRST for name in names)
+        """Whether some of these losses has told its ratio fewer times than its scale needs."""
+        return any(
+            self._counts.get(name, 0) < FIRST and self._attempts.get(name, 0) < _ATTEMPTS
+            for name in names
+            if name != "task"
+        )
 
     def learn(self, found: Mapping[str, Pull]) -> None:
         """Take in what a step's losses pull."""
         for name, pull in found.items():
+            if name == "task":
+                continue
+            self._attempts[name] = self._attempts.get(name, 0) + 1
+            ratio = pull.task / pull.norm if pull.norm > 0 else 0.0
+            if not (0 < ratio < math.inf):
+                continue
             count = self._counts.get(name, 0)
             self._counts[name] = count + 1
-            ratio = pull.task / pull.norm if pull.norm > 0 else 0.0
-            if name == "task" or not (0 < ratio < math.inf):
-                continue
             log = math.log(ratio)
             if name not in self._logs:
                 self._logs[name] = log
@@ -52,16 +63,25 @@ class GradientBalance:
 
     def state_dict(self) -> dict[str, dict[str, float]]:
         """What a checkpoint keeps."""
-        return {"logs": dict(self._logs), "counts": {name: float(count) for name, count in self._counts.items()}}
+        return {
+            "logs": dict(self._logs),
+            "counts": {name: float(count) for name, count in self._counts.items()},
+            "attempts": {name: float(count) for name, count in self._attempts.items()},
+        }
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, float]]) -> None:
         """Take up what :meth:`state_dict` gave."""
         self._logs = dict(state["logs"])
         self._counts = {name: int(count) for name, count in state["counts"].items()}
+        self._attempts = {name: int(count) for name, count in state["attempts"].items()}
 
 
 class UncertaintyBalance(nn.Module):
-    """Learned weights (Kendall et al. 2018, arXiv:1705.07115): Σ exp(-s_k) w_k L_k + s_k / 2, with s_k a log variance.
+    """Learned weights (Kendall et al. 2018, arXiv:1705.07115): exp(-s) L + s / 2 for each loss, with s a log variance.
+
+    It is bounded, s = 5 tanh(θ / 5): the paper's form has no minimum for a loss that is negative or exactly 0, and one
+    large step of θ would leave a loss without weight for good. What the recipe weighs a loss by multiplies both parts,
+    so that weights and schedules keep their meaning.
 
     Args:
         names: The losses.
@@ -69,10 +89,14 @@ class UncertaintyBalance(nn.Module):
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
-        self.log_variances = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in names})
+        self._positions = {name: position for position, name in enumerate(names)}
+        self.log_variances = nn.Parameter(torch.zeros(len(self._positions)))
 
-    def forward(self, name: str, weighted: Tensor) -> Tensor:
-        """The part of the total, a scalar, that a loss times its weight contributes."""
-        s = self.log_variances[name]
-        total: Tensor = torch.exp(-s) * weighted + s / 2
-        return total
+    def forward(self, name: str, loss: Tensor) -> Tensor:
+        """The part of the total, a scalar, that a loss contributes at weight 1."""
+        s = self.log_variance(name)
+        return torch.exp(-s) * loss + s / 2
+
+    def log_variance(self, name: str) -> Tensor:
+        """S of a loss, a scalar."""
+        return _MOST * torch.tanh(self.log_variances[self._positions[name]] / _MOST)

@@ -97,8 +97,10 @@ def distill(
     until = total_epochs if until is None else until
     if not 1 <= until <= total_epochs:
         raise ValueError(f"until is {until}: should be from 1 to total_epochs, {total_epochs}")
-    place = _resolve(device)
+    place = resolve_device(device)
     wiring = wire(recipe, task, teacher, allow_code=allow_code)
+    if compiled and wiring.gradients:
+        raise UserError("distill.losses.gradient_matching differentiates twice, which a compiled student cannot")
     listened = teacher if recipe.distill.listens() else None
     with (
         reproducible(recipe.seed, place),
@@ -137,7 +139,12 @@ def distill(
     )
 
 
-def _resolve(device: str) -> torch.device:
+def resolve_device(device: str) -> torch.device:
+    """The device of a training: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
+
+    Raises:
+        UserError: If there is no such device.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

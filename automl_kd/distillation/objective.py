@@ -86,7 +86,13 @@ class Objective:
                 own.append(learned)
                 pretraining.add(term.name)
         self._measure(step, values, student.logits, moment.labels, frozenset(pretraining))
-        parts = [self._weighted(term.name, weight, values[term.name]) for term, weight in active] + own
+        parts = [
+            weight * values[term.name]
+            if term.name in pretraining
+            else self._weighted(term.name, weight, values[term.name])
+            for term, weight in active
+        ]
+        parts += own
         return torch.stack(parts).sum() if parts else None
 
     def state_dict(self) -> dict[str, Any]:
@@ -110,7 +116,7 @@ class Objective:
         if UNCERTAINTY in self._adapters:
             learned = self._adapters[UNCERTAINTY]
             assert isinstance(learned, UncertaintyBalance)
-            return learned(name, weight * value)  # type: ignore[no-any-return]
+            return weight * learned(name, value)  # type: ignore[no-any-return]
         return weight * value
 
     def _easiest(self, teacher: Signals | None, moment: Moment) -> Tensor | None:
@@ -125,7 +131,10 @@ class Objective:
     def _measure(
         self, step: int, values: Mapping[str, Tensor], logits: Tensor, labels: Tensor, silent: frozenset[str]
     ) -> None:
-        new = self._balance is not None and self._balance.wants(values)
+        if not values:
+            return
+        telling = {name for name in values if name not in silent}
+        new = self._balance is not None and self._balance.wants(telling)
         if not (new or self._health.wants(step) or is_due(step, self._total_steps)):
             return
         held_to: Mapping[str, Tensor] = {}
@@ -138,4 +147,4 @@ class Objective:
         self._health.examine(step, read, found, silent)
         self._health.examine_answers(step, logits)
         if self._balance is not None:
-            self._balance.learn(found)
+            self._balance.learn({name: pull for name, pull in found.items() if name in telling})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,10 +121,13 @@ class Run:
         if taken == 0:
             self.objective.history.start_epoch()
         order = torch.randperm(len(self.task.train), generator=generator("order", self.recipe.seed, epoch))
-        for index in torch.split(order, self.recipe.train.batch_size)[taken : self.steps_per_epoch]:
+        batches = torch.split(order, self.recipe.train.batch_size)[taken : self.steps_per_epoch]
+        # To the device once an epoch: every copy from here waits for all that a GPU still has to do.
+        placed = torch.split(order.to(self.device), self.recipe.train.batch_size)[taken : self.steps_per_epoch]
+        for index, at in zip(batches, placed, strict=True):
             if should_stop is not None and should_stop():
                 return False
-            self._take_step(index)
+            self._take_step(index, at)
         self.objective.history.check()
         self._check_weights()
         return True
@@ -163,10 +167,9 @@ class Run:
             adapters[FUSION] = learned
         return adapters.to(self.device).train()
 
-    def _take_step(self, index: Tensor) -> None:
+    def _take_step(self, index: Tensor, at: Tensor) -> None:
         progress = self.step / self._total_steps
         number = view_number(self.recipe.distill, self.epoch)
-        at = index.to(self.device)
         images, labels, mix = self._view(at, number)
         active = self.objective.active(progress)
         if any(term.contract.inputs == "gradients" for term, _ in active):
@@ -193,6 +196,7 @@ class Run:
         labels = self._labels[index]
         mix = draw_mix(self.recipe.train.augment, images.shape, generator("mix", self.recipe.seed, self.step))
         if mix is not None:
+            mix = replace(mix, permutation=mix.permutation.to(self.device, non_blocking=True))
             images = mix.images(images)
             labels = mix.blend(functional.one_hot(labels, self.task.classes).float())
         return channels_last(images), labels, mix

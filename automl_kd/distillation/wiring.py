@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from automl_kd.distillation.losses import CONTRACTS, Contract, Moment, Pair, Scene
 from automl_kd.distillation.own import own_contract
@@ -71,6 +71,8 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
             input; if ``at`` names a stage twice, one that does not exist, or one without a partner; if a loss needs
             features, gradients, a classifier or unmixed images and does not get them; or if it cannot be computed.
     """
+    if len(task.train) < 2:
+        raise UserError(f"task {task.name} has {len(task.train)} images to train on: give two or more")
     distill = recipe.distill
     listened = teacher if distill.listens() else None
     if distill.listens():
@@ -193,10 +195,11 @@ def _rehearse(wiring: Wiring, student: StudentModule, task: Task) -> None:
         for term in wiring.terms:
             try:
                 value, _ = term.value(ours, theirs, moment, adapters)
-            except (RuntimeError, TypeError, ValueError) as error:
+            except Exception as error:
+                if not (isinstance(term.part, OwnLoss) or isinstance(error, RuntimeError | TypeError | ValueError)):
+                    raise
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise UserError(f"distill.losses.{term.name}: cannot be computed here: {reason}") from None
-            if value.ndim:
-                raise UserError(
-                    f"distill.losses.{term.name}: gives a tensor of shape {tuple(value.shape)}; a loss gives one number"
-                )
+            if not isinstance(value, Tensor) or value.ndim:
+                given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r}"
+                raise UserError(f"distill.losses.{term.name}: gives {given}; a loss gives a tensor of one number")

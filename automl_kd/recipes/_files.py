@@ -32,15 +32,21 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     write_text(path, f"# automl-kd distill {path.name} makes this student again.\n{to_yaml(recipe.document())}")
 
 
-def pin_code(recipe: Recipe) -> Recipe:
-    """The recipe with the hashes of the files of the user's own losses, so that a replay runs the same code."""
-    own = recipe.distill.losses.own
-    if own is None:
-        return recipe
-    document = recipe.document()
-    for name, part in own.items():
-        document["distill"]["losses"]["own"][name]["sha256"] = sha256_of(Path(part.file).expanduser())
-    return Recipe.model_validate(document)
+def pin_code(document: Any) -> Any:
+    """A recipe or space, as plain data, with the hashes of the files of the user's own losses.
+
+    A stopped run, a study and a replay then go on with the code that they began with, or not at all.
+    """
+    if isinstance(document, list):
+        return [pin_code(each) for each in document]
+    if not isinstance(document, dict):
+        return document
+    pinned = {key: pin_code(value) for key, value in document.items()}
+    if {"file", "function"} <= pinned.keys() and "sha256" not in pinned:
+        path = Path(str(pinned["file"])).expanduser()
+        if path.is_file():  # what is not there is told by whoever needs it
+            pinned["sha256"] = sha256_of(path)
+    return pinned
 
 
 def _first_hole(data: Any, path: str) -> str | None:

@@ -20,6 +20,11 @@ class Loss(Part):
     after: Annotated[float, Field(ge=0, lt=1)] | None = None
     until: Annotated[float, Field(gt=0, le=1)] | None = None
 
+    @property
+    def mute(self) -> bool:
+        """Whether it never has a weight."""
+        return self.weight == 0 or (isinstance(self.weight, Schedule) and self.weight.start == self.weight.end == 0)
+
     @model_validator(mode="after")
     def _some_time(self) -> Self:
         if self.after is not None and self.until is not None and self.after >= self.until:
@@ -283,8 +288,7 @@ class Losses(Part):
 
     @model_validator(mode="after")
     def _something_to_learn_from(self) -> Self:
-        weights = [loss.weight for _, loss in self.active()]
-        if all(weight == 0 for weight in weights):
+        if all(loss.mute for _, loss in self.active()):
             raise ValueError("every loss has weight 0; nothing would be learned")
         taken = [name for name in self.own or () if name in type(self).model_fields]
         if taken:

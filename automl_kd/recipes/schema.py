@@ -77,7 +77,7 @@ class Distill(Part):
 
     @model_validator(mode="after")
     def _balanced_against_a_task(self) -> Self:
-        if self.balance == "gradient" and self.losses.task.weight == 0:
+        if self.balance == "gradient" and self.losses.task.mute:
             raise ValueError("balance gradient weighs losses against that of the task, whose weight is 0: use none")
         return self
 

@@ -17,6 +17,7 @@ from automl_kd.errors import UserError, unknown
 from automl_kd.paths import find_yaml, yaml_names
 from automl_kd.recipes import _tree as tree
 from automl_kd.recipes._documents import explain, parse_text, parse_yaml
+from automl_kd.recipes._files import pin_code
 from automl_kd.recipes._holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.schema import Recipe, digest
 
@@ -245,7 +246,7 @@ def load_space(name: str, pins: Sequence[str] = ()) -> Space:
     document: Any = parse_yaml(path)
     for text in pins:
         document = pin(document, text)
-    return Space(document, _shown(path, name))
+    return Space(pin_code(document), _shown(path, name))
 
 
 def pin(document: Mapping[str, Any], text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -55,6 +55,7 @@ class Task:
     sha256: str
     teacher: TeacherSpec | None
     reference: TaskReference
+    _placed: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def classes(self) -> int:
@@ -63,9 +64,15 @@ class Task:
 
     def normalize(self, images: Tensor) -> Tensor:
         """Stored images (B, C, H, W) to float32 of zero mean and unit variance by channel, on the same device."""
-        mean = torch.tensor(self.mean, device=images.device).view(-1, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(-1, 1, 1)
+        mean, std = self._moments(images.device)
         return (to_unit(images) - mean) / std
+
+    def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        # Made once a device: a copy to a GPU waits for all that it still has to do.
+        if device not in self._placed:
+            mean, std = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (self.mean, self.std))
+            self._placed[device] = (mean, std)
+        return self._placed[device]
 
 
 def to_unit(images: Tensor) -> Tensor:

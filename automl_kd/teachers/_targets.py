@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from automl_kd.recipes import Recipe
-from automl_kd.recipes.schema import Targets
+from automl_kd.recipes.schema import MIXING, Targets
 from automl_kd.tasks import Split, Task, Views
 from automl_kd.teachers._cache import TargetCache
 from automl_kd.teachers._teacher import Outputs, Teacher
@@ -104,7 +104,7 @@ def decide_targets(
 ) -> Targets:
     """Where a recipe that leaves ``distill.targets`` out shall have its teacher's outputs from.
 
-    1. Live where images are mixed: an output that was kept is that of an unmixed image.
+    1. Live where images are mixed, but for ``mixed: cached``: an output that was kept is that of an unmixed image.
     2. Kept where computing every view once and reading it in every epoch of every run takes less time than asking then.
     3. Exactly (``cache-fp32``) if that fits the bound, else as ``cache-fp16`` if that does, else live.
 
@@ -119,7 +119,8 @@ def decide_targets(
         limit_bytes: What the cache may hold.
     """
     augment = recipe.train.augment
-    if not recipe.distill.listens() or "mixup" in augment or "cutmix" in augment:
+    mixing = not MIXING.isdisjoint(augment) and recipe.distill.mixed != "cached"
+    if mixing or not recipe.distill.listens():
         return "live"
     distinct = min(epochs, epochs if views is None else views) if augment else 1
     outputs = [cost.logits, *(cost.maps[stage] for stage in stages)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from automl_kd.delivery import Facts, deliver
 from automl_kd.distillation import Diverged, Outcome
 from automl_kd.distillation import distill as train
 from automl_kd.errors import Interrupted, UserError
+from automl_kd.files import write_text
 from automl_kd.hardware import load_profile
 from automl_kd.paths import cache_dir
-from automl_kd.recipes import Recipe, load_recipe, save_recipe
+from automl_kd.recipes import Recipe, load_recipe, pin_code, save_recipe
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 from automl_kd.workflows._clock import StopRequest
@@ -63,20 +65,19 @@ def distill(
         Interrupted: If a signal ended it; the same call goes on.
     """
     source = "recipe" if isinstance(recipe, Recipe) else str(recipe)
-    described = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    given = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    described = Recipe.model_validate(pin_code(given.document()))
     watcher = observer or Observer()
     stop = StopRequest()
     with stop.listening():
         learned = open_recipe_task(described, source, task, data)
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
         taught = _teacher(described, learned, source, teacher, watcher, stop, device)
-        decided = _decided(described, learned, taught, allow_code)
-        outcomes = _train(decided, learned, taught, watcher, stop, device, allow_code)
-        history = [{"epoch": float(each.epoch), "accuracy": each.accuracy, **each.losses} for each in outcomes]
-        outcome = outcomes[-1]
+        decided = _decided(described, learned, taught, device, allow_code)
+        outcome, history = _train(decided, learned, taught, watcher, stop, device, allow_code)
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
         delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
-    for path in (_checkpoint(decided), _decision(described)):
+    for path in (_checkpoint(decided), _checkpoint(decided).with_suffix(".json"), _decision(described)):
         path.unlink(missing_ok=True)
     return delivery_document(delivered)
 
@@ -106,14 +107,15 @@ def _teacher(
     return taught.teacher
 
 
-def _decided(recipe: Recipe, task: Task, teacher: Teacher | None, allow_code: bool) -> Recipe:
+def _decided(recipe: Recipe, task: Task, teacher: Teacher | None, device: str, allow_code: bool) -> Recipe:
     """The recipe with its targets; what was decided for a run that was stopped holds for the rest of it."""
     if teacher is None or recipe.distill.targets is not None:
         return recipe
     path = _decision(recipe)
     if path.is_file():
         return load_recipe(path)
-    decided = Targets(task, teacher, runs=1, allow_code=allow_code).decided(recipe, recipe.train.epochs)
+    targets = Targets(task, teacher, device=device, threads=recipe.threads, runs=1, allow_code=allow_code)
+    decided = targets.decided(recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_recipe(decided, path)
     return decided
@@ -127,11 +129,13 @@ def _train(
     stop: StopRequest,
     device: str,
     allow_code: bool,
-) -> list[Outcome]:
-    """The student at every saved state, the finished one last."""
+) -> tuple[Outcome, list[dict[str, float]]]:
+    """The finished student, and how accurate it was on the way with the losses of each stage, by epoch."""
     epochs = recipe.train.epochs
     stages = sorted({max(1, epochs * part // _STAGES) for part in range(1, _STAGES + 1)})
     checkpoint = _checkpoint(recipe)
+    passed = checkpoint.with_suffix(".json")
+    history: list[dict[str, float]] = json.loads(passed.read_text(encoding="utf-8")) if passed.is_file() else []
     began = time.monotonic()
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
@@ -141,9 +145,11 @@ def _train(
         doing = f"distilling, epoch {epoch} of {epochs}{shown}"
         watcher.update(Snapshot("distill", doing, time.monotonic() - began, 0.0, done=epoch / epochs))
 
+    known = {row["epoch"] for row in history}
+    left = [until for until in stages if until not in known or until == epochs]
     try:
-        return [
-            train(
+        for until in left:
+            outcome = train(
                 recipe,
                 task,
                 teacher,
@@ -154,8 +160,10 @@ def _train(
                 should_stop=lambda: bool(stop),
                 allow_code=allow_code,
             )
-            for until in stages
-        ]
+            if outcome.epoch == until and until not in known:
+                history.append({"epoch": float(until), "accuracy": outcome.accuracy, **outcome.losses})
+                write_text(passed, json.dumps(history))
+        return outcome, history
     except Diverged as error:
         raise UserError(f"the training diverged: {error}") from None
     except Interrupted:

@@ -23,11 +23,11 @@ from automl_kd.controller import (
     pareto_front,
     rung_epochs,
 )
-from automl_kd.distillation import CONTRACTS
+from automl_kd.distillation import CONTRACTS, own_contract
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Setup, WorkerPool
 from automl_kd.hardware import Profile
-from automl_kd.recipes import Space, digest
+from automl_kd.recipes import Recipe, Space, digest
 from automl_kd.samplers import multivariate_tpe
 from automl_kd.storage import Database, Lease
 from automl_kd.tasks import Task
@@ -93,6 +93,7 @@ class Drive:
         pricing = Pricing(self.parts.task, self.parts.profile)
         self._tell("prepare", "pricing a sample of the space")
         survey(self.parts.space, pricing, self.request.limits, self.request.seed)  # or there is nothing to search
+        self._check_own_losses()
         taught = self._teach()
         storage = self.parts.database.optuna()
         ledger = self._ledger(storage)
@@ -154,13 +155,21 @@ class Drive:
             " (what the teacher learned so far is kept)"
         )
 
+    def _samples(self) -> list[Recipe]:
+        rng = random.Random(self.request.seed)
+        return [self.parts.space.sample(rng) for _ in range(_LOSS_SAMPLES)]
+
+    def _check_own_losses(self) -> None:
+        """Load the user's own losses once, so that what is wrong with them is told before anything is trained."""
+        own = {name: part for recipe in self._samples() for name, part in (recipe.distill.losses.own or {}).items()}
+        for name, part in own.items():
+            own_contract(name, part, self.request.allow_code)
+
     def _check_losses(self, taught: Taught) -> None:
         """Refuse a space that this teacher cannot serve before a trial is spent on finding out."""
         if taught.teacher.stage_names():
             return
-        rng = random.Random(self.request.seed)
-        samples = [self.parts.space.sample(rng) for _ in range(_LOSS_SAMPLES)]
-        used = {name for recipe in samples for name in recipe.distill.losses.listening()}
+        used = {name for recipe in self._samples() for name in recipe.distill.losses.listening()}
         unserved = sorted(name for name in used if name in CONTRACTS and CONTRACTS[name].inputs != "logits")
         if unserved:
             pins = " ".join(f"--set distill.losses.{name}=null" for name in unserved)
@@ -192,7 +201,7 @@ class Drive:
             pricing,
             self.request.limits,
             fixed,
-            lambda recipe: targets.decided(recipe, self.rungs[-1]),
+            targets.decided,
         )
         phase = SearchPhase(
             ledger,
@@ -233,6 +242,8 @@ class Drive:
             self.parts.task,
             taught.teacher,
             self.record.settings.get("teacher_cost"),
+            device=self.request.device,
+            threads=1,
             runs=_SHARING,
             allow_code=self.request.allow_code,
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from automl_kd.distillation import wire
+import torch
+
+from automl_kd.distillation import resolve_device, wire
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import Recipe
 from automl_kd.storage import free_bytes
@@ -23,6 +25,8 @@ class Targets:
         task: What is learned.
         teacher: Who teaches.
         cost: What the teacher costs here, as :meth:`cost` gave it before; measured if None.
+        device: Where students train.
+        threads: Of one training.
         runs: Trainings that share what is kept.
         allow_code: Whether losses of the user's own may be loaded.
     """
@@ -33,28 +37,29 @@ class Targets:
         teacher: Teacher,
         cost: Mapping[str, Any] | None = None,
         *,
+        device: str,
+        threads: int,
         runs: int,
         allow_code: bool,
     ) -> None:
         self._task = task
-        self._teacher = teacher
+        self._teacher = teacher.to(resolve_device(device))
         self._runs = runs
+        self._threads = threads
         self._allow_code = allow_code
-        folder = cache_dir() / "outputs"
-        self._cost = _read(cost) if cost else measure_cost(teacher, task, teacher.stage_names(), folder)
-        self._limit = min(DEFAULT_LIMIT, int(_SHARE_OF_DISK * free_bytes(folder)))
+        self._folder = cache_dir() / "outputs"
+        self._cost = _read(cost) if cost else self._measure(teacher.stage_names())
+        self._limit = min(DEFAULT_LIMIT, int(_SHARE_OF_DISK * free_bytes(self._folder)))
 
     @property
     def cost(self) -> dict[str, Any]:
         """What was measured, as plain data."""
         return asdict(self._cost)
 
-    def decided(self, recipe: Recipe, epochs: int) -> Recipe:
+    def decided(self, recipe: Recipe) -> Recipe:
         """The recipe, checked, with its ``distill.targets``; as it is where it has them, or never hears the teacher.
 
-        Args:
-            recipe: The recipe.
-            epochs: Length of its training.
+        What is decided holds for the recipe's full length too, so that picks are trained as their candidates were.
 
         Raises:
             UserError: If the recipe does not fit task or teacher.
@@ -62,19 +67,34 @@ class Targets:
         wiring = wire(recipe, self._task, self._teacher, allow_code=self._allow_code)
         if recipe.distill.targets is not None or not recipe.distill.listens():
             return recipe
-        targets = decide_targets(
+        document = recipe.document()
+        document["distill"]["targets"] = "live" if wiring.gradients else self._decide(recipe, wiring.teacher_stages)
+        return Recipe.model_validate(document)
+
+    def _decide(self, recipe: Recipe, stages: Sequence[str]) -> str:
+        missing = [stage for stage in stages if stage not in self._cost.maps]
+        if missing:
+            more = self._measure(missing)
+            self._cost = replace(self._cost, maps={**self._cost.maps, **more.maps})
+        return decide_targets(
             recipe,
             self._cost,
             runs=self._runs,
-            epochs=epochs,
+            epochs=recipe.train.epochs,
             views=recipe.distill.views,
             images=len(self._task.train),
-            stages=wiring.teacher_stages,
+            stages=stages,
             limit_bytes=self._limit,
         )
-        document = recipe.document()
-        document["distill"]["targets"] = targets
-        return Recipe.model_validate(document)
+
+    def _measure(self, stages: Sequence[str]) -> TeacherCost:
+        # With the threads of a training, not of this process.
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._threads)
+        try:
+            return measure_cost(self._teacher, self._task, stages, self._folder)
+        finally:
+            torch.set_num_threads(before)
 
 
 def _read(cost: Mapping[str, Any]) -> TeacherCost:

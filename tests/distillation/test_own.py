@@ -20,6 +20,14 @@ def moments(student, teacher):
     return (student.mean() - teacher.mean()).square() + (student.std() - teacher.std()).square()
 
 @loss("logits")
+def missing(student, teacher):
+    return {}["absent"]
+
+@loss("logits")
+def number(student, teacher):
+    return 1.0
+
+@loss("logits")
 def vector(student, teacher):
     return (student - teacher).square().sum(1)
 
@@ -66,8 +74,15 @@ def test_it_may_compare_features(make, few, teacher, own):
         ("cosine", {}, False, r"own\.mine: runs the code of .*losses\.py: look at it, then allow it with --allow-code"),
         ("cosine", {"file": "nowhere.py"}, True, r"own\.mine\.file: nowhere\.py: no such file"),
         ("cosine", {"sha256": "0" * 64}, True, r"own\.mine\.sha256: .* changed since the recipe was made"),
-        ("unmarked", {}, True, r"own\.mine\.function: .* has no loss unmarked: it holds cosine, moments, vector"),
-        ("vector", {}, True, r"losses\.mine: gives a tensor of shape \(4,\); a loss gives one number"),
+        (
+            "unmarked",
+            {},
+            True,
+            r"own\.mine\.function: .* has no loss unmarked: it holds cosine, moments, missing, number, vector",
+        ),
+        ("vector", {}, True, r"losses\.mine: gives a tensor of shape \(4,\); a loss gives a tensor of one number"),
+        ("number", {}, True, r"losses\.mine: gives 1\.0; a loss gives a tensor of one number"),
+        ("missing", {}, True, r"losses\.mine: cannot be computed here: 'absent'"),
         ("cosine", {"parameters": {"sharp": 1}}, True, r"losses\.mine: cannot be computed here: .*sharp"),
     ],
 )
