@@ -16,7 +16,7 @@ from automl_kd.errors import UserError, unknown
 from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import FeatureLoss, OwnLoss, SimKD
 from automl_kd.recipes.schema import MIXING
-from automl_kd.students import PROJECTOR, StudentModule, Taps, build
+from automl_kd.students import PROJECTOR, Plan, StudentModule, Taps, plan
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
@@ -79,12 +79,11 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         _check_teacher(recipe, task, teacher)
     contracts = {name: _contract(name, part, allow_code) for name, part in distill.losses.active()}
     _check_needs(recipe, contracts, listened)
-    with torch.device("meta"):
-        student: StudentModule = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
-    shapes = _shapes(student, tuple(name for name, _ in student.named_children())[1:-1], task.input_shape)
+    student = plan(recipe.student, input_shape=task.input_shape, classes=task.classes)
+    shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
     pairing = Pairing(
         {name: shapes[name] for name in student.stage_names()},
-        lambda paths: _shapes(student, paths, task.input_shape),
+        lambda paths: _shapes(student, paths),
         listened,
     )
     terms = []
@@ -92,7 +91,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         pairs: tuple[Pair, ...] = ()
         if isinstance(part, SimKD):
             assert listened is not None
-            pairs = _projected(student, shapes, listened)
+            pairs = _projected(shapes, listened)
         elif contracts[name].stages:
             assert isinstance(part, FeatureLoss)
             pairs = pairing.pairs(name, part, contracts[name])
@@ -100,7 +99,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         terms.append(Term(name, part, contracts[name], pairs, distill.handover if moves else None))
     head = listened.head() if listened is not None else None
     wiring = Wiring(tuple(terms), Scene(recipe.student, task.classes, len(task.train), task.input_shape, head))
-    _rehearse(wiring, student, task)
+    _rehearse(wiring, task)
     return wiring
 
 
@@ -141,7 +140,7 @@ def _check_needs(recipe: Recipe, contracts: Mapping[str, Contract], teacher: Tea
                 raise UserError(f"distill.losses.{name}: {error}") from None
 
 
-def _projected(student: StudentModule, shapes: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...]:
+def _projected(shapes: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...]:
     """The one pair of SimKD: the delivered projector and the teacher's last stage."""
     theirs = teacher.stage_names()
     if not theirs or teacher.head() is None:
@@ -158,15 +157,16 @@ def _projected(student: StudentModule, shapes: Mapping[str, Shape], teacher: Tea
     return (Pair(PROJECTOR, theirs[-1], shapes[PROJECTOR], shape),)
 
 
-def _shapes(student: StudentModule, paths: tuple[str, ...], input_shape: Shape) -> dict[str, Shape]:
-    """Channels, height, width of what submodules of a student on the meta device return."""
-    for path in paths:
-        known = [name for name, _ in student.named_modules() if name]
-        if path not in known:
-            raise unknown("student path", path, [name for name in known if name.count(".") < _SHOWN_DEPTH])
-    student.eval()
-    with torch.no_grad(), Taps(student, {path: path for path in paths}) as taps:
-        student(torch.empty(1, *input_shape, device="meta"))
+def _shapes(student: Plan, paths: tuple[str, ...]) -> dict[str, Shape]:
+    """Channels, height, width of what any submodules of a student return, seen on the meta device."""
+    with torch.device("meta"), torch.no_grad():
+        module = StudentModule(student).eval()
+        known = [name for name, _ in module.named_modules() if name]
+        for path in paths:
+            if path not in known:
+                raise unknown("student path", path, [name for name in known if name.count(".") < _SHOWN_DEPTH])
+        with Taps(module, {path: path for path in paths}) as taps:
+            module(torch.empty(1, *student.input_shape))
     found = {}
     for path in paths:
         if taps.maps[path].ndim != 4:
@@ -176,17 +176,18 @@ def _shapes(student: StudentModule, paths: tuple[str, ...], input_shape: Shape) 
     return found
 
 
-def _rehearse(wiring: Wiring, student: StudentModule, task: Task) -> None:
+def _rehearse(wiring: Wiring, task: Task) -> None:
     """Compute every loss once, on shapes alone."""
-    images = torch.empty(_BATCH, *task.input_shape, device="meta", requires_grad=True)
-    with Taps(student.eval(), {stage: stage for stage in wiring.student_stages}) as taps:
-        ours = Signals(student(images), dict(taps.maps), images)
-    maps = {
-        pair.teacher: torch.empty(_BATCH, *pair.teacher_shape, device="meta")
-        for term in wiring.terms
-        if term.contract.inputs != "exits"
-        for pair in term.pairs
-    }
+
+    def map_of(shape: Shape) -> Tensor:
+        return torch.empty(_BATCH, *shape, device="meta", requires_grad=True)
+
+    images = map_of(task.input_shape)
+    logits = images.mean(dim=(1, 2, 3)).unsqueeze(1).expand(-1, task.classes)  # a gradient by the image exists
+    pairs = [pair for term in wiring.terms for pair in term.pairs]
+    heard = [pair for term in wiring.terms if term.contract.inputs != "exits" for pair in term.pairs]
+    ours = Signals(logits, {pair.student: map_of(pair.student_shape) for pair in pairs}, images)
+    maps = {pair.teacher: map_of(pair.teacher_shape).detach() for pair in heard}
     theirs = Signals(torch.empty(_BATCH, task.classes, device="meta"), maps, images, torch.empty_like(images))
     labels = torch.zeros(_BATCH, dtype=torch.int64, device="meta")
     moment = Moment(0.5, labels, index=labels)
