@@ -77,22 +77,18 @@ class Objective:
         """
         rows = self._easiest(teacher, moment)
         values: dict[str, Tensor] = {}
-        own: list[Tensor] = []
-        pretraining = set()
+        silent = set()
+        parts: list[Tensor] = []
         for term, _ in active:
-            values[term.name], learned = term.value(student, teacher, moment, self._adapters, rows)
-            self.history.record(term.name, step, values[term.name])
-            if learned is not None:
-                own.append(learned)
-                pretraining.add(term.name)
-        self._measure(step, values, student.logits, moment.labels, frozenset(pretraining))
-        parts = [
-            weight * values[term.name]
-            if term.name in pretraining
-            else self._weighted(term.name, weight, values[term.name])
-            for term, weight in active
-        ]
-        parts += own
+            found = term.value(student, teacher, moment, self._adapters, rows)
+            values[term.name] = found.loss
+            self.history.record(term.name, step, found.loss)
+            if found.own is not None:
+                parts.append(found.own)
+            if found.silent:
+                silent.add(term.name)
+        self._measure(step, values, student.logits, moment.labels, frozenset(silent))
+        parts += [self._weighted(term.name, weight, values) for term, weight in active if term.name not in silent]
         return torch.stack(parts).sum() if parts else None
 
     def state_dict(self) -> dict[str, Any]:
@@ -110,7 +106,8 @@ class Objective:
         if self._balance is not None:
             self._balance.load_state_dict(state["balance"])
 
-    def _weighted(self, name: str, weight: float, value: Tensor) -> Tensor:
+    def _weighted(self, name: str, weight: float, values: Mapping[str, Tensor]) -> Tensor:
+        value = values[name]
         if self._balance is not None:
             return weight * self._balance.scale(name) * value
         if UNCERTAINTY in self._adapters:

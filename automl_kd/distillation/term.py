@@ -75,8 +75,8 @@ class Term:
         moment: Moment,
         adapters: nn.ModuleDict,
         rows: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """The unweighted loss, a scalar, summed over stages; and what the loss's own parameters learn by, if anything.
+    ) -> WithOwn:
+        """The unweighted loss, summed over stages, and what the loss's own parameters learn by, if anything.
 
         Args:
             student: What the student shows.
@@ -96,17 +96,16 @@ class Term:
                     self._temperature, moment.progress, teacher.logits if teacher is not None else None, learned
                 ),
             )
-        losses: list[Tensor] = []
-        own: list[Tensor] = []
+        found: list[WithOwn] = []
         for pairs in self._comparisons():
             told = replace(moment, adapter=_child(adapters, self._key(pairs)))
             ours, theirs = self._inputs(pairs, student, teacher, moment.labels)
             value = self.contract.compare(self.part, ours, theirs, told)
-            if isinstance(value, WithOwn):
-                own.append(value.own)
-                value = value.loss
-            losses.append(value)
-        return _sum(losses), _sum(own) if own else None
+            found.append(value if isinstance(value, WithOwn) else WithOwn(value))
+        own = [each.own for each in found if each.own is not None]
+        return WithOwn(
+            _sum([each.loss for each in found]), _sum(own) if own else None, all(each.silent for each in found)
+        )
 
     @property
     def _temperature(self) -> Any:

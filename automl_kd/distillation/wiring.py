@@ -195,7 +195,7 @@ def _rehearse(wiring: Wiring, task: Task) -> None:
         adapters = wiring.adapters()
         for term in wiring.terms:
             try:
-                value, _ = term.value(ours, theirs, moment, adapters)
+                value = term.value(ours, theirs, moment, adapters).loss
             except Exception as error:
                 if not (isinstance(term.part, OwnLoss) or isinstance(error, RuntimeError | TypeError | ValueError)):
                     raise

@@ -70,10 +70,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class WithOwn:
-    """A loss together with what its own parameters learn by, which no weight of the recipe scales; both scalars."""
+    """A loss together with what its own parameters learn by, which no weight of the recipe scales; both scalars.
+
+    ``silent`` losses are not meant to move the student yet: they are neither balanced nor taken for dead.
+    """
 
     loss: Tensor
-    own: Tensor
+    own: Tensor | None = None
+    silent: bool = False
 
 
 Compare = Callable[[Any, Any, Any, Moment], Tensor | WithOwn]

@@ -33,16 +33,17 @@ def factor_transfer(s_factor: Tensor, t_factor: Tensor) -> Tensor:
     return functional.l1_loss(spatial_energy(student), spatial_energy(teacher))
 
 
-def _compare(part: FactorTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> WithOwn:
+def _compare(part: FactorTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor | WithOwn:
     adapter = moment.adapter
     assert isinstance(adapter, FactorTranslator)
     if moment.progress < part.pretrain:
         # A zero that hangs on the student's map: whoever asks for its gradient gets zeros.
-        return WithOwn((student * 0).sum(), functional.mse_loss(adapter.paraphraser(teacher), teacher))
+        learned = functional.mse_loss(adapter.paraphraser(teacher), teacher)
+        return WithOwn((student * 0).sum(), learned, silent=True)
     with torch.no_grad():
         factors = adapter.paraphraser.encoder(teacher)
     # Weights without a gradient are left alone by every optimizer, weight decay and momentum included.
-    return WithOwn(factor_transfer(adapter.translator(student), factors), teacher.new_zeros(()))
+    return factor_transfer(adapter.translator(student), factors)
 
 
 def _adapter(part: FactorTransfer, pairs: tuple[Pair, ...], scene: Scene) -> FactorTranslator:
