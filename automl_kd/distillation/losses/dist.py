@@ -37,26 +37,33 @@ def dist(
     """
     ours, theirs, squares = softened(student, teacher, temperature)
     p, q = ours.softmax(dim=1), theirs.softmax(dim=1)
-    loss = beta * (squares * (1 - _correlations(p, q))).mean()
+    # Probabilities sum to 1, so that the mean of a row is known, and the softmax takes its gradient out by itself.
+    mean = 1 / p.shape[1]
+    between_classes = _correlations(p - mean, q - mean, mean, mean, dim=1)
+    common: float | Tensor = squares.mean() if isinstance(squares, Tensor) else squares
+    if isinstance(squares, Tensor) and squares.ndim:
+        loss = beta * (squares * (1 - between_classes)).mean()
+    else:
+        loss = (beta * squares) * (1 - between_classes.mean())
     if len(p) > 1:
-        common = squares.mean() if isinstance(squares, Tensor) else squares
-        loss = loss + gamma * common * (1 - _correlations(p.T, q.T).mean())
+        p_mean, q_mean = p.mean(dim=0), q.mean(dim=0)
+        between_rows = _correlations(p - p_mean, q - q_mean, p_mean, q_mean, dim=0)
+        loss = loss + (gamma * common) * (1 - between_rows.mean())
     return loss
 
 
-def _correlations(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's correlation of every row, (N,)."""
-    (a, a_norms), (b, b_norms) = _centred(a), _centred(b)
-    return (a * b).sum(dim=1) / (a_norms * b_norms + _EPSILON)
+def _correlations(a: Tensor, b: Tensor, a_mean: Tensor | float, b_mean: Tensor | float, dim: int) -> Tensor:
+    """Pearson's correlation along a dimension of two centred (N, C), from what was subtracted."""
+    norms = _norms(a, a_mean, dim) * _norms(b, b_mean, dim)
+    return (a * b).sum(dim=dim) / (norms + _EPSILON)
 
 
-def _centred(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows less their mean, and their norms, 1 for those that are constant."""
-    mean = values.mean(dim=1, keepdim=True)
-    centred = values - mean
-    norms = torch.linalg.vector_norm(centred, dim=1)
-    rounding = _ROUNDING * torch.finfo(values.dtype).eps * values.shape[1] ** 0.5
-    return centred, norms.where(norms > rounding * mean.detach().squeeze(1).abs(), 1.0)
+def _norms(centred: Tensor, mean: Tensor | float, dim: int) -> Tensor:
+    """L2 norms along a dimension, 1 where values are constant."""
+    norms: Tensor = torch.linalg.vector_norm(centred, dim=dim)
+    rounding = _ROUNDING * torch.finfo(centred.dtype).eps * centred.shape[dim] ** 0.5
+    size = mean.detach().abs() if isinstance(mean, Tensor) else mean
+    return norms.where(norms > rounding * size, 1.0)
 
 
 def _compare(part: DIST, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
