@@ -26,6 +26,9 @@ def distill(
     hw: Annotated[str | None, typer.Option(help="Device to deliver for; by default the recipe's.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu or cuda.")] = "auto",
     allow_code: AllowCode = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the student; pays on long runs, and moves its last bits.")
+    ] = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
@@ -43,6 +46,7 @@ def distill(
                 hw=hw,
                 device=device,
                 allow_code=allow_code,
+                compiled=compiled,
                 observer=observer,
             )
     answer(document, delivery_text(document), json)

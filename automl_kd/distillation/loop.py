@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,6 +100,8 @@ def distill(
         raise ValueError(f"until is {until}: should be from 1 to total_epochs, {total_epochs}")
     place = resolve_device(device)
     wiring = wire(recipe, task, teacher, allow_code=allow_code)
+    if compiled and place.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
+        raise UserError("a student that is compiled for a CPU needs a C++ compiler: install g++, or do not compile")
     if compiled and wiring.gradients:
         raise UserError("distill.losses.gradient_matching differentiates twice, which a compiled student cannot")
     listened = teacher if recipe.distill.listens() else None

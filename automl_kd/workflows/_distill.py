@@ -40,6 +40,7 @@ def distill(
     hw: str | None = None,
     device: str = "auto",
     allow_code: bool = False,
+    compiled: bool = False,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Make the student that a recipe describes, and deliver it.
@@ -55,6 +56,7 @@ def distill(
         hw: The device to deliver for; by default the recipe's, else this machine.
         device: Where to train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         allow_code: Whether the recipe's losses of the user's own may be loaded, which runs their files.
+        compiled: Whether the student is compiled (``torch.compile``); its last bits are then others.
         observer: Told what happens.
 
     Returns:
@@ -74,7 +76,7 @@ def distill(
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
         taught = _teacher(described, learned, source, teacher, watcher, stop, device)
         decided = _decided(described, learned, taught, device, allow_code)
-        outcome, history = _train(decided, learned, taught, watcher, stop, device, allow_code)
+        outcome, history = _train(decided, learned, taught, watcher, stop, device, allow_code, compiled)
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
         delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
     for path in (_checkpoint(decided), _checkpoint(decided).with_suffix(".json"), _decision(described)):
@@ -129,6 +131,7 @@ def _train(
     stop: StopRequest,
     device: str,
     allow_code: bool,
+    compiled: bool,
 ) -> tuple[Outcome, list[dict[str, float]]]:
     """The finished student, and how accurate it was on the way with the losses of each stage, by epoch."""
     epochs = recipe.train.epochs
@@ -159,6 +162,7 @@ def _train(
                 on_epoch=on_epoch,
                 should_stop=lambda: bool(stop),
                 allow_code=allow_code,
+                compiled=compiled,
             )
             if outcome.epoch == until and until not in known:
                 history.append({"epoch": float(until), "accuracy": outcome.accuracy, **outcome.losses})

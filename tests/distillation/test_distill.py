@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -229,3 +230,23 @@ def test_total_epochs_is_the_length_of_the_schedule(make, few):
     assert equal(weights(long), weights(same))
     assert not equal(weights(long), weights(short))
     assert not long.finished
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="compiling needs a C++ compiler")
+def test_a_compiled_student_learns_the_same_up_to_rounding(make, few, teacher):
+    recipe = make({"kd": {"weight": 1}, "hint": {"weight": 1}}, balance="gradient", epochs=2, batch_size=47)
+    plain = distill(recipe, few, teacher, device="cpu")
+    compiled = distill(recipe, few, teacher, device="cpu", compiled=True)
+    assert compiled.losses == pytest.approx(plain.losses, rel=0.05)
+    assert weights(compiled).keys() == weights(plain).keys()
+
+
+def test_a_compiled_student_is_not_differentiated_twice(make, few, teacher):
+    with pytest.raises(UserError, match=r"gradient_matching differentiates twice|needs a C"):
+        distill(make({"gradient_matching": {"weight": 1}}), few, teacher, device="cpu", compiled=True)
+
+
+def test_without_a_compiler_it_is_told_in_one_line(make, few, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UserError, match=r"needs a C\+\+ compiler: install g\+\+"):
+        distill(make(), few, None, device="cpu", compiled=True)
