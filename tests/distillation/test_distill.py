@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from torch._inductor.exc import InductorError
 
 from automl_kd.distillation import Diverged, distill, evaluate
 from automl_kd.errors import Interrupted, UserError
@@ -236,7 +237,10 @@ def test_total_epochs_is_the_length_of_the_schedule(make, few):
 def test_a_compiled_student_learns_the_same_up_to_rounding(make, few, teacher):
     recipe = make({"kd": {"weight": 1}, "hint": {"weight": 1}}, balance="gradient", epochs=2, batch_size=47)
     plain = distill(recipe, few, teacher, device="cpu")
-    compiled = distill(recipe, few, teacher, device="cpu", compiled=True)
+    try:
+        compiled = distill(recipe, few, teacher, device="cpu", compiled=True)
+    except InductorError as error:  # a compiler without Python's headers, for example
+        pytest.skip(f"the compiler does not work here: {error}")
     assert compiled.losses == pytest.approx(plain.losses, rel=0.05)
     assert weights(compiled).keys() == weights(plain).keys()
 
