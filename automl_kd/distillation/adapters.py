@@ -34,11 +34,7 @@ class Regressor(nn.Sequential):
     """
 
     def __init__(self, student_channels: int, teacher_channels: int) -> None:
-        super().__init__(
-            nn.Conv2d(student_channels, teacher_channels, 1, bias=False),
-            nn.BatchNorm2d(teacher_channels),
-            nn.ReLU(inplace=True),
-        )
+        super().__init__(*Connector(student_channels, teacher_channels), nn.ReLU(inplace=True))
 
 
 class Several(nn.ModuleList):

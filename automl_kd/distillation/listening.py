@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from automl_kd.distillation import fusion
@@ -114,8 +113,3 @@ class Listener:
 def view_number(distill: Distill, epoch: int) -> int:
     """The number of the view that an epoch, counted from 0, goes through."""
     return epoch if distill.views is None else epoch % distill.views
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """The same images in the layout in which convolutions are fastest."""
-    return images.contiguous(memory_format=torch.channels_last)

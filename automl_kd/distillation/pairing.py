@@ -94,19 +94,12 @@ class Pairing:
         return asked, theirs[-from_end]
 
     def _pair(self, where: str, student: str, theirs: str, teacher: Teacher | None) -> Pair:
-        ours = self._stages.get(student) or self._probed(where, student)
-        if teacher is None:
-            return Pair(student, theirs, ours, ours)
         try:
-            return Pair(student, theirs, ours, teacher.feature_shapes((theirs,))[theirs])
+            ours = self._stages.get(student) or self._probe((student,))[student]
+            shape = ours if teacher is None else teacher.feature_shapes((theirs,))[theirs]
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
-
-    def _probed(self, where: str, path: str) -> Shape:
-        try:
-            return self._probe((path,))[path]
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
+        return Pair(student, theirs, ours, shape)
 
 
 def _check_places(where: str, pair: Pair, contract: Contract) -> None:

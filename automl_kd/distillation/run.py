@@ -17,7 +17,7 @@ from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.history import Diverged
-from automl_kd.distillation.listening import FUSION, Listener, channels_last, view_number
+from automl_kd.distillation.listening import FUSION, Listener, view_number
 from automl_kd.distillation.losses import Moment
 from automl_kd.distillation.objective import UNCERTAINTY, Objective
 from automl_kd.distillation.optimizers import build_optimizer
@@ -199,7 +199,7 @@ class Run:
             mix = replace(mix, permutation=mix.permutation.to(self.device, non_blocking=True))
             images = mix.images(images)
             labels = mix.blend(functional.one_hot(labels, self.task.classes).float())
-        return channels_last(images), labels, mix
+        return images.contiguous(memory_format=torch.channels_last), labels, mix
 
     def _check_weights(self) -> None:
         tensors = [*self.student.state_dict().values(), *self.adapters.state_dict().values()]

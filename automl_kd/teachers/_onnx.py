@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from automl_kd.errors import UserError
+from automl_kd.files import sha256_of
 from automl_kd.onnxio import Session
 from automl_kd.students import Shape
 from automl_kd.teachers._teacher import Outputs, Teacher
@@ -33,8 +33,7 @@ class SessionTeacher(Teacher):
         self.input_shape = input_shape
         self.classes = classes
         self.device = torch.device("cpu")
-        with path.open("rb") as file:
-            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        self.sha256 = sha256_of(path)
         for what, stated, needed in (
             ("takes images of shape", self._session.input_shape, input_shape),
             ("returns logits of shape", self._session.output_shape, (classes,)),

@@ -96,8 +96,6 @@ def decide_targets(
     cost: TeacherCost,
     *,
     runs: int,
-    epochs: int,
-    views: int | None,
     images: int,
     stages: Sequence[str],
     limit_bytes: int,
@@ -109,20 +107,18 @@ def decide_targets(
     3. Exactly (``cache-fp32``) if that fits the bound, else as ``cache-fp16`` if that does, else live.
 
     Args:
-        recipe: The recipe; its augmentations and whether it listens decide.
+        recipe: The recipe; its length, its augmentations, its views and whether it listens decide.
         cost: As :func:`measure_cost` found it, for these stages at least.
         runs: Trainings that will share what is kept.
-        epochs: Length of each.
-        views: Views that a training goes through in turn, None for a new one each epoch.
         images: Training images.
         stages: Stages whose maps the recipe's losses read.
         limit_bytes: What the cache may hold.
     """
-    augment = recipe.train.augment
+    augment, epochs, views = recipe.train.augment, recipe.train.epochs, recipe.distill.views
     mixing = not MIXING.isdisjoint(augment) and recipe.distill.mixed != "cached"
     if mixing or not recipe.distill.listens():
         return "live"
-    distinct = min(epochs, epochs if views is None else views) if augment else 1
+    distinct = min(epochs, views or epochs) if augment else 1
     outputs = [cost.logits, *(cost.maps[stage] for stage in stages)]
     asked = runs * epochs * cost.live_seconds
     kept = distinct * cost.live_seconds + runs * epochs * sum(output.read_seconds for output in outputs)

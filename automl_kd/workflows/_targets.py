@@ -80,8 +80,6 @@ class Targets:
             recipe,
             self._cost,
             runs=self._runs,
-            epochs=recipe.train.epochs,
-            views=recipe.distill.views,
             images=len(self._task.train),
             stages=stages,
             limit_bytes=self._limit,

@@ -15,23 +15,21 @@ IMAGES = 1000
 COST = TeacherCost(1e-3, OutputCost(40, 1e-4), {"last": OutputCost(4000, 5e-4)})
 
 
-def _recipe(augment=(), losses=None):
+def _recipe(augment=(), losses=None, epochs=10, views=None):
     return Recipe.model_validate(
         {
             "student": {"family": "resnet", "depth": 8},
-            "distill": {"losses": losses if losses is not None else {"kd": {"weight": 1}}},
-            "train": {"epochs": 30, "augment": list(augment)},
+            "distill": {"losses": losses if losses is not None else {"kd": {"weight": 1}}, "views": views},
+            "train": {"epochs": epochs, "augment": list(augment)},
         }
     )
 
 
 def _decided(augment=(), *, runs=1, epochs=10, views=None, stages=(), limit_bytes=10**9, cost=COST, losses=None):
     return decide_targets(
-        _recipe(augment, losses),
+        _recipe(augment, losses, epochs, views),
         cost,
         runs=runs,
-        epochs=epochs,
-        views=views,
         images=IMAGES,
         stages=stages,
         limit_bytes=limit_bytes,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from automl_kd.distillation.adapters import Several
-from automl_kd.distillation.losses._contract import Moment, Pair, Scene
+from automl_kd.distillation.losses._contract import Pair, Scene
 
 Build = Callable[[int, int], nn.Module]
 Adapter = Callable[[Any, tuple[Pair, ...], Scene], nn.Module | None]
@@ -26,7 +26,7 @@ def where_channels_differ(build: Build) -> Adapter:
 
 
 def each_where_channels_differ(build: Build) -> Adapter:
-    """The same for a loss of several pairs of maps, which :func:`adapted_each` applies."""
+    """The same for a loss of several pairs of maps, whose tuple it takes."""
 
     def adapter(part: Any, pairs: tuple[Pair, ...], scene: Scene) -> nn.Module | None:
         channels = [(pair.student_shape[0], pair.teacher_shape[0]) for pair in pairs]
@@ -35,8 +35,3 @@ def each_where_channels_differ(build: Build) -> Adapter:
         return Several(build(ours, theirs) if ours != theirs else nn.Identity() for ours, theirs in channels)
 
     return adapter
-
-
-def adapted_each(student: tuple[Tensor, ...], moment: Moment) -> tuple[Tensor, ...]:
-    """The student's maps through their adapters, or as they are where none was needed."""
-    return student if moment.adapter is None else moment.adapter(student)

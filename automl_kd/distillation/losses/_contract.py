@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 
 from automl_kd.recipes import Student
 
 Shape = tuple[int, int, int]
+Features = TypeVar("Features", Tensor, tuple[Tensor, ...])
 Kind = Literal["task", "logit", "feature", "relation", "attention"]
 Inputs = Literal["labels", "logits", "maps", "embeddings", "flows", "pyramid", "gradients", "exits", "peer"]
 
@@ -63,7 +64,7 @@ class Moment:
     temperature: float | Tensor = 1.0
     adapter: nn.Module | None = None
 
-    def adapted(self, student: Tensor) -> Tensor:
+    def adapted(self, student: Features) -> Features:
         """The student's features through the adapter, or as they are where none was needed."""
         return student if self.adapter is None else self.adapter(student)
 

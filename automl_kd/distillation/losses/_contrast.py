@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from automl_kd.distillation.losses._tensors import full_precision
-
-
-def unit_rows(embeddings: Tensor) -> Tensor:
-    """Rows (B, D) of length 1, at least float32; a row of zeros stays, with a finite gradient."""
-    rows = full_precision(embeddings)
-    squares = rows.square().sum(dim=1, keepdim=True)
-    # The root has no gradient at zero.
-    return rows / squares.where(squares > 0, 1.0).sqrt()
+from automl_kd.distillation.losses._tensors import full_precision, unit_rows
 
 
 class Heads(nn.Module):

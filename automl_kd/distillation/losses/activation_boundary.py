@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from automl_kd.distillation.adapters import Connector
-from automl_kd.distillation.losses._channels import adapted_each, each_where_channels_differ
+from automl_kd.distillation.losses._channels import each_where_channels_differ
 from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ActivationBoundary
@@ -39,7 +39,7 @@ def activation_boundary(s_preact: Tensor, t_preact: Tensor, *, margin: float = 1
 def _compare(
     part: ActivationBoundary, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], moment: Moment
 ) -> Tensor:
-    pairs = zip(adapted_each(student, moment), teacher, strict=True)
+    pairs = zip(moment.adapted(student), teacher, strict=True)
     losses = [activation_boundary(s, t, margin=part.margin) for s, t in pairs]
     loss = losses[0]
     for each in losses[1:]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
-from automl_kd.distillation.losses._contrast import Heads, unit_rows
+from automl_kd.distillation.losses._contrast import Heads
+from automl_kd.distillation.losses._tensors import full_precision, unit_rows
 from automl_kd.recipes.losses import CRDInBatch
 
 
@@ -14,7 +15,7 @@ def crd_inbatch(s_embedding: Tensor, t_embedding: Tensor, *, temperature: float 
 
     Each student's embedding looks for its teacher's among all of the teacher's, and the other way round, as in CLIP
     (Radford et al. 2021, arXiv:2103.00020); the objective of CRD (Tian et al. 2020, arXiv:1910.10699) without a memory.
-    An embedding of zeros has cosine 0 to all, with a finite gradient. A batch of one has no one to contrast: value and
+    An embedding of zeros has cosine 0 to all, with a gradient of 0. A batch of one has no one to contrast: value and
     gradient are 0.
 
     Args:
@@ -25,7 +26,7 @@ def crd_inbatch(s_embedding: Tensor, t_embedding: Tensor, *, temperature: float 
     Returns:
         A scalar in nats; log B where all look alike.
     """
-    scores = unit_rows(s_embedding) @ unit_rows(t_embedding).T / temperature
+    scores = unit_rows(full_precision(s_embedding)) @ unit_rows(full_precision(t_embedding)).T / temperature
     return -(scores.log_softmax(dim=1).diagonal() + scores.log_softmax(dim=0).diagonal()).mean() / 2
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
-from automl_kd.distillation.losses._channels import adapted_each, each_where_channels_differ
+from automl_kd.distillation.losses._channels import each_where_channels_differ
 from automl_kd.distillation.losses._contract import Contract, Moment
 from automl_kd.distillation.losses._correlations import correlations
 from automl_kd.distillation.losses._tensors import full_precision
@@ -43,7 +43,7 @@ def _pool(features: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _compare(part: FSP, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], moment: Moment) -> Tensor:
-    return fsp(*adapted_each(student, moment), *teacher)
+    return fsp(*moment.adapted(student), *teacher)
 
 
 CONTRACT = Contract(
