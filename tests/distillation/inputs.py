@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,16 @@ STUDENT = ResNet(family="resnet", depth=8)
 FS1, FT1 = det((4, 6, 4, 4), 0.31, 0.2), det((4, 6, 4, 4), 0.37, 0.9)
 
 
-def golden(name: str) -> dict[str, float]:
-    """Value and gradient norm of a reference implementation; skips where the file is not beside the checkout."""
+def assert_agrees(name: str, loss: Callable[[Tensor], Tensor], student: Tensor) -> None:
+    """Hold a loss of the student alone to the value and gradient norm of a reference implementation.
+
+    Skips where the reference values are not beside the checkout.
+    """
     if not _GOLDENS.is_file():
         pytest.skip("the reference values ../shared/data/loss_goldens.json are not beside this checkout")
-    found: dict[str, float] = json.loads(_GOLDENS.read_text())[name]
-    return found
+    expected = json.loads(_GOLDENS.read_text())[name]
+    s = student.clone().requires_grad_()
+    value = loss(s)
+    value.backward()
+    assert value.item() == pytest.approx(expected["value"], rel=1e-9)
+    assert s.grad.norm().item() == pytest.approx(expected["grad_l2"], rel=1e-7)
