@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -67,6 +68,10 @@ class Categorical:
     def extremes(self) -> tuple[Value, ...]:
         return self.options
 
+    def values(self) -> Iterable[Value]:
+        """Every value."""
+        return self.options
+
     def describe(self) -> str:
         """Its values, for people."""
         return ", ".join(_word(option) for option in self.options)
@@ -115,6 +120,10 @@ class Integer(_Range):
     def neighbour(self, value: Value, rng: Rng) -> int:
         return self.low + _step(int(value or 0) - self.low, self.high - self.low + 1, rng)
 
+    def values(self) -> Iterable[Value]:
+        """Every value."""
+        return range(self.low, self.high + 1)
+
     def suggest(self, trial: Trial) -> int:
         return trial.suggest_int(self.name, self.low, self.high, log=self.log)
 
@@ -143,6 +152,12 @@ class Float(_Range):
         if self.log:
             return float(min(self.high, max(self.low, self.low * (self.high / self.low) ** unit)))
         return min(self.high, max(self.low, self.low + unit * (self.high - self.low)))
+
+    def values(self) -> Iterable[Value]:
+        """Its only value, where the bounds are equal."""
+        if self.low < self.high:
+            raise ValueError(f"{self.name} has more values than can be listed")
+        return (self.low,)
 
     def suggest(self, trial: Trial) -> float:
         return trial.suggest_float(self.name, self.low, self.high, log=self.log)

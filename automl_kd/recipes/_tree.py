@@ -155,6 +155,33 @@ def count(node: Node) -> float:
             return _product(count(child) for child in children)
 
 
+def every(node: Node) -> Iterator[dict[str, Value]]:
+    """The values of the active holes of every document that the tree can become; for finite trees."""
+    match node:
+        case Constant():
+            yield {}
+        case Fill(hole):
+            for value in hole.values():
+                yield {hole.name: value}
+        case Branch(hole, alternatives):
+            for label, child in alternatives.items():
+                for values in every(child):
+                    yield {hole.name: label} | values
+        case Fields(nodes):
+            yield from _every_of(list(nodes.values()))
+        case Items(children):
+            yield from _every_of(list(children))
+
+
+def _every_of(nodes: list[Node]) -> Iterator[dict[str, Value]]:
+    if not nodes:
+        yield {}
+        return
+    for first in every(nodes[0]):
+        for rest in _every_of(nodes[1:]):
+            yield first | rest
+
+
 def is_hole(data: Any) -> bool:
     """Whether plain data is a hole rather than a part of the document."""
     return isinstance(data, Mapping) and any(key in data for key in HOLE_KEYS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,27 +142,51 @@ class Space:
             ValueError: If the space does not contain the recipe.
         """
         values = self.params(recipe)
-        movable = [hole for hole in self.holes if hole.name in values and hole.count() > 1]
-        if not movable:
-            return recipe
         for _ in range(_ATTEMPTS):
-            hole = movable[int(rng.random() * len(movable))]
-            old = values[hole.name]
-            new = hole.neighbour(old, rng) if rng.random() < 0.7 else hole.sample(rng)
-            if same(new, old):
-                continue
-            changed = values | {hole.name: new}
-
-            def keep(each: Hole, changed: dict[str, Value] = changed) -> Value:
-                return changed[each.name] if each.name in changed else each.sample(rng)
-
+            changed = self.mutate_params(values, rng)
+            if changed is values:
+                break
             try:
-                mutant = self._filled(keep)
+                mutant = self.from_params(changed)
             except InvalidCombinationError:
                 continue
             kept = {name: getattr(recipe, name) for name in _KEPT_FIELDS}
             return mutant.model_copy(update=kept)
         return recipe
+
+    def sample_params(self, rng: Rng, given: Mapping[str, Value] | None = None) -> dict[str, Value]:
+        """Values of active holes drawn uniformly, thousands a second: whether they make a valid recipe is not checked.
+
+        Args:
+            rng: As for :meth:`sample`.
+            given: Values by hole that are taken as they are, where a hole is active and can hold its value.
+        """
+        known = given or {}
+
+        def choose(hole: Hole) -> Value:
+            value = known.get(hole.name)
+            return value if hole.name in known and hole.contains(value) else hole.sample(rng)
+
+        return self._active(choose)
+
+    def mutate_params(self, values: Mapping[str, Value], rng: Rng) -> Mapping[str, Value]:
+        """As :meth:`mutate`, from values to values and without the check; the same object where nothing can move."""
+        movable = [hole for hole in self.holes if hole.name in values and hole.count() > 1]
+        if not movable:
+            return values
+        new: Value
+        while True:
+            hole = movable[int(rng.random() * len(movable))]
+            old = values[hole.name]
+            new = hole.neighbour(old, rng) if rng.random() < 0.7 else hole.sample(rng)
+            if not same(new, old):
+                break
+        changed = {**values, hole.name: new}
+        return self._active(lambda each: changed[each.name] if each.name in changed else each.sample(rng))
+
+    def all_params(self) -> Iterator[dict[str, Value]]:
+        """The values of every recipe of a finite space, valid or not."""
+        return tree.every(self._tree)
 
     def encode(self, recipe: Recipe) -> Encoding:
         """The recipe as numbers with a mask of active holes; columns are ``holes``.
@@ -192,6 +216,17 @@ class Space:
         if "targets" not in self.document.get("distill", {}):
             document["distill"].pop("targets", None)  # decided by what the teacher costs
         return document
+
+    def _active(self, choose: tree.Choose) -> dict[str, Value]:
+        """What ``choose`` says to every hole that is active by what it said before."""
+        values: dict[str, Value] = {}
+
+        def note(hole: Hole) -> Value:
+            values[hole.name] = choose(hole)
+            return values[hole.name]
+
+        tree.fill(self._tree, note)
+        return values
 
     def _filled(self, choose: tree.Choose) -> Recipe:
         data = tree.fill(self._tree, choose)

@@ -1,0 +1,79 @@
+"""Objectives that are functions of the parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_kd.errors import UserError
+from automl_kd.samplers._encoding import Params
+
+CostFunction = Callable[[Any], Any]
+
+
+class Costs:
+    """The known objectives, to be minimised.
+
+    Args:
+        functions: Position of an objective to its function.
+        vectorized: Whether the functions take a list of sets of parameters.
+    """
+
+    def __init__(self, functions: Mapping[int, CostFunction], vectorized: bool) -> None:
+        self._functions = dict(sorted(functions.items()))
+        self._vectorized = vectorized
+        self.signs: Sequence[float] = ()
+        """1 where an objective is minimised, -1 where it is maximised; set once the study is known."""
+
+    @property
+    def positions(self) -> list[int]:
+        """Which objectives are known, in ascending order."""
+        return list(self._functions)
+
+    def __call__(self, candidates: Sequence[Params]) -> NDArray[np.float64]:
+        """Costs of candidates, shape (n, known); infinite where infeasible.
+
+        Raises:
+            UserError: If a function raises, or gives something else than a number for each candidate.
+        """
+        columns = [
+            self.signs[position] * self._column(position, function, candidates)
+            for position, function in self._functions.items()
+        ]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(candidates), 0))
+
+    def _column(self, position: int, function: CostFunction, candidates: Sequence[Params]) -> NDArray[np.float64]:
+        if not self._vectorized:
+            return np.array([self._number(position, params, _called(position, function, params)) for params in candidates])
+        answers = list(_called(position, function, list(candidates)))
+        if len(answers) != len(candidates):
+            raise UserError(
+                f"costs[{position}]: gave {len(answers)} values for {len(candidates)} sets of parameters;"
+                " a vectorized cost function gives one for each"
+            )
+        return np.array([self._number(position, *each) for each in zip(candidates, answers, strict=True)])
+
+    def _number(self, position: int, params: Params, answer: Any) -> float:
+        try:
+            number = float(answer)
+        except (TypeError, ValueError):
+            number = math.nan
+        if math.isnan(number):
+            raise UserError(
+                f"costs[{position}]: gave {answer!r} for {dict(params)}; a cost is a number, inf where infeasible"
+            )
+        return number
+
+
+def _called(position: int, function: CostFunction, argument: Any) -> Any:
+    try:
+        return function(argument)
+    except UserError:
+        raise
+    except Exception as error:
+        shown = dict(argument) if isinstance(argument, Mapping) else f"{len(argument)} sets such as {dict(argument[0])}"
+        raise UserError(f"costs[{position}]: raised {type(error).__name__}: {error} for {shown}") from error

@@ -1,0 +1,134 @@
+"""Parameters as numbers in which a kernel's distances are sums over columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+Params = Mapping[str, Any]
+Features = Callable[[Sequence[Params]], NDArray[np.float64]]
+
+_FEATURE_SPREAD = 0.25
+"""Standard deviation of features, beside ordered parameters that lie within a range of 1."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Encoded candidates.
+
+    Attributes:
+        categories: Shape (n, options of all categorical parameters): one-hot, scaled so that two different options are
+            at a squared distance of 1, and an option is at 1/2 from a parameter that is not there.
+        ordered: Shape (n, ordered parameters): values in [-1/2, 1/2], on the scale that is searched; 0 where a parameter
+            is not there.
+    """
+
+    categories: NDArray[np.float64]
+    ordered: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.ordered)
+
+    def __getitem__(self, rows: Any) -> Points:
+        return Points(self.categories[rows], self.ordered[rows])
+
+    def join(self, other: Points) -> Points:
+        """These candidates, then the others."""
+        return Points(
+            np.concatenate([self.categories, other.categories]), np.concatenate([self.ordered, other.ordered])
+        )
+
+
+class Encoder:
+    """Encodes parameters of given distributions.
+
+    Whether a conditional parameter is there shows in the columns of the parameter that decides it, so what is not there
+    stands in the middle of its range and adds the least distance.
+
+    Args:
+        distributions: By name; categories whose options are numbers in ascending order count as ordered.
+        features: Gives further ordered columns for a list of candidates, shape (n, k); or None.
+        typical: Candidates by which features are standardised.
+    """
+
+    def __init__(self, distributions: Mapping[str, BaseDistribution], features: Features | None = None, typical: Sequence[Params] = ()) -> None:
+        varied = {name: each for name, each in distributions.items() if not each.single()}
+        self._ordered = [name for name, each in varied.items() if not _is_category(each)]
+        self._scales = {name: _scale(varied[name]) for name in self._ordered}
+        self._columns: dict[str, dict[Any, int]] = {}
+        self.category_of: list[int] = []
+        """Column of ``Points.categories`` to position of its parameter among the categorical ones."""
+        for name, each in varied.items():
+            if isinstance(each, CategoricalDistribution) and name not in self._scales:
+                start = len(self.category_of)
+                self._columns[name] = {_key(option): start + index for index, option in enumerate(each.choices)}
+                self.category_of += [len(self._columns) - 1] * len(each.choices)
+        self._features = features
+        if features is not None:
+            shown = np.asarray(features(typical), dtype=np.float64)
+            self._centre, self._spread = shown.mean(axis=0), shown.std(axis=0)
+            self._spread[self._spread == 0] = 1.0
+
+    def encode(self, candidates: Sequence[Params]) -> Points:
+        """Complete sets of parameters as points."""
+        categories = np.zeros((len(candidates), len(self.category_of)))
+        ordered = np.zeros((len(candidates), len(self._ordered)))
+        for row, params in enumerate(candidates):
+            for name, columns in self._columns.items():
+                if name in params:
+                    categories[row, columns[_key(params[name])]] = math.sqrt(0.5)
+            for column, name in enumerate(self._ordered):
+                if name in params:
+                    ordered[row, column] = self._scales[name](params[name]) - 0.5
+        if self._features is not None:
+            shown = (np.asarray(self._features(candidates)) - self._centre) / self._spread
+            ordered = np.concatenate([ordered, _FEATURE_SPREAD * shown], axis=1)
+        return Points(categories, ordered)
+
+
+class _Positions:
+    """An option's position among ordered ones, scaled to [0, 1]."""
+
+    def __init__(self, options: Sequence[Any]) -> None:
+        self._positions = {_key(option): index / max(1, len(options) - 1) for index, option in enumerate(options)}
+
+    def __call__(self, value: Any) -> float:
+        return self._positions[_key(value)]
+
+
+class _Range:
+    """A number between two bounds, scaled to [0, 1], logarithmically where it is searched so."""
+
+    def __init__(self, low: float, high: float, log: bool) -> None:
+        self._log = log
+        self._low, self._high = (math.log(low), math.log(high)) if log else (low, high)
+
+    def __call__(self, value: Any) -> float:
+        number = math.log(value) if self._log else float(value)
+        return (number - self._low) / (self._high - self._low)
+
+
+def _scale(distribution: BaseDistribution) -> _Positions | _Range:
+    if isinstance(distribution, CategoricalDistribution):
+        return _Positions(distribution.choices)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return _Range(distribution.low, distribution.high, distribution.log)
+
+
+def _is_category(distribution: BaseDistribution) -> bool:
+    if not isinstance(distribution, CategoricalDistribution):
+        return False
+    options = distribution.choices
+    numbers = [each for each in options if isinstance(each, int | float) and not isinstance(each, bool)]
+    return len(numbers) < len(options) or numbers != sorted(numbers)
+
+
+def _key(option: Any) -> tuple[bool, Any]:
+    """Tells true from 1."""
+    return isinstance(option, bool), option

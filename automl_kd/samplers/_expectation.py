@@ -1,0 +1,77 @@
+"""What candidates are expected to add to the front of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from scipy.stats import qmc
+
+from automl_kd.samplers._encoding import Points
+from automl_kd.samplers._improvement import expected_improvement, uncovered
+from automl_kd.samplers._model import Posterior
+
+Array = NDArray[np.float64]
+
+_DRAWS = 64
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The state of a study, from which the worth of a candidate follows. Objectives are minimised, the modelled first.
+
+    Attributes:
+        modelled: One posterior a modelled objective.
+        constraints: One posterior a constraint, of how far it is kept.
+        front: Shape (k, objectives), modelled ones on the models' scale.
+        reference: Worst values that count, shape (objectives,).
+        members: Trials of the front.
+    """
+
+    modelled: Sequence[Posterior]
+    constraints: Sequence[Posterior]
+    front: Array
+    reference: Array
+    members: frozenset[int]
+
+    @property
+    def hypervolume(self) -> float:
+        """Of the front, on the models' scale."""
+        empty = np.empty((0, len(self.reference)))
+        total, covered = 0.0, empty
+        for member in self.front:
+            total += float(uncovered(member[None, :], covered, self.reference)[0])
+            covered = np.concatenate([covered, member[None, :]])
+        return total
+
+    def improvement(self, points: Points, costs: Array) -> Array:
+        """Expected hypervolume improvement times the probability that all constraints are kept, shape (m,).
+
+        Args:
+            points: m candidates.
+            costs: Their known objectives, shape (m, known).
+        """
+        predicted = [posterior.predict(points) for posterior in self.modelled]
+        if len(predicted) == 1:
+            mean, std = predicted[0]
+            gain = expected_improvement(-mean, std, costs, self.front, self.reference)
+        else:
+            gain = self._sampled(predicted, costs)
+        for posterior in self.constraints:
+            mean, std = posterior.predict(points)
+            gain = gain * ndtr((mean - posterior.warp(np.zeros(1))) / std)
+        return np.asarray(gain)
+
+    def _sampled(self, predicted: Sequence[tuple[Array, Array]], costs: Array) -> Array:
+        """Mean over quasi-random draws, the same for all candidates; exact where nothing is modelled."""
+        if not predicted:
+            return uncovered(costs, self.front, self.reference)
+        draws = ndtri(qmc.Sobol(len(predicted), seed=0).random(_DRAWS))
+        total = np.zeros(len(costs))
+        for draw in draws:
+            values = [-(mean + std * number) for (mean, std), number in zip(predicted, draw, strict=True)]
+            total += uncovered(np.column_stack([*values, costs]), self.front, self.reference)
+        return total / len(draws)

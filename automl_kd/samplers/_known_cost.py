@@ -1,0 +1,235 @@
+"""The sampler for objectives of which some are known before anything is evaluated."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from automl_kd.errors import UserError
+from automl_kd.recipes import Space
+from automl_kd.samplers._candidates import RecipeSource, ShownSource
+from automl_kd.samplers._costs import CostFunction, Costs
+from automl_kd.samplers._encoding import Features, Params
+from automl_kd.samplers._expectation import Expectation
+from automl_kd.samplers._history import History
+from automl_kd.samplers._pool import Pool
+from automl_kd.samplers._surrogate import Surrogate
+
+Array = NDArray[np.float64]
+
+_FIRST_POOL, _MORE = 1000, 60
+"""Random candidates that the pool begins with, and that join it at every proposal."""
+_MOST_IN_POOL = 1200
+_PARENTS, _CHILDREN = 16, 6
+_LOCAL_ROUNDS, _LOCAL_BEST, _LOCAL_CHILDREN = 2, 6, 8
+_NEAR_SHARE = 0.1
+_COMPLETIONS = 20
+
+
+class KnownCostSampler(BaseSampler):
+    r"""Searches objectives of which some are functions of the parameters, known without an evaluation.
+
+    Only what must be evaluated is modelled, by a Gaussian process :math:`f \sim \mathcal{GP}(0, k)` over categorical,
+    ordered and conditional parameters and over fidelities (``_process``); the next trial is the candidate with the
+    largest expected hypervolume improvement, integrated over the *known* costs :math:`c(x)` (``_improvement``):
+
+    .. math:: x^* = \arg\max_{x \in \mathcal{P}} \; P(\text{feasible} \mid x)
+              \int V_{c(x)}(t) \, P(f(x) \text{ beats } t) \, dt,
+
+    with :math:`V_{c(x)}(t)` the volume of costs that :math:`x` adds to the front at level :math:`t`. The pool
+    :math:`\mathcal{P}` holds random candidates, mutations of the front, and mutations of the best of these. The first
+    trials are spread evenly over the known costs. A trial under way counts at its expected value, so workers do not
+    propose alike; what was tried, or has an infinite cost, is never proposed while anything else is left.
+
+    Works in any Optuna study of two or three objectives, minimised or maximised, with constraints, conditional
+    parameters and any storage. Results at a lower fidelity are read from the user attributes ``<fidelity><epoch>`` of
+    trials that are running or pruned.
+
+    Source: expected hypervolume improvement, Emmerich et al. 2011; its use with objectives of known cost is this
+    project's own.
+
+    Args:
+        costs: Position of an objective to a function of one complete set of parameters that gives its exact value, in the
+            objective's own unit and direction; infinite (or minus infinity where maximised) where infeasible.
+        vectorized: The functions take a list of sets and give a sequence of values.
+        space: A recipe space to draw candidates from. Without it they are drawn from what trials have shown.
+        seed: Of all draws.
+        n_startup_trials: Results before the model decides.
+        starts: Parameters to begin with, complete or not: what is published, for example.
+        features: A function of a list of sets of parameters that gives further inputs of the model, shape (n, k), for
+            example scores of an untrained network.
+        reference: The worst values that count, one an objective, None for what trials and candidates show.
+        fidelity: Prefix of the user attributes.
+
+    Raises:
+        UserError: On use, if a cost function raises or returns no number, with the parameters.
+    """
+
+    def __init__(
+        self,
+        costs: Mapping[int, CostFunction],
+        *,
+        vectorized: bool = False,
+        space: Space | None = None,
+        seed: int | None = None,
+        n_startup_trials: int = 10,
+        starts: Sequence[Params] = (),
+        features: Features | None = None,
+        reference: Sequence[float | None] | None = None,
+        fidelity: str = "akd:accuracy@",
+    ) -> None:
+        self._rng = random.Random(seed)
+        self._independent = RandomSampler(seed=self._rng.getrandbits(31))
+        self._costs = Costs(costs, vectorized)
+        self._startup = n_startup_trials
+        self._starts = list(starts)
+        self._history = History(fidelity)
+        self._shown = ShownSource() if space is None else None
+        self._source = self._shown or RecipeSource(space)
+        self._pool = Pool(self._source, self._costs)
+        self._surrogate = Surrogate(
+            self._source, self._costs.positions, features, reference, self._rng.getrandbits(31)
+        )
+        self._study: str | None = None
+        self.improvement: float | None = None
+        """Expected improvement of the last proposal as a share of the front's hypervolume; None before the model."""
+
+    # -- Optuna's side ------------------------------------------------------------------------------------------------
+
+    def reseed_rng(self) -> None:
+        """Draw differently from here on, as every parallel worker should."""
+        self._rng.seed()
+        self._independent.reseed_rng()
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All parameters known so far."""
+        self._read(study, trial.number)
+        return dict(self._source.distributions)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The next candidate; empty before any trial has shown parameters."""
+        proposal = self._propose() if search_space else None
+        return {} if proposal is None else dict(proposal)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A random value, for a parameter that no trial has shown yet."""
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    # -- trials that wait ---------------------------------------------------------------------------------------------
+
+    def expected_improvements(self, study: Study, trials: Sequence[FrozenTrial]) -> Array:
+        """What finishing each of these trials is expected to add to the front, given what it showed so far.
+
+        Args:
+            study: Their study.
+            trials: Paused at some fidelity.
+
+        Returns:
+            Shape (trials,), on the scale of the models; zeros before the first result.
+        """
+        self._read(study, -1)
+        self._refill()
+        if not trials or not self._history.observations or not len(self._pool):
+            return np.zeros(len(trials))
+        expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
+        params = [trial.params for trial in trials]
+        return expectation.improvement(self._surrogate.encoder(self._pool).encode(params), self._costs(params))
+
+    # -- proposing ----------------------------------------------------------------------------------------------------
+
+    def _read(self, study: Study, asking: int) -> None:
+        if self._study not in (None, study.study_name):
+            raise UserError(
+                f"this sampler has learned from study {self._study} and cannot serve {study.study_name}; make another"
+            )
+        if self._study is None:
+            beyond = [position for position in self._costs.positions if position >= len(study.directions)]
+            if beyond:
+                raise UserError(
+                    f"costs[{beyond[0]}]: study {study.study_name} has {len(study.directions)} objectives,"
+                    f" numbered from 0 to {len(study.directions) - 1}"
+                )
+            self._study = study.study_name
+            self._costs.signs = [-1.0 if each == StudyDirection.MAXIMIZE else 1.0 for each in study.directions]
+        for trial in self._history.read(study, asking):
+            if self._shown is not None:
+                self._shown.show(trial)
+
+    def _refill(self) -> None:
+        self._pool.drop(self._history.keys)
+        self._pool.refill(_MORE if len(self._pool) else _FIRST_POOL, self._rng, self._history.keys)
+
+    def _propose(self) -> Params | None:
+        """The best candidate of the pool, None where no feasible one is left untried."""
+        self._refill()
+        if not len(self._pool):
+            return None
+        begun = len(self._history.keys)
+        if begun < len(self._starts) and (start := self._completed(self._starts[begun])) is not None:
+            return start
+        if len(self._history.observations) < self._startup:
+            return self._spread(begun)
+        return self._improving()
+
+    def _completed(self, start: Params) -> Params | None:
+        """A candidate with the values of a starting point, None where all those drawn are infeasible or were tried."""
+        before = len(self._pool)
+        drawn = (self._source.sample(self._rng, start) for _ in range(_COMPLETIONS))
+        return self._pool.params[before] if self._pool.add(drawn, self._history.keys) else None
+
+    def _spread(self, begun: int) -> Params:
+        """A random candidate among those at the next place of a sequence that fills the range of costs evenly."""
+        costs = self._pool.costs
+        if not costs.shape[1]:
+            return self._pool.params[int(self._rng.random() * len(costs))]
+        ranks = costs[:, 0].argsort(kind="stable").argsort(kind="stable") / max(1, len(costs) - 1)
+        distances = np.abs(ranks - _van_der_corput(begun + 1))
+        near = np.argsort(distances, kind="stable")[: max(1, round(_NEAR_SHARE * len(costs)))]
+        return self._pool.params[int(near[int(self._rng.random() * len(near))])]
+
+    def _improving(self) -> Params:
+        expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
+        front = [each.params for each in self._history.complete if each.number in expectation.members]
+        parents = front if len(front) <= _PARENTS else self._rng.sample(front, _PARENTS)
+        self._breed(parents, _CHILDREN)
+        scores = self._scores(expectation, 0)
+        for _ in range(_LOCAL_ROUNDS):
+            best = np.argsort(-scores, kind="stable")[:_LOCAL_BEST]
+            self._breed([self._pool.params[row] for row in best], _LOCAL_CHILDREN)
+            scores = np.concatenate([scores, self._scores(expectation, len(scores))])
+        order = np.argsort(-scores, kind="stable")
+        proposal = self._pool.params[order[0]]
+        self.improvement = float(scores[order[0]]) / max(expectation.hypervolume, 1e-12)
+        if len(order) > _MOST_IN_POOL:
+            self._pool.keep(np.sort(order[:_MOST_IN_POOL]))
+        return proposal
+
+    def _breed(self, parents: Sequence[Params], children: int) -> None:
+        self._pool.breed(parents, children, self._rng, self._history.keys)
+
+    def _scores(self, expectation: Expectation, start: int) -> Array:
+        points = self._pool.points(self._surrogate.encoder(self._pool))[start:]
+        return expectation.improvement(points, self._pool.costs[start:]) if len(points) else np.zeros(0)
+
+
+def _van_der_corput(index: int) -> float:
+    """Fills [0, 1) evenly, however many are taken (base 2)."""
+    share, place = 0.0, 0.5
+    while index:
+        share += place * (index & 1)
+        index >>= 1
+        place /= 2
+    return share
