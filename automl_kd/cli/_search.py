@@ -41,6 +41,12 @@ def search(
     study: Annotated[str | None, typer.Option(help="Name of the study; by default <task>-<hw>-<space>.")] = None,
     workers: Annotated[int | None, typer.Option(help="Trainings at a time; by default one a core.")] = None,
     seed: Annotated[int, typer.Option(help="Of the sampler and of the students' weights.")] = 0,
+    sampler: Annotated[
+        str, typer.Option(help="What proposes candidates: known-cost, tpe, nsga2, random or gp.")
+    ] = "known-cost",
+    fidelity: Annotated[
+        str, typer.Option(help="halving: only promising candidates are trained on; none: all are.")
+    ] = "halving",
     device: Annotated[str, typer.Option(help="Where students train: auto, cpu or cuda.")] = "auto",
     extend: Annotated[str | None, typer.Option(help="Time to add to the study's budget.")] = None,
     max_disk: Annotated[str | None, typer.Option(help="What the study's files may take, e.g. 2GB.")] = None,
@@ -68,6 +74,8 @@ def search(
             storage=storage,
             workers=workers,
             seed=seed,
+            sampler=sampler,
+            fidelity=fidelity,
             device=device,
             extend=extend,
             max_disk=max_disk,

@@ -15,7 +15,7 @@ LEAST_IMAGES = 3000
 """A candidate that saw fewer images tells nothing: its batch-norm statistics still hold their initial values."""
 
 
-def rung_epochs(search_epochs: int, images: int = LEAST_IMAGES) -> tuple[int, ...]:
+def rung_epochs(search_epochs: int, images: int = LEAST_IMAGES, reduction: int = REDUCTION) -> tuple[int, ...]:
     """The epochs at which candidates are compared: ``search_epochs`` and its thirds, as long as they tell something.
 
     >>> rung_epochs(12)
@@ -26,9 +26,10 @@ def rung_epochs(search_epochs: int, images: int = LEAST_IMAGES) -> tuple[int, ..
     Args:
         search_epochs: Length of the longest search run.
         images: Size of the training split.
+        reduction: By how much a rung is shorter than the next; one in so many goes on.
     """
     epochs = [search_epochs]
-    while (shorter := epochs[0] // REDUCTION) * images >= LEAST_IMAGES:
+    while (shorter := epochs[0] // reduction) * images >= LEAST_IMAGES:
         epochs.insert(0, shorter)
     return tuple(epochs)
 
@@ -55,29 +56,46 @@ class Standing:
         return max(self.accuracies, default=-1)
 
 
-def promotions(standings: Sequence[Standing], rungs: int, *, drain: bool = False) -> list[int]:
+def promotions(
+    standings: Sequence[Standing],
+    rungs: int,
+    *,
+    reduction: int = REDUCTION,
+    worth: Mapping[int, float] | None = None,
+    drain: bool = False,
+) -> list[int]:
     """The trials that may go on now, the one most worth it first; empty where a new candidate is worth more.
 
-    Of the candidates that reached a rung the best third (by non-dominated rank, then by how alone they stand) may go
-    on; the highest rung comes first, so that the front fills early.
+    Of the candidates that reached a rung one in ``reduction`` may go on, at any time (asynchronously): those that are
+    expected to add most to the final front where ``worth`` says so, else the best by non-dominated rank and then by how
+    alone they stand. The highest rung comes first, so that the front fills early.
 
     Args:
         standings: All candidates that were not screened or failed.
         rungs: Number of rungs.
+        reduction: One in so many goes on.
+        worth: By trial, what finishing it is expected to add to the final front.
         drain: Little time is left: any that waits may be finished, whatever its share.
     """
     going: list[int] = []
     for rung in reversed(range(rungs - 1)):
         arrived = [each for each in standings if rung in each.accuracies]
-        order = ranking(_points(arrived, rung))
-        places = len(arrived) if drain else len(arrived) // REDUCTION
-        going += [
-            arrived[index].trial for index in order[:places] if arrived[index].waiting and arrived[index].rung == rung
-        ]
+        places = len(arrived) if drain else len(arrived) // reduction
+        if worth is None:
+            order = ranking(_points(arrived, rung))[:places]
+            going += [arrived[index].trial for index in order if _waits_at(arrived[index], rung)]
+        else:
+            waiting = [each.trial for each in arrived if _waits_at(each, rung)]
+            gone = sum(each.rung > rung or not each.waiting for each in arrived)
+            going += sorted(waiting, key=lambda trial: -worth.get(trial, 0.0))[: max(0, places - gone)]
     return going
 
 
-def hopeless(standings: Sequence[Standing], rungs: int, expected: int) -> list[int]:
+def _waits_at(standing: Standing, rung: int) -> bool:
+    return standing.waiting and standing.rung == rung
+
+
+def hopeless(standings: Sequence[Standing], rungs: int, expected: int, reduction: int = REDUCTION) -> list[int]:
     """Waiting trials that can no longer be promoted, however the trials still to come turn out.
 
     A rank never falls as candidates arrive, so a trial is out once as many stand strictly before it as its rung
@@ -87,11 +105,12 @@ def hopeless(standings: Sequence[Standing], rungs: int, expected: int) -> list[i
         standings: All candidates that were not screened or failed.
         rungs: Number of rungs.
         expected: The most candidates that the budget can still bring to the lowest rung, in total.
+        reduction: One in so many goes on.
     """
     out: list[int] = []
     for rung in range(rungs - 1):
         arrived = [each for each in standings if rung in each.accuracies]
-        places = max(1, max(expected, len(arrived)) // REDUCTION ** (rung + 1))
+        places = max(1, max(expected, len(arrived)) // reduction ** (rung + 1))
         ranks = non_dominated_ranks(_points(arrived, rung))
         for each, rank in zip(arrived, ranks, strict=True):
             ahead = sum(other < rank for other in ranks)

@@ -155,6 +155,38 @@ def count(node: Node) -> float:
             return _product(count(child) for child in children)
 
 
+def read_part(node: Node, data: Any, values: dict[str, Value]) -> bool:
+    """Whether a part of a document fits the tree, which may say more; collects the values of the holes it fills.
+
+    None stands for an optional part that is not there.
+    """
+    match node:
+        case Constant(constant):
+            return data is None if constant is ABSENT else _fits(data, constant)
+        case Fill(hole):
+            if not hole.contains(as_value(data)):
+                return False
+            values[hole.name] = _canonical(hole, as_value(data))
+            return True
+        case Branch(hole, alternatives):
+            for label, child in alternatives.items():
+                found: dict[str, Value] = {}
+                if read_part(child, data, found):
+                    values.update({hole.name: label} | found)
+                    return True
+            return False
+        case Fields(nodes):
+            return isinstance(data, Mapping) and all(
+                key in nodes and read_part(nodes[key], value, values) for key, value in data.items()
+            )
+        case Items(children):
+            return (
+                isinstance(data, list)
+                and len(data) == len(children)
+                and all(read_part(child, item, values) for child, item in zip(children, data, strict=True))
+            )
+
+
 def every(node: Node) -> Iterator[dict[str, Value]]:
     """The values of the active holes of every document that the tree can become; for finite trees."""
     match node:

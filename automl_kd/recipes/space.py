@@ -21,7 +21,9 @@ from automl_kd.recipes._files import pin_code
 from automl_kd.recipes._holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.schema import Recipe, digest
 
-_OWN_FIELDS = ("description", "search_epochs")
+_OWN_FIELDS = ("description", "search_epochs", "halving", "starts")
+_DECIDES_NOTHING = ("description", "starts")
+_LEAST_REDUCTION = 2
 _KEPT_FIELDS = ("task", "teacher", "hw", "seed", "threads")
 _FIXED_FIELDS = ("version", *_KEPT_FIELDS, *_OWN_FIELDS)
 _ATTEMPTS = 100
@@ -45,21 +47,36 @@ class Encoding:
     active: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Halving:
+    """How candidates are compared before the end of a search run.
+
+    Attributes:
+        reduction: By how much a rung is shorter than the next; one in so many goes on.
+    """
+
+    reduction: int = 3
+
+
 class Space:
     """A search space, validated: every option of every hole makes a valid recipe.
 
     Args:
-        document: The recipe with holes, as plain data, and ``search_epochs``, the length of the longest search run.
+        document: The recipe with holes, as plain data, and ``search_epochs``, the length of the longest search run. It
+            may also hold ``halving`` and ``starts``, parts of recipes to try first.
         source: Where it came from, for errors.
+        pinned: Holes were filled that the starting points may fill otherwise.
 
     Raises:
         UserError: With the source, the path, the value and what is allowed.
     """
 
-    def __init__(self, document: Mapping[str, Any], source: str = "space") -> None:
+    def __init__(self, document: Mapping[str, Any], source: str = "space", *, pinned: bool = False) -> None:
         self.document = dict(document)
+        self._pinned = pinned
         self.source = source
         self.search_epochs = self._search_epochs()
+        self.halving = self._halving()
         for name in _FIXED_FIELDS:
             if tree.is_hole(self.document.get(name)):
                 raise UserError(f"{source}: {name}: is the same for all trials of a study and cannot be a hole")
@@ -72,6 +89,7 @@ class Space:
             self._decisions.setdefault(hole.name, decisions)
         self.holes: tuple[Hole, ...] = tuple(found.values())
         self._check_every_option()
+        self.starts: tuple[Mapping[str, Value], ...] = tuple(self._starts())
 
     @property
     def description(self) -> str:
@@ -79,8 +97,8 @@ class Space:
         return str(self.document.get("description", "")).strip()
 
     def digest(self) -> str:
-        """SHA-256 of what decides the recipes drawn from the space (its description does not)."""
-        return digest({key: value for key, value in self.document.items() if key != "description"})
+        """SHA-256 of what decides the recipes drawn from the space (its description and starting points do not)."""
+        return digest({key: value for key, value in self.document.items() if key not in _DECIDES_NOTHING})
 
     def sample(self, rng: Rng) -> Recipe:
         """A recipe drawn uniformly, hole by hole.
@@ -244,6 +262,30 @@ class Space:
             )
         return epochs
 
+    def _halving(self) -> Halving:
+        given = self.document.get("halving", {})
+        reduction = given.get("reduction", Halving.reduction) if isinstance(given, Mapping) else None
+        if (
+            not isinstance(reduction, int)
+            or isinstance(reduction, bool)
+            or reduction < _LEAST_REDUCTION
+            or set(given) - {"reduction"}
+        ):
+            raise UserError(f"{self.source}: halving: {given!r} is not allowed; write {{reduction: 3}}, at least 2")
+        return Halving(reduction)
+
+    def _starts(self) -> Iterator[Mapping[str, Value]]:
+        """The holes that starting points fill; a point that a pin has contradicted is left out."""
+        given = self.document.get("starts", [])
+        if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
+            raise UserError(f"{self.source}: starts: takes a list of parts of recipes, not {given!r}")
+        for position, part in enumerate(given):
+            values: dict[str, Value] = {}
+            if tree.read_part(self._tree, part, values):
+                yield values
+            elif not self._pinned:
+                raise UserError(f"{self.source}: starts.{position}: {part!r} is no part of a recipe of this space")
+
     def _check_every_option(self) -> None:
         for hole in self.holes:
             for value in hole.extremes():
@@ -281,7 +323,7 @@ def load_space(name: str, pins: Sequence[str] = ()) -> Space:
     document: Any = parse_yaml(path)
     for text in pins:
         document = pin(document, text)
-    return Space(pin_code(document), _shown(path, name))
+    return Space(pin_code(document), _shown(path, name), pinned=bool(pins))
 
 
 def pin(document: Mapping[str, Any], text: str) -> Any:

@@ -112,8 +112,9 @@ class _Branch:
 class ShownSource:
     """The candidates of a define-by-run study, as far as its trials have shown them.
 
-    Trials with the same set of parameters form a branch. A value that only ever led into other branches is not taken in
-    this one; one that was never seen may be. Where that guess is wrong, Optuna asks for the parameters that are missing.
+    Trials with the same set of parameters form a branch. A value that only ever led into other branches is not taken
+    in this one; one that was never seen may be. Where that guess is wrong, Optuna asks for the parameters that are
+    missing.
     """
 
     def __init__(self) -> None:
@@ -133,9 +134,7 @@ class ShownSource:
                 branch.shown.setdefault(name, set()).add(value)
                 self._shown.setdefault(name, set()).add(value)
         self._options.clear()
-        new = {
-            name: each for name, each in trial.distributions.items() if name not in self.distributions
-        }
+        new = {name: each for name, each in trial.distributions.items() if name not in self.distributions}
         self.distributions.update(new)
         return bool(new)
 
@@ -143,8 +142,7 @@ class ShownSource:
         """A random candidate of a random branch, of those that take most of the given values."""
         branches = list(self._branches)
         if given:
-            taken = [sum(value in self._allowed(each).get(name, [value]) for name, value in given.items() if name in each)
-                     for each in branches]
+            taken = [self._taken(each, given) for each in branches]
             branches = [each for each, count in zip(branches, taken, strict=True) if count == max(taken)]
         return self._draw(branches[int(rng.random() * len(branches))], given, rng)
 
@@ -166,6 +164,11 @@ class ShownSource:
         if any(_options(each) is None and not each.single() for each in self.distributions.values()):
             return None
         return itertools.chain.from_iterable(map(self._every, self._branches))
+
+    def _taken(self, names: frozenset[str], given: Params) -> int:
+        """How many of the given values a branch can take."""
+        allowed = self._allowed(names)
+        return sum(name in names and value in allowed.get(name, [value]) for name, value in given.items())
 
     def _every(self, names: frozenset[str]) -> Iterator[Params]:
         order = self._branches[names].names
@@ -242,5 +245,4 @@ def _at(distribution: IntDistribution | FloatDistribution, unit: float) -> Any:
     if distribution.step is not None and not (distribution.log and isinstance(distribution, IntDistribution)):
         value = low + round((value - low) / distribution.step) * distribution.step
     value = min(high, max(low, value))
-    return int(round(value)) if isinstance(distribution, IntDistribution) else value
-
+    return round(value) if isinstance(distribution, IntDistribution) else value

@@ -48,7 +48,9 @@ class Costs:
 
     def _column(self, position: int, function: CostFunction, candidates: Sequence[Params]) -> NDArray[np.float64]:
         if not self._vectorized:
-            return np.array([self._number(position, params, _called(position, function, params)) for params in candidates])
+            return np.array(
+                [self._number(position, params, _called(position, function, params)) for params in candidates]
+            )
         answers = list(_called(position, function, list(candidates)))
         if len(answers) != len(candidates):
             raise UserError(

@@ -25,8 +25,8 @@ class Points:
     Attributes:
         categories: Shape (n, options of all categorical parameters): one-hot, scaled so that two different options are
             at a squared distance of 1, and an option is at 1/2 from a parameter that is not there.
-        ordered: Shape (n, ordered parameters): values in [-1/2, 1/2], on the scale that is searched; 0 where a parameter
-            is not there.
+        ordered: Shape (n, ordered parameters): values in [-1/2, 1/2], on the scale that is searched; 0 where a
+            parameter is not there.
     """
 
     categories: NDArray[np.float64]
@@ -45,6 +45,30 @@ class Points:
         )
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What the one-hot columns of :class:`Points` stand for.
+
+    Attributes:
+        parameter: Position of each column's parameter among the categorical ones, shape (columns,).
+        option: Position of each column's option among the distinct ones, shape (columns,): parameters with equal
+            options share them, for an operator does much the same wherever it stands.
+    """
+
+    parameter: NDArray[np.int64]
+    option: NDArray[np.int64]
+
+    @property
+    def parameters(self) -> int:
+        """Number of categorical parameters."""
+        return int(self.parameter.max(initial=-1)) + 1
+
+    @property
+    def options(self) -> int:
+        """Number of distinct options."""
+        return int(self.option.max(initial=-1)) + 1
+
+
 class Encoder:
     """Encodes parameters of given distributions.
 
@@ -57,18 +81,27 @@ class Encoder:
         typical: Candidates by which features are standardised.
     """
 
-    def __init__(self, distributions: Mapping[str, BaseDistribution], features: Features | None = None, typical: Sequence[Params] = ()) -> None:
+    def __init__(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        features: Features | None = None,
+        typical: Sequence[Params] = (),
+    ) -> None:
         varied = {name: each for name, each in distributions.items() if not each.single()}
         self._ordered = [name for name, each in varied.items() if not _is_category(each)]
         self._scales = {name: _scale(varied[name]) for name in self._ordered}
         self._columns: dict[str, dict[Any, int]] = {}
-        self.category_of: list[int] = []
-        """Column of ``Points.categories`` to position of its parameter among the categorical ones."""
+        parameter: list[int] = []
+        option: list[int] = []
+        distinct: dict[tuple[Any, ...], int] = {}
         for name, each in varied.items():
             if isinstance(each, CategoricalDistribution) and name not in self._scales:
-                start = len(self.category_of)
-                self._columns[name] = {_key(option): start + index for index, option in enumerate(each.choices)}
-                self.category_of += [len(self._columns) - 1] * len(each.choices)
+                keys = tuple(map(_key, each.choices))
+                self._columns[name] = {key: len(parameter) + index for index, key in enumerate(keys)}
+                first = distinct.setdefault(keys, sum(map(len, distinct)))
+                parameter += [len(self._columns) - 1] * len(keys)
+                option += range(first, first + len(keys))
+        self.layout = Layout(np.array(parameter, dtype=np.int64), np.array(option, dtype=np.int64))
         self._features = features
         if features is not None:
             shown = np.asarray(features(typical), dtype=np.float64)
@@ -77,7 +110,7 @@ class Encoder:
 
     def encode(self, candidates: Sequence[Params]) -> Points:
         """Complete sets of parameters as points."""
-        categories = np.zeros((len(candidates), len(self.category_of)))
+        categories = np.zeros((len(candidates), len(self.layout.parameter)))
         ordered = np.zeros((len(candidates), len(self._ordered)))
         for row, params in enumerate(candidates):
             for name, columns in self._columns.items():

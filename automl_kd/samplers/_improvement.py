@@ -1,13 +1,14 @@
 r"""What a candidate is expected to add to the hypervolume; all objectives are minimised here.
 
-Where one objective is modelled as :math:`y \sim N(\mu, \sigma^2)` and the others are known exactly, the expectation has a
-closed form. Let :math:`V(t)` be the volume, in the known objectives, that the candidate dominates and no member of the
-front with a modelled value of at most :math:`t` does; it is a step function that falls with :math:`t`. Then
+Where one objective is modelled as :math:`y \sim N(\mu, \sigma^2)` and the others are known exactly, the expectation has
+a closed form. Let :math:`V(t)` be the volume, in the known objectives, that the candidate dominates and no member of
+the front with a modelled value of at most :math:`t` does; it is a step function that falls with :math:`t`. Then
 
 .. math:: \mathrm{EHVI} = \int_{-\infty}^{r} V(t) \, P(y \le t) \, dt
           = \sum_k V_k \, \big(E[(f_{k+1} - y)_+] - E[(f_k - y)_+]\big),
 
-with :math:`f_k` the front's sorted modelled values and :math:`E[(a - y)_+] = \sigma (z \Phi(z) + \varphi(z)), z = (a - \mu) / \sigma`.
+with :math:`f_k` the front's sorted modelled values and
+:math:`E[(a - y)_+] = \sigma (z \Phi(z) + \varphi(z)), z = (a - \mu) / \sigma`.
 Where several are modelled, the expectation is the mean over quasi-random draws of exact improvements
 (Emmerich, Deutz & Klinkenberg 2011; Daulton, Balandat & Bakshy 2020, arXiv:2006.05078).
 """
@@ -61,7 +62,7 @@ def uncovered(points: Array, front: Array, reference: Array) -> Array:
     room = np.maximum(reference - points, 0.0)
     if points.shape[1] == 1:
         best = front[:, 0].min(initial=reference[0])
-        return np.maximum(np.minimum(best, reference[0]) - points[:, 0], 0.0)
+        return np.asarray(np.maximum(np.minimum(best, reference[0]) - points[:, 0], 0.0))
     if not len(front):
         return np.asarray(room.prod(axis=1))
     # Slabs along the last objective; in each, the members below it cover, and the problem is one dimension smaller.

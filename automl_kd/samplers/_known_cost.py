@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 
 from automl_kd.errors import UserError
 from automl_kd.recipes import Space
-from automl_kd.samplers._candidates import RecipeSource, ShownSource
+from automl_kd.samplers._candidates import RecipeSource, ShownSource, Source
 from automl_kd.samplers._costs import CostFunction, Costs
 from automl_kd.samplers._encoding import Features, Params
 from automl_kd.samplers._expectation import Expectation
@@ -33,6 +33,7 @@ _PARENTS, _CHILDREN = 16, 6
 _LOCAL_ROUNDS, _LOCAL_BEST, _LOCAL_CHILDREN = 2, 6, 8
 _NEAR_SHARE = 0.1
 _COMPLETIONS = 20
+_NONE_ASKS = -1
 
 
 class KnownCostSampler(BaseSampler):
@@ -58,8 +59,8 @@ class KnownCostSampler(BaseSampler):
     project's own.
 
     Args:
-        costs: Position of an objective to a function of one complete set of parameters that gives its exact value, in the
-            objective's own unit and direction; infinite (or minus infinity where maximised) where infeasible.
+        costs: Position of an objective to a function of one complete set of parameters that gives its exact value, in
+            the objective's own unit and direction; infinite (or minus infinity where maximised) where infeasible.
         vectorized: The functions take a list of sets and give a sequence of values.
         space: A recipe space to draw candidates from. Without it they are drawn from what trials have shown.
         seed: Of all draws.
@@ -81,7 +82,7 @@ class KnownCostSampler(BaseSampler):
         vectorized: bool = False,
         space: Space | None = None,
         seed: int | None = None,
-        n_startup_trials: int = 10,
+        n_startup_trials: int = 15,
         starts: Sequence[Params] = (),
         features: Features | None = None,
         reference: Sequence[float | None] | None = None,
@@ -93,12 +94,9 @@ class KnownCostSampler(BaseSampler):
         self._startup = n_startup_trials
         self._starts = list(starts)
         self._history = History(fidelity)
-        self._shown = ShownSource() if space is None else None
-        self._source = self._shown or RecipeSource(space)
+        self._source: Source = ShownSource() if space is None else RecipeSource(space)
         self._pool = Pool(self._source, self._costs)
-        self._surrogate = Surrogate(
-            self._source, self._costs.positions, features, reference, self._rng.getrandbits(31)
-        )
+        self._surrogate = Surrogate(self._source, self._costs.positions, features, reference, self._rng.getrandbits(31))
         self._study: str | None = None
         self.improvement: float | None = None
         """Expected improvement of the last proposal as a share of the front's hypervolume; None before the model."""
@@ -130,23 +128,26 @@ class KnownCostSampler(BaseSampler):
 
     # -- trials that wait ---------------------------------------------------------------------------------------------
 
-    def expected_improvements(self, study: Study, trials: Sequence[FrozenTrial]) -> Array:
+    def expected_improvements(self, study: Study, numbers: Sequence[int]) -> dict[int, float]:
         """What finishing each of these trials is expected to add to the front, given what it showed so far.
 
         Args:
             study: Their study.
-            trials: Paused at some fidelity.
+            numbers: Of trials that wait at some fidelity.
 
         Returns:
-            Shape (trials,), on the scale of the models; zeros before the first result.
+            By number, on the scale of the models; zeros before the first result.
         """
-        self._read(study, -1)
+        self._read(study, _NONE_ASKS)
         self._refill()
-        if not trials or not self._history.observations or not len(self._pool):
-            return np.zeros(len(trials))
+        waiting = [each for each in self._history.observations if each.number in set(numbers)]
+        if not waiting or not len(self._pool):
+            return dict.fromkeys(numbers, 0.0)
         expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
-        params = [trial.params for trial in trials]
-        return expectation.improvement(self._surrogate.encoder(self._pool).encode(params), self._costs(params))
+        params = [each.params for each in waiting]
+        points = self._surrogate.encoder(self._pool).encode(params)
+        gains = expectation.improvement(points, self._costs(params))
+        return {each.number: float(gain) for each, gain in zip(waiting, gains, strict=True)}
 
     # -- proposing ----------------------------------------------------------------------------------------------------
 
@@ -165,8 +166,8 @@ class KnownCostSampler(BaseSampler):
             self._study = study.study_name
             self._costs.signs = [-1.0 if each == StudyDirection.MAXIMIZE else 1.0 for each in study.directions]
         for trial in self._history.read(study, asking):
-            if self._shown is not None:
-                self._shown.show(trial)
+            if isinstance(self._source, ShownSource):
+                self._source.show(trial)
 
     def _refill(self) -> None:
         self._pool.drop(self._history.keys)
@@ -211,7 +212,7 @@ class KnownCostSampler(BaseSampler):
             self._breed([self._pool.params[row] for row in best], _LOCAL_CHILDREN)
             scores = np.concatenate([scores, self._scores(expectation, len(scores))])
         order = np.argsort(-scores, kind="stable")
-        proposal = self._pool.params[order[0]]
+        proposal: Params = self._pool.params[order[0]]
         self.improvement = float(scores[order[0]]) / max(expectation.hypervolume, 1e-12)
         if len(order) > _MOST_IN_POOL:
             self._pool.keep(np.sort(order[:_MOST_IN_POOL]))

@@ -1,14 +1,14 @@
-"""What the trials say of one quantity at any candidate: observations of several fidelities in, a normal distribution out."""
+"""One quantity at any candidate: observations of several fidelities in, a normal distribution out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.samplers._encoding import Points
+from automl_kd.samplers._encoding import Layout, Points
 from automl_kd.samplers._process import Hyperparameters, Process, Sample, fit
 from automl_kd.samplers._warp import Warp
 
@@ -48,12 +48,12 @@ class Model:
     """A quantity as a Gaussian process that keeps what it learned from one call to the next.
 
     Args:
-        category_of: Dimension of each one-hot column.
+        layout: Of the points.
         seed: Of the choice of observations where there are many.
     """
 
-    def __init__(self, category_of: Sequence[int], seed: int) -> None:
-        self._category_of = np.array(category_of, dtype=np.int64)
+    def __init__(self, layout: Layout, seed: int) -> None:
+        self._layout = layout
         self._seed = seed
         self._hyperparameters: Hyperparameters | None = None
         self._fitted = 0
@@ -73,12 +73,12 @@ class Model:
         sample = Sample(readings.points[rows], readings.levels[rows], warp(values[rows]))
         self._learn(sample, readings.first[rows], levels, len(values))
         assert self._hyperparameters is not None
-        process = Process(sample, self._category_of, self._hyperparameters)
+        process = Process(sample, self._layout, self._hyperparameters)
         if pending is not None and len(pending):
             believed, _ = process.predict(pending, levels - 1)
             tasks = np.concatenate([sample.tasks, np.full(len(pending), levels - 1)])
             joined = Sample(sample.points.join(pending), tasks, np.concatenate([sample.values, believed]))
-            process = Process(joined, self._category_of, self._hyperparameters)
+            process = Process(joined, self._layout, self._hyperparameters)
         return Posterior(process, warp, levels - 1)
 
     def _learn(self, sample: Sample, first: NDArray[np.bool_], levels: int, count: int) -> None:
@@ -89,7 +89,7 @@ class Model:
             rows = _subset(first, _MOST_FITTED, self._seed)
             sample = Sample(sample.points[rows], sample.tasks[rows], sample.values[rows])
         iterations = _FIRST_ITERATIONS if start is None else _MORE_ITERATIONS
-        self._hyperparameters = fit(sample, self._category_of, levels, start, iterations)
+        self._hyperparameters = fit(sample, self._layout, levels, start, iterations)
         self._fitted, self._levels = count, levels
 
 
@@ -120,7 +120,8 @@ def _on_one_scale(readings: Readings, levels: int) -> Array:
     """
     values = readings.values.copy()
     by_level: list[Mapping[int, int]] = [
-        {int(readings.trials[row]): int(row) for row in np.flatnonzero(readings.levels == level)} for level in range(levels)
+        {int(readings.trials[row]): int(row) for row in np.flatnonzero(readings.levels == level)}
+        for level in range(levels)
     ]
     for level in reversed(range(levels - 1)):
         pairs = [

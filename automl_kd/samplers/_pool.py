@@ -57,7 +57,7 @@ class Pool:
         if not new:
             return 0
         costs = self._price(list(new.values()))
-        feasible = np.isfinite(costs).all(axis=1)
+        feasible = np.array([bool(np.isfinite(row).all()) for row in costs])
         self._infeasible.update(name for name, fits in zip(new, feasible, strict=True) if not fits)
         kept = [(name, params) for (name, params), fits in zip(new.items(), feasible, strict=True) if fits]
         if not kept:

@@ -2,13 +2,14 @@ r"""A Gaussian process over mixed, conditional parameters and several fidelities
 
 .. math::
 
-    k((x, s), (x', t)) = \sigma^2 \, e^{-\sum_c w_c [x_c \ne x'_c]} \;
+    k((x, s), (x', t)) = \sigma^2 \, e^{-\sum_c w_c [x_c \ne x'_c] (u_{x_c} + u_{x'_c}) / 2} \;
         M_{5/2}\Big(\sqrt{\textstyle\sum_o v_o (x_o - x'_o)^2}\Big) \; \rho^{|s - t|}
 
-Categories enter through a weighted Hamming distance, ordered parameters through a Matérn kernel with a length scale
-each, fidelities as tasks whose correlation falls with every rung between them. Weights, noise and correlation maximise
-the marginal likelihood under log-normal priors, the signal's variance integrated out against an inverse-gamma prior
-(Rasmussen & Williams 2006, ch. 5; dimension-scaled priors: Hvarfner et al. 2024, arXiv:2402.02229).
+Categories enter through a Hamming distance with a weight for every parameter and one for every option, ordered
+parameters through a Matérn kernel with a length scale each, fidelities as tasks whose correlation falls with every rung
+between them. Weights, noise and correlation maximise the marginal likelihood under log-normal priors, the signal's
+variance integrated out against an inverse-gamma prior (Rasmussen & Williams 2006, ch. 5; dimension-scaled priors:
+Hvarfner et al. 2024, arXiv:2402.02229).
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from automl_kd.samplers._encoding import Points
+from automl_kd.samplers._encoding import Layout, Points
 
 Array = NDArray[np.float64]
+Tasks = NDArray[np.int64]
 
-_TOTAL_WEIGHT = 3.0
+_TOTAL_WEIGHT = 1.0
 """Prior median of the weights' sum: where everything differs, little is shared."""
 _ORDERED_GAIN = 6.0
 """Squared differences of ordered values are a sixth on average where options differ by one."""
 _WEIGHT_SPREAD = 1.0
+_OPTION_SPREAD = 1.5
 _NOISE, _NOISE_SPREAD = 1e-2, 1.5
 _CORRELATION, _CORRELATION_SPREAD = 1.5, 1.0
 """Prior of the logit of the correlation from one rung to the next: about .82."""
@@ -36,6 +39,7 @@ _VARIANCE_SHARE = 2.0
 """Weight of the prior signal variance of 1, in observations."""
 _JITTER = 1e-8
 _CLIP = 12.0
+_MOST_SURPRISE = 4.0
 
 
 @dataclass(frozen=True)
@@ -44,27 +48,35 @@ class Hyperparameters:
 
     Attributes:
         weights: Logarithms, shape (categorical + ordered dimensions,).
+        options: Logarithms of the options' weights, shape (distinct options,).
         noise: Logarithm of the noise variance relative to the signal's, shape (tasks,).
         correlation: Logit of the correlation from one task to the next.
     """
 
     weights: Array
+    options: Array
     noise: Array
     correlation: float
 
     @classmethod
-    def prior(cls, categorical: int, ordered: int, tasks: int) -> Hyperparameters:
+    def prior(cls, layout: Layout, ordered: int, tasks: int) -> Hyperparameters:
         """The medians of the priors."""
-        return cls(_prior_weights(categorical, ordered), np.full(tasks, np.log(_NOISE)), _CORRELATION)
+        share = np.log(_TOTAL_WEIGHT / max(1, layout.parameters + ordered))
+        weights = np.concatenate([np.full(layout.parameters, share), np.full(ordered, share + np.log(_ORDERED_GAIN))])
+        return cls(weights, np.zeros(layout.options), np.full(tasks, np.log(_NOISE)), _CORRELATION)
 
     def vector(self) -> Array:
         """All in one vector."""
-        return np.concatenate([self.weights, self.noise, [self.correlation]])
+        return np.concatenate([self.weights, self.options, self.noise, [self.correlation]])
 
-    @classmethod
-    def of_vector(cls, vector: Array, dimensions: int) -> Hyperparameters:
-        """The inverse of :meth:`vector`."""
-        return cls(vector[:dimensions], vector[dimensions:-1], float(vector[-1]))
+    def like(self, vector: Array) -> Hyperparameters:
+        """The inverse of :meth:`vector`, of the same sizes as this."""
+        first, second = len(self.weights), len(self.weights) + len(self.options)
+        return Hyperparameters(vector[:first], vector[first:second], vector[second:-1], float(vector[-1]))
+
+    def columns(self, layout: Layout) -> Array:
+        """Weights of the one-hot columns."""
+        return np.asarray(np.exp(self.weights[layout.parameter] + self.options[layout.option]))
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ class Sample:
     """
 
     points: Points
-    tasks: NDArray[np.int64]
+    tasks: Tasks
     values: Array
 
 
@@ -87,13 +99,13 @@ class Process:
 
     Args:
         sample: What was observed.
-        category_of: Dimension of each one-hot column.
+        layout: Of the points.
         hyperparameters: Of the kernel.
     """
 
-    def __init__(self, sample: Sample, category_of: NDArray[np.int64], hyperparameters: Hyperparameters) -> None:
+    def __init__(self, sample: Sample, layout: Layout, hyperparameters: Hyperparameters) -> None:
         self._sample = sample
-        self._category_of = category_of
+        self._layout = layout
         self._hyperparameters = hyperparameters
         matrix = self._kernel(sample.points, sample.tasks, sample.points, sample.tasks)
         matrix[np.diag_indices_from(matrix)] += np.exp(hyperparameters.noise)[sample.tasks] + _JITTER
@@ -101,6 +113,7 @@ class Process:
         whitened = solve_triangular(self._factor, sample.values, lower=True, check_finite=False)
         self._weights = solve_triangular(self._factor.T, whitened, lower=False, check_finite=False)
         self._variance = (whitened @ whitened + _VARIANCE_SHARE) / (len(sample.values) + _VARIANCE_SHARE)
+        self._variance *= self._surprise()
 
     def predict(self, points: Points, task: int) -> tuple[Array, Array]:
         """Mean and standard deviation of the noiseless value at a fidelity, shape (m,) each."""
@@ -109,71 +122,82 @@ class Process:
         variance = self._variance * np.maximum(1.0 - np.einsum("ij,ij->j", explained, explained), 1e-10)
         return cross @ self._weights, np.sqrt(variance)
 
-    def _kernel(self, left: Points, left_tasks: Array, right: Points, right_tasks: Array) -> Array:
+    def _surprise(self) -> float:
+        """By how much squared errors of observations left out exceed the variance predicted for them.
+
+        Most probable weights are overconfident where few observations decided them, and a search that trusts them stops
+        looking (leave-one-out in closed form: Rasmussen & Williams 2006, eq. 5.10 to 5.12).
+        """
+        root = solve_triangular(self._factor, np.eye(len(self._factor)), lower=True, check_finite=False)
+        precision = (root * root).sum(axis=0)
+        squares = self._weights * self._weights / (precision * self._variance)
+        return float(np.clip(squares.mean(), 1.0, _MOST_SURPRISE))
+
+    def _kernel(self, left: Points, left_tasks: Tasks, right: Points, right_tasks: Tasks) -> Array:
         hyper = self._hyperparameters
-        split = len(hyper.weights) - left.ordered.shape[1]
-        root = np.exp(0.5 * hyper.weights)
-        columns = root[:split][self._category_of] if split else np.zeros(0)
+        columns = np.sqrt(hyper.columns(self._layout))
+        scales = np.exp(0.5 * hyper.weights[self._layout.parameters :])
         exponent = -_squared_distances(left.categories * columns, right.categories * columns)
-        radius = np.sqrt(5.0 * _squared_distances(left.ordered * root[split:], right.ordered * root[split:]))
+        radius = np.sqrt(5.0 * _squared_distances(left.ordered * scales, right.ordered * scales))
         kernel = (1.0 + radius + radius * radius / 3.0) * np.exp(exponent - radius)
         if len(hyper.noise) > 1:
             kernel *= _correlation(hyper.correlation) ** np.abs(left_tasks[:, None] - right_tasks[None, :])
         return np.asarray(kernel)
 
 
-def fit(
-    sample: Sample, category_of: NDArray[np.int64], tasks: int, start: Hyperparameters | None, iterations: int
-) -> Hyperparameters:
+def fit(sample: Sample, layout: Layout, tasks: int, start: Hyperparameters | None, iterations: int) -> Hyperparameters:
     """Most probable hyper-parameters.
 
     Args:
         sample: What was observed.
-        category_of: Dimension of each one-hot column.
+        layout: Of the points.
         tasks: Number of fidelities.
         start: Where the search begins, for example what was found for a smaller sample; None for the prior's medians.
         iterations: Of L-BFGS, at most.
     """
-    problem = _Likelihood(sample, category_of, tasks)
+    problem = _Likelihood(sample, layout, tasks)
     begin = (start or problem.prior).vector()
-    found = minimize(
-        problem, begin, jac=True, method="L-BFGS-B", bounds=[(-_CLIP, _CLIP)] * len(begin), options={"maxiter": iterations}
+    found = minimize(  # type: ignore[no-untyped-call]
+        problem,
+        begin,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-_CLIP, _CLIP)] * len(begin),
+        options={"maxiter": iterations},
     )
-    return Hyperparameters.of_vector(found.x, len(problem.prior.weights))
+    return problem.prior.like(found.x)
 
 
 class _Likelihood:
     """Negative log posterior of the hyper-parameters, with its gradient."""
 
-    def __init__(self, sample: Sample, category_of: NDArray[np.int64], tasks: int) -> None:
+    def __init__(self, sample: Sample, layout: Layout, tasks: int) -> None:
         points = sample.points
-        categorical = int(category_of.max()) + 1 if len(category_of) else 0
         ordered = points.ordered.shape[1]
-        self.prior = Hyperparameters.prior(categorical, ordered, tasks)
+        self.prior = Hyperparameters.prior(layout, ordered, tasks)
+        self._layout = layout
         self._values = sample.values
         self._tasks = sample.tasks
         self._one_task = tasks == 1
         self._rungs = np.abs(sample.tasks[:, None] - sample.tasks[None, :]).astype(np.float64)
-        size = len(sample.values) ** 2
-        self._categorical = np.empty((categorical, size))
-        for dimension in range(categorical):
-            columns = points.categories[:, category_of == dimension]
-            self._categorical[dimension] = _squared_distances(columns, columns).ravel()
-        self._ordered = np.empty((ordered, size))
-        for dimension in range(ordered):
-            values = points.ordered[:, dimension]
-            self._ordered[dimension] = ((values[:, None] - values[None, :]) ** 2).ravel()
+        self._categorical = _all_differences(points.categories)
+        self._ordered = _all_differences(points.ordered)
         self._spread = np.concatenate(
-            [np.full(categorical + ordered, _WEIGHT_SPREAD), np.full(tasks, _NOISE_SPREAD), [_CORRELATION_SPREAD]]
+            [
+                np.full(layout.parameters + ordered, _WEIGHT_SPREAD),
+                np.full(layout.options, _OPTION_SPREAD),
+                np.full(tasks, _NOISE_SPREAD),
+                [_CORRELATION_SPREAD],
+            ]
         )
 
     def __call__(self, vector: Array) -> tuple[float, Array]:
-        hyper = Hyperparameters.of_vector(vector, len(self.prior.weights))
-        split = len(self._categorical)
-        weights = np.exp(hyper.weights)
+        hyper = self.prior.like(vector)
+        layout = self._layout
+        columns, weights = hyper.columns(layout), np.exp(hyper.weights[layout.parameters :])
         n = len(self._values)
-        radius = np.sqrt(5.0 * (weights[split:] @ self._ordered)).reshape(n, n)
-        decay = np.exp(-(weights[:split] @ self._categorical).reshape(n, n) - radius)
+        radius = np.sqrt(5.0 * (weights @ self._ordered)).reshape(n, n)
+        decay = np.exp(-(columns @ self._categorical).reshape(n, n) - radius)
         rho = _correlation(hyper.correlation)
         between = np.ones((n, n)) if self._one_task else rho**self._rungs
         kernel = (1.0 + radius + radius * radius / 3.0) * decay * between
@@ -184,7 +208,9 @@ class _Likelihood:
             factor = cho_factor(matrix, lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(vector)
-        inverse = cho_solve(factor, np.eye(n), check_finite=False)
+        inverse = cho_solve(  # type: ignore[no-untyped-call]
+            factor, np.eye(n), check_finite=False
+        )
         alpha = inverse @ self._values
         count = n + _VARIANCE_SHARE
         variance = (self._values @ alpha + _VARIANCE_SHARE) / count
@@ -192,10 +218,12 @@ class _Likelihood:
         shared = (sensitivity * kernel).ravel()
         slope = (sensitivity * decay * between * (1.0 + radius) * (5.0 / 6.0)).ravel()
         diagonal = np.diag(sensitivity) * noise
+        by_column = -columns * (self._categorical @ shared)
         gradient = np.concatenate(
             [
-                -weights[:split] * (self._categorical @ shared),
-                -weights[split:] * (self._ordered @ slope),
+                np.bincount(layout.parameter, by_column, layout.parameters),
+                -weights * (self._ordered @ slope),
+                np.bincount(layout.option, by_column, layout.options),
                 np.bincount(self._tasks, diagonal, len(hyper.noise)),
                 [(1.0 - rho) * float(shared @ self._rungs.ravel())],
             ]
@@ -205,11 +233,6 @@ class _Likelihood:
         return float(likelihood + 0.5 * deviation @ deviation), gradient + deviation / self._spread
 
 
-def _prior_weights(categorical: int, ordered: int) -> Array:
-    share = np.log(_TOTAL_WEIGHT / max(1, categorical + ordered))
-    return np.concatenate([np.full(categorical, share), np.full(ordered, share + np.log(_ORDERED_GAIN))])
-
-
 def _correlation(logit: float) -> float:
     return float(1.0 / (1.0 + np.exp(-logit)))
 
@@ -217,3 +240,8 @@ def _correlation(logit: float) -> float:
 def _squared_distances(left: Array, right: Array) -> Array:
     squares = (left * left).sum(axis=1)[:, None] + (right * right).sum(axis=1)[None, :]
     return np.asarray(np.maximum(squares - 2.0 * (left @ right.T), 0.0))
+
+
+def _all_differences(columns: Array) -> Array:
+    """Squared differences of all pairs by column, shape (columns, pairs)."""
+    return np.asarray((columns.T[:, :, None] - columns.T[:, None, :]) ** 2).reshape(columns.shape[1], len(columns) ** 2)

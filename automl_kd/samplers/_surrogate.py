@@ -17,6 +17,9 @@ from automl_kd.samplers._pool import Pool
 
 Array = NDArray[np.float64]
 
+_BELOW_KNEE = 3.0
+"""What counts for something, in standard deviations below the knee of the values."""
+
 
 class Surrogate:
     """Models of what is not known before it is evaluated; they keep what they learned.
@@ -74,7 +77,7 @@ class Surrogate:
 
         def model(name: int | str, value: Callable[[Observation], float | None], partial: float = 0.0) -> Posterior:
             readings, levels = self._readings(encoder, observations, members, value, partial)
-            begun = self._models.setdefault(name, Model(encoder.category_of, self._seed))
+            begun = self._models.setdefault(name, Model(encoder.layout, self._seed))
             return begun.condition(readings, levels, pending)
 
         modelled = [
@@ -85,11 +88,7 @@ class Surrogate:
         constraints = [model(name, _constraint(name)) for name in names]
         front = rows[best]
         columns = [-posterior.warp(-front[:, position]) for posterior, position in zip(modelled, unknown, strict=True)]
-        worst = [
-            -float(posterior.warp(np.array([posterior.warp.knee if given is None else -signs[position] * given]))[0])
-            for posterior, position in zip(modelled, unknown, strict=True)
-            for given in [self._given(position)]
-        ]
+        worst = [self._worst(posterior, position, signs) for posterior, position in zip(modelled, unknown, strict=True)]
         costs = pool.costs
         for column, position in enumerate(self._known):
             given = self._given(position)
@@ -97,6 +96,12 @@ class Surrogate:
             worst.append(float(shown) if given is None else signs[position] * given)
         front = np.column_stack([*columns, front[:, self._known]])
         return Expectation(modelled, constraints, front, np.array(worst), members)
+
+    def _worst(self, posterior: Posterior, position: int, signs: Sequence[float]) -> float:
+        """The worst value of a modelled objective that counts, minimised, on the scale of its model."""
+        given = self._given(position)
+        value = posterior.warp.knee if given is None else -signs[position] * given
+        return (_BELOW_KNEE if given is None else 0.0) - float(posterior.warp(np.array([value]))[0])
 
     def _given(self, position: int) -> float | None:
         return None if self._reference is None else self._reference[position]
@@ -130,9 +135,7 @@ class Surrogate:
         for each in missing:
             self._encoded[each.number] = encoder.encode([each.params])
         rows = [self._encoded[each.number] for each, _, _ in found]
-        points = Points(
-            np.concatenate([row.categories for row in rows]), np.concatenate([row.ordered for row in rows])
-        )
+        points = Points(np.concatenate([row.categories for row in rows]), np.concatenate([row.ordered for row in rows]))
         return Readings(
             points,
             np.array([index for _, index, _ in found]),

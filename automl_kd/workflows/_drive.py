@@ -21,14 +21,12 @@ from automl_kd.controller import (
     full_epochs,
     knee,
     pareto_front,
-    rung_epochs,
 )
 from automl_kd.distillation import CONTRACTS, own_contract
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Setup, WorkerPool
 from automl_kd.hardware import Profile
 from automl_kd.recipes import Recipe, Space, digest
-from automl_kd.samplers import multivariate_tpe
 from automl_kd.storage import Database, Lease
 from automl_kd.tasks import Task
 from automl_kd.words import duration
@@ -40,6 +38,7 @@ from automl_kd.workflows._pick_phase import TEACHER, Pick, PickPhase, measured
 from automl_kd.workflows._publishing import Publisher
 from automl_kd.workflows._record import open_record, refuse_another
 from automl_kd.workflows._request import SearchRequest
+from automl_kd.workflows._sampling import make_sampler
 from automl_kd.workflows._search_phase import SearchPhase
 from automl_kd.workflows._study_page import publish_report
 from automl_kd.workflows._supply import Pricing, Supply, survey
@@ -76,7 +75,7 @@ class Drive:
         self.files = Files(parts.database.files / self.name)
         self.record, self.extension = open_record(parts.database, parts.request, parts.task, parts.space, parts.profile)
         self.clock = Clock(self.record.seconds, self.record.budget, began)
-        self.rungs = rung_epochs(parts.space.search_epochs, len(parts.task.train))
+        self.rungs = parts.request.rungs(parts.space, len(parts.task.train))
         self.workers = parts.request.worker_count()
 
     def run(self) -> None:
@@ -96,7 +95,7 @@ class Drive:
         self._check_own_losses()
         taught = self._teach()
         storage = self.parts.database.optuna()
-        ledger = self._ledger(storage)
+        ledger = self._ledger(storage, pricing)
         setup = Setup(
             task=self.request.task,
             data=self.request.data,
@@ -180,11 +179,13 @@ class Drive:
 
     # -- search -------------------------------------------------------------------------------------------------------
 
-    def _ledger(self, storage: optuna.storages.RDBStorage) -> Ledger:
+    def _ledger(self, storage: optuna.storages.RDBStorage, pricing: Pricing) -> Ledger:
         before = 0
         if self.name in optuna.get_all_study_names(storage):
             before = len(optuna.load_study(study_name=self.name, storage=storage).get_trials(deepcopy=False))
-        return Ledger(storage, self.name, self.rungs, multivariate_tpe(self.request.seed + before))
+        seed = self.request.seed + before
+        sampler = make_sampler(self.request.sampler, self.parts.space, pricing, self.request.limits, seed)
+        return Ledger(storage, self.name, self.rungs, sampler)
 
     def _search(self, ledger: Ledger, pricing: Pricing, taught: Taught, pool: WorkerPool[Any]) -> None:
         self.clock.enter("search")
@@ -214,6 +215,7 @@ class Drive:
             self.request.disk,
             self.record.settings.get("rounds", {}),
             len(self.parts.task.train),
+            self.parts.space.halving.reduction,
         )
         try:
             while not phase.over and not phase.idle:

@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from automl_kd.controller import Point, Standing, pareto_front
 from automl_kd.hardware import Prediction
 from automl_kd.recipes import Recipe
+from automl_kd.samplers import KnownCostSampler
 
 Status = Literal["waiting", "running", "complete", "pruned", "failed"]
 DIRECTIONS: list[Literal["maximize", "minimize"] | StudyDirection] = ["maximize", "minimize"]
@@ -85,6 +86,8 @@ class Ledger:
         self.candidates: dict[int, Candidate] = {}
         self._storage = storage
         self._ids: dict[int, int] = {}
+        self._worth: Mapping[int, float] = {}
+        self._worth_at = 0
         for trial in self.study.get_trials(deepcopy=False):
             self._adopt(trial)
 
@@ -155,6 +158,19 @@ class Ledger:
             for each in self.candidates.values()
             if each.status != "failed"
         ]
+
+    def worth(self) -> Mapping[int, float] | None:
+        """What finishing each paused candidate is expected to add to the front, None where the sampler cannot tell.
+
+        It is asked again only once a candidate has arrived somewhere since.
+        """
+        if not isinstance(self.study.sampler, KnownCostSampler):
+            return None
+        arrived = sum(len(each.accuracies) for each in self.candidates.values())
+        if arrived != self._worth_at:
+            waiting = [each.number for each in self.candidates.values() if each.accuracies and each.status == "waiting"]
+            self._worth, self._worth_at = self.study.sampler.expected_improvements(self.study, waiting), arrived
+        return self._worth
 
     def complete(self) -> list[Point]:
         """The candidates at the top rung."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from automl_kd.controller import no_distillation, rung_epochs, split
+from automl_kd.controller import no_distillation, split
 from automl_kd.distillation import distill
 from automl_kd.errors import Interrupted
 from automl_kd.hardware import load_profile
@@ -95,7 +95,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     profile = load_profile(request.hw, progress=lambda _, text: observer.note(text))
     found = survey(space, Pricing(task, profile), request.limits, request.seed)
     teacher = teacher_status(task, request.teacher)
-    rungs = rung_epochs(space.search_epochs, len(task.train))
+    rungs = request.rungs(space, len(task.train))
     epoch = statistics.median(_epoch_seconds(recipe, task, rungs[-1]) for recipe, _ in found.examples[:_TIMED])
     workers = request.worker_count()
     seconds = split(request.seconds, 0.0, None).search

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from automl_kd.errors import UserError
+from automl_kd.controller import rung_epochs
+from automl_kd.errors import UserError, unknown
 from automl_kd.paths import DEFAULT_STORAGE
+from automl_kd.recipes import Space
+from automl_kd.workflows._sampling import SAMPLERS
 from automl_kd.workflows._supply import Limits
 from automl_kd.workflows._units import parse_bytes, parse_count, parse_duration, parse_latency
 
+FIDELITIES = ("halving", "none")
 _SEEDS = 2**62
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
@@ -35,6 +39,8 @@ class SearchRequest:
     storage: str = DEFAULT_STORAGE
     workers: int | None = None
     seed: int = 0
+    sampler: str = "known-cost"
+    fidelity: str = "halving"
     device: str = "auto"
     extend: str | float | None = None
     max_disk: str | float | None = None
@@ -43,6 +49,10 @@ class SearchRequest:
     def __post_init__(self) -> None:
         # Every value is read once here, so that a mistake is reported before anything starts.
         _ = self.seconds, self.extension, self.limits, self.disk
+        if self.sampler not in SAMPLERS:
+            raise unknown("sampler", self.sampler, list(SAMPLERS))
+        if self.fidelity not in FIDELITIES:
+            raise unknown("fidelity", self.fidelity, list(FIDELITIES))
         if self.workers is not None and self.workers < 1:
             raise UserError(f"workers {self.workers}: must be at least 1")
         if not 0 <= self.seed < _SEEDS:
@@ -79,6 +89,17 @@ class SearchRequest:
     def name(self) -> str:
         """The study's name."""
         return self.study or "-".join(_plain(part) for part in (self.task, self.hw, self.space))
+
+    def rungs(self, space: Space, images: int) -> tuple[int, ...]:
+        """The epochs at which candidates are compared.
+
+        Args:
+            space: The search space, which says how rungs are spaced.
+            images: Size of the training split.
+        """
+        if self.fidelity == "none":
+            return (space.search_epochs,)
+        return rung_epochs(space.search_epochs, images, space.halving.reduction)
 
     def worker_count(self) -> int:
         """Trainings at a time: by default one a core, or one on a GPU that all would share."""

@@ -60,6 +60,8 @@ def search(
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
     seed: int = 0,
+    sampler: str = "known-cost",
+    fidelity: str = "halving",
     device: str = "auto",
     extend: str | float | None = None,
     max_disk: str | float | None = None,
@@ -86,6 +88,9 @@ def search(
         storage: Database URL or path of an SQLite file.
         workers: Trainings at a time; by default one a core, or one on a GPU.
         seed: Of the sampler and of the students' weights.
+        sampler: ``"known-cost"``, or one of Optuna's: ``"tpe"``, ``"nsga2"``, ``"random"``, ``"gp"``.
+        fidelity: ``"halving"``: candidates are compared at thirds of a search run, and only the promising go on;
+            ``"none"``: every candidate is trained for a whole search run.
         device: Where students train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         extend: Time to add to the study's budget.
         max_disk: Bytes that the study's files may take.
@@ -111,6 +116,8 @@ def search(
         storage=storage,
         workers=workers,
         seed=seed,
+        sampler=sampler,
+        fidelity=fidelity,
         device=device,
         extend=extend,
         max_disk=max_disk,

@@ -60,6 +60,7 @@ class SearchPhase:
         max_disk: Bytes that the study's files may take, None for what the disk has.
         base: Seconds of the rounds before, by phase.
         images: Size of the training split.
+        reduction: One candidate in so many goes on from a rung.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class SearchPhase:
         max_disk: float | None,
         base: Mapping[str, float],
         images: int,
+        reduction: int,
     ) -> None:
         self._ledger = ledger
         self._supply = supply
@@ -89,6 +91,7 @@ class SearchPhase:
         self._recent_failures: deque[str] = deque(maxlen=_IDENTICAL_FAILURES)
         self._base = base
         self._images = images
+        self._reduction = reduction
         self.full: str | None = None
 
     @property
@@ -176,7 +179,14 @@ class SearchPhase:
         if self.over:
             return None
         drain = self.draining
-        for number in promotions(self._ledger.standings(), len(self._ledger.rungs), drain=drain):
+        going = promotions(
+            self._ledger.standings(),
+            len(self._ledger.rungs),
+            reduction=self._reduction,
+            worth=self._ledger.worth(),
+            drain=drain,
+        )
+        for number in going:
             candidate = self._ledger.candidates[number]
             if self._fits(candidate, drain):
                 return candidate
@@ -257,7 +267,7 @@ class SearchPhase:
         self._files.checkpoint(candidate.number).unlink(missing_ok=True)
 
     def _retire_hopeless(self) -> None:
-        for number in hopeless(self._ledger.standings(), len(self._ledger.rungs), self._expected()):
+        for number in hopeless(self._ledger.standings(), len(self._ledger.rungs), self._expected(), self._reduction):
             self._prune(self._ledger.candidates[number], "as many stand before it as will ever go on")
 
     def _expected(self) -> int:
