@@ -39,7 +39,9 @@ def search(
     max_params: Annotated[str | None, typer.Option(help="Never train what has more parameters, e.g. 100k.")] = None,
     max_memory: Annotated[str | None, typer.Option(help="Never train what needs more memory, e.g. 512KB.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study; by default <task>-<hw>-<space>.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Trainings at a time; by default one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Trainings at a time; by default one a core, or what the cluster holds.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the sampler and of the students' weights.")] = 0,
     sampler: Annotated[
         str, typer.Option(help="What proposes candidates: known-cost, tpe, nsga2, random or gp.")
@@ -50,6 +52,11 @@ def search(
     device: Annotated[str, typer.Option(help="Where students train: auto, cpu or cuda.")] = "auto",
     extend: Annotated[str | None, typer.Option(help="Time to add to the study's budget.")] = None,
     max_disk: Annotated[str | None, typer.Option(help="What the study's files may take, e.g. 2GB.")] = None,
+    executor: Annotated[str, typer.Option(help="Where students train: process or ray.")] = "process",
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster: host:port, ray://host:port, local.")] = None,
+    per_trial: Annotated[
+        str | None, typer.Option(help="What a trial takes of the Ray cluster, e.g. cpu=1,gpu=0.25.")
+    ] = None,
     allow_code: AllowCode = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would do, and stop.")] = False,
     storage: Storage = DEFAULT_STORAGE,
@@ -80,6 +87,9 @@ def search(
             extend=extend,
             max_disk=max_disk,
             allow_code=allow_code,
+            executor=executor,
+            address=address,
+            per_trial=per_trial,
         )
         with watching(json) as observer:
             if dry_run:

@@ -1,5 +1,6 @@
 """Where trials run: worker processes that train to a checkpoint, stop when told, and may die without harm."""
 
+from automl_kd.execution._executor import Executor
 from automl_kd.execution._jobs import (
     Answer,
     Evaluated,
@@ -17,6 +18,7 @@ __all__ = [
     "Answer",
     "EvaluateJob",
     "Evaluated",
+    "Executor",
     "Failed",
     "Job",
     "Setup",

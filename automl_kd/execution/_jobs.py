@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,3 +122,9 @@ class Failed:
 
 
 Answer = Trained | Evaluated | Stopped | Failed
+
+
+def failed_file(error: OSError, file: Path | None) -> Failed:
+    """What a file that could not be read or written means: without room on disk every other job would fail as well."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return Failed(f"no room on disk for {file}" if full else str(error), fatal=full)

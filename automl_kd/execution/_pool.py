@@ -7,21 +7,15 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Hashable
 from multiprocessing import connection
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic
 
+from automl_kd.execution._executor import Executor, Key
 from automl_kd.execution._jobs import Answer, Failed, Job, Setup
 
-Key = TypeVar("Key", bound=Hashable)
 
-_GRACE_SECONDS = 10.0
-
-
-class WorkerPool(Generic[Key]):
+class WorkerPool(Executor[Key]):
     """Worker processes, one job each at a time.
 
     Started with ``subprocess`` rather than ``multiprocessing``: a user's script needs no ``__main__`` guard.
@@ -89,30 +83,15 @@ class WorkerPool(Generic[Key]):
                 self._workers[index] = _Worker(self._setup, self._log)
         return lost
 
-    def stop(self) -> list[tuple[Key, Answer]]:
-        """Let running jobs save their state and end; kill what does not. Returns the last answers."""
-        for worker in self._workers:
-            worker.ask_to_stop()
-        answers: list[tuple[Key, Answer]] = []
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while self.running and (left := deadline - time.monotonic()) > 0:
-            answers += self.wait(left)
-        self.kill()
-        return answers
-
     def kill(self) -> None:
         """End all workers now."""
         for worker in self._workers:
             worker.kill()
         self._workers = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
+    def _ask_to_stop(self) -> None:
+        for worker in self._workers:
+            worker.ask_to_stop()
 
 
 class _Worker(Generic[Key]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -14,7 +13,18 @@ from numpy.typing import NDArray
 
 from automl_kd.distillation import Diverged, distill, evaluate
 from automl_kd.errors import Interrupted, UserError
-from automl_kd.execution._jobs import Answer, Evaluated, EvaluateJob, Failed, Job, Setup, Stopped, Trained, TrainJob
+from automl_kd.execution._jobs import (
+    Answer,
+    Evaluated,
+    EvaluateJob,
+    Failed,
+    Job,
+    Setup,
+    Stopped,
+    Trained,
+    TrainJob,
+    failed_file,
+)
 from automl_kd.recipes import Recipe
 from automl_kd.students import build, load_weights, save_weights
 from automl_kd.tasks import Split, Task, open_task
@@ -49,8 +59,7 @@ class Workshop:
         except (Diverged, UserError) as error:
             return Failed(str(error))
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            return Failed(f"no room on disk for {_file(job)}" if full else f"{error}", fatal=full)
+            return failed_file(error, _file(job))
         except MemoryError:
             return Failed("out of memory")
         except Exception as error:  # a trial's fault is not the search's: it is stored and the search goes on

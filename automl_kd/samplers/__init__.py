@@ -1,6 +1,22 @@
 """Which recipe to try next: Optuna samplers, made for what a study knows."""
 
+from typing import TYPE_CHECKING, Any
+
+from automl_kd.errors import UserError
 from automl_kd.samplers._known_cost import KnownCostSampler
 from automl_kd.samplers._tpe import multivariate_tpe
 
-__all__ = ["KnownCostSampler", "multivariate_tpe"]
+if TYPE_CHECKING:
+    from automl_kd.samplers._ray_tune import RayTuneSearcher
+
+__all__ = ["KnownCostSampler", "RayTuneSearcher", "multivariate_tpe"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "RayTuneSearcher":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from automl_kd.samplers._ray_tune import RayTuneSearcher  # ray is an extra
+    except ModuleNotFoundError as error:
+        raise UserError(f"RayTuneSearcher needs {error.name}: pip install 'automl-kd[ray]'") from None
+    return RayTuneSearcher

@@ -2,7 +2,7 @@
 
 from automl_kd.tasks._augment import Views
 from automl_kd.tasks._mix import Mix, draw_mix
-from automl_kd.tasks._open import open_task, task_names
+from automl_kd.tasks._open import data_place, open_task, task_names
 from automl_kd.tasks._randomness import generator
 from automl_kd.tasks._stored import open_array, writing_array
 from automl_kd.tasks._task import Split, Task
@@ -18,6 +18,8 @@ from automl_kd.tasks._teacher import (
     TimmTeacher,
     TrainedTeacher,
     TransformersTeacher,
+    moved_to,
+    place_of,
 )
 from automl_kd.tasks._teacher_text import found_anywhere, parse_teacher
 
@@ -37,12 +39,15 @@ __all__ = [
     "TrainedTeacher",
     "TransformersTeacher",
     "Views",
+    "data_place",
     "draw_mix",
     "found_anywhere",
     "generator",
+    "moved_to",
     "open_array",
     "open_task",
     "parse_teacher",
+    "place_of",
     "task_names",
     "writing_array",
 ]

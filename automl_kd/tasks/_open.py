@@ -69,6 +69,23 @@ def open_task(name: str, data: str | None = None) -> Task:
     )
 
 
+def data_place(name: str, data: str | None = None) -> Path | None:
+    """The file or folder that a task's data are read from, None where they come with a package.
+
+    Args:
+        name: As for :func:`open_task`.
+        data: As for :func:`open_task`.
+
+    Raises:
+        UserError: If the task is unknown or its file has a mistake.
+    """
+    if data is not None:
+        return Path(data).expanduser()
+    document, folder = _document(name)
+    path = None if name in BUILT_IN else getattr(document.data, "path", None)
+    return None if path is None else folder / Path(path).expanduser()
+
+
 def _anywhere(name: str) -> str:
     """A path that is found from every folder; a built-in name as it is."""
     return name if name in BUILT_IN else str(Path(name).expanduser().absolute())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -78,6 +78,9 @@ class BroughtTeacher(Part):
     """A teacher that the user brings; ``input`` where it was trained on other images than the task's."""
 
     input: TeacherInput | None = None
+
+
+_Brought = TypeVar("_Brought", bound=BroughtTeacher)
 
 
 class CheckpointTeacher(BroughtTeacher):
@@ -168,5 +171,18 @@ def _relative(folder: Path, spec: OneTeacher) -> OneTeacher:
             return spec
         nested = _relative(folder, spec.train.teacher)
         return spec.model_copy(update={"train": spec.train.model_copy(update={"teacher": nested})})
-    field = next(name for name in _TAGS if name in type(spec).model_fields)
-    return spec.model_copy(update={field: str(folder / Path(getattr(spec, field)).expanduser())})
+    return moved_to(folder / place_of(spec), spec)
+
+
+def place_of(spec: BroughtTeacher) -> Path:
+    """The file or folder that a brought teacher is read from."""
+    return Path(getattr(spec, _place_field(spec))).expanduser()
+
+
+def moved_to(place: Path, spec: _Brought) -> _Brought:
+    """The same teacher, read from another place."""
+    return spec.model_copy(update={_place_field(spec): str(place)})
+
+
+def _place_field(spec: BroughtTeacher) -> str:
+    return next(name for name in _TAGS if name in type(spec).model_fields)

@@ -22,7 +22,7 @@ from automl_kd.teachers._checkpoint import fill, read_checkpoint
 from automl_kd.teachers._input import TransformedTeacher, transform_of
 from automl_kd.teachers._module import module_teacher
 from automl_kd.teachers._several import MultiTeacher
-from automl_kd.teachers._store import TeacherStore
+from automl_kd.teachers._store import TeacherStore, gone
 from automl_kd.teachers._teacher import Teacher
 
 
@@ -55,9 +55,7 @@ def load_teacher(spec: LoadableTeacher | tuple[LoadableTeacher, ...], task: Task
     if isinstance(spec, KeptTeacher):
         kept = TeacherStore().by_hash(spec.sha256)
         if kept is None:
-            raise UserError(
-                f"teacher {spec.sha256[:12]} is gone from the cache or damaged; the same command makes it again"
-            )
+            raise gone(spec.sha256)
         return kept
     if spec.input is None:
         return _load(spec, task.input_shape, task)

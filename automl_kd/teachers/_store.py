@@ -18,6 +18,7 @@ from automl_kd.files import locked, replacing, write_text
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import MobileNet, Part, ResNet, Student, digest
 from automl_kd.students import Shape, StudentModule, build
+from automl_kd.tasks import CheckpointTeacher
 from automl_kd.teachers._checkpoint import fill, read_checkpoint
 from automl_kd.teachers._module import module_teacher, weights_sha256
 from automl_kd.teachers._teacher import Teacher
@@ -75,6 +76,18 @@ class TeacherStore:
                     os.replace(path, path.with_name(f"{path.name}.damaged"))
                 return None
 
+    def place(self, sha256: str) -> CheckpointTeacher:
+        """The teacher with these weights as one that is brought, for machines that do not share this folder.
+
+        Raises:
+            UserError: If it is gone or damaged.
+        """
+        if self.by_hash(sha256) is None:
+            raise gone(sha256)
+        weights, description = self._paths(sha256)
+        record = _Record.model_validate(json.loads(description.read_text(encoding="utf-8"))["record"])
+        return CheckpointTeacher(checkpoint=str(weights), student=record.student)
+
     def keep(self, key: str, student: ResNet | MobileNet, module: StudentModule, facts: Mapping[str, Any]) -> Teacher:
         """Keep a trained teacher; every file appears whole or not at all.
 
@@ -113,6 +126,11 @@ class TeacherStore:
 
     def _key(self, key: str) -> Path:
         return self._folder / "keys" / key
+
+
+def gone(sha256: str) -> UserError:
+    """An error for a teacher that should be in the store."""
+    return UserError(f"teacher {sha256[:12]} is gone from the cache or damaged; the same command makes it again")
 
 
 def _read(weights: Path, description: Path, sha256: str) -> Teacher:

@@ -24,13 +24,14 @@ from automl_kd.controller import (
 )
 from automl_kd.distillation import CONTRACTS, own_contract
 from automl_kd.errors import Interrupted, UserError
-from automl_kd.execution import Setup, WorkerPool
+from automl_kd.execution import Executor, Setup
 from automl_kd.hardware import Profile
 from automl_kd.recipes import Recipe, Space, digest
 from automl_kd.storage import Database, Lease
 from automl_kd.tasks import Task
 from automl_kd.words import duration
 from automl_kd.workflows._clock import Clock, StopRequest
+from automl_kd.workflows._executors import open_executor
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate, Ledger
 from automl_kd.workflows._observer import Observer, Snapshot
@@ -76,7 +77,6 @@ class Drive:
         self.record, self.extension = open_record(parts.database, parts.request, parts.task, parts.space, parts.profile)
         self.clock = Clock(self.record.seconds, self.record.budget, began)
         self.rungs = parts.request.rungs(parts.space, len(parts.task.train))
-        self.workers = parts.request.worker_count()
 
     def run(self) -> None:
         if self.record.state == "done" and not self.extension:
@@ -105,7 +105,7 @@ class Drive:
             device=self.request.device,
             allow_code=self.request.allow_code,
         )
-        with WorkerPool[Any](self.workers, setup, self.files.log) as pool:
+        with open_executor(self.request, setup, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
                 self._search(ledger, pricing, taught, pool)
             self._pick(ledger, taught, pool, storage)
@@ -187,7 +187,7 @@ class Drive:
         sampler = make_sampler(self.request.sampler, self.parts.space, pricing, self.request.limits, seed)
         return Ledger(storage, self.name, self.rungs, sampler)
 
-    def _search(self, ledger: Ledger, pricing: Pricing, taught: Taught, pool: WorkerPool[Any]) -> None:
+    def _search(self, ledger: Ledger, pricing: Pricing, taught: Taught, pool: Executor[Any]) -> None:
         self.clock.enter("search")
         fixed = {
             "task": self.parts.task.reference.model_dump(exclude_none=True),
@@ -211,7 +211,6 @@ class Drive:
             self.files,
             self.clock,
             self.parts.stop,
-            self.workers,
             self.request.disk,
             self.record.settings.get("rounds", {}),
             len(self.parts.task.train),
@@ -265,9 +264,9 @@ class Drive:
 
     # -- picks --------------------------------------------------------------------------------------------------------
 
-    def _pick(self, ledger: Ledger, taught: Taught, pool: WorkerPool[Any], storage: optuna.storages.RDBStorage) -> None:
+    def _pick(self, ledger: Ledger, taught: Taught, pool: Executor[Any], storage: optuna.storages.RDBStorage) -> None:
         self.clock.enter("picks")
-        picks = self._choose(ledger)
+        picks = self._choose(ledger, max(1, pool.size))
         phase = PickPhase(
             picks,
             self.name,
@@ -319,11 +318,11 @@ class Drive:
         self.clock.save(self.parts.database, self.name)
         publish_report(self.parts.database, storage, self.name)
 
-    def _choose(self, ledger: Ledger) -> list[Pick]:
+    def _choose(self, ledger: Ledger, workers: int) -> list[Pick]:
         points = ledger.complete()
         front = pareto_front(points)
         chosen = choose_picks(points, MOST_PICKS)
-        most = self._most_epochs(ledger.candidates[chosen[0].trial])
+        most = self._most_epochs(ledger.candidates[chosen[0].trial], workers)
         picks = []
         for point in chosen:
             candidate = ledger.candidates[point.trial]
@@ -332,7 +331,7 @@ class Drive:
             picks.append(Pick(candidate, _role(point, front), self.request.seed, per_epoch, epochs))
         return picks
 
-    def _most_epochs(self, first: Candidate) -> float:
+    def _most_epochs(self, first: Candidate, workers: int) -> float:
         """What full distillations of this round are cut to, infinite where the time left holds them as they should be.
 
         It is decided once: a run of another length would be another run, and what was finished would be lost.
@@ -345,7 +344,7 @@ class Drive:
                 self.rungs[-1],
                 first.seconds_per_epoch(self.rungs) or 0.0,
                 self.clock.left - REPORT_SECONDS - FINISHING_SECONDS,
-                self.workers,
+                workers,
                 len(PLAIN_KD),
             )
             decided = {"round": self.record.budget, "most": epochs if epochs < wanted else None}

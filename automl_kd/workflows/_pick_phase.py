@@ -22,7 +22,7 @@ from automl_kd.controller import (
     plain_kd,
 )
 from automl_kd.errors import Interrupted, UserError
-from automl_kd.execution import Answer, Evaluated, EvaluateJob, Failed, Job, Stopped, Trained, TrainJob, WorkerPool
+from automl_kd.execution import Answer, Evaluated, EvaluateJob, Executor, Failed, Job, Stopped, Trained, TrainJob
 from automl_kd.recipes import Recipe, digest
 from automl_kd.storage import Database
 from automl_kd.workflows._answers import take_all
@@ -150,7 +150,7 @@ class PickPhase:
         study: str,
         study_hash: str,
         database: Database,
-        pool: WorkerPool[Any],
+        pool: Executor[Any],
         files: Files,
         clock: Clock,
         stop: StopRequest,

@@ -14,9 +14,10 @@ from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.recipes import Space
 from automl_kd.workflows._sampling import SAMPLERS
 from automl_kd.workflows._supply import Limits
-from automl_kd.workflows._units import parse_bytes, parse_count, parse_duration, parse_latency
+from automl_kd.workflows._units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
 
 FIDELITIES = ("halving", "none")
+EXECUTORS = ("process", "ray")
 _SEEDS = 2**62
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
@@ -45,16 +46,24 @@ class SearchRequest:
     extend: str | float | None = None
     max_disk: str | float | None = None
     allow_code: bool = False
+    executor: str = "process"
+    address: str | None = None
+    per_trial: str | None = None
 
     def __post_init__(self) -> None:
         # Every value is read once here, so that a mistake is reported before anything starts.
-        _ = self.seconds, self.extension, self.limits, self.disk
+        _ = self.seconds, self.extension, self.limits, self.disk, self.resources
         if self.sampler not in SAMPLERS:
             raise unknown("sampler", self.sampler, list(SAMPLERS))
         if self.fidelity not in FIDELITIES:
             raise unknown("fidelity", self.fidelity, list(FIDELITIES))
         if self.workers is not None and self.workers < 1:
             raise UserError(f"workers {self.workers}: must be at least 1")
+        if self.executor not in EXECUTORS:
+            raise unknown("executor", self.executor, EXECUTORS)
+        for option, value in (("address", self.address), ("per_trial", self.per_trial)):
+            if value is not None and self.executor != "ray":
+                raise UserError(f"{option} {value!r}: only for executor ray")
         if not 0 <= self.seed < _SEEDS:
             raise UserError(f"seed {self.seed}: must be from 0 to {_SEEDS - 1}")
         if not _NAME.fullmatch(self.name) or self.name == "artifacts" or self.name.endswith("-picks"):
@@ -84,6 +93,11 @@ class SearchRequest:
     def disk(self) -> float | None:
         """Bytes that the study's files may take."""
         return parse_bytes(self.max_disk, "max_disk")
+
+    @cached_property
+    def resources(self) -> dict[str, float] | None:
+        """What one trial takes of a Ray cluster, in Ray's names."""
+        return None if self.per_trial is None else parse_resources(self.per_trial)
 
     @property
     def name(self) -> str:

@@ -66,6 +66,9 @@ def search(
     extend: str | float | None = None,
     max_disk: str | float | None = None,
     allow_code: bool = False,
+    executor: str = "process",
+    address: str | None = None,
+    per_trial: str | None = None,
     observer: Observer | None = None,
 ) -> SearchResult:
     """Search student architecture and distillation recipe together for a device.
@@ -95,6 +98,12 @@ def search(
         extend: Time to add to the study's budget.
         max_disk: Bytes that the study's files may take.
         allow_code: Whether the space's losses of the user's own may be loaded, which runs their files.
+        executor: ``"process"`` for worker processes of this machine, ``"ray"`` for a Ray cluster (extra ``ray``); there
+            ``workers`` is by default what its nodes hold, as they join and leave.
+        address: Of the Ray cluster: ``"host:port"``, ``"ray://host:port"``, ``"local"`` for one of this process; by
+            default ``$RAY_ADDRESS``, else the one that runs on this machine, else one of this process.
+        per_trial: What one trial takes of the Ray cluster, such as ``"cpu=1,gpu=0.25"``; by default one core, and one
+            GPU where students train on it.
         observer: Told what happens.
 
     Raises:
@@ -122,6 +131,9 @@ def search(
         extend=extend,
         max_disk=max_disk,
         allow_code=allow_code,
+        executor=executor,
+        address=address,
+        per_trial=per_trial,
     )
     return run_search(request, observer or Observer())
 

@@ -20,7 +20,7 @@ from automl_kd.controller import (
     split,
 )
 from automl_kd.errors import UserError
-from automl_kd.execution import Answer, Failed, Stopped, Trained, TrainJob, WorkerPool
+from automl_kd.execution import Answer, Executor, Failed, Stopped, Trained, TrainJob
 from automl_kd.hardware import Prediction
 from automl_kd.recipes import Recipe
 from automl_kd.storage import folder_bytes, free_bytes
@@ -56,7 +56,6 @@ class SearchPhase:
         files: Where checkpoints go.
         clock: Time used and left.
         stop: The user's wish to stop.
-        workers: How many trainings run at a time.
         max_disk: Bytes that the study's files may take, None for what the disk has.
         base: Seconds of the rounds before, by phase.
         images: Size of the training split.
@@ -67,11 +66,10 @@ class SearchPhase:
         self,
         ledger: Ledger,
         supply: Supply,
-        pool: WorkerPool[int],
+        pool: Executor[int],
         files: Files,
         clock: Clock,
         stop: StopRequest,
-        workers: int,
         max_disk: float | None,
         base: Mapping[str, float],
         images: int,
@@ -83,7 +81,6 @@ class SearchPhase:
         self._files = files
         self._clock = clock
         self._stop = stop
-        self._workers = workers
         self._max_disk = max_disk
         self._ready: deque[Candidate] = deque(
             each for each in ledger.candidates.values() if each.status == "waiting" and not each.accuracies
@@ -274,7 +271,7 @@ class SearchPhase:
         """The most candidates that the time left can bring to the lowest rung, in total."""
         costs = [self._ledger.rungs[0] * per_epoch for per_epoch in self._ledger.seconds_per_epoch()]
         cheapest = min(costs, default=0.0)
-        more = self._workers * max(0.0, self.left) / cheapest if cheapest > 0 else 1e9
+        more = self._pool.size * max(0.0, self.left) / cheapest if cheapest > 0 else 1e9
         return len(costs) + int(min(more, 1e9))
 
     def _arrived(self) -> list[Candidate]:
@@ -286,7 +283,7 @@ class SearchPhase:
             return None
         # A front still grows: time for one pick more than it has points now.
         picks = min(MOST_PICKS, len(pareto_front(self._ledger.complete())) + 1)
-        return seconds_for_picks(picks, per_run, self._workers, len(PLAIN_KD))
+        return seconds_for_picks(picks, per_run, max(1, self._pool.size), len(PLAIN_KD))
 
     def _watch_disk(self) -> None:
         if self._max_disk is not None and folder_bytes(self._files.folder) > self._max_disk:

@@ -67,6 +67,23 @@ def parse_bytes(value: str | float | None, name: str = "max_memory") -> float | 
     return _parse(value, _BYTES, f"{name} {value!r}: write a size such as 512KB, 4MiB or 2GB")
 
 
+def parse_resources(value: str, name: str = "per_trial") -> dict[str, float]:
+    """Resources in Ray's names from ``cpu=1,gpu=0.25``; other names than these two are the cluster's own.
+
+    Raises:
+        UserError: If it is no such list, or asks for nothing.
+    """
+    resources: dict[str, float] = {}
+    for piece in value.split(","):
+        match = re.fullmatch(r"\s*([\w.:-]+)\s*=\s*(\d+(?:\.\d+)?)\s*", piece)
+        if match is None:
+            raise UserError(f"{name} {value!r}: write resources such as cpu=1,gpu=0.25")
+        resources[{"cpu": "CPU", "gpu": "GPU"}.get(match[1].lower(), match[1])] = float(match[2])
+    if not any(resources.values()):
+        raise UserError(f"{name} {value!r}: must ask for something, or any number of trials would run at a time")
+    return resources
+
+
 def _parse(value: str | float | None, units: dict[str, float], message: str) -> float | None:
     if value is None:
         return None

@@ -1,0 +1,90 @@
+"""A search on a Ray cluster from start to end, though a worker, the driver and a node die on the way."""
+
+import json
+import signal
+import sqlite3
+import time
+from collections import Counter
+
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+
+from automl_kd.errors import UserError
+from automl_kd.workflows._request import SearchRequest
+
+
+@pytest.fixture(scope="module")
+def cluster(cache):
+    """A head without room for trials, and two nodes with room for one each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_KD_CACHE", str(cache))
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        cluster.extra = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
+
+
+def at_work():
+    """The processes of workers that train."""
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if (process.info["cmdline"] or [""])[0].startswith("ray::_Actor.do")]
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert found
+    return found
+
+
+def test_a_search_on_ray_survives_worker_driver_and_node(command, cheap, digits_teacher, cluster, tmp_path):
+    arguments = ("search", *cheap, "--budget", "45s", "--study", "cam", "--executor", "ray", "--address")
+    arguments += (cluster.address, "--json")
+    driver = command.start(*arguments, cwd=tmp_path)
+    wait_until(at_work)[0].send_signal(signal.SIGKILL)
+    time.sleep(8)
+    assert driver.poll() is None, driver.stderr.read()
+    driver.kill()
+    driver.communicate()
+    wait_until(lambda: not at_work())
+
+    driver = command.start(*arguments, cwd=tmp_path)
+    wait_until(at_work)
+    cluster.remove_node(cluster.extra.pop(), allow_graceful=False)
+    out, err = driver.communicate(timeout=120)
+
+    assert driver.returncode == 0, err
+    document = json.loads(out)
+    assert document["picks"]
+    assert document["trials"]["complete"] > 0
+    with sqlite3.connect(tmp_path / "automl-kd.db") as database:
+        states = Counter(state for (state,) in database.execute("select state from trials"))
+        told = database.execute("select count(*) from trial_values group by trial_id").fetchall()
+    assert "RUNNING" not in states
+    assert set(told) == {(2,)}, "no trial is told twice"
+    assert not list((tmp_path / "automl-kd-files" / "cam" / "checkpoints").glob("*.pt"))
+
+
+def test_an_unreachable_cluster_is_told_in_one_line(command, cheap, digits_teacher, tmp_path):
+    ray = ("--executor", "ray", "--address", "127.0.0.1:9")
+    ended = command("search", *cheap, "--budget", "60s", *ray, cwd=tmp_path)
+    assert ended.code == 2
+    assert "no Ray cluster answers at 127.0.0.1:9" in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"address": "127.0.0.1:9"}, "only for executor ray"),
+        ({"executor": "cluster"}, "unknown executor 'cluster'"),
+        ({"executor": "ray", "per_trial": "gpu"}, "write resources such as cpu=1,gpu=0.25"),
+        ({"executor": "ray", "per_trial": "cpu=0"}, "must ask for something"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_starts(given, told):
+    with pytest.raises(UserError, match=told):
+        SearchRequest(hw="jetson-nano", budget="60s", **given)
