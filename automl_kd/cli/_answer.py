@@ -13,7 +13,8 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Run the files of the losses that you wrote and the recipe names.")
+    bool,
+    typer.Option("--allow-code", help="Run the files of losses and model spaces that you wrote and the recipe names."),
 ]
 Storage = Annotated[
     str,

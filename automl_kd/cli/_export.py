@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from automl_kd.cli._answer import Json, Storage, answer, quiet
+from automl_kd.cli._answer import AllowCode, Json, Storage, answer, quiet
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import milliseconds, percent
 
@@ -20,6 +20,7 @@ def export(
     study: Annotated[str | None, typer.Option(help="The study; by default the only one.")] = None,
     pick: Annotated[str, typer.Option(help="knee, best, fastest, or a trial's number.")] = "knee",
     out: Annotated[str, typer.Option(help="Folder to write.")] = "winner",
+    allow_code: AllowCode = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
@@ -27,7 +28,7 @@ def export(
     with quiet(json):
         from automl_kd.workflows import export as deliver
 
-        document = deliver(study, pick=pick, out=out, storage=storage)
+        document = deliver(study, pick=pick, out=out, storage=storage, allow_code=allow_code)
     head = f"trial {document['trial']} of study {document['study']} ({document['origin']})"
     answer(document, f"{head}\n{delivery_text(document)}", json)
 

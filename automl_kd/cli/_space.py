@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import Json, Storage, answer, quiet, table
+from automl_kd.cli._answer import AllowCode, Json, Storage, answer, quiet, table
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import whole
 
@@ -26,20 +26,25 @@ def app() -> typer.Typer:
 def list_spaces(storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:
     """The spaces that come with the project, and the user's own."""
     with quiet(json):
-        from automl_kd.recipes import load_space, space_names
+        from automl_kd.recipes import describe_space, space_names
 
-        spaces = {name: load_space(name) for name in space_names()}
-    rows = [[name, space.description] for name, space in spaces.items()]
+        rows = [[name, describe_space(name)] for name in space_names()]
     document = {"spaces": [{"name": name, "description": text} for name, text in rows]}
     answer(document, table(rows, ["space", "what it is"]), json)
 
 
-def show(name: Name, pins: Pins = None, storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:
+def show(
+    name: Name,
+    pins: Pins = None,
+    allow_code: AllowCode = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
     """A space's holes and its size."""
     with quiet(json):
         from automl_kd.recipes import load_space
 
-        space = load_space(name, pins or ())
+        space = load_space(name, pins or (), allow_code=allow_code)
     rows = [[hole.name, hole.describe()] for hole in space.holes]
     document = {
         "space": name,
@@ -58,6 +63,7 @@ def sample(
     name: Name,
     pins: Pins = None,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    allow_code: AllowCode = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
@@ -67,5 +73,5 @@ def sample(
 
         from automl_kd.recipes import load_space, to_yaml
 
-        recipe = load_space(name, pins or ()).sample(random.Random(seed))
+        recipe = load_space(name, pins or (), allow_code=allow_code).sample(random.Random(seed))
     answer(recipe.document(), to_yaml(recipe.document()).rstrip(), json)

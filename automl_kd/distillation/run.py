@@ -68,7 +68,12 @@ class Run:
             "schedule": f"{total_epochs} epochs",
         }
         # On CPUs, too, depthwise and pointwise convolutions are up to twice as fast with channels last.
-        student = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
+        student = build(
+            recipe.student,
+            input_shape=task.input_shape,
+            classes=task.classes,
+            allow_code=wiring.scene.allow_code,
+        )
         self.student: StudentModule = student.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         if recipe.distill.losses.simkd is not None:
             _take_over_classifier(self.student, wiring)

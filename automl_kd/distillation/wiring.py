@@ -64,7 +64,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         recipe: The recipe; only ``student``, ``distill`` and ``train.augment`` are read.
         task: For shapes and classes.
         teacher: The teacher, or None for a recipe that does not listen to one.
-        allow_code: Whether losses of the user's own may be loaded, which runs their files.
+        allow_code: Whether losses and model spaces of the user's own may be loaded, which runs their files.
 
     Raises:
         UserError: If the recipe listens to a teacher and there is none, or the teacher has other classes or another
@@ -79,10 +79,10 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         _check_teacher(recipe, task, teacher)
     contracts = {name: _contract(name, part, allow_code) for name, part in distill.losses.active()}
     _check_needs(recipe, contracts, listened)
-    student = plan(recipe.student, input_shape=task.input_shape, classes=task.classes)
+    student = plan(recipe.student, input_shape=task.input_shape, classes=task.classes, allow_code=allow_code)
     shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
     pairing = Pairing(
-        {name: shapes[name] for name in student.stage_names()},
+        student.maps(),
         lambda paths: _shapes(student, paths),
         listened,
     )
@@ -98,7 +98,8 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         moves = distill.handover is not None and name in (distill.handover.source, distill.handover.target)
         terms.append(Term(name, part, contracts[name], pairs, distill.handover if moves else None))
     head = listened.head() if listened is not None else None
-    wiring = Wiring(tuple(terms), Scene(recipe.student, task.classes, len(task.train), task.input_shape, head))
+    scene = Scene(recipe.student, task.classes, len(task.train), task.input_shape, head, allow_code)
+    wiring = Wiring(tuple(terms), scene)
     _rehearse(wiring, task)
     return wiring
 

@@ -117,7 +117,13 @@ class Workshop:
             return Evaluated(self._teacher_correct(task.test))
         recipe = Recipe.model_validate(job.recipe)
         torch.set_num_threads(recipe.threads)
-        student = load_weights(build(recipe.student, input_shape=task.input_shape, classes=task.classes), job.weights)
+        student = build(
+            recipe.student,
+            input_shape=task.input_shape,
+            classes=task.classes,
+            allow_code=self._setup.allow_code,
+        )
+        load_weights(student, job.weights)
         return Evaluated(evaluate(student, task, task.test, "cpu").correct)
 
     def _teacher_correct(self, split: Split) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes._files import load_recipe, pin_code, save_recipe
+from automl_kd.recipes._model_space import frozen_model
 from automl_kd.recipes._part import Part
 from automl_kd.recipes.losses import FeatureLoss, Loss, Losses
 from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
@@ -15,8 +16,8 @@ from automl_kd.recipes.schema import (
     Train,
     digest,
 )
-from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, load_space, space_names
-from automl_kd.recipes.students import MobileNet, ResNet, Student
+from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, describe_space, load_space, space_names
+from automl_kd.recipes.students import MobileNet, ModelSpace, ResNet, Student
 
 __all__ = [
     "SGD",
@@ -30,6 +31,7 @@ __all__ = [
     "Loss",
     "Losses",
     "MobileNet",
+    "ModelSpace",
     "Part",
     "Recipe",
     "ResNet",
@@ -39,7 +41,9 @@ __all__ = [
     "TaskReference",
     "TeacherReference",
     "Train",
+    "describe_space",
     "digest",
+    "frozen_model",
     "load_recipe",
     "load_space",
     "parse_text",

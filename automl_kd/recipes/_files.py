@@ -8,6 +8,7 @@ from typing import Any
 from automl_kd.errors import UserError
 from automl_kd.files import sha256_of, write_text
 from automl_kd.recipes._documents import parse_yaml, to_yaml, validate
+from automl_kd.recipes._model_space import own_file
 from automl_kd.recipes._tree import is_hole
 from automl_kd.recipes.schema import Recipe
 
@@ -33,7 +34,7 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
 
 
 def pin_code(document: Any) -> Any:
-    """A recipe or space, as plain data, with the hashes of the files of the user's own losses.
+    """A recipe or space, as plain data, with the hashes of the files of the user's own losses and model spaces.
 
     A stopped run, a study and a replay then go on with the code that they began with, or not at all.
     """
@@ -42,9 +43,13 @@ def pin_code(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
     pinned = {key: pin_code(value) for key, value in document.items()}
-    if {"file", "function"} <= pinned.keys() and "sha256" not in pinned:
-        path = Path(str(pinned["file"])).expanduser()
-        if path.is_file():  # what is not there is told by whoever needs it
+    if "sha256" not in pinned:
+        path: Path | None = None
+        if {"file", "function"} <= pinned.keys():
+            path = Path(str(pinned["file"])).expanduser()
+        elif pinned.get("family") == "nni":
+            path = own_file(str(pinned.get("model")))
+        if path is not None and path.is_file():  # what is not there is told by whoever needs it
             pinned["sha256"] = sha256_of(path)
     return pinned
 

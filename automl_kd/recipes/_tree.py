@@ -295,10 +295,11 @@ def _range(kind: str, content: Any, log: bool, where: str, name: str) -> Hole:
 def _labels(alternatives: list[Any]) -> tuple[Value, ...]:
     """Names for alternatives: the value of a key that tells them all apart, else their length, else their position."""
     if all(isinstance(each, Mapping) for each in alternatives):
-        for key in alternatives[0]:
-            tags = [each.get(key) for each in alternatives]
-            if all(isinstance(tag, str) for tag in tags) and len(set(tags)) == len(tags):
-                return tuple(tags)
+        for kind in (str, int):
+            for key in alternatives[0]:
+                tags = [each.get(key) for each in alternatives]
+                if all(type(tag) is kind for tag in tags) and len(set(tags)) == len(tags):
+                    return tuple(tags)
     if all(isinstance(each, list) for each in alternatives):
         lengths = [len(each) for each in alternatives]
         if len(set(lengths)) == len(lengths):

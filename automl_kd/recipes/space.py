@@ -19,6 +19,7 @@ from automl_kd.recipes import _tree as tree
 from automl_kd.recipes._documents import explain, parse_text, parse_yaml
 from automl_kd.recipes._files import pin_code
 from automl_kd.recipes._holes import Hole, Rng, Trial, Value, same
+from automl_kd.recipes._model_space import with_choices
 from automl_kd.recipes.schema import Recipe, digest
 
 _OWN_FIELDS = ("description", "search_epochs", "halving", "starts")
@@ -309,12 +310,13 @@ def space_names() -> tuple[str, ...]:
     return tuple(yaml_names("search_spaces"))
 
 
-def load_space(name: str, pins: Sequence[str] = ()) -> Space:
+def load_space(name: str, pins: Sequence[str] = (), *, allow_code: bool = False) -> Space:
     """A search space by name or path, with some of its holes pinned.
 
     Args:
         name: A space that comes with the project, one of the user's own, or a path to a YAML file.
         pins: ``path=value`` each, such as ``student.width=0.5``; the value is read as YAML.
+        allow_code: Whether a model space of the user's own may be loaded, which runs its file.
 
     Raises:
         UserError: If the space does not exist or is malformed, or a pin fits nothing.
@@ -323,7 +325,19 @@ def load_space(name: str, pins: Sequence[str] = ()) -> Space:
     document: Any = parse_yaml(path)
     for text in pins:
         document = pin(document, text)
-    return Space(pin_code(document), _shown(path, name), pinned=bool(pins))
+    pinned = pin_code(document)
+    if "student" in pinned:
+        pinned["student"] = with_choices(pinned["student"], allow_code=allow_code)
+    return Space(pinned, _shown(path, name), pinned=bool(pins))
+
+
+def describe_space(name: str) -> str:
+    """What a space is for, in its own words; nothing of it is run.
+
+    Raises:
+        UserError: If the space does not exist or is no YAML.
+    """
+    return str(parse_yaml(find_yaml("search_spaces", "search space", name)).get("description", "")).strip()
 
 
 def pin(document: Mapping[str, Any], text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -104,4 +104,23 @@ class MobileNet(Part):
     projector: Projector | None = None
 
 
-Student = Annotated[ResNet | MobileNet, Field(discriminator="family")]
+class ModelSpace(Part):
+    """A model space of NNI 3 (``nni.nas.nn.pytorch.ModelSpace``) with all of its choices made.
+
+    ``model`` names the class: ``package.module:Class`` of an installed package, or ``file.py:Class`` of the user's own,
+    which only runs where that is allowed and is held to its hash. ``choices`` has the value of every label; what hangs
+    on a choice may stand below it. ``arguments`` go to the class.
+    """
+
+    family: Literal["nni"]
+    model: Annotated[str, Field(pattern=r"^[^:]+:[A-Za-z_]\w*$")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    choices: dict[str, Any] = Field(default_factory=dict)
+    projector: None = None
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+
+Student = Annotated[ResNet | MobileNet | ModelSpace, Field(discriminator="family")]

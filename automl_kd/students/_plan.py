@@ -36,6 +36,8 @@ class Plan:
     """The blocks of a student by stage; the first entry is the stem and the last the head."""
 
     stages: tuple[tuple[str, tuple[Block, ...]], ...]
+    inner: tuple[tuple[str, Shape], ...] = ()
+    """Path and shape of the maps inside a network that is one block, where features can be tapped instead."""
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -47,9 +49,14 @@ class Plan:
         """Shape of one input image."""
         return self.blocks[0].input_shape
 
+    def maps(self) -> dict[str, Shape]:
+        """The shapes of the features that can be tapped by their names, without stem, projector and head."""
+        between = {name: blocks[-1].output_shape for name, blocks in self.stages[1:-1] if name != PROJECTOR}
+        return between | dict(self.inner)
+
     def stage_names(self) -> tuple[str, ...]:
-        """The names under which features can be tapped, without stem, projector and head."""
-        return tuple(name for name, _ in self.stages[1:-1] if name != PROJECTOR)
+        """The names under which features can be tapped."""
+        return tuple(self.maps())
 
 
 def strided(size: int, stride: int) -> int:

@@ -16,7 +16,7 @@ import torch
 from automl_kd.errors import UserError
 from automl_kd.files import locked, replacing, write_text
 from automl_kd.paths import cache_dir
-from automl_kd.recipes import MobileNet, Part, ResNet, Student, digest
+from automl_kd.recipes import Part, Student, digest
 from automl_kd.students import Shape, StudentModule, build
 from automl_kd.tasks import CheckpointTeacher
 from automl_kd.teachers._checkpoint import fill, read_checkpoint
@@ -88,7 +88,7 @@ class TeacherStore:
         record = _Record.model_validate(json.loads(description.read_text(encoding="utf-8"))["record"])
         return CheckpointTeacher(checkpoint=str(weights), student=record.student)
 
-    def keep(self, key: str, student: ResNet | MobileNet, module: StudentModule, facts: Mapping[str, Any]) -> Teacher:
+    def keep(self, key: str, student: Student, module: StudentModule, facts: Mapping[str, Any]) -> Teacher:
         """Keep a trained teacher; every file appears whole or not at all.
 
         Args:

@@ -89,7 +89,7 @@ class Drive:
             self.clock.save(self.parts.database, self.name)
 
     def _run(self) -> None:
-        pricing = Pricing(self.parts.task, self.parts.profile)
+        pricing = Pricing(self.parts.task, self.parts.profile, self.request.allow_code)
         self._tell("prepare", "pricing a sample of the space")
         survey(self.parts.space, pricing, self.request.limits, self.request.seed)  # or there is nothing to search
         self._check_own_losses()
@@ -299,7 +299,13 @@ class Drive:
             raise self._interrupted()
         self._keep(settings={"teacher_facts": self.record.settings["teacher_facts"] | {"accuracy": teacher_accuracy}})
         publisher = Publisher(
-            self.parts.database, storage, self.name, self.parts.task, self.parts.profile, teacher_accuracy
+            self.parts.database,
+            storage,
+            self.name,
+            self.parts.task,
+            self.parts.profile,
+            teacher_accuracy,
+            self.request.allow_code,
         )
         delivered = [(pick, found) for pick in picks if (found := measured(pick)) is not None]
         if not delivered:

@@ -29,6 +29,7 @@ def export(
     pick: str | int = "knee",
     out: str | Path = "winner",
     storage: str | None = None,
+    allow_code: bool = False,
 ) -> dict[str, Any]:
     """Deliver a student of a study; at any time, also while the search runs.
 
@@ -40,6 +41,7 @@ def export(
         pick: ``knee``, ``best`` (most accurate on search-validation), ``fastest``, or a trial's number.
         out: Folder for the delivery.
         storage: Database URL or path of an SQLite file; by default that of the result, or the usual one.
+        allow_code: Whether a model space of the user's own may be loaded, which runs its file.
 
     Returns:
         ``path``, ``test_accuracy``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
@@ -75,7 +77,8 @@ def export(
     if not weights.exists():
         raise UserError(f"the weights of trial {number} are gone from {weights.parent}; its recipe makes them again")
     task = open_recipe_task(recipe, f"trial {number} of study {name}")
-    student = load_weights(build(recipe.student, input_shape=task.input_shape, classes=task.classes), weights)
+    student = build(recipe.student, input_shape=task.input_shape, classes=task.classes, allow_code=allow_code)
+    load_weights(student, weights)
     profile = load_profile(summary["hw"])
     delivered = deliver(Path(out), student, recipe, task, profile, facts, study_report(summary))
     return {**delivery_document(delivered), "study": name, "trial": number, "origin": facts.origin}

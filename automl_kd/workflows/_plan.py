@@ -91,12 +91,14 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
         UserError: As the search itself would.
     """
     task = open_task(request.task, request.data)
-    space = load_space(request.space, request.pins)
+    space = load_space(request.space, request.pins, allow_code=request.allow_code)
     profile = load_profile(request.hw, progress=lambda _, text: observer.note(text))
-    found = survey(space, Pricing(task, profile), request.limits, request.seed)
+    found = survey(space, Pricing(task, profile, request.allow_code), request.limits, request.seed)
     teacher = teacher_status(task, request.teacher)
     rungs = request.rungs(space, len(task.train))
-    epoch = statistics.median(_epoch_seconds(recipe, task, rungs[-1]) for recipe, _ in found.examples[:_TIMED])
+    epoch = statistics.median(
+        _epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in found.examples[:_TIMED]
+    )
     workers = request.worker_count()
     seconds = split(request.seconds, 0.0, None).search
     return SearchPlan(
@@ -120,7 +122,7 @@ def _epochs_per_candidate(rungs: tuple[int, ...]) -> float:
     return sum((rung - last) / 3.0**level for level, (last, rung) in enumerate(zip(before, rungs, strict=True)))
 
 
-def _epoch_seconds(recipe: Recipe, task: Task, epochs: int) -> float:
+def _epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool) -> float:
     """Time of one epoch, from as many steps as fit into a few seconds."""
     steps = 0
     began = time.monotonic()
@@ -133,7 +135,15 @@ def _epoch_seconds(recipe: Recipe, task: Task, epochs: int) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
     try:
-        seconds = distill(no_distillation(recipe), task, None, total_epochs=epochs, until=1, should_stop=enough).seconds
+        seconds = distill(
+            no_distillation(recipe),
+            task,
+            None,
+            total_epochs=epochs,
+            until=1,
+            should_stop=enough,
+            allow_code=allow_code,
+        ).seconds
     except Interrupted:
         per_epoch = len(task.train.labels) / recipe.train.batch_size
         seconds = (time.monotonic() - began) / steps * per_epoch

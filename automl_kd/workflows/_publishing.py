@@ -32,6 +32,7 @@ class Publisher:
         task: What was learned.
         profile: The target.
         teacher_accuracy: On the test split, None where it is not known.
+        allow_code: Whether a model space of the user's own may be loaded, which runs its file.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Publisher:
         task: Task,
         profile: Profile,
         teacher_accuracy: float | None,
+        allow_code: bool,
     ) -> None:
         self._name = study
         self._task = task
         self._profile = profile
         self._teacher_accuracy = teacher_accuracy
+        self._allow_code = allow_code
         self._artifacts = ArtifactStore(database.files / "artifacts")
         self._picks = optuna.create_study(
             storage=storage, study_name=picks_study(study), directions=DIRECTIONS, load_if_exists=True
@@ -72,7 +75,12 @@ class Publisher:
         stored = self._stored(found)
         if stored is not None and (folder / "manifest.json").exists():
             return stored
-        student = build(recipe.student, input_shape=self._task.input_shape, classes=self._task.classes)
+        student = build(
+            recipe.student,
+            input_shape=self._task.input_shape,
+            classes=self._task.classes,
+            allow_code=self._allow_code,
+        )
         delivered = deliver(
             folder,
             load_weights(student, weights),

@@ -150,7 +150,7 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
             stop,
             database,
             task=open_task(request.task, request.data),
-            space=load_space(request.space, request.pins),
+            space=load_space(request.space, request.pins, allow_code=request.allow_code),
             profile=load_profile(request.hw, progress=lambda done, text: observer.note(text)),
         )
         with database.lease(request.name) as lease, database.explained():

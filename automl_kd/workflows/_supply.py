@@ -13,7 +13,7 @@ import optuna
 from automl_kd import students
 from automl_kd.errors import UserError
 from automl_kd.hardware import Prediction, Profile
-from automl_kd.recipes import InvalidCombinationError, Recipe, Space, digest
+from automl_kd.recipes import InvalidCombinationError, Recipe, Space, Student, digest
 from automl_kd.tasks import Task
 from automl_kd.workflows._ledger import Candidate, Ledger
 
@@ -55,18 +55,27 @@ class Pricing:
     Args:
         task: For the shapes.
         profile: The target.
+        allow_code: Whether a model space of the user's own may be loaded, which runs its file.
     """
 
-    def __init__(self, task: Task, profile: Profile) -> None:
+    def __init__(self, task: Task, profile: Profile, allow_code: bool = False) -> None:
         self._task = task
         self._profile = profile
+        self._allow_code = allow_code
+        self._plans: dict[Student, students.Plan] = {}
 
     def price(self, recipes: Sequence[Recipe]) -> list[Prediction]:
         """What each recipe's student is predicted to cost."""
-        shape, classes = self._task.input_shape, self._task.classes
-        return self._profile.price(
-            [students.plan(recipe.student, input_shape=shape, classes=classes) for recipe in recipes]
-        )
+        return self._profile.price([self._plan(recipe.student) for recipe in recipes])
+
+    def _plan(self, student: Student) -> students.Plan:
+        # A model space is run on shapes for its plan: once for a student, not once for a recipe.
+        found = self._plans.get(student)
+        if found is None:
+            shape, classes = self._task.input_shape, self._task.classes
+            found = students.plan(student, input_shape=shape, classes=classes, allow_code=self._allow_code)
+            self._plans[student] = found
+        return found
 
 
 class Supply:

@@ -37,6 +37,7 @@ class Scene:
         input_shape: Channels, height, width of an image.
         head: The teacher's classifier, weight (classes, D) and bias (classes,), where its logits are a linear function
             of its last map's spatial mean; else None.
+        allow_code: Whether a model space of the user's own may be loaded, which runs its file.
     """
 
     student: Student
@@ -44,6 +45,7 @@ class Scene:
     examples: int
     input_shape: Shape
     head: tuple[Tensor, Tensor] | None
+    allow_code: bool = False
 
 
 @dataclass(frozen=True)

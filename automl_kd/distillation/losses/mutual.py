@@ -43,7 +43,12 @@ def _compare(part: Mutual, student: Tensor, images: Tensor, moment: Moment) -> W
 
 
 def _adapter(part: Mutual, pairs: tuple[Pair, ...], scene: Scene) -> nn.Module:
-    peer = build(part.student or scene.student, input_shape=scene.input_shape, classes=scene.classes)
+    peer = build(
+        part.student or scene.student,
+        input_shape=scene.input_shape,
+        classes=scene.classes,
+        allow_code=scene.allow_code,
+    )
     return peer.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -1,0 +1,75 @@
+"""A network out of a model space of NNI, as the recipe's choices froze it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from automl_kd.errors import UserError
+from automl_kd.recipes import ModelSpace, frozen_model
+from automl_kd.students._plan import Block, Plan, Shape
+
+
+def plan(spec: ModelSpace, input_shape: Shape, classes: int, *, allow_code: bool) -> Plan:
+    """One block, the whole network; the maps that its parts return can be tapped.
+
+    The network is run once on shapes.
+
+    Args:
+        spec: The recipe's student part.
+        input_shape: Channels, height, width of an image.
+        classes: Number of logits.
+        allow_code: Whether the user's own file may run.
+
+    Raises:
+        UserError: If the network cannot be made, does not take the images, or does not return the logits.
+    """
+    block = Frozen(input_shape, classes, json.dumps(spec.model_dump(mode="json"), sort_keys=True), allow_code)
+    return Plan((("model", (block,)),), block.maps())
+
+
+@dataclass(frozen=True)
+class Frozen(Block):
+    """A frozen model space; ``student`` is its part of the recipe, as canonical JSON."""
+
+    classes: int
+    student: str
+    allow_code: bool
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.classes, 1, 1)
+
+    def build(self) -> nn.Module:
+        spec = ModelSpace.model_validate_json(self.student)
+        model: nn.Module = frozen_model(
+            spec, input_shape=self.input_shape, classes=self.classes, allow_code=self.allow_code
+        )
+        return model
+
+    def maps(self) -> tuple[tuple[str, Shape], ...]:
+        """Path and shape of the maps of several pixels that top-level parts return, in the order of execution."""
+        with torch.device("meta"):
+            model = self.build().train()
+            images = torch.empty(2, *self.input_shape)
+        found: dict[str, Any] = {}
+        for name, part in model.named_children():
+            part.register_forward_hook(lambda module, inputs, output, name=name: found.setdefault(name, output))
+        where = f"student.model: {json.loads(self.student)['model']}"
+        try:
+            logits = model(images)
+        except Exception as error:  # whatever the user's network does wrong
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UserError(f"{where} does not take images {self.input_shape}: {reason}") from None
+        if not isinstance(logits, Tensor) or tuple(logits.shape) != (2, self.classes):
+            shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise UserError(f"{where} returns {shown} for 2 images; the task needs (2, {self.classes})")
+        return tuple(
+            (f"model.0.{name}", (output.shape[1], output.shape[2], output.shape[3]))
+            for name, output in found.items()
+            if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1
+        )
