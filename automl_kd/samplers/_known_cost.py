@@ -126,6 +126,10 @@ class KnownCostSampler(BaseSampler):
         """A random value, for a parameter that no trial has shown yet."""
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
+    def renew(self) -> None:
+        """Price candidates anew: what is feasible has changed."""
+        self._pool.clear()
+
     # -- trials that wait ---------------------------------------------------------------------------------------------
 
     def expected_improvements(self, study: Study, numbers: Sequence[int]) -> dict[int, float]:

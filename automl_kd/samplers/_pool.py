@@ -106,6 +106,12 @@ class Pool:
         if self._points is not None:
             self._points = self._points[np.asarray(rows, dtype=np.int64)]
 
+    def clear(self) -> None:
+        """Forget all candidates, also which were infeasible."""
+        self._infeasible.clear()
+        self._listed = False
+        self.keep([])
+
     def drop(self, tried: Container[str]) -> None:
         """Forget what was tried meanwhile."""
         rows = [row for row, name in enumerate(self._keys) if name not in tried]

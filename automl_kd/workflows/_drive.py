@@ -95,7 +95,7 @@ class Drive:
         self._check_own_losses()
         taught = self._teach()
         storage = self.parts.database.optuna()
-        ledger = self._ledger(storage, pricing)
+        ledger = Ledger(storage, self.name, self.rungs)
         setup = Setup(
             task=self.request.task,
             data=self.request.data,
@@ -179,14 +179,6 @@ class Drive:
 
     # -- search -------------------------------------------------------------------------------------------------------
 
-    def _ledger(self, storage: optuna.storages.RDBStorage, pricing: Pricing) -> Ledger:
-        before = 0
-        if self.name in optuna.get_all_study_names(storage):
-            before = len(optuna.load_study(study_name=self.name, storage=storage).get_trials(deepcopy=False))
-        seed = self.request.seed + before
-        sampler = make_sampler(self.request.sampler, self.parts.space, pricing, self.request.limits, seed)
-        return Ledger(storage, self.name, self.rungs, sampler)
-
     def _search(self, ledger: Ledger, pricing: Pricing, taught: Taught, pool: Executor[Any]) -> None:
         self.clock.enter("search")
         fixed = {
@@ -215,6 +207,10 @@ class Drive:
             self.record.settings.get("rounds", {}),
             len(self.parts.task.train),
             self.parts.space.halving.reduction,
+        )
+        seed = self.request.seed + len(ledger.study.get_trials(deepcopy=False))
+        ledger.study.sampler = make_sampler(
+            self.request.sampler, self.parts.space, pricing, self.request.limits, phase.affordable, seed
         )
         try:
             while not phase.over and not phase.idle:

@@ -71,11 +71,15 @@ class Ledger:
         storage: Optuna's storage.
         name: The study's name; it is created where it does not exist.
         rungs: Epochs at which candidates are compared.
-        sampler: What the study asks.
+        sampler: What the study asks; Optuna's own where none is given.
     """
 
     def __init__(
-        self, storage: RDBStorage, name: str, rungs: tuple[int, ...], sampler: optuna.samplers.BaseSampler
+        self,
+        storage: RDBStorage,
+        name: str,
+        rungs: tuple[int, ...],
+        sampler: optuna.samplers.BaseSampler | None = None,
     ) -> None:
         self.study = optuna.create_study(
             storage=storage, study_name=name, directions=DIRECTIONS, load_if_exists=True, sampler=sampler

@@ -13,14 +13,16 @@ from automl_kd.errors import unknown
 from automl_kd.hardware import Prediction
 from automl_kd.recipes import InvalidCombinationError, Recipe, Space
 from automl_kd.samplers import KnownCostSampler, multivariate_tpe
-from automl_kd.workflows._supply import Limits, Pricing
+from automl_kd.workflows._supply import Affordable, Limits, Pricing
 
 SAMPLERS = ("known-cost", "tpe", "nsga2", "random", "gp")
 LATENCY = 1
 """Position of the latency among a study's objectives."""
 
 
-def make_sampler(name: str, space: Space, pricing: Pricing, limits: Limits, seed: int) -> optuna.samplers.BaseSampler:
+def make_sampler(
+    name: str, space: Space, pricing: Pricing, limits: Limits, affordable: Affordable, seed: int
+) -> optuna.samplers.BaseSampler:
     """The sampler of that name.
 
     Args:
@@ -28,6 +30,7 @@ def make_sampler(name: str, space: Space, pricing: Pricing, limits: Limits, seed
         space: The search space.
         pricing: Prices of its recipes.
         limits: What they may cost.
+        affordable: Whether the budget can hold the training of a recipe at its price.
         seed: Of the draws; a resumed study takes another than the one it began with, or it would draw the same again.
 
     Raises:
@@ -38,7 +41,7 @@ def make_sampler(name: str, space: Space, pricing: Pricing, limits: Limits, seed
         warnings.simplefilter("ignore", ExperimentalWarning)
         match name:
             case "known-cost":
-                latency = _Latency(space, pricing, limits)
+                latency = _Latency(space, pricing, limits, affordable)
                 return KnownCostSampler(
                     {LATENCY: latency}, vectorized=True, space=space, seed=seed, starts=space.starts
                 )
@@ -54,13 +57,14 @@ def make_sampler(name: str, space: Space, pricing: Pricing, limits: Limits, seed
 
 
 class _Latency:
-    """Latency in ms of sets of parameters, infinite over a limit; students are priced once."""
+    """Latency in ms of sets of parameters, infinite over a limit or where it is too dear; students are priced once."""
 
-    def __init__(self, space: Space, pricing: Pricing, limits: Limits) -> None:
+    def __init__(self, space: Space, pricing: Pricing, limits: Limits, affordable: Affordable) -> None:
         self._space = space
         self._pricing = pricing
         self._limits = limits
-        self._known: dict[tuple[tuple[str, Any], ...], float] = {}
+        self._affordable = affordable
+        self._known: dict[tuple[tuple[str, Any], ...], tuple[Recipe, Prediction]] = {}
 
     def __call__(self, candidates: Sequence[Mapping[str, Any]]) -> list[float]:
         names = [_student(params) for params in candidates]
@@ -72,11 +76,12 @@ class _Latency:
                 except (InvalidCombinationError, KeyError):
                     continue  # of this recipe as a whole: another with the same student may be sound
         for name, price in zip(new, self._pricing.price(list(new.values())), strict=True):
-            self._known[name] = self._cost(price)
-        return [self._known.get(name, float("inf")) for name in names]
+            self._known[name] = new[name], price
+        return [self._cost(*self._known[name]) if name in self._known else float("inf") for name in names]
 
-    def _cost(self, price: Prediction) -> float:
-        return price.ms if self._limits.excess(price) is None else float("inf")
+    def _cost(self, recipe: Recipe, price: Prediction) -> float:
+        within = self._limits.excess(price) is None and self._affordable(recipe, price)
+        return price.ms if within else float("inf")
 
 
 def _student(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

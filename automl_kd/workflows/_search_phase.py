@@ -203,11 +203,11 @@ class SearchPhase:
 
     def _prepare(self) -> None:
         if not self._supply.exhausted:
-            candidate = self._supply.next(self._affordable)
+            candidate = self._supply.next(self.affordable)
             if candidate is not None:
                 self._ready.append(candidate)
 
-    def _affordable(self, recipe: Recipe, price: Prediction) -> bool:
+    def affordable(self, recipe: Recipe, price: Prediction) -> bool:
         """Whether one training takes a fair share of the budget at most, in the search and later in full.
 
         The time of an epoch is in proportion to the student's operations, by what candidates have shown.

@@ -14,6 +14,7 @@ from automl_kd import students
 from automl_kd.errors import UserError
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.recipes import InvalidCombinationError, Recipe, Space, Student, digest
+from automl_kd.samplers import KnownCostSampler
 from automl_kd.tasks import Task
 from automl_kd.workflows._ledger import Candidate, Ledger
 
@@ -21,6 +22,9 @@ _SCREENED_IN_A_ROW = 20
 _POOL = 64
 _MOST_SAMPLES = 2048
 _EXAMPLES = 5
+
+Affordable = Callable[[Recipe, Prediction], bool]
+"""Whether the budget can hold the training of a recipe at its price."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class Supply:
         self._rng = random.Random(self._fixed.get("seed", 0) + len(ledger.study.get_trials(deepcopy=False)))
         self.exhausted = False
 
-    def next(self, affordable: Callable[[Recipe, Prediction], bool] = lambda recipe, price: True) -> Candidate | None:
+    def next(self, affordable: Affordable = lambda recipe, price: True) -> Candidate | None:
         """A candidate within the limits, affordable and not tried before, or None where the space holds no more.
 
         Args:
@@ -125,7 +129,7 @@ class Supply:
         self.exhausted = True
         return None
 
-    def _admitted(self, trial: optuna.Trial, affordable: Callable[[Recipe, Prediction], bool]) -> Candidate | None:
+    def _admitted(self, trial: optuna.Trial, affordable: Affordable) -> Candidate | None:
         try:
             recipe = self._space.draw(trial).with_(**self._fixed)
         except InvalidCombinationError as error:
@@ -142,6 +146,8 @@ class Supply:
             return None
         if not affordable(recipe, price):
             self._ledger.pass_over(trial, "too dear to train within the budget")
+            if isinstance(self._ledger.study.sampler, KnownCostSampler):
+                self._ledger.study.sampler.renew()
             return None
         self._seen[identity] = trial.number
         try:
@@ -150,7 +156,7 @@ class Supply:
             self._ledger.pass_over(trial, str(error))
             return None
 
-    def _enqueue_feasible(self, affordable: Callable[[Recipe, Prediction], bool]) -> bool:
+    def _enqueue_feasible(self, affordable: Affordable) -> bool:
         """Give the sampler a hint where the limits leave little: a random recipe that is within them and new."""
         for _ in range(_MOST_SAMPLES // _POOL):
             recipes = [self._space.sample(self._rng) for _ in range(_POOL)]
