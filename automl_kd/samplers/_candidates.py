@@ -120,7 +120,8 @@ class ShownSource:
     def __init__(self) -> None:
         self.distributions: dict[str, BaseDistribution] = {}
         self._branches: dict[frozenset[str], _Branch] = {}
-        self._shown: dict[str, set[Any]] = {}
+        self.shown: dict[str, set[Any]] = {}
+        """Values seen of each parameter that has few, in any branch."""
         self._options: dict[frozenset[str], dict[str, list[Any]]] = {}
 
     def show(self, trial: FrozenTrial) -> bool:
@@ -132,11 +133,16 @@ class ShownSource:
         for name, value in trial.params.items():
             if _options(trial.distributions[name]) is not None:
                 branch.shown.setdefault(name, set()).add(value)
-                self._shown.setdefault(name, set()).add(value)
+                self.shown.setdefault(name, set()).add(value)
         self._options.clear()
         new = {name: each for name, each in trial.distributions.items() if name not in self.distributions}
         self.distributions.update(new)
         return bool(new)
+
+    def unseen(self, params: Params) -> dict[str, Any]:
+        """Values that no trial of the branch has had: there may be other parameters where they are taken."""
+        shown = self._branches[frozenset(params)].shown
+        return {name: value for name, value in params.items() if name in shown and value not in shown[name]}
 
     def sample(self, rng: random.Random, given: Params = NOTHING) -> Params:
         """A random candidate of a random branch, of those that take most of the given values."""
@@ -195,7 +201,7 @@ class ShownSource:
             allowed = {}
             for name, shown in branch.shown.items():
                 options = _options(self.distributions[name]) or []
-                elsewhere = self._shown[name] - shown
+                elsewhere = self.shown[name] - shown
                 allowed[name] = [option for option in options if option not in elsewhere]
             self._options[names] = allowed
         return self._options[names]

@@ -95,7 +95,8 @@ class KnownCostSampler(BaseSampler):
         self._starts = list(starts)
         self._history = History(fidelity)
         self._source: Source = ShownSource() if space is None else RecipeSource(space)
-        self._pool = Pool(self._source, self._costs)
+        self._pool = Pool(self._source, self._price)
+        self._probes: list[dict[str, Any]] = []
         self._surrogate = Surrogate(self._source, self._costs.positions, features, reference, self._rng.getrandbits(31))
         self._study: str | None = None
         self.improvement: float | None = None
@@ -180,6 +181,8 @@ class KnownCostSampler(BaseSampler):
     def _propose(self) -> Params | None:
         """The best candidate of the pool, None where no feasible one is left untried."""
         self._refill()
+        if (probe := self._probe()) is not None:
+            return probe
         if not len(self._pool):
             return None
         begun = len(self._history.keys)
@@ -188,6 +191,35 @@ class KnownCostSampler(BaseSampler):
         if len(self._history.observations) < self._startup:
             return self._spread(begun)
         return self._improving()
+
+    def _price(self, candidates: Sequence[Params]) -> Array:
+        """Costs of candidates. Where one only guesses what parameters it has and has no cost, the guess is probed."""
+        try:
+            return self._costs(candidates)
+        except UserError as error:
+            if not isinstance(self._source, ShownSource):
+                raise
+            fault = error
+        rows = []
+        for params in candidates:
+            try:
+                rows.append(self._costs([params])[0])
+            except UserError:
+                unseen = self._source.unseen(params)
+                if not unseen:
+                    raise
+                self._probes.append(unseen)
+                rows.append(np.full(len(self._costs.positions), np.nan))
+        prices = np.stack(rows)
+        if np.isnan(prices).all():
+            raise fault
+        return np.asarray(np.where(np.isnan(prices), np.inf, prices))
+
+    def _probe(self) -> Params | None:
+        """A value whose branch is unknown; Optuna draws what else it needs."""
+        shown = self._source.shown if isinstance(self._source, ShownSource) else {}
+        self._probes = [each for each in self._probes if any(value not in shown[name] for name, value in each.items())]
+        return self._probes.pop() if self._probes else None
 
     def _completed(self, start: Params) -> Params | None:
         """A candidate with the values of a starting point, None where all those drawn are infeasible or were tried."""

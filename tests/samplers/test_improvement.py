@@ -1,0 +1,112 @@
+"""Expected hypervolume improvement and the process behind it, against closed forms and brute force."""
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import approx_fprime
+
+from automl_kd.samplers._encoding import Encoder
+from automl_kd.samplers._improvement import expected_improvement, expected_shortfall, non_dominated, uncovered
+from automl_kd.samplers._process import Process, Sample, _Likelihood, fit
+
+D = optuna.distributions
+
+
+def volume_by_counting(points, front, reference, draws):
+    """Share of uniform draws in the unit box that a point dominates and the front does not, shape (m,)."""
+    free = ~(front[None] <= draws[:, None]).all(axis=2).any(axis=1) & (draws < reference).all(axis=1)
+    return np.array([(free & (point <= draws).all(axis=1)).mean() for point in points])
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_the_volume_that_a_point_adds_is_what_counting_finds(dimensions):
+    rng = np.random.default_rng(0)
+    front, points = rng.uniform(0.1, 1, (7, dimensions)), rng.uniform(0, 1, (9, dimensions))
+    reference = np.full(dimensions, 0.95)
+    counted = volume_by_counting(points, front, reference, rng.uniform(size=(200_000, dimensions)))
+    assert uncovered(points, front, reference) == pytest.approx(counted, abs=4e-3)
+
+
+def test_the_first_point_adds_its_whole_box():
+    assert uncovered(np.array([[1.0, 2.0]]), np.empty((0, 2)), np.array([3.0, 5.0])) == pytest.approx([6.0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 6)] * 2), min_size=1, max_size=12))
+def test_what_is_dominated_or_beyond_the_reference_adds_nothing_and_the_front_covers_all(rows):
+    values = np.array(rows, dtype=float)
+    front = values[non_dominated(values)]
+    assert uncovered(values, front, np.array([6.0, 6.0])) == pytest.approx(np.zeros(len(values)))
+    assert {tuple(row) for row in front} == {
+        tuple(a) for a in values if not any((b <= a).all() and (b < a).any() for b in values)
+    }
+
+
+def test_shortfall_is_the_closed_form_of_expected_improvement():
+    # sigma (z Phi(z) + phi(z)) at z = 0 is sigma / sqrt(2 pi)
+    found = expected_shortfall(np.array([1.0, 50.0]), np.array([1.0]), np.array([2.0]))
+    assert found[0] == pytest.approx([2.0 / np.sqrt(2 * np.pi), 49.0])
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_expected_improvement_is_the_mean_over_draws_of_exact_improvements(known):
+    rng = np.random.default_rng(1)
+    values = rng.uniform(0, 1, (6, 1 + known))
+    front = values[non_dominated(values)]
+    mean, std = rng.uniform(0, 1, 8), rng.uniform(0.05, 0.4, 8)
+    costs, reference = rng.uniform(0, 0.9, (8, known)), np.ones(1 + known)
+    sampled = np.mean(
+        [uncovered(np.column_stack([mean + std * rng.normal(size=8), costs]), front, reference) for _ in range(20_000)],
+        axis=0,
+    )
+    assert expected_improvement(mean, std, costs, front, reference) == pytest.approx(sampled, abs=4e-3)
+
+
+@pytest.fixture
+def sample():
+    encoder = Encoder(
+        {
+            "a": D.CategoricalDistribution(["x", "y", "z"]),
+            "b": D.CategoricalDistribution(["x", "y", "z"]),
+            "c": D.FloatDistribution(0.1, 10, log=True),
+            "d": D.IntDistribution(1, 5),
+        }
+    )
+    rng = np.random.default_rng(0)
+    letters = ["x", "y", "z"]
+    params = [
+        {"a": letters[rng.integers(3)], "b": letters[rng.integers(3)], "c": float(rng.uniform(0.1, 10))}
+        | ({"d": int(rng.integers(1, 6))} if rng.random() < 0.5 else {})
+        for _ in range(30)
+    ]
+    values = np.array([(each["a"] == "x") + np.log(each["c"]) / 4 for each in params])
+    return encoder, Sample(encoder.encode(params), np.arange(30) % 2, values - values.mean())
+
+
+def test_the_likelihoods_gradient_is_its_slope(sample):
+    encoder, observed = sample
+    likelihood = _Likelihood(observed, encoder.layout, 2)
+    at = likelihood.prior.vector() + 0.3 * np.random.default_rng(1).normal(size=len(likelihood.prior.vector()))
+    slope = approx_fprime(at, lambda vector: likelihood(vector)[0], 1e-6)
+    assert likelihood(at)[1] == pytest.approx(slope, abs=1e-4)
+
+
+def test_what_decides_the_values_gets_the_weight_and_what_was_seen_is_known(sample):
+    encoder, observed = sample
+    learned = fit(observed, encoder.layout, 2, None, 60)
+    first, second, log_scale, step = np.exp(learned.weights)
+    assert first > second
+    assert log_scale > step
+    mean, std = Process(observed, encoder.layout, learned).predict(observed.points[:10], 1)
+    assert mean == pytest.approx(observed.values[:10], abs=0.25)
+    assert (std < observed.values.std()).all()
+
+
+def test_conditional_parameters_that_are_missing_stand_between_those_that_are_there():
+    encoder = Encoder({"a": D.CategoricalDistribution(["x", "y"]), "n": D.IntDistribution(1, 3)})
+    x, y, none = encoder.encode([{"a": "x", "n": 1}, {"a": "y", "n": 3}, {}]).categories
+    assert ((x - y) ** 2).sum() == pytest.approx(1.0)
+    assert ((x - none) ** 2).sum() == pytest.approx(0.5)
+    assert encoder.encode([{"n": 1}, {"n": 3}, {}]).ordered[:, 0] == pytest.approx([-0.5, 0.5, 0.0])
