@@ -57,6 +57,13 @@ def search(
     per_trial: Annotated[
         str | None, typer.Option(help="What a trial takes of the Ray cluster, e.g. cpu=1,gpu=0.25.")
     ] = None,
+    from_study: Annotated[
+        list[str] | None,
+        typer.Option(help="Take over what an earlier study of this task and teacher finished; repeatable."),
+    ] = None,
+    stop_when_flat: Annotated[
+        bool, typer.Option("--stop-when-flat", help="End the search once hardly any improvement is expected.")
+    ] = False,
     allow_code: AllowCode = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would do, and stop.")] = False,
     storage: Storage = DEFAULT_STORAGE,
@@ -87,6 +94,8 @@ def search(
             extend=extend,
             max_disk=max_disk,
             allow_code=allow_code,
+            from_study=tuple(from_study or ()),
+            stop_when_flat=stop_when_flat,
             executor=executor,
             address=address,
             per_trial=per_trial,

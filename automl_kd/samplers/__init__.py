@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from automl_kd.errors import UserError
+from automl_kd.samplers._candidates import distributions
 from automl_kd.samplers._known_cost import KnownCostSampler
 from automl_kd.samplers._tpe import multivariate_tpe
 
 if TYPE_CHECKING:
     from automl_kd.samplers._ray_tune import RayTuneSearcher
 
-__all__ = ["KnownCostSampler", "RayTuneSearcher", "multivariate_tpe"]
+__all__ = ["KnownCostSampler", "RayTuneSearcher", "distributions", "multivariate_tpe"]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,7 +56,7 @@ class RecipeSource:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self.distributions: Mapping[str, BaseDistribution] = _distributions(space)
+        self.distributions: Mapping[str, BaseDistribution] = distributions(space)
 
     def sample(self, rng: random.Random, given: Params = NOTHING) -> Params:
         """A random candidate, hole by hole, that takes the given values where it has their holes."""
@@ -89,7 +89,8 @@ class _Recorder:
         return low
 
 
-def _distributions(space: Space) -> dict[str, BaseDistribution]:
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """The holes of a space as an Optuna trial knows them, once its recipe is drawn through it."""
     recorder = _Recorder()
     for hole in space.holes:
         hole.suggest(recorder)

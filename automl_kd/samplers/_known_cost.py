@@ -34,6 +34,7 @@ _LOCAL_ROUNDS, _LOCAL_BEST, _LOCAL_CHILDREN = 2, 6, 8
 _NEAR_SHARE = 0.1
 _COMPLETIONS = 20
 _NONE_ASKS = -1
+_LEAST_VOLUME = 1e-12
 
 
 class KnownCostSampler(BaseSampler):
@@ -141,7 +142,7 @@ class KnownCostSampler(BaseSampler):
             numbers: Of trials that wait at some fidelity.
 
         Returns:
-            By number, on the scale of the models; zeros before the first result.
+            By number, as shares of the front's hypervolume; zeros before the first result.
         """
         self._read(study, _NONE_ASKS)
         self._refill()
@@ -152,7 +153,8 @@ class KnownCostSampler(BaseSampler):
         params = [each.params for each in waiting]
         points = self._surrogate.encoder(self._pool).encode(params)
         gains = expectation.improvement(points, self._costs(params))
-        return {each.number: float(gain) for each, gain in zip(waiting, gains, strict=True)}
+        whole = max(expectation.hypervolume, _LEAST_VOLUME)
+        return {each.number: float(gain) / whole for each, gain in zip(waiting, gains, strict=True)}
 
     # -- proposing ----------------------------------------------------------------------------------------------------
 
@@ -249,7 +251,7 @@ class KnownCostSampler(BaseSampler):
             scores = np.concatenate([scores, self._scores(expectation, len(scores))])
         order = np.argsort(-scores, kind="stable")
         proposal: Params = self._pool.params[order[0]]
-        self.improvement = float(scores[order[0]]) / max(expectation.hypervolume, 1e-12)
+        self.improvement = float(scores[order[0]]) / max(expectation.hypervolume, _LEAST_VOLUME)
         if len(order) > _MOST_IN_POOL:
             self._pool.keep(np.sort(order[:_MOST_IN_POOL]))
         return proposal

@@ -45,6 +45,7 @@ from automl_kd.workflows._study_page import publish_report
 from automl_kd.workflows._supply import Pricing, Supply, survey
 from automl_kd.workflows._targets import Targets
 from automl_kd.workflows._teaching import Lesson, Taught, find_teacher
+from automl_kd.workflows._warm_start import WarmStart
 
 _WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
@@ -107,7 +108,7 @@ class Drive:
         )
         with open_executor(self.request, setup, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
-                self._search(ledger, pricing, taught, pool)
+                self._search(ledger, pricing, taught, pool, storage)
             self._pick(ledger, taught, pool, storage)
         seconds = self.clock.seconds()
         self._keep(state="done", settings={"rounds": {phase: seconds.get(phase, 0.0) for phase in ("search", "picks")}})
@@ -179,7 +180,14 @@ class Drive:
 
     # -- search -------------------------------------------------------------------------------------------------------
 
-    def _search(self, ledger: Ledger, pricing: Pricing, taught: Taught, pool: Executor[Any]) -> None:
+    def _search(
+        self,
+        ledger: Ledger,
+        pricing: Pricing,
+        taught: Taught,
+        pool: Executor[Any],
+        storage: optuna.storages.RDBStorage,
+    ) -> None:
         self.clock.enter("search")
         fixed = {
             "task": self.parts.task.reference.model_dump(exclude_none=True),
@@ -187,6 +195,7 @@ class Drive:
             "hw": self.request.hw,
             "seed": self.request.seed,
         }
+        self._take_over(ledger, pricing, storage)
         targets = self._targets(taught)
         supply = Supply(
             ledger,
@@ -207,6 +216,7 @@ class Drive:
             self.record.settings.get("rounds", {}),
             len(self.parts.task.train),
             self.parts.space.halving.reduction,
+            self.request.stop_when_flat,
         )
         seed = self.request.seed + len(ledger.study.get_trials(deepcopy=False))
         ledger.study.sampler = make_sampler(
@@ -230,8 +240,21 @@ class Drive:
             raise UserError(f"{phase.full}; make room and run the same command to go on")
         if not ledger.complete():
             raise UserError(self._too_short(ledger, supply))
+        if phase.flat:
+            self.parts.observer.note("the search ended before its time: hardly any improvement is expected")
         phase.close("the search ended")
         self._keep(settings={"searched": self.record.budget})
+
+    def _take_over(self, ledger: Ledger, pricing: Pricing, storage: optuna.storages.RDBStorage) -> None:
+        names = [name for name in self.request.from_study if name != self.name]
+        if not names:
+            return
+        identity, limits = self.record.identity, self.request.limits
+        parts = self.parts
+        warm = WarmStart(parts.database, identity, parts.space, pricing, limits, self.request.hw)
+        warm.check(names)
+        count = warm.take_over(ledger, names, storage, self.files)
+        parts.observer.note(f"{count} trials taken over from {', '.join(names)}")
 
     def _targets(self, taught: Taught) -> Targets:
         """Decides whether a candidate's teacher is asked or its outputs kept, by one measurement for the study."""

@@ -97,7 +97,24 @@ class Ledger:
 
     def add(self, trial: optuna.Trial, recipe: Recipe, price: Prediction) -> Candidate:
         """A new candidate that passed the limits."""
-        stored = {
+        stored = self.stored(price)
+        candidate = Candidate(trial.number, recipe, stored)
+        self._set(trial.number, "akd:price", stored)
+        self._set(trial.number, "akd:recipe", recipe.document())
+        self.candidates[trial.number] = candidate
+        return candidate
+
+    def take_over(self, trial: optuna.trial.FrozenTrial) -> int:
+        """Add a trial that another study finished, as it is; returns its number here."""
+        self.study.add_trial(trial)
+        added = self.study.get_trials(deepcopy=False)[-1]
+        self._adopt(added)
+        return added.number
+
+    @staticmethod
+    def stored(price: Prediction) -> dict[str, Any]:
+        """A price as trials keep it."""
+        return {
             "latency_ms": price.ms,
             "latency_low": price.low,
             "latency_high": price.high,
@@ -106,11 +123,6 @@ class Ledger:
             "params": price.params,
             "flops": price.flops,
         }
-        candidate = Candidate(trial.number, recipe, stored)
-        self._set(trial.number, "akd:price", stored)
-        self._set(trial.number, "akd:recipe", recipe.document())
-        self.candidates[trial.number] = candidate
-        return candidate
 
     def screen(self, trial: optuna.Trial, reason: str) -> None:
         """A candidate that is over a limit, told PRUNED without ever being trained."""
@@ -175,6 +187,11 @@ class Ledger:
             waiting = [each.number for each in self.candidates.values() if each.accuracies and each.status == "waiting"]
             self._worth, self._worth_at = self.study.sampler.expected_improvements(self.study, waiting), arrived
         return self._worth
+
+    def expected_gain(self) -> float | None:
+        """What the last proposal is expected to add, as a share of the front's hypervolume; None where that is open."""
+        sampler = self.study.sampler
+        return sampler.improvement if isinstance(sampler, KnownCostSampler) else None
 
     def complete(self) -> list[Point]:
         """The candidates at the top rung."""

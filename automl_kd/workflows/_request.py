@@ -46,6 +46,8 @@ class SearchRequest:
     extend: str | float | None = None
     max_disk: str | float | None = None
     allow_code: bool = False
+    from_study: tuple[str, ...] = ()
+    stop_when_flat: bool = False
     executor: str = "process"
     address: str | None = None
     per_trial: str | None = None

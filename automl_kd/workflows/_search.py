@@ -69,6 +69,8 @@ def search(
     executor: str = "process",
     address: str | None = None,
     per_trial: str | None = None,
+    from_study: Sequence[str] = (),
+    stop_when_flat: bool = False,
     observer: Observer | None = None,
 ) -> SearchResult:
     """Search student architecture and distillation recipe together for a device.
@@ -104,6 +106,9 @@ def search(
             default ``$RAY_ADDRESS``, else the one that runs on this machine, else one of this process.
         per_trial: What one trial takes of the Ray cluster, such as ``"cpu=1,gpu=0.25"``; by default one core, and one
             GPU where students train on it.
+        from_study: Earlier studies of the same task and teacher, whose finished trials are taken over where the space
+            holds them: for another device only their price is another.
+        stop_when_flat: End the search before its time once hardly any improvement is expected.
         observer: Told what happens.
 
     Raises:
@@ -134,6 +139,8 @@ def search(
         executor=executor,
         address=address,
         per_trial=per_trial,
+        from_study=tuple(from_study),
+        stop_when_flat=stop_when_flat,
     )
     return run_search(request, observer or Observer())
 
@@ -144,6 +151,8 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
     stop = StopRequest()
     with stop.listening():
         database = Database(request.storage)
+        for name in request.from_study:
+            database.study(name)  # a name that is not there is told before anything is begun
         parts = Parts(
             request,
             observer,

@@ -42,6 +42,9 @@ _PASSES = 3
 _FLOPS_PER_SECOND = 2e10
 """Of one worker, until the first candidate has shown what it is here."""
 _WAIT_SECONDS = 0.2
+_FLAT_PROPOSALS = 8
+_FLAT = 1e-3
+"""Share of the front's hypervolume that the best of so many proposals in a row were expected to add, at most."""
 _ENOUGH_TO_ESTIMATE = 3
 _LEAST_FREE_BYTES = 100_000_000
 
@@ -60,6 +63,7 @@ class SearchPhase:
         base: Seconds of the rounds before, by phase.
         images: Size of the training split.
         reduction: One candidate in so many goes on from a rung.
+        stop_when_flat: Whether to end before the time once hardly any improvement is expected.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class SearchPhase:
         base: Mapping[str, float],
         images: int,
         reduction: int,
+        stop_when_flat: bool,
     ) -> None:
         self._ledger = ledger
         self._supply = supply
@@ -89,6 +94,8 @@ class SearchPhase:
         self._base = base
         self._images = images
         self._reduction = reduction
+        self._stop_when_flat = stop_when_flat
+        self._gains: deque[float] = deque(maxlen=_FLAT_PROPOSALS)
         self.full: str | None = None
 
     @property
@@ -112,7 +119,13 @@ class SearchPhase:
     @property
     def over(self) -> bool:
         """Whether the search phase has come to its end, for whatever reason."""
-        return bool(self._stop) or self.full is not None or self.left <= 0
+        return bool(self._stop) or self.full is not None or self.left <= 0 or self.flat
+
+    @property
+    def flat(self) -> bool:
+        """Whether the search was asked to end once hardly any improvement is expected, and that is so."""
+        gains = [*self._gains, *((self._ledger.worth() or {}).values() if self._stop_when_flat else ())]
+        return self._stop_when_flat and len(self._gains) == _FLAT_PROPOSALS and max(gains) < _FLAT
 
     def step(self) -> None:
         """Hand out work, prepare the next candidate while workers are busy, and take in answers.
@@ -206,6 +219,8 @@ class SearchPhase:
             candidate = self._supply.next(self.affordable)
             if candidate is not None:
                 self._ready.append(candidate)
+                gain = self._ledger.expected_gain()
+                self._gains.extend([] if gain is None else [gain])
 
     def affordable(self, recipe: Recipe, price: Prediction) -> bool:
         """Whether one training takes a fair share of the budget at most, in the search and later in full.

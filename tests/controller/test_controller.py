@@ -213,3 +213,13 @@ def test_the_paired_interval_covers_the_truth_at_its_rate():
     assert covered >= 50
     same = paired_difference(theirs, theirs)
     assert (same["difference"], same["low"], same["high"]) == (0, 0, 0)
+
+
+def test_where_worth_is_known_the_places_of_a_rung_go_to_what_is_expected_to_add_most():
+    standings = [Standing(number, 1.0 + number, {0: 0.1 * number}, True) for number in range(7)]
+    worth = {0: 0.3, 1: 0.1, 5: 0.2, 6: 0.0}
+    assert promotions(standings, 2, worth=worth) == [0, 5]
+    assert promotions(standings, 2, worth=worth, reduction=7) == [0]
+    gone = [Standing(0, 1.0, {0: 0.0, 1: 0.9}, False), *standings[1:]]
+    assert promotions(gone, 2, worth=worth) == [5]
+    assert promotions(gone, 2, worth=worth, drain=True)[:2] == [5, 1]

@@ -11,9 +11,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
 from automl_kd.recipes import load_recipe
+from automl_kd.storage import Database
 
 
 def sha256(path):
@@ -171,3 +174,28 @@ def fetched(url):
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
+
+
+def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(command, cheap, searched, tmp_path):
+    folder = tmp_path / "demo"
+    shutil.copytree(searched.folder, folder)
+    search = ("search", *cheap, "--hw", "raspberry-pi-4", "--budget", "25s", "--study", "pi", "--json")
+    document = command(*search, "--from-study", "cam", "--stop-when-flat", cwd=folder).document
+
+    storage = Database(str(folder / "automl-kd.db"), create=False).optuna()
+    before = optuna.load_study(study_name="cam", storage=storage).get_trials(states=[TrialState.COMPLETE])
+    trials = optuna.load_study(study_name="pi", storage=storage).get_trials(states=[TrialState.COMPLETE])
+    taken = {each.user_attrs["akd:from"][1]: each for each in trials if "akd:from" in each.user_attrs}
+    assert taken.keys() == {each.number for each in before}
+    for source in before:
+        assert taken[source.number].params == source.params
+        assert taken[source.number].values[0] == source.values[0]
+        assert taken[source.number].values[1] != source.values[1]
+    assert max(each["accuracy"] for each in document["front"]) >= max(each.values[0] for each in before)
+
+
+def test_a_study_to_take_over_from_must_be_there_and_nothing_is_begun_without_it(command, cheap, searched):
+    arguments = ("search", *cheap, "--budget", "9s", "--study", "new", "--from-study", "nope")
+    ended = command(*arguments, cwd=searched.folder)
+    assert ended.code == 2
+    assert ended.err.splitlines() == ["automl-kd: unknown study in automl-kd.db: 'nope'; known: cam"]

@@ -1,0 +1,134 @@
+"""What earlier studies found, taken over by one of another device: accuracies stay, only prices change."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from automl_kd.errors import UserError
+from automl_kd.recipes import Recipe, Space
+from automl_kd.samplers import distributions
+from automl_kd.storage import Database
+from automl_kd.workflows._files import Files
+from automl_kd.workflows._ledger import Ledger
+from automl_kd.workflows._supply import Limits, Pricing
+
+FROM = "akd:from"
+"""Attribute of a trial that was taken over: study and number."""
+_COMPARABLE = {"data": "other data", "teacher": "another teacher"}
+
+
+class WarmStart:
+    """Takes over the finished trials of earlier studies.
+
+    A trial is taken over where the space holds its recipe, a search run is as long, and its price on the device at hand
+    is within the limits. One that was stopped early is taken over as such: it tells what its beginning was worth.
+
+    Args:
+        database: Where the earlier studies are.
+        identity: Hashes of the data and the teacher of the study at hand.
+        space: Its space.
+        pricing: Prices on its device.
+        limits: What a candidate may cost.
+        device: Name of its device, which the recipes then carry.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        identity: Mapping[str, Any],
+        space: Space,
+        pricing: Pricing,
+        limits: Limits,
+        device: str,
+    ) -> None:
+        self._database = database
+        self._identity = identity
+        self._space = space
+        self._pricing = pricing
+        self._limits = limits
+        self._device = device
+        self._distributions = distributions(space)
+
+    def check(self, names: Sequence[str]) -> None:
+        """See to it that accuracies of these studies can be compared with those of the study at hand.
+
+        Raises:
+            UserError: If there is no such study, or it was searched with other data or another teacher.
+        """
+        for name in names:
+            identity = self._database.study(name).identity
+            for part, words in _COMPARABLE.items():
+                if part in identity and identity[part] != self._identity[part]:
+                    raise UserError(
+                        f"--from-study {name}: was searched with {words}; accuracies would not be comparable"
+                    )
+
+    def take_over(self, ledger: Ledger, names: Sequence[str], storage: optuna.storages.RDBStorage, files: Files) -> int:
+        """Add what is not there yet; returns how many trials were added.
+
+        Args:
+            ledger: The study at hand.
+            names: Of the earlier studies.
+            storage: Optuna's view of the database.
+            files: Of the study at hand.
+        """
+        there = {tuple(each.user_attrs.get(FROM, ())) for each in ledger.study.get_trials(deepcopy=False)}
+        known = {repr(sorted(each.params.items())) for each in ledger.study.get_trials(deepcopy=False)}
+        count = 0
+        for name in names:
+            earlier = optuna.load_study(study_name=name, storage=storage)
+            for trial in earlier.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]):
+                taken = None if (name, trial.number) in there else self._taken(trial, name, ledger.rungs)
+                if taken is None or (params := repr(sorted(taken.params.items()))) in known:
+                    continue
+                known.add(params)
+                number = ledger.take_over(taken)
+                count += 1
+                _share(Files(self._database.files / name).weights(trial.number), files.weights(number))
+        return count
+
+    def _taken(self, trial: FrozenTrial, name: str, rungs: Sequence[int]) -> FrozenTrial | None:
+        """The trial as the study at hand would have made it, None where it would not."""
+        attributes = trial.user_attrs
+        whole = f"akd:accuracy@{rungs[-1]}"
+        readings = {key: value for key, value in attributes.items() if key.startswith("akd:accuracy@")}
+        done = trial.state == TrialState.COMPLETE
+        if "akd:recipe" not in attributes or not readings or (done and whole not in readings):
+            return None
+        if not set(readings) <= {f"akd:accuracy@{epochs}" for epochs in rungs}:
+            return None
+        recipe = Recipe.model_validate(attributes["akd:recipe"]).with_(hw=self._device)
+        try:
+            params = self._space.params(recipe)
+        except (ValueError, KeyError):
+            return None
+        (price,) = self._pricing.price([recipe])
+        if self._limits.excess(price) is not None:
+            return None
+        kept = {key: attributes[key] for key in ("akd:seconds", "akd:rung", "akd:stopped") if key in attributes}
+        return optuna.trial.create_trial(
+            state=trial.state,
+            params=params,
+            distributions={key: self._distributions[key] for key in params},
+            values=[readings[whole], price.ms] if done else None,
+            user_attrs=readings
+            | kept
+            | {"akd:recipe": recipe.document(), "akd:price": Ledger.stored(price), FROM: [name, trial.number]},
+        )
+
+
+def _share(weights: Any, place: Any) -> None:
+    """Put a student beside the study's own, by a link where the file system can."""
+    if not weights.exists() or place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(weights, place)
+    except OSError:
+        shutil.copyfile(weights, place)
