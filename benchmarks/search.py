@@ -1,7 +1,7 @@
 """How many trained students a search needs: the sampler beside Optuna's own, on networks that others have trained.
 
-``python -m benchmarks.search evaluations | fidelity | speed | large`` prints a table of Markdown and, for the first two,
-draws the curves into ``benchmarks/figures``. The data are NAS-Bench-201 with latencies measured on devices
+``python -m benchmarks.search evaluations | fidelity | speed | large`` prints a table of Markdown, and the first
+draws its curves into ``benchmarks/figures``. The data are NAS-Bench-201 with latencies measured on devices
 (``../shared/data/nb201.csv.gz``): 15,625 cells, accuracy on CIFAR-100 after 12 and after 200 epochs.
 """
 
@@ -177,9 +177,7 @@ def evaluations(devices: Sequence[str], seeds: int) -> None:
     jobs = [(name, device, seed) for name in SAMPLERS for device in devices for seed in range(seeds)]
     with multiprocessing.Pool() as pool:
         curves = dict(zip(jobs, pool.starmap(regrets, jobs, chunksize=1), strict=True))
-    print(
-        f"Mean regret in % after so many evaluations, and when its mean and its median run reach {GOAL:g} %; {seeds} seeds"
-    )
+    print(f"Mean regret in % after so many evaluations, and when mean and median run reach {GOAL:g} %; {seeds} seeds")
     print(f"| device | sampler | {' | '.join(map(str, SHOWN))} | mean at {GOAL:g} % | median at {GOAL:g} % |")
     print("|---" * (len(SHOWN) + 4) + "|")
     for device in devices:

@@ -3,7 +3,7 @@
 from automl_kd.delivery._accuracy_report import accuracy_report
 from automl_kd.delivery._deliver import Delivered, deliver
 from automl_kd.delivery._facts import Datasheet, Facts, Measured
-from automl_kd.delivery._figures import front_figure
+from automl_kd.delivery._figures import front_figure, progress_figure
 from automl_kd.delivery._model_card import model_card
 from automl_kd.delivery._student_report import student_report
 from automl_kd.delivery._study_report import study_report
@@ -17,6 +17,7 @@ __all__ = [
     "deliver",
     "front_figure",
     "model_card",
+    "progress_figure",
     "student_report",
     "study_report",
 ]

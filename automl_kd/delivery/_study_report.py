@@ -42,6 +42,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
             - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``, and ``prepare`` before them;
               ``between_ms``: median time between two trainings
             - ``failures``: a list of ``reason``, ``count``
+            - ``importance``: a list of ``hole``, ``importance``, ``trials``
             - ``history``: a list of ``trial``, ``seconds``, ``accuracy``, ``latency_ms``, ``state``
     """
     front, complete = summary.get("front") or [], summary.get("complete") or []
@@ -70,6 +71,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
         "between_ms": summary.get("between_ms"),
         "ingredients": _ingredients(front, complete),
         "complete_count": len(complete),
+        "importance": summary.get("importance") or [],
         "steps": [step for step in steps if step.grew],
         "progress_plot": embed(progress_figure(summary), "progress") if len(steps) > 1 else None,
         "failures": summary.get("failures") or [],

@@ -18,7 +18,7 @@ from automl_kd.workflows._delivery import delivery_document, facts_of, open_reci
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._search import SearchResult
 from automl_kd.workflows._studies import the_study
-from automl_kd.workflows._summary import summarize
+from automl_kd.workflows._study_page import reviewed
 
 _ROLES = ("knee", "best", "fastest")
 
@@ -54,7 +54,7 @@ def export(
     database = Database(storage or DEFAULT_STORAGE, create=False)
     name = the_study(database, study)
     files = Files(database.files / name)
-    summary = summarize(database, name)
+    summary = reviewed(database, database.optuna(), name)
     number = _number(pick, summary, name)
     found = next((entry for entry in summary["picks"] if entry["trial"] == number), None)
     if found is not None:

@@ -9,7 +9,7 @@ from automl_kd.files import write_text
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.storage import Database
 from automl_kd.workflows._studies import the_study
-from automl_kd.workflows._summary import summarize
+from automl_kd.workflows._study_page import reviewed
 
 
 def report(study: str | None = None, *, out: str | Path = "report.html", storage: str = DEFAULT_STORAGE) -> Path:
@@ -25,5 +25,5 @@ def report(study: str | None = None, *, out: str | Path = "report.html", storage
     """
     database = Database(storage, create=False)
     path = Path(out)
-    write_text(path, study_report(summarize(database, the_study(database, study))))
+    write_text(path, study_report(reviewed(database, database.optuna(), the_study(database, study))))
     return path

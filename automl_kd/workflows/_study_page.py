@@ -10,11 +10,18 @@ import optuna
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.storages import RDBStorage
 
-from automl_kd.delivery import front_figure, study_report
+from automl_kd.delivery import front_figure, progress_figure, study_report
 from automl_kd.files import write_text
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.words import milliseconds, percent
+from automl_kd.workflows._importance import importances
 from automl_kd.workflows._summary import summarize
+
+
+def reviewed(database: Database, storage: RDBStorage, name: str) -> dict[str, Any]:
+    """A study's summary with what its report adds: ``importance``, which takes seconds where there are many holes."""
+    study = optuna.load_study(study_name=name, storage=storage)
+    return summarize(database, name) | {"importance": importances(study.get_trials(deepcopy=False))}
 
 
 def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
@@ -30,12 +37,13 @@ def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
     """
     from optuna_dashboard import save_note, save_plotly_graph_object
 
-    summary = summarize(database, name)
+    summary = reviewed(database, storage, name)
     path = database.files / name / "report.html"
-    write_text(path, study_report(summary))
     study = optuna.load_study(study_name=name, storage=storage)
+    write_text(path, study_report(summary))
     _attach(study, ArtifactStore(database.files / "artifacts"), path)
     save_plotly_graph_object(study, front_figure(summary), graph_object_id="front")
+    save_plotly_graph_object(study, progress_figure(summary), graph_object_id="progress")
     save_note(study, _study_note(summary))
     return path
 
@@ -57,4 +65,9 @@ def _study_note(summary: dict[str, Any]) -> str:
         cells = (pick["test_accuracy"], pick["no_distillation"], pick["plain_kd"])
         shown = " | ".join(map(percent, cells))
         lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {milliseconds(pick['latency_ms'])} |")
+    if summary["importance"]:
+        lines += ["", "| decides accuracy | share | trials that have it |", "|---|---|---|"]
+        lines += [
+            f"| {each['hole']} | {percent(each['importance'])} | {each['trials']} |" for each in summary["importance"]
+        ]
     return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])

@@ -1,0 +1,45 @@
+"""What decides accuracy is named, what could be chance is not."""
+
+import optuna
+from optuna.trial import TrialState
+
+from automl_kd.workflows._importance import importances
+
+
+def study_of(trials, seed=0):
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=seed))
+
+    def run(trial):
+        rate = trial.suggest_float("rate", 1e-3, 1.0, log=True)
+        trial.suggest_float("noise", 0.0, 1.0)
+        deep = trial.suggest_categorical("family", ["deep", "wide"]) == "deep"
+        depth = trial.suggest_int("depth", 1, 8) if deep else 4
+        return 0.5 + 0.05 * depth - 0.02 * abs(rate - 0.1), float(depth)
+
+    study.optimize(run, n_trials=trials)
+    return study.get_trials()
+
+
+def test_a_hole_that_decides_accuracy_comes_first_also_where_only_a_branch_has_it():
+    found = importances(study_of(150))
+    assert found[0]["hole"] == "depth"
+    assert found[0]["importance"] > 0.5
+    assert 50 < found[0]["trials"] < 100
+    assert sum(each["importance"] for each in found) > 0.999
+
+
+def test_a_hole_that_decides_nothing_is_rarely_named():
+    named = [any(each["hole"] == "noise" for each in importances(study_of(80, seed))) for seed in range(6)]
+    assert sum(named) <= 1
+
+
+def test_a_handful_of_trials_says_nothing():
+    assert importances([]) == []
+    assert importances(study_of(10)) == []
+
+
+def test_trials_that_were_stopped_do_not_count():
+    trials = study_of(60)
+    for trial in trials:
+        trial.state = TrialState.PRUNED
+    assert importances(trials) == []
