@@ -84,24 +84,11 @@ def test_a_delivered_onnx_file_reads_the_test_split_as_well_as_the_answer_says(s
     assert abs((logits.argmax(1) == task.test.labels.numpy()).mean() - pick["test_accuracy"]) < 0.1
 
 
-def test_everything_over_the_limit_was_screened_and_never_trained(searched, trials, cheap_space, median_latency):
+def test_nothing_over_the_limit_was_even_proposed(searched, trials, cheap_space, median_latency):
     pricing = Pricing(open_task("digits"), load_profile("jetson-nano"))
-    screened = [trial for trial in trials if "akd:screened" in trial.user_attrs]
-    over = [trial for trial in screened if "over the limit" in trial.user_attrs["akd:screened"]]
-    trained = [trial for trial in trials if any(key.startswith("akd:accuracy@") for key in trial.user_attrs)]
-
-    assert searched.document["screened"] == len(screened)
-    assert over, "the limit is the space's median: some of every search break it"
-    for trial in screened:
-        assert trial.state == TrialState.PRUNED
-        assert not trial.values
-        assert not {"akd:price", "akd:recipe", "akd:seconds"} & trial.user_attrs.keys()
-    for trial in over:
-        (price,) = pricing.price([cheap_space.from_params(trial.params)])
-        assert price.ms > median_latency
-    for trial in trained:
-        (price,) = pricing.price([cheap_space.from_params(trial.params)])
-        assert price.ms <= median_latency
+    assert searched.document["screened"] == 0, "half of the space is over the limit, and the sampler knows it"
+    prices = pricing.price([cheap_space.from_params(trial.params) for trial in trials])
+    assert max(price.ms for price in prices) <= median_latency
     files = {path.stem for path in (searched.folder / "automl-kd-files" / "cam" / "students").iterdir()}
     assert files == {f"trial-{trial.number}" for trial in trials if trial.state == TrialState.COMPLETE}
 
