@@ -64,9 +64,8 @@ def open_publisher(database, open_ledger, supply):
     database.save_study(StudyRecord("cam", {}, settings, 60.0))
 
     def open_publisher():
-        return Publisher(
-            database, database.optuna(), "cam", open_task("digits"), load_profile("jetson-nano"), 0.98, False
-        )
+        profile = load_profile("jetson-nano")
+        return Publisher(database, database.optuna(), "cam", open_task("digits"), profile, 0.98, allow_code=False)
 
     return open_publisher
 
