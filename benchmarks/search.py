@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-import plotly.graph_objects as go
 from optuna.trial import TrialState
 
 from automl_kd.controller import Standing, promotions
@@ -40,6 +39,7 @@ LONG, SHORT = 200, 12
 """Epochs of a whole training and of a short one."""
 GOAL = 1.0
 """Regret in % of the hypervolume of the true front."""
+COLOURS = ("#c1272d", "#1f77b4", "#2ca02c", "#888888")
 SHOWN = (25, 50, 75, 100, 150, 300)
 
 Cell = tuple[str, ...]
@@ -181,7 +181,7 @@ def evaluations(devices: Sequence[str], seeds: int) -> None:
     print(f"| device | sampler | {' | '.join(map(str, SHOWN))} | mean at {GOAL:g} % | median at {GOAL:g} % |")
     print("|---" * (len(SHOWN) + 4) + "|")
     for device in devices:
-        figure = go.Figure()
+        means = {}
         for name in SAMPLERS:
             runs = [curves[name, device, seed] for seed in range(seeds)]
             mean = np.mean(runs, axis=0)
@@ -189,8 +189,8 @@ def evaluations(devices: Sequence[str], seeds: int) -> None:
             ends = first_below(mean), statistics.median(map(first_below, runs))
             words = " | ".join("-" if end == float("inf") else f"{end:.0f}" for end in ends)
             print(f"| {device} | {name} | {shown} | {words} |", flush=True)
-            figure.add_scatter(x=np.arange(len(mean)) + 1, y=mean, name=name, mode="lines")
-        save(figure, f"search-{device}", "evaluations")
+            means[name] = mean
+        save(means, device)
 
 
 def fidelity(devices: Sequence[str], seeds: int) -> None:
@@ -290,12 +290,32 @@ def large() -> None:
             print(f"| {count} | {took[0]:.0f} | {statistics.median(took[1:]):.0f} |", flush=True)
 
 
-def save(figure: go.Figure, name: str, unit: str) -> None:
-    figure.update_layout(
-        xaxis_title=unit, yaxis_title="regret in % of hypervolume", yaxis_type="log", template="plotly_white"
-    )
+def save(curves: dict[str, Sequence[float]], name: str) -> None:
+    """Draw mean regret over evaluations, logarithmic in both, as an SVG file."""
+    left, top, width, height = 48, 16, 440, 240
+    least, most, longest = 0.3, 30.0, max(map(len, curves.values()))
+
+    def spot(evaluations: float, regret: float) -> str:
+        x = left + width * np.log(evaluations / 10) / np.log(longest / 10)
+        y = top + height * np.log(most / min(most, max(least, regret))) / np.log(most / least)
+        return f"{x:.1f},{y:.1f}"
+
+    style = 'font-family="sans-serif" font-size="11"'
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="620" height="300" {style}>']
+    lines.append('<rect width="620" height="300" fill="white"/>')
+    for regret in (0.3, 1, 3, 10, 30):
+        x, y = spot(10, regret).split(",")
+        lines.append(f'<path d="M{x},{y} h{width}" stroke="#ddd"/><text x="4" y="{y}">{regret:g} %</text>')
+    for evaluations in (10, 25, 50, 100, 200, 400):
+        x, _ = spot(evaluations, 1).split(",")
+        lines.append(f'<text x="{x}" y="{top + height + 18}">{evaluations}</text>')
+    lines.append(f'<text x="{left}" y="{top + height + 36}">evaluations; mean regret on {name}</text>')
+    for index, ((label, curve), colour) in enumerate(zip(curves.items(), COLOURS, strict=True)):
+        points = " ".join(spot(at + 1, regret) for at, regret in enumerate(curve) if at + 1 >= 10)
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        lines.append(f'<text x="{left + width + 12}" y="{top + 16 + 18 * index}" fill="{colour}">{label}</text>')
     FIGURES.mkdir(exist_ok=True)
-    (FIGURES / f"{name}.json").write_text(figure.to_json() + "\n", encoding="utf-8")
+    (FIGURES / f"search-{name}.svg").write_text("\n".join([*lines, "</svg>"]) + "\n", encoding="utf-8")
 
 
 def main() -> None:
