@@ -64,6 +64,12 @@ def search(
     stop_when_flat: Annotated[
         bool, typer.Option("--stop-when-flat", help="End the search once hardly any improvement is expected.")
     ] = False,
+    trial_timeout: Annotated[
+        str | None, typer.Option(help="A training without a step for so long is ended; by default 10m.")
+    ] = None,
+    trial_memory: Annotated[
+        str | None, typer.Option(help="A training that takes more memory is ended, e.g. 4GB.")
+    ] = None,
     allow_code: AllowCode = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would do, and stop.")] = False,
     storage: Storage = DEFAULT_STORAGE,
@@ -96,6 +102,8 @@ def search(
             allow_code=allow_code,
             from_study=tuple(from_study or ()),
             stop_when_flat=stop_when_flat,
+            trial_timeout=trial_timeout,
+            trial_memory=trial_memory,
             executor=executor,
             address=address,
             per_trial=per_trial,

@@ -121,6 +121,11 @@ class Failed:
     worker_died: bool = False
 
 
+@dataclass(frozen=True)
+class Alive:
+    """Not an answer: a training made a step."""
+
+
 Answer = Trained | Evaluated | Stopped | Failed
 
 

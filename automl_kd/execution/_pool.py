@@ -7,12 +7,17 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Generic
 
+from automl_kd.execution._bounds import Bounds
 from automl_kd.execution._executor import Executor, Key
-from automl_kd.execution._jobs import Answer, Failed, Job, Setup
+from automl_kd.execution._jobs import Alive, Answer, Failed, Job, Setup
+
+_LOOK_SECONDS = 0.5
+"""How often bounds are looked at."""
 
 
 class WorkerPool(Executor[Key]):
@@ -24,12 +29,14 @@ class WorkerPool(Executor[Key]):
         count: Number of processes.
         setup: What all jobs share.
         log: File for what workers write on standard error.
+        bounds: What a job may take before its worker is ended; by default as :meth:`Bounds.of` says.
     """
 
-    def __init__(self, count: int, setup: Setup, log: Path) -> None:
+    def __init__(self, count: int, setup: Setup, log: Path, bounds: Bounds | None = None) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._setup = setup
         self._log = log
+        self._bounds = bounds or Bounds.of(None, None, count)
         self._workers: list[_Worker[Key]] = [_Worker(setup, log) for _ in range(count)]
 
     @property
@@ -57,11 +64,17 @@ class WorkerPool(Executor[Key]):
 
     def wait(self, timeout: float) -> list[tuple[Key, Answer]]:
         """Answers that arrived, waiting up to ``timeout`` seconds for the first. A dead worker is replaced."""
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            answers = self._received(min(max(0.0, left), _LOOK_SECONDS)) + self._ended()
+            if answers or left <= 0 or not self.running:
+                return answers
+
+    def _received(self, timeout: float) -> list[tuple[Key, Answer]]:
         busy = {worker.connection: worker for worker in self._workers if worker.key is not None}
-        if not busy:
-            return []
         answers: list[tuple[Key, Answer]] = []
-        for ready in connection.wait(list(busy), timeout):
+        for ready in connection.wait(list(busy), timeout) if busy else []:
             worker = busy[ready]  # type: ignore[index]
             key = worker.key
             assert key is not None
@@ -70,7 +83,19 @@ class WorkerPool(Executor[Key]):
             except (EOFError, OSError):
                 answer = Failed(worker.epitaph(), worker_died=True)
                 self._workers[self._workers.index(worker)] = _Worker(self._setup, self._log)
-            answers.append((key, answer))
+            if answer is not None:
+                answers.append((key, answer))
+        return answers
+
+    def _ended(self) -> list[tuple[Key, Answer]]:
+        """End workers whose job breaks its bounds, and replace them."""
+        answers: list[tuple[Key, Answer]] = []
+        for index, worker in enumerate(self._workers):
+            if worker.key is not None and (found := self._bounds.broken(worker.process, worker.silent)) is not None:
+                reason, again = found
+                answers.append((worker.key, Failed(reason, worker_died=again)))
+                worker.kill()
+                self._workers[index] = _Worker(self._setup, self._log)
         return answers
 
     def abandon(self) -> list[Key]:
@@ -97,6 +122,7 @@ class WorkerPool(Executor[Key]):
 class _Worker(Generic[Key]):
     def __init__(self, setup: Setup, log: Path) -> None:
         self.key: Key | None = None
+        self._signed = time.monotonic()
         self.connection, theirs = multiprocessing.Pipe()
         package_parent = str(Path(__file__).resolve().parents[2])
         environment = os.environ | {
@@ -116,14 +142,29 @@ class _Worker(Generic[Key]):
         theirs.close()
         self._send(setup)
 
+    @property
+    def process(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def silent(self) -> float:
+        """Seconds since it got its job or last gave a sign."""
+        return time.monotonic() - self._signed
+
     def submit(self, key: Key, job: Job) -> None:
         self.key = key
+        self._signed = time.monotonic()
         self._send(job)
 
-    def receive(self) -> Answer:
-        answer: Any = self.connection.recv()
+    def receive(self) -> Answer | None:
+        """What came: the answer to its job, or None for a sign that it works."""
+        message: Any = self.connection.recv()
+        if isinstance(message, Alive):
+            self._signed = time.monotonic()
+            return None
         self.key = None
-        return answer  # type: ignore[no-any-return]
+        return message  # type: ignore[no-any-return]
 
     def ask_to_stop(self) -> None:
         self._send(None)

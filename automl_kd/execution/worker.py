@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 
-from automl_kd.execution._jobs import Job, Setup
+from automl_kd.execution._jobs import Alive, Job, Setup
+
+_SIGN_SECONDS = 1.0
 
 
 def main() -> None:
@@ -37,7 +41,17 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     from automl_kd.execution._work import Workshop  # torch takes seconds: only once the listener watches the driver
 
-    workshop = Workshop(setup, stop.is_set)
+    signed = time.monotonic()
+
+    def stopping() -> bool:
+        nonlocal signed
+        if time.monotonic() - signed > _SIGN_SECONDS:
+            signed = time.monotonic()
+            with contextlib.suppress(OSError):  # the driver is gone: the listener ends this process
+                connection.send(Alive())
+        return stop.is_set()
+
+    workshop = Workshop(setup, stopping)
     while True:
         answer = workshop.do(jobs.get())
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.errors import UserError
-from automl_kd.execution import Executor, Setup, WorkerPool
+from automl_kd.execution import Bounds, Executor, Setup, WorkerPool
 from automl_kd.workflows._request import SearchRequest
 
 
@@ -22,7 +22,8 @@ def open_executor(request: SearchRequest, setup: Setup, log: Path) -> Executor[A
         UserError: If the kind is not installed, or its cluster cannot be reached.
     """
     if request.executor == "process":
-        return WorkerPool(request.worker_count(), setup, log)
+        count = request.worker_count()
+        return WorkerPool(count, setup, log, Bounds.of(request.silence, request.memory, count))
     try:
         from automl_kd.execution._ray import RayExecutor  # ray takes a second, and is an extra
     except ModuleNotFoundError as error:

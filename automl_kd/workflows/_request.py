@@ -48,13 +48,15 @@ class SearchRequest:
     allow_code: bool = False
     from_study: tuple[str, ...] = ()
     stop_when_flat: bool = False
+    trial_timeout: str | float | None = None
+    trial_memory: str | float | None = None
     executor: str = "process"
     address: str | None = None
     per_trial: str | None = None
 
     def __post_init__(self) -> None:
         # Every value is read once here, so that a mistake is reported before anything starts.
-        _ = self.seconds, self.extension, self.limits, self.disk, self.resources
+        _ = self.seconds, self.extension, self.limits, self.disk, self.resources, self.silence, self.memory
         if self.sampler not in SAMPLERS:
             raise unknown("sampler", self.sampler, list(SAMPLERS))
         if self.fidelity not in FIDELITIES:
@@ -63,6 +65,8 @@ class SearchRequest:
             raise UserError(f"workers {self.workers}: must be at least 1")
         if self.executor not in EXECUTORS:
             raise unknown("executor", self.executor, EXECUTORS)
+        if self.executor != "process" and (self.silence or self.memory):
+            raise UserError("trial_timeout and trial_memory: only for executor process")
         for option, value in (("address", self.address), ("per_trial", self.per_trial)):
             if value is not None and self.executor != "ray":
                 raise UserError(f"{option} {value!r}: only for executor ray")
@@ -100,6 +104,16 @@ class SearchRequest:
     def resources(self) -> dict[str, float] | None:
         """What one trial takes of a Ray cluster, in Ray's names."""
         return None if self.per_trial is None else parse_resources(self.per_trial)
+
+    @cached_property
+    def silence(self) -> float | None:
+        """Seconds that a training may make no step."""
+        return None if self.trial_timeout is None else parse_duration(self.trial_timeout, "trial_timeout")
+
+    @cached_property
+    def memory(self) -> float | None:
+        """Bytes that a training's process may take."""
+        return parse_bytes(self.trial_memory, "trial_memory")
 
     @property
     def name(self) -> str:

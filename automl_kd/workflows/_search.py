@@ -71,6 +71,8 @@ def search(
     per_trial: str | None = None,
     from_study: Sequence[str] = (),
     stop_when_flat: bool = False,
+    trial_timeout: str | float | None = None,
+    trial_memory: str | float | None = None,
     observer: Observer | None = None,
 ) -> SearchResult:
     """Search student architecture and distillation recipe together for a device.
@@ -109,6 +111,8 @@ def search(
         from_study: Earlier studies of the same task and teacher, whose finished trials are taken over where the space
             holds them: for another device only their price is another.
         stop_when_flat: End the search before its time once hardly any improvement is expected.
+        trial_timeout: How long a training may make no step before it counts as hanging; by default 10 minutes.
+        trial_memory: What a training's process may take; by default its share of the machine's memory.
         observer: Told what happens.
 
     Raises:
@@ -141,6 +145,8 @@ def search(
         per_trial=per_trial,
         from_study=tuple(from_study),
         stop_when_flat=stop_when_flat,
+        trial_timeout=trial_timeout,
+        trial_memory=trial_memory,
     )
     return run_search(request, observer or Observer())
 

@@ -198,8 +198,14 @@ def survey(space: Space, pricing: Pricing, limits: Limits, seed: int) -> Survey:
     """Price a random sample of the space.
 
     Raises:
-        UserError: If nothing of a large sample is within the limits: which limit binds, and what comes nearest.
+        UserError: If the space holds a single recipe, or nothing of a large sample is within the limits: which limit
+            binds, and what comes nearest.
     """
+    if space.size() == 1:
+        raise UserError(
+            f"{space.source}: holds a single recipe, so there is nothing to search; distil it with automl-kd distill,"
+            " or leave a hole in the space"
+        )
     rng = random.Random(seed)
     recipes: list[Recipe] = []
     prices: list[Prediction] = []

@@ -70,6 +70,12 @@ def test_no_recipe_is_handed_out_twice_also_after_a_restart_and_a_small_space_en
     assert again.exhausted
 
 
+def test_a_space_of_one_recipe_is_nothing_to_search(pricing):
+    one = Space({"search_epochs": 9, "student": {"family": "resnet", "depth": 8}, "train": {"epochs": 9}})
+    with pytest.raises(UserError, match="holds a single recipe, so there is nothing to search"):
+        survey(one, pricing, Limits(), seed=0)
+
+
 def test_narrow_limits_still_find_the_few_candidates_that_fit(open_ledger, supply, prices, pricing, space):
     limits = Limits(max_params=min(prices.params) * 1.01)
     candidate = supply(open_ledger(), limits).next()

@@ -1,0 +1,49 @@
+"""What one trial may take of a machine before its worker is ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import psutil
+
+_SILENT_SECONDS = 600.0
+_SHARE = 0.9
+_LEAST_BYTES = 2e9
+"""A worker that has loaded torch, data and a teacher takes a part of this before it trains anything."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds of a trial.
+
+    Attributes:
+        silent_seconds: A training that makes no step for so long hangs.
+        memory_bytes: Resident memory of its process.
+    """
+
+    silent_seconds: float
+    memory_bytes: float
+
+    @classmethod
+    def of(cls, silent_seconds: float | None, memory_bytes: float | None, workers: int) -> Self:
+        """The bounds asked for; by default ten minutes, and a worker's fair share of the machine's memory."""
+        share = max(_LEAST_BYTES, _SHARE * psutil.virtual_memory().total / workers)
+        return cls(silent_seconds or _SILENT_SECONDS, memory_bytes or share)
+
+    def broken(self, process: int, silent: float) -> tuple[str, bool] | None:
+        """Why a process has to end, and whether trying again may help; None where it keeps the bounds.
+
+        Args:
+            process: Its number.
+            silent: Seconds since it last gave a sign.
+        """
+        if silent > self.silent_seconds:
+            return f"made no step for {self.silent_seconds:g} s (--trial-timeout)", True
+        try:
+            taken = psutil.Process(process).memory_info().rss
+        except psutil.Error:
+            return None  # it ended just now, which its connection tells
+        if taken > self.memory_bytes:
+            return f"took {taken / 1e9:.1f} GB of memory, over {self.memory_bytes / 1e9:.1f} GB (--trial-memory)", False
+        return None
