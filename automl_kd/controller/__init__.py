@@ -21,7 +21,7 @@ from automl_kd.controller._pareto import (
     pareto_front,
     ranking,
 )
-from automl_kd.controller._picks import PLAIN_KD, choose_picks, no_distillation, of_length, plain_kd
+from automl_kd.controller._picks import PLAIN_KD, choose_picks, near_ties, no_distillation, of_length, plain_kd
 from automl_kd.controller._rungs import Standing, hopeless, promotions, rung_epochs
 from automl_kd.controller._statistics import paired_difference
 
@@ -42,6 +42,7 @@ __all__ = [
     "hopeless",
     "hypervolume",
     "knee",
+    "near_ties",
     "no_distillation",
     "non_dominated_ranks",
     "of_length",

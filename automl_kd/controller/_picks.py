@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.controller._pareto import Point, knee, pareto_front
+from automl_kd.controller._pareto import Point, dominates, knee, pareto_front
 from automl_kd.recipes import Recipe
 
 PLAIN_KD = ((2.0, 0.5), (4.0, 0.9), (8.0, 0.9))
@@ -37,6 +37,34 @@ def choose_picks(points: Sequence[Point], count: int) -> list[Point]:
         gaps[taken] = -1
         chosen.append(front[int(np.argmax(gaps))])
     return chosen[:count]
+
+
+def near_ties(
+    points: Sequence[Point], intervals: Mapping[int, tuple[float, float]], images: int, count: int
+) -> list[Point]:
+    """Points behind the front that nothing on it beats for certain, the most accurate first.
+
+    A member of the front beats a point for certain where it is more accurate by two standard errors of the difference
+    of two accuracies, or where the intervals of their latencies do not meet.
+
+    Args:
+        points: Candidates at the top rung.
+        intervals: Predicted latency by trial, low and high.
+        images: Size of the split that accuracies are of.
+        count: How many at most.
+    """
+    front = pareto_front(points)
+
+    def beaten(point: Point) -> bool:
+        low = intervals[point.trial][0]
+        error = 2 * np.sqrt(2 * max(point.accuracy * (1 - point.accuracy), 1 / images) / images)
+        return any(
+            dominates(each, point) and (each.accuracy - point.accuracy > error or intervals[each.trial][1] < low)
+            for each in front
+        )
+
+    behind = [point for point in points if point not in front and not beaten(point)]
+    return sorted(behind, key=lambda point: (-point.accuracy, point.latency_ms, point.trial))[: max(0, count)]
 
 
 def of_length(recipe: Recipe, epochs: int) -> Recipe:

@@ -20,6 +20,7 @@ from automl_kd.controller import (
     choose_picks,
     full_epochs,
     knee,
+    near_ties,
     pareto_front,
 )
 from automl_kd.distillation import CONTRACTS, own_contract
@@ -51,6 +52,8 @@ _WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
 _OVERDUE_SECONDS = 8.0
 _LOSS_SAMPLES = 64
+_MOST_TIES = 1
+"""Picks from behind the front, which are distilled last: what the search saw does not tell them from it."""
 _SHARING = 10
 """Trainings that share what is kept of a teacher, at the least: all trials of a study see the same views."""
 
@@ -347,6 +350,13 @@ class Drive:
         points = ledger.complete()
         front = pareto_front(points)
         chosen = choose_picks(points, MOST_PICKS)
+        intervals = {
+            point.trial: (price["latency_low"], price["latency_high"])
+            for point in points
+            for price in [ledger.candidates[point.trial].price]
+        }
+        room = min(_MOST_TIES, MOST_PICKS - len(chosen))
+        chosen += near_ties(points, intervals, len(self.parts.task.validation), room)
         most = self._most_epochs(ledger.candidates[chosen[0].trial], workers)
         picks = []
         for point in chosen:
@@ -432,6 +442,8 @@ class Drive:
 
 
 def _role(point: Point, front: Sequence[Point]) -> str:
+    if point not in front:
+        return "near tie"
     if point == knee(front):
         return "knee"
     return "best" if point == front[-1] else "fastest" if point == front[0] else "between"

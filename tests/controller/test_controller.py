@@ -14,6 +14,7 @@ from automl_kd.controller import (
     hopeless,
     hypervolume,
     knee,
+    near_ties,
     no_distillation,
     non_dominated_ranks,
     paired_difference,
@@ -97,6 +98,17 @@ def test_picks_start_at_the_knee_and_cover_the_front():
     assert {front[0], front[-1]} <= set(picks)
     assert choose_picks([], 5) == []
     assert len(choose_picks(front, 100)) == 9
+
+
+def test_near_ties_are_what_accuracy_and_predicted_latency_cannot_tell_from_the_front():
+    front = [Point(0, 0.90, 1.0), Point(1, 0.95, 2.0)]
+    close, slower, worse = Point(2, 0.945, 2.1), Point(3, 0.949, 9.0), Point(4, 0.80, 1.9)
+    intervals = {0: (0.8, 1.3), 1: (1.6, 2.6), 2: (1.7, 2.7), 3: (7.0, 11.0), 4: (1.5, 2.4)}
+    points = [*front, close, slower, worse]
+    assert near_ties(points, intervals, 1000, 5) == [close]
+    assert near_ties(points, intervals, 1000, 0) == []
+    assert near_ties(points, intervals, 10**8, 5) == []  # so many images tell half a point apart
+    assert near_ties(points, intervals | {3: (1.5, 11.0)}, 1000, 5) == [slower, close]
 
 
 def test_rungs_are_thirds_of_the_whole():
