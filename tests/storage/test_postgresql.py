@@ -5,6 +5,7 @@ import pwd
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,16 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     """A server's URL and a function that stops and starts it."""
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to the server's account
+        yield from serving(Path(name), free_port())
+
+
+def serving(folder, port):
     root = os.geteuid() == 0
     if root:  # the server refuses to run as root
         account = pwd.getpwnam("postgres")
-        for each in (folder, folder.parent, folder.parent.parent):
-            each.chmod(0o755)
         os.chown(folder, account.pw_uid, account.pw_gid)
 
     def run(program, *arguments):
