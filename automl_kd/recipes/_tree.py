@@ -108,14 +108,18 @@ def fill(node: Node, choose: Choose) -> Any:
             return [data for data in (fill(child, choose) for child in children) if data is not ABSENT]
 
 
-def read(node: Node, data: Any, values: dict[str, Value]) -> bool:
+def read(node: Node, data: Any, values: dict[str, Value], *, part: bool = False) -> bool:
     """Whether a filled document fits the tree; collects the values of its active holes.
 
-    Fields that the tree does not mention are let pass: they hold the schema's defaults, or the caller compares again.
+    Of a whole document, fields that the tree does not mention are let pass: they hold the schema's defaults, or the
+    caller compares again. A ``part`` of a document may leave out what it likes, and says null for an optional part that
+    is not there.
     """
     match node:
         case Constant(constant):
-            return data is ABSENT if constant is ABSENT else _fits(constant, data)
+            if constant is ABSENT:
+                return data is None if part else data is ABSENT
+            return _fits(data, constant) if part else _fits(constant, data)
         case Fill(hole):
             if data is ABSENT or not hole.contains(as_value(data)):
                 return False
@@ -124,19 +128,20 @@ def read(node: Node, data: Any, values: dict[str, Value]) -> bool:
         case Branch(hole, alternatives):
             for label, child in alternatives.items():
                 found: dict[str, Value] = {}
-                if read(child, data, found):
+                if read(child, data, found, part=part):
                     values.update({hole.name: label} | found)
                     return True
             return False
         case Fields(nodes):
+            names = data if part and isinstance(data, Mapping) else nodes
             return isinstance(data, Mapping) and all(
-                read(child, data.get(key, ABSENT), values) for key, child in nodes.items()
+                name in nodes and read(nodes[name], data.get(name, ABSENT), values, part=part) for name in names
             )
         case Items(children):
             return (
                 isinstance(data, list)
                 and len(data) == len(children)
-                and all(read(child, item, values) for child, item in zip(children, data, strict=True))
+                and all(read(child, item, values, part=part) for child, item in zip(children, data, strict=True))
             )
 
 
@@ -153,38 +158,6 @@ def count(node: Node) -> float:
             return _product(count(child) for child in nodes.values())
         case Items(children):
             return _product(count(child) for child in children)
-
-
-def read_part(node: Node, data: Any, values: dict[str, Value]) -> bool:
-    """Whether a part of a document fits the tree, which may say more; collects the values of the holes it fills.
-
-    None stands for an optional part that is not there.
-    """
-    match node:
-        case Constant(constant):
-            return data is None if constant is ABSENT else _fits(data, constant)
-        case Fill(hole):
-            if not hole.contains(as_value(data)):
-                return False
-            values[hole.name] = _canonical(hole, as_value(data))
-            return True
-        case Branch(hole, alternatives):
-            for label, child in alternatives.items():
-                found: dict[str, Value] = {}
-                if read_part(child, data, found):
-                    values.update({hole.name: label} | found)
-                    return True
-            return False
-        case Fields(nodes):
-            return isinstance(data, Mapping) and all(
-                key in nodes and read_part(nodes[key], value, values) for key, value in data.items()
-            )
-        case Items(children):
-            return (
-                isinstance(data, list)
-                and len(data) == len(children)
-                and all(read_part(child, item, values) for child, item in zip(children, data, strict=True))
-            )
 
 
 def every(node: Node) -> Iterator[dict[str, Value]]:

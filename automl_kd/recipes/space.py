@@ -282,7 +282,7 @@ class Space:
             raise UserError(f"{self.source}: starts: takes a list of parts of recipes, not {given!r}")
         for position, part in enumerate(given):
             values: dict[str, Value] = {}
-            if tree.read_part(self._tree, part, values):
+            if tree.read(self._tree, part, values, part=True):
                 yield values
             elif not self._pinned:
                 raise UserError(f"{self.source}: starts.{position}: {part!r} is no part of a recipe of this space")

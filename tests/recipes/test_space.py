@@ -203,3 +203,34 @@ def test_recipes_survive_the_file_and_spaces_are_not_recipes(tmp_path):
     assert load_recipe(path) == recipe.with_(seed=4)
     with pytest.raises(UserError, match="search space"):
         load_recipe(yaml_names("search_spaces")["tiny_cnn"])
+
+
+def test_starting_points_are_parts_of_recipes_that_the_space_can_become():
+    document = {
+        "search_epochs": 3,
+        "student": {"family": "resnet", "depth": {"choice": [8, 14]}},
+        "distill": {"losses": {"kd": {"optional": {"weight": {"float": [0.1, 10.0]}, "temperature": 4.0}}}},
+        "train": {"epochs": 3, "optimizer": {"name": "sgd", "lr": {"float": [0.01, 0.5], "log": True}}},
+        "starts": [{"distill": {"losses": {"kd": {"weight": 1.0}}}, "train": {"optimizer": {"lr": 0.1}}}],
+    }
+    kd, lr = "distill.losses.kd", "train.optimizer.lr"
+    assert Space(document).starts == ({kd: True, f"{kd}.weight": 1.0, lr: 0.1},)
+    assert Space(document | {"starts": [{"distill": {"losses": {"kd": None}}}]}).starts == ({kd: False},)
+    with pytest.raises(UserError, match=r"space: starts\.0: .* is no part of a recipe of this space"):
+        Space(document | {"starts": [{"train": {"optimizer": {"lr": 7.0}}}]})
+    assert Space(document | {"starts": [{"student": {"depth": 20}}]}, pinned=True).starts == ()
+    with pytest.raises(UserError, match="halving"):
+        Space(document | {"halving": {"reduction": 1}})
+
+
+def test_every_recipe_of_a_finite_space_is_listed_once():
+    space = Space(
+        {
+            "search_epochs": 3,
+            "student": {"family": "resnet", "depth": {"choice": [8, 14]}, "width": {"choice": [0.25, 0.5]}},
+            "distill": {"losses": {"kd": {"optional": {"weight": {"choice": [1.0, 2.0]}, "temperature": 4.0}}}},
+            "train": {"epochs": 3},
+        }
+    )
+    every = [tuple(sorted(params.items())) for params in space.all_params()]
+    assert len(every) == len(set(every)) == space.size() == 12

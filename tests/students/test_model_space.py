@@ -147,7 +147,7 @@ def test_distilled_with_a_feature_loss_and_exported(own_cache):
 
 
 def test_a_search_ends_with_a_pick_whose_recipe_makes_it_again(command, digits_teacher, folder):
-    pins = ("stem=3", "body=skip", "depth=2", "tail0=3", "tail1=1", "join=[1]", "width=8")
+    pins = ("stem=3", "body=skip", "depth=2", "tail0=3", "tail1=1", "join=[1]")
     pinned = [word for pin in pins for word in ("--set", f"student.choices.{pin}")]
     space = write()
     common = ("--task", "digits", "--hw", "jetson-nano", "--device", "cpu", "--workers", "2", "--budget", "10m")
