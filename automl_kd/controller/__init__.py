@@ -11,6 +11,7 @@ from automl_kd.controller._budget import (
     seconds_for_picks,
     split,
 )
+from automl_kd.controller._growth import hypervolumes
 from automl_kd.controller._pareto import (
     Point,
     crowding_distances,
@@ -41,6 +42,7 @@ __all__ = [
     "full_epochs",
     "hopeless",
     "hypervolume",
+    "hypervolumes",
     "knee",
     "near_ties",
     "no_distillation",

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_kd.controller import Point, hypervolume
+import numpy as np
+
+from automl_kd.controller import Point, hypervolumes
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,16 @@ def progress(history: Sequence[Mapping[str, Any]]) -> list[Step]:
     points = [Point(row["trial"], row["accuracy"], row["latency_ms"]) for row in rows]
     floor = min(point.accuracy for point in points) - 0.01
     ceiling = max(point.latency_ms for point in points) * 1.01
-    areas = [hypervolume(points[: end + 1], accuracy=floor, latency_ms=ceiling) for end in range(len(points))]
+    areas = hypervolumes(points, accuracy=floor, latency_ms=ceiling)
+    best = np.maximum.accumulate([point.accuracy for point in points])
+    grew = np.diff(areas, prepend=0.0) > 0
     return [
         Step(
             trial=row["trial"],
             seconds=row["seconds"],
-            best_accuracy=max(point.accuracy for point in points[: index + 1]),
-            hypervolume=areas[index] / areas[-1],
-            grew=areas[index] > (areas[index - 1] if index else 0.0),
+            best_accuracy=float(best[index]),
+            hypervolume=float(areas[index] / areas[-1]),
+            grew=bool(grew[index]),
         )
         for index, row in enumerate(rows)
     ]

@@ -13,6 +13,7 @@ from automl_kd.controller import (
     full_epochs,
     hopeless,
     hypervolume,
+    hypervolumes,
     knee,
     near_ties,
     no_distillation,
@@ -80,6 +81,12 @@ def test_hypervolume_counts_grid_cells(points):
         for ms in range(1, 7)
     )
     assert hypervolume(points, accuracy=0.0, latency_ms=7.0) == pytest.approx(cells / 6)
+
+
+@given(clouds)
+def test_the_hypervolume_grows_as_if_counted_anew_after_each_point(points):
+    anew = [hypervolume(points[: end + 1], accuracy=0.3, latency_ms=5.0) for end in range(len(points))]
+    assert list(hypervolumes(points, accuracy=0.3, latency_ms=5.0)) == pytest.approx(anew)
 
 
 def test_the_knee_is_the_bend():
