@@ -2,6 +2,7 @@
 
 from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes._files import load_recipe, pin_code, save_recipe
+from automl_kd.recipes._holes import Categorical, Float, Hole, Integer
 from automl_kd.recipes._model_space import frozen_model
 from automl_kd.recipes._part import Part
 from automl_kd.recipes.losses import FeatureLoss, Loss, Losses
@@ -22,11 +23,15 @@ from automl_kd.recipes.students import MobileNet, ModelSpace, ResNet, Student
 __all__ = [
     "SGD",
     "AdamW",
+    "Categorical",
     "Curriculum",
     "Distill",
     "Encoding",
     "FeatureLoss",
+    "Float",
     "HandOver",
+    "Hole",
+    "Integer",
     "InvalidCombinationError",
     "Loss",
     "Losses",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial
 
 from automl_kd.recipes import Space
-from automl_kd.samplers._encoding import Params
+from automl_kd.samplers._encoding import Params, hole_of
 
 _FEW = 32
 """Integers with up to as many values can decide a branch, as categories can."""
@@ -125,10 +124,10 @@ class ShownSource:
         """Values seen of each parameter that has few, in any branch."""
         self._options: dict[frozenset[str], dict[str, list[Any]]] = {}
 
-    def show(self, trial: FrozenTrial) -> bool:
-        """Learn from a trial; whether it showed parameters, or a range, that were not known."""
+    def show(self, trial: FrozenTrial) -> None:
+        """Learn from a trial."""
         if not trial.params:
-            return False
+            return
         names = frozenset(trial.params)
         branch = self._branches.setdefault(names, _Branch(tuple(trial.params)))
         for name, value in trial.params.items():
@@ -136,9 +135,7 @@ class ShownSource:
                 branch.shown.setdefault(name, set()).add(value)
                 self.shown.setdefault(name, set()).add(value)
         self._options.clear()
-        new = {name: each for name, each in trial.distributions.items() if name not in self.distributions}
-        self.distributions.update(new)
-        return bool(new)
+        self.distributions = trial.distributions | self.distributions
 
     def unseen(self, params: Params) -> dict[str, Any]:
         """Values that no trial of the branch has had: there may be other parameters where they are taken."""
@@ -234,14 +231,7 @@ def _moved(distribution: BaseDistribution, value: Any, rng: random.Random) -> An
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     if rng.random() >= _NEIGHBOUR:
         return _at(distribution, rng.random())
-    return _at(distribution, _unit(distribution, value) + _STEP * (rng.random() - 0.5))
-
-
-def _unit(distribution: IntDistribution | FloatDistribution, value: float) -> float:
-    low, high = float(distribution.low), float(distribution.high)
-    if distribution.log:
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return (value - low) / (high - low) if high > low else 0.0
+    return _at(distribution, hole_of("", distribution).number(value) + _STEP * (rng.random() - 0.5))
 
 
 def _at(distribution: IntDistribution | FloatDistribution, unit: float) -> Any:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from automl_kd.recipes import Categorical, Float, Hole, Integer
+
 Params = Mapping[str, Any]
 Features = Callable[[Sequence[Params]], NDArray[np.float64]]
 
@@ -87,17 +89,16 @@ class Encoder:
         features: Features | None = None,
         typical: Sequence[Params] = (),
     ) -> None:
-        varied = {name: each for name, each in distributions.items() if not each.single()}
-        self._ordered = [name for name, each in varied.items() if not _is_category(each)]
-        self._scales = {name: _scale(varied[name]) for name in self._ordered}
+        holes = [hole_of(name, each) for name, each in distributions.items() if not each.single()]
+        self._ordered = [hole for hole in holes if hole.kind == "ordered"]
         self._columns: dict[str, dict[Any, int]] = {}
         parameter: list[int] = []
         option: list[int] = []
         distinct: dict[tuple[Any, ...], int] = {}
-        for name, each in varied.items():
-            if isinstance(each, CategoricalDistribution) and name not in self._scales:
-                keys = tuple(map(_key, each.choices))
-                self._columns[name] = {key: len(parameter) + index for index, key in enumerate(keys)}
+        for hole in holes:
+            if isinstance(hole, Categorical) and hole.kind == "category":
+                keys = tuple(map(_key, hole.options))
+                self._columns[hole.name] = {key: len(parameter) + index for index, key in enumerate(keys)}
                 first = distinct.setdefault(keys, sum(map(len, distinct)))
                 parameter += [len(self._columns) - 1] * len(keys)
                 option += range(first, first + len(keys))
@@ -116,50 +117,23 @@ class Encoder:
             for name, columns in self._columns.items():
                 if name in params:
                     categories[row, columns[_key(params[name])]] = math.sqrt(0.5)
-            for column, name in enumerate(self._ordered):
-                if name in params:
-                    ordered[row, column] = self._scales[name](params[name]) - 0.5
+            for column, hole in enumerate(self._ordered):
+                if hole.name in params:
+                    ordered[row, column] = hole.number(params[hole.name]) - 0.5
         if self._features is not None:
             shown = (np.asarray(self._features(candidates)) - self._centre) / self._spread
             ordered = np.concatenate([ordered, _FEATURE_SPREAD * shown], axis=1)
         return Points(categories, ordered)
 
 
-class _Positions:
-    """An option's position among ordered ones, scaled to [0, 1]."""
-
-    def __init__(self, options: Sequence[Any]) -> None:
-        self._positions = {_key(option): index / max(1, len(options) - 1) for index, option in enumerate(options)}
-
-    def __call__(self, value: Any) -> float:
-        return self._positions[_key(value)]
-
-
-class _Range:
-    """A number between two bounds, scaled to [0, 1], logarithmically where it is searched so."""
-
-    def __init__(self, low: float, high: float, log: bool) -> None:
-        self._log = log
-        self._low, self._high = (math.log(low), math.log(high)) if log else (low, high)
-
-    def __call__(self, value: Any) -> float:
-        number = math.log(value) if self._log else float(value)
-        return (number - self._low) / (self._high - self._low)
-
-
-def _scale(distribution: BaseDistribution) -> _Positions | _Range:
+def hole_of(name: str, distribution: BaseDistribution) -> Hole:
+    """A parameter as the hole that would suggest it, which knows what is ordered and where a value lies."""
     if isinstance(distribution, CategoricalDistribution):
-        return _Positions(distribution.choices)
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    return _Range(distribution.low, distribution.high, distribution.log)
-
-
-def _is_category(distribution: BaseDistribution) -> bool:
-    if not isinstance(distribution, CategoricalDistribution):
-        return False
-    options = distribution.choices
-    numbers = [each for each in options if isinstance(each, int | float) and not isinstance(each, bool)]
-    return len(numbers) < len(options) or numbers != sorted(numbers)
+        return Categorical(name, tuple(distribution.choices))
+    if isinstance(distribution, IntDistribution):
+        return Integer(name, distribution.low, distribution.high, distribution.log)
+    assert isinstance(distribution, FloatDistribution)
+    return Float(name, distribution.low, distribution.high, distribution.log)
 
 
 def _key(option: Any) -> tuple[bool, Any]:

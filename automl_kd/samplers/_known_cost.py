@@ -144,6 +144,8 @@ class KnownCostSampler(BaseSampler):
         Returns:
             By number, as shares of the front's hypervolume; zeros before the first result.
         """
+        if not numbers:
+            return {}
         self._read(study, _NONE_ASKS)
         self._refill()
         waiting = [each for each in self._history.observations if each.number in set(numbers)]

@@ -69,13 +69,13 @@ class Model:
         """
         values = _on_one_scale(readings, levels)
         warp = Warp.of(values)
-        rows = _chosen(readings, _MOST_CONDITIONED, self._seed)
+        rows = _subset(readings.first, _MOST_CONDITIONED, self._seed)
         sample = Sample(readings.points[rows], readings.levels[rows], warp(values[rows]))
         self._learn(sample, readings.first[rows], levels, len(values))
         assert self._hyperparameters is not None
         process = Process(sample, self._layout, self._hyperparameters)
         if pending is not None and len(pending):
-            believed, _ = process.predict(pending, levels - 1)
+            believed = process.mean(pending, levels - 1)
             tasks = np.concatenate([sample.tasks, np.full(len(pending), levels - 1)])
             joined = Sample(sample.points.join(pending), tasks, np.concatenate([sample.values, believed]))
             process = Process(joined, self._layout, self._hyperparameters)
@@ -85,9 +85,8 @@ class Model:
         start = self._hyperparameters if self._levels == levels else None
         if start is not None and count < self._fitted * _GROWTH:
             return
-        if len(sample.values) > _MOST_FITTED:
-            rows = _subset(first, _MOST_FITTED, self._seed)
-            sample = Sample(sample.points[rows], sample.tasks[rows], sample.values[rows])
+        rows = _subset(first, _MOST_FITTED, self._seed)
+        sample = Sample(sample.points[rows], sample.tasks[rows], sample.values[rows])
         iterations = _FIRST_ITERATIONS if start is None else _MORE_ITERATIONS
         self._hyperparameters = fit(sample, self._layout, levels, start, iterations)
         self._fitted, self._levels = count, levels
@@ -142,14 +141,10 @@ def _on_one_scale(readings: Readings, levels: int) -> Array:
     return values
 
 
-def _chosen(readings: Readings, most: int, seed: int) -> NDArray[np.int64]:
-    """Rows that a prediction rests on: all, or those that come first and a random share of the others."""
-    if len(readings.values) <= most:
-        return np.arange(len(readings.values))
-    return _subset(readings.first, most, seed)
-
-
 def _subset(first: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.int64]:
+    """All rows, or where there are too many those that come first and a random share of the others."""
+    if len(first) <= most:
+        return np.arange(len(first))
     rng = np.random.default_rng(seed)
     wanted, others = np.flatnonzero(first), np.flatnonzero(~first)
     wanted = wanted[-(most // 2) :]

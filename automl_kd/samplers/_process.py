@@ -15,6 +15,7 @@ Hvarfner et al. 2024, arXiv:2402.02229).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,26 +113,33 @@ class Process:
         self._factor = cholesky(matrix, lower=True, check_finite=False)
         whitened = solve_triangular(self._factor, sample.values, lower=True, check_finite=False)
         self._weights = solve_triangular(self._factor.T, whitened, lower=False, check_finite=False)
-        self._variance = (whitened @ whitened + _VARIANCE_SHARE) / (len(sample.values) + _VARIANCE_SHARE)
-        self._variance *= self._surprise()
+        self._fitted_variance = (whitened @ whitened + _VARIANCE_SHARE) / (len(sample.values) + _VARIANCE_SHARE)
+
+    def mean(self, points: Points, task: int) -> Array:
+        """Mean of the value at a fidelity, shape (m,)."""
+        return np.asarray(self._cross(points, task) @ self._weights)
 
     def predict(self, points: Points, task: int) -> tuple[Array, Array]:
         """Mean and standard deviation of the noiseless value at a fidelity, shape (m,) each."""
-        cross = self._kernel(points, np.full(len(points), task), self._sample.points, self._sample.tasks)
+        cross = self._cross(points, task)
         explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
         variance = self._variance * np.maximum(1.0 - np.einsum("ij,ij->j", explained, explained), 1e-10)
         return cross @ self._weights, np.sqrt(variance)
 
-    def _surprise(self) -> float:
-        """By how much squared errors of observations left out exceed the variance predicted for them.
+    @cached_property
+    def _variance(self) -> float:
+        """Of the signal, and no less than squared errors of observations left out say.
 
         Most probable weights are overconfident where few observations decided them, and a search that trusts them stops
         looking (leave-one-out in closed form: Rasmussen & Williams 2006, eq. 5.10 to 5.12).
         """
         root = solve_triangular(self._factor, np.eye(len(self._factor)), lower=True, check_finite=False)
         precision = (root * root).sum(axis=0)
-        squares = self._weights * self._weights / (precision * self._variance)
-        return float(np.clip(squares.mean(), 1.0, _MOST_SURPRISE))
+        squares = self._weights * self._weights / (precision * self._fitted_variance)
+        return float(self._fitted_variance * np.clip(squares.mean(), 1.0, _MOST_SURPRISE))
+
+    def _cross(self, points: Points, task: int) -> Array:
+        return self._kernel(points, np.full(len(points), task), self._sample.points, self._sample.tasks)
 
     def _kernel(self, left: Points, left_tasks: Tasks, right: Points, right_tasks: Tasks) -> Array:
         hyper = self._hyperparameters
