@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -172,14 +173,38 @@ def searched(command, cheap, digits_teacher, median_latency, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def exhausted(command, digits_teacher, tmp_path_factory):
-    """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
-    folder = tmp_path_factory.mktemp("exhausted")
-    (folder / "two.yaml").write_text(
+def ray_workers():
+    """The processes of Ray workers at a job, of clusters that this process has started; others' tests run beside it."""
+
+    def ray_workers():
+        found = [process for process in psutil.Process().children(recursive=True) if process.is_running()]
+        return [process for process in found if _title(process).startswith("ray::_Actor.do")]
+
+    return ray_workers
+
+
+def _title(process):
+    try:
+        return (process.cmdline() or [""])[0]
+    except psutil.Error:  # it ended just now
+        return ""
+
+
+@pytest.fixture(scope="session")
+def space_of_two():
+    """A space of two students without a teacher, as YAML."""
+    return (
         "search_epochs: 3\n"
         "student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}\n"
         "distill: {losses: {task: {weight: 1.0}}}\n"
         "train: {epochs: 3, batch_size: 128}\n"
     )
+
+
+@pytest.fixture(scope="session")
+def exhausted(command, digits_teacher, space_of_two, tmp_path_factory):
+    """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
+    folder = tmp_path_factory.mktemp("exhausted")
+    (folder / "two.yaml").write_text(space_of_two)
     arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
     return Searched(folder, arguments, command(*arguments, cwd=folder))

@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections import Counter
 
-import psutil
 import pytest
 from ray.cluster_utils import Cluster
 
@@ -26,12 +25,6 @@ def cluster(cache):
     cluster.shutdown()
 
 
-def at_work():
-    """The processes of workers that train."""
-    found = psutil.process_iter(["cmdline"])
-    return [process for process in found if (process.info["cmdline"] or [""])[0].startswith("ray::_Actor.do")]
-
-
 def wait_until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < end:
@@ -40,19 +33,21 @@ def wait_until(condition, seconds=60):
     return found
 
 
-def test_a_search_on_ray_survives_worker_driver_and_node(command, cheap, digits_teacher, cluster, tmp_path):
+def test_a_search_on_ray_survives_worker_driver_and_node(
+    command, cheap, digits_teacher, cluster, ray_workers, tmp_path
+):
     arguments = ("search", *cheap, "--budget", "45s", "--study", "cam", "--executor", "ray", "--address")
     arguments += (cluster.address, "--json")
     driver = command.start(*arguments, cwd=tmp_path)
-    wait_until(at_work)[0].send_signal(signal.SIGKILL)
+    wait_until(ray_workers)[0].send_signal(signal.SIGKILL)
     time.sleep(8)
     assert driver.poll() is None, driver.stderr.read()
     driver.kill()
     driver.communicate()
-    wait_until(lambda: not at_work())
+    wait_until(lambda: not ray_workers())
 
     driver = command.start(*arguments, cwd=tmp_path)
-    wait_until(at_work)
+    wait_until(ray_workers)
     cluster.remove_node(cluster.extra.pop(), allow_graceful=False)
     out, err = driver.communicate(timeout=120)
 

@@ -5,7 +5,6 @@ import signal
 import time
 from dataclasses import replace
 
-import psutil
 import pytest
 import ray
 from ray.cluster_utils import Cluster
@@ -51,19 +50,13 @@ def answer_of(executor, key, job):
     return answer
 
 
-def actors():
-    """The processes of the workers that are at a job."""
-    found = psutil.process_iter(["cmdline"])
-    return [process for process in found if (process.info["cmdline"] or [""])[0].startswith("ray::_Actor.do")]
-
-
-def test_a_killed_worker_fails_its_job_its_replacement_goes_on_and_files_come_back(executor, job, endless):
+def test_a_killed_worker_fails_its_job_its_replacement_goes_on_and_files_come_back(executor, job, endless, ray_workers):
     first = answer_of(executor, 1, replace(job, until=2))
     assert (first.epoch, job.checkpoint.exists(), job.weights.exists()) == (2, True, False)
 
     executor.submit(2, replace(endless, checkpoint=endless.checkpoint.with_name("endless.pt")))
     assert executor.wait(3) == [], "it does not end by itself"
-    (worker,) = actors()
+    (worker,) = ray_workers()
     os.kill(worker.pid, signal.SIGKILL)
     ((key, answer),) = wait_until(executor, lambda: not executor.running)
     assert (key, answer.worker_died, answer.fatal) == (2, True, False)

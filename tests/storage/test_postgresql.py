@@ -89,13 +89,8 @@ def test_an_unreachable_server_is_told_in_one_line():
     assert "secret" not in str(error.value)
 
 
-def test_a_search_ends_on_it_and_again_does_nothing_more(url, command, digits_teacher, tmp_path):
-    (tmp_path / "two.yaml").write_text(
-        "search_epochs: 3\n"
-        "student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}\n"
-        "distill: {losses: {task: {weight: 1.0}}}\n"
-        "train: {epochs: 3, batch_size: 128}\n"
-    )
+def test_a_search_ends_on_it_and_again_does_nothing_more(url, command, digits_teacher, space_of_two, tmp_path):
+    (tmp_path / "two.yaml").write_text(space_of_two)
     arguments = ("search", "--hw", "x86-server", "--budget", "90s", "--space", "two.yaml", "--storage", url, "--json")
     first = command(*arguments, cwd=tmp_path).document
     assert (first["trials"]["complete"], first["trials"]["failed"]) == (2, 0)
