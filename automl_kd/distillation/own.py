@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from automl_kd.distillation.losses import Contract, Inputs, Kind, Moment
 from automl_kd.errors import UserError
-from automl_kd.files import sha256_of
 from automl_kd.recipes.losses import OwnLoss
+from automl_kd.recipes.own_code import checked_file, run_file
 
 Function = TypeVar("Function", bound=Callable[..., Tensor])
 
@@ -62,16 +61,15 @@ def own_contract(name: str, part: OwnLoss, allow_code: bool) -> Contract:
         UserError: If code may not run, the file is missing, changed or fails, or holds no such loss.
     """
     where = f"distill.losses.own.{name}"
-    path = Path(part.file).expanduser()
-    if not allow_code:
-        raise UserError(f"{where}: runs the code of {part.file}: look at it, then allow it with --allow-code")
-    if not path.is_file():
-        raise UserError(f"{where}.file: {part.file}: no such file")
-    if part.sha256 is not None and part.sha256 != sha256_of(path):
-        raise UserError(
-            f"{where}.sha256: {part.file} changed since the recipe was made; restore it, or remove the hash"
-        )
-    function = _load(where, path, part.function)
+    path = checked_file(
+        part.file,
+        part.sha256,
+        allow_code=allow_code,
+        asked_by=where,
+        file_field=f"{where}.file",
+        hash_field=f"{where}.sha256",
+    )
+    function = _marked(where, path, part.function)
     inputs, kind, zero = getattr(function, _ATTRIBUTE)
     accepted = inspect.signature(function).parameters
     told = [each for each in ("labels", "index", "progress") if each in accepted]
@@ -92,15 +90,8 @@ def own_contract(name: str, part: OwnLoss, allow_code: bool) -> Contract:
     )
 
 
-def _load(where: str, path: Path, name: str) -> Callable[..., Tensor]:
-    spec = importlib.util.spec_from_file_location(f"automl_kd_own_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{where}.file: {path} is no Python file; its name should end in .py")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file does wrong
-        raise UserError(f"{where}.file: {path} fails: {type(error).__name__}: {error}") from None
+def _marked(where: str, path: Path, name: str) -> Callable[..., Tensor]:
+    module = run_file(path, f"{where}.file")
     marked = [each for each, value in vars(module).items() if hasattr(value, _ATTRIBUTE)]
     if name not in marked:
         found = f"it holds {', '.join(marked)}" if marked else "it marks none with @automl_kd.distillation.loss(…)"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from automl_kd.errors import UserError, unknown
-from automl_kd.files import sha256_of
 from automl_kd.recipes._tree import is_hole
+from automl_kd.recipes.own_code import checked_file, run_file
 from automl_kd.recipes.students import ModelSpace
 
 _CLASSES = ("num_labels", "num_classes", "classes")
@@ -38,22 +38,19 @@ def load_model_space(part: ModelSpace, *, allow_code: bool) -> type[Any]:
     Raises:
         UserError: If NNI is not installed, code may not run, or there is no such file, module or model space.
     """
-    path = own_file(part.model)
-    if path is not None:
-        if not allow_code:
-            raise UserError(f"student.model: runs the code of {path}: look at it, then allow it with --allow-code")
-        if not path.is_file():
-            raise UserError(f"student.model: {path}: no such file")
-        if part.sha256 is not None and part.sha256 != sha256_of(path):
-            raise UserError(f"student.sha256: {path} changed since the recipe was made; restore it, or remove the hash")
-    base = _nni().ModelSpace
     place, _, name = part.model.rpartition(":")
-    try:
-        module = _module(path) if path is not None else importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        raise UserError(f"student.model: {place}: {error}") from None
-    except Exception as error:  # whatever the file does wrong
-        raise UserError(f"student.model: {place} fails: {type(error).__name__}: {error}") from None
+    path: Path | None = None
+    if own_file(part.model) is not None:
+        path = checked_file(
+            place,
+            part.sha256,
+            allow_code=allow_code,
+            asked_by="student.model",
+            file_field="student.model",
+            hash_field="student.sha256",
+        )
+    base = _nni().ModelSpace
+    module = _installed(place) if path is None else run_file(path, "student.model")
     spaces = [key for key, value in vars(module).items() if _is_space(value, base)]
     if name not in vars(module):
         raise UserError(f"student.model: {place}: {unknown('model space', name, spaces)}")
@@ -250,13 +247,13 @@ def _arguments(space: type[Any], part: ModelSpace, input_shape: tuple[int, int, 
     return {name: value for name, value in told.items() if name in accepted} | part.arguments
 
 
-def _module(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"automl_kd_own_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _installed(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"student.model: {name}: {error}") from None
+    except Exception as error:  # whatever the module does wrong
+        raise UserError(f"student.model: {name} fails: {type(error).__name__}: {error}") from None
 
 
 def _nni() -> Any:
