@@ -115,6 +115,16 @@ def quiet() -> None:
     warnings.simplefilter("ignore")
 
 
+def ask(study: optuna.Study, on: Bench) -> tuple[optuna.Trial, tuple[float, float, float]]:
+    """A trial of a cell that was measured, with what is known of it."""
+    while True:
+        trial = study.ask()
+        cell = tuple(trial.suggest_categorical(edge, OPERATORS) for edge in EDGES)
+        if cell in on.cells:
+            return trial, on.cells[cell]
+        study.tell(trial, state=TrialState.FAIL)
+
+
 def regrets(name: str, device: str, seed: int) -> list[float]:
     """Regret after each evaluation."""
     quiet()
@@ -122,12 +132,7 @@ def regrets(name: str, device: str, seed: int) -> list[float]:
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=SAMPLERS[name](on, seed))
     whole = on.whole
     while len(found) < LENGTH[name]:
-        trial = study.ask()
-        cell = tuple(trial.suggest_categorical(edge, OPERATORS) for edge in EDGES)
-        if cell not in on.cells:
-            study.tell(trial, state=TrialState.FAIL)
-            continue
-        accuracy, latency, _ = on.cells[cell]
+        trial, (accuracy, latency, _) = ask(study, on)
         study.tell(trial, [accuracy, latency])
         found.append((accuracy, latency))
         curve.append(100 * (1 - on.area(found) / whole))
@@ -156,12 +161,7 @@ def halved(reduction: int, device: str, seed: int) -> list[tuple[float, float]]:
             found.append((accuracy, latency))
             curve.append((cost / LONG, 100 * (1 - on.area(found) / whole)))
             continue
-        trial = study.ask()
-        cell = tuple(trial.suggest_categorical(edge, OPERATORS) for edge in EDGES)
-        if cell not in on.cells:
-            study.tell(trial, state=TrialState.FAIL)
-            continue
-        _, latency, short = on.cells[cell]
+        trial, (_, latency, short) = ask(study, on)
         trial.set_user_attr(f"akd:accuracy@{SHORT}", short)
         cost += SHORT
         standing[trial.number] = Standing(trial.number, latency, {0: short}, True)
@@ -228,7 +228,7 @@ def mixed(trial: optuna.Trial) -> dict[str, object]:
 
 
 def values_of(params: dict[str, object]) -> tuple[float, float]:
-    cost = sum(float(value) for name, value in params.items() if name.startswith("depth"))
+    cost = _cost(params)
     return float(np.tanh(cost / 16) - abs(np.log10(params["rate"]) + 1.5) / 5), cost  # type: ignore[arg-type]
 
 

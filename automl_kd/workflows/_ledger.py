@@ -104,12 +104,12 @@ class Ledger:
         self.candidates[trial.number] = candidate
         return candidate
 
-    def take_over(self, trial: optuna.trial.FrozenTrial) -> int:
-        """Add a trial that another study finished, as it is; returns its number here."""
-        self.study.add_trial(trial)
-        added = self.study.get_trials(deepcopy=False)[-1]
-        self._adopt(added)
-        return added.number
+    def take_over(self, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
+        """Add trials that other studies finished, as they are."""
+        before = len(self.study.get_trials(deepcopy=False))
+        self.study.add_trials(trials)
+        for added in self.study.get_trials(deepcopy=False)[before:]:
+            self._adopt(added)
 
     @staticmethod
     def stored(price: Prediction) -> dict[str, Any]:
@@ -175,23 +175,32 @@ class Ledger:
             if each.status != "failed"
         ]
 
+    @property
+    def _known_cost(self) -> KnownCostSampler | None:
+        sampler = self.study.sampler
+        return sampler if isinstance(sampler, KnownCostSampler) else None
+
+    def renew_candidates(self) -> None:
+        """What the budget can hold has changed: a sampler that knows costs prices its candidates anew."""
+        if self._known_cost is not None:
+            self._known_cost.renew()
+
     def worth(self) -> Mapping[int, float] | None:
         """What finishing each paused candidate is expected to add to the front, None where the sampler cannot tell.
 
         It is asked again only once a candidate has arrived somewhere since.
         """
-        if not isinstance(self.study.sampler, KnownCostSampler):
+        if self._known_cost is None:
             return None
         arrived = sum(len(each.accuracies) for each in self.candidates.values())
         if arrived != self._worth_at:
             waiting = [each.number for each in self.candidates.values() if each.accuracies and each.status == "waiting"]
-            self._worth, self._worth_at = self.study.sampler.expected_improvements(self.study, waiting), arrived
+            self._worth, self._worth_at = self._known_cost.expected_improvements(self.study, waiting), arrived
         return self._worth
 
     def expected_gain(self) -> float | None:
         """What the last proposal is expected to add, as a share of the front's hypervolume; None where that is open."""
-        sampler = self.study.sampler
-        return sampler.improvement if isinstance(sampler, KnownCostSampler) else None
+        return None if self._known_cost is None else self._known_cost.improvement
 
     def complete(self) -> list[Point]:
         """The candidates at the top rung."""

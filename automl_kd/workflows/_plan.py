@@ -112,14 +112,16 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
         rungs=rungs,
         epoch_seconds=epoch,
         workers=workers,
-        trials=int(seconds * workers / (epoch * _epochs_per_candidate(rungs))),
+        trials=int(seconds * workers / (epoch * _epochs_per_candidate(rungs, space.halving.reduction))),
     )
 
 
-def _epochs_per_candidate(rungs: tuple[int, ...]) -> float:
-    """Epochs that a candidate takes on average when one in three goes on at every rung."""
+def _epochs_per_candidate(rungs: tuple[int, ...], reduction: int) -> float:
+    """Epochs that a candidate takes on average when one in ``reduction`` goes on at every rung."""
     before = (0, *rungs[:-1])
-    return sum((rung - last) / 3.0**level for level, (last, rung) in enumerate(zip(before, rungs, strict=True)))
+    return sum(
+        (rung - last) / float(reduction) ** level for level, (last, rung) in enumerate(zip(before, rungs, strict=True))
+    )
 
 
 def _epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool) -> float:

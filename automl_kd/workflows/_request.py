@@ -65,11 +65,14 @@ class SearchRequest:
             raise UserError(f"workers {self.workers}: must be at least 1")
         if self.executor not in EXECUTORS:
             raise unknown("executor", self.executor, EXECUTORS)
-        if self.executor != "process" and (self.silence or self.memory):
-            raise UserError("trial_timeout and trial_memory: only for executor process")
-        for option, value in (("address", self.address), ("per_trial", self.per_trial)):
-            if value is not None and self.executor != "ray":
-                raise UserError(f"{option} {value!r}: only for executor ray")
+        for option, value, only in (
+            ("address", self.address, "ray"),
+            ("per_trial", self.per_trial, "ray"),
+            ("trial_timeout", self.trial_timeout, "process"),
+            ("trial_memory", self.trial_memory, "process"),
+        ):
+            if value is not None and self.executor != only:
+                raise UserError(f"{option} {value!r}: only for executor {only}")
         if not 0 <= self.seed < _SEEDS:
             raise UserError(f"seed {self.seed}: must be from 0 to {_SEEDS - 1}")
         if not _NAME.fullmatch(self.name) or self.name == "artifacts" or self.name.endswith("-picks"):

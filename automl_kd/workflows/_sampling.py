@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 
 from automl_kd.errors import unknown
 from automl_kd.hardware import Prediction
@@ -37,22 +35,18 @@ def make_sampler(
         UserError: If there is no such sampler.
     """
     seed %= 2**32
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        match name:
-            case "known-cost":
-                latency = _Latency(space, pricing, limits, affordable)
-                return KnownCostSampler(
-                    {LATENCY: latency}, vectorized=True, space=space, seed=seed, starts=space.starts
-                )
-            case "tpe":
-                return multivariate_tpe(seed)
-            case "nsga2":
-                return optuna.samplers.NSGAIISampler(seed=seed)
-            case "random":
-                return optuna.samplers.RandomSampler(seed=seed)
-            case "gp":
-                return optuna.samplers.GPSampler(seed=seed)
+    match name:
+        case "known-cost":
+            latency = _Latency(space, pricing, limits, affordable)
+            return KnownCostSampler({LATENCY: latency}, vectorized=True, space=space, seed=seed, starts=space.starts)
+        case "tpe":
+            return multivariate_tpe(seed)
+        case "nsga2":
+            return optuna.samplers.NSGAIISampler(seed=seed)
+        case "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        case "gp":
+            return optuna.samplers.GPSampler(seed=seed)
     raise unknown("sampler", name, list(SAMPLERS))
 
 

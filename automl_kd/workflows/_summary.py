@@ -76,7 +76,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
         "picks": [entry | _measured(entry, measured.get(str(entry["trial"]))) for entry in _current(picks)],
         "seconds": _seconds(record.budget, seconds),
         "complete": complete,
-        "stopped": [_stopped(trial) for trial in priced if trial.state != TrialState.COMPLETE and _reached(trial)],
+        "stopped": [_stopped(trial) for trial in priced if trial.state != TrialState.COMPLETE and reached(trial)],
         "failures": [{"reason": reason, "count": count} for reason, count in failures.most_common()],
         "between_ms": _between(priced),
         "history": _history(trials),
@@ -111,26 +111,27 @@ def _entry(trial: FrozenTrial) -> dict[str, Any]:
     price = trial.user_attrs["akd:price"]
     return {
         "trial": trial.number,
-        "epochs": max(_reached(trial)),
+        "epochs": max(reached(trial)),
         "accuracy": trial.values[0],
         **{key: price[key] for key in _PRICE},
         "recipe": trial.user_attrs["akd:recipe"],
     }
 
 
-def _reached(trial: FrozenTrial) -> dict[int, float]:
+def reached(trial: FrozenTrial) -> dict[int, float]:
+    """Accuracy by epoch, of the rungs that a trial has reached."""
     prefix = "akd:accuracy@"
     return {int(key.removeprefix(prefix)): value for key, value in trial.user_attrs.items() if key.startswith(prefix)}
 
 
 def _stopped(trial: FrozenTrial) -> dict[str, Any]:
-    reached = _reached(trial)
-    epochs = max(reached)
+    accuracies = reached(trial)
+    epochs = max(accuracies)
     price = trial.user_attrs["akd:price"]
     return {
         "trial": trial.number,
         "epochs": epochs,
-        "accuracy": reached[epochs],
+        "accuracy": accuracies[epochs],
         "latency_ms": price["latency_ms"],
         "params": price["params"],
     }

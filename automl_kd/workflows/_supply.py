@@ -14,7 +14,6 @@ from automl_kd import students
 from automl_kd.errors import UserError
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.recipes import InvalidCombinationError, Recipe, Space, Student, digest
-from automl_kd.samplers import KnownCostSampler
 from automl_kd.tasks import Task
 from automl_kd.workflows._ledger import Candidate, Ledger
 
@@ -146,8 +145,7 @@ class Supply:
             return None
         if not affordable(recipe, price):
             self._ledger.pass_over(trial, "too dear to train within the budget")
-            if isinstance(self._ledger.study.sampler, KnownCostSampler):
-                self._ledger.study.sampler.renew()
+            self._ledger.renew_candidates()
             return None
         self._seen[identity] = trial.number
         try:

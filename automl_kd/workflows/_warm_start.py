@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from automl_kd.errors import UserError
+from automl_kd.files import replacing
 from automl_kd.recipes import Recipe, Space
 from automl_kd.samplers import distributions
 from automl_kd.storage import Database
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Ledger
+from automl_kd.workflows._summary import reached
 from automl_kd.workflows._supply import Limits, Pricing
 
 FROM = "akd:from"
@@ -78,30 +81,31 @@ class WarmStart:
             storage: Optuna's view of the database.
             files: Of the study at hand.
         """
-        there = {tuple(each.user_attrs.get(FROM, ())) for each in ledger.study.get_trials(deepcopy=False)}
-        known = {repr(sorted(each.params.items())) for each in ledger.study.get_trials(deepcopy=False)}
-        count = 0
+        present = ledger.study.get_trials(deepcopy=False)
+        there = {tuple(each.user_attrs.get(FROM, ())) for each in present}
+        known = {repr(sorted(each.params.items())) for each in present}
+        found: list[FrozenTrial] = []
         for name in names:
             earlier = optuna.load_study(study_name=name, storage=storage)
             for trial in earlier.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]):
                 taken = None if (name, trial.number) in there else self._taken(trial, name, ledger.rungs)
-                if taken is None or (params := repr(sorted(taken.params.items()))) in known:
-                    continue
-                known.add(params)
-                number = ledger.take_over(taken)
-                count += 1
-                _share(Files(self._database.files / name).weights(trial.number), files.weights(number))
-        return count
+                if taken is not None and (params := repr(sorted(taken.params.items()))) not in known:
+                    known.add(params)
+                    found.append(taken)
+        ledger.take_over(found)
+        for each in ledger.study.get_trials(deepcopy=False):
+            if FROM in each.user_attrs:  # also of a run that was killed before it came to this
+                name, number = each.user_attrs[FROM]
+                _share(Files(self._database.files / name).weights(number), files.weights(each.number))
+        return len(found)
 
     def _taken(self, trial: FrozenTrial, name: str, rungs: Sequence[int]) -> FrozenTrial | None:
         """The trial as the study at hand would have made it, None where it would not."""
         attributes = trial.user_attrs
-        whole = f"akd:accuracy@{rungs[-1]}"
-        readings = {key: value for key, value in attributes.items() if key.startswith("akd:accuracy@")}
+        readings = reached(trial)
         done = trial.state == TrialState.COMPLETE
-        if "akd:recipe" not in attributes or not readings or (done and whole not in readings):
-            return None
-        if not set(readings) <= {f"akd:accuracy@{epochs}" for epochs in rungs}:
+        comparable = readings.keys() <= set(rungs) and (rungs[-1] in readings or not done)
+        if "akd:recipe" not in attributes or not readings or not comparable:
             return None
         recipe = Recipe.model_validate(attributes["akd:recipe"]).with_(hw=self._device)
         try:
@@ -111,19 +115,19 @@ class WarmStart:
         (price,) = self._pricing.price([recipe])
         if self._limits.excess(price) is not None:
             return None
-        kept = {key: attributes[key] for key in ("akd:seconds", "akd:rung", "akd:stopped") if key in attributes}
+        names = ("akd:seconds", "akd:rung", "akd:stopped", *(f"akd:accuracy@{epochs}" for epochs in readings))
+        kept = {key: attributes[key] for key in names if key in attributes}
         return optuna.trial.create_trial(
             state=trial.state,
             params=params,
             distributions={key: self._distributions[key] for key in params},
-            values=[readings[whole], price.ms] if done else None,
-            user_attrs=readings
-            | kept
+            values=[readings[rungs[-1]], price.ms] if done else None,
+            user_attrs=kept
             | {"akd:recipe": recipe.document(), "akd:price": Ledger.stored(price), FROM: [name, trial.number]},
         )
 
 
-def _share(weights: Any, place: Any) -> None:
+def _share(weights: Path, place: Path) -> None:
     """Put a student beside the study's own, by a link where the file system can."""
     if not weights.exists() or place.exists():
         return
@@ -131,4 +135,5 @@ def _share(weights: Any, place: Any) -> None:
     try:
         os.link(weights, place)
     except OSError:
-        shutil.copyfile(weights, place)
+        with replacing(place) as draft:
+            shutil.copyfile(weights, draft)
