@@ -7,7 +7,7 @@ import warnings
 
 import typer
 
-from automl_kd.cli import _dashboard, _distill, _export, _hw, _report, _search, _space, _status, _task
+from automl_kd.cli import _dashboard, _distill, _export, _hw, _report, _search, _space, _status, _task, _worker
 from automl_kd.cli._answer import fail
 from automl_kd.errors import Interrupted, UserError
 
@@ -63,7 +63,7 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (_search, _status, _report, _dashboard, _export, _distill):
+    for verb in (_search, _worker, _status, _report, _dashboard, _export, _distill):
         verb.register(app)
     for group in (_hw, _space, _task):
         app.add_typer(group.app())

@@ -40,7 +40,7 @@ def search(
     max_memory: Annotated[str | None, typer.Option(help="Never train what needs more memory, e.g. 512KB.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study; by default <task>-<hw>-<space>.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Trainings at a time; by default one a core, or what the cluster holds.")
+        int | None, typer.Option(help="Trainings at a time here; by default one a core, or what the cluster holds.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the sampler and of the students' weights.")] = 0,
     sampler: Annotated[
@@ -52,7 +52,9 @@ def search(
     device: Annotated[str, typer.Option(help="Where students train: auto, cpu or cuda.")] = "auto",
     extend: Annotated[str | None, typer.Option(help="Time to add to the study's budget.")] = None,
     max_disk: Annotated[str | None, typer.Option(help="What the study's files may take, e.g. 2GB.")] = None,
-    executor: Annotated[str, typer.Option(help="Where students train: process or ray.")] = "process",
+    executor: Annotated[
+        str, typer.Option(help="Where students train: process (which automl-kd worker joins), inline or ray.")
+    ] = "process",
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster: host:port, ray://host:port, local.")] = None,
     per_trial: Annotated[
         str | None, typer.Option(help="What a trial takes of the Ray cluster, e.g. cpu=1,gpu=0.25.")

@@ -1,7 +1,8 @@
-"""What one trial may take of a machine before its worker is ended."""
+"""How many workers a machine holds, and what a trial may take of it before its worker is ended."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +12,18 @@ _SILENT_SECONDS = 600.0
 _SHARE = 0.9
 _LEAST_BYTES = 2e9
 """A worker that has loaded torch, data and a teacher takes a part of this before it trains anything."""
+
+
+def usual_workers(device: str) -> int:
+    """Trainings at a time on this machine: one a core, or one on a GPU that all would share.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+    import torch  # takes seconds, which who says how many need not wait for
+
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    return 1 if on_gpu else max(1, len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,16 @@ class PackedSetup:
         )
         return cls(moved, tuple(archives)), archives
 
+    def with_own(self, data: str | None, teacher: BroughtTeacher | tuple[BroughtTeacher, ...] | None) -> PackedSetup:
+        """The same, with data or a teacher that this machine has already: nothing of them need be fetched.
+
+        Whether they are the same is for whoever opens them to find out.
+        """
+        setup = replace(self.setup, data=data or self.setup.data, teacher=teacher or self.setup.teacher)
+        teachers = setup.teacher if isinstance(setup.teacher, tuple) else (setup.teacher,)
+        named = [setup.task, setup.data or "", *(each.model_dump_json() for each in teachers)]  # type: ignore[union-attr]
+        return PackedSetup(setup, tuple(sha256 for sha256 in self.hashes if any(sha256 in text for text in named)))
+
     def unpack(self, fetch: Callable[[str], bytes]) -> Setup:
         """The setup with paths of this machine.
 

@@ -60,7 +60,8 @@ class WorkerPool(Executor[Key]):
         Raises:
             IndexError: If no worker is idle.
         """
-        next(iter([worker for worker in self._workers if worker.key is None])).submit(key, job)
+        idle = [worker for worker in self._workers if worker.key is None]
+        idle[0].submit(key, job)
 
     def wait(self, timeout: float) -> list[tuple[Key, Answer]]:
         """Answers that arrived, waiting up to ``timeout`` seconds for the first. A dead worker is replaced."""

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psutil
 from optuna.exceptions import StorageInternalError
-from sqlalchemy import Engine, NullPool, create_engine, delete, event, make_url, select, text, update
+from sqlalchemy import Engine, NullPool, create_engine, event, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.paths import DEFAULT_STORAGE, cache_dir
 from automl_kd.recipes import digest
-from automl_kd.storage._tables import Base, JobRow, LeaseRow, StudyRow
+from automl_kd.storage._lease import Lease
+from automl_kd.storage._patience import PatientStorage, outlast, transact
+from automl_kd.storage._tables import Base, JobRow, StudyRow
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-_LEASE_SECONDS = 60.0
 _LOCK_TIMEOUT_SECONDS = 60.0
+_CONNECT_SECONDS = 10
 _MOST_TABLES = 30
 
 T = TypeVar("T")
@@ -84,7 +82,7 @@ class Database:
                 raise UserError(f"{self.shown} does not exist; begin a search, or name its database with --storage")
         with self.explained():
             self._refuse_damaged()
-            self._engine = self._open_engine()
+            self._engine = self._prepared(create_engine(self.url, **self._engine_arguments()))
             _made(lambda: Base.metadata.create_all(self._engine))
 
     @property
@@ -115,19 +113,28 @@ class Database:
 
     def optuna(self) -> RDBStorage:
         """Optuna's view of the same database, its tables made before any worker starts."""
-        from optuna.storages import RDBStorage
-
         with self.explained():
-            storage = _made(lambda: RDBStorage(self.url, engine_kwargs=self._engine_arguments()))
-        if self._sqlite is not None:
-            event.listen(storage.engine, "connect", _sqlite_pragmas)
-            storage.engine.dispose()  # connections made before the listener lack its pragmas
+            storage = _made(lambda: PatientStorage(self.url, engine_kwargs=self._engine_arguments()))
+        self._prepared(storage.engine)
+        storage.engine.dispose()  # connections made before lack what was prepared
         return storage
+
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """Do something in one transaction, again where the server went away under it.
+
+        Args:
+            work: What to do; it must come to the same when it was stored already and only that answer was lost.
+
+        Raises:
+            UserError: If the database refuses, or stays away.
+        """
+        with self.explained():
+            return transact(self._engine, work)
 
     def studies(self) -> list[StudyRecord]:
         """All studies, oldest first."""
-        with self.explained(), Session(self._engine) as session:
-            return [_record(row) for row in session.scalars(select(StudyRow).order_by(StudyRow.created))]
+        query = select(StudyRow).order_by(StudyRow.created)
+        return self.transact(lambda session: [_record(row) for row in session.scalars(query)])
 
     def study(self, name: str) -> StudyRecord:
         """A study by name.
@@ -142,33 +149,38 @@ class Database:
 
     def find_study(self, name: str) -> StudyRecord | None:
         """A study by name, or None."""
-        with self.explained(), Session(self._engine) as session:
+
+        def work(session: Session) -> StudyRecord | None:
             row = session.get(StudyRow, name)
             return _record(row) if row else None
 
+        return self.transact(work)
+
     def save_study(self, record: StudyRecord) -> None:
         """Insert or replace what is stored of a study."""
-        with self.explained(), Session(self._engine) as session, session.begin():
+
+        def work(session: Session) -> None:
             row = session.get(StudyRow, record.name) or StudyRow(name=record.name, created=time.time())
             row.identity, row.settings = dict(record.identity), dict(record.settings)
             row.budget, row.seconds, row.state = record.budget, dict(record.seconds), record.state
             session.add(row)
 
+        self.transact(work)
+
     def spend(self, name: str, seconds: Mapping[str, float]) -> None:
         """Set the seconds used so far by phase."""
-        with self.explained(), Session(self._engine) as session, session.begin():
-            session.execute(update(StudyRow).where(StudyRow.name == name).values(seconds=dict(seconds)))
+        statement = update(StudyRow).where(StudyRow.name == name).values(seconds=dict(seconds))
+        self.transact(lambda session: session.execute(statement))
 
     def jobs(self, study: str) -> dict[str, dict[str, Any]]:
         """Results of the finished jobs of a study by key."""
-        with self.explained(), Session(self._engine) as session:
-            rows = session.scalars(select(JobRow).where(JobRow.study == study))
-            return {row.key: dict(row.result) for row in rows}
+        query = select(JobRow).where(JobRow.study == study)
+        return self.transact(lambda session: {row.key: dict(row.result) for row in session.scalars(query)})
 
     def finish_job(self, study: str, key: str, result: Mapping[str, Any]) -> None:
         """Store the result of a job."""
-        with self.explained(), Session(self._engine) as session, session.begin():
-            session.merge(JobRow(study=study, key=key, result=dict(result), finished=time.time()))
+        row = JobRow(study=study, key=key, result=dict(result), finished=time.time())
+        self.transact(lambda session: session.merge(row))
 
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:
@@ -205,82 +217,18 @@ class Database:
                 " or name another with --storage"
             )
 
-    def _open_engine(self) -> Engine:
-        engine = create_engine(self.url, **self._engine_arguments())
+    def _prepared(self, engine: Engine) -> Engine:
         if self._sqlite is not None:
             event.listen(engine, "connect", _sqlite_pragmas)
+        else:
+            outlast(engine)
         return engine
 
     def _engine_arguments(self) -> dict[str, Any]:
-        return {"connect_args": {"timeout": _LOCK_TIMEOUT_SECONDS}} if self._sqlite is not None else {}
-
-
-class Lease:
-    """The right to drive a study; ``beat`` renews it."""
-
-    def __init__(self, engine: Engine, study: str) -> None:
-        self._engine = engine
-        self._study = study
-        self._owner = uuid.uuid4().hex
-
-    def take(self, shown: str) -> None:
-        """Take the lease, from a dead owner where need be."""
-        row = LeaseRow(
-            study=self._study, owner=self._owner, host=socket.gethostname(), pid=os.getpid(), heartbeat=time.time()
-        )
-        for _ in range(2):
-            try:
-                with Session(self._engine) as session, session.begin():
-                    holder = session.get(LeaseRow, self._study)
-                    if holder is not None:
-                        if _alive(holder):
-                            raise UserError(
-                                f"study {self._study} in {shown} is being searched by process {holder.pid} on"
-                                f" {holder.host}; wait for it, stop it, or search under another --study"
-                            )
-                        session.execute(
-                            delete(LeaseRow).where(LeaseRow.study == self._study, LeaseRow.owner == holder.owner)
-                        )
-                        session.expunge(holder)
-                    session.add(row)
-                return
-            except IntegrityError:
-                continue  # another process took it between our look and our insert: look again
-        raise UserError(f"study {self._study} in {shown} was taken by another process just now; wait for it")
-
-    def beat(self) -> None:
-        """Say that the owner is alive.
-
-        Raises:
-            UserError: If the lease was lost to another process, so that two never drive one study.
-        """
-        with Session(self._engine) as session, session.begin():
-            done = session.execute(
-                update(LeaseRow)
-                .where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)
-                .values(heartbeat=time.time())
-            )
-            if done.rowcount == 0:  # type: ignore[attr-defined]
-                raise UserError(f"study {self._study} was taken over by another process while this one stood still")
-
-    def give_back(self) -> None:
-        """Let another process drive the study."""
-        with Session(self._engine) as session, session.begin():
-            session.execute(delete(LeaseRow).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner))
-
-
-def _alive(holder: LeaseRow) -> bool:
-    if holder.host == socket.gethostname():
-        return holder.pid != os.getpid() and psutil.pid_exists(holder.pid) and _started_before(holder)
-    return time.time() - holder.heartbeat < _LEASE_SECONDS
-
-
-def _started_before(holder: LeaseRow) -> bool:
-    """Whether the process of that number is the holder itself, and not a later one that got its number."""
-    try:
-        return bool(psutil.Process(holder.pid).create_time() <= holder.heartbeat + 1)
-    except psutil.Error:
-        return False
+        if self._sqlite is not None:
+            return {"connect_args": {"timeout": _LOCK_TIMEOUT_SECONDS}}
+        answers = {"connect_timeout": _CONNECT_SECONDS} if make_url(self.url).get_backend_name() == "postgresql" else {}
+        return {"pool_pre_ping": True, "connect_args": answers}
 
 
 def _made(make: Callable[[], T]) -> T:

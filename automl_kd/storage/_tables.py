@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Float, Integer, String
+from sqlalchemy import JSON, Boolean, Float, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -47,3 +47,41 @@ class JobRow(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     result: Mapped[dict[str, Any]]
     finished: Mapped[float] = mapped_column(Float)
+
+
+class OfferRow(Base):
+    """What all jobs of a study share, for workers that join over the database."""
+
+    __tablename__ = "akd_offers"
+
+    study: Mapped[str] = mapped_column(String(255), primary_key=True)
+    setup: Mapped[dict[str, Any]]
+
+
+class WorkerRow(Base):
+    """The mailbox of a worker that has joined: the driver posts a job, the worker answers it."""
+
+    __tablename__ = "akd_workers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    study: Mapped[str] = mapped_column(String(255), index=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int] = mapped_column(Integer)
+    beats: Mapped[int] = mapped_column(Integer, default=0)
+    ready: Mapped[bool] = mapped_column(Boolean, default=False)
+    stopping: Mapped[bool] = mapped_column(Boolean, default=False)
+    posted: Mapped[int] = mapped_column(Integer, default=0)
+    job: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    answered: Mapped[int] = mapped_column(Integer, default=0)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class FileRow(Base):
+    """A part of a file on its way between machines; it belongs to a mailbox or an offer and ends with it."""
+
+    __tablename__ = "akd_files"
+
+    owner: Mapped[str] = mapped_column(String(275), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)

@@ -17,6 +17,7 @@ from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._search import SearchResult, run_search, search
 from automl_kd.workflows._status import status
 from automl_kd.workflows._verification import picks_kit, verify_picks
+from automl_kd.workflows._worker import work
 
 __all__ = [
     "Observer",
@@ -39,4 +40,5 @@ __all__ = [
     "status",
     "train_hardware",
     "verify_picks",
+    "work",
 ]

@@ -28,7 +28,7 @@ from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Executor, Setup
 from automl_kd.hardware import Profile
 from automl_kd.recipes import Recipe, Space, digest
-from automl_kd.storage import Database, Lease
+from automl_kd.storage import Database, Lease, Post
 from automl_kd.tasks import Task
 from automl_kd.words import duration
 from automl_kd.workflows._clock import Clock, StopRequest
@@ -52,6 +52,7 @@ _WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
 _OVERDUE_SECONDS = 8.0
 _LOSS_SAMPLES = 64
+_NOBODY = "waiting for a worker: automl-kd worker joins"
 _MOST_TIES = 1
 """Picks from behind the front, which are distilled last: what the search saw does not tell them from it."""
 _SHARING = 10
@@ -109,7 +110,8 @@ class Drive:
             device=self.request.device,
             allow_code=self.request.allow_code,
         )
-        with open_executor(self.request, setup, self.files.log) as pool:
+        post = Post(self.parts.database, self.name)
+        with open_executor(self.request, setup, post, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
                 self._search(ledger, pricing, taught, pool, storage)
             self._pick(ledger, taught, pool, storage)
@@ -413,7 +415,9 @@ class Drive:
     # -- telling ------------------------------------------------------------------------------------------------------
 
     def _tell_search(self, phase: SearchPhase, ledger: Ledger) -> None:
-        self._tell("search", f"training {ledger.count('running')} candidates", ledger, split=vars(phase.split))
+        running = ledger.count("running")
+        doing = f"training {running} candidates on {phase.workers} workers" if phase.workers else _NOBODY
+        self._tell("search", doing, ledger, split=vars(phase.split))
 
     def _beat(self) -> None:
         self.clock.beat(self.parts.database, self.name, self.lease)

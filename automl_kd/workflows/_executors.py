@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.errors import UserError
-from automl_kd.execution import Bounds, Executor, Setup, WorkerPool
+from automl_kd.execution import Bounds, Crew, Executor, InlineExecutor, JoinedWorkers, Setup, WorkerPool
+from automl_kd.storage import Post
 from automl_kd.workflows._request import SearchRequest
 
 
-def open_executor(request: SearchRequest, setup: Setup, log: Path) -> Executor[Any]:
+def open_executor(request: SearchRequest, setup: Setup, post: Post, log: Path) -> Executor[Any]:
     """Workers for a search.
 
     Args:
         request: Says of which kind and how many.
         setup: What all jobs share.
+        post: Mailboxes of workers that join worker processes of this machine.
         log: File for what worker processes of this machine write on standard error.
 
     Raises:
@@ -23,7 +25,12 @@ def open_executor(request: SearchRequest, setup: Setup, log: Path) -> Executor[A
     """
     if request.executor == "process":
         count = request.worker_count()
-        return WorkerPool(count, setup, log, Bounds.of(request.silence, request.memory, count))
+        joined: JoinedWorkers[Any] = JoinedWorkers(post, setup)
+        if not count:
+            return joined
+        return Crew(WorkerPool(count, setup, log, Bounds.of(request.silence, request.memory, count)), joined)
+    if request.executor == "inline":
+        return InlineExecutor(setup)
     try:
         from automl_kd.execution._ray import RayExecutor  # ray takes a second, and is an extra
     except ModuleNotFoundError as error:

@@ -99,7 +99,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     epoch = statistics.median(
         _epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in found.examples[:_TIMED]
     )
-    workers = request.worker_count()
+    workers = max(1, request.worker_count())  # who will join is not known
     seconds = split(request.seconds, 0.0, None).search
     return SearchPlan(
         study=request.name,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from automl_kd.controller import rung_epochs
 from automl_kd.errors import UserError, unknown
+from automl_kd.execution import usual_workers
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.recipes import Space
 from automl_kd.workflows._sampling import SAMPLERS
@@ -17,7 +18,7 @@ from automl_kd.workflows._supply import Limits
 from automl_kd.workflows._units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
 
 FIDELITIES = ("halving", "none")
-EXECUTORS = ("process", "ray")
+EXECUTORS = ("process", "inline", "ray")
 _SEEDS = 2**62
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
@@ -61,10 +62,14 @@ class SearchRequest:
             raise unknown("sampler", self.sampler, list(SAMPLERS))
         if self.fidelity not in FIDELITIES:
             raise unknown("fidelity", self.fidelity, list(FIDELITIES))
-        if self.workers is not None and self.workers < 1:
-            raise UserError(f"workers {self.workers}: must be at least 1")
         if self.executor not in EXECUTORS:
             raise unknown("executor", self.executor, EXECUTORS)
+        least = 0 if self.executor == "process" else 1
+        if self.workers is not None and self.workers < least:
+            nobody = "; 0 leaves the work to automl-kd worker" if least == 0 else ""
+            raise UserError(f"workers {self.workers}: must be at least {least}{nobody}")
+        if self.executor == "inline" and self.workers not in (None, 1):
+            raise UserError(f"workers {self.workers}: executor inline has one")
         for option, value, only in (
             ("address", self.address, "ray"),
             ("per_trial", self.per_trial, "ray"),
@@ -136,12 +141,7 @@ class SearchRequest:
 
     def worker_count(self) -> int:
         """Trainings at a time: by default one a core, or one on a GPU that all would share."""
-        if self.workers is not None:
-            return self.workers
-        import torch
-
-        on_gpu = self.device != "cpu" and torch.cuda.is_available()
-        return 1 if on_gpu else max(1, len(os.sched_getaffinity(0)))
+        return usual_workers(self.device) if self.workers is None else self.workers
 
 
 def _plain(name: str) -> str:

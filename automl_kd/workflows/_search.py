@@ -93,7 +93,8 @@ def search(
         max_memory: The same for weights and activations together, in bytes.
         study: Name of the study; by default from task, device and space.
         storage: Database URL or path of an SQLite file.
-        workers: Trainings at a time; by default one a core, or one on a GPU.
+        workers: Trainings at a time on this machine; by default one a core, or one on a GPU. More join over the
+            database (``automl-kd worker``); with 0 those alone work.
         seed: Of the sampler and of the students' weights.
         sampler: ``"known-cost"``, or one of Optuna's: ``"tpe"``, ``"nsga2"``, ``"random"``, ``"gp"``.
         fidelity: ``"halving"``: candidates are compared at thirds of a search run, and only the promising go on;
@@ -102,8 +103,9 @@ def search(
         extend: Time to add to the study's budget.
         max_disk: Bytes that the study's files may take.
         allow_code: Whether the space's losses of the user's own may be loaded, which runs their files.
-        executor: ``"process"`` for worker processes of this machine, ``"ray"`` for a Ray cluster (extra ``ray``); there
-            ``workers`` is by default what its nodes hold, as they join and leave.
+        executor: ``"process"`` for worker processes of this machine and those that join; ``"inline"`` for one thread of
+            this process, where a debugger sees it; ``"ray"`` for a Ray cluster (extra ``ray``): there ``workers`` is by
+            default what its nodes hold, as they join and leave.
         address: Of the Ray cluster: ``"host:port"``, ``"ray://host:port"``, ``"local"`` for one of this process; by
             default ``$RAY_ADDRESS``, else the one that runs on this machine, else one of this process.
         per_trial: What one trial takes of the Ray cluster, such as ``"cpu=1,gpu=0.25"``; by default one core, and one

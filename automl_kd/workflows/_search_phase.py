@@ -142,6 +142,11 @@ class SearchPhase:
         self._watch_disk()
 
     @property
+    def workers(self) -> int:
+        """How many trainings can run at a time now."""
+        return self._pool.size
+
+    @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing more can be started in the time left."""
         return not self._pool.running and self._next(peek=True) is None

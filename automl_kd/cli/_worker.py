@@ -1,0 +1,54 @@
+"""``automl-kd worker``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from automl_kd.cli._answer import AllowCode, Json, Storage, answer, quiet
+from automl_kd.cli._progress import watching
+from automl_kd.paths import DEFAULT_STORAGE
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("worker")(worker)
+
+
+def worker(
+    study: Annotated[str, typer.Option(help="The study to work for.")],
+    workers: Annotated[int | None, typer.Option(help="Trainings at a time; by default one a core.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="This machine's own copy of the data, instead of fetching it.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="This machine's own copy of the teacher, instead of fetching it.")
+    ] = None,
+    trial_timeout: Annotated[
+        str | None, typer.Option(help="A training without a step for so long is ended; by default 10m.")
+    ] = None,
+    trial_memory: Annotated[
+        str | None, typer.Option(help="A training that takes more memory is ended, e.g. 4GB.")
+    ] = None,
+    allow_code: AllowCode = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Train for a study that another machine searches, over the database that both reach."""
+    with quiet(json):
+        from automl_kd.workflows import work
+
+        with watching(json) as observer:
+            document = work(
+                study,
+                storage=storage,
+                workers=workers,
+                data=data,
+                teacher=teacher,
+                trial_timeout=trial_timeout,
+                trial_memory=trial_memory,
+                allow_code=allow_code,
+                observer=observer,
+            )
+    answer(document, f"study {study} is finished; {document['jobs']} jobs were done here", json)

@@ -1,0 +1,92 @@
+"""Parcels as letters of plain data: what a database keeps names no class of this program and runs nothing when read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl_kd.execution._jobs import Answer, Evaluated, EvaluateJob, Failed, Setup, Stopped, Trained, TrainJob
+from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
+from automl_kd.storage import Letter
+
+
+def letter_of_parcel(parcel: Parcel) -> Letter:
+    """A job on its way, without the paths of the machine that sends it."""
+    job = parcel.job
+    if isinstance(job, TrainJob):
+        about = {
+            "recipe": job.recipe,
+            "total_epochs": job.total_epochs,
+            "until": job.until,
+            "trained": job.trained,
+        }
+    else:
+        about = {"recipe": job.recipe, "student": job.weights is not None}
+    kind = "train" if isinstance(job, TrainJob) else "evaluate"
+    files = {} if parcel.content is None else {"content": parcel.content}
+    return Letter({"kind": kind, "seconds": parcel.seconds} | about, files)
+
+
+def parcel_of(letter: Letter) -> Parcel:
+    """The job of a letter."""
+    data = letter.document
+    content = letter.files.get("content")
+    if data["kind"] == "evaluate":
+        weights = Path("student") if data["student"] else None
+        return Parcel(EvaluateJob(data["recipe"], weights), None, content)
+    job = TrainJob(
+        data["recipe"], data["total_epochs"], data["until"], Path("checkpoint"), Path("student"), 0.0, data["trained"]
+    )
+    return Parcel(job, data["seconds"], content)
+
+
+def letter_of_answer(returned: Returned) -> Letter:
+    """An answer on its way back."""
+    answer = returned.answer
+    if isinstance(answer, Evaluated):
+        about: dict[str, Any] = {"correct": "".join("01"[int(right)] for right in answer.correct)}
+    else:
+        about = asdict(answer)
+    files = {"checkpoint": returned.checkpoint, "weights": returned.weights}
+    return Letter(
+        {"kind": type(answer).__name__.lower()} | about,
+        {name: content for name, content in files.items() if content is not None},
+    )
+
+
+def answer_of(letter: Letter) -> Returned:
+    """The answer of a letter."""
+    about = dict(letter.document)
+    kind = about.pop("kind")
+    answer: Answer
+    if kind == "evaluated":
+        answer = Evaluated(np.array([right == "1" for right in about["correct"]]))
+    else:
+        answer = {"trained": Trained, "stopped": Stopped, "failed": Failed}[kind](**about)
+    return Returned(answer, letter.files.get("checkpoint"), letter.files.get("weights"))
+
+
+def letter_of_setup(setup: Setup) -> Letter:
+    """What all jobs share, with data and teacher.
+
+    Raises:
+        UserError: If a file is missing, or the teacher is gone from the cache.
+    """
+    packed, archives = PackedSetup.pack(setup)
+    teachers = packed.setup.teacher if isinstance(packed.setup.teacher, tuple) else (packed.setup.teacher,)
+    words = [json.dumps(each.model_dump(mode="json", exclude_unset=True)) for each in teachers]  # type: ignore[union-attr]
+    return Letter(vars(packed.setup) | {"teacher": " + ".join(words), "hashes": list(packed.hashes)}, archives)
+
+
+def setup_of(document: Mapping[str, Any]) -> PackedSetup:
+    """The setup of a letter, whose files are fetched where they are needed."""
+    from automl_kd.tasks import parse_teacher  # tasks bring torch, which takes seconds
+
+    about = dict(document)
+    hashes = tuple(about.pop("hashes"))
+    return PackedSetup(Setup(**about | {"teacher": parse_teacher(about["teacher"])}), hashes)

@@ -1,0 +1,140 @@
+"""What rides out a database server that restarts, or cannot be reached for a moment, under a running search.
+
+A connection that is taken from the pool is tried first (``pool_pre_ping``) and, where it is dead, made again; making
+one waits for the server. What is left is a connection that breaks in the middle of a transaction: nothing of it was
+stored, or all of it, so the transaction is made again.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+_OUTAGE_SECONDS = 60.0
+"""How long a server may be away, once it has been reached."""
+_PAUSE_SECONDS = 0.5
+_TRIES = 5
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def outlast(engine: Engine) -> None:
+    """Have an engine, once it has been connected, wait for its server to come back, for a minute at most.
+
+    The first connection fails at once: an address with a mistake in it is told, not waited for.
+    """
+    reached = False
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, record: Any, arguments: Any, keywords: Any) -> Any:
+        nonlocal reached
+        end = time.monotonic() + _OUTAGE_SECONDS
+        while True:
+            try:
+                connection = dialect.connect(*arguments, **keywords)
+            except dialect.loaded_dbapi.OperationalError:
+                if not reached or time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                reached = True
+                return connection
+
+
+def transact(engine: Engine, work: Callable[[Session], T]) -> T:
+    """Do something in one transaction, again where the server went away under it.
+
+    Args:
+        engine: Of the database.
+        work: What to do; it must come to the same when it was stored already and only that answer was lost.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: If the database refuses, or stays away.
+    """
+
+    def once() -> T:
+        with Session(engine) as session, session.begin():
+            return work(session)
+
+    return patiently(once)()
+
+
+def patiently(call: Callable[P, T]) -> Callable[P, T]:
+    """A call that is made again where the server went away under it."""
+
+    @functools.wraps(call)
+    def again(*arguments: P.args, **keywords: P.kwargs) -> T:
+        for _ in range(_TRIES - 1):
+            try:
+                return call(*arguments, **keywords)
+            except (DBAPIError, StorageInternalError) as error:
+                if not _went_away(error):
+                    raise
+        return call(*arguments, **keywords)
+
+    return again
+
+
+def _went_away(error: BaseException) -> bool:
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    return isinstance(cause, DBAPIError) and cause.connection_invalidated
+
+
+def _patient(method: Any) -> Any:
+    """As :func:`patiently`, for methods whose ``self`` a type checker would compare."""
+    return patiently(method)
+
+
+class PatientStorage(RDBStorage):
+    """Optuna's storage, whose calls are made again where the server went away under them.
+
+    A trial whose number was lost on its way back stays behind without parameters or recipe; who opens the study next
+    closes it.
+    """
+
+    create_new_study = _patient(RDBStorage.create_new_study)
+    get_study_id_from_name = _patient(RDBStorage.get_study_id_from_name)
+    get_study_name_from_id = _patient(RDBStorage.get_study_name_from_id)
+    get_study_directions = _patient(RDBStorage.get_study_directions)
+    get_study_user_attrs = _patient(RDBStorage.get_study_user_attrs)
+    get_study_system_attrs = _patient(RDBStorage.get_study_system_attrs)
+    set_study_user_attr = _patient(RDBStorage.set_study_user_attr)
+    set_study_system_attr = _patient(RDBStorage.set_study_system_attr)
+    get_all_studies = _patient(RDBStorage.get_all_studies)
+    get_trial_id_from_study_id_trial_number = _patient(RDBStorage.get_trial_id_from_study_id_trial_number)
+    get_trial = _patient(RDBStorage.get_trial)
+    set_trial_user_attr = _patient(RDBStorage.set_trial_user_attr)
+    set_trial_system_attr = _patient(RDBStorage.set_trial_system_attr)
+    set_trial_intermediate_value = _patient(RDBStorage.set_trial_intermediate_value)
+    # What the cache that Optuna puts before its databases calls.
+    _create_new_trial = _patient(RDBStorage._create_new_trial)
+    _get_trials = _patient(RDBStorage._get_trials)
+    _set_trial_param = _patient(RDBStorage._set_trial_param)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Any = None) -> bool:
+        """As Optuna's; a verdict that was stored while its answer was lost counts as told."""
+        lost = False
+
+        def once() -> bool:
+            nonlocal lost
+            try:
+                return super(PatientStorage, self).set_trial_state_values(trial_id, state, values)
+            except StorageInternalError:
+                lost = True
+                raise
+            except UpdateFinishedTrialError:
+                if lost and self.get_trial(trial_id).state == state:
+                    return True
+                raise
+
+        return patiently(once)()
