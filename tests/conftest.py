@@ -2,9 +2,13 @@
 
 import json
 import os
+import pwd
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -208,3 +212,55 @@ def exhausted(command, digits_teacher, space_of_two, tmp_path_factory):
     (folder / "two.yaml").write_text(space_of_two)
     arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
     return Searched(folder, arguments, command(*arguments, cwd=folder))
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server: its URL, and what starts, stops or restarts it."""
+
+    url: str
+    control: Callable[[str], None]
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def free_port():
+    """A loopback port that nobody listens on."""
+    return _free_port()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server on a loopback port, where one is installed."""
+    pytest.importorskip("psycopg", reason="psycopg (extra postgres) is not installed")
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not installed:
+        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to the server's account
+        yield from _serving(installed[-1].parent, Path(name), _free_port())
+
+
+def _serving(programs, folder, port):
+    root = os.geteuid() == 0
+    if root:  # the server refuses to run as root
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+
+    def run(program, *arguments):
+        command = [str(programs / program), "-D", str(folder / "data"), *arguments]
+        user = {"user": "postgres", "group": "postgres"} if root else {}
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=60, **user)
+
+    def control(action):
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        run("pg_ctl", "-w", "-m", "fast", "-o", options, "-l", str(folder / "log"), action)
+
+    run("initdb", "-A", "trust", "-U", "akd")
+    control("start")
+    yield Postgres(f"postgresql+psycopg://akd:secret@127.0.0.1:{port}/postgres", control)
+    control("stop")

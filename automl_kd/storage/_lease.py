@@ -103,13 +103,17 @@ class Lease:
 def _alive(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
     """Whether a holder lives: by its process on this machine, elsewhere by its heart.
 
-    A heartbeat bears the time of the holder's clock. Where that looks recent the holder lives; else one of the clocks
-    may be wrong, so the heart is watched for a while before anything is taken from it.
+    A heartbeat bears the time of the holder's clock. Where that does not fit, a clock may have been set, or be wrong,
+    so the heart is watched for a while before anything is taken from the holder.
     """
     if holder.host == socket.gethostname():
-        return holder.pid != os.getpid() and psutil.pid_exists(holder.pid) and _started_before(holder)
-    if abs(time.time() - holder.heartbeat) < _FRESH_SECONDS:
-        return True
+        if holder.pid == os.getpid() or not psutil.pid_exists(holder.pid):
+            return False
+        return _started_before(holder) or _beats(holder, look)
+    return abs(time.time() - holder.heartbeat) < _FRESH_SECONDS or _beats(holder, look)
+
+
+def _beats(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
     end = time.monotonic() + _WATCH_SECONDS
     while time.monotonic() < end:
         time.sleep(_LOOK_SECONDS)

@@ -225,26 +225,25 @@ def _load(database: Database, owner: str, stored: Mapping[str, Any]) -> Letter:
 def _write(database: Database, owner: str, content: bytes) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
     for part, start in enumerate(range(0, max(1, len(content)), _PART_BYTES)):
-        row = FileRow(owner=owner, sha256=sha256, part=part, content=content[start : start + _PART_BYTES])
-        database.transact(lambda session, row=row: session.merge(row))  # type: ignore[misc]
+        row = {"owner": owner, "sha256": sha256, "part": part, "content": content[start : start + _PART_BYTES]}
+        database.transact(lambda session, row=row: session.merge(FileRow(**row)))  # type: ignore[misc]
     return sha256
 
 
 def _read(database: Database, owner: str, sha256: str) -> bytes:
-    mine = (FileRow.owner == owner, FileRow.sha256 == sha256)
-    count = database.transact(
-        lambda session: len(session.scalars(select(FileRow.part).where(*mine)).all()),
-    )
-    parts = [
-        database.transact(
-            lambda session, part=part: session.scalar(select(FileRow.content).where(*mine, FileRow.part == part))  # type: ignore[misc]
-        )
-        for part in range(count)
-    ]
-    content = b"".join(part or b"" for part in parts)
-    if hashlib.sha256(content).hexdigest() != sha256:
+    whole = hashlib.sha256()
+    parts: list[bytes] = []
+    while (part := _part(database, owner, sha256, len(parts))) is not None:
+        whole.update(part)
+        parts.append(part)
+    if whole.hexdigest() != sha256 or not parts:
         raise UserError(f"file {sha256[:12]} was taken away or damaged on its way through the database")
-    return content
+    return b"".join(parts)
+
+
+def _part(database: Database, owner: str, sha256: str, part: int) -> bytes | None:
+    mine = (FileRow.owner == owner, FileRow.sha256 == sha256, FileRow.part == part)
+    return database.transact(lambda session: session.scalar(select(FileRow.content).where(*mine)))
 
 
 def _forget(database: Database, owner: str) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -43,6 +44,12 @@ def leases(database):
         return connection.execute(text("SELECT study, host, pid FROM akd_leases")).all()
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    """Hearts are watched for a moment only."""
+    monkeypatch.setattr("automl_kd.storage._lease._WATCH_SECONDS", 1.0)
+
+
 def hold_from_another_host(database, heartbeat):
     with Session(database._engine) as session, session.begin():
         session.merge(LeaseRow(study="cam", owner="them", host="another-machine", pid=1, heartbeat=heartbeat))
@@ -77,20 +84,31 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(database, holder):
         lease.beat()
 
 
-def test_the_lease_of_a_dead_process_whose_number_was_given_to_another_is_taken_over(database, holder):
+def test_the_lease_of_a_dead_process_whose_number_was_given_to_another_is_taken_over(database, holder, hasty):
     with Session(database._engine) as session, session.begin():
         session.get(LeaseRow, "cam").heartbeat = time.time() - 10_000  # long before that process began
     with database.lease("cam") as lease:
         lease.beat()
 
 
-def test_a_holder_on_another_host_is_respected_until_its_heartbeat_is_old(database):
+def test_a_holder_on_another_host_is_respected_until_its_heartbeat_is_old(database, hasty):
     hold_from_another_host(database, time.time() - 5)
     with pytest.raises(UserError, match="on another-machine"), database.lease("cam"):
         pass
     hold_from_another_host(database, time.time() - 3600)
     with database.lease("cam") as lease:
         lease.beat()
+
+
+@pytest.mark.parametrize("wrong", [-86_400, 86_400])
+def test_a_holder_whose_clock_is_wrong_is_respected_as_long_as_its_heart_beats(database, monkeypatch, wrong):
+    monkeypatch.setattr("automl_kd.storage._lease._WATCH_SECONDS", 20.0)
+    hold_from_another_host(database, time.time() + wrong)
+    beat = threading.Timer(1.0, hold_from_another_host, [database, time.time() + wrong + 1])
+    beat.start()
+    with pytest.raises(UserError, match="on another-machine"), database.lease("cam"):
+        pass
+    beat.join()
 
 
 def test_who_lost_its_lease_is_told_at_its_next_heartbeat(database):

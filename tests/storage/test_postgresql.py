@@ -1,61 +1,27 @@
-"""The same promises on a real PostgreSQL server, started here on a loopback port."""
+"""The same promises on a real PostgreSQL server."""
 
 import os
-import pwd
-import socket
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+import threading
+import time
 
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from automl_kd.errors import UserError
 from automl_kd.storage import Database
 
-pytest.importorskip("psycopg", reason="psycopg (extra postgres) is not installed")
-
-_INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-pytestmark = pytest.mark.skipif(not _INSTALLED, reason="no PostgreSQL server is installed (Debian: postgresql)")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A server's URL and a function that stops and starts it."""
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to the server's account
-        yield from serving(Path(name), free_port())
-
-
-def serving(folder, port):
-    root = os.geteuid() == 0
-    if root:  # the server refuses to run as root
-        account = pwd.getpwnam("postgres")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-
-    def run(program, *arguments):
-        command = [str(_INSTALLED[-1].with_name(program)), "-D", str(folder / "data"), *arguments]
-        user = {"user": "postgres", "group": "postgres"} if root else {}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=60, **user)
-
-    def control(action):
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-        run("pg_ctl", "-w", "-o", options, "-l", str(folder / "log"), action)
-
-    run("initdb", "-A", "trust", "-U", "akd")
-    control("start")
-    yield f"postgresql+psycopg://akd:secret@127.0.0.1:{port}/postgres", control
-    control("stop")
-
 
 @pytest.fixture
-def url(server):
-    return server[0]
+def url(postgres):
+    return postgres.url
 
 
 def test_several_processes_make_the_tables_of_a_fresh_database_at_once(url):
@@ -65,8 +31,8 @@ def test_several_processes_make_the_tables_of_a_fresh_database_at_once(url):
     assert [process.returncode for process in together] == [0, 0, 0], errors
 
 
-def test_a_study_has_one_driver_and_finished_jobs_stay_finished_through_a_restart(server):
-    url, control = server
+def test_a_study_has_one_driver_and_finished_jobs_stay_finished_through_a_restart(postgres):
+    url = postgres.url
     database = Database(url)
     with database.lease("cam") as lease:
         lease.beat()
@@ -74,17 +40,71 @@ def test_a_study_has_one_driver_and_finished_jobs_stay_finished_through_a_restar
         refused = subprocess.run([sys.executable, "-c", other, url], capture_output=True, text=True, check=False)
         assert f"is being searched by process {os.getpid()}" in refused.stderr
     database.finish_job("cam", "key", {"accuracy": 0.9})
-    control("restart")
+    postgres.control("restart")
     assert Database(url).jobs("cam") == {"key": {"accuracy": 0.9}}
+
+
+def test_who_has_reached_the_server_waits_while_it_is_away(postgres):
+    database = Database(postgres.url)
+    storage = database.optuna()
+    study = optuna.create_study(storage=storage, study_name="away")
+    postgres.control("stop")
+    began = time.monotonic()
+    threading.Timer(3.0, postgres.control, ["start"]).start()
+    trial = study.ask({"x": FloatDistribution(0, 1)})
+    study.tell(trial, 1.0)
+    assert time.monotonic() - began >= 3.0
+    database.finish_job("away", "key", {"accuracy": 0.9})
+    assert [each.value for each in study.get_trials()] == [1.0]
+
+
+def test_a_transaction_that_the_server_broke_is_made_again(postgres):
+    database = Database(postgres.url)
+    tries = []
+
+    def work(session):
+        session.execute(text("INSERT INTO akd_jobs (study, key, result, finished) VALUES ('torn', 'key', '{}', 0)"))
+        tries.append(session.scalar(text("SELECT pg_backend_pid()")))
+        if len(tries) == 1:
+            ending = "SELECT pg_terminate_backend(:pid)"
+            Database(postgres.url).transact(lambda other: other.execute(text(ending), {"pid": tries[0]}))
+        return session.scalar(text("SELECT count(*) FROM akd_jobs WHERE study = 'torn'"))
+
+    assert database.transact(work) == 1
+    assert len(tries) == 2
+
+
+def test_a_verdict_is_told_once_though_its_answer_was_lost(postgres, monkeypatch):
+    storage = Database(postgres.url).optuna()
+    study = optuna.create_study(storage=storage, study_name="verdict")
+    told = study.ask()
+    finished = RDBStorage.set_trial_state_values
+    lost = []
+
+    def lose(self, *arguments):
+        stored = finished(self, *arguments)
+        if not lost:
+            lost.append(stored)
+            error = OperationalError(
+                "COMMIT", {}, Exception("server closed the connection"), connection_invalidated=True
+            )
+            raise StorageInternalError("the answer was lost") from error
+        return stored
+
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", lose)
+    study.tell(told, 1.0)
+    assert [each.value for each in study.get_trials()] == [1.0]
+    with pytest.raises(UpdateFinishedTrialError):
+        storage.set_trial_state_values(told._trial_id, TrialState.COMPLETE, [2.0])
 
 
 def test_passwords_are_not_shown(url):
     assert "secret" not in Database(url).shown
 
 
-def test_an_unreachable_server_is_told_in_one_line():
+def test_an_unreachable_server_is_told_in_one_line(free_port):
     with pytest.raises(UserError, match=r"127\.0\.0\.1") as error:
-        Database(f"postgresql+psycopg://akd:secret@127.0.0.1:{free_port()}/postgres")
+        Database(f"postgresql+psycopg://akd:secret@127.0.0.1:{free_port}/postgres")
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
 

@@ -1,0 +1,217 @@
+"""Workers that join over a database: a pool at the other end of mailboxes, in a thread of this process."""
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from worker_jobs import answer_of, labels_only, recipe_document
+
+from automl_kd.execution import (
+    Bounds,
+    Crew,
+    Evaluated,
+    EvaluateJob,
+    Failed,
+    JoinedWorkers,
+    Joining,
+    Stopped,
+    Taken,
+    Trained,
+    TrainJob,
+    WorkerPool,
+    setup_of,
+)
+from automl_kd.execution._letters import answer_of as returned_of
+from automl_kd.execution._letters import letter_of_answer, letter_of_parcel, letter_of_setup, parcel_of
+from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
+from automl_kd.storage import Database, Letter, Mailbox, Post
+
+
+@pytest.fixture
+def database(tmp_path):
+    return Database(str(tmp_path / "automl-kd.db"))
+
+
+@pytest.fixture
+def joined(database, setup, module_cache):
+    with JoinedWorkers(Post(database, "cam"), setup) as joined:
+        yield joined
+
+
+class Machine(threading.Thread):
+    """Another machine that works for the study until its mailboxes are taken away, or it is told to leave."""
+
+    def __init__(self, database, folder):
+        super().__init__(daemon=True)
+        self.database, self.folder = database, folder
+        self.leaving = threading.Event()
+        self.ended = None
+        folder.mkdir()
+        self.start()
+
+    def run(self):
+        (self.folder / "jobs").mkdir()
+        try:
+            with Joining(lambda: Mailbox(self.database, "cam"), self.folder / "jobs") as joining:
+                while (offer := joining.asked()) is None:
+                    time.sleep(0.05)
+                setup = setup_of(offer).unpack(joining.fetch)
+                with WorkerPool(1, setup, self.folder / "log", Bounds(60.0, 64e9)) as pool:
+                    joining.ready(1)
+                    while not self.leaving.is_set():
+                        joining.step(pool)
+                    joining.leave(pool)
+                self.ended = "left"
+        except Taken:
+            self.ended = "taken"
+
+
+@pytest.fixture
+def machine(database, joined, tmp_path):
+    machine = Machine(database, tmp_path / "machine")
+    until(joined, lambda: joined.idle)
+    yield machine
+    joined.kill()
+    machine.join(60)
+
+
+def until(joined, condition, seconds=60):
+    """Look after mailboxes until something is so; gives the answers that came."""
+    end, answers = time.monotonic() + seconds, []
+    while not condition() and time.monotonic() < end:
+        answers += joined.wait(0.2)
+    assert condition()
+    return answers
+
+
+def as_json(letter):
+    """A letter after its way through a database."""
+    return Letter(json.loads(json.dumps(dict(letter.document))), letter.files)
+
+
+def test_a_training_there_gives_the_weights_of_one_here(machine, joined, pool, job, tmp_path):
+    straight = replace(job, checkpoint=tmp_path / "straight.pt", weights=tmp_path / "straight.safetensors")
+    assert isinstance(answer_of(pool, 1, straight), Trained)
+    assert joined.size == 1
+    first = answer_of(joined, "a", replace(job, until=2))
+    assert (first.epoch, job.checkpoint.exists(), job.weights.exists()) == (2, True, False)
+    assert isinstance(answer_of(joined, "b", job), Trained)
+    assert job.weights.read_bytes() == straight.weights.read_bytes()
+    evaluated = answer_of(joined, "c", EvaluateJob(None, None))
+    assert evaluated.correct.mean() > 0.95
+    assert joined.idle == 1
+
+
+def test_a_stop_brings_the_state_back(machine, joined, endless):
+    joined.submit("a", endless)
+    assert joined.wait(5) == [], "it does not end by itself"
+    assert joined.stop() == [("a", Stopped())]
+    assert endless.checkpoint.exists()
+    machine.join(60)
+    assert machine.ended == "taken"
+
+
+def test_a_worker_that_leaves_hands_its_job_back_and_is_forgotten(machine, joined, endless):
+    joined.submit("a", endless)
+    joined.wait(3)
+    machine.leaving.set()
+    assert until(joined, lambda: not joined.running) == [("a", Stopped())]
+    assert endless.checkpoint.exists()
+    until(joined, lambda: not joined.size)
+    machine.join(60)
+    assert machine.ended == "left"
+
+
+def test_a_driver_that_starts_again_is_nobody_s_debtor_and_workers_see_it(machine, joined, endless, database, setup):
+    joined.submit("a", endless)
+    JoinedWorkers(Post(database, "cam"), setup)
+    machine.join(60)
+    assert machine.ended == "taken"
+    assert until(joined, lambda: not joined.running)[0][1].worker_died
+
+
+def test_abandoned_jobs_come_back_at_once(machine, joined, endless):
+    joined.submit("a", endless)
+    assert joined.abandon() == ["a"]
+    assert joined.running == []
+    machine.join(60)
+    assert machine.ended == "taken"
+
+
+def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monkeypatch):
+    monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
+    monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
+    mailbox = Mailbox(database, "cam")
+    mailbox.open()
+    monkeypatch.undo()
+    monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
+    mailbox.ready(True)
+    until(joined, lambda: joined.idle)
+    joined.submit("a", endless)
+    ((key, answer),) = until(joined, lambda: not joined.running)
+    assert (key, answer.reason, answer.worker_died) == ("a", "worker on another-machine gave no sign for 1 s", True)
+    assert mailbox.look() is None
+
+
+def test_jobs_go_to_this_machine_first_and_then_to_those_that_joined(machine, joined, setup, job, tmp_path):
+    short = replace(job, recipe=labels_only(), until=1)
+    with WorkerPool(1, setup, tmp_path / "log") as local:
+        crew = Crew(local, joined)
+        assert (crew.size, crew.idle) == (2, 2)
+        crew.submit(1, replace(short, checkpoint=tmp_path / "1.pt"))
+        assert (local.running, joined.running) == ([1], [])
+        crew.submit(2, replace(short, checkpoint=tmp_path / "2.pt"))
+        assert crew.running == [1, 2]
+        with pytest.raises(IndexError):
+            crew.submit(3, short)
+        answers = {}
+        while len(answers) < 2:
+            answers |= dict(crew.wait(60))
+        assert {type(answer) for answer in answers.values()} == {Trained}
+        assert answers[1].accuracy == answers[2].accuracy
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        Returned(Trained(0.9, 3, 1.5, None), b"state", b"weights"),
+        Returned(Trained(0.9, 3, 1.5, 0.25), b"state"),
+        Returned(Stopped(), b"state"),
+        Returned(Failed("diverged at step 3", worker_died=True)),
+    ],
+)
+def test_answers_come_through_a_database_as_they_were(returned):
+    assert returned_of(as_json(letter_of_answer(returned))) == returned
+
+
+def test_right_answers_come_through_a_database_as_they_were():
+    correct = np.random.default_rng(0).random(1000) < 0.7
+    came = returned_of(as_json(letter_of_answer(Returned(Evaluated(correct)))))
+    assert came.answer.correct.dtype == bool
+    assert (came.answer.correct == correct).all()
+
+
+def test_jobs_come_through_a_database_without_the_sender_s_paths(tmp_path):
+    job = TrainJob(recipe_document(), 6, 3, tmp_path / "c.pt", tmp_path / "w", time.monotonic() + 60, 1.25)
+    letter = as_json(letter_of_parcel(Parcel(job, 60.0, b"state")))
+    assert str(tmp_path) not in json.dumps(letter.document)
+    came = parcel_of(letter)
+    assert (came.content, came.seconds, came.job.recipe, came.job.until) == (b"state", 60.0, job.recipe, 3)
+    assert (came.job.total_epochs, came.job.trained) == (6, 1.25)
+    student = parcel_of(as_json(letter_of_parcel(Parcel(EvaluateJob(job.recipe, tmp_path / "w"), None, b"weights"))))
+    assert student.unpack(tmp_path).weights.read_bytes() == b"weights"
+    teacher = parcel_of(as_json(letter_of_parcel(Parcel(EvaluateJob(None, None), None, None))))
+    assert teacher.unpack(tmp_path) == EvaluateJob(None, None)
+
+
+def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fetched(setup, module_cache):
+    letter = as_json(letter_of_setup(setup))
+    packed = setup_of(letter.document)
+    assert packed == PackedSetup.pack(setup)[0]
+    assert set(packed.hashes) == set(letter.files)
+    own = packed.with_own(None, packed.setup.teacher.model_copy(update={"checkpoint": "mine.safetensors"}))
+    assert own.hashes == ()
+    assert packed.with_own("mine.npz", None).hashes == packed.hashes, "digits come with a package"
