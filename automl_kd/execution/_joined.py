@@ -81,7 +81,8 @@ class JoinedWorkers(Executor[Key]):
             if due > max(left, 0.0):
                 time.sleep(max(left, 0.0))
                 return []
-            time.sleep(max(due, 0.0))
+            if due > 0:
+                time.sleep(due)
             answers = self._look()
             if answers or left <= 0:
                 return answers

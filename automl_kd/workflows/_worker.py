@@ -172,7 +172,7 @@ class _Helper:
         setup = setup_of(offer).with_own(self.given.data, self.given.teacher).unpack(joining.fetch)
         task = open_task(setup.task, setup.data)
         if task.sha256 != setup.data_sha256:
-            raise UserError(_other("data", task.sha256, setup.data_sha256, self.study))
+            raise UserError(_other("data set", task.sha256, setup.data_sha256, self.study))
         assert setup.teacher is not None, "an offer names it"
         found = load_teacher(setup.teacher, task).sha256
         if found != setup.teacher_sha256:
@@ -203,6 +203,6 @@ def _own_teacher(text: str) -> BroughtTeacher | tuple[BroughtTeacher, ...]:
 
 def _other(what: str, here: str, theirs: str, study: str) -> str:
     return (
-        f"refused: the {what} here have hash {here[:12]}, those of study {study} {theirs[:12]};"
+        f"refused: the {what} here has hash {here[:12]}, that of study {study} {theirs[:12]};"
         " results could not be compared"
     )

@@ -3,11 +3,10 @@
 import os
 import re
 import signal
-import sqlite3
-import time
 from dataclasses import dataclass
 
 import pytest
+from outside import rows, until
 
 
 @dataclass
@@ -17,18 +16,7 @@ class Study:
     folder: object
 
     def rows(self, query, *values):
-        path = self.folder / "automl-kd.db"
-        if not path.exists() or not path.stat().st_size:
-            return []
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=30)
-        try:
-            return connection.execute(query, values).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):  # they are still being made
-                return []
-            raise
-        finally:
-            connection.close()
+        return rows(self.folder / "automl-kd.db", query, *values)
 
     def complete(self):
         """Values of the finished trials, two each."""
@@ -60,14 +48,6 @@ def contains(after, before):
     return all(before[part].items() <= after[part].items() for part in before)
 
 
-def wait_for(condition, process, seconds=150):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "it did not come so far"
-        time.sleep(0.05)
-
-
 def kill_group(process):
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -91,7 +71,7 @@ def killed(command, cheap, tmp_path_factory):
 
     for phase, moment in moments.items():
         process = command.start(*arguments, cwd=folder, cache=cache)
-        wait_for(moment, process)
+        until(moment, process)
         kill_group(process)
         before[phase] = study.finished()
     return study, before, command(*arguments, cwd=folder, cache=cache)
@@ -133,13 +113,13 @@ def interrupted(command, cheap, digits_teacher, tmp_path_factory):
     arguments = ("search", *cheap, "--set", "search_epochs=3", "--budget", "10m", "--study", "cut", "--json")
     study, ends = Study(folder), {}
     first = command.start(*arguments, cwd=folder)
-    wait_for(lambda: study.rows("SELECT 1 FROM akd_leases"), first)
+    until(lambda: study.rows("SELECT 1 FROM akd_leases"), first)
     second = command(*arguments, cwd=folder)
-    wait_for(study.complete, first)
+    until(study.complete, first)
     first.send_signal(signal.SIGTERM)
     ends["SIGTERM"] = (*first.communicate(timeout=60), first.returncode, study.finished())
     again = command.start(*arguments, cwd=folder)
-    wait_for(lambda: len(study.complete()) > len(ends["SIGTERM"][3]["trials"]), again)
+    until(lambda: len(study.complete()) > len(ends["SIGTERM"][3]["trials"]), again)
     os.killpg(again.pid, signal.SIGINT)
     ends["SIGINT"] = (*again.communicate(timeout=60), again.returncode, study.finished())
     return folder, second, first.pid, ends
@@ -195,7 +175,7 @@ def test_a_limit_that_nothing_meets_is_named_with_the_nearest_and_may_be_mended(
     assert refused.code == 2
     assert "--max-latency is 0.001 ms, but the least in the sample is" in refused.err
     corrected = command.start("search", *cheap, "--budget", "60s", "--max-latency", "1s", cwd=tmp_path)
-    wait_for(lambda: Study(tmp_path).rows("SELECT 1 FROM trials"), corrected)
+    until(lambda: Study(tmp_path).rows("SELECT 1 FROM trials"), corrected)
     kill_group(corrected)
 
 

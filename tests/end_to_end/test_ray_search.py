@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+from outside import until
 from ray.cluster_utils import Cluster
 
 from automl_kd.errors import UserError
@@ -25,29 +26,21 @@ def cluster(cache):
     cluster.shutdown()
 
 
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert found
-    return found
-
-
 def test_a_search_on_ray_survives_worker_driver_and_node(
     command, cheap, digits_teacher, cluster, ray_workers, tmp_path
 ):
     arguments = ("search", *cheap, "--budget", "45s", "--study", "cam", "--executor", "ray", "--address")
     arguments += (cluster.address, "--json")
     driver = command.start(*arguments, cwd=tmp_path)
-    wait_until(ray_workers)[0].send_signal(signal.SIGKILL)
+    until(ray_workers)[0].send_signal(signal.SIGKILL)
     time.sleep(8)
     assert driver.poll() is None, driver.stderr.read()
     driver.kill()
     driver.communicate()
-    wait_until(lambda: not ray_workers())
+    until(lambda: not ray_workers())
 
     driver = command.start(*arguments, cwd=tmp_path)
-    wait_until(ray_workers)
+    until(ray_workers)
     cluster.remove_node(cluster.extra.pop(), allow_graceful=False)
     out, err = driver.communicate(timeout=120)
 

@@ -1,0 +1,55 @@
+"""What a worker refuses, from an offer that lies in a real database."""
+
+from dataclasses import replace
+
+import pytest
+
+from automl_kd.errors import UserError
+from automl_kd.execution import Setup
+from automl_kd.execution._letters import letter_of_setup
+from automl_kd.storage import Database, Post, StudyRecord
+from automl_kd.tasks import open_task
+from automl_kd.workflows import work
+
+
+@pytest.fixture
+def offer(tmp_path, digits_teacher, own_cache):
+    """Offer a study of digits, changed in some way; gives the database."""
+
+    def offer(state="open", **changes):
+        database = Database(str(tmp_path / "automl-kd.db"))
+        database.save_study(StudyRecord("cam", {}, {}, 60.0, state=state))
+        setup = Setup("digits", None, open_task("digits").sha256, None, digits_teacher, "cpu")
+        Post(database, "cam").offer(letter_of_setup(replace(setup, **changes)))
+        return database
+
+    return offer
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "told"),
+    [
+        ({"data_sha256": "0" * 64}, {}, "refused: the data set here has hash .*, that of study cam 000000000000"),
+        ({"allow_code": True}, {}, "whose files would be run here; allow it with --allow-code"),
+        ({}, {"teacher": "nowhere.onnx"}, "nowhere.onnx"),
+        ({}, {"teacher": "{train: {student: {family: resnet, depth: 8}, train: {epochs: 3}}}"}, "a worker trains none"),
+        ({}, {"workers": 0}, "must be at least 1"),
+        ({}, {"trial_timeout": "soon"}, "trial_timeout"),
+    ],
+)
+def test_what_cannot_be_compared_or_done_is_refused_and_leaves_no_mailbox(offer, changes, more, told):
+    database = offer(**changes)
+    with pytest.raises(UserError, match=told):
+        work("cam", storage=database.url, **more)
+    assert Post(database, "cam").signs() == []
+
+
+def test_a_finished_study_needs_nobody(offer):
+    database = offer(state="done")
+    assert work("cam", storage=database.url) == {"study": "cam", "jobs": 0}
+
+
+def test_a_database_that_is_not_there_is_not_begun(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        work("cam", storage=str(tmp_path / "nowhere.db"))
+    assert list(tmp_path.iterdir()) == []
