@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from automl_kd.delivery import _text
 from automl_kd.delivery._progress import progress
 from automl_kd.hardware import LeftOut
-from automl_kd.words import count, percent
+from automl_kd.words import count, milliseconds, percent
 
 Entry = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def front_figure(summary: Mapping[str, Any]) -> Figure:
     if teacher is not None:
         figure.add_hline(teacher, line={"dash": "dot", "color": _GREEN, "width": 1.5})
         figure.add_annotation(
-            x=0, xref="paper", xanchor="left", y=teacher, yanchor="bottom", text="teacher", showarrow=False
+            x=1, xref="paper", xanchor="right", y=teacher, yanchor="bottom", text="teacher", showarrow=False
         )
     limit = (summary.get("limits") or {}).get("max_latency_ms")
     if limit is not None:
@@ -63,18 +63,30 @@ def front_figure(summary: Mapping[str, Any]) -> Figure:
 
 
 def progress_figure(summary: Mapping[str, Any]) -> Figure:
-    """Best accuracy and hypervolume of the front over the time that the search took."""
-    steps = progress(summary.get("history") or [])
-    seconds = [step.seconds for step in steps]
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    accuracies, volumes = [step.best_accuracy for step in steps], [step.hypervolume for step in steps]
-    for row, values, colour in ((1, accuracies, _BLUE), (2, volumes, _ORANGE)):
+    """Best accuracy and hypervolume of the front over the time that the search took, hypervolume by trials as well."""
+    found = progress(summary.get("history") or [])
+    unit, size = _unit_of_time(max((step.seconds for step in found.steps), default=0.0))
+    times = [step.seconds / size for step in found.steps]
+    numbers = [step.finished for step in found.steps]
+    accuracies, volumes = [step.best_accuracy for step in found.steps], [step.hypervolume for step in found.steps]
+    # Lines are short enough for a phone.
+    titles = (
+        "best accuracy on search-validation",
+        "hypervolume, as a share of the final one;<br>"
+        f"reference {percent(found.accuracy)} accuracy, {milliseconds(found.latency_ms)}",
+        "hypervolume, by finished trials",
+    )
+    figure = make_subplots(rows=3, cols=1, vertical_spacing=0.15, subplot_titles=titles)
+    panels = ((times, accuracies, _BLUE, None), (times, volumes, _ORANGE, unit), (numbers, volumes, _ORANGE, "trials"))
+    for row, (x, y, colour, title) in enumerate(panels, start=1):
         line = {"shape": "hv", "width": 2, "color": colour}
-        figure.add_scatter(x=seconds, y=values, mode="lines", line=line, row=row, col=1)
-    figure.update_yaxes(title="best accuracy", tickformat=".1~%", row=1, col=1)
-    figure.update_yaxes(title="hypervolume", tickformat=".0%", rangemode="tozero", row=2, col=1)
-    figure.update_xaxes(title="seconds", row=2, col=1)
-    return _styled(figure, 420).update_layout(showlegend=False)
+        figure.add_scatter(x=x, y=y, mode="lines", line=line, row=row, col=1)
+        figure.update_xaxes(title=title, rangemode="tozero", row=row, col=1)
+    figure.update_yaxes(tickformat=".1~%", row=1, col=1)
+    for row in (2, 3):
+        figure.update_yaxes(tickformat=".0%", rangemode="tozero", row=row, col=1)
+    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13})
+    return _styled(figure, 680).update_layout(showlegend=False)
 
 
 def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
@@ -196,7 +208,7 @@ def _add_picks(figure: Figure, picks: Sequence[tuple[Entry, str]]) -> None:
             mode="markers+text",
             marker={"color": _ORANGE, "size": 15, "symbol": "circle-open", "line": {"width": 2.5}},
             text=[f"{role} · {entry['trial']}" for entry, role in picks],
-            textposition="bottom right",
+            textposition="top left",  # where a front has nothing
             hoverinfo="skip",
         )
 
@@ -208,6 +220,13 @@ def _focus(accuracies: Sequence[float], teacher: float | None) -> list[float] | 
     low, high = min(accuracies), max([*accuracies, *([] if teacher is None else [teacher])])
     margin = 0.12 * (high - low) or 0.01
     return [low - 2 * margin, high + margin]
+
+
+def _unit_of_time(seconds: float) -> tuple[str, float]:
+    """The unit in which a time reads best, and its length in seconds."""
+    if seconds < 300:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if seconds < 10_800 else ("hours", 3600.0)
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
