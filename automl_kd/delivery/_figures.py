@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 from plotly.subplots import make_subplots
 
 from automl_kd.delivery import _text
-from automl_kd.delivery._progress import progress
+from automl_kd.delivery._progress import Progress, progress
 from automl_kd.hardware import LeftOut
 from automl_kd.words import count, milliseconds, percent
 
@@ -63,30 +63,29 @@ def front_figure(summary: Mapping[str, Any]) -> Figure:
 
 
 def progress_figure(summary: Mapping[str, Any]) -> Figure:
-    """Best accuracy and hypervolume of the front over the time that the search took, hypervolume by trials as well."""
+    """Best accuracy and hypervolume of the front over the time that the search took."""
     found = progress(summary.get("history") or [])
     unit, size = _unit_of_time(max((step.seconds for step in found.steps), default=0.0))
     times = [step.seconds / size for step in found.steps]
-    numbers = [step.finished for step in found.steps]
-    accuracies, volumes = [step.best_accuracy for step in found.steps], [step.hypervolume for step in found.steps]
-    # Lines are short enough for a phone.
-    titles = (
-        "best accuracy on search-validation",
-        "hypervolume, as a share of the final one;<br>"
-        f"reference {percent(found.accuracy)} accuracy, {milliseconds(found.latency_ms)}",
-        "hypervolume, by finished trials",
-    )
-    figure = make_subplots(rows=3, cols=1, vertical_spacing=0.15, subplot_titles=titles)
-    panels = ((times, accuracies, _BLUE, None), (times, volumes, _ORANGE, unit), (numbers, volumes, _ORANGE, "trials"))
-    for row, (x, y, colour, title) in enumerate(panels, start=1):
-        line = {"shape": "hv", "width": 2, "color": colour}
-        figure.add_scatter(x=x, y=y, mode="lines", line=line, row=row, col=1)
-        figure.update_xaxes(title=title, rangemode="tozero", row=row, col=1)
+    titles = ("best accuracy on search-validation", _of_hypervolume(found))
+    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, subplot_titles=titles)
+    _add_steps(figure, times, [step.best_accuracy for step in found.steps], _BLUE, 1)
+    _add_steps(figure, times, [step.hypervolume for step in found.steps], _ORANGE, 2)
+    figure.update_xaxes(title=unit, row=2, col=1)
     figure.update_yaxes(tickformat=".1~%", row=1, col=1)
-    for row in (2, 3):
-        figure.update_yaxes(tickformat=".0%", rangemode="tozero", row=row, col=1)
-    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13})
-    return _styled(figure, 680).update_layout(showlegend=False)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero", row=2, col=1)
+    return _titled(figure, 440)
+
+
+def growth_figure(summary: Mapping[str, Any]) -> Figure:
+    """Hypervolume of the front over the number of finished trials."""
+    found = progress(summary.get("history") or [])
+    figure = make_subplots(rows=1, cols=1, subplot_titles=(_of_hypervolume(found),))
+    numbers = [step.finished for step in found.steps]
+    _add_steps(figure, numbers, [step.hypervolume for step in found.steps], _ORANGE, 1)
+    figure.update_xaxes(title="finished trials")
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return _titled(figure, 270)
 
 
 def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
@@ -222,6 +221,22 @@ def _focus(accuracies: Sequence[float], teacher: float | None) -> list[float] | 
     return [low - 2 * margin, high + margin]
 
 
+def _add_steps(figure: Figure, x: Sequence[float], y: Sequence[float], colour: str, row: int) -> None:
+    figure.add_scatter(x=x, y=y, mode="lines", line={"shape": "hv", "width": 2, "color": colour}, row=row, col=1)
+    figure.update_xaxes(rangemode="tozero", row=row, col=1)
+
+
+def _of_hypervolume(found: Progress) -> str:
+    """What a panel shows, in lines short enough for a phone."""
+    reference = f"reference {percent(found.accuracy)} accuracy, {milliseconds(found.latency_ms)}"
+    return f"hypervolume, as a share of the final one;<br>{reference if found.steps else 'no trial is finished'}"
+
+
+def _titled(figure: Figure, height: int) -> Figure:
+    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13})
+    return _styled(figure, height).update_layout(showlegend=False)
+
+
 def _unit_of_time(seconds: float) -> tuple[str, float]:
     """The unit in which a time reads best, and its length in seconds."""
     if seconds < 300:
@@ -258,4 +273,5 @@ def _styled(figure: Figure, height: int) -> Figure:
         colorway=[_BLUE, _ORANGE, _GREEN, "#cc79a7", "#e69f00", "#56b4e9"],
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
+        modebar={"bgcolor": "rgba(0,0,0,0)"},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from automl_kd.delivery._figures import front_figure, progress_figure
+from automl_kd.delivery._figures import front_figure, growth_figure, progress_figure
 from automl_kd.delivery._page import embed, render
 from automl_kd.delivery._progress import progress
 from automl_kd.delivery._verdict import seed_count, verdict
@@ -78,7 +78,11 @@ def study_report(summary: Mapping[str, Any]) -> str:
         "within_chance": [each for each in common.get("values") or [] if not each["sure"]],
         "importance": summary.get("importance") or [],
         "steps": [step for step in steps if step.grew],
-        "progress_plot": embed(progress_figure(summary), "progress") if len(steps) > 1 else None,
+        "progress_plots": [
+            embed(figure(summary), name)
+            for name, figure in (("progress", progress_figure), ("growth", growth_figure))
+            if len(steps) > 1
+        ],
         "failures": summary.get("failures") or [],
         "recipe_yaml": to_yaml(recipes[recommended.trial]) if recommended.trial in recipes else None,
     }

@@ -10,7 +10,7 @@ import optuna
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.storages import RDBStorage
 
-from automl_kd.delivery import front_figure, progress_figure, study_report
+from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report
 from automl_kd.files import write_text
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.words import chance, milliseconds, percent
@@ -45,6 +45,7 @@ def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
     _attach(study, ArtifactStore(database.files / "artifacts"), path)
     save_plotly_graph_object(study, front_figure(summary), graph_object_id="front")
     save_plotly_graph_object(study, progress_figure(summary), graph_object_id="progress")
+    save_plotly_graph_object(study, growth_figure(summary), graph_object_id="growth")
     save_note(study, _study_note(summary))
     return path
 

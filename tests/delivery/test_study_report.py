@@ -6,7 +6,7 @@ import re
 import pytest
 from study_summaries import summary
 
-from automl_kd.delivery import front_figure, progress_figure, study_report
+from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 
@@ -171,13 +171,19 @@ def test_an_empty_front_figure_has_no_traces():
 
 
 def test_the_hypervolume_is_shown_by_time_and_by_trials_with_its_reference_in_words():
-    figure = progress_figure(summary())
-    accuracy, by_time, by_trials = figure.data
+    accuracy, by_time = progress_figure(summary()).data
+    (by_trials,) = growth_figure(summary()).data
     assert accuracy.x == by_time.x == (20.0, 30.0, 40.0, 50.0)
     assert by_trials.x == (1, 2, 3, 4)
     assert by_trials.y == by_time.y
-    titles = [each.text for each in figure.layout.annotations]
-    assert any("reference 79.0 % accuracy, 2.22 ms" in title for title in titles)  # .80 less a point, 2.2 ms and 1 %
+    for figure in (progress_figure(summary()), growth_figure(summary())):
+        # .80 less a point, 2.2 ms and 1 %
+        assert "reference 79.0 % accuracy, 2.22 ms" in figure.layout.annotations[-1].text
+
+
+def test_figures_of_a_study_without_finished_trials_say_so():
+    for figure in (progress_figure({}), growth_figure({})):
+        assert "no trial is finished" in figure.layout.annotations[-1].text
 
 
 def test_long_searches_are_shown_in_hours():
