@@ -12,6 +12,13 @@ def percent(share: float | None) -> str:
     return UNKNOWN if share is None else f"{100 * share:.1f} %"
 
 
+def chance(p: float | None) -> str:
+    """A chance of error: ``0.012``, ``below 0.001``."""
+    if p is None:
+        return UNKNOWN
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def three_digits(value: float) -> str:
     """``1.42``, ``0.0713``, ``142``, ``1,234``."""
     return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"

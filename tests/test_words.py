@@ -13,6 +13,8 @@ from automl_kd import words
     ("say", "value", "text"),
     [
         (words.percent, 0.97812, "97.8 %"),
+        (words.chance, 0.0123, "0.012"),
+        (words.chance, 0.0002, "below 0.001"),
         (words.milliseconds, 0.000123, "0.000123 ms"),
         (words.milliseconds, 0.74, "0.74 ms"),
         (words.milliseconds, 1.416, "1.42 ms"),

@@ -11,6 +11,7 @@ from automl_kd.controller._budget import (
     seconds_for_picks,
     split,
 )
+from automl_kd.controller._commonality import Commonality, commonalities
 from automl_kd.controller._growth import hypervolumes
 from automl_kd.controller._pareto import (
     Point,
@@ -33,10 +34,12 @@ __all__ = [
     "PLAIN_KD",
     "REPORT_SECONDS",
     "SEEDS",
+    "Commonality",
     "Point",
     "Split",
     "Standing",
     "choose_picks",
+    "commonalities",
     "crowding_distances",
     "dominates",
     "full_epochs",

@@ -3,7 +3,7 @@
 from automl_kd.delivery._accuracy_report import accuracy_report
 from automl_kd.delivery._deliver import Delivered, deliver
 from automl_kd.delivery._facts import Datasheet, Facts, Measured
-from automl_kd.delivery._figures import front_figure, progress_figure
+from automl_kd.delivery._figures import front_figure, growth_figure, progress_figure
 from automl_kd.delivery._model_card import model_card
 from automl_kd.delivery._student_report import student_report
 from automl_kd.delivery._study_report import study_report
@@ -16,6 +16,7 @@ __all__ = [
     "accuracy_report",
     "deliver",
     "front_figure",
+    "growth_figure",
     "model_card",
     "progress_figure",
     "student_report",

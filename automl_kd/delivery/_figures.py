@@ -10,9 +10,9 @@ from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 from plotly.subplots import make_subplots
 
 from automl_kd.delivery import _text
-from automl_kd.delivery._progress import progress
+from automl_kd.delivery._progress import Progress, progress
 from automl_kd.hardware import LeftOut
-from automl_kd.words import count, percent
+from automl_kd.words import count, milliseconds, percent
 
 Entry = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def front_figure(summary: Mapping[str, Any]) -> Figure:
     if teacher is not None:
         figure.add_hline(teacher, line={"dash": "dot", "color": _GREEN, "width": 1.5})
         figure.add_annotation(
-            x=0, xref="paper", xanchor="left", y=teacher, yanchor="bottom", text="teacher", showarrow=False
+            x=1, xref="paper", xanchor="right", y=teacher, yanchor="bottom", text="teacher", showarrow=False
         )
     limit = (summary.get("limits") or {}).get("max_latency_ms")
     if limit is not None:
@@ -64,17 +64,28 @@ def front_figure(summary: Mapping[str, Any]) -> Figure:
 
 def progress_figure(summary: Mapping[str, Any]) -> Figure:
     """Best accuracy and hypervolume of the front over the time that the search took."""
-    steps = progress(summary.get("history") or [])
-    seconds = [step.seconds for step in steps]
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    accuracies, volumes = [step.best_accuracy for step in steps], [step.hypervolume for step in steps]
-    for row, values, colour in ((1, accuracies, _BLUE), (2, volumes, _ORANGE)):
-        line = {"shape": "hv", "width": 2, "color": colour}
-        figure.add_scatter(x=seconds, y=values, mode="lines", line=line, row=row, col=1)
-    figure.update_yaxes(title="best accuracy", tickformat=".1~%", row=1, col=1)
-    figure.update_yaxes(title="hypervolume", tickformat=".0%", rangemode="tozero", row=2, col=1)
-    figure.update_xaxes(title="seconds", row=2, col=1)
-    return _styled(figure, 420).update_layout(showlegend=False)
+    found = progress(summary.get("history") or [])
+    unit, size = _unit_of_time(max((step.seconds for step in found.steps), default=0.0))
+    times = [step.seconds / size for step in found.steps]
+    titles = ("best accuracy on search-validation", _of_hypervolume(found))
+    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2, subplot_titles=titles)
+    _add_steps(figure, times, [step.best_accuracy for step in found.steps], _BLUE, 1)
+    _add_steps(figure, times, [step.hypervolume for step in found.steps], _ORANGE, 2)
+    figure.update_xaxes(title=unit, row=2, col=1)
+    figure.update_yaxes(tickformat=".1~%", row=1, col=1)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero", row=2, col=1)
+    return _titled(figure, 440)
+
+
+def growth_figure(summary: Mapping[str, Any]) -> Figure:
+    """Hypervolume of the front over the number of finished trials."""
+    found = progress(summary.get("history") or [])
+    figure = make_subplots(rows=1, cols=1, subplot_titles=(_of_hypervolume(found),))
+    numbers = [step.finished for step in found.steps]
+    _add_steps(figure, numbers, [step.hypervolume for step in found.steps], _ORANGE, 1)
+    figure.update_xaxes(title="finished trials")
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return _titled(figure, 270)
 
 
 def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
@@ -196,7 +207,7 @@ def _add_picks(figure: Figure, picks: Sequence[tuple[Entry, str]]) -> None:
             mode="markers+text",
             marker={"color": _ORANGE, "size": 15, "symbol": "circle-open", "line": {"width": 2.5}},
             text=[f"{role} · {entry['trial']}" for entry, role in picks],
-            textposition="bottom right",
+            textposition="top left",  # where a front has nothing
             hoverinfo="skip",
         )
 
@@ -208,6 +219,29 @@ def _focus(accuracies: Sequence[float], teacher: float | None) -> list[float] | 
     low, high = min(accuracies), max([*accuracies, *([] if teacher is None else [teacher])])
     margin = 0.12 * (high - low) or 0.01
     return [low - 2 * margin, high + margin]
+
+
+def _add_steps(figure: Figure, x: Sequence[float], y: Sequence[float], colour: str, row: int) -> None:
+    figure.add_scatter(x=x, y=y, mode="lines", line={"shape": "hv", "width": 2, "color": colour}, row=row, col=1)
+    figure.update_xaxes(rangemode="tozero", row=row, col=1)
+
+
+def _of_hypervolume(found: Progress) -> str:
+    """What a panel shows, in lines short enough for a phone."""
+    reference = f"reference {percent(found.accuracy)} accuracy, {milliseconds(found.latency_ms)}"
+    return f"hypervolume, as a share of the final one;<br>{reference if found.steps else 'no trial is finished'}"
+
+
+def _titled(figure: Figure, height: int) -> Figure:
+    figure.update_annotations(x=0, xanchor="left", align="left", font={"size": 13})
+    return _styled(figure, height).update_layout(showlegend=False)
+
+
+def _unit_of_time(seconds: float) -> tuple[str, float]:
+    """The unit in which a time reads best, and its length in seconds."""
+    if seconds < 300:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if seconds < 10_800 else ("hours", 3600.0)
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
@@ -239,4 +273,5 @@ def _styled(figure: Figure, height: int) -> Figure:
         colorway=[_BLUE, _ORANGE, _GREEN, "#cc79a7", "#e69f00", "#56b4e9"],
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
+        modebar={"bgcolor": "rgba(0,0,0,0)"},
     )

@@ -33,6 +33,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     formats = (
+        words.chance,
         words.count,
         words.duration,
         _text.gain,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from automl_kd.delivery._figures import front_figure, progress_figure
+from automl_kd.delivery._figures import front_figure, growth_figure, progress_figure
 from automl_kd.delivery._page import embed, render
 from automl_kd.delivery._progress import progress
 from automl_kd.delivery._verdict import seed_count, verdict
@@ -14,9 +13,9 @@ from automl_kd.recipes import to_yaml
 
 _TRIAL = ("trial", "accuracy", "latency_ms", "latency_low", "latency_high", "params", "memory_bytes", "coverage")
 _PICK = (
-    "trial", "role", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "no_distillation", "plain_kd",
-    "plain_kd_setting", "gain_over_no_distillation", "gain_over_plain_kd", "latency_ms", "latency_low", "latency_high",
-    "measured_ms", "measured_inside",
+    "trial", "role", "origin", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "no_distillation",
+    "plain_kd", "plain_kd_setting", "gain_over_no_distillation", "gain_over_plain_kd", "latency_ms", "latency_low",
+    "latency_high", "measured_ms", "measured_inside",
 )  # fmt: skip
 
 
@@ -34,7 +33,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
             - ``front`` and ``complete``: lists of ``trial``, ``accuracy``, ``latency_ms``, ``latency_low``,
               ``latency_high``, ``params``, ``memory_bytes``, ``coverage``, ``recipe``
             - ``stopped``: a list of ``trial``, ``epochs``, ``accuracy``, ``latency_ms``
-            - ``picks``: a list of ``trial``, ``role``, ``seeds``, ``test_accuracy``, ``test_accuracy_std``,
+            - ``picks``: a list of ``trial``, ``role``, ``origin``, ``seeds``, ``test_accuracy``, ``test_accuracy_std``,
               ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting`` (``temperature``,
               ``weight``), ``gain_over_no_distillation`` and ``gain_over_plain_kd`` (``difference``, ``low``, ``high``),
               ``latency_ms``, ``latency_low``, ``latency_high``, ``measured_ms`` and ``measured_inside``:
@@ -42,13 +41,18 @@ def study_report(summary: Mapping[str, Any]) -> str:
             - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``, and ``prepare`` before them;
               ``between_ms``: median time between two trainings
             - ``failures``: a list of ``reason``, ``count``
-            - ``importance``: a list of ``hole``, ``importance``, ``trials``
+            - ``importance``: a list of ``hole``, ``accuracy`` and ``front`` (shares, None where it could be chance),
+              ``trials``
+            - ``common``: ``looked_at`` (pairs of hole and value) and ``values``, a list of ``hole``, ``value``,
+              ``chosen`` of ``of_chosen`` of the front, ``count`` of ``of_count`` of all complete, ``p`` (corrected)
+              and ``sure`` (whether that is beyond chance)
             - ``history``: a list of ``trial``, ``seconds``, ``accuracy``, ``latency_ms``, ``state``
     """
     front, complete = summary.get("front") or [], summary.get("complete") or []
     recommended = verdict(summary)
     recipes = {entry["trial"]: entry["recipe"] for entry in (*complete, *front) if entry.get("recipe")}
-    steps = progress(summary.get("history") or [])
+    steps = progress(summary.get("history") or []).steps
+    common = summary.get("common") or {}
     drawn = bool(front or complete or summary.get("stopped"))
     context = {
         "name": {key: summary.get(key) for key in ("study", "task", "hw", "space", "state", "seed")},
@@ -69,11 +73,16 @@ def study_report(summary: Mapping[str, Any]) -> str:
         "trials": summary.get("trials") or {},
         "phases": _phases(summary.get("seconds") or {}),
         "between_ms": summary.get("between_ms"),
-        "ingredients": _ingredients(front, complete),
-        "complete_count": len(complete),
+        "looked_at": common.get("looked_at") or 0,
+        "common": [each for each in common.get("values") or [] if each["sure"]],
+        "within_chance": [each for each in common.get("values") or [] if not each["sure"]],
         "importance": summary.get("importance") or [],
         "steps": [step for step in steps if step.grew],
-        "progress_plot": embed(progress_figure(summary), "progress") if len(steps) > 1 else None,
+        "progress_plots": [
+            embed(figure(summary), name)
+            for name, figure in (("progress", progress_figure), ("growth", growth_figure))
+            if len(steps) > 1
+        ],
         "failures": summary.get("failures") or [],
         "recipe_yaml": to_yaml(recipes[recommended.trial]) if recommended.trial in recipes else None,
     }
@@ -91,27 +100,3 @@ def _phases(seconds: Mapping[str, float | None]) -> dict[str, Any]:
     budget, total = seconds.get("budget"), seconds.get("total")
     whole = max(budget or 0.0, total or 0.0, sum(value for _, value in spent)) or 1.0
     return {"rows": [(name, value, value / whole) for name, value in spent], "budget": budget, "total": total}
-
-
-def _ingredients(
-    front: Sequence[Mapping[str, Any]], complete: Sequence[Mapping[str, Any]]
-) -> list[tuple[str, str, int, int]]:
-    """Kind, name, and how many students have it: of the front, and of all complete ones.
-
-    Sorted by kind, within a kind the most frequent of the front first.
-    """
-    in_front = Counter(item for entry in front for item in _parts(entry.get("recipe") or {}))
-    in_all = Counter(item for entry in complete for item in _parts(entry.get("recipe") or {}))
-    kinds = ("family", "loss", "optimizer", "augmentation")
-    items = sorted(in_front.keys() | in_all.keys(), key=lambda item: (kinds.index(item[0]), -in_front[item], item[1]))
-    return [(kind, name, in_front[kind, name], in_all[kind, name]) for kind, name in items]
-
-
-def _parts(recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
-    train = recipe.get("train") or {}
-    losses = (recipe.get("distill") or {}).get("losses") or {}
-    parts = [("family", str((recipe.get("student") or {}).get("family", "unnamed")))]
-    parts += [("loss", str(name).replace("_", " ")) for name, loss in losses.items() if loss]
-    parts += [("augmentation", str(name)) for name in train.get("augment") or ["none"]]
-    parts += [("optimizer", str(train["optimizer"].get("name")))] if train.get("optimizer") else []
-    return parts

@@ -32,16 +32,17 @@ def verdict(summary: Mapping[str, Any]) -> Verdict:
     device = summary.get("hw") or "the device"
     tested = [pick for pick in picks if pick.get("test_accuracy") is not None]
     if tested:
-        return _of_picks(tested, summary.get("teacher") or {}, device)
+        return _of_picks(tested, summary.get("teacher") or {}, device, alone=len(front) == 1)
     if front:
         spots = [Point(entry["trial"], entry["accuracy"], entry["latency_ms"]) for entry in front]
         trial = knee(spots).trial
         entry = next(each for each in front if each["trial"] == trial)
         price = latency(entry["latency_ms"], entry.get("latency_low"), entry.get("latency_high"))
+        place = "alone on" if len(front) == 1 else "the knee of"
         return Verdict(
             f"Nothing to ship yet; trial {trial} promises most",
             (
-                f"It is the knee of the front so far: {percent(entry['accuracy'])} on search-validation in a predicted"
+                f"It is {place} the front so far: {percent(entry['accuracy'])} on search-validation in a predicted"
                 f" {price} on {device}.",
                 "No pick has been distilled in full, so nothing here was measured on the test split.",
             ),
@@ -76,14 +77,16 @@ def arm_sentences(
     )
 
 
-def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], device: str) -> Verdict:
+def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], device: str, *, alone: bool) -> Verdict:
     # The role was settled on search-validation. Choosing by test accuracy here would make the test split a second
     # validation split, and its number too good.
     chosen = next((pick for pick in picks if pick.get("role") == "knee"), picks[0])
     accuracy, trial = chosen["test_accuracy"], chosen["trial"]
     price = latency(chosen.get("latency_ms"), chosen.get("latency_low"), chosen.get("latency_high"))
     sentences = [f"It classifies {percent(accuracy)} of the test images correctly{_over_seeds(chosen)}."]
-    if reason := _REASONS.get(str(chosen.get("role"))):
+    if alone:
+        sentences.append("It is the only student of the front.")
+    elif reason := _REASONS.get(str(chosen.get("role"))):
         sentences.append(reason)
     sentences.append(f"One image takes a predicted {price}; the range is the 90 % interval.")
     if (ms := chosen.get("measured_ms")) is not None:

@@ -10,18 +10,19 @@ import optuna
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.storages import RDBStorage
 
-from automl_kd.delivery import front_figure, progress_figure, study_report
+from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report
 from automl_kd.files import write_text
 from automl_kd.storage import ArtifactStore, Database
-from automl_kd.words import milliseconds, percent
+from automl_kd.words import chance, milliseconds, percent
+from automl_kd.workflows._common import common
 from automl_kd.workflows._importance import importances
 from automl_kd.workflows._summary import summarize
 
 
 def reviewed(database: Database, storage: RDBStorage, name: str) -> dict[str, Any]:
-    """A study's summary with what its report adds: ``importance``, which takes seconds where there are many holes."""
-    study = optuna.load_study(study_name=name, storage=storage)
-    return summarize(database, name) | {"importance": importances(study.get_trials(deepcopy=False))}
+    """A study's summary with what its report adds, in seconds where holes are many: ``importance`` and ``common``."""
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+    return summarize(database, name) | {"importance": importances(trials), "common": common(trials)}
 
 
 def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
@@ -44,6 +45,7 @@ def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
     _attach(study, ArtifactStore(database.files / "artifacts"), path)
     save_plotly_graph_object(study, front_figure(summary), graph_object_id="front")
     save_plotly_graph_object(study, progress_figure(summary), graph_object_id="progress")
+    save_plotly_graph_object(study, growth_figure(summary), graph_object_id="growth")
     save_note(study, _study_note(summary))
     return path
 
@@ -66,8 +68,19 @@ def _study_note(summary: dict[str, Any]) -> str:
         shown = " | ".join(map(percent, cells))
         lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {milliseconds(pick['latency_ms'])} |")
     if summary["importance"]:
-        lines += ["", "| decides accuracy | share | trials that have it |", "|---|---|---|"]
+        lines += ["", "| decides | accuracy | the front | trials that have it |", "|---|---|---|---|"]
         lines += [
-            f"| {each['hole']} | {percent(each['importance'])} | {each['trials']} |" for each in summary["importance"]
+            f"| {each['hole']} | {percent(each['accuracy'])} | {percent(each['front'])} | {each['trials']} |"
+            for each in summary["importance"]
         ]
+    shared = [each for each in summary["common"]["values"] if each["sure"]]
+    if shared:
+        lines += ["", "| the front has in common | of the front | of all finished | p |", "|---|---|---|---|"]
+        lines += [
+            f"| {each['hole']}: {each['value']} | {each['chosen']} of {each['of_chosen']}"
+            f" | {each['count']} of {each['of_count']} | {chance(each['p'])} |"
+            for each in shared
+        ]
+    elif summary["common"]["looked_at"]:
+        lines += ["", "Nothing the front shares is more than chance would give."]
     return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])

@@ -44,6 +44,11 @@ def pick(trial, role, accuracy, latency_ms, over_plain_kd):
     }
 
 
+def shared(hole, value, p, chosen=3, count=1):
+    hits = {"chosen": chosen, "of_chosen": 3, "count": count, "of_count": 4}
+    return {"hole": hole, "value": value, **hits, "p": p, "sure": p <= 0.05}
+
+
 def summary():
     """Three trials on the front, one behind it, one stopped, two picks."""
     front = [
@@ -73,6 +78,14 @@ def summary():
         "seconds": {"budget": 180, "total": 176.2, "teacher": 11.3, "search": 102.9, "picks": 61.5},
         "between_ms": 38.2,
         "failures": [{"reason": "non-finite loss hint at step 41", "count": 2}],
+        "common": {
+            "looked_at": 1_234,
+            "values": [shared("distill.losses.kd", "on", 0.0123, 3), shared("student", "mobilenet", 0.3, 2, 2)],
+        },
+        "importance": [
+            {"hole": "train.optimizer", "accuracy": 1.0, "front": None, "trials": 61},
+            {"hole": "student.stages", "accuracy": None, "front": 1.0, "trials": 59},
+        ],
         "history": [
             {
                 "trial": each["trial"],

@@ -31,10 +31,13 @@ def test_progress_counts_complete_trials_only_and_ends_at_the_whole():
         {"trial": 1, "seconds": 2.0, "accuracy": 0.99, "latency_ms": 0.1, "state": "PRUNED"},
         {"trial": 3, "seconds": 12.0, "accuracy": 0.6, "latency_ms": 2.0, "state": "COMPLETE"},
     ]
-    steps = progress(rows)
+    found = progress(rows)
+    assert (found.accuracy, found.latency_ms) == pytest.approx((0.49, 2.02))
+    steps = found.steps
     assert [step.trial for step in steps] == [0, 2, 3]
+    assert [step.finished for step in steps] == [1, 2, 3]
     assert [step.best_accuracy for step in steps] == [0.5, 0.9, 0.9]
     assert [step.grew for step in steps] == [True, True, False]
-    # Floor 0.49, ceiling 2.02: first 0.01 x 1.02, then 0.4 x 0.02 on top.
+    # First 0.01 x 1.02, then 0.4 x 0.02 on top.
     assert steps[0].hypervolume == pytest.approx(0.0102 / 0.0182)
     assert steps[-1].hypervolume == 1.0

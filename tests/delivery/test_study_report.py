@@ -6,7 +6,7 @@ import re
 import pytest
 from study_summaries import summary
 
-from automl_kd.delivery import front_figure, study_report
+from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 
@@ -45,7 +45,10 @@ def test_headline_recommends_the_knee_with_its_numbers(page):
         "screened 412 over a limit by prediction, never trained; at most 2.6 ms",
         "of a budget of 3 min 00 s",
         "non-finite loss hint at step 41 2",
-        "mobilenet family 2 2",
+        "distill. losses. kd on 3 of 3 25.0 % of 4 0.012",
+        "1,234 values were looked at",
+        "What most of the front shares within chance (1)",
+        "train. optimizer 100.0 % – 61",
         "38.2 ms pass (median)",
     ],
 )
@@ -70,6 +73,25 @@ def test_a_recipe_that_does_harm_is_said_to():
     data = summary()
     data["picks"][0]["gain_over_no_distillation"] = {"difference": -0.02, "low": -0.03, "high": -0.01}
     assert "−2.0 points (95 % interval −3.0 to −1.0). It does harm here." in words(without_plotly(study_report(data)))
+
+
+def test_a_front_that_shares_nothing_beyond_chance_is_said_to():
+    data = summary()
+    data["common"]["values"] = data["common"]["values"][1:]
+    page = without_plotly(study_report(data))
+    assert "Nothing the front shares is more than chance would give" in words(page)
+    assert '<table class="faint">' in page[page.index("within chance") :]
+    assert "within chance" not in study_report(summary() | {"common": {"looked_at": 0, "values": []}})
+
+
+def test_what_the_search_left_is_not_said_to_be_distilled_in_full():
+    data = summary()
+    data["front"], data["picks"] = data["front"][1:2], [data["picks"][0] | {"origin": "search checkpoint"}]
+    page = words(without_plotly(study_report(data)))
+    assert "the time left held no full distillation and no arms: trial 3" in page
+    assert "trained from scratch" not in page
+    assert "It is the only student of the front." in page
+    assert "faster students lose much accuracy" not in page
 
 
 @pytest.mark.parametrize(("ms", "inside", "where"), [(0.8, True, "inside"), (3.0, False, "outside")])
@@ -146,3 +168,28 @@ def test_front_figure_shows_intervals_picks_and_stopped_trials():
 
 def test_an_empty_front_figure_has_no_traces():
     assert not front_figure({}).data
+
+
+def test_the_hypervolume_is_shown_by_time_and_by_trials_with_its_reference_in_words():
+    accuracy, by_time = progress_figure(summary()).data
+    (by_trials,) = growth_figure(summary()).data
+    assert accuracy.x == by_time.x == (20.0, 30.0, 40.0, 50.0)
+    assert by_trials.x == (1, 2, 3, 4)
+    assert by_trials.y == by_time.y
+    for figure in (progress_figure(summary()), growth_figure(summary())):
+        # .80 less a point, 2.2 ms and 1 %
+        assert "reference 79.0 % accuracy, 2.22 ms" in figure.layout.annotations[-1].text
+
+
+def test_figures_of_a_study_without_finished_trials_say_so():
+    for figure in (progress_figure({}), growth_figure({})):
+        assert "no trial is finished" in figure.layout.annotations[-1].text
+
+
+def test_long_searches_are_shown_in_hours():
+    data = summary()
+    for row in data["history"]:
+        row["seconds"] *= 3600
+    figure = progress_figure(data)
+    assert list(figure.data[1].x) == [20, 30, 40, 50]
+    assert figure.layout.xaxis2.title.text == "hours"

@@ -3,6 +3,7 @@
 import random
 
 import optuna
+import pytest
 from optuna.trial import TrialState
 
 from automl_kd.recipes import load_space
@@ -26,9 +27,25 @@ def study_of(trials, seed=0):
 def test_a_hole_that_decides_accuracy_comes_first_also_where_only_a_branch_has_it():
     found = importances(study_of(150))
     assert found[0]["hole"] == "depth"
-    assert found[0]["importance"] > 0.5
+    assert found[0]["accuracy"] > 0.5
     assert 50 < found[0]["trials"] < 100
-    assert sum(each["importance"] for each in found) > 0.999
+    for goal in ("accuracy", "front"):
+        assert sum(each[goal] or 0 for each in found) in (0, pytest.approx(1))
+
+
+def test_what_makes_candidates_fast_decides_the_front_and_not_accuracy():
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0))
+    rng = random.Random(0)
+
+    def run(trial):
+        kind = trial.suggest_categorical("kind", ["a", "b", "c", "d", "e", "f"])
+        trial.suggest_float("noise", 0.0, 1.0)
+        accuracy = rng.random()
+        return accuracy, accuracy + (0.0 if kind == "a" else 2.0)
+
+    study.optimize(run, n_trials=150)
+    (found,) = importances(study.get_trials())
+    assert found == {"hole": "kind", "accuracy": None, "front": 1.0, "trials": 150}
 
 
 def test_accuracies_that_are_noise_name_no_hole_of_a_space_of_many():
