@@ -57,7 +57,7 @@ class Run:
     pick: int
     arm: str
     seed: int
-    recipe: Recipe
+    recipe: Recipe = field(hash=False)  # a user's own losses are a dict
     setting: tuple[float, float] | None = None
     searched: bool = False
 
