@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from automl_kd.hardware import load_profile
     from automl_kd.recipes import Recipe, Space, load_recipe, load_space
     from automl_kd.tasks import open_task
-    from automl_kd.workflows import SearchResult, dashboard, distill, export, report, search, status
+    from automl_kd.workflows import SearchResult, dashboard, distill, export, report, search, status, work
 
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
-    **dict.fromkeys(("search", "export", "distill", "report", "status", "dashboard", "SearchResult"), "workflows"),
+    **dict.fromkeys(
+        ("search", "work", "export", "distill", "report", "status", "dashboard", "SearchResult"), "workflows"
+    ),
     **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
     **dict.fromkeys(("Interrupted", "UserError"), "errors"),
     "load_profile": "hardware",
@@ -51,6 +53,7 @@ __all__ = [
     "students",
     "tasks",
     "teachers",
+    "work",
 ]
 
 
