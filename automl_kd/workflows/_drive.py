@@ -101,6 +101,7 @@ class Drive:
         taught = self._teach()
         storage = self.parts.database.optuna()
         ledger = Ledger(storage, self.name, self.rungs)
+        ledger.learn_from_full_runs(self.parts.database.jobs(self.name).values())
         setup = Setup(
             task=self.request.task,
             data=self.request.data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -92,6 +92,7 @@ class Ledger:
         self._ids: dict[int, int] = {}
         self._worth: Mapping[int, float] = {}
         self._worth_at = 0
+        self._full_cost = 1.0
         for trial in self.study.get_trials(deepcopy=False):
             self._adopt(trial)
 
@@ -229,6 +230,20 @@ class Ledger:
         ]
         return statistics.median(known) if known else None
 
+    def learn_from_full_runs(self, results: Iterable[Mapping[str, Any]]) -> None:
+        """Compare what full trainings took with what the search's trainings of the same candidates let expect.
+
+        Args:
+            results: Of finished full trainings: ``trial``, ``epochs`` and ``seconds`` each; others are passed over.
+        """
+        ratios = []
+        for result in results:
+            candidate = self.candidates.get(result.get("trial", -1))
+            per_epoch = None if candidate is None else candidate.seconds_per_epoch(self.rungs)
+            if per_epoch and result.get("epochs"):
+                ratios.append(result["seconds"] / result["epochs"] / per_epoch)
+        self._full_cost = statistics.fmean(ratios) if ratios else 1.0
+
     def seconds_per_full_run(self) -> float | None:
         """What a full distillation of a candidate on the front takes, None as long as nothing is known."""
         front = {point.trial for point in pareto_front(self.complete())}
@@ -237,7 +252,7 @@ class Ledger:
             for each in self.candidates.values()
             if (each.number in front or not front) and (per_epoch := each.seconds_per_epoch(self.rungs)) is not None
         ]
-        return statistics.fmean(known) if known else None
+        return self._full_cost * statistics.fmean(known) if known else None
 
     def counts(self) -> dict[str, int]:
         """Numbers of candidates by what became of them."""

@@ -138,3 +138,15 @@ def test_time_of_a_full_run_is_learned_from_the_front(open_ledger, supply):
     candidate = supply(ledger).next()
     ledger.arrive(candidate, 0, 0.6, 1.5, None)
     assert ledger.seconds_per_full_run() == pytest.approx(1.5 / 3 * 9)
+
+
+def test_what_full_runs_of_an_earlier_round_took_corrects_it(open_ledger, supply):
+    ledger = open_ledger()
+    candidate = supply(ledger).next()
+    ledger.arrive(candidate, 0, 0.6, 1.5, None)
+    other = {"trial": 99, "epochs": 9, "seconds": 900.0}
+    ledger.learn_from_full_runs([{"accuracy": 0.9}, other])
+    assert ledger.seconds_per_full_run() == pytest.approx(1.5 / 3 * 9)
+    took = [{"trial": candidate.number, "epochs": 9, "seconds": seconds} for seconds in (9.0, 11.0)]
+    ledger.learn_from_full_runs([*took, other])
+    assert ledger.seconds_per_full_run() == pytest.approx(10.0)
