@@ -14,7 +14,7 @@ from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Bounds, Joining, Setup, Taken, WorkerPool, setup_of, usual_workers
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.storage import Database, Mailbox
-from automl_kd.tasks import BroughtTeacher, open_task, parse_teacher
+from automl_kd.tasks import BroughtTeacher, found_anywhere, open_task, parse_teacher
 from automl_kd.teachers import load_teacher
 from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._observer import Observer, Snapshot
@@ -193,7 +193,7 @@ class _Helper:
 
 
 def _own_teacher(text: str) -> BroughtTeacher | tuple[BroughtTeacher, ...]:
-    spec = parse_teacher(text)
+    spec = parse_teacher(found_anywhere(text))
     several = spec if isinstance(spec, tuple) else (spec,)
     brought = tuple(each for each in several if isinstance(each, BroughtTeacher))
     if len(brought) != len(several):
