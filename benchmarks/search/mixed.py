@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks.search import kept
-from benchmarks.search.cells import area
-from benchmarks.search.product import ACCURACY, TASK, search, teach
+from benchmarks.search.product import ACCURACY, TASK, hypervolume, pinned, search, teach
 from benchmarks.search.samplers import OURS, version
-from benchmarks.tables import mean_and_error, table
+from benchmarks.tables import table, with_error
 
 HW = "raspberry-pi-4"  # latencies of the space differ fivefold there
 SLOWEST = 1.2
 """Reference in ms: no more than the slowest of 64 random students that --dry-run shows, 1.15 ms."""
 BUDGET = 180
-_PLAIN = ("task={weight: 1.0}", "kd={weight: 1.0, temperature: 4.0}", "hint=null", "review_hcl=null", "dist=null")
-_PINS = tuple(word for pin in _PLAIN for word in ("--set", f"distill.losses.{pin}"))
+PLAIN = tuple(
+    f"distill.losses.{pin}"
+    for pin in ("task={weight: 1.0}", "kd={weight: 1.0, temperature: 4.0}", "hint=null", "review_hcl=null", "dist=null")
+)
 ARMS: dict[str, tuple[str, ...]] = {
     "known cost": ("--sampler", "known-cost"),
     "TPE, multivariate": ("--sampler", "tpe"),
     "NSGA-II": ("--sampler", "nsga2"),
-    "random, plain KD": (
-        "--sampler",
-        "random",
-        *_PINS,
-    ),
+    "random, plain KD": ("--sampler", "random", *pinned(PLAIN)),
 }
 
 
@@ -55,10 +51,10 @@ def main(options: argparse.Namespace) -> None:
         rows.append(
             (
                 arm,
-                _shown([picks(run) for run in runs]),
-                "" if arm == OURS else _shown([picks(a) - picks(b) for a, b in zip(ours, runs, strict=True)], "+"),
-                _shown([front(run) for run in runs]),
-                "" if arm == OURS else _shown([front(a) - front(b) for a, b in zip(ours, runs, strict=True)], "+"),
+                with_error([picks(run) for run in runs]),
+                "" if arm == OURS else with_error([picks(a) - picks(b) for a, b in zip(ours, runs, strict=True)], "+"),
+                with_error([front(run) for run in runs]),
+                "" if arm == OURS else with_error([front(a) - front(b) for a, b in zip(ours, runs, strict=True)], "+"),
                 f"{statistics.fmean(run['trials']['complete'] for run in runs):.1f}",
                 f"{statistics.fmean(run['trials']['pruned'] for run in runs):.1f}",
                 f"{statistics.fmean(len(run['picks']) for run in runs):.1f}",
@@ -78,23 +74,14 @@ def one(arm: str, seed: int, budget: int) -> dict[str, Any]:
 
 
 def picks(run: dict[str, Any]) -> float:
-    """Hypervolume of what the user leaves with, in % of the box."""
-    return _share([(pick["test_accuracy"], pick["latency_ms"]) for pick in run["picks"]])
+    """Hypervolume of what the user leaves with."""
+    return hypervolume(((pick["test_accuracy"], pick["latency_ms"]) for pick in run["picks"]), SLOWEST)
 
 
 def front(run: dict[str, Any]) -> float:
-    """Hypervolume of the search's own front, in % of the box."""
-    return _share([(entry["accuracy"], entry["latency_ms"]) for entry in run["front"]])
-
-
-def _share(points: list[tuple[float, float]]) -> float:
-    return 100 * area(points, ACCURACY, SLOWEST) / ((1 - ACCURACY) * SLOWEST)
+    """Hypervolume of the search's own front."""
+    return hypervolume(((entry["accuracy"], entry["latency_ms"]) for entry in run["front"]), SLOWEST)
 
 
 def _key(arm: str, seed: int, budget: int) -> str:
     return f"mixed: {arm} {version(arm)}, {TASK}, {HW}, {budget} s, seed {seed}"
-
-
-def _shown(values: list[float], sign: str = "") -> str:
-    mean, error = mean_and_error(values)
-    return f"{mean:{sign}.2f}" + ("" if math.isnan(error) else f" ± {error:.2f}")
