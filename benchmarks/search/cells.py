@@ -9,7 +9,7 @@ import csv
 import gzip
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -71,7 +71,7 @@ class Bench:
         return float("inf") if found is None else found.latency
 
 
-def area(points: Sequence[tuple[float, float]], worst_accuracy: float, slowest: float) -> float:
+def area(points: Iterable[tuple[float, float]], worst_accuracy: float, slowest: float) -> float:
     """Hypervolume that accuracies with latencies dominate, up to a reference point."""
     total, best = 0.0, worst_accuracy
     for latency, negative in sorted((latency, -accuracy) for accuracy, latency in points if latency < slowest):
@@ -79,6 +79,11 @@ def area(points: Sequence[tuple[float, float]], worst_accuracy: float, slowest: 
             total += (-negative - best) * (slowest - latency)
             best = -negative
     return total
+
+
+def share(points: Iterable[tuple[float, float]], worst_accuracy: float, slowest: float) -> float:
+    """Hypervolume of accuracies in [0, 1] in % of the box from the reference point to 1 and to no latency."""
+    return 100 * area(points, worst_accuracy, slowest) / ((1 - worst_accuracy) * slowest)
 
 
 def cell_of(params: dict[str, str]) -> Cell:

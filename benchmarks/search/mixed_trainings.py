@@ -7,20 +7,15 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.search import kept
-from benchmarks.search.mixed import HW, PLAIN
-from benchmarks.search.product import TASK, teach
+from benchmarks.search.arms import ARMS, HW, TASK
+from benchmarks.search.cells import share
+from benchmarks.search.product import teach
 from benchmarks.search.samplers import OURS, version
-from benchmarks.search.trainings import ACCURACY, PINS, Point, open_ledger, share, slowest, train
+from benchmarks.search.trainings import ACCURACY, PINS, Point, open_ledger, slowest, train
 from benchmarks.tables import table, with_error
 
 TRAININGS = 30
 SHOWN = (10, 20, 30)
-ARMS: dict[str, tuple[str, tuple[str, ...]]] = {
-    OURS: ("known-cost", ()),
-    "TPE, multivariate": ("tpe", ()),
-    "NSGA-II": ("nsga2", ()),
-    "random, plain KD": ("random", PLAIN),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +35,9 @@ def main(options: argparse.Namespace) -> None:
     rows = []
     for arm, each in shown.items():
         means = [with_error(list(values)) for values in zip(*each, strict=True)]
-        leads = [
-            [mine[at] - other[at] for mine, other in zip(shown[OURS], each, strict=True)] for at in range(len(SHOWN))
-        ]
-        rows.append((arm, *means, *("" if arm == OURS else with_error(lead, "+") for lead in leads)))
+        pairs = list(zip(shown[OURS], each, strict=True))
+        leads = [with_error([mine[at] - other[at] for mine, other in pairs], "+") for at in range(len(SHOWN))]
+        rows.append((arm, *means, *(("",) * len(SHOWN) if arm == OURS else leads)))
     print(f"{TASK}, tiny_cnn with {' '.join(PINS)}, {HW}; {options.seeds} seeds; test hypervolume in % of the box")
     print(f"from {100 * ACCURACY:g} % to 100 % and from 0 to {worst:.3g} ms, after so many trainings")
     print(table(("arm", *SHOWN, *(f"ours minus it, {at}" for at in SHOWN)), rows))
@@ -63,7 +57,7 @@ def tested(points: list[Point], worst: float) -> float:
         if accuracy > best:
             best = accuracy
             front.append((test, latency))
-    return share(front, worst)
+    return share(front, ACCURACY, worst)
 
 
 def key(arm: str, seed: int) -> str:

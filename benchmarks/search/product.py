@@ -7,18 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from automl_kd.paths import cache_dir
 from automl_kd.tasks import open_task
 from automl_kd.workflows._teaching import find_teacher
-from benchmarks.search.cells import area
+from benchmarks.search.arms import TASK
 
-TASK = "digits"
-ACCURACY = 0.80
-"""Reference of hypervolumes."""
 _ROOT = Path(__file__).resolve().parents[2]
 _KEPT = ("trials", "front", "picks", "seconds", "screened")
 
@@ -26,11 +22,6 @@ _KEPT = ("trials", "front", "picks", "seconds", "screened")
 def teach() -> None:
     """Train the teacher once, so that no run pays for it."""
     find_teacher(open_task(TASK), None, device="cpu")
-
-
-def pinned(pins: Iterable[str]) -> tuple[str, ...]:
-    """Arguments that fill holes of the space."""
-    return tuple(word for pin in pins for word in ("--set", pin))
 
 
 def search(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -53,8 +44,3 @@ def search(folder: Path, *arguments: str) -> dict[str, Any]:
     for entries in (kept["front"], kept["picks"]):
         entries[:] = [{key: value for key, value in entry.items() if key != "recipe"} for entry in entries]
     return kept
-
-
-def hypervolume(points: Iterable[tuple[float, float]], slowest: float) -> float:
-    """Of accuracies in [0, 1] with latencies in ms: % of the box from ``ACCURACY`` to 1 and from 0 to ``slowest``."""
-    return 100 * area(list(points), ACCURACY, slowest) / ((1 - ACCURACY) * slowest)

@@ -11,11 +11,12 @@ from automl_kd.workflows._files import Files
 from automl_kd.workflows._supply import Limits
 from automl_kd.workflows._warm_start import WarmStart
 from benchmarks.search import kept, mixed_trainings
-from benchmarks.search.mixed import HW
+from benchmarks.search.arms import HW, TASK
+from benchmarks.search.cells import share
 from benchmarks.search.mixed_trainings import TRAININGS
-from benchmarks.search.product import TASK, teach
+from benchmarks.search.product import teach
 from benchmarks.search.samplers import OURS, version
-from benchmarks.search.trainings import ACCURACY, PINS, open_ledger, pricing, share, slowest, space, train
+from benchmarks.search.trainings import ACCURACY, PINS, open_ledger, pricing, slowest, space, train
 from benchmarks.tables import table, with_error
 
 FIRST, SECOND = "jetson-nano", HW
@@ -40,7 +41,8 @@ def main(options: argparse.Namespace) -> None:
     rows, ratios = [], []
     for seed in seeds:
         points = ((accuracy, latency) for accuracy, _, latency in fresh[mixed_trainings.key(OURS, seed)])
-        alone, before, after = share(points, worst), *(share(each, worst) for each in taken[_key(seed)])
+        alone = share(points, ACCURACY, worst)
+        before, after = (share(each, ACCURACY, worst) for each in taken[_key(seed)])
         ratios.append((100 * (before / alone - 1), 100 * (after / alone - 1)))
         rows.append((seed, f"{alone:.2f}", f"{before:.2f}", f"{after:.2f}", *(f"{each:+.1f} %" for each in ratios[-1])))
     means = (f"{with_error(list(each), '+')} %" for each in zip(*ratios, strict=True))

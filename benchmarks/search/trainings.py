@@ -20,8 +20,7 @@ from automl_kd.workflows._sampling import make_sampler
 from automl_kd.workflows._supply import Limits, Pricing, Supply, survey
 from automl_kd.workflows._targets import Targets
 from automl_kd.workflows._teaching import find_teacher
-from benchmarks.search.cells import area
-from benchmarks.search.product import TASK
+from benchmarks.search.arms import TASK
 
 PINS = (
     "search_epochs=6",
@@ -88,11 +87,6 @@ def train(ledger: Ledger, sampler: str, pins: Iterable[str], hw: str, seed: int,
         test = evaluate(outcome.student, task, task.test, "cpu").accuracy
         points.append((outcome.accuracy, test, candidate.latency_ms))
     return points
-
-
-def share(points: Iterable[tuple[float, float]], worst: float) -> float:
-    """Hypervolume of accuracies with latencies in % of the box from the reference to 100 % and to 0 ms."""
-    return 100 * area(list(points), ACCURACY, worst) / ((1 - ACCURACY) * worst)
 
 
 @cache
