@@ -31,7 +31,7 @@ def save(curves: Mapping[str, Sequence[float]], name: str) -> None:
         x, _ = spot(evaluations, 1).split(",")
         lines.append(f'<text x="{x}" y="{top + height + 18}">{evaluations}</text>')
     lines.append(f'<text x="{left}" y="{top + height + 36}">evaluations; mean regret on {name}</text>')
-    for index, ((label, curve), colour) in enumerate(zip(curves.items(), COLOURS, strict=False)):
+    for index, ((label, curve), colour) in enumerate(zip(curves.items(), COLOURS, strict=True)):
         points = " ".join(spot(at + 1, regret) for at, regret in enumerate(curve) if at + 1 >= 10)
         lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         lines.append(f'<text x="{left + width + 12}" y="{top + 16 + 18 * index}" fill="{colour}">{label}</text>')

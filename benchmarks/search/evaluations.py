@@ -35,7 +35,8 @@ def main(options: argparse.Namespace) -> None:
             shown = (f"{mean[at - 1]:.2f}" if at <= len(mean) else "" for at in SHOWN)
             ends = first_below(mean), statistics.median(map(first_below, runs[name, device]))
             rows.append((device, name, *shown, *("-" if end == float("inf") else f"{end:.0f}" for end in ends)))
-        save(means, device)
+        if means.keys() == LENGTH.keys():
+            save(means, device)
     print(f"Mean regret in % after so many evaluations, and when mean and median run reach {GOAL:g} %,", end=" ")
     print(f"{options.seeds} seeds")
     print(table(("device", "sampler", *SHOWN, f"mean at {GOAL:g} %", f"median at {GOAL:g} %"), rows))
