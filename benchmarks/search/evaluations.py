@@ -22,14 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``evaluations``."""
     kept.add_arguments(parser)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--devices", nargs="+", choices=DEVICES, default=list(DEVICES))
     parser.add_argument("--samplers", nargs="+", choices=list(LENGTH), default=list(LENGTH))
 
 
 def main(options: argparse.Namespace) -> None:
     """Print the table."""
-    runs = curves([(name, LENGTH[name]) for name in options.samplers], DEVICES, options)
+    runs = curves([(name, LENGTH[name]) for name in options.samplers], options.devices, options)
     rows = []
-    for device in DEVICES:
+    for device in options.devices:
         means = {name: np.mean(runs[name, device], axis=0) for name in options.samplers}
         for name, mean in means.items():
             shown = (f"{mean[at - 1]:.2f}" if at <= len(mean) else "" for at in SHOWN)

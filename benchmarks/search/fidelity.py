@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``fidelity``."""
     kept.add_arguments(parser)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--devices", nargs="+", choices=DEVICES, default=list(DEVICES))
     parser.add_argument("--reductions", nargs="+", type=int, default=[3], help="one in so many goes on")
 
 
@@ -29,13 +30,13 @@ def main(options: argparse.Namespace) -> None:
     """Print the table."""
     jobs = {
         _key(reduction, device, seed): (reduction, device, seed)
-        for device in DEVICES
+        for device in options.devices
         for reduction in options.reductions
         for seed in range(options.seeds)
     }
     results = kept.run(halved, jobs, options)
     rows = []
-    for device in DEVICES:
+    for device in options.devices:
         for reduction in options.reductions:
             runs = [results[_key(reduction, device, seed)] for seed in range(options.seeds)]
             ends = [next((cost for cost, regret in run if regret <= GOAL), float("inf")) for run in runs]

@@ -55,6 +55,7 @@ def slowest(hw: str) -> float:
 
 def open_ledger(folder: Path, study: str) -> Ledger:
     """A study in a folder's database, without rungs."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     return Ledger(Database(str(folder / "study.db")).optuna(), study, (space().search_epochs,))
 
 
@@ -70,7 +71,6 @@ def train(ledger: Ledger, sampler: str, pins: Iterable[str], hw: str, seed: int,
         count: How many trainings.
     """
     torch.set_num_threads(1)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     searched, (task, teacher), points = space(pins), _classroom(), []
     draws = seed + len(ledger.study.get_trials(deepcopy=False))  # as the product has it
     ledger.study.sampler = make_sampler(sampler, searched, pricing(hw), Limits(), lambda recipe, price: True, draws)
