@@ -13,7 +13,7 @@ from benchmarks.search.samplers import OURS
 from benchmarks.tables import table
 
 MEASURED = DEVICES[1:]
-"""Those where every cell counts: told that one failed, ``GPSampler`` asks for the same again without end."""
+"""Those where every cell counts: told that cells failed, ``GPSampler`` goes on proposing them."""
 SHOWN = (25, 50, 75, 100, 150)
 
 
