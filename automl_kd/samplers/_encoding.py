@@ -27,8 +27,8 @@ class Points:
     Attributes:
         categories: Shape (n, options of all categorical parameters): one-hot, scaled so that two different options are
             at a squared distance of 1, and an option is at 1/2 from a parameter that is not there.
-        ordered: Shape (n, ordered parameters): values in [-1/2, 1/2], on the scale that is searched; 0 where a
-            parameter is not there.
+        ordered: Shape (n, ordered columns): values in [-1/2, 1/2], on the scale that is searched; 0 where a
+            parameter is not there. Behind them, for parameters with equal options, how often each option is taken.
     """
 
     categories: NDArray[np.float64]
@@ -102,6 +102,7 @@ class Encoder:
                 first = distinct.setdefault(keys, sum(map(len, distinct)))
                 parameter += [len(self._columns) - 1] * len(keys)
                 option += range(first, first + len(keys))
+        self._groups = _groups(self._columns)
         self.layout = Layout(np.array(parameter, dtype=np.int64), np.array(option, dtype=np.int64))
         self._features = features
         if features is not None:
@@ -120,6 +121,9 @@ class Encoder:
             for column, hole in enumerate(self._ordered):
                 if hole.name in params:
                     ordered[row, column] = hole.number(params[hole.name]) - 0.5
+        if self._groups:
+            counts = [_counts(categories, rows) for rows in self._groups]
+            ordered = np.concatenate([ordered, *counts], axis=1)
         if self._features is not None:
             shown = (np.asarray(self._features(candidates)) - self._centre) / self._spread
             ordered = np.concatenate([ordered, _FEATURE_SPREAD * shown], axis=1)
@@ -139,3 +143,20 @@ def hole_of(name: str, distribution: BaseDistribution) -> Hole:
 def _key(option: Any) -> tuple[bool, Any]:
     """Tells true from 1."""
     return isinstance(option, bool), option
+
+
+def _groups(columns: Mapping[str, Mapping[Any, int]]) -> list[NDArray[np.int64]]:
+    """One-hot columns of parameters with equal options, where there are several such, shape (parameters, options)."""
+    found: dict[tuple[Any, ...], list[list[int]]] = {}
+    for each in columns.values():
+        found.setdefault(tuple(each), []).append(list(each.values()))
+    return [np.array(rows) for rows in found.values() if len(rows) > 1]
+
+
+def _counts(categories: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How often each option is taken among equal parameters, as a feature, shape (n, options)."""
+    parameters, options = rows.shape
+    share = 1.0 / options
+    counts = (categories[:, rows] > 0).sum(axis=1)
+    spread = math.sqrt(parameters * share * (1.0 - share))
+    return np.asarray(_FEATURE_SPREAD * (counts - parameters * share) / spread)

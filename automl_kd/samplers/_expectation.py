@@ -26,9 +26,10 @@ class Expectation:
     Attributes:
         modelled: One posterior a modelled objective.
         constraints: One posterior a constraint, of how far it is kept.
-        front: Shape (k, objectives), modelled ones on the models' scale.
+        front: Shape (k, objectives).
         reference: Worst values that count, shape (objectives,).
         members: Trials of the front.
+        doubt: How many times the models' standard deviations are taken.
     """
 
     modelled: Sequence[Posterior]
@@ -36,10 +37,11 @@ class Expectation:
     front: Array
     reference: Array
     members: frozenset[int]
+    doubt: float = 1.0
 
     @property
     def hypervolume(self) -> float:
-        """Of the front, on the models' scale."""
+        """Of the front."""
         empty = np.empty((0, len(self.reference)))
         total, covered = 0.0, empty
         for member in self.front:
@@ -54,10 +56,12 @@ class Expectation:
             points: m candidates.
             costs: Their known objectives, shape (m, known).
         """
-        predicted = [posterior.predict(points) for posterior in self.modelled]
+        predicted = [(mean, self.doubt * std) for mean, std in (each.predict(points) for each in self.modelled)]
         if len(predicted) == 1:
-            mean, std = predicted[0]
-            gain = expected_improvement(-mean, std, costs, self.front, self.reference)
+            warp, (mean, std) = self.modelled[0].warp, predicted[0]
+            gain = expected_improvement(
+                lambda levels: warp.expected_excess(-levels, mean, std), costs, self.front, self.reference
+            )
         else:
             gain = self._sampled(predicted, costs)
         for posterior in self.constraints:
@@ -72,6 +76,9 @@ class Expectation:
         draws = ndtri(qmc.Sobol(len(predicted), seed=0).random(_DRAWS))
         total = np.zeros(len(costs))
         for draw in draws:
-            values = [-(mean + std * number) for (mean, std), number in zip(predicted, draw, strict=True)]
+            values = [
+                -posterior.warp.inverse(mean + std * number)
+                for posterior, (mean, std), number in zip(self.modelled, predicted, draw, strict=True)
+            ]
             total += uncovered(np.column_stack([*values, costs]), self.front, self.reference)
         return total / len(draws)

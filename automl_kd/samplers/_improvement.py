@@ -1,41 +1,32 @@
 r"""What a candidate is expected to add to the hypervolume; all objectives are minimised here.
 
-Where one objective is modelled as :math:`y \sim N(\mu, \sigma^2)` and the others are known exactly, the expectation has
-a closed form. Let :math:`V(t)` be the volume, in the known objectives, that the candidate dominates and no member of
-the front with a modelled value of at most :math:`t` does; it is a step function that falls with :math:`t`. Then
+Where one objective :math:`y` is modelled and the others are known exactly, the expectation has a closed form. Let
+:math:`V(t)` be the volume, in the known objectives, that the candidate dominates and no member of the front with a
+modelled value of at most :math:`t` does; it is a step function that falls with :math:`t`. Then
 
 .. math:: \mathrm{EHVI} = \int_{-\infty}^{r} V(t) \, P(y \le t) \, dt
           = \sum_k V_k \, \big(E[(f_{k+1} - y)_+] - E[(f_k - y)_+]\big),
 
-with :math:`f_k` the front's sorted modelled values and
-:math:`E[(a - y)_+] = \sigma (z \Phi(z) + \varphi(z)), z = (a - \mu) / \sigma`.
+with :math:`f_k` the front's sorted modelled values; :math:`E[(a - y)_+]` is the model's (``_warp``).
 Where several are modelled, the expectation is the mean over quasi-random draws of exact improvements
 (Emmerich, Deutz & Klinkenberg 2011; Daulton, Balandat & Bakshy 2020, arXiv:2006.05078).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 Array = NDArray[np.float64]
 
 
-def expected_shortfall(levels: Array, mean: Array, std: Array) -> Array:
-    """E[(level - y)_+] for normal y, shape (candidates, levels)."""
-    gap = levels[None, :] - mean[:, None]
-    z = gap / std[:, None]
-    density = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
-    return np.asarray(gap * ndtr(z) + std[:, None] * density)
-
-
-def expected_improvement(mean: Array, std: Array, known: Array, front: Array, reference: Array) -> Array:
+def expected_improvement(shortfall: Callable[[Array], Array], known: Array, front: Array, reference: Array) -> Array:
     """Expected improvement with one modelled objective, shape (m,).
 
     Args:
-        mean: Of the modelled objective, shape (m,).
-        std: Its standard deviation.
+        shortfall: Gives E[(level - y)_+] of the candidates' modelled objective at levels, shape (m, levels).
         known: The other objectives of the candidates, shape (m, 1 or 2).
         front: Members of the front, modelled objective first, shape (k, 1 + known).
         reference: Worst values that count, shape (1 + known,).
@@ -46,7 +37,7 @@ def expected_improvement(mean: Array, std: Array, known: Array, front: Array, re
     volumes = np.stack(
         [uncovered(known, inside[:count, 1:], reference[1:]) for count in range(len(levels))], axis=1
     )  # V between level count - 1 and level count, where `count` members stand in the way
-    reached = expected_shortfall(levels, mean, std)
+    reached = shortfall(levels)
     steps = np.diff(reached, axis=1, prepend=0.0)
     return np.asarray((volumes * steps).sum(axis=1))
 

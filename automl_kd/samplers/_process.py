@@ -2,14 +2,17 @@ r"""A Gaussian process over mixed, conditional parameters and several fidelities
 
 .. math::
 
-    k((x, s), (x', t)) = \sigma^2 \, e^{-\sum_c w_c [x_c \ne x'_c] (u_{x_c} + u_{x'_c}) / 2} \;
-        M_{5/2}\Big(\sqrt{\textstyle\sum_o v_o (x_o - x'_o)^2}\Big) \; \rho^{|s - t|}
+    k((x, s), (x', t)) = \sigma^2 \, \big(\beta + (1 - \beta) \, e^{-h(x, x')}\big) \;
+        M_{5/2}\Big(\sqrt{\textstyle\sum_o v_o (x_o - x'_o)^2}\Big) \; \rho^{|s - t|}, \qquad
+    h^2 = \tfrac{1}{2} \textstyle\sum_c w_c [x_c \ne x'_c] (u_{x_c} + u_{x'_c})
 
-Categories enter through a Hamming distance with a weight for every parameter and one for every option, ordered
-parameters through a Matérn kernel with a length scale each, fidelities as tasks whose correlation falls with every rung
-between them. Weights, noise and correlation maximise the marginal likelihood under log-normal priors, the signal's
-variance integrated out against an inverse-gamma prior (Rasmussen & Williams 2006, ch. 5; dimension-scaled priors:
-Hvarfner et al. 2024, arXiv:2402.02229).
+Categories enter through a Hamming distance with a weight for every parameter and one for every option, in a rough
+kernel (Matérn 1/2): one option can change much. Ordered values, and how often each option is taken where parameters
+have equal ones, enter through a smooth one with a length scale each, of which all combinations of categories share a
+part. Fidelities are tasks whose correlation falls with every rung between them. Weights, noise, share and correlation
+maximise the marginal likelihood under log-normal and logit-normal priors, the signal's variance integrated out against
+an inverse-gamma prior (Rasmussen & Williams 2006, ch. 5; dimension-scaled priors: Hvarfner et al. 2024,
+arXiv:2402.02229).
 """
 
 from __future__ import annotations
@@ -27,15 +30,17 @@ from automl_kd.samplers._encoding import Layout, Points
 Array = NDArray[np.float64]
 Tasks = NDArray[np.int64]
 
-_TOTAL_WEIGHT = 1.0
+_TOTAL_WEIGHT = 2.0
 """Prior median of the weights' sum: where everything differs, little is shared."""
 _ORDERED_GAIN = 6.0
 """Squared differences of ordered values are a sixth on average where options differ by one."""
-_WEIGHT_SPREAD = 1.0
-_OPTION_SPREAD = 1.5
+_WEIGHT_SPREAD, _OPTION_SPREAD = 0.5, 0.75
+"""Narrow: few observations soon call a parameter idle that decides elsewhere, and what is alike but for it is known."""
 _NOISE, _NOISE_SPREAD = 1e-2, 1.5
 _CORRELATION, _CORRELATION_SPREAD = 1.5, 1.0
 """Prior of the logit of the correlation from one rung to the next: about .82."""
+_SHARED, _SHARED_SPREAD = 0.0, 1.0
+"""Prior of the logit of the share of the signal that hangs on ordered values alone."""
 _VARIANCE_SHARE = 2.0
 """Weight of the prior signal variance of 1, in observations."""
 _JITTER = 1e-8
@@ -52,28 +57,31 @@ class Hyperparameters:
         options: Logarithms of the options' weights, shape (distinct options,).
         noise: Logarithm of the noise variance relative to the signal's, shape (tasks,).
         correlation: Logit of the correlation from one task to the next.
+        shared: Logit of the share of the signal that all combinations of categories have in common.
     """
 
     weights: Array
     options: Array
     noise: Array
     correlation: float
+    shared: float
 
     @classmethod
     def prior(cls, layout: Layout, ordered: int, tasks: int) -> Hyperparameters:
         """The medians of the priors."""
         share = np.log(_TOTAL_WEIGHT / max(1, layout.parameters + ordered))
         weights = np.concatenate([np.full(layout.parameters, share), np.full(ordered, share + np.log(_ORDERED_GAIN))])
-        return cls(weights, np.zeros(layout.options), np.full(tasks, np.log(_NOISE)), _CORRELATION)
+        return cls(weights, np.zeros(layout.options), np.full(tasks, np.log(_NOISE)), _CORRELATION, _SHARED)
 
     def vector(self) -> Array:
         """All in one vector."""
-        return np.concatenate([self.weights, self.options, self.noise, [self.correlation]])
+        return np.concatenate([self.weights, self.options, self.noise, [self.correlation, self.shared]])
 
     def like(self, vector: Array) -> Hyperparameters:
         """The inverse of :meth:`vector`, of the same sizes as this."""
         first, second = len(self.weights), len(self.weights) + len(self.options)
-        return Hyperparameters(vector[:first], vector[first:second], vector[second:-1], float(vector[-1]))
+        weights, options, noise = vector[:first], vector[first:second], vector[second:-2]
+        return Hyperparameters(weights, options, noise, float(vector[-2]), float(vector[-1]))
 
     def columns(self, layout: Layout) -> Array:
         """Weights of the one-hot columns."""
@@ -145,11 +153,12 @@ class Process:
         hyper = self._hyperparameters
         columns = np.sqrt(hyper.columns(self._layout))
         scales = np.exp(0.5 * hyper.weights[self._layout.parameters :])
-        exponent = -_squared_distances(left.categories * columns, right.categories * columns)
+        decay = np.exp(-np.sqrt(_squared_distances(left.categories * columns, right.categories * columns)))
+        shared = _logistic(hyper.shared)
         radius = np.sqrt(5.0 * _squared_distances(left.ordered * scales, right.ordered * scales))
-        kernel = (1.0 + radius + radius * radius / 3.0) * np.exp(exponent - radius)
+        kernel = (decay + shared * (1.0 - decay)) * (1.0 + radius + radius * radius / 3.0) * np.exp(-radius)
         if len(hyper.noise) > 1:
-            kernel *= _correlation(hyper.correlation) ** np.abs(left_tasks[:, None] - right_tasks[None, :])
+            kernel *= _logistic(hyper.correlation) ** np.abs(left_tasks[:, None] - right_tasks[None, :])
         return np.asarray(kernel)
 
 
@@ -195,7 +204,7 @@ class _Likelihood:
                 np.full(layout.parameters + ordered, _WEIGHT_SPREAD),
                 np.full(layout.options, _OPTION_SPREAD),
                 np.full(tasks, _NOISE_SPREAD),
-                [_CORRELATION_SPREAD],
+                [_CORRELATION_SPREAD, _SHARED_SPREAD],
             ]
         )
 
@@ -205,10 +214,14 @@ class _Likelihood:
         columns, weights = hyper.columns(layout), np.exp(hyper.weights[layout.parameters :])
         n = len(self._values)
         radius = np.sqrt(5.0 * (weights @ self._ordered)).reshape(n, n)
-        decay = np.exp(-(columns @ self._categorical).reshape(n, n) - radius)
-        rho = _correlation(hyper.correlation)
+        distance = np.sqrt(columns @ self._categorical).reshape(n, n)
+        decay = np.exp(-distance)
+        shared = _logistic(hyper.shared)
+        mixed = decay + shared * (1.0 - decay)
+        rho = _logistic(hyper.correlation)
         between = np.ones((n, n)) if self._one_task else rho**self._rungs
-        kernel = (1.0 + radius + radius * radius / 3.0) * decay * between
+        smooth = (1.0 + radius + radius * radius / 3.0) * np.exp(-radius) * between
+        kernel = mixed * smooth
         matrix = kernel.copy()
         noise = np.exp(hyper.noise)[self._tasks]
         matrix[np.diag_indices(n)] += noise + _JITTER
@@ -223,17 +236,19 @@ class _Likelihood:
         count = n + _VARIANCE_SHARE
         variance = (self._values @ alpha + _VARIANCE_SHARE) / count
         sensitivity = 0.5 * (inverse - np.outer(alpha, alpha) / variance)
-        shared = (sensitivity * kernel).ravel()
-        slope = (sensitivity * decay * between * (1.0 + radius) * (5.0 / 6.0)).ravel()
+        steps = np.divide(0.5 * (1.0 - shared) * decay, distance, out=np.zeros((n, n)), where=distance > 0)
+        steep = (sensitivity * smooth * steps).ravel()
+        slope = (sensitivity * mixed * np.exp(-radius) * between * (1.0 + radius) * (5.0 / 6.0)).ravel()
+        apart = float((sensitivity * smooth * (1.0 - decay)).sum())
         diagonal = np.diag(sensitivity) * noise
-        by_column = -columns * (self._categorical @ shared)
+        by_column = -columns * (self._categorical @ steep)
         gradient = np.concatenate(
             [
                 np.bincount(layout.parameter, by_column, layout.parameters),
                 -weights * (self._ordered @ slope),
                 np.bincount(layout.option, by_column, layout.options),
                 np.bincount(self._tasks, diagonal, len(hyper.noise)),
-                [(1.0 - rho) * float(shared @ self._rungs.ravel())],
+                [(1.0 - rho) * float((sensitivity * kernel * self._rungs).sum()), shared * (1.0 - shared) * apart],
             ]
         )
         deviation = (vector - self.prior.vector()) / self._spread
@@ -241,7 +256,7 @@ class _Likelihood:
         return float(likelihood + 0.5 * deviation @ deviation), gradient + deviation / self._spread
 
 
-def _correlation(logit: float) -> float:
+def _logistic(logit: float) -> float:
     return float(1.0 / (1.0 + np.exp(-logit)))
 
 

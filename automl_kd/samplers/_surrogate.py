@@ -87,7 +87,7 @@ class Surrogate:
         names = sorted({name for each in observations for name in each.violations})
         constraints = [model(name, _constraint(name)) for name in names]
         front = rows[best]
-        columns = [-posterior.warp(-front[:, position]) for posterior, position in zip(modelled, unknown, strict=True)]
+        columns = [front[:, position] for position in unknown]
         worst = [self._worst(posterior, position, signs) for posterior, position in zip(modelled, unknown, strict=True)]
         costs = pool.costs
         for column, position in enumerate(self._known):
@@ -98,10 +98,11 @@ class Surrogate:
         return Expectation(modelled, constraints, front, np.array(worst), members)
 
     def _worst(self, posterior: Posterior, position: int, signs: Sequence[float]) -> float:
-        """The worst value of a modelled objective that counts, minimised, on the scale of its model."""
+        """The worst value of a modelled objective that counts, minimised."""
         given = self._given(position)
-        value = posterior.warp.knee if given is None else -signs[position] * given
-        return (_BELOW_KNEE if given is None else 0.0) - float(posterior.warp(np.array([value]))[0])
+        if given is None:
+            return _BELOW_KNEE * posterior.warp.scale - posterior.warp.knee
+        return signs[position] * given
 
     def _given(self, position: int) -> float | None:
         return None if self._reference is None else self._reference[position]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.distillation.runs import Run, Runs, best_by_validation, losses_of
 from benchmarks.distillation.setups import BALANCES, PUBLISHED, beside, document, names
-from benchmarks.distillation.tables import table
+from benchmarks.tables import table
 
 IMAGES = 2_000
 EPOCHS = 5

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.distillation.runs import Run, Runs, best_by_validation, losses_of
 from benchmarks.distillation.setups import beside, document, names
-from benchmarks.distillation.tables import points, table
+from benchmarks.tables import points, table
 
 IMAGES = 2_000
 EPOCHS = 20

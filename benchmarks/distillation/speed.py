@@ -24,7 +24,7 @@ import torch
 from automl_kd.tasks import Task, open_task
 from benchmarks.distillation.data import full_resolution_teacher, subset
 from benchmarks.distillation.speed_trials import BATCH, Splits, Trial, trials
-from benchmarks.distillation.tables import points, table
+from benchmarks.tables import points, table
 
 _ROOT = Path(__file__).resolve().parents[2]
 _NAMES = {

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from automl_kd.distillation import functional
 from benchmarks.distillation import reference_forms
-from benchmarks.distillation.tables import table
+from benchmarks.tables import table
 
 _BATCH = 64
 _VISIT = 2e-3

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
 from automl_kd.samplers._encoding import Encoder
-from automl_kd.samplers._improvement import expected_improvement, expected_shortfall, non_dominated, uncovered
+from automl_kd.samplers._improvement import expected_improvement, non_dominated, uncovered
 from automl_kd.samplers._process import Process, Sample, _Likelihood, fit
+from automl_kd.samplers._warp import Warp
 
 D = optuna.distributions
 
@@ -44,10 +45,22 @@ def test_what_is_dominated_or_beyond_the_reference_adds_nothing_and_the_front_co
     }
 
 
-def test_shortfall_is_the_closed_form_of_expected_improvement():
+def test_above_the_knee_the_excess_is_the_closed_form_of_expected_improvement():
     # sigma (z Phi(z) + phi(z)) at z = 0 is sigma / sqrt(2 pi)
-    found = expected_shortfall(np.array([1.0, 50.0]), np.array([1.0]), np.array([2.0]))
+    found = Warp(knee=-100.0, reach=1.0).expected_excess(np.array([1.0, -48.0]), np.array([1.0]), np.array([2.0]))
     assert found[0] == pytest.approx([2.0 / np.sqrt(2 * np.pi), 49.0])
+
+
+def test_the_excess_over_a_level_is_counted_in_the_values_own_unit():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(65, 4, 80), rng.uniform(1, 60, 20)])
+    warp = Warp.of(values)
+    assert warp.inverse(warp(values)) == pytest.approx(values)
+    levels = np.array([10.0, 40.0, 55.0, warp.knee, 66.0, 75.0])
+    mean, std = np.array([-2.0, -1.0, 0.0, 1.0, 0.3, -1.0]), np.array([0.1, 0.5, 0.3, 1.0, 2.5, 1e-4])
+    drawn = warp.inverse(mean[:, None] + std[:, None] * rng.normal(size=200_000))
+    sampled = np.maximum(drawn[:, None, :] - levels[:, None], 0.0).mean(axis=2)
+    assert warp.expected_excess(levels, mean, std) == pytest.approx(sampled, abs=0.05)
 
 
 @pytest.mark.parametrize("known", [1, 2])
@@ -61,7 +74,9 @@ def test_expected_improvement_is_the_mean_over_draws_of_exact_improvements(known
         [uncovered(np.column_stack([mean + std * rng.normal(size=8), costs]), front, reference) for _ in range(20_000)],
         axis=0,
     )
-    assert expected_improvement(mean, std, costs, front, reference) == pytest.approx(sampled, abs=4e-3)
+    plain = Warp(knee=-100.0, reach=1.0)  # larger is better there
+    found = expected_improvement(lambda levels: plain.expected_excess(-levels, -mean, std), costs, front, reference)
+    assert found == pytest.approx(sampled, abs=4e-3)
 
 
 @pytest.fixture
@@ -96,7 +111,7 @@ def test_the_likelihoods_gradient_is_its_slope(sample):
 def test_what_decides_the_values_gets_the_weight_and_what_was_seen_is_known(sample):
     encoder, observed = sample
     learned = fit(observed, encoder.layout, 2, None, 60)
-    first, second, log_scale, step = np.exp(learned.weights)
+    first, second, log_scale, step = np.exp(learned.weights[:4])
     assert first > second
     assert log_scale > step
     mean, std = Process(observed, encoder.layout, learned).predict(observed.points[:10], 1)

@@ -24,3 +24,9 @@ def points(values: Sequence[float], sign: str = "+") -> str:
     """Mean ± standard error of differences of accuracies, in points."""
     mean, error = mean_and_error([100 * value for value in values])
     return f"{mean:{sign}.2f} ± {error:.2f}"
+
+
+def with_error(values: Sequence[float], sign: str = "") -> str:
+    """Mean ± standard error, the mean alone of a single value."""
+    mean, error = mean_and_error(values)
+    return f"{mean:{sign}.2f}" + ("" if math.isnan(error) else f" ± {error:.2f}")

@@ -1,0 +1,82 @@
+"""What short trainings before whole ones save on NAS-Bench-201."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+
+import optuna
+
+from automl_kd.controller import Standing, promotions
+from benchmarks.search import kept
+from benchmarks.search.cells import DEVICES, GOAL, LONG, SHORT, ask, bench, cell_of, create_study
+from benchmarks.search.samplers import OURS, known_cost, version
+from benchmarks.tables import table
+
+MOST = 110
+"""Whole trainings that a run may cost."""
+SHOWN = (25, 50, 75, 100)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``fidelity``."""
+    kept.add_arguments(parser)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--devices", nargs="+", choices=DEVICES, default=list(DEVICES))
+    parser.add_argument("--reductions", nargs="+", type=int, default=[3], help="one in so many goes on")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Print the table."""
+    jobs = {
+        _key(reduction, device, seed): (reduction, device, seed)
+        for device in options.devices
+        for reduction in options.reductions
+        for seed in range(options.seeds)
+    }
+    results = kept.run(halved, jobs, options)
+    rows = []
+    for device in options.devices:
+        for reduction in options.reductions:
+            runs = [results[_key(reduction, device, seed)] for seed in range(options.seeds)]
+            ends = [next((cost for cost, regret in run if regret <= GOAL), float("inf")) for run in runs]
+            means = (
+                statistics.fmean(min(regret for cost, regret in run if cost <= at) for run in runs) for at in SHOWN
+            )
+            rows.append((device, reduction, f"{statistics.median(ends):.0f}", *(f"{mean:.2f}" for mean in means)))
+    print(f"Cost, in whole trainings, until {GOAL:g} % regret; {SHORT} epochs before {LONG};", end=" ")
+    print(f"median of {options.seeds} seeds")
+    print(table(("device", "one in", "median cost", *(f"mean regret at {at}" for at in SHOWN)), rows))
+
+
+def _key(reduction: int, device: str, seed: int) -> str:
+    return f"{OURS} {version(OURS)}, one in {reduction}, {device}, seed {seed}"
+
+
+def halved(reduction: int, device: str, seed: int) -> list[tuple[float, float]]:
+    """Cost in whole trainings, and regret, whenever a training ends, with a short training before each whole one."""
+    on, found, curve = bench(device), [], []
+    sampler = known_cost(on, seed)
+    study = create_study(sampler)
+    standing: dict[int, Standing] = {}
+    trials: dict[int, optuna.Trial] = {}
+    cost = 0.0
+    while cost < MOST * LONG:
+        waiting = [number for number, each in standing.items() if each.waiting]
+        worth = sampler.expected_improvements(study, waiting) if len(standing) // reduction > len(found) else {}
+        going = promotions(list(standing.values()), 2, reduction=reduction, worth=worth)
+        if going:
+            number = going[0]
+            known = on.cells[cell_of(trials[number].params)]
+            cost += LONG - SHORT
+            study.tell(number, [known.accuracy, known.latency])
+            standing[number] = Standing(number, known.latency, {0: known.short, 1: known.accuracy}, False)
+            found.append((known.accuracy, known.latency))
+            curve.append((round(cost / LONG, 5), round(on.regret(found), 5)))
+            continue
+        trial, known = ask(study, on)
+        trial.set_user_attr(f"akd:accuracy@{SHORT}", known.short)
+        cost += SHORT
+        standing[trial.number] = Standing(trial.number, known.latency, {0: known.short}, True)
+        trials[trial.number] = trial
+    return curve

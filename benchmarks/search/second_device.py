@@ -1,0 +1,74 @@
+"""A search for a second device that takes over what an earlier one found, beside a fresh search for it."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from automl_kd.storage import Database
+from automl_kd.workflows._files import Files
+from automl_kd.workflows._supply import Limits
+from automl_kd.workflows._warm_start import WarmStart
+from benchmarks.search import kept, mixed_trainings
+from benchmarks.search.arms import HW, TASK
+from benchmarks.search.cells import share
+from benchmarks.search.mixed_trainings import TRAININGS
+from benchmarks.search.product import teach
+from benchmarks.search.samplers import OURS, version
+from benchmarks.search.trainings import ACCURACY, PINS, open_ledger, pricing, slowest, space, train
+from benchmarks.tables import table, with_error
+
+FIRST, SECOND = "jetson-nano", HW
+MORE = 1
+"""Trainings on the second device: not 5 % of those of a fresh search."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``second_device``."""
+    kept.add_arguments(parser)
+    parser.add_argument("--seeds", type=int, default=5)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Print the table."""
+    teach()
+    seeds = range(options.seeds)
+    # Those for the second device alone are the runs of mixed_trainings.
+    fresh = kept.run(mixed_trainings.one, {mixed_trainings.key(OURS, seed): (OURS, seed) for seed in seeds}, options)
+    taken = kept.run(one, {_key(seed): (seed,) for seed in seeds}, options)
+    worst = slowest(SECOND)
+    rows, ratios = [], []
+    for seed in seeds:
+        points = ((accuracy, latency) for accuracy, _, latency in fresh[mixed_trainings.key(OURS, seed)])
+        alone = share(points, ACCURACY, worst)
+        before, after = (share(each, ACCURACY, worst) for each in taken[_key(seed)])
+        ratios.append((100 * (before / alone - 1), 100 * (after / alone - 1)))
+        rows.append((seed, f"{alone:.2f}", f"{before:.2f}", f"{after:.2f}", *(f"{each:+.1f} %" for each in ratios[-1])))
+    means = (f"{with_error(list(each), '+')} %" for each in zip(*ratios, strict=True))
+    print(f"{TASK}, tiny_cnn with {' '.join(PINS)}; {TRAININGS} trainings for {SECOND}, or as many for {FIRST}")
+    print(f"taken over; search-validation hypervolume in % of the box from {100 * ACCURACY:g} % to 100 % and from 0")
+    print(f"to {worst:.3g} ms")
+    header = ("seed", "fresh", "taken over", f"{MORE} training later", "against fresh", "later against fresh")
+    print(table(header, [*rows, ("mean", "", "", "", *means)]))
+
+
+def one(seed: int) -> list[list[tuple[float, float]]]:
+    """Accuracies with latencies on the second device: of what was taken over, then with what was trained there."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train(open_ledger(folder, "earlier"), "known-cost", (), FIRST, seed, TRAININGS)
+        database = Database(str(folder / "study.db"))
+        ledger = open_ledger(folder, "taken")
+        warm = WarmStart(database, {}, space(), pricing(SECOND), Limits(), SECOND)
+        warm.take_over(ledger, ["earlier"], database.optuna(), Files(folder / "taken"))
+        before = [(point.accuracy, point.latency_ms) for point in ledger.complete()]
+        train(ledger, "known-cost", (), SECOND, seed, MORE)
+        return [before, [(point.accuracy, point.latency_ms) for point in ledger.complete()]]
+
+
+def _key(seed: int) -> str:
+    pair = f"{FIRST} to {SECOND}"
+    return (
+        f"second device: {OURS} {version(OURS)}, {TASK}, {' '.join(PINS)}, {pair}, {TRAININGS} and {MORE}, seed {seed}"
+    )

@@ -1,0 +1,95 @@
+"""Searches of ``tiny_cnn`` on digits that end after so many trainings, whatever else the machine does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import optuna
+import torch
+
+from automl_kd.distillation import Diverged, distill, evaluate
+from automl_kd.hardware import load_profile
+from automl_kd.recipes import Space, load_space
+from automl_kd.storage import Database
+from automl_kd.tasks import Task, open_task
+from automl_kd.teachers import Teacher
+from automl_kd.workflows._ledger import Ledger
+from automl_kd.workflows._sampling import make_sampler
+from automl_kd.workflows._supply import Limits, Pricing, Supply, survey
+from automl_kd.workflows._targets import Targets
+from automl_kd.workflows._teaching import find_teacher
+from benchmarks.search.arms import TASK
+
+PINS = (
+    "search_epochs=6",
+    "student.family=resnet",
+    "student.stem.stride=2",
+    "student.width={choice: [0.25, 0.375, 0.5]}",
+    "train.batch_size=128",
+)
+"""What is not searched, so that a training takes a second or two."""
+ACCURACY = 0.5
+"""Reference, below what students of six epochs reach; that of latency is the slowest of 64 random students."""
+
+Point = tuple[float, float, float]
+"""Accuracy on search-validation and on the test split, latency in ms."""
+
+
+def space(pins: Iterable[str] = ()) -> Space:
+    """The space, with more of it pinned."""
+    return load_space("tiny_cnn", (*PINS, *pins))
+
+
+@cache
+def pricing(hw: str) -> Pricing:
+    """Prices on a device."""
+    return Pricing(open_task(TASK), load_profile(hw))
+
+
+def slowest(hw: str) -> float:
+    """The reference in ms."""
+    return survey(space(), pricing(hw), Limits(), 0).latency_ms[-1]
+
+
+def open_ledger(folder: Path, study: str) -> Ledger:
+    """A study in a folder's database, without rungs."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return Ledger(Database(str(folder / "study.db")).optuna(), study, (space().search_epochs,))
+
+
+def train(ledger: Ledger, sampler: str, pins: Iterable[str], hw: str, seed: int, count: int) -> list[Point]:
+    """What so many trainings came to, in their order; one that ended early stands with accuracies of 0.
+
+    Args:
+        ledger: The study to go on with.
+        sampler: As ``--sampler`` takes it.
+        pins: More of the space that is pinned.
+        hw: The device.
+        seed: Of the sampler and of the students' weights.
+        count: How many trainings.
+    """
+    torch.set_num_threads(1)
+    searched, (task, teacher), points = space(pins), _classroom(), []
+    draws = seed + len(ledger.study.get_trials(deepcopy=False))  # as the product has it
+    ledger.study.sampler = make_sampler(sampler, searched, pricing(hw), Limits(), lambda recipe, price: True, draws)
+    targets = Targets(task, teacher, device="cpu", threads=1, runs=count, allow_code=False)
+    supply = Supply(ledger, searched, pricing(hw), Limits(), {"seed": seed}, targets.decided)
+    while len(points) < count and (candidate := supply.next()) is not None:
+        try:
+            outcome = distill(candidate.recipe, task, teacher, device="cpu", total_epochs=searched.search_epochs)
+        except Diverged as error:
+            ledger.fail(candidate, error.reason)
+            points.append((0.0, 0.0, candidate.latency_ms))
+            continue
+        ledger.arrive(candidate, 0, outcome.accuracy, outcome.seconds, None)
+        test = evaluate(outcome.student, task, task.test, "cpu").accuracy
+        points.append((outcome.accuracy, test, candidate.latency_ms))
+    return points
+
+
+@cache
+def _classroom() -> tuple[Task, Teacher]:
+    task = open_task(TASK)
+    return task, find_teacher(task, None, device="cpu").teacher
