@@ -51,8 +51,14 @@ class History:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._settled = 0
-        self._ended: dict[int, Observation] = {}
+        self._ended: set[int] = set()
         self._open: dict[int, Observation] = {}
+        self.ended: list[Observation] = []
+        """Ended trials that hold a result, in the order in which they were read; it only ever grows."""
+        self.complete: list[Observation] = []
+        """Trials at full fidelity, likewise."""
+        self.constraints: set[str] = set()
+        """Names of what ended trials had to keep."""
         self.keys: dict[str, int] = {}
         """What was tried, by :func:`key`, with the trial's number."""
 
@@ -75,8 +81,11 @@ class History:
             fresh.append(trial)
             if trial.params:
                 self.keys[key(trial.params)] = trial.number
-            where = self._ended if trial.state.is_finished() else self._open
-            where[trial.number] = self._observation(trial)
+            observation = self._observation(trial)
+            if trial.state.is_finished():
+                self._end(observation)
+            else:
+                self._open[trial.number] = observation
         while self._settled < len(trials) and trials[self._settled].number in self._ended:
             self._settled += 1
         return fresh
@@ -84,18 +93,25 @@ class History:
     @property
     def observations(self) -> list[Observation]:
         """Trials that hold a result, at any fidelity."""
-        known = [each for each in self._ended.values() if each.informative]
-        return known + [each for each in self._open.values() if each.informative]
+        return self.ended + self.under_way
 
     @property
-    def complete(self) -> list[Observation]:
-        """Trials at full fidelity."""
-        return [each for each in self._ended.values() if each.values is not None]
+    def under_way(self) -> list[Observation]:
+        """Trials that hold a result at some fidelity and have not ended."""
+        return [each for each in self._open.values() if each.informative]
 
     @property
     def pending(self) -> list[Observation]:
         """Trials under way without a result."""
         return [each for each in self._open.values() if not each.informative and each.params]
+
+    def _end(self, observation: Observation) -> None:
+        self._ended.add(observation.number)
+        if observation.informative:
+            self.ended.append(observation)
+            self.constraints.update(observation.violations)
+        if observation.values is not None:
+            self.complete.append(observation)
 
     def _observation(self, trial: FrozenTrial) -> Observation:
         done = trial.state == TrialState.COMPLETE

@@ -70,13 +70,11 @@ def uncovered(points: Array, front: Array, reference: Array) -> Array:
 
 def non_dominated(values: Array) -> NDArray[np.bool_]:
     """Which rows no other row dominates, shape (n,); of equal rows the first."""
-    keep = np.ones(len(values), dtype=bool)
-    order = np.lexsort(values.T[::-1])
-    front = np.empty((0, values.shape[1]))
-    for index in order:  # in lexicographic order no later row dominates an earlier one
-        keep[index] = not (front <= values[index]).all(axis=1).any()
-        if keep[index]:
-            front = np.concatenate([front, values[index : index + 1]])
+    keep = np.zeros(len(values), dtype=bool)
+    rest = np.lexsort(values.T[::-1])
+    while len(rest):  # in lexicographic order no later row dominates the first
+        keep[rest[0]] = True
+        rest = rest[(values[rest] < values[rest[0]]).any(axis=1)]
     return keep
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from automl_kd.samplers._encoding import Layout, Points
 from automl_kd.samplers._process import Hyperparameters, Process, Sample, fit
+from automl_kd.samplers._readings import Readings
 from automl_kd.samplers._warp import Warp
 
 Array = NDArray[np.float64]
@@ -23,25 +24,6 @@ _GROWTH = 1.08
 _FIRST_ITERATIONS, _MORE_ITERATIONS = 40, 12
 _ENOUGH_PAIRS = 4
 _STEEPEST = 3.0
-
-
-@dataclass(frozen=True)
-class Readings:
-    """Observations of one quantity, larger is better.
-
-    Attributes:
-        points: Where, n of them.
-        levels: Fidelity of each, shape (n,): 0 is the lowest.
-        values: Shape (n,).
-        trials: Which trial each belongs to, shape (n,).
-        first: Shape (n,), whether it belongs to what must not be left out of a large sample.
-    """
-
-    points: Points
-    levels: NDArray[np.int64]
-    values: Array
-    trials: NDArray[np.int64]
-    first: NDArray[np.bool_]
 
 
 class Model:
@@ -118,6 +100,8 @@ def _on_one_scale(readings: Readings, levels: int) -> Array:
     promoted. The line through the trials that were seen at both does not.
     """
     values = readings.values.copy()
+    if levels == 1:
+        return values
     by_level: list[Mapping[int, int]] = [
         {int(readings.trials[row]): int(row) for row in np.flatnonzero(readings.levels == level)}
         for level in range(levels)

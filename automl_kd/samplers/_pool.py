@@ -35,17 +35,13 @@ class Pool:
         self._listed = False
         self.params: list[Params] = []
         self._keys: list[str] = []
-        self._costs: list[Array] = []
+        self.costs: Array = np.empty((0, 0))
+        """Known objectives, shape (n, known)."""
         self._encoder: Encoder | None = None
         self._points: Points | None = None
 
     def __len__(self) -> int:
         return len(self.params)
-
-    @property
-    def costs(self) -> Array:
-        """Known objectives, shape (n, known)."""
-        return np.stack(self._costs)
 
     def add(self, candidates: Iterable[Params], tried: Container[str]) -> int:
         """Add what is new, untried and feasible; returns how many."""
@@ -62,11 +58,11 @@ class Pool:
         kept = [(name, params) for (name, params), fits in zip(new.items(), feasible, strict=True) if fits]
         if not kept:
             return 0
-        for (name, params), cost in zip(kept, costs[feasible], strict=True):
+        self.costs = np.concatenate([self.costs, costs[feasible]]) if self.params else costs[feasible]
+        for name, params in kept:
             self._known.add(name)
             self._keys.append(name)
             self.params.append(params)
-            self._costs.append(cost)
         return len(kept)
 
     def refill(self, count: int, rng: random.Random, tried: Container[str]) -> None:
@@ -102,7 +98,7 @@ class Pool:
         self._keys = [self._keys[row] for row in rows]
         self._known = set(self._keys)
         self.params = [self.params[row] for row in rows]
-        self._costs = [self._costs[row] for row in rows]
+        self.costs = self.costs[np.asarray(rows, dtype=np.int64)]
         if self._points is not None:
             self._points = self._points[np.asarray(rows, dtype=np.int64)]
 

@@ -12,8 +12,9 @@ from automl_kd.samplers._encoding import Encoder, Features, Points
 from automl_kd.samplers._expectation import Expectation
 from automl_kd.samplers._history import History, Observation
 from automl_kd.samplers._improvement import non_dominated
-from automl_kd.samplers._model import Model, Posterior, Readings
+from automl_kd.samplers._model import Model, Posterior
 from automl_kd.samplers._pool import Pool
+from automl_kd.samplers._readings import Gathered
 
 Array = NDArray[np.float64]
 
@@ -49,13 +50,17 @@ class Surrogate:
         self._encoder: Encoder | None = None
         self._encoded: dict[int, Points] = {}
         self._models: dict[int | str, Model] = {}
+        self._gathered: dict[int | str, Gathered] = {}
+        self._counted = 0
+        self._feasible: list[Observation] = []
+        self._rows: Array | None = None
 
     def encoder(self, pool: Pool) -> Encoder:
         """The encoder of the parameters known now; the models begin anew where there are more than before."""
         names = frozenset(self._source.distributions)
         if self._encoder is None or names != self._names:
             self._encoder = Encoder(self._source.distributions, self._features, pool.params)
-            self._names, self._encoded, self._models = names, {}, {}
+            self._names, self._encoded, self._models, self._gathered = names, {}, {}, {}
         return self._encoder
 
     def expectation(self, history: History, signs: Sequence[float], pool: Pool) -> Expectation:
@@ -68,15 +73,14 @@ class Surrogate:
         """
         encoder = self.encoder(pool)
         unknown = [position for position in range(len(signs)) if position not in self._known]
-        eligible = [each for each in history.complete if each.feasible]
-        rows = np.array([each.values for each in eligible]).reshape(len(eligible), len(signs)) * np.array(signs)
+        rows = self._results(history, signs)
         best = non_dominated(rows)
-        members = frozenset(each.number for each, keep in zip(eligible, best, strict=True) if keep)
+        members = frozenset(self._feasible[row].number for row in np.flatnonzero(best))
         pending = encoder.encode([each.params for each in history.pending]) if history.pending else None
-        observations = history.observations
 
         def model(name: int | str, value: Callable[[Observation], float | None], partial: float = 0.0) -> Posterior:
-            readings, levels = self._readings(encoder, observations, members, value, partial)
+            gathered = self._gathered.setdefault(name, Gathered(value, partial))
+            readings, levels = gathered.readings(history, members, self._encode)
             begun = self._models.setdefault(name, Model(encoder.layout, self._seed))
             return begun.condition(readings, levels, pending)
 
@@ -84,8 +88,7 @@ class Surrogate:
             model(position, _objective(position, -signs[position]), -signs[position] if position == unknown[0] else 0.0)
             for position in unknown
         ]
-        names = sorted({name for each in observations for name in each.violations})
-        constraints = [model(name, _constraint(name)) for name in names]
+        constraints = [model(name, _constraint(name)) for name in sorted(history.constraints)]
         front = rows[best]
         columns = [front[:, position] for position in unknown]
         worst = [self._worst(posterior, position, signs) for posterior, position in zip(modelled, unknown, strict=True)]
@@ -107,43 +110,21 @@ class Surrogate:
     def _given(self, position: int) -> float | None:
         return None if self._reference is None else self._reference[position]
 
-    def _readings(
-        self,
-        encoder: Encoder,
-        observations: Sequence[Observation],
-        members: frozenset[int],
-        value: Callable[[Observation], float | None],
-        partial: float,
-    ) -> tuple[Readings, int]:
-        """Observations of a quantity, and the number of fidelities among them.
+    def _encode(self, each: Observation) -> Points:
+        """A trial's point; features are asked for once."""
+        assert self._encoder is not None
+        if each.number not in self._encoded:
+            self._encoded[each.number] = self._encoder.encode([each.params])
+        return self._encoded[each.number]
 
-        Args:
-            encoder: Of parameters.
-            observations: Of trials.
-            members: Trials of the front.
-            value: The quantity at full fidelity.
-            partial: Sign of what is known at lower fidelities, 0 where that is another quantity.
-        """
-        epochs = sorted({epoch for each in observations for epoch in each.partial}) if partial else []
-        level = {epoch: index for index, epoch in enumerate(epochs)}
-        found: list[tuple[Observation, int, float]] = []
-        for each in observations:
-            found += [(each, level[epoch], partial * reading) for epoch, reading in each.partial.items() if partial]
-            full = value(each)
-            if full is not None:
-                found.append((each, len(epochs), full))
-        missing = [each for each, _, _ in found if each.number not in self._encoded]
-        for each in missing:
-            self._encoded[each.number] = encoder.encode([each.params])
-        rows = [self._encoded[each.number] for each, _, _ in found]
-        points = Points(np.concatenate([row.categories for row in rows]), np.concatenate([row.ordered for row in rows]))
-        return Readings(
-            points,
-            np.array([index for _, index, _ in found]),
-            np.array([reading for _, _, reading in found]),
-            np.array([each.number for each, _, _ in found]),
-            np.array([each.number in members for each, _, _ in found]),
-        ), len(epochs) + 1
+    def _results(self, history: History, signs: Sequence[float]) -> Array:
+        """Objectives of the trials that keep all constraints, minimised, in the order of ``_feasible``."""
+        fresh = [each for each in history.complete[self._counted :] if each.feasible]
+        self._counted = len(history.complete)
+        self._feasible += fresh
+        rows = np.array([each.values for each in fresh]).reshape(len(fresh), len(signs)) * np.array(signs)
+        self._rows = rows if self._rows is None else np.concatenate([self._rows, rows])
+        return self._rows
 
 
 def _objective(position: int, sign: float) -> Callable[[Observation], float | None]:

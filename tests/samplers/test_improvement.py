@@ -125,3 +125,29 @@ def test_conditional_parameters_that_are_missing_stand_between_those_that_are_th
     assert ((x - y) ** 2).sum() == pytest.approx(1.0)
     assert ((x - none) ** 2).sum() == pytest.approx(0.5)
     assert encoder.encode([{"n": 1}, {"n": 3}, {}]).ordered[:, 0] == pytest.approx([-0.5, 0.5, 0.0])
+
+
+def test_what_an_option_does_in_one_place_tells_of_the_places_where_it_was_never_tried():
+    places = [f"place{index}" for index in range(6)]
+    encoder = Encoder({place: D.CategoricalDistribution(["good", "bad", "so-so"]) for place in places})
+    rng = np.random.default_rng(0)
+    worth = {"good": 1.0, "so-so": 0.5, "bad": 0.0}
+    rows = [{place: str(rng.choice(list(worth))) for place in places[:-1]} | {"place5": "so-so"} for _ in range(40)]
+    values = np.array([sum(worth[option] for option in row.values()) for row in rows])
+    observed = Sample(encoder.encode(rows), np.zeros(40, dtype=int), (values - values.mean()) / values.std())
+    process = Process(observed, encoder.layout, fit(observed, encoder.layout, 1, None, 60))
+    good, bad = ([row | {"place5": option} for row in rows] for option in ("good", "bad"))
+    assert (process.mean(encoder.encode(good), 0) > process.mean(encoder.encode(bad), 0)).mean() > 0.9
+
+
+def test_options_are_counted_where_parameters_share_them_and_only_there():
+    several = {name: D.CategoricalDistribution(["x", "y"]) for name in "ab"}
+    encoder = Encoder(several | {"alone": D.CategoricalDistribution(["p", "q"]), "n": D.IntDistribution(1, 3)})
+    points = encoder.encode(
+        [{"a": a, "b": b, "alone": "p", "n": 1} for a, b in [("x", "y"), ("y", "x"), ("x", "x"), ("y", "y")]]
+    )
+    assert points.ordered.shape == (4, 1 + 2)
+    one, other, both, neither = points.ordered
+    assert one == pytest.approx(other)
+    assert both[1] > one[1] > neither[1]
+    assert both[1] - one[1] == pytest.approx(one[1] - neither[1])
