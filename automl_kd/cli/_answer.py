@@ -16,6 +16,10 @@ AllowCode = Annotated[
     bool,
     typer.Option("--allow-code", help="Run the files of losses and model spaces that you wrote and the recipe names."),
 ]
+TrialTimeout = Annotated[
+    str | None, typer.Option(help="A training without a step for so long is ended; by default 10m.")
+]
+TrialMemory = Annotated[str | None, typer.Option(help="A training that takes more memory is ended, e.g. 4GB.")]
 Storage = Annotated[
     str,
     typer.Option("--storage", metavar="URL", help="Database URL, or the path of an SQLite file.", show_default=True),

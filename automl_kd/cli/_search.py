@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_kd.cli._answer import AllowCode, Json, Storage, answer, quiet, table
+from automl_kd.cli._answer import AllowCode, Json, Storage, TrialMemory, TrialTimeout, answer, quiet, table
 from automl_kd.cli._progress import front_row, watching
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import count, duration, milliseconds, percent, whole
@@ -66,12 +66,8 @@ def search(
     stop_when_flat: Annotated[
         bool, typer.Option("--stop-when-flat", help="End the search once hardly any improvement is expected.")
     ] = False,
-    trial_timeout: Annotated[
-        str | None, typer.Option(help="A training without a step for so long is ended; by default 10m.")
-    ] = None,
-    trial_memory: Annotated[
-        str | None, typer.Option(help="A training that takes more memory is ended, e.g. 4GB.")
-    ] = None,
+    trial_timeout: TrialTimeout = None,
+    trial_memory: TrialMemory = None,
     allow_code: AllowCode = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would do, and stop.")] = False,
     storage: Storage = DEFAULT_STORAGE,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automl_kd.cli._answer import AllowCode, Json, Storage, answer, quiet
+from automl_kd.cli._answer import AllowCode, Json, Storage, TrialMemory, TrialTimeout, answer, quiet
 from automl_kd.cli._progress import watching
 from automl_kd.paths import DEFAULT_STORAGE
 
@@ -25,12 +25,8 @@ def worker(
     teacher: Annotated[
         str | None, typer.Option(help="This machine's own copy of the teacher, instead of fetching it.")
     ] = None,
-    trial_timeout: Annotated[
-        str | None, typer.Option(help="A training without a step for so long is ended; by default 10m.")
-    ] = None,
-    trial_memory: Annotated[
-        str | None, typer.Option(help="A training that takes more memory is ended, e.g. 4GB.")
-    ] = None,
+    trial_timeout: TrialTimeout = None,
+    trial_memory: TrialMemory = None,
     allow_code: AllowCode = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
