@@ -1,4 +1,4 @@
-"""Faults of what is around a search: a database server, a disk, a clock, and trainings that hang or eat memory."""
+"""Faults of what is around a search: a database server that goes away, a disk that is full, a clock that jumps."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ def test_a_search_and_its_worker_outlast_a_database_that_is_away(postgres, comma
     from automl_kd.storage import Database
 
     storage = ("--study", "away-for-a-while", "--storage", postgres.url)
-    search = command.start("search", *cheap, "--budget", "90s", "--workers", "1", *storage, "--json", cwd=tmp_path)
+    search = command.start("search", *cheap, "--budget", "60s", "--workers", "1", *storage, "--json", cwd=tmp_path)
     database = Database(postgres.url)
     until(lambda: database.find_study("away-for-a-while") is not None, search)
     worker = command.start("worker", "--workers", "1", *storage, cwd=tmp_path, cache=tmp_path / "cache")
@@ -72,7 +72,7 @@ def fill(file):
 
 
 def test_a_full_disk_ends_the_search_in_one_line_and_with_room_it_goes_on(small_disk, command, cheap, digits_teacher):
-    arguments = ("search", *cheap, "--budget", "100s", "--study", "cam", "--json")
+    arguments = ("search", *cheap, "--budget", "60s", "--study", "cam", "--json")
     search = command.start(*arguments, cwd=small_disk)
     until(lambda: complete(small_disk / "automl-kd.db") >= 2, search)
     fill(small_disk / "ballast")
@@ -124,7 +124,7 @@ def clock(tmp_path, command):
 
 def test_a_clock_that_jumps_changes_neither_budget_nor_driver(command, clock, cheap, digits_teacher, tmp_path):
     offset, wrong_command = clock
-    arguments = ("search", *cheap, "--budget", "60s", "--study", "cam", "--json")
+    arguments = ("search", *cheap, "--budget", "50s", "--study", "cam", "--json")
     search = wrong_command.start(*arguments, cwd=tmp_path)
     began = time.monotonic()
     until(lambda: complete(tmp_path / "automl-kd.db") >= 1, search)
@@ -143,57 +143,3 @@ def test_a_clock_that_jumps_changes_neither_budget_nor_driver(command, clock, ch
 
 def _heartbeat(folder):
     return sum(beat for (beat,) in rows(folder / "automl-kd.db", "SELECT heartbeat FROM akd_leases"))
-
-
-LOSSES = """
-import time
-import torch
-from automl_kd.distillation import loss
-
-@loss("logits")
-def kind(student, teacher):
-    return (student - teacher).square().mean()
-
-@loss("logits")
-def hangs(student, teacher):
-    if not student.is_meta:  # not where its form is checked
-        time.sleep(3600)
-    return kind(student, teacher)
-
-@loss("logits")
-def eats(student, teacher):
-    if not student.is_meta:
-        hoard = torch.ones(750_000_000)
-        time.sleep(30)
-    return kind(student, teacher)
-"""
-
-SPACE = """
-search_epochs: 3
-student: {family: resnet, depth: 8, width: 0.25, stem: {stride: 2}}
-distill:
-  losses:
-    task: {weight: 1.0}
-    own:
-      choice:
-        - mine: {file: losses.py, function: kind, weight: 1}
-        - mine: {file: losses.py, function: hangs, weight: 1}
-        - mine: {file: losses.py, function: eats, weight: 1}
-train: {epochs: 3, batch_size: 128}
-"""
-
-
-def test_trainings_that_hang_or_eat_memory_fail_with_their_reason_and_the_study_ends(command, digits_teacher, tmp_path):
-    (tmp_path / "losses.py").write_text(LOSSES)
-    (tmp_path / "space.yaml").write_text(SPACE)
-    bounds = ("--trial-timeout", "15s", "--trial-memory", "2GB", "--allow-code", "--workers", "2", "--device", "cpu")
-    arguments = ("--hw", "jetson-nano", "--budget", "100s", "--space", "space.yaml", "--study", "cam", "--json")
-    document = command("search", *arguments, *bounds, cwd=tmp_path).document
-    assert document["state"] == "done"
-    assert (document["trials"]["complete"], document["trials"]["failed"]) == (1, 2)
-    told = "SELECT value_json FROM trial_user_attributes WHERE key = 'akd:failed'"
-    reasons = sorted(json.loads(reason) for (reason,) in rows(tmp_path / "automl-kd.db", told))
-    assert ("RUNNING",) not in rows(tmp_path / "automl-kd.db", "SELECT state FROM trials")
-    assert reasons[0] == "made no step for 15 s (--trial-timeout)"
-    assert "of memory, over 2.0 GB (--trial-memory)" in reasons[1]
-    assert document["picks"]

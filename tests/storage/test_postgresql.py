@@ -107,13 +107,3 @@ def test_an_unreachable_server_is_told_in_one_line(free_port):
         Database(f"postgresql+psycopg://akd:secret@127.0.0.1:{free_port}/postgres")
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
-
-
-def test_a_search_ends_on_it_and_again_does_nothing_more(url, command, digits_teacher, space_of_two, tmp_path):
-    (tmp_path / "two.yaml").write_text(space_of_two)
-    arguments = ("search", "--hw", "x86-server", "--budget", "90s", "--space", "two.yaml", "--storage", url, "--json")
-    first = command(*arguments, cwd=tmp_path).document
-    assert (first["trials"]["complete"], first["trials"]["failed"]) == (2, 0)
-    again = command(*arguments, cwd=tmp_path).document
-    assert again["front"] == first["front"]
-    assert again["seconds"]["search"] == first["seconds"]["search"]
