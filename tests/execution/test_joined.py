@@ -1,6 +1,7 @@
 """Workers that join over a database: a pool at the other end of mailboxes, in a thread of this process."""
 
 import json
+import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from worker_jobs import answer_of, labels_only, recipe_document
 
+from automl_kd.errors import UserError
 from automl_kd.execution import (
     Bounds,
     Crew,
@@ -49,7 +51,6 @@ class Machine(threading.Thread):
         self.database, self.folder = database, folder
         self.leaving = threading.Event()
         self.ended = None
-        folder.mkdir()
         self.start()
 
     def run(self):
@@ -61,21 +62,54 @@ class Machine(threading.Thread):
                 setup = setup_of(offer).unpack(joining.fetch)
                 with WorkerPool(1, setup, self.folder / "log", Bounds(60.0, 64e9)) as pool:
                     joining.ready(1)
-                    while not self.leaving.is_set():
-                        joining.step(pool)
-                    joining.leave(pool)
+                    self.serve(joining, pool)
                 self.ended = "left"
         except Taken:
             self.ended = "taken"
+        except UserError as error:
+            self.ended = str(error)
+
+    def serve(self, joining, pool):
+        try:
+            while not self.leaving.is_set():
+                joining.step(pool)
+        except UserError:
+            joining.leave(pool)
+            raise
+        joining.leave(pool)
 
 
 @pytest.fixture
-def machine(database, joined, tmp_path):
-    machine = Machine(database, tmp_path / "machine")
-    until(joined, lambda: joined.idle)
-    yield machine
+def begin(database, joined, tmp_path):
+    """Have a machine join that keeps its files in a folder."""
+    begun = []
+
+    def begin(folder):
+        folder.mkdir(exist_ok=True)
+        begun.append(Machine(database, folder))
+        until(joined, lambda: joined.idle)
+        return begun[-1]
+
+    yield begin
     joined.kill()
-    machine.join(60)
+    for machine in begun:
+        machine.join(60)
+
+
+@pytest.fixture
+def machine(begin, tmp_path):
+    return begin(tmp_path / "machine")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A disk of its own with room for a log and no more."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(disk)], check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def until(joined, condition, seconds=60):
@@ -123,6 +157,15 @@ def test_a_worker_that_leaves_hands_its_job_back_and_is_forgotten(machine, joine
     until(joined, lambda: not joined.size)
     machine.join(60)
     assert machine.ended == "left"
+
+
+def test_a_machine_without_room_hands_its_job_back_and_leaves(begin, tiny_disk, joined, job):
+    machine = begin(tiny_disk)
+    joined.submit("a", job)
+    assert until(joined, lambda: not joined.running) == [("a", Stopped())], "another machine can do it"
+    machine.join(60)
+    assert machine.ended.startswith("no room on disk for")
+    assert until(joined, lambda: not joined.size) == []
 
 
 def test_a_driver_that_starts_again_is_nobody_s_debtor_and_workers_see_it(machine, joined, endless, database, setup):
