@@ -135,7 +135,7 @@ def read(node: Node, data: Any, values: dict[str, Value], *, part: bool = False)
         case Fields(nodes):
             names = data if part and isinstance(data, Mapping) else nodes
             return isinstance(data, Mapping) and all(
-                name in nodes and read(nodes[name], data.get(name, ABSENT), values, part=part) for name in names
+                read(nodes.get(name, Constant(ABSENT)), data.get(name, ABSENT), values, part=part) for name in names
             )
         case Items(children):
             return (

@@ -218,6 +218,8 @@ def test_starting_points_are_parts_of_recipes_that_the_space_can_become():
     assert Space(document | {"starts": [{"distill": {"losses": {"kd": None}}}]}).starts == ({kd: False},)
     with pytest.raises(UserError, match=r"space: starts\.0: .* is no part of a recipe of this space"):
         Space(document | {"starts": [{"train": {"optimizer": {"lr": 7.0}}}]})
+    without = load_space("tiny_cnn", ["distill.losses.hint=null"]).starts
+    assert len(without) == len(load_space("tiny_cnn").starts) - 1, "a point that uses what is pinned away is left out"
     assert Space(document | {"starts": [{"student": {"depth": 20}}]}, pinned=True).starts == ()
     with pytest.raises(UserError, match="halving"):
         Space(document | {"halving": {"reduction": 1}})
