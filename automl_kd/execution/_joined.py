@@ -12,15 +12,17 @@ import psutil
 
 from automl_kd.errors import UserError
 from automl_kd.execution._executor import Executor, Key
-from automl_kd.execution._jobs import Answer, Failed, Job, Setup
+from automl_kd.execution._jobs import Answer, Failed, Job, Setup, Stopped
 from automl_kd.execution._letters import answer_of, letter_of_parcel, letter_of_setup
 from automl_kd.execution._parcel import Parcel
-from automl_kd.storage import Post, Sign
+from automl_kd.storage import Letter, Post, Sign
 
 _POLL_SECONDS = 0.2
 _ALONE_SECONDS = 1.0
 """Between looks for the first worker."""
 _SILENT_SECONDS = 30.0
+_STILL_SECONDS = 3.0
+"""After so long without a beat, a process that is not there any more is taken for dead."""
 _MOST_BETWEEN_LOOKS = 2.0
 """What a pause between two looks counts at most: while the database, or this process, stood still nobody could beat."""
 
@@ -109,20 +111,28 @@ class JoinedWorkers(Executor[Key]):
         since, self._looked = min(now - self._looked, _MOST_BETWEEN_LOOKS), now
         signs = {sign.worker: sign for sign in self._post.signs()}
         if signs and not self._offered:
-            self._post.offer(letter_of_setup(self._setup))
-            self._offered = True
+            self._offer()
         answers = []
         for name, sign in signs.items():
             worker = self._workers.setdefault(name, _Worker(sign.host))
             worker.see(sign, since)
             if worker.key is not None and sign.answered == worker.number:
                 answers += self._take(name, worker)
-            elif worker.silent > _SILENT_SECONDS or _dead(sign):
+            elif (dead := worker.silent > _STILL_SECONDS and _ended(sign)) or worker.silent > _SILENT_SECONDS:
                 self._drop(name)
-                answers += _lost(worker, "was killed" if _dead(sign) else f"gave no sign for {_SILENT_SECONDS:g} s")
+                how = "was killed" if dead else f"gave no sign for {_SILENT_SECONDS:g} s"
+                answers += _lost(worker, Failed(f"worker on {worker.host} {how}", worker_died=True))
         for name in [name for name in self._workers if name not in signs]:
-            answers += _lost(self._workers.pop(name), "left")
+            answers += _lost(self._workers.pop(name), Stopped())  # it left: not the job's fault
         return answers
+
+    def _offer(self) -> None:
+        self._offered = True
+        try:
+            letter = letter_of_setup(self._setup)
+        except UserError as error:  # for those that join; it need not end a search that goes on here
+            letter = Letter({"refused": str(error)})
+        self._post.offer(letter)
 
     def _take(self, name: str, worker: _Worker[Key]) -> list[tuple[Key, Answer]]:
         key, job = worker.key, worker.job
@@ -157,10 +167,10 @@ class _Worker(Generic[Key]):
         self.beats, self.ready = sign.beats, sign.ready
 
 
-def _dead(sign: Sign) -> bool:
-    """Whether its process is known to have ended, which only shows on this machine."""
+def _ended(sign: Sign) -> bool:
+    """Whether its process has ended, as far as shows here: another machine may have this one's name."""
     return sign.host == socket.gethostname() and not psutil.pid_exists(sign.pid)
 
 
-def _lost(worker: _Worker[Key], how: str) -> list[tuple[Key, Answer]]:
-    return [] if worker.key is None else [(worker.key, Failed(f"worker on {worker.host} {how}", worker_died=True))]
+def _lost(worker: _Worker[Key], answer: Answer) -> list[tuple[Key, Answer]]:
+    return [] if worker.key is None else [(worker.key, answer)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from automl_kd.execution._jobs import Answer, Failed, Job, Stopped, failed_file
 from automl_kd.execution._letters import letter_of_answer, parcel_of
 from automl_kd.execution._parcel import Returned
 from automl_kd.execution._pool import WorkerPool
-from automl_kd.storage import Mailbox
+from automl_kd.storage import Mailboxes, Slot
 
 _BEAT_SECONDS = 1.0
 _POLL_SECONDS = 0.2
@@ -34,13 +34,12 @@ class Joining:
     As a context manager it beats from a thread of its own, and closes the mailboxes at its end.
 
     Args:
-        new_mailbox: Makes one, which is not open yet.
+        mailboxes: None is open yet.
         folder: An empty folder for the files of jobs.
     """
 
-    def __init__(self, new_mailbox: Callable[[], Mailbox], folder: Path) -> None:
-        self._new_mailbox = new_mailbox
-        self._mailboxes: dict[int, Mailbox] = {}
+    def __init__(self, mailboxes: Mailboxes, folder: Path) -> None:
+        self._mailboxes = mailboxes
         self._folder = folder
         self._under_way: dict[int, _Errand] = {}
         self._leaving = threading.Event()
@@ -54,7 +53,7 @@ class Joining:
         return len(self._under_way)
 
     def __enter__(self) -> Self:
-        self._open()
+        self._mailboxes.open(1)
         self._heart.start()
         return self
 
@@ -64,8 +63,7 @@ class Joining:
         self._leaving.set()
         self._heart.join()
         if self._gone is None:
-            for mailbox in self._mailboxes.values():
-                mailbox.close()
+            self._mailboxes.close()
 
     def asked(self) -> Mapping[str, Any] | None:
         """What the driver offers, None as long as there is none.
@@ -73,81 +71,88 @@ class Joining:
         Raises:
             Taken: If the mailboxes are gone.
         """
-        self._look(0)
-        return self._mailboxes[0].offer()
+        self._look()
+        return self._mailboxes.offer()
 
     def fetch(self, sha256: str) -> bytes:
-        """A file of the offer."""
-        return self._mailboxes[0].file_of_offer(sha256)
+        """A file of the offer.
+
+        Raises:
+            Taken: If the driver took its offer back meanwhile.
+        """
+        try:
+            return self._mailboxes.file_of_offer(sha256)
+        except UserError:
+            self._look()
+            if self._mailboxes.offer() is None:
+                raise Taken from None
+            raise
 
     def ready(self, workers: int) -> None:
         """Take jobs from now on, so many at a time."""
-        while len(self._mailboxes) < workers:
-            self._open()
-        for mailbox in self._mailboxes.values():
-            mailbox.ready(True)
+        self._mailboxes.open(workers)
+        self._mailboxes.ready(True)
 
     def step(self, pool: WorkerPool[int]) -> None:
         """Hand out what came in, and answer what was done.
 
         Raises:
-            Taken: If the mailboxes are gone; what the pool does is nobody's any more.
+            Taken: If mailboxes are gone; what the pool does is nobody's any more.
             UserError: If this machine cannot do the study's jobs.
         """
         if self._gone is not None:
             raise self._gone
-        for number, mailbox in self._mailboxes.items():
-            posted, answered, stopping = self._look(number)
-            if stopping:
-                self.leave(pool)
-                raise Taken
-            if posted > answered and number not in self._under_way:
-                self._begin(number, mailbox, posted, pool)
+        slots = self._look()
+        if any(slot.stopping for slot in slots.values()):
+            self.leave(pool)
+            raise Taken
+        for position, slot in slots.items():
+            if slot.posted > slot.answered and position not in self._under_way:
+                self._begin(position, slot.posted, pool)
         if pool.running:
             self._answer(pool.wait(_POLL_SECONDS))
         else:
             time.sleep(_POLL_SECONDS)
 
     def leave(self, pool: WorkerPool[int]) -> None:
-        """Hand back what is under way, its state saved, and wait until the driver has it."""
-        for mailbox in self._mailboxes.values():
-            mailbox.ready(False)
-        last = list(self._under_way)
-        self._answer(pool.stop())
-        end = time.monotonic() + _TAKEN_SECONDS
-        while time.monotonic() < end and any(self._mailboxes[number].answer_waits() for number in last):
-            time.sleep(_POLL_SECONDS)
+        """Hand back what is under way, its state saved, and give the driver time to take all answers.
 
-    def _open(self) -> None:
-        mailbox = self._new_mailbox()
-        mailbox.open()
-        self._mailboxes[len(self._mailboxes)] = mailbox
+        Raises:
+            UserError: If this machine could not even save them.
+        """
+        self._mailboxes.ready(False)
+        try:
+            self._answer(pool.stop())
+        finally:
+            end = time.monotonic() + _TAKEN_SECONDS
+            while time.monotonic() < end and any(slot.waits for slot in self._mailboxes.look().values()):
+                time.sleep(_POLL_SECONDS)
 
-    def _look(self, number: int) -> tuple[int, int, bool]:
-        found = self._mailboxes[number].look()
-        if found is None:
+    def _look(self) -> dict[int, Slot]:
+        slots = self._mailboxes.look()
+        if len(slots) < len(self._mailboxes):
             raise Taken
-        return found
+        return slots
 
-    def _begin(self, number: int, mailbox: Mailbox, posted: int, pool: WorkerPool[int]) -> None:
-        letter = mailbox.job()
+    def _begin(self, position: int, posted: int, pool: WorkerPool[int]) -> None:
+        letter = self._mailboxes.job(position)
         if letter is None:
             raise Taken
-        folder = self._folder / f"{number}-{posted}"
-        self._under_way[number] = _Errand(posted, folder)
+        folder = self._folder / f"{position}-{posted}"
+        self._under_way[position] = _Errand(posted, folder)
         try:
             folder.mkdir()
             job = parcel_of(letter).unpack(folder)
         except OSError as error:
-            self._answer([(number, failed_file(error, folder))])
+            self._answer([(position, failed_file(error, folder))])
             return
-        self._under_way[number].job = job
-        pool.submit(number, job)
+        self._under_way[position].job = job
+        pool.submit(position, job)
 
     def _answer(self, answers: Sequence[tuple[int, Answer]]) -> None:
         broken: UserError | None = None
-        for number, answer in answers:
-            errand = self._under_way.pop(number)
+        for position, answer in answers:
+            errand = self._under_way.pop(position)
             try:
                 if isinstance(answer, Failed) and answer.fatal:
                     raise UserError(answer.reason)
@@ -157,7 +162,7 @@ class Joining:
                 broken, returned = UserError(str(error)), Returned(Stopped())
             else:
                 self.done += not isinstance(answer, Stopped)
-            self._mailboxes[number].answer(errand.number, letter_of_answer(returned))
+            self._mailboxes.answer(position, errand.number, letter_of_answer(returned))
             shutil.rmtree(errand.folder, ignore_errors=True)
         if broken is not None:
             raise broken
@@ -165,8 +170,7 @@ class Joining:
     def _beat(self) -> None:
         while not self._leaving.wait(_BEAT_SECONDS):
             try:
-                for mailbox in list(self._mailboxes.values()):
-                    mailbox.beat()
+                self._mailboxes.beat()
             except UserError as error:  # told by the main thread
                 self._gone = error
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from automl_kd import __version__
+from automl_kd.errors import UserError
 from automl_kd.execution._jobs import Answer, Evaluated, EvaluateJob, Failed, Setup, Stopped, Trained, TrainJob
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
 from automl_kd.storage import Letter
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def letter_of_parcel(parcel: Parcel) -> Letter:
@@ -80,13 +85,26 @@ def letter_of_setup(setup: Setup) -> Letter:
     packed, archives = PackedSetup.pack(setup)
     teachers = packed.setup.teacher if isinstance(packed.setup.teacher, tuple) else (packed.setup.teacher,)
     words = [json.dumps(each.model_dump(mode="json", exclude_unset=True)) for each in teachers]  # type: ignore[union-attr]
-    return Letter(vars(packed.setup) | {"teacher": " + ".join(words), "hashes": list(packed.hashes)}, archives)
+    about = {"teacher": " + ".join(words), "hashes": list(packed.hashes), "version": __version__}
+    return Letter(vars(packed.setup) | about, archives)
 
 
 def setup_of(document: Mapping[str, Any]) -> PackedSetup:
-    """The setup of a letter, whose files are fetched where they are needed."""
+    """The setup of a letter, whose files are fetched where they are needed.
+
+    Raises:
+        UserError: If its driver could not make one, runs another version of this program, or names files as no driver
+            does.
+    """
     from automl_kd.tasks import parse_teacher  # tasks bring torch, which takes seconds
 
     about = dict(document)
+    if "refused" in about:
+        raise UserError(f"the study's driver cannot send what its jobs share: {about['refused']}")
+    version = about.pop("version", "another")
+    if version != __version__:
+        raise UserError(f"the study's driver runs automl-kd {version}, this machine {__version__}: install the same")
     hashes = tuple(about.pop("hashes"))
+    if not all(_SHA256.fullmatch(sha256) for sha256 in hashes) or ".." in " ".join(map(str, about.values())):
+        raise UserError("the study's offer names files as no driver does")
     return PackedSetup(Setup(**about | {"teacher": parse_teacher(about["teacher"])}), hashes)

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 _LOCK_TIMEOUT_SECONDS = 60.0
-_CONNECT_SECONDS = 10
+_POSTGRESQL = {
+    "connect_timeout": 10,
+    # A server that vanished without a word is noticed within half a minute, not when the system gives up.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 _MOST_TABLES = 30
 
 T = TypeVar("T")
@@ -227,8 +234,8 @@ class Database:
     def _engine_arguments(self) -> dict[str, Any]:
         if self._sqlite is not None:
             return {"connect_args": {"timeout": _LOCK_TIMEOUT_SECONDS}}
-        answers = {"connect_timeout": _CONNECT_SECONDS} if make_url(self.url).get_backend_name() == "postgresql" else {}
-        return {"pool_pre_ping": True, "connect_args": answers}
+        postgresql = make_url(self.url).get_backend_name() == "postgresql"
+        return {"pool_pre_ping": True, "connect_args": _POSTGRESQL if postgresql else {}}
 
 
 def _made(make: Callable[[], T]) -> T:

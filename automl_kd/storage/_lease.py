@@ -72,6 +72,11 @@ class Lease:
         if not transact(self._engine, lambda session: session.execute(statement).rowcount):  # type: ignore[attr-defined]
             raise UserError(f"study {self._study} was taken over by another process while this one stood still")
 
+    def held(self, session: Session) -> bool:
+        """Whether it is ours still, within a transaction."""
+        mine = select(LeaseRow.owner).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)
+        return session.scalar(mine) is not None
+
     def give_back(self) -> None:
         """Let another process drive the study."""
         statement = delete(LeaseRow).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)

@@ -11,14 +11,15 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from automl_kd.errors import UserError
+from automl_kd.storage._lease import Lease
 from automl_kd.storage._tables import FileRow, OfferRow, WorkerRow
 
 if TYPE_CHECKING:
@@ -62,22 +63,43 @@ class Sign:
     answered: int
 
 
+@dataclass(frozen=True)
+class Slot:
+    """What a machine sees of one of its mailboxes.
+
+    Attributes:
+        posted: Number of the job posted last.
+        answered: Number of the job answered last.
+        stopping: Whether it shall save its state and answer.
+        waits: Whether the driver has not taken the answer yet.
+    """
+
+    posted: int
+    answered: int
+    stopping: bool
+    waits: bool
+
+
 class Post:
-    """The driver's side.
+    """The driver's side; it touches nothing once another driver has the study's lease.
 
     Args:
         database: The database.
         study: Whose workers.
+        lease: The driver's.
     """
 
-    def __init__(self, database: Database, study: str) -> None:
+    def __init__(self, database: Database, study: str, lease: Lease) -> None:
         self._database = database
         self._study = study
+        self._lease = lease
 
     def clear(self) -> None:
         """Forget all mailboxes and the offer: workers see that their jobs are nobody's any more."""
 
         def work(session: Session) -> None:
+            if not self._lease.held(session):
+                return
             session.execute(delete(WorkerRow).where(WorkerRow.study == self._study))
             session.execute(delete(OfferRow).where(OfferRow.study == self._study))
             session.execute(delete(FileRow).where(FileRow.owner == _offer_of(self._study)))
@@ -96,7 +118,11 @@ class Post:
         """The workers that have joined."""
         columns = (WorkerRow.id, WorkerRow.host, WorkerRow.pid, WorkerRow.beats, WorkerRow.ready, WorkerRow.answered)
         query = select(*columns).where(WorkerRow.study == self._study)
-        return self._database.transact(lambda session: [Sign(*row) for row in session.execute(query)])
+
+        def work(session: Session) -> list[Sign]:
+            return [Sign(*row) for row in session.execute(query)] if self._lease.held(session) else []
+
+        return self._database.transact(work)
 
     def give(self, worker: str, number: int, job: Letter) -> None:
         """Post a job, the worker's ``number``-th."""
@@ -105,57 +131,78 @@ class Post:
         _set(self._database, worker, posted=number, job=document)
 
     def take(self, worker: str) -> Letter | None:
-        """The answer to the worker's last job; None if the worker left just now."""
-        document = _get(self._database, WorkerRow.answer, worker)
-        if document is None:
-            return None
-        letter = _load(self._database, worker, document)
-        _set(self._database, worker, answer=None)
-        _forget(self._database, worker)
+        """The answer to the worker's last job; None if the worker left just now.
+
+        Raises:
+            UserError: If its files are not what their hashes say.
+        """
+        letter = _letter(self._database, WorkerRow.answer, worker)
+        if letter is not None:
+            _set(self._database, worker, answer=None)
+            _forget(self._database, worker)
         return letter
 
     def ask_to_stop(self) -> None:
         """Have all workers save their state and answer."""
         statement = update(WorkerRow).where(WorkerRow.study == self._study).values(stopping=True)
-        self._database.transact(lambda session: session.execute(statement))
+
+        def work(session: Session) -> None:
+            if self._lease.held(session):
+                session.execute(statement)
+
+        self._database.transact(work)
 
     def dismiss(self, worker: str) -> None:
         """Take a worker's mailbox away: it sees that its job is nobody's any more."""
-        _close(self._database, worker)
+        _close(self._database, [worker])
 
 
-class Mailbox:
-    """A worker's side.
+class Mailboxes:
+    """A machine's side: one mailbox a worker, known by their positions.
 
     Args:
         database: The database.
-        study: The study that it joins.
+        study: The study that the machine joins.
     """
 
     def __init__(self, database: Database, study: str) -> None:
         self._database = database
         self._study = study
-        self._id = uuid.uuid4().hex
+        self._ids: list[str] = []
 
-    def open(self) -> None:
-        """Join; jobs come once the worker says that it is :meth:`ready`."""
-        row = {"id": self._id, "study": self._study, "host": socket.gethostname(), "pid": os.getpid()}
-        self._database.transact(lambda session: session.execute(insert(WorkerRow).values(**row)))
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def open(self, count: int) -> None:
+        """Have so many; jobs come once they are :meth:`ready`."""
+        where = {"study": self._study, "host": socket.gethostname(), "pid": os.getpid()}
+        new = [uuid.uuid4().hex for _ in range(count - len(self._ids))]
+
+        def work(session: Session) -> None:
+            for name in new:
+                session.merge(WorkerRow(id=name, **where))
+
+        self._database.transact(work)
+        self._ids += new
 
     def beat(self) -> None:
-        """Say that the worker lives."""
-        statement = update(WorkerRow).where(WorkerRow.id == self._id).values(beats=WorkerRow.beats + 1)
+        """Say that the machine lives."""
+        statement = update(WorkerRow).where(WorkerRow.id.in_(self._ids)).values(beats=WorkerRow.beats + 1)
         self._database.transact(lambda session: session.execute(statement))
 
     def ready(self, ready: bool) -> None:
-        """Whether the worker takes jobs from now on."""
-        _set(self._database, self._id, ready=ready)
+        """Whether the workers take jobs from now on."""
+        statement = update(WorkerRow).where(WorkerRow.id.in_(self._ids)).values(ready=ready)
+        self._database.transact(lambda session: session.execute(statement))
 
-    def look(self) -> tuple[int, int, bool] | None:
-        """Numbers of the jobs posted and answered last, and whether to stop; None if the mailbox was taken away."""
-        query = select(WorkerRow.posted, WorkerRow.answered, WorkerRow.stopping).where(WorkerRow.id == self._id)
-        row = self._database.transact(lambda session: session.execute(query).one_or_none())
-        return None if row is None else (row.posted, row.answered, row.stopping)
+    def look(self) -> dict[int, Slot]:
+        """What the mailboxes show; those that were taken away are not there."""
+        untaken = WorkerRow.answer.is_not(None)
+        columns = (WorkerRow.id, WorkerRow.posted, WorkerRow.answered, WorkerRow.stopping, untaken)
+        query = select(*columns).where(WorkerRow.id.in_(self._ids))
+        rows = self._database.transact(lambda session: session.execute(query).all())
+        positions = {name: position for position, name in enumerate(self._ids)}
+        return {positions[name]: Slot(posted, answered, stop, waits) for name, posted, answered, stop, waits in rows}
 
     def offer(self) -> Mapping[str, Any] | None:
         """What the driver offers, without its files; None as long as there is none."""
@@ -171,24 +218,26 @@ class Mailbox:
         """
         return _read(self._database, _offer_of(self._study), sha256)
 
-    def job(self) -> Letter | None:
-        """The job posted last; None if the mailbox was taken away."""
-        document = _get(self._database, WorkerRow.job, self._id)
-        return None if document is None else _load(self._database, self._id, document)
+    def job(self, position: int) -> Letter | None:
+        """The job posted last; None if the mailbox was taken away.
 
-    def answer(self, number: int, answer: Letter) -> None:
+        Raises:
+            UserError: If its files are not what their hashes say.
+        """
+        return _letter(self._database, WorkerRow.job, self._ids[position])
+
+    def answer(self, position: int, number: int, answer: Letter) -> None:
         """Answer the ``number``-th job."""
-        _forget(self._database, self._id)
-        document = _store(self._database, self._id, answer)
-        _set(self._database, self._id, answered=number, answer=document)
-
-    def answer_waits(self) -> bool:
-        """Whether the driver has not taken the answer yet."""
-        return _get(self._database, WorkerRow.answer, self._id) is not None
+        name = self._ids[position]
+        _forget(self._database, name)
+        document = _store(self._database, name, answer)
+        _set(self._database, name, answered=number, answer=document)
 
     def close(self) -> None:
-        """Leave."""
-        _close(self._database, self._id)
+        """Leave; an answer that the driver has not taken yet stays for it."""
+        untaken = select(WorkerRow.id).where(WorkerRow.id.in_(self._ids), WorkerRow.answer.is_not(None))
+        kept = set(self._database.transact(lambda session: session.scalars(untaken).all()))
+        _close(self._database, [name for name in self._ids if name not in kept])
 
 
 def _offer_of(study: str) -> str:
@@ -199,14 +248,25 @@ def _set(database: Database, worker: str, **values: Any) -> None:
     database.transact(lambda session: session.execute(update(WorkerRow).where(WorkerRow.id == worker).values(**values)))
 
 
-def _get(database: Database, column: Any, worker: str) -> Any:
-    return database.transact(lambda session: session.scalar(select(column).where(WorkerRow.id == worker)))
+def _letter(database: Database, column: Any, worker: str) -> Letter | None:
+    """A job or an answer; None where there is none, or none any more."""
+    query = select(column).where(WorkerRow.id == worker)
+    stored = database.transact(lambda session: session.scalar(query))
+    if stored is None:
+        return None
+    try:
+        files = {name: _read(database, worker, sha256) for name, sha256 in stored["files"].items()}
+    except UserError:
+        if database.transact(lambda session: session.scalar(query)) != stored:
+            return None  # the other side took it away meanwhile
+        raise
+    return Letter(stored["document"], files)
 
 
-def _close(database: Database, worker: str) -> None:
+def _close(database: Database, workers: Sequence[str]) -> None:
     def work(session: Session) -> None:
-        session.execute(delete(WorkerRow).where(WorkerRow.id == worker))
-        session.execute(delete(FileRow).where(FileRow.owner == worker))
+        session.execute(delete(WorkerRow).where(WorkerRow.id.in_(workers)))
+        session.execute(delete(FileRow).where(FileRow.owner.in_(workers)))
 
     database.transact(work)
 
@@ -215,11 +275,6 @@ def _store(database: Database, owner: str, letter: Letter) -> dict[str, Any]:
     """Put a letter's files into the database, a part at a time; gives what stands for the letter."""
     hashes = {name: _write(database, owner, content) for name, content in letter.files.items()}
     return {"document": dict(letter.document), "files": hashes}
-
-
-def _load(database: Database, owner: str, stored: Mapping[str, Any]) -> Letter:
-    files = {name: _read(database, owner, sha256) for name, sha256 in stored["files"].items()}
-    return Letter(stored["document"], files)
 
 
 def _write(database: Database, owner: str, content: bytes) -> str:

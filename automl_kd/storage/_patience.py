@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -117,9 +117,14 @@ class PatientStorage(RDBStorage):
     set_trial_system_attr = _patient(RDBStorage.set_trial_system_attr)
     set_trial_intermediate_value = _patient(RDBStorage.set_trial_intermediate_value)
     # What the cache that Optuna puts before its databases calls.
-    _create_new_trial = _patient(RDBStorage._create_new_trial)
     _get_trials = _patient(RDBStorage._get_trials)
     _set_trial_param = _patient(RDBStorage._set_trial_param)
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        create = super()._create_new_trial
+        if template_trial is not None:  # stored twice, a result would count twice
+            return create(study_id, template_trial)
+        return patiently(create)(study_id)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Any = None) -> bool:
         """As Optuna's; a verdict that was stored while its answer was lost counts as told."""

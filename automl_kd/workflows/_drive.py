@@ -111,7 +111,8 @@ class Drive:
             device=self.request.device,
             allow_code=self.request.allow_code,
         )
-        post = Post(self.parts.database, self.name)
+        self._keep(settings={"executor": self.request.executor})
+        post = Post(self.parts.database, self.name, self.lease)
         with open_executor(self.request, setup, post, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
                 self._search(ledger, pricing, taught, pool, storage)
@@ -223,6 +224,7 @@ class Drive:
             len(self.parts.task.train),
             self.parts.space.halving.reduction,
             self.request.stop_when_flat,
+            self.record.settings.get("workers", 0),
         )
         seed = self.request.seed + len(ledger.study.get_trials(deepcopy=False))
         ledger.study.sampler = make_sampler(
@@ -231,6 +233,7 @@ class Drive:
         try:
             while not phase.over and not phase.idle:
                 phase.step()
+                self._note_workers(phase.counted_on)
                 self._tell_search(phase, ledger)
             while pool.running and not self.parts.stop and phase.full is None:
                 phase.take(pool.wait(_WAIT_SECONDS))  # their own deadline ends them within a step
@@ -291,7 +294,7 @@ class Drive:
 
     def _pick(self, ledger: Ledger, taught: Taught, pool: Executor[Any], storage: optuna.storages.RDBStorage) -> None:
         self.clock.enter("picks")
-        picks = self._choose(ledger, max(1, pool.size))
+        picks = self._choose(ledger, pool.size or max(1, self.record.settings.get("workers", 0)))
         phase = PickPhase(
             picks,
             self.name,
@@ -419,6 +422,11 @@ class Drive:
         running = ledger.count("running")
         doing = f"training {running} candidates on {phase.workers} workers" if phase.workers else _NOBODY
         self._tell("search", doing, ledger, split=vars(phase.split))
+
+    def _note_workers(self, workers: int) -> None:
+        """A driver that starts again counts on as many, until those that join have found it."""
+        if self.record.settings.get("workers") != workers:
+            self._keep(settings={"workers": workers})
 
     def _beat(self) -> None:
         self.clock.beat(self.parts.database, self.name, self.lease)

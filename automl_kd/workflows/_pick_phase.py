@@ -269,6 +269,7 @@ class PickPhase:
         jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if known is None else []
         for key, runs in reported.items():
             jobs.append((key, EvaluateJob(runs[0].recipe.document(), self.weights(runs[0]))))
+        under_way: dict[str, Job] = {}
         while jobs or self._pool.running:
             if self._stop:
                 raise Interrupted(
@@ -276,12 +277,19 @@ class PickPhase:
                 )
             beat()
             while jobs and self._pool.idle:
-                self._pool.submit(*jobs.pop(0))
+                key, job = jobs.pop(0)
+                self._pool.submit(key, job)
+                under_way[key] = job
             fatal: str | None = None
             for key, answer in self._pool.wait(_WAIT_SECONDS):
                 match answer:
                     case Evaluated(correct):
                         self._store_test(key, reported.get(key, []), correct)
+                    case Stopped():  # its worker left
+                        jobs.append((key, under_way[key]))
+                    case Failed(_, _, worker_died) if worker_died and key not in self._died:
+                        self._died.add(key)
+                        jobs.append((key, under_way[key]))
                     case Failed(reason, is_fatal, _):
                         self.failures.append(reason)
                         fatal = fatal or (reason if is_fatal else None)

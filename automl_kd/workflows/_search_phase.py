@@ -47,6 +47,8 @@ _FLAT = 1e-3
 """Share of the front's hypervolume that the best of so many proposals in a row were expected to add, at most."""
 _ENOUGH_TO_ESTIMATE = 3
 _LEAST_FREE_BYTES = 100_000_000
+_GATHERING_SECONDS = 60.0
+"""Workers that join over the database need so long to find a driver that has started again."""
 
 
 class SearchPhase:
@@ -64,6 +66,7 @@ class SearchPhase:
         images: Size of the training split.
         reduction: One candidate in so many goes on from a rung.
         stop_when_flat: Whether to end before the time once hardly any improvement is expected.
+        known_workers: How many worked for the study when it was driven last.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class SearchPhase:
         images: int,
         reduction: int,
         stop_when_flat: bool,
+        known_workers: int,
     ) -> None:
         self._ledger = ledger
         self._supply = supply
@@ -95,6 +99,8 @@ class SearchPhase:
         self._images = images
         self._reduction = reduction
         self._stop_when_flat = stop_when_flat
+        self._known_workers = known_workers
+        self._began = time.monotonic()
         self._gains: deque[float] = deque(maxlen=_FLAT_PROPOSALS)
         self.full: str | None = None
 
@@ -145,6 +151,15 @@ class SearchPhase:
     def workers(self) -> int:
         """How many trainings can run at a time now."""
         return self._pool.size
+
+    @property
+    def counted_on(self) -> int:
+        """How many workers plans reckon with: those there are, and at first or where all are lost, those there were."""
+        now = self._pool.size
+        if now == 0 or time.monotonic() < self._began + _GATHERING_SECONDS:
+            return max(now, self._known_workers)
+        self._known_workers = now
+        return now
 
     @property
     def idle(self) -> bool:
@@ -291,7 +306,7 @@ class SearchPhase:
         """The most candidates that the time left can bring to the lowest rung, in total."""
         costs = [self._ledger.rungs[0] * per_epoch for per_epoch in self._ledger.seconds_per_epoch()]
         cheapest = min(costs, default=0.0)
-        more = self._pool.size * max(0.0, self.left) / cheapest if cheapest > 0 else 1e9
+        more = self.counted_on * max(0.0, self.left) / cheapest if cheapest > 0 else 1e9
         return len(costs) + int(min(more, 1e9))
 
     def _arrived(self) -> list[Candidate]:
@@ -303,7 +318,7 @@ class SearchPhase:
             return None
         # A front still grows: time for one pick more than it has points now.
         picks = min(MOST_PICKS, len(pareto_front(self._ledger.complete())) + 1)
-        return seconds_for_picks(picks, per_run, max(1, self._pool.size), len(PLAIN_KD))
+        return seconds_for_picks(picks, per_run, max(1, self.counted_on), len(PLAIN_KD))
 
     def _watch_disk(self) -> None:
         if self._max_disk is not None and folder_bytes(self._files.folder) > self._max_disk:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automl_kd.distillation import resolve_device
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Bounds, Joining, Setup, Taken, WorkerPool, setup_of, usual_workers
 from automl_kd.paths import DEFAULT_STORAGE
-from automl_kd.storage import Database, Mailbox
+from automl_kd.storage import Database, Mailboxes
 from automl_kd.tasks import BroughtTeacher, found_anywhere, open_task, parse_teacher
 from automl_kd.teachers import load_teacher
 from automl_kd.workflows._clock import StopRequest
@@ -103,7 +104,7 @@ class _Helper:
 
     def run(self) -> None:
         """Join drivers of the study, one after the other, until it is finished."""
-        while self.database.study(self.study).state != "done":
+        while not self._finished():
             if self.stop:
                 raise self._interrupted()
             try:
@@ -121,7 +122,7 @@ class _Helper:
         jobs = self.folder / "jobs"
         shutil.rmtree(jobs, ignore_errors=True)
         jobs.mkdir()
-        with Joining(lambda: Mailbox(self.database, self.study), jobs) as joining:
+        with Joining(Mailboxes(self.database, self.study), jobs) as joining:
             offer = self._wait_for_offer(joining)
             if offer is None:
                 return
@@ -148,7 +149,7 @@ class _Helper:
 
     def _wait_for_offer(self, joining: Joining) -> Mapping[str, Any] | None:
         """What the driver offers; None once the user has asked to stop, or the study is finished."""
-        while not self.stop and self.database.study(self.study).state != "done":
+        while not self.stop and not self._finished():
             offer = joining.asked()
             if offer is not None:
                 return offer
@@ -164,12 +165,14 @@ class _Helper:
             UserError: If they are not.
         """
         self._tell("fetching data and teacher")
-        if offer["allow_code"] and not self.given.allow_code:
+        if offer.get("allow_code") and not self.given.allow_code:
             raise UserError(
                 f"study {self.study} uses losses or model spaces of its user's own, whose files would be run here;"
                 " allow it with --allow-code"
             )
-        setup = setup_of(offer).with_own(self.given.data, self.given.teacher).unpack(joining.fetch)
+        packed = setup_of(offer)
+        resolve_device(packed.setup.device)
+        setup = packed.with_own(self.given.data, self.given.teacher).unpack(joining.fetch)
         task = open_task(setup.task, setup.data)
         if task.sha256 != setup.data_sha256:
             raise UserError(_other("data set", task.sha256, setup.data_sha256, self.study))
@@ -178,6 +181,18 @@ class _Helper:
         if found != setup.teacher_sha256:
             raise UserError(_other("teacher", found, setup.teacher_sha256, self.study))
         return setup
+
+    def _finished(self) -> bool:
+        """Whether the study is.
+
+        Raises:
+            UserError: If there is no such study, or its driver takes no worker that joins.
+        """
+        record = self.database.study(self.study)
+        executor = record.settings.get("executor", "process")
+        if record.state != "done" and executor != "process":
+            raise UserError(f"study {self.study} is searched with --executor {executor}, which no worker joins")
+        return record.state == "done"
 
     def _say(self, text: str) -> None:
         """A note, once."""

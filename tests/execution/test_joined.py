@@ -29,7 +29,7 @@ from automl_kd.execution import (
 from automl_kd.execution._letters import answer_of as returned_of
 from automl_kd.execution._letters import letter_of_answer, letter_of_parcel, letter_of_setup, parcel_of
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
-from automl_kd.storage import Database, Letter, Mailbox, Post
+from automl_kd.storage import Database, Letter, Mailboxes, Post
 
 
 @pytest.fixture
@@ -38,8 +38,14 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def joined(database, setup, module_cache):
-    with JoinedWorkers(Post(database, "cam"), setup) as joined:
+def post(database):
+    with database.lease("cam") as lease:
+        yield Post(database, "cam", lease)
+
+
+@pytest.fixture
+def joined(post, setup, module_cache):
+    with JoinedWorkers(post, setup) as joined:
         yield joined
 
 
@@ -56,7 +62,7 @@ class Machine(threading.Thread):
     def run(self):
         (self.folder / "jobs").mkdir()
         try:
-            with Joining(lambda: Mailbox(self.database, "cam"), self.folder / "jobs") as joining:
+            with Joining(Mailboxes(self.database, "cam"), self.folder / "jobs") as joining:
                 while (offer := joining.asked()) is None:
                     time.sleep(0.05)
                 setup = setup_of(offer).unpack(joining.fetch)
@@ -168,12 +174,12 @@ def test_a_machine_without_room_hands_its_job_back_and_leaves(begin, tiny_disk, 
     assert until(joined, lambda: not joined.size) == []
 
 
-def test_a_driver_that_starts_again_is_nobody_s_debtor_and_workers_see_it(machine, joined, endless, database, setup):
+def test_a_driver_that_starts_again_is_nobody_s_debtor_and_workers_see_it(machine, joined, endless, post, setup):
     joined.submit("a", endless)
-    JoinedWorkers(Post(database, "cam"), setup)
+    JoinedWorkers(post, setup)
     machine.join(60)
     assert machine.ended == "taken"
-    assert until(joined, lambda: not joined.running)[0][1].worker_died
+    assert until(joined, lambda: not joined.running) == [("a", Stopped())]
 
 
 def test_abandoned_jobs_come_back_at_once(machine, joined, endless):
@@ -187,16 +193,16 @@ def test_abandoned_jobs_come_back_at_once(machine, joined, endless):
 def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monkeypatch):
     monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
-    mailbox = Mailbox(database, "cam")
-    mailbox.open()
+    mailboxes = Mailboxes(database, "cam")
+    mailboxes.open(1)
     monkeypatch.undo()
     monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
-    mailbox.ready(True)
+    mailboxes.ready(True)
     until(joined, lambda: joined.idle)
     joined.submit("a", endless)
     ((key, answer),) = until(joined, lambda: not joined.running)
     assert (key, answer.reason, answer.worker_died) == ("a", "worker on another-machine gave no sign for 1 s", True)
-    assert mailbox.look() is None
+    assert mailboxes.look() == {}
 
 
 def test_jobs_go_to_this_machine_first_and_then_to_those_that_joined(machine, joined, setup, job, tmp_path):
@@ -254,6 +260,14 @@ def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fet
     letter = as_json(letter_of_setup(setup))
     packed = setup_of(letter.document)
     assert packed == PackedSetup.pack(setup)[0]
+    for spoilt, told in (
+        ({"version": "0.0.1"}, "runs automl-kd 0.0.1, this machine"),
+        ({"hashes": ["/home/me/project/poetry"]}, "names files as no driver does"),
+        ({"data": f"{packed.hashes[0]}/../../secrets.npz"}, "names files as no driver does"),
+        ({"refused": "data.npz: cannot be read"}, "cannot send what its jobs share: data.npz"),
+    ):
+        with pytest.raises(UserError, match=told):
+            setup_of({**letter.document, **spoilt})
     assert set(packed.hashes) == set(letter.files)
     own = packed.with_own(None, packed.setup.teacher.model_copy(update={"checkpoint": "mine.safetensors"}))
     assert own.hashes == ()

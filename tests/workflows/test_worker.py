@@ -16,11 +16,12 @@ from automl_kd.workflows import work
 def offer(tmp_path, digits_teacher, own_cache):
     """Offer a study of digits, changed in some way; gives the database."""
 
-    def offer(state="open", **changes):
+    def offer(state="open", executor="process", **changes):
         database = Database(str(tmp_path / "automl-kd.db"))
-        database.save_study(StudyRecord("cam", {}, {}, 60.0, state=state))
+        database.save_study(StudyRecord("cam", {}, {"executor": executor}, 60.0, state=state))
         setup = Setup("digits", None, open_task("digits").sha256, None, digits_teacher, "cpu")
-        Post(database, "cam").offer(letter_of_setup(replace(setup, **changes)))
+        with database.lease("cam") as lease:
+            Post(database, "cam", lease).offer(letter_of_setup(replace(setup, **changes)))
         return database
 
     return offer
@@ -30,6 +31,8 @@ def offer(tmp_path, digits_teacher, own_cache):
     ("changes", "more", "told"),
     [
         ({"data_sha256": "0" * 64}, {}, "refused: the data set here has hash .*, that of study cam 000000000000"),
+        ({"executor": "ray"}, {}, "is searched with --executor ray, which no worker joins"),
+        ({"device": "cuda"}, {}, "this machine has no CUDA"),
         ({"allow_code": True}, {}, "whose files would be run here; allow it with --allow-code"),
         ({}, {"teacher": "nowhere.onnx"}, "nowhere.onnx"),
         ({}, {"teacher": "{train: {student: {family: resnet, depth: 8}, train: {epochs: 3}}}"}, "a worker trains none"),
@@ -41,7 +44,8 @@ def test_what_cannot_be_compared_or_done_is_refused_and_leaves_no_mailbox(offer,
     database = offer(**changes)
     with pytest.raises(UserError, match=told):
         work("cam", storage=database.url, **more)
-    assert Post(database, "cam").signs() == []
+    with database.lease("cam") as lease:
+        assert Post(database, "cam", lease).signs() == []
 
 
 def test_a_finished_study_needs_nobody(offer):
