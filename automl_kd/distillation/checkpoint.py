@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +44,10 @@ class Checkpoint:
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write atomically: whoever reads ``path`` sees the old state or the new one, also after a loss of power."""
+    content = io.BytesIO()
+    torch.save(vars(checkpoint), content)  # not asdict, which would copy every tensor
     with replacing(path) as draft:
-        # Not asdict: it would copy every tensor.
-        torch.save(vars(checkpoint), draft)
+        draft.write_bytes(content.getbuffer())  # torch itself does not say that a disk is full
 
 
 def load(path: Path, identity: Mapping[str, str], device: torch.device) -> Checkpoint:
