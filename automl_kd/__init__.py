@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from automl_kd.version import __version__
+
 if TYPE_CHECKING:
     from automl_kd import distillation, hardware, recipes, students, tasks, teachers
     from automl_kd.errors import Interrupted, UserError
@@ -30,13 +32,13 @@ _HOMES = {
 }
 _ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers")
 
-__version__ = "0.1.0"
 __all__ = [
     "Interrupted",
     "Recipe",
     "SearchResult",
     "Space",
     "UserError",
+    "__version__",
     "dashboard",
     "distill",
     "distillation",

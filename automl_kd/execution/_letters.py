@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from automl_kd import __version__
 from automl_kd.errors import UserError
 from automl_kd.execution._jobs import Answer, Evaluated, EvaluateJob, Failed, Setup, Stopped, Trained, TrainJob
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
 from automl_kd.storage import Letter
+from automl_kd.version import __version__
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

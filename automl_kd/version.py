@@ -1,0 +1,3 @@
+"""Which automl-kd this is."""
+
+__version__ = "0.1.0"
