@@ -1,6 +1,7 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
 from automl_kd.students._plan import PROJECTOR, Block, Plan, Shape
+from automl_kd.students._processor import avoid_wrong_gradients
 from automl_kd.students._student import StudentModule, build, plan
 from automl_kd.students._taps import Taps
 from automl_kd.students._weights import load_weights, save_weights
@@ -17,3 +18,5 @@ __all__ = [
     "plan",
     "save_weights",
 ]
+
+avoid_wrong_gradients()
