@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,11 +22,10 @@ from automl_kd.controller import (
     near_ties,
     pareto_front,
 )
-from automl_kd.distillation import CONTRACTS, own_contract
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Executor, Setup
 from automl_kd.hardware import Profile
-from automl_kd.recipes import Recipe, Space, digest
+from automl_kd.recipes import Space, digest
 from automl_kd.storage import Database, Lease, Post
 from automl_kd.tasks import Task
 from automl_kd.words import duration
@@ -35,6 +33,7 @@ from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._executors import open_executor
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate, Ledger
+from automl_kd.workflows._loss_check import check_losses, check_own_losses
 from automl_kd.workflows._observer import Observer, Snapshot
 from automl_kd.workflows._pick_phase import TEACHER, Pick, PickPhase, measured
 from automl_kd.workflows._publishing import Publisher
@@ -51,7 +50,6 @@ from automl_kd.workflows._warm_start import WarmStart
 _WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
 _OVERDUE_SECONDS = 8.0
-_LOSS_SAMPLES = 64
 _NOBODY = "waiting for a worker: automl-kd worker joins"
 _MOST_TIES = 1
 """Picks from behind the front, which are distilled last: what the search saw does not tell them from it."""
@@ -97,7 +95,7 @@ class Drive:
         pricing = Pricing(self.parts.task, self.parts.profile, self.request.allow_code)
         self._tell("prepare", "pricing a sample of the space")
         survey(self.parts.space, pricing, self.request.limits, self.request.seed)  # or there is nothing to search
-        self._check_own_losses()
+        check_own_losses(self.parts.space, self.request)
         taught = self._teach()
         storage = self.parts.database.optuna()
         ledger = Ledger(storage, self.name, self.rungs)
@@ -137,7 +135,7 @@ class Drive:
         except Interrupted:
             raise UserError(short[0]) if short else self._interrupted() from None
         self._recognise({"teacher": taught.teacher.sha256})
-        self._check_losses(taught)
+        check_losses(self.parts.space, self.request, taught.teacher)
         facts = {"accuracy": None, "sha256": taught.teacher.sha256}
         self._keep(settings={"teacher_facts": facts | self.record.settings.get("teacher_facts", {})})
         if self.extension:
@@ -161,29 +159,6 @@ class Drive:
             f" {duration(trial)}; give at least {duration(self.clock.spent + lesson.seconds_left + trial)}"
             " (what the teacher learned so far is kept)"
         )
-
-    def _samples(self) -> list[Recipe]:
-        rng = random.Random(self.request.seed)
-        return [self.parts.space.sample(rng) for _ in range(_LOSS_SAMPLES)]
-
-    def _check_own_losses(self) -> None:
-        """Load the user's own losses once, so that what is wrong with them is told before anything is trained."""
-        own = {name: part for recipe in self._samples() for name, part in (recipe.distill.losses.own or {}).items()}
-        for name, part in own.items():
-            own_contract(name, part, self.request.allow_code)
-
-    def _check_losses(self, taught: Taught) -> None:
-        """Refuse a space that this teacher cannot serve before a trial is spent on finding out."""
-        if taught.teacher.stage_names():
-            return
-        used = {name for recipe in self._samples() for name in recipe.distill.losses.listening()}
-        unserved = sorted(name for name in used if name in CONTRACTS and CONTRACTS[name].inputs != "logits")
-        if unserved:
-            pins = " ".join(f"--set distill.losses.{name}=null" for name in unserved)
-            raise UserError(
-                f"the teacher gives logits only, but space {self.request.space} also uses {', '.join(unserved)};"
-                f" leave them out: {pins}"
-            )
 
     # -- search -------------------------------------------------------------------------------------------------------
 
