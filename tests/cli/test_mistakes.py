@@ -32,7 +32,7 @@ SPACE = "search_epochs: 3\nstudent: {family: resnet, depth: 8}\ntrain: {epochs: 
         ((*SEARCH, "--max-latency", "4 parsecs"), "max_latency '4 parsecs': write a time such as 4ms"),
         ((*SEARCH, "--max-params", "few"), "max_params 'few': write a number such as 20000"),
         ((*SEARCH, "--max-memory", "4 rooms"), "max_memory '4 rooms': write a size such as 512KB"),
-        ((*SEARCH, "--workers", "0"), "workers 0: must be at least 1"),
+        ((*SEARCH, "--workers", "-1"), "workers -1: must be at least 0"),
         ((*SEARCH, "--workers", "many"), "Invalid value for '--workers': Input should be a valid integer"),
         ((*SEARCH, "--device", "tpu"), "device 'tpu': write auto, cpu or cuda"),
         (

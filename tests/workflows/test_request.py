@@ -21,7 +21,7 @@ def request(**more):
         ({"max_params": -5}, "max_params -5"),
         ({"max_memory": "much"}, "max_memory 'much'"),
         ({"max_disk": "2 rooms"}, "max_disk '2 rooms'"),
-        ({"workers": 0}, "workers 0: must be at least 1"),
+        ({"workers": -1}, "workers -1: must be at least 0"),
         ({"seed": -1}, "seed -1: must be from 0 to"),
         ({"device": "tpu"}, "device 'tpu': write auto, cpu or cuda"),
     ],
