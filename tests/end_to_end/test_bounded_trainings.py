@@ -46,7 +46,7 @@ def test_trainings_that_hang_or_eat_memory_fail_with_their_reason_and_the_study_
     (tmp_path / "losses.py").write_text(LOSSES)
     (tmp_path / "space.yaml").write_text(SPACE)
     bounds = ("--trial-timeout", "15s", "--trial-memory", "2GB", "--allow-code", "--workers", "2", "--device", "cpu")
-    arguments = ("--hw", "jetson-nano", "--budget", "75s", "--space", "space.yaml", "--study", "cam", "--json")
+    arguments = ("--hw", "jetson-nano", "--budget", "120s", "--space", "space.yaml", "--study", "cam", "--json")
     document = command("search", *arguments, *bounds, cwd=tmp_path).document
     assert document["state"] == "done"
     assert (document["trials"]["complete"], document["trials"]["failed"]) == (1, 2)

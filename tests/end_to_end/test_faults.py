@@ -20,18 +20,17 @@ def test_a_search_and_its_worker_outlast_a_database_that_is_away(postgres, comma
     from automl_kd.storage import Database
 
     storage = ("--study", "away-for-a-while", "--storage", postgres.url)
-    search = command.start("search", *cheap, "--budget", "60s", "--workers", "1", *storage, "--json", cwd=tmp_path)
+    search = command.start("search", *cheap, "--budget", "90s", "--workers", "1", *storage, "--json", cwd=tmp_path)
     database = Database(postgres.url)
     until(lambda: database.find_study("away-for-a-while") is not None, search)
     worker = command.start("worker", "--workers", "1", *storage, cwd=tmp_path, cache=tmp_path / "cache")
 
-    def finished():
-        trials = database.optuna().get_all_trials(study_id(), deepcopy=False) if study_id() is not None else []
-        return [trial for trial in trials if trial.state.name == "COMPLETE"]
+    trials = database.optuna()
 
-    def study_id():
-        names = {study.study_name: study._study_id for study in database.optuna().get_all_studies()}
-        return names.get("away-for-a-while")
+    def finished():
+        ids = {study.study_name: study._study_id for study in trials.get_all_studies()}
+        known = trials.get_all_trials(ids["away-for-a-while"], deepcopy=False) if "away-for-a-while" in ids else []
+        return [trial for trial in known if trial.state.name == "COMPLETE"]
 
     until(lambda: len(finished()) >= 2, search)
     before = {trial.number: trial.values for trial in finished()}
