@@ -84,7 +84,7 @@ class BlockedLayout:
         if kind in rules.pools:
             return all(whole)
         here = all(each in self._lies[True] for each in group.inputs)
-        if kind in rules.joins:
+        if kind in rules.filled:
             return here and all(whole)
         if kind in rules.together:
             return here and len({self._shapes[each] for each in group.inputs}) == 1

@@ -44,7 +44,7 @@ class Blocked(BaseModel):
     Attributes:
         align: The channels of a convolution that reads blocks are a multiple of this.
         pools: Types that work in blocks where the channels fill them, and have their operand reordered for it.
-        joins: Types that stay in blocks where all operands lie there and fill them.
+        filled: Types that stay in blocks where all operands lie there and fill them.
         together: Types that stay in blocks where all operands lie there and have one shape.
         alone: Types of one operand that stay in blocks.
     """
@@ -53,7 +53,7 @@ class Blocked(BaseModel):
 
     align: int
     pools: frozenset[str]
-    joins: frozenset[str]
+    filled: frozenset[str]
     together: frozenset[str]
     alone: frozenset[str]
 
