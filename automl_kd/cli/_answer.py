@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -41,7 +42,10 @@ def fail(message: str, as_json: bool) -> None:
     """Print an error: a line on standard error and, for ``--json``, a document on standard output."""
     line = " ".join(message.split())
     if as_json:
-        print(json.dumps({"error": line}, ensure_ascii=False), flush=True)
+        try:
+            print(json.dumps({"error": line}, ensure_ascii=False), flush=True)
+        except OSError:  # nobody reads, or there is no room; Python would tell of it again as it flushes at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     print(f"automl-kd: {line}", file=sys.stderr, flush=True)
 
 

@@ -1,7 +1,7 @@
 """Distillation: one student trained by one recipe, up to an epoch, from a checkpoint."""
 
 from automl_kd.distillation.checkpoint import Checkpoint
-from automl_kd.distillation.evaluation import Evaluation, evaluate
+from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill, resolve_device
 from automl_kd.distillation.losses import CONTRACTS, Contract, Pair
@@ -21,6 +21,7 @@ __all__ = [
     "Wiring",
     "distill",
     "evaluate",
+    "evaluate_teacher",
     "loss",
     "own_contract",
     "resolve_device",

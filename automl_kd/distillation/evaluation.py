@@ -1,7 +1,8 @@
-"""How often a student is right."""
+"""How often a student, or its teacher, is right."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from automl_kd.tasks import Split, Task
+from automl_kd.teachers import Teacher
 
 _BATCH = 1024
+_TEACHER_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,5 +44,19 @@ def evaluate(student: nn.Module, task: Task, split: Split, device: torch.device 
             ]
     finally:
         student.train(training)
-    correct: NDArray[np.bool_] = (torch.cat(predicted) == split.labels.cpu()).numpy()
+    return _compared(predicted, split)
+
+
+def evaluate_teacher(teacher: Teacher, task: Task, split: Split) -> Evaluation:
+    """As :func:`evaluate`, where the teacher is; several teachers count as the mean of their probabilities."""
+    predicted = []
+    for images in torch.split(split.images, _TEACHER_BATCH):
+        logits = teacher.outputs(task.normalize(images.to(teacher.device))).logits
+        answers = logits if teacher.members == 1 else logits.softmax(dim=2).mean(dim=1)
+        predicted.append(answers.argmax(dim=1).cpu())
+    return _compared(predicted, split)
+
+
+def _compared(predicted: Sequence[torch.Tensor], split: Split) -> Evaluation:
+    correct: NDArray[np.bool_] = (torch.cat(list(predicted)) == split.labels.cpu()).numpy()
     return Evaluation(float(correct.mean()), correct)

@@ -26,6 +26,7 @@ class Setup:
         teacher_sha256: Hash of the teacher.
         device: ``auto``, ``cpu`` or ``cuda``.
         allow_code: Whether losses of the user's own may be loaded, which runs their files.
+        code: These files, for machines that lack them.
     """
 
     task: str
@@ -35,6 +36,7 @@ class Setup:
     teacher_sha256: str
     device: str
     allow_code: bool = False
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

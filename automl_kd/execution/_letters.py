@@ -105,6 +105,7 @@ def setup_of(document: Mapping[str, Any]) -> PackedSetup:
     if version != __version__:
         raise UserError(f"the study's driver runs automl-kd {version}, this machine {__version__}: install the same")
     hashes = tuple(about.pop("hashes"))
-    if not all(_SHA256.fullmatch(sha256) for sha256 in hashes) or ".." in " ".join(map(str, about.values())):
+    if not all(_SHA256.fullmatch(sha256) for sha256 in hashes):
         raise UserError("the study's offer names files as no driver does")
-    return PackedSetup(Setup(**about | {"teacher": parse_teacher(about["teacher"])}), hashes)
+    code = tuple(about.pop("code", ()))
+    return PackedSetup(Setup(**about | {"teacher": parse_teacher(about["teacher"]), "code": code}), hashes)

@@ -21,6 +21,7 @@ from automl_kd.errors import UserError
 from automl_kd.execution._jobs import Answer, EvaluateJob, Failed, Job, Setup, TrainJob, failed_file
 from automl_kd.files import locked, replacing
 from automl_kd.paths import cache_dir
+from automl_kd.recipes.own_code import keep_copy
 
 if TYPE_CHECKING:
     from automl_kd.tasks import BroughtTeacher
@@ -115,7 +116,7 @@ class Returned:
 
 @dataclass(frozen=True)
 class PackedSetup:
-    """A setup with the files that it names: the task's file, data that come with no package, and the teacher.
+    """A setup with the files that it names: the task's, data that come with no package, the teacher, the user's code.
 
     Attributes:
         setup: The setup; instead of paths it has ``<sha256>/<name>``.
@@ -154,6 +155,7 @@ class PackedSetup:
             task=setup.task if setup.task in task_names() else packed(Path(setup.task).expanduser()),
             data=None if data is None else packed(data),
             teacher=tuple(map(packed_teacher, teacher)) if isinstance(teacher, tuple) else packed_teacher(teacher),
+            code=tuple(packed(Path(file)) for file in setup.code),
         )
         return cls(moved, tuple(archives)), archives
 
@@ -164,7 +166,7 @@ class PackedSetup:
         """
         setup = replace(self.setup, data=data or self.setup.data, teacher=teacher or self.setup.teacher)
         teachers = setup.teacher if isinstance(setup.teacher, tuple) else (setup.teacher,)
-        named = [setup.task, setup.data or "", *(each.model_dump_json() for each in teachers)]  # type: ignore[union-attr]
+        named = [setup.task, setup.data or "", *setup.code, *(each.model_dump_json() for each in teachers)]  # type: ignore[union-attr]
         return PackedSetup(setup, tuple(sha256 for sha256 in self.hashes if any(sha256 in text for text in named)))
 
     def unpack(self, fetch: Callable[[str], bytes]) -> Setup:
@@ -177,7 +179,7 @@ class PackedSetup:
 
         Raises:
             OSError: If there is no room.
-            UserError: If an archive is not what its hash says.
+            UserError: If an archive is not what its hash says, or a path leads out of the one that it names.
         """
         from automl_kd.tasks import moved_to, place_of
         from automl_kd.teachers import KeptTeacher
@@ -189,19 +191,28 @@ class PackedSetup:
                     _place(folder / sha256, sha256, fetch(sha256))
 
         def placed(path: str) -> str:
-            return str(folder / path) if path.split("/", maxsplit=1)[0] in self.hashes else path
+            first, *rest = Path(path).parts
+            if first not in self.hashes:
+                return path
+            if ".." in rest:
+                raise UserError(f"{path}: leads out of its archive")
+            return str(folder / path)
 
         def placed_teacher(one: LoadableTeacher) -> BroughtTeacher:
             assert not isinstance(one, KeptTeacher), "pack makes it a brought one"
-            return moved_to(folder / place_of(one), one)
+            return moved_to(Path(placed(str(place_of(one)))), one)
 
         teacher = self.setup.teacher
         assert teacher is not None, "pack names it"
+        code = tuple(map(placed, self.setup.code))
+        for file in code:
+            keep_copy(Path(file))
         return replace(
             self.setup,
             task=placed(self.setup.task),
             data=None if self.setup.data is None else placed(self.setup.data),
             teacher=tuple(map(placed_teacher, teacher)) if isinstance(teacher, tuple) else placed_teacher(teacher),
+            code=code,
         )
 
 

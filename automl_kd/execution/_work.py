@@ -7,11 +7,9 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from automl_kd.distillation import Diverged, distill, evaluate
+from automl_kd.distillation import Diverged, distill, evaluate, evaluate_teacher
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution._jobs import (
     Answer,
@@ -27,10 +25,8 @@ from automl_kd.execution._jobs import (
 )
 from automl_kd.recipes import Recipe
 from automl_kd.students import build, load_weights, save_weights
-from automl_kd.tasks import Split, Task, open_task
+from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import KeptTeacher, Teacher, load_teacher
-
-_TEACHER_BATCH = 256
 
 
 class Workshop:
@@ -114,7 +110,7 @@ class Workshop:
     def _evaluate(self, job: EvaluateJob) -> Evaluated:
         task = self._task
         if job.recipe is None or job.weights is None:
-            return Evaluated(self._teacher_correct(task.test))
+            return Evaluated(evaluate_teacher(self._teacher, task, task.test).correct)
         recipe = Recipe.model_validate(job.recipe)
         torch.set_num_threads(recipe.threads)
         student = build(
@@ -125,15 +121,6 @@ class Workshop:
         )
         load_weights(student, job.weights)
         return Evaluated(evaluate(student, task, task.test, "cpu").correct)
-
-    def _teacher_correct(self, split: Split) -> NDArray[np.bool_]:
-        correct = []
-        for at in torch.arange(len(split.labels)).chunk(max(1, len(split.labels) // _TEACHER_BATCH)):
-            logits = self._teacher.outputs(self._task.normalize(split.images[at])).logits
-            # Several teachers count as the mean of their probabilities.
-            answers = logits if self._teacher.members == 1 else logits.softmax(dim=2).mean(dim=1)
-            correct.append((answers.argmax(dim=1) == split.labels[at]).numpy())
-        return np.concatenate(correct)
 
 
 def _file(job: Job) -> Path | None:

@@ -1,7 +1,7 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
 from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate
-from automl_kd.recipes._files import load_recipe, pin_code, save_recipe
+from automl_kd.recipes._files import load_recipe, own_files, pin_code, save_recipe
 from automl_kd.recipes._holes import Categorical, Float, Hole, Integer
 from automl_kd.recipes._model_space import frozen_model
 from automl_kd.recipes._part import Part
@@ -51,6 +51,7 @@ __all__ = [
     "frozen_model",
     "load_recipe",
     "load_space",
+    "own_files",
     "parse_text",
     "parse_yaml",
     "pin_code",

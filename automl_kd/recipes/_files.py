@@ -43,15 +43,26 @@ def pin_code(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
     pinned = {key: pin_code(value) for key, value in document.items()}
-    if "sha256" not in pinned:
-        path: Path | None = None
-        if {"file", "function"} <= pinned.keys():
-            path = Path(str(pinned["file"])).expanduser()
-        elif pinned.get("family") == "nni":
-            path = own_file(str(pinned.get("model")))
-        if path is not None and path.is_file():  # what is not there is told by whoever needs it
-            pinned["sha256"] = sha256_of(path)
+    path = _named_file(pinned)
+    if "sha256" not in pinned and path is not None and path.is_file():  # what is not there is told by who needs it
+        pinned["sha256"] = sha256_of(path)
     return pinned
+
+
+def own_files(document: Any) -> list[Path]:
+    """Files of the user's own losses and model spaces that a recipe or space, as plain data, names."""
+    if isinstance(document, list):
+        return [path for each in document for path in own_files(each)]
+    if not isinstance(document, dict):
+        return []
+    path = _named_file(document)
+    return [*([] if path is None else [path]), *own_files(list(document.values()))]
+
+
+def _named_file(part: dict[str, Any]) -> Path | None:
+    if {"file", "function"} <= part.keys():
+        return Path(str(part["file"])).expanduser()
+    return own_file(str(part.get("model"))) if part.get("family") == "nni" else None
 
 
 def _first_hole(data: Any, path: str) -> str | None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from types import ModuleType
 
 from automl_kd.errors import UserError
-from automl_kd.files import sha256_of
+from automl_kd.files import replacing, sha256_of
+from automl_kd.paths import cache_dir
 
 
 def checked_file(
     file: str, sha256: str | None, *, allow_code: bool, asked_by: str, file_field: str, hash_field: str
 ) -> Path:
-    """The file, if it may run.
+    """The file, if it may run: where the recipe says, or what :func:`keep_copy` kept of it.
 
     Args:
         file: Its path, as the recipe says.
@@ -29,11 +30,24 @@ def checked_file(
     path = Path(file).expanduser()
     if not allow_code:
         raise UserError(f"{asked_by}: runs the code of {file}: look at it, then allow it with --allow-code")
-    if not path.is_file():
+    here = path.is_file()
+    if here and sha256 in (None, sha256_of(path)):
+        return path
+    if sha256 is not None and (copy := _copy(sha256, path.name)).is_file() and sha256_of(copy) == sha256:
+        return copy
+    if not here:
         raise UserError(f"{file_field}: {file}: no such file")
-    if sha256 is not None and sha256 != sha256_of(path):
-        raise UserError(f"{hash_field}: {file} changed since the recipe was made; restore it, or remove the hash")
-    return path
+    raise UserError(f"{hash_field}: {file} changed since the recipe was made; restore it, or remove the hash")
+
+
+def keep_copy(path: Path) -> None:
+    """Keep a file by its hash: recipes of another machine name it by a path that may lead nowhere here."""
+    with replacing(_copy(sha256_of(path), path.name)) as draft:
+        draft.write_bytes(path.read_bytes())
+
+
+def _copy(sha256: str, name: str) -> Path:
+    return cache_dir() / "code" / sha256 / name
 
 
 def run_file(path: Path, file_field: str) -> ModuleType:

@@ -22,10 +22,11 @@ from automl_kd.controller import (
     near_ties,
     pareto_front,
 )
+from automl_kd.distillation import evaluate_teacher, resolve_device
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Executor, Setup
 from automl_kd.hardware import Profile
-from automl_kd.recipes import Space, digest
+from automl_kd.recipes import Space, digest, own_files
 from automl_kd.storage import Database, Lease, Post
 from automl_kd.tasks import Task
 from automl_kd.words import duration
@@ -108,6 +109,7 @@ class Drive:
             teacher_sha256=taught.teacher.sha256,
             device=self.request.device,
             allow_code=self.request.allow_code,
+            code=tuple(map(str, own_files(self.parts.space.document))),
         )
         self._keep(settings={"executor": self.request.executor})
         post = Post(self.parts.database, self.name, self.lease)
@@ -136,8 +138,13 @@ class Drive:
             raise UserError(short[0]) if short else self._interrupted() from None
         self._recognise({"teacher": taught.teacher.sha256})
         check_losses(self.parts.space, self.request, taught.teacher)
-        facts = {"accuracy": None, "sha256": taught.teacher.sha256}
-        self._keep(settings={"teacher_facts": facts | self.record.settings.get("teacher_facts", {})})
+        known = self.record.settings.get("teacher_facts", {})
+        if "validation_accuracy" not in known:
+            self._tell("teacher", "asking the teacher what students are compared by")
+            task, place = self.parts.task, resolve_device(self.request.device)
+            answers = evaluate_teacher(taught.teacher.to(place), task, task.validation)
+            known = {"validation_accuracy": answers.accuracy} | known
+        self._keep(settings={"teacher_facts": {"accuracy": None, "sha256": taught.teacher.sha256} | known})
         if self.extension:
             self.clock.budget = self.record.budget + self.extension
             self.record = replace(self.record, budget=self.clock.budget)

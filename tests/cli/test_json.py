@@ -1,5 +1,9 @@
 """``--json`` on every verb: one document on standard output and nothing else."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from automl_kd.onnxio import export
@@ -102,3 +106,21 @@ def test_without_json_people_read_tables(run, searched):
     assert said.code == 0
     assert "front (accuracy on search-validation, latency predicted):" in said.out
     assert said.err == ""
+
+
+def test_an_answer_that_cannot_be_written_is_an_error_without_a_traceback(own_cache):
+    """As in ``automl-kd space show nowhere --json | true``, and on a full disk."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = "from automl_kd.cli import main; main()"
+    with open(writing, "wb") as pipe, open("/dev/full", "wb") as disk:
+        for words, output, code, told in (
+            (("list",), pipe, 1, ""),
+            (("show", "nowhere"), pipe, 2, "automl-kd: unknown search space 'nowhere'"),
+            (("list",), disk, 2, "automl-kd: No space left on device"),
+        ):
+            arguments = [sys.executable, "-c", program, "space", *words, "--json"]
+            ended = subprocess.run(arguments, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+            assert ended.returncode == code
+            assert ended.stderr.startswith(told)
+            assert ended.stderr.count("\n") == (told != "")

@@ -28,6 +28,7 @@ def test_status_says_the_same_as_the_search_did(command, searched):
     assert found["state"] == "done"
     for part in ("study", "screened", "trials", "front", "picks", "teacher"):
         assert found[part] == searched.document[part], part
+    assert 0.9 < found["teacher"]["validation_accuracy"] <= 1
 
 
 @pytest.fixture(scope="module")

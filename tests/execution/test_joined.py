@@ -4,12 +4,14 @@ import json
 import subprocess
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from worker_jobs import answer_of, labels_only, recipe_document
 
+from automl_kd.distillation import own_contract
 from automl_kd.errors import UserError
 from automl_kd.execution import (
     Bounds,
@@ -29,6 +31,8 @@ from automl_kd.execution import (
 from automl_kd.execution._letters import answer_of as returned_of
 from automl_kd.execution._letters import letter_of_answer, letter_of_parcel, letter_of_setup, parcel_of
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
+from automl_kd.recipes import own_files, pin_code
+from automl_kd.recipes.losses import OwnLoss
 from automl_kd.storage import Database, Letter, Mailboxes, Post
 
 
@@ -263,12 +267,35 @@ def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fet
     for spoilt, told in (
         ({"version": "0.0.1"}, "runs automl-kd 0.0.1, this machine"),
         ({"hashes": ["/home/me/project/poetry"]}, "names files as no driver does"),
-        ({"data": f"{packed.hashes[0]}/../../secrets.npz"}, "names files as no driver does"),
         ({"refused": "data.npz: cannot be read"}, "cannot send what its jobs share: data.npz"),
     ):
         with pytest.raises(UserError, match=told):
             setup_of({**letter.document, **spoilt})
+    for inside, fits in (("../../secrets.npz", False), ("a..b.npz", True)):
+        moved = setup_of({**letter.document, "data": f"{packed.hashes[0]}/{inside}"})
+        with nullcontext() if fits else pytest.raises(UserError, match="leads out of its archive"):
+            moved.unpack(letter.files.__getitem__)
     assert set(packed.hashes) == set(letter.files)
     own = packed.with_own(None, packed.setup.teacher.model_copy(update={"checkpoint": "mine.safetensors"}))
     assert own.hashes == ()
     assert packed.with_own("mine.npz", None).hashes == packed.hashes, "digits come with a package"
+
+
+def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, monkeypatch):
+    file = tmp_path / "losses.py"
+    lines = ["from automl_kd.distillation import loss", '@loss("logits")', "def gap(student, teacher):"]
+    file.write_text("\n".join([*lines, "    return (student - teacher).square().mean()", ""]))
+    named = pin_code({"file": str(file), "function": "gap"})
+    assert own_files({"distill": {"losses": {"own": {"gap": named}}}}) == [file]
+    sent = replace(setup, allow_code=True, code=(str(file),))
+    letter = as_json(letter_of_setup(sent))
+    file.unlink()
+    monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "another machine"))
+    part = OwnLoss.model_validate(named | {"weight": 1})
+    with pytest.raises(UserError, match="no such file"):
+        own_contract("gap", part, allow_code=True)
+    setup_of(letter.document).unpack(letter.files.__getitem__)
+    for spoilt in (None, "another loss"):
+        if spoilt is not None:
+            file.write_text(spoilt)
+        assert own_contract("gap", part, allow_code=True).inputs == "logits"
