@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import pwd
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from automl_kd.files import locked
 
 ROOT = Path(__file__).resolve().parents[1]
 _SCRIPT = Path(sys.executable).with_name("automl-kd")
@@ -33,6 +36,14 @@ _PINS = (
     "train.epochs=9",
     "train.batch_size=128",
     "train.augment=[]",
+)
+_FEW = (
+    "search_epochs=6",
+    "train.epochs=6",
+    "student.stages.2.depth={choice: [1, 2]}",
+    "distill.losses.task.weight=1.0",
+    "distill.losses.kd={weight: 1.0, temperature: {choice: [2.0, 4.0]}}",
+    "train.optimizer={name: sgd, lr: 0.1}",
 )
 _CHEAP = ("--hw", "jetson-nano", "--task", "digits", "--device", "cpu", "--workers", "2")
 
@@ -120,6 +131,29 @@ def cheap():
 
 
 @pytest.fixture(scope="session")
+def few(cheap):
+    """Arguments of such a search of 12 recipes, which ends by itself however slow the machine is."""
+    return [*cheap, *(word for pin in _FEW for word in ("--set", pin)), "--budget", "10m"]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Makes something in a folder of its own, once for all processes that test side by side."""
+
+    def once(name: str, make: Callable[[Path], Any]) -> Any:
+        base = tmp_path_factory.getbasetemp()
+        base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        made, folder = base / f"{name}.pickle", base / name
+        with locked(base / f"{name}.lock"):
+            if not made.exists():
+                folder.mkdir()
+                made.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(made.read_bytes())
+
+    return once
+
+
+@pytest.fixture(scope="session")
 def cheap_space():
     """The space of such a search."""
     from automl_kd.recipes import load_space
@@ -167,13 +201,16 @@ def median_latency(cheap_space):
 
 
 @pytest.fixture(scope="session")
-def searched(command, cheap, digits_teacher, median_latency, tmp_path_factory):
+def searched(command, cheap, digits_teacher, median_latency, once):
     """A search of digits within a limit that half of the space breaks, finished and timed from outside."""
-    folder = tmp_path_factory.mktemp("searched")
     arguments = ("search", *cheap, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
-    ended = command(*arguments, "--json", cwd=folder)
-    assert ended.code == 0, ended.err
-    return Searched(folder, arguments, ended)
+
+    def search(folder):
+        ended = command(*arguments, "--json", cwd=folder)
+        assert ended.code == 0, ended.err
+        return Searched(folder, arguments, ended)
+
+    return once("searched", search)
 
 
 @pytest.fixture(scope="session")
@@ -206,12 +243,15 @@ def space_of_two():
 
 
 @pytest.fixture(scope="session")
-def exhausted(command, digits_teacher, space_of_two, tmp_path_factory):
+def exhausted(command, digits_teacher, space_of_two, once):
     """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
-    folder = tmp_path_factory.mktemp("exhausted")
-    (folder / "two.yaml").write_text(space_of_two)
     arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
-    return Searched(folder, arguments, command(*arguments, cwd=folder))
+
+    def search(folder):
+        (folder / "two.yaml").write_text(space_of_two)
+        return Searched(folder, arguments, command(*arguments, cwd=folder))
+
+    return once("exhausted", search)
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,9 @@ class Wiring:
 
 
 def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: bool = False) -> Wiring:
-    """Check a recipe's losses against student, task and teacher, pair their stages, and compute each once on shapes.
+    """Check a recipe's losses against student, task and teacher, and pair their stages.
 
-    Nothing is computed but shapes: student, adapters and losses are run on the meta device. The last stage of the
+    Every loss is computed once, of noise, with adapters that nothing keeps. The last stage of the
     student meets the last of the teacher, the one before it the one before, and so on.
 
     Args:
@@ -178,10 +178,15 @@ def _shapes(student: Plan, paths: tuple[str, ...]) -> dict[str, Shape]:
 
 
 def _rehearse(wiring: Wiring, task: Task) -> None:
-    """Compute every loss once, on shapes alone."""
+    """Compute every loss once, of noise: on the meta device the first would take torch two seconds of imports."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        _compute(wiring, task)
 
+
+def _compute(wiring: Wiring, task: Task) -> None:
     def map_of(shape: Shape) -> Tensor:
-        return torch.empty(_BATCH, *shape, device="meta", requires_grad=True)
+        return torch.randn(_BATCH, *shape, requires_grad=True)
 
     images = map_of(task.input_shape)
     logits = images.mean(dim=(1, 2, 3)).unsqueeze(1).expand(-1, task.classes)  # a gradient by the image exists
@@ -189,19 +194,18 @@ def _rehearse(wiring: Wiring, task: Task) -> None:
     heard = [pair for term in wiring.terms if term.contract.inputs != "exits" for pair in term.pairs]
     ours = Signals(logits, {pair.student: map_of(pair.student_shape) for pair in pairs}, images)
     maps = {pair.teacher: map_of(pair.teacher_shape).detach() for pair in heard}
-    theirs = Signals(torch.empty(_BATCH, task.classes, device="meta"), maps, images, torch.empty_like(images))
-    labels = torch.zeros(_BATCH, dtype=torch.int64, device="meta")
+    theirs = Signals(torch.randn(_BATCH, task.classes), maps, images, torch.randn_like(images))
+    labels = torch.zeros(_BATCH, dtype=torch.int64)
     moment = Moment(0.5, labels, index=labels)
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        adapters = wiring.adapters()
-        for term in wiring.terms:
-            try:
-                value = term.value(ours, theirs, moment, adapters).loss
-            except Exception as error:
-                if not (isinstance(term.part, OwnLoss) or isinstance(error, RuntimeError | TypeError | ValueError)):
-                    raise
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise UserError(f"distill.losses.{term.name}: cannot be computed here: {reason}") from None
-            if not isinstance(value, Tensor) or value.ndim:
-                given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r}"
-                raise UserError(f"distill.losses.{term.name}: gives {given}; a loss gives a tensor of one number")
+    adapters = wiring.adapters()
+    for term in wiring.terms:
+        try:
+            value = term.value(ours, theirs, moment, adapters).loss
+        except Exception as error:
+            if not (isinstance(term.part, OwnLoss) or isinstance(error, RuntimeError | TypeError | ValueError)):
+                raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(f"distill.losses.{term.name}: cannot be computed here: {reason}") from None
+        if not isinstance(value, Tensor) or value.ndim:
+            given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r}"
+            raise UserError(f"distill.losses.{term.name}: gives {given}; a loss gives a tensor of one number")

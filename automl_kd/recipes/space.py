@@ -344,7 +344,7 @@ def pin(document: Mapping[str, Any], text: str) -> Any:
     """The document with the value at a path set: a hole filled, a constant changed, a field added.
 
     Below ``one_of`` the pin applies to every alternative; where it contradicts a constant that tells alternatives
-    apart (``student.family=resnet``), only those that agree are left.
+    apart (``student.family=resnet``), only those that agree are left, and of those that it makes equal one.
 
     Raises:
         UserError: If the text is not ``path=value`` or its path does not lead anywhere.
@@ -367,8 +367,8 @@ def _pinned(node: Any, keys: Sequence[str], value: Any, *, inside: bool) -> Any:
     ``inside`` an alternative, a word that differs (``family``) means another alternative, not a change.
     """
     if isinstance(node, Mapping) and "one_of" in node:
-        tried = (_pinned(each, keys, value, inside=True) for each in node["one_of"])
-        left = [each for each in tried if each is not tree.ABSENT]
+        tried = [_pinned(each, keys, value, inside=True) for each in node["one_of"]]
+        left = [each for row, each in enumerate(tried) if each is not tree.ABSENT and each not in tried[:row]]
         return tree.ABSENT if not left else left[0] if len(left) == 1 else {"one_of": left}
     if isinstance(node, Mapping) and "optional" in node and keys:
         return _pinned(node["optional"], keys, value, inside=inside)

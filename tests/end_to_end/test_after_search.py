@@ -180,7 +180,7 @@ def fetched(url):
 def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(command, cheap, searched, tmp_path):
     folder = tmp_path / "demo"
     shutil.copytree(searched.folder, folder)
-    search = ("search", *cheap, "--hw", "raspberry-pi-4", "--budget", "25s", "--study", "pi", "--json")
+    search = ("search", *cheap, "--hw", "raspberry-pi-4", "--budget", "18s", "--study", "pi", "--json")
     document = command(*search, "--from-study", "cam", "--stop-when-flat", cwd=folder).document
 
     storage = Database(str(folder / "automl-kd.db"), create=False).optuna()

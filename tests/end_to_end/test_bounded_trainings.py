@@ -15,15 +15,15 @@ def kind(student, teacher):
 
 @loss("logits")
 def hangs(student, teacher):
-    if not student.is_meta:  # not where its form is checked
+    if len(student) > 4:  # not where its form is checked
         time.sleep(3600)
     return kind(student, teacher)
 
 @loss("logits")
 def eats(student, teacher):
-    if not student.is_meta:
+    if len(student) > 4:
         hoard = torch.ones(750_000_000)
-        time.sleep(30)
+        time.sleep(20)
     return kind(student, teacher)
 """
 
@@ -45,14 +45,14 @@ train: {epochs: 3, batch_size: 128}
 def test_trainings_that_hang_or_eat_memory_fail_with_their_reason_and_the_study_ends(command, digits_teacher, tmp_path):
     (tmp_path / "losses.py").write_text(LOSSES)
     (tmp_path / "space.yaml").write_text(SPACE)
-    bounds = ("--trial-timeout", "15s", "--trial-memory", "2GB", "--allow-code", "--workers", "2", "--device", "cpu")
-    arguments = ("--hw", "jetson-nano", "--budget", "120s", "--space", "space.yaml", "--study", "cam", "--json")
+    bounds = ("--trial-timeout", "12s", "--trial-memory", "2GB", "--allow-code", "--workers", "2", "--device", "cpu")
+    arguments = ("--hw", "jetson-nano", "--budget", "5m", "--space", "space.yaml", "--study", "cam", "--json")
     document = command("search", *arguments, *bounds, cwd=tmp_path).document
     assert document["state"] == "done"
     assert (document["trials"]["complete"], document["trials"]["failed"]) == (1, 2)
     told = "SELECT value_json FROM trial_user_attributes WHERE key = 'akd:failed'"
     reasons = sorted(json.loads(reason) for (reason,) in rows(tmp_path / "automl-kd.db", told))
     assert ("RUNNING",) not in rows(tmp_path / "automl-kd.db", "SELECT state FROM trials")
-    assert reasons[0] == "made no step for 15 s (--trial-timeout)"
+    assert reasons[0] == "made no step for 12 s (--trial-timeout)"
     assert "of memory, over 2.0 GB (--trial-memory)" in reasons[1]
     assert document["picks"]

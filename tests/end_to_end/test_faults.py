@@ -16,11 +16,11 @@ def ended(process, timeout=240):
     return json.loads(out)
 
 
-def test_a_search_and_its_worker_outlast_a_database_that_is_away(postgres, command, cheap, digits_teacher, tmp_path):
+def test_a_search_and_its_worker_outlast_a_database_that_is_away(postgres, command, few, digits_teacher, tmp_path):
     from automl_kd.storage import Database
 
     storage = ("--study", "away-for-a-while", "--storage", postgres.url)
-    search = command.start("search", *cheap, "--budget", "90s", "--workers", "1", *storage, "--json", cwd=tmp_path)
+    search = command.start("search", *few, "--workers", "1", *storage, "--json", cwd=tmp_path)
     database = Database(postgres.url)
     until(lambda: database.find_study("away-for-a-while") is not None, search)
     worker = command.start("worker", "--workers", "1", *storage, cwd=tmp_path, cache=tmp_path / "cache")
@@ -70,8 +70,8 @@ def fill(file):
             assert error.errno == errno.ENOSPC  # noqa: PT017
 
 
-def test_a_full_disk_ends_the_search_in_one_line_and_with_room_it_goes_on(small_disk, command, cheap, digits_teacher):
-    arguments = ("search", *cheap, "--budget", "60s", "--study", "cam", "--json")
+def test_a_full_disk_ends_the_search_in_one_line_and_with_room_it_goes_on(small_disk, command, few, digits_teacher):
+    arguments = ("search", *few, "--study", "cam", "--json")
     search = command.start(*arguments, cwd=small_disk)
     until(lambda: complete(small_disk / "automl-kd.db") >= 2, search)
     fill(small_disk / "ballast")
@@ -121,9 +121,9 @@ def clock(tmp_path, command):
     return offset, type(command)(command.environment | environment, command.started)
 
 
-def test_a_clock_that_jumps_changes_neither_budget_nor_driver(command, clock, cheap, digits_teacher, tmp_path):
+def test_a_clock_that_jumps_changes_neither_budget_nor_driver(command, clock, few, digits_teacher, tmp_path):
     offset, wrong_command = clock
-    arguments = ("search", *cheap, "--budget", "50s", "--study", "cam", "--json")
+    arguments = ("search", *few, "--study", "cam", "--json")
     search = wrong_command.start(*arguments, cwd=tmp_path)
     began = time.monotonic()
     until(lambda: complete(tmp_path / "automl-kd.db") >= 1, search)

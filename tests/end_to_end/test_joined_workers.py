@@ -33,11 +33,11 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(command, cheap, digits_teacher, tmp_path_factory):
+def story(command, few, digits_teacher, tmp_path_factory):
     """A driver without workers of its own, and four machines, each with a cache of its own."""
     folder = tmp_path_factory.mktemp("joined")
     story = Story(folder)
-    search = ("search", *cheap, "--budget", "100s", "--study", "cam", "--workers", "0", "--json")
+    search = ("search", *few, "--study", "cam", "--workers", "0", "--json")
     student = {"family": "resnet", "depth": 8, "width": 0.25}
     save_weights(build(student, input_shape=(1, 8, 8), classes=10), folder / "other.safetensors")
 

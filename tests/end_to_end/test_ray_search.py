@@ -26,10 +26,8 @@ def cluster(cache):
     cluster.shutdown()
 
 
-def test_a_search_on_ray_survives_worker_driver_and_node(
-    command, cheap, digits_teacher, cluster, ray_workers, tmp_path
-):
-    arguments = ("search", *cheap, "--budget", "45s", "--study", "cam", "--executor", "ray", "--address")
+def test_a_search_on_ray_survives_worker_driver_and_node(command, few, digits_teacher, cluster, ray_workers, tmp_path):
+    arguments = ("search", *few, "--study", "cam", "--executor", "ray", "--address")
     arguments += (cluster.address, "--json")
     driver = command.start(*arguments, cwd=tmp_path)
     until(ray_workers)[0].send_signal(signal.SIGKILL)

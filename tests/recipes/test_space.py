@@ -145,6 +145,8 @@ def test_pins_fill_holes_choose_alternatives_and_remove_optional_parts():
         assert recipe.train.epochs == 3
     assert load_space("tiny_cnn", ["distill.losses.kd.weight=1"]).sample(rng).distill.losses is not None
     assert load_space("tiny_cnn", ["search_epochs=2"]).search_epochs == 2
+    replaced = load_space("tiny_cnn", ["train.optimizer={name: sgd, lr: 0.1}"])
+    assert not any(hole.name.startswith("train.optimizer") for hole in replaced.holes), "no choice between two equals"
 
 
 @pytest.mark.parametrize(
