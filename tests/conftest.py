@@ -40,9 +40,10 @@ _PINS = (
 _FEW = (
     "search_epochs=6",
     "train.epochs=6",
-    "student.stages.2.depth={choice: [1, 2]}",
+    "student.width=0.25",
+    "student.stages=[{depth: 1, channels: 16}, {depth: {choice: [1, 2]}, channels: 32}]",
     "distill.losses.task.weight=1.0",
-    "distill.losses.kd={weight: 1.0, temperature: {choice: [2.0, 4.0]}}",
+    "distill.losses.kd={weight: 1.0, temperature: {choice: [1.0, 2.0, 3.0, 4.0, 6.0, 8.0]}}",
     "train.optimizer={name: sgd, lr: 0.1}",
 )
 _CHEAP = ("--hw", "jetson-nano", "--task", "digits", "--device", "cpu", "--workers", "2")
@@ -132,8 +133,8 @@ def cheap():
 
 @pytest.fixture(scope="session")
 def few(cheap):
-    """Arguments of such a search of 12 recipes, which ends by itself however slow the machine is."""
-    return [*cheap, *(word for pin in _FEW for word in ("--set", pin)), "--budget", "10m"]
+    """Arguments of such a search of 12 recipes by one worker, which ends by itself however slow the machine is."""
+    return [*cheap, *(word for pin in _FEW for word in ("--set", pin)), "--budget", "10m", "--workers", "1"]
 
 
 @pytest.fixture(scope="session")

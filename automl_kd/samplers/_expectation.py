@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import qmc
 
 from automl_kd.samplers._encoding import Points
 from automl_kd.samplers._improvement import expected_improvement, uncovered
@@ -73,6 +72,8 @@ class Expectation:
         """Mean over quasi-random draws, the same for all candidates; exact where nothing is modelled."""
         if not predicted:
             return uncovered(costs, self.front, self.reference)
+        from scipy.stats import qmc  # takes a second, and few studies model two objectives
+
         draws = ndtri(qmc.Sobol(len(predicted), seed=0).random(_DRAWS))
         total = np.zeros(len(costs))
         for draw in draws:

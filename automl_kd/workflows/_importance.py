@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl_kd.controller import Point, pareto_front, ranking
@@ -88,6 +87,8 @@ def _shares(divergences: Mapping[str, Divergence], losses: Sequence[float], best
 
 def _divergence(name: str, trials: Sequence[FrozenTrial], rows: Sequence[int]) -> Divergence:
     """Of one hole, by the trials in ``rows``, which have it: a function of all trials' losses and the best's share."""
+    from optuna.importance import PedAnovaImportanceEvaluator  # brings scikit-learn and pandas
+
     study = _study(name, [trials[row] for row in rows])
 
     def divergence(losses: Sequence[float], best: float) -> float:
