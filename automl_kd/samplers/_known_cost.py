@@ -34,9 +34,9 @@ _PARENTS, _CHILDREN = 16, 6
 _LOCAL_ROUNDS, _LOCAL_BEST, _LOCAL_CHILDREN = 4, 8, 10
 _NEAR_SHARE = 0.1
 _COMPLETIONS = 20
-_DOUBTING, _DOUBT = 5, 3.0
-"""Every fifth proposal takes the model's standard deviation three times: a model that is sure of too much stops looking
-where the front still is."""
+_DOUBTING, _DOUBT = 3, 2.0
+"""Every third proposal takes the model's standard deviation twice: a model that is sure of too much stops looking where
+the front still is."""
 _NONE_ASKS = -1
 _LEAST_VOLUME = 1e-12
 
@@ -52,7 +52,7 @@ class KnownCostSampler(BaseSampler):
               \int V_{c(x)}(t) \, P(f(x) \text{ beats } t) \, dt,
 
     with :math:`V_{c(x)}(t)` the volume of costs that :math:`x` adds to the front at level :math:`t`, in the objectives'
-    own units. Every fifth proposal takes the model's standard deviation three times. The pool
+    own units. Every third proposal takes the model's standard deviation twice. The pool
     :math:`\mathcal{P}` holds random candidates, mutations of the front, and mutations of the best of these. The first
     trials are spread evenly over the known costs. A trial under way counts at its expected value, so workers do not
     propose alike; what was tried, or has an infinite cost, is never proposed while anything else is left.
