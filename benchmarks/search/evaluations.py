@@ -14,7 +14,7 @@ from benchmarks.search.curves import save
 from benchmarks.search.samplers import OURS, SAMPLERS, version
 from benchmarks.tables import table
 
-LENGTH = {OURS: 160, "TPE, multivariate": 600, "NSGA-II": 600, "random": 600}
+LENGTH = {OURS: 200, "TPE, multivariate": 600, "NSGA-II": 600, "random": 600}
 SHOWN = (25, 50, 75, 100, 150, 300)
 
 
