@@ -46,7 +46,7 @@ from automl_kd.workflows._study_page import publish_report
 from automl_kd.workflows._supply import Pricing, Supply, survey
 from automl_kd.workflows._targets import Targets
 from automl_kd.workflows._teaching import Lesson, Taught, find_teacher
-from automl_kd.workflows._warm_start import WarmStart
+from automl_kd.workflows._warm_start import WarmStart, check_comparable
 
 _WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
@@ -136,7 +136,9 @@ class Drive:
             taught = find_teacher(self.parts.task, self.request.teacher, watch=watch, device=self.request.device)
         except Interrupted:
             raise UserError(short[0]) if short else self._interrupted() from None
-        self._recognise({"teacher": taught.teacher.sha256})
+        identity = {"teacher": taught.teacher.sha256}
+        check_comparable(self.parts.database, self._earlier(), {**self.record.identity, **identity})
+        self._recognise(identity)
         check_losses(self.parts.space, self.request, taught.teacher)
         known = self.record.settings.get("teacher_facts", {})
         if "validation_accuracy" not in known:
@@ -237,15 +239,16 @@ class Drive:
         self._keep(settings={"searched": self.record.budget})
 
     def _take_over(self, ledger: Ledger, pricing: Pricing, storage: optuna.storages.RDBStorage) -> None:
-        names = [name for name in self.request.from_study if name != self.name]
+        names, parts = self._earlier(), self.parts
         if not names:
             return
-        identity, limits = self.record.identity, self.request.limits
-        parts = self.parts
-        warm = WarmStart(parts.database, identity, parts.space, pricing, limits, self.request.hw)
-        warm.check(names)
+        warm = WarmStart(parts.database, parts.space, pricing, self.request.limits, self.request.hw)
         count = warm.take_over(ledger, names, storage, self.files)
         parts.observer.note(f"{count} trials taken over from {', '.join(names)}")
+
+    def _earlier(self) -> list[str]:
+        """Studies to take over from."""
+        return [name for name in self.request.from_study if name != self.name]
 
     def _targets(self, taught: Taught) -> Targets:
         """Decides whether a candidate's teacher is asked or its outputs kept, by one measurement for the study."""

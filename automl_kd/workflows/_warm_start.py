@@ -26,6 +26,24 @@ FROM = "akd:from"
 _COMPARABLE = {"data": "other data", "teacher": "another teacher"}
 
 
+def check_comparable(database: Database, names: Sequence[str], identity: Mapping[str, Any]) -> None:
+    """See to it that accuracies of earlier studies can be compared with those of the study at hand.
+
+    Args:
+        database: Where the earlier studies are.
+        names: Theirs.
+        identity: Hashes of the data and the teacher of the study at hand.
+
+    Raises:
+        UserError: If there is no such study, or it was searched with other data or another teacher.
+    """
+    for name in names:
+        theirs = database.study(name).identity
+        for part, words in _COMPARABLE.items():
+            if part in theirs and theirs[part] != identity[part]:
+                raise UserError(f"--from-study {name}: was searched with {words}; accuracies would not be comparable")
+
+
 class WarmStart:
     """Takes over the finished trials of earlier studies.
 
@@ -34,7 +52,6 @@ class WarmStart:
 
     Args:
         database: Where the earlier studies are.
-        identity: Hashes of the data and the teacher of the study at hand.
         space: Its space.
         pricing: Prices on its device.
         limits: What a candidate may cost.
@@ -44,33 +61,17 @@ class WarmStart:
     def __init__(
         self,
         database: Database,
-        identity: Mapping[str, Any],
         space: Space,
         pricing: Pricing,
         limits: Limits,
         device: str,
     ) -> None:
         self._database = database
-        self._identity = identity
         self._space = space
         self._pricing = pricing
         self._limits = limits
         self._device = device
         self._distributions = distributions(space)
-
-    def check(self, names: Sequence[str]) -> None:
-        """See to it that accuracies of these studies can be compared with those of the study at hand.
-
-        Raises:
-            UserError: If there is no such study, or it was searched with other data or another teacher.
-        """
-        for name in names:
-            identity = self._database.study(name).identity
-            for part, words in _COMPARABLE.items():
-                if part in identity and identity[part] != self._identity[part]:
-                    raise UserError(
-                        f"--from-study {name}: was searched with {words}; accuracies would not be comparable"
-                    )
 
     def take_over(self, ledger: Ledger, names: Sequence[str], storage: optuna.storages.RDBStorage, files: Files) -> int:
         """Add what is not there yet; returns how many trials were added.

@@ -60,7 +60,7 @@ def one(seed: int) -> list[list[tuple[float, float]]]:
         train(open_ledger(folder, "earlier"), "known-cost", (), FIRST, seed, TRAININGS)
         database = Database(str(folder / "study.db"))
         ledger = open_ledger(folder, "taken")
-        warm = WarmStart(database, {}, space(), pricing(SECOND), Limits(), SECOND)
+        warm = WarmStart(database, space(), pricing(SECOND), Limits(), SECOND)
         warm.take_over(ledger, ["earlier"], database.optuna(), Files(folder / "taken"))
         before = [(point.accuracy, point.latency_ms) for point in ledger.complete()]
         train(ledger, "known-cost", (), SECOND, seed, MORE)
