@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import pwd
 import socket
 import subprocess
@@ -10,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -138,18 +137,20 @@ def few(cheap):
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory):
-    """Makes something in a folder of its own, once for all processes that test side by side."""
+def once(command, tmp_path_factory):
+    """Runs a command in a folder of its own, once for all processes that test side by side."""
 
-    def once(name: str, make: Callable[[Path], Any]) -> Any:
+    def once(name: str, arguments: tuple[str, ...], **files: str) -> Searched:
         base = tmp_path_factory.getbasetemp()
         base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-        made, folder = base / f"{name}.pickle", base / name
+        kept, folder = base / f"{name}.json", base / name
         with locked(base / f"{name}.lock"):
-            if not made.exists():
+            if not kept.exists():
                 folder.mkdir()
-                made.write_bytes(pickle.dumps(make(folder)))
-        return pickle.loads(made.read_bytes())
+                for file, text in files.items():
+                    (folder / f"{file}.yaml").write_text(text)
+                kept.write_text(json.dumps(asdict(command(*arguments, cwd=folder))))
+        return Searched(folder, arguments, Ended(**json.loads(kept.read_text())))
 
     return once
 
@@ -202,16 +203,12 @@ def median_latency(cheap_space):
 
 
 @pytest.fixture(scope="session")
-def searched(command, cheap, digits_teacher, median_latency, once):
+def searched(cheap, digits_teacher, median_latency, once):
     """A search of digits within a limit that half of the space breaks, finished and timed from outside."""
     arguments = ("search", *cheap, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
-
-    def search(folder):
-        ended = command(*arguments, "--json", cwd=folder)
-        assert ended.code == 0, ended.err
-        return Searched(folder, arguments, ended)
-
-    return once("searched", search)
+    found = once("searched", (*arguments, "--json"))
+    assert found.ended.code == 0, found.ended.err
+    return Searched(found.folder, arguments, found.ended)
 
 
 @pytest.fixture(scope="session")
@@ -244,15 +241,10 @@ def space_of_two():
 
 
 @pytest.fixture(scope="session")
-def exhausted(command, digits_teacher, space_of_two, once):
+def exhausted(digits_teacher, space_of_two, once):
     """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
     arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
-
-    def search(folder):
-        (folder / "two.yaml").write_text(space_of_two)
-        return Searched(folder, arguments, command(*arguments, cwd=folder))
-
-    return once("exhausted", search)
+    return once("exhausted", arguments, two=space_of_two)
 
 
 @dataclass(frozen=True)
