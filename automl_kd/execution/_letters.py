@@ -105,7 +105,9 @@ def setup_of(document: Mapping[str, Any]) -> PackedSetup:
     if version != __version__:
         raise UserError(f"the study's driver runs automl-kd {version}, this machine {__version__}: install the same")
     hashes = tuple(about.pop("hashes"))
-    if not all(_SHA256.fullmatch(sha256) for sha256 in hashes):
-        raise UserError("the study's offer names files as no driver does")
     code = tuple(about.pop("code", ()))
-    return PackedSetup(Setup(**about | {"teacher": parse_teacher(about["teacher"]), "code": code}), hashes)
+    packed = PackedSetup(Setup(**about | {"teacher": parse_teacher(about["teacher"]), "code": code}), hashes)
+    known = all(_SHA256.fullmatch(sha256) for sha256 in hashes)
+    if not known or any(path.parts[0] not in hashes or ".." in path.parts for path in packed.paths):
+        raise UserError("the study's offer names files as no driver does")
+    return packed

@@ -165,9 +165,19 @@ class PackedSetup:
         Whether they are the same is for whoever opens them to find out.
         """
         setup = replace(self.setup, data=data or self.setup.data, teacher=teacher or self.setup.teacher)
+        left = {path.parts[0] for path in PackedSetup(setup, self.hashes).paths}
+        return PackedSetup(setup, tuple(sha256 for sha256 in self.hashes if sha256 in left))
+
+    @property
+    def paths(self) -> list[Path]:
+        """Of all files that the setup names."""
+        from automl_kd.tasks import place_of, task_names
+
+        setup = self.setup
         teachers = setup.teacher if isinstance(setup.teacher, tuple) else (setup.teacher,)
-        named = [setup.task, setup.data or "", *setup.code, *(each.model_dump_json() for each in teachers)]  # type: ignore[union-attr]
-        return PackedSetup(setup, tuple(sha256 for sha256 in self.hashes if any(sha256 in text for text in named)))
+        task = [] if setup.task in task_names() else [setup.task]
+        data = [] if setup.data is None else [setup.data]
+        return [*map(Path, (*task, *data, *setup.code)), *(place_of(each) for each in teachers)]  # type: ignore[arg-type]
 
     def unpack(self, fetch: Callable[[str], bytes]) -> Setup:
         """The setup with paths of this machine.
@@ -179,7 +189,7 @@ class PackedSetup:
 
         Raises:
             OSError: If there is no room.
-            UserError: If an archive is not what its hash says, or a path leads out of the one that it names.
+            UserError: If an archive is not what its hash says.
         """
         from automl_kd.tasks import moved_to, place_of
         from automl_kd.teachers import KeptTeacher
@@ -191,12 +201,7 @@ class PackedSetup:
                     _place(folder / sha256, sha256, fetch(sha256))
 
         def placed(path: str) -> str:
-            first, *rest = Path(path).parts
-            if first not in self.hashes:
-                return path
-            if ".." in rest:
-                raise UserError(f"{path}: leads out of its archive")
-            return str(folder / path)
+            return str(folder / path) if Path(path).parts[0] in self.hashes else path
 
         def placed_teacher(one: LoadableTeacher) -> BroughtTeacher:
             assert not isinstance(one, KeptTeacher), "pack makes it a brought one"

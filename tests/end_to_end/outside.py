@@ -3,6 +3,8 @@
 import sqlite3
 import time
 
+from automl_kd.students import build, save_weights
+
 
 def rows(path, query, *values):
     """What a database of SQLite says while others write; nothing as long as its tables are being made."""
@@ -33,3 +35,10 @@ def until(condition, *processes, seconds=150):
         assert time.monotonic() < end, "it did not come so far"
         time.sleep(0.05)
     return found
+
+
+def another_teacher(folder):
+    """Arguments of a teacher of digits that learned nothing, in a file of the folder."""
+    student = {"family": "resnet", "depth": 8, "width": 0.25}
+    save_weights(build(student, input_shape=(1, 8, 8), classes=10), folder / "other.safetensors")
+    return "--teacher", "other.safetensors@{family: resnet, depth: 8, width: 0.25}"

@@ -14,10 +14,10 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
+from outside import another_teacher
 
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
-from automl_kd.students import build, save_weights
 
 
 def sha256(path):
@@ -182,10 +182,7 @@ def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(com
     folder = tmp_path / "demo"
     shutil.copytree(searched.folder, folder)
     search = ("search", *cheap, "--hw", "raspberry-pi-4", "--budget", "18s", "--study", "pi", "--json")
-    student = {"family": "resnet", "depth": 8, "width": 0.25}
-    save_weights(build(student, input_shape=(1, 8, 8), classes=10), folder / "other.safetensors")
-    other = ("--teacher", "other.safetensors@{family: resnet, depth: 8, width: 0.25}")
-    refused = command(*search, "--from-study", "cam", *other, cwd=folder)
+    refused = command(*search, "--from-study", "cam", *another_teacher(folder), cwd=folder)
     assert refused.code == 2
     assert "--from-study cam: was searched with another teacher" in refused.err
     document = command(*search, "--from-study", "cam", "--stop-when-flat", cwd=folder).document

@@ -20,7 +20,7 @@ def test_a_search_and_its_worker_outlast_a_database_that_is_away(postgres, comma
     from automl_kd.storage import Database
 
     storage = ("--study", "away-for-a-while", "--storage", postgres.url)
-    search = command.start("search", *few, "--workers", "1", *storage, "--json", cwd=tmp_path)
+    search = command.start("search", *few, *storage, "--json", cwd=tmp_path)
     database = Database(postgres.url)
     until(lambda: database.find_study("away-for-a-while") is not None, search)
     worker = command.start("worker", "--workers", "1", *storage, cwd=tmp_path, cache=tmp_path / "cache")

@@ -6,9 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
-from outside import rows, until
-
-from automl_kd.students import build, save_weights
+from outside import another_teacher, rows, until
 
 ENDED = "study cam is finished"
 
@@ -38,8 +36,6 @@ def story(command, few, digits_teacher, tmp_path_factory):
     folder = tmp_path_factory.mktemp("joined")
     story = Story(folder)
     search = ("search", *few, "--study", "cam", "--workers", "0", "--json")
-    student = {"family": "resnet", "depth": 8, "width": 0.25}
-    save_weights(build(student, input_shape=(1, 8, 8), classes=10), folder / "other.safetensors")
 
     def join(name, *more, workers=1):
         arguments = ("worker", "--study", "cam", "--workers", str(workers), *more)
@@ -47,7 +43,7 @@ def story(command, few, digits_teacher, tmp_path_factory):
 
     driver = command.start(*search, cwd=folder)
     until(lambda: story.rows("SELECT 1 FROM akd_leases"), driver)
-    story.end("other teacher", join("other", "--teacher", "other.safetensors@{family: resnet, depth: 8, width: 0.25}"))
+    story.end("other teacher", join("other", *another_teacher(folder)))
     first, second = join("first"), join("second")
     until(lambda: {first.pid, second.pid} <= set(story.busy()), driver, first, second)
     os.killpg(first.pid, signal.SIGKILL)

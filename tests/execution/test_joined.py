@@ -4,7 +4,6 @@ import json
 import subprocess
 import threading
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -267,14 +266,13 @@ def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fet
     for spoilt, told in (
         ({"version": "0.0.1"}, "runs automl-kd 0.0.1, this machine"),
         ({"hashes": ["/home/me/project/poetry"]}, "names files as no driver does"),
+        ({"data": f"{packed.hashes[0]}/../../secrets.npz"}, "names files as no driver does"),
+        ({"data": "/home/me/secrets.npz"}, "names files as no driver does"),
         ({"refused": "data.npz: cannot be read"}, "cannot send what its jobs share: data.npz"),
     ):
         with pytest.raises(UserError, match=told):
             setup_of({**letter.document, **spoilt})
-    for inside, fits in (("../../secrets.npz", False), ("a..b.npz", True)):
-        moved = setup_of({**letter.document, "data": f"{packed.hashes[0]}/{inside}"})
-        with nullcontext() if fits else pytest.raises(UserError, match="leads out of its archive"):
-            moved.unpack(letter.files.__getitem__)
+    setup_of({**letter.document, "data": f"{packed.hashes[0]}/a..b.npz"})
     assert set(packed.hashes) == set(letter.files)
     own = packed.with_own(None, packed.setup.teacher.model_copy(update={"checkpoint": "mine.safetensors"}))
     assert own.hashes == ()
