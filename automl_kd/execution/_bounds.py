@@ -9,6 +9,8 @@ from typing import Self
 import psutil
 
 _SILENT_SECONDS = 600.0
+_STARTING_SECONDS = 600.0
+"""Imports, data and teacher are not the training's, which a busy machine must not make its fault."""
 _SHARE = 0.9
 _LEAST_BYTES = 2e9
 """A worker that has loaded torch, data and a teacher takes a part of this before it trains anything."""
@@ -44,15 +46,18 @@ class Bounds:
         share = max(_LEAST_BYTES, _SHARE * psutil.virtual_memory().total / workers)
         return cls(silent_seconds or _SILENT_SECONDS, memory_bytes or share)
 
-    def broken(self, process: int, silent: float) -> tuple[str, bool] | None:
+    def broken(self, process: int, silent: float, *, begun: bool) -> tuple[str, bool] | None:
         """Why a process has to end, and whether trying again may help; None where it keeps the bounds.
 
         Args:
             process: Its number.
             silent: Seconds since it last gave a sign.
+            begun: Whether that sign came from its job, rather than from who gave it the job.
         """
-        if silent > self.silent_seconds:
-            return f"made no step for {self.silent_seconds:g} s (--trial-timeout)", True
+        longest = self.silent_seconds if begun else max(self.silent_seconds, _STARTING_SECONDS)
+        if silent > longest:
+            done = "made no step" if begun else "its worker opened no data"
+            return f"{done} for {longest:g} s (--trial-timeout)", True
         try:
             taken = psutil.Process(process).memory_info().rss
         except psutil.Error:

@@ -92,7 +92,10 @@ class WorkerPool(Executor[Key]):
         """End workers whose job breaks its bounds, and replace them."""
         answers: list[tuple[Key, Answer]] = []
         for index, worker in enumerate(self._workers):
-            if worker.key is not None and (found := self._bounds.broken(worker.process, worker.silent)) is not None:
+            if worker.key is None:
+                continue
+            found = self._bounds.broken(worker.process, worker.silent, begun=worker.begun)
+            if found is not None:
                 reason, again = found
                 answers.append((worker.key, Failed(reason, worker_died=again)))
                 worker.kill()
@@ -123,6 +126,7 @@ class WorkerPool(Executor[Key]):
 class _Worker(Generic[Key]):
     def __init__(self, setup: Setup, log: Path) -> None:
         self.key: Key | None = None
+        self.begun = False
         self._signed = time.monotonic()
         self.connection, theirs = multiprocessing.Pipe()
         package_parent = str(Path(__file__).resolve().parents[2])
@@ -155,6 +159,7 @@ class _Worker(Generic[Key]):
 
     def submit(self, key: Key, job: Job) -> None:
         self.key = key
+        self.begun = False
         self._signed = time.monotonic()
         self._send(job)
 
@@ -162,6 +167,7 @@ class _Worker(Generic[Key]):
         """What came: the answer to its job, or None for a sign that it works."""
         message: Any = self.connection.recv()
         if isinstance(message, Alive):
+            self.begun = True
             self._signed = time.monotonic()
             return None
         self.key = None

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+import torch._dynamo  # the first optimiser imports it, for seconds that would count as its training's
 
 from automl_kd.distillation import Diverged, distill, evaluate, evaluate_teacher
 from automl_kd.errors import Interrupted, UserError
@@ -35,11 +36,13 @@ class Workshop:
     Args:
         setup: What the jobs share.
         stop: Whether to stop at the next step.
+        begun: Told when a job has data and teacher open, and begins.
     """
 
-    def __init__(self, setup: Setup, stop: Callable[[], bool]) -> None:
+    def __init__(self, setup: Setup, stop: Callable[[], bool], begun: Callable[[], None] = lambda: None) -> None:
         self._setup = setup
         self._stop = stop
+        self._begun = begun
         self._last_job_ended: float | None = None
 
     def do(self, job: Job) -> Answer:
@@ -48,6 +51,7 @@ class Workshop:
             self._open(job)
         except (UserError, OSError) as error:
             return Failed(str(error), fatal=True)  # no other job could be done either
+        self._begun()
         try:
             return self._train(job) if isinstance(job, TrainJob) else self._evaluate(job)
         except Interrupted:

@@ -43,15 +43,18 @@ def main() -> None:
 
     signed = time.monotonic()
 
-    def stopping() -> bool:
+    def sign() -> None:
         nonlocal signed
+        signed = time.monotonic()
+        with contextlib.suppress(OSError):  # the driver is gone: the listener ends this process
+            connection.send(Alive())
+
+    def stopping() -> bool:
         if time.monotonic() - signed > _SIGN_SECONDS:
-            signed = time.monotonic()
-            with contextlib.suppress(OSError):  # the driver is gone: the listener ends this process
-                connection.send(Alive())
+            sign()
         return stop.is_set()
 
-    workshop = Workshop(setup, stopping)
+    workshop = Workshop(setup, stopping, begun=sign)
     while True:
         answer = workshop.do(jobs.get())
         try:

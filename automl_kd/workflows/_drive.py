@@ -232,7 +232,7 @@ class Drive:
         if phase.full is not None:
             raise UserError(f"{phase.full}; make room and run the same command to go on")
         if not ledger.complete():
-            raise UserError(self._too_short(ledger, supply))
+            raise UserError(phase.why_empty())
         if phase.flat:
             self.parts.observer.note("the search ended before its time: hardly any improvement is expected")
         phase.close("the search ended")
@@ -263,17 +263,6 @@ class Drive:
         )
         self._keep(settings={"teacher_cost": targets.cost})
         return targets
-
-    def _too_short(self, ledger: Ledger, supply: Supply) -> str:
-        if supply.exhausted and not ledger.candidates:
-            return "the search space holds no candidate within the limits that the budget can train"
-        known = ledger.seconds_per_epoch()
-        trial = min(known) * self.rungs[-1] if known else 2 * self.clock.seconds()["search"]
-        cost = "takes about" if known else "takes more than"
-        return (
-            f"budget {duration(self.record.budget)} is too short: no trial reached {self.rungs[-1]} epochs, one"
-            f" {cost} {duration(trial)}; add at least {duration(2 * trial)} with --extend"
-        )
 
     # -- picks --------------------------------------------------------------------------------------------------------
 

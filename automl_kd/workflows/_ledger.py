@@ -42,6 +42,7 @@ class Candidate:
         status: What it does.
         seconds: Its training time so far.
         attempts: Times that its worker died under it.
+        fault: Why it cannot be trained, where it failed.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Candidate:
     status: Status = "waiting"
     seconds: float = 0.0
     attempts: int = 0
+    fault: str | None = None
 
     @property
     def latency_ms(self) -> float:
@@ -160,7 +162,7 @@ class Ledger:
         """A candidate cannot be trained."""
         self._set(candidate.number, "akd:failed", reason)
         self.study.tell(candidate.number, state=TrialState.FAIL)
-        candidate.status = "failed"
+        candidate.status, candidate.fault = "failed", reason
 
     def note_death(self, candidate: Candidate) -> None:
         """Its worker died under it; counted, so that a candidate that kills its worker does so only twice."""
@@ -292,6 +294,7 @@ class Ledger:
             _STATES[trial.state],
             attributes.get("akd:seconds", 0.0),
             attributes.get("akd:attempts", 0),
+            attributes.get("akd:failed"),
         )
         self.candidates[trial.number] = candidate
         top = len(self.rungs) - 1

@@ -24,6 +24,7 @@ from automl_kd.execution import Answer, Executor, Failed, Stopped, Trained, Trai
 from automl_kd.hardware import Prediction
 from automl_kd.recipes import Recipe
 from automl_kd.storage import folder_bytes, free_bytes
+from automl_kd.words import duration
 from automl_kd.workflows._answers import take_all
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
@@ -178,6 +179,23 @@ class SearchPhase:
         """Give up on workers that do not answer after their time; their candidates wait where they were."""
         for number in self._pool.abandon():
             self._ledger.note_death(self._ledger.candidates[number])
+
+    def why_empty(self) -> str:
+        """Why no trial reached the top rung, and what would help."""
+        candidates, top = self._ledger.candidates.values(), self._ledger.rungs[-1]
+        if self._supply.exhausted and not candidates:
+            return "the search space holds no candidate within the limits that the budget can train"
+        faults = [each.fault for each in candidates if each.fault is not None]
+        if faults and len(faults) == len(candidates):
+            all_of_them = "the only trial" if len(faults) == 1 else f"all {len(faults)} trials"
+            return f"{all_of_them} failed, the last: {faults[-1]}"
+        known = self._ledger.seconds_per_epoch()
+        trial = min(known) * top if known else 2 * self._clock.seconds()["search"]
+        cost = "takes about" if known else "takes more than"
+        return (
+            f"budget {duration(self._clock.budget)} is too short: no trial reached {top} epochs, one"
+            f" {cost} {duration(trial)}; add at least {duration(2 * trial)} with --extend"
+        )
 
     def _take(self, number: int, answer: Answer) -> None:
         candidate = self._ledger.candidates[number]

@@ -41,6 +41,13 @@ distill:
 train: {epochs: 3, batch_size: 128}
 """
 
+TWO = """
+search_epochs: 3
+student: {family: resnet, depth: 8, width: 0.25, stem: {stride: 2}}
+distill: {losses: {task: {weight: 1.0}}}
+train: {epochs: 3, batch_size: {choice: [64, 128]}}
+"""
+
 
 def test_trainings_that_hang_or_eat_memory_fail_with_their_reason_and_the_study_ends(command, digits_teacher, tmp_path):
     (tmp_path / "losses.py").write_text(LOSSES)
@@ -56,3 +63,13 @@ def test_trainings_that_hang_or_eat_memory_fail_with_their_reason_and_the_study_
     assert reasons[0] == "made no step for 12 s (--trial-timeout)"
     assert "of memory, over 2.0 GB (--trial-memory)" in reasons[1]
     assert document["picks"]
+
+
+def test_where_every_trial_fails_the_search_ends_with_the_reason(command, digits_teacher, tmp_path):
+    (tmp_path / "space.yaml").write_text(TWO)
+    arguments = ("--hw", "jetson-nano", "--budget", "5m", "--space", "space.yaml", "--study", "cam", "--device", "cpu")
+    ended = command("search", *arguments, "--trial-memory", "50MB", "--workers", "1", cwd=tmp_path)
+    assert ended.code == 2
+    last = ended.err.strip().splitlines()[-1]
+    assert last.startswith("automl-kd: all 2 trials failed, the last: took 0.")
+    assert last.endswith("GB of memory, over 0.1 GB (--trial-memory)")
