@@ -16,7 +16,7 @@ from automl_kd.recipes import Categorical, Float, Hole, Integer
 Params = Mapping[str, Any]
 Features = Callable[[Sequence[Params]], NDArray[np.float64]]
 
-_FEATURE_SPREAD = 0.25
+FEATURE_SPREAD = 0.25
 """Standard deviation of features, beside ordered parameters that lie within a range of 1."""
 
 
@@ -126,7 +126,7 @@ class Encoder:
             ordered = np.concatenate([ordered, *counts], axis=1)
         if self._features is not None:
             shown = (np.asarray(self._features(candidates)) - self._centre) / self._spread
-            ordered = np.concatenate([ordered, _FEATURE_SPREAD * shown], axis=1)
+            ordered = np.concatenate([ordered, FEATURE_SPREAD * shown], axis=1)
         return Points(categories, ordered)
 
 
@@ -159,4 +159,4 @@ def _counts(categories: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray
     share = 1.0 / options
     counts = (categories[:, rows] > 0).sum(axis=1)
     spread = math.sqrt(parameters * share * (1.0 - share))
-    return np.asarray(_FEATURE_SPREAD * (counts - parameters * share) / spread)
+    return np.asarray(FEATURE_SPREAD * (counts - parameters * share) / spread)

@@ -1,17 +1,17 @@
-r"""A Gaussian process over mixed, conditional parameters and several fidelities.
+r"""A Gaussian process over mixed, conditional parameters.
 
 .. math::
 
-    k((x, s), (x', t)) = \sigma^2 \, \big(\beta + (1 - \beta) \, e^{-h(x, x')}\big) \;
-        M_{5/2}\Big(\sqrt{\textstyle\sum_o v_o (x_o - x'_o)^2}\Big) \; \rho^{|s - t|}, \qquad
+    k(x, x') = \sigma^2 \Big[ \big(\beta + (1 - \beta) \, e^{-h(x, x')}\big) \;
+        M_{5/2}\Big(\sqrt{\textstyle\sum_o v_o (x_o - x'_o)^2}\Big) + \textstyle\sum_l \tau_l x_l x'_l \Big], \qquad
     h^2 = \tfrac{1}{2} \textstyle\sum_c w_c [x_c \ne x'_c] (u_{x_c} + u_{x'_c})
 
 Categories enter through a Hamming distance with a weight for every parameter and one for every option, in a rough
 kernel (Matérn 1/2): one option can change much. Ordered values, and how often each option is taken where parameters
 have equal ones, enter through a smooth one with a length scale each, of which all combinations of categories share a
-part. Fidelities are tasks whose correlation falls with every rung between them. Weights, noise, share and correlation
-maximise the marginal likelihood under log-normal and logit-normal priors, the signal's variance integrated out against
-an inverse-gamma prior (Rasmussen & Williams 2006, ch. 5; dimension-scaled priors: Hvarfner et al. 2024,
+part; some of them, those of ``l``, have a linear effect besides. Weights, noise, share and slopes maximise the marginal
+likelihood under log-normal and logit-normal priors, the signal's variance integrated out against an inverse-gamma prior
+(Rasmussen & Williams 2006, ch. 5; dimension-scaled priors: Hvarfner et al. 2024,
 arXiv:2402.02229).
 """
 
@@ -28,7 +28,6 @@ from scipy.optimize import minimize
 from automl_kd.samplers._encoding import Layout, Points
 
 Array = NDArray[np.float64]
-Tasks = NDArray[np.int64]
 
 _TOTAL_WEIGHT = 2.0
 """Prior median of the weights' sum: where everything differs, little is shared."""
@@ -37,8 +36,8 @@ _ORDERED_GAIN = 6.0
 _WEIGHT_SPREAD, _OPTION_SPREAD = 0.5, 0.75
 """Narrow: few observations soon call a parameter idle that decides elsewhere, and what is alike but for it is known."""
 _NOISE, _NOISE_SPREAD = 1e-2, 1.5
-_CORRELATION, _CORRELATION_SPREAD = 1.5, 1.0
-"""Prior of the logit of the correlation from one rung to the next: about .82."""
+_SLOPE, _SLOPE_SPREAD = 16.0, 1.0
+"""Prior variance of slopes: over columns with a standard deviation of a quarter, the signal's own."""
 _SHARED, _SHARED_SPREAD = 0.0, 1.0
 """Prior of the logit of the share of the signal that hangs on ordered values alone."""
 _VARIANCE_SHARE = 2.0
@@ -55,33 +54,35 @@ class Hyperparameters:
     Attributes:
         weights: Logarithms, shape (categorical + ordered dimensions,).
         options: Logarithms of the options' weights, shape (distinct options,).
-        noise: Logarithm of the noise variance relative to the signal's, shape (tasks,).
-        correlation: Logit of the correlation from one task to the next.
+        slopes: Logarithms of the variances, relative to the signal's, of the linear effects of the last ordered
+            columns, shape (columns that have one,).
+        noise: Logarithm of the noise variance relative to the signal's.
         shared: Logit of the share of the signal that all combinations of categories have in common.
     """
 
     weights: Array
     options: Array
-    noise: Array
-    correlation: float
+    slopes: Array
+    noise: float
     shared: float
 
     @classmethod
-    def prior(cls, layout: Layout, ordered: int, tasks: int) -> Hyperparameters:
+    def prior(cls, layout: Layout, ordered: int, sloped: int) -> Hyperparameters:
         """The medians of the priors."""
         share = np.log(_TOTAL_WEIGHT / max(1, layout.parameters + ordered))
         weights = np.concatenate([np.full(layout.parameters, share), np.full(ordered, share + np.log(_ORDERED_GAIN))])
-        return cls(weights, np.zeros(layout.options), np.full(tasks, np.log(_NOISE)), _CORRELATION, _SHARED)
+        slopes = np.full(sloped, np.log(_SLOPE))
+        return cls(weights, np.zeros(layout.options), slopes, float(np.log(_NOISE)), _SHARED)
 
     def vector(self) -> Array:
         """All in one vector."""
-        return np.concatenate([self.weights, self.options, self.noise, [self.correlation, self.shared]])
+        return np.concatenate([self.weights, self.options, self.slopes, [self.noise, self.shared]])
 
     def like(self, vector: Array) -> Hyperparameters:
         """The inverse of :meth:`vector`, of the same sizes as this."""
         first, second = len(self.weights), len(self.weights) + len(self.options)
-        weights, options, noise = vector[:first], vector[first:second], vector[second:-2]
-        return Hyperparameters(weights, options, noise, float(vector[-2]), float(vector[-1]))
+        weights, options, slopes = vector[:first], vector[first:second], vector[second:-2]
+        return Hyperparameters(weights, options, slopes, float(vector[-2]), float(vector[-1]))
 
     def columns(self, layout: Layout) -> Array:
         """Weights of the one-hot columns."""
@@ -94,12 +95,10 @@ class Sample:
 
     Attributes:
         points: Where, n of them.
-        tasks: Shape (n,): fidelity of each, as an index from the lowest.
         values: Shape (n,): standardised.
     """
 
     points: Points
-    tasks: Tasks
     values: Array
 
 
@@ -116,22 +115,23 @@ class Process:
         self._sample = sample
         self._layout = layout
         self._hyperparameters = hyperparameters
-        matrix = self._kernel(sample.points, sample.tasks, sample.points, sample.tasks)
-        matrix[np.diag_indices_from(matrix)] += np.exp(hyperparameters.noise)[sample.tasks] + _JITTER
+        matrix = self._kernel(sample.points, sample.points)
+        matrix[np.diag_indices_from(matrix)] += np.exp(hyperparameters.noise) + _JITTER
         self._factor = cholesky(matrix, lower=True, check_finite=False)
         whitened = solve_triangular(self._factor, sample.values, lower=True, check_finite=False)
         self._weights = solve_triangular(self._factor.T, whitened, lower=False, check_finite=False)
         self._fitted_variance = (whitened @ whitened + _VARIANCE_SHARE) / (len(sample.values) + _VARIANCE_SHARE)
 
-    def mean(self, points: Points, task: int) -> Array:
-        """Mean of the value at a fidelity, shape (m,)."""
-        return np.asarray(self._cross(points, task) @ self._weights)
+    def mean(self, points: Points) -> Array:
+        """Mean of the value, shape (m,)."""
+        return np.asarray(self._cross(points) @ self._weights)
 
-    def predict(self, points: Points, task: int) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noiseless value at a fidelity, shape (m,) each."""
-        cross = self._cross(points, task)
+    def predict(self, points: Points) -> tuple[Array, Array]:
+        """Mean and standard deviation of the noiseless value, shape (m,) each."""
+        cross = self._cross(points)
         explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-        variance = self._variance * np.maximum(1.0 - np.einsum("ij,ij->j", explained, explained), 1e-10)
+        prior = 1.0 + (_sloped(points, self._hyperparameters) ** 2).sum(axis=1)
+        variance = self._variance * np.maximum(prior - np.einsum("ij,ij->j", explained, explained), 1e-10)
         return cross @ self._weights, np.sqrt(variance)
 
     @cached_property
@@ -146,10 +146,10 @@ class Process:
         squares = self._weights * self._weights / (precision * self._fitted_variance)
         return float(self._fitted_variance * np.clip(squares.mean(), 1.0, _MOST_SURPRISE))
 
-    def _cross(self, points: Points, task: int) -> Array:
-        return self._kernel(points, np.full(len(points), task), self._sample.points, self._sample.tasks)
+    def _cross(self, points: Points) -> Array:
+        return self._kernel(points, self._sample.points)
 
-    def _kernel(self, left: Points, left_tasks: Tasks, right: Points, right_tasks: Tasks) -> Array:
+    def _kernel(self, left: Points, right: Points) -> Array:
         hyper = self._hyperparameters
         columns = np.sqrt(hyper.columns(self._layout))
         scales = np.exp(0.5 * hyper.weights[self._layout.parameters :])
@@ -157,22 +157,22 @@ class Process:
         shared = _logistic(hyper.shared)
         radius = np.sqrt(5.0 * _squared_distances(left.ordered * scales, right.ordered * scales))
         kernel = (decay + shared * (1.0 - decay)) * (1.0 + radius + radius * radius / 3.0) * np.exp(-radius)
-        if len(hyper.noise) > 1:
-            kernel *= _logistic(hyper.correlation) ** np.abs(left_tasks[:, None] - right_tasks[None, :])
+        if len(hyper.slopes):
+            kernel += _sloped(left, hyper) @ _sloped(right, hyper).T
         return np.asarray(kernel)
 
 
-def fit(sample: Sample, layout: Layout, tasks: int, start: Hyperparameters | None, iterations: int) -> Hyperparameters:
+def fit(sample: Sample, layout: Layout, sloped: int, start: Hyperparameters | None, iterations: int) -> Hyperparameters:
     """Most probable hyper-parameters.
 
     Args:
         sample: What was observed.
         layout: Of the points.
-        tasks: Number of fidelities.
+        sloped: How many of the last ordered columns have a linear effect.
         start: Where the search begins, for example what was found for a smaller sample; None for the prior's medians.
         iterations: Of L-BFGS, at most.
     """
-    problem = _Likelihood(sample, layout, tasks)
+    problem = _Likelihood(sample, layout, sloped)
     begin = (start or problem.prior).vector()
     found = minimize(  # type: ignore[no-untyped-call]
         problem,
@@ -188,23 +188,21 @@ def fit(sample: Sample, layout: Layout, tasks: int, start: Hyperparameters | Non
 class _Likelihood:
     """Negative log posterior of the hyper-parameters, with its gradient."""
 
-    def __init__(self, sample: Sample, layout: Layout, tasks: int) -> None:
+    def __init__(self, sample: Sample, layout: Layout, sloped: int) -> None:
         points = sample.points
         ordered = points.ordered.shape[1]
-        self.prior = Hyperparameters.prior(layout, ordered, tasks)
+        self.prior = Hyperparameters.prior(layout, ordered, sloped)
         self._layout = layout
         self._values = sample.values
-        self._tasks = sample.tasks
-        self._one_task = tasks == 1
-        self._rungs = np.abs(sample.tasks[:, None] - sample.tasks[None, :]).astype(np.float64)
+        self._sloped = points.ordered[:, ordered - sloped :]
         self._categorical = _all_differences(points.categories)
         self._ordered = _all_differences(points.ordered)
         self._spread = np.concatenate(
             [
                 np.full(layout.parameters + ordered, _WEIGHT_SPREAD),
                 np.full(layout.options, _OPTION_SPREAD),
-                np.full(tasks, _NOISE_SPREAD),
-                [_CORRELATION_SPREAD, _SHARED_SPREAD],
+                np.full(sloped, _SLOPE_SPREAD),
+                [_NOISE_SPREAD, _SHARED_SPREAD],
             ]
         )
 
@@ -218,12 +216,9 @@ class _Likelihood:
         decay = np.exp(-distance)
         shared = _logistic(hyper.shared)
         mixed = decay + shared * (1.0 - decay)
-        rho = _logistic(hyper.correlation)
-        between = np.ones((n, n)) if self._one_task else rho**self._rungs
-        smooth = (1.0 + radius + radius * radius / 3.0) * np.exp(-radius) * between
-        kernel = mixed * smooth
-        matrix = kernel.copy()
-        noise = np.exp(hyper.noise)[self._tasks]
+        smooth = (1.0 + radius + radius * radius / 3.0) * np.exp(-radius)
+        slopes, noise = np.exp(hyper.slopes), np.exp(hyper.noise)
+        matrix = mixed * smooth + (self._sloped * slopes) @ self._sloped.T
         matrix[np.diag_indices(n)] += noise + _JITTER
         try:
             factor = cho_factor(matrix, lower=True, check_finite=False)
@@ -238,22 +233,28 @@ class _Likelihood:
         sensitivity = 0.5 * (inverse - np.outer(alpha, alpha) / variance)
         steps = np.divide(0.5 * (1.0 - shared) * decay, distance, out=np.zeros((n, n)), where=distance > 0)
         steep = (sensitivity * smooth * steps).ravel()
-        slope = (sensitivity * mixed * np.exp(-radius) * between * (1.0 + radius) * (5.0 / 6.0)).ravel()
+        slope = (sensitivity * mixed * np.exp(-radius) * (1.0 + radius) * (5.0 / 6.0)).ravel()
         apart = float((sensitivity * smooth * (1.0 - decay)).sum())
-        diagonal = np.diag(sensitivity) * noise
         by_column = -columns * (self._categorical @ steep)
         gradient = np.concatenate(
             [
                 np.bincount(layout.parameter, by_column, layout.parameters),
                 -weights * (self._ordered @ slope),
                 np.bincount(layout.option, by_column, layout.options),
-                np.bincount(self._tasks, diagonal, len(hyper.noise)),
-                [(1.0 - rho) * float((sensitivity * kernel * self._rungs).sum()), shared * (1.0 - shared) * apart],
+                slopes * np.einsum("ik,ij,jk->k", self._sloped, sensitivity, self._sloped),
+                [noise * np.trace(sensitivity), shared * (1.0 - shared) * apart],
             ]
         )
         deviation = (vector - self.prior.vector()) / self._spread
         likelihood = 0.5 * count * np.log(variance) + np.log(np.diag(factor[0])).sum()
         return float(likelihood + 0.5 * deviation @ deviation), gradient + deviation / self._spread
+
+
+def _sloped(points: Points, hyperparameters: Hyperparameters) -> Array:
+    """The columns with a linear effect, times their slopes' standard deviations."""
+    count = len(hyperparameters.slopes)
+    columns = points.ordered[:, points.ordered.shape[1] - count :]
+    return np.asarray(columns * np.exp(0.5 * hyperparameters.slopes))
 
 
 def _logistic(logit: float) -> float:

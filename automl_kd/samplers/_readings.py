@@ -23,15 +23,16 @@ class Readings:
         points: Where, n of them.
         levels: Fidelity of each, shape (n,): 0 is the lowest.
         values: Shape (n,).
-        trials: Which trial each belongs to, shape (n,).
         first: Shape (n,), whether it belongs to what must not be left out of a large sample.
     """
 
     points: Points
     levels: NDArray[np.int64]
     values: Array
-    trials: NDArray[np.int64]
     first: NDArray[np.bool_]
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> Readings:
+        return Readings(self.points[rows], self.levels[rows], self.values[rows], self.first[rows])
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Gathered:
         epochs = np.unique(rows.epochs[np.isfinite(rows.epochs)])
         levels = np.searchsorted(epochs, rows.epochs)
         first = np.isin(rows.trials, list(members))
-        return Readings(rows.points, levels, rows.values, rows.trials, first), len(epochs) + 1
+        return Readings(rows.points, levels, rows.values, first), len(epochs) + 1
 
     def _rows(self, observations: Sequence[Observation], encoded: Encoded) -> _Rows | None:
         found: list[tuple[Observation, float, float]] = []

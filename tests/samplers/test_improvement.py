@@ -97,12 +97,12 @@ def sample():
         for _ in range(30)
     ]
     values = np.array([(each["a"] == "x") + np.log(each["c"]) / 4 for each in params])
-    return encoder, Sample(encoder.encode(params), np.arange(30) % 2, values - values.mean())
+    return encoder, Sample(encoder.encode(params), values - values.mean())
 
 
 def test_the_likelihoods_gradient_is_its_slope(sample):
     encoder, observed = sample
-    likelihood = _Likelihood(observed, encoder.layout, 2)
+    likelihood = _Likelihood(observed, encoder.layout, 1)
     at = likelihood.prior.vector() + 0.3 * np.random.default_rng(1).normal(size=len(likelihood.prior.vector()))
     slope = approx_fprime(at, lambda vector: likelihood(vector)[0], 1e-6)
     assert likelihood(at)[1] == pytest.approx(slope, abs=1e-4)
@@ -110,11 +110,11 @@ def test_the_likelihoods_gradient_is_its_slope(sample):
 
 def test_what_decides_the_values_gets_the_weight_and_what_was_seen_is_known(sample):
     encoder, observed = sample
-    learned = fit(observed, encoder.layout, 2, None, 60)
+    learned = fit(observed, encoder.layout, 0, None, 60)
     first, second, log_scale, step = np.exp(learned.weights[:4])
     assert first > second
     assert log_scale > step
-    mean, std = Process(observed, encoder.layout, learned).predict(observed.points[:10], 1)
+    mean, std = Process(observed, encoder.layout, learned).predict(observed.points[:10])
     assert mean == pytest.approx(observed.values[:10], abs=0.25)
     assert (std < observed.values.std()).all()
 
@@ -134,10 +134,10 @@ def test_what_an_option_does_in_one_place_tells_of_the_places_where_it_was_never
     worth = {"good": 1.0, "so-so": 0.5, "bad": 0.0}
     rows = [{place: str(rng.choice(list(worth))) for place in places[:-1]} | {"place5": "so-so"} for _ in range(40)]
     values = np.array([sum(worth[option] for option in row.values()) for row in rows])
-    observed = Sample(encoder.encode(rows), np.zeros(40, dtype=int), (values - values.mean()) / values.std())
-    process = Process(observed, encoder.layout, fit(observed, encoder.layout, 1, None, 60))
+    observed = Sample(encoder.encode(rows), (values - values.mean()) / values.std())
+    process = Process(observed, encoder.layout, fit(observed, encoder.layout, 0, None, 60))
     good, bad = ([row | {"place5": option} for row in rows] for option in ("good", "bad"))
-    assert (process.mean(encoder.encode(good), 0) > process.mean(encoder.encode(bad), 0)).mean() > 0.9
+    assert (process.mean(encoder.encode(good)) > process.mean(encoder.encode(bad))).mean() > 0.9
 
 
 def test_options_are_counted_where_parameters_share_them_and_only_there():

@@ -1,0 +1,75 @@
+"""What short trainings tell of whole ones."""
+
+import numpy as np
+import pytest
+from optuna import distributions as D
+from scipy.stats import spearmanr
+
+from automl_kd.samplers._encoding import Encoder
+from automl_kd.samplers._model import Model
+from automl_kd.samplers._readings import Readings
+
+OPTIONS = {"slow": 0.0, "fair": 1.0, "good": 1.6, "best": 2.0}
+PLACES = [f"place{index}" for index in range(5)]
+
+
+@pytest.fixture
+def networks():
+    encoder = Encoder({place: D.CategoricalDistribution(list(OPTIONS)) for place in PLACES})
+    rng = np.random.default_rng(0)
+    rows = [{place: str(rng.choice(list(OPTIONS))) for place in PLACES} for _ in range(160)]
+    worth = np.array([sum(OPTIONS[option] for option in row.values()) for row in rows])
+    return encoder, encoder.encode(rows), worth
+
+
+def whole_accuracy(worth):
+    """Saturates, as training does, where a short one still rises."""
+    return 75.0 - 40.0 * np.exp(-worth / 2.5)
+
+
+def posterior(encoder, points, short, whole, trained):
+    """What is expected of whole trainings, from short ones of 100 networks and whole ones of some of them."""
+    shorts = np.arange(100) if short is not None else np.arange(0)
+    rows = np.concatenate([shorts, trained])
+    levels = np.repeat([0, 1] if short is not None else [0, 0], [len(shorts), len(trained)])
+    values = np.concatenate([short[shorts] if short is not None else [], whole[trained]])
+    readings = Readings(points[rows], levels, values, np.zeros(len(rows), dtype=bool))
+    return Model(encoder.layout, 0).condition(readings, levels.max() + 1, None)
+
+
+def test_short_trainings_of_many_tell_of_whole_ones_though_only_the_best_were_trained_whole(networks):
+    encoder, points, worth = networks
+    noise = np.random.default_rng(1).normal(size=len(worth))
+    short, whole = 6.0 * worth + noise, whole_accuracy(worth)
+    promoted = np.argsort(-short[:100])[:20]
+    unseen = points[np.arange(100, 160)]
+    alone, both = (posterior(encoder, points, each, whole, promoted) for each in (None, short))
+    found = [spearmanr(each.predict(unseen)[0], whole[100:])[0] for each in (alone, both)]
+    assert found[1] > 0.9
+    assert found[1] > found[0] + 0.1
+
+
+def test_short_trainings_that_tell_nothing_do_no_harm(networks):
+    encoder, points, worth = networks
+    short, whole = np.random.default_rng(2).normal(30.0, 5.0, len(worth)), whole_accuracy(worth)
+    unseen = points[np.arange(100, 160)]
+    alone, both = (posterior(encoder, points, each, whole, np.arange(60)) for each in (None, short))
+    found = [spearmanr(each.predict(unseen)[0], whole[100:])[0] for each in (alone, both)]
+    assert found[1] > found[0] - 0.05
+
+
+def test_what_was_only_trained_briefly_is_less_certain_than_what_was_trained_whole(networks):
+    encoder, points, worth = networks
+    short = 6.0 * worth + np.random.default_rng(3).normal(size=len(worth))
+    both = posterior(encoder, points, short, whole_accuracy(worth), np.arange(30))
+    _, std = both.predict(points)
+    trained, briefly, never = std[:30].mean(), std[30:100].mean(), std[100:].mean()
+    assert trained < briefly < never
+
+
+def test_before_any_whole_training_short_ones_order_what_is_to_come(networks):
+    encoder, points, worth = networks
+    short = 6.0 * worth
+    readings = Readings(points[np.arange(100)], np.zeros(100, dtype=int), short[:100], np.zeros(100, dtype=bool))
+    mean, _ = Model(encoder.layout, 0).condition(readings, 2, None).predict(points[np.arange(100, 160)])
+    assert spearmanr(mean, worth[100:])[0] > 0.9
