@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from optuna import distributions as D
+from optuna.distributions import CategoricalDistribution
 from scipy.stats import spearmanr
 
 from automl_kd.samplers._encoding import Encoder
@@ -15,7 +15,7 @@ PLACES = [f"place{index}" for index in range(5)]
 
 @pytest.fixture
 def networks():
-    encoder = Encoder({place: D.CategoricalDistribution(list(OPTIONS)) for place in PLACES})
+    encoder = Encoder({place: CategoricalDistribution(list(OPTIONS)) for place in PLACES})
     rng = np.random.default_rng(0)
     rows = [{place: str(rng.choice(list(OPTIONS))) for place in PLACES} for _ in range(160)]
     worth = np.array([sum(OPTIONS[option] for option in row.values()) for row in rows])
