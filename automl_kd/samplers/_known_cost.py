@@ -45,8 +45,9 @@ class KnownCostSampler(BaseSampler):
     r"""Searches objectives of which some are functions of the parameters, known without an evaluation.
 
     Only what must be evaluated is modelled, by a Gaussian process :math:`f \sim \mathcal{GP}(0, k)` over categorical,
-    ordered and conditional parameters and over fidelities (``_process``); the next trial is the candidate with the
-    largest expected hypervolume improvement, integrated over the *known* costs :math:`c(x)` (``_improvement``):
+    ordered and conditional parameters (``_process``), fidelity by fidelity (``_model``); the next trial is
+    the candidate with the largest expected hypervolume improvement, integrated over the *known* costs :math:`c(x)`
+    (``_improvement``):
 
     .. math:: x^* = \arg\max_{x \in \mathcal{P}} \; P(\text{feasible} \mid x)
               \int V_{c(x)}(t) \, P(f(x) \text{ beats } t) \, dt,
