@@ -35,16 +35,20 @@ class Bounds:
     Attributes:
         silent_seconds: A training that makes no step for so long hangs.
         memory_bytes: Resident memory of its process.
+        elsewhere: Whether a machine with more memory may be there for a training that takes too much of this one's.
     """
 
     silent_seconds: float
     memory_bytes: float
+    elsewhere: bool = False
 
     @classmethod
-    def of(cls, silent_seconds: float | None, memory_bytes: float | None, workers: int) -> Self:
+    def of(
+        cls, silent_seconds: float | None, memory_bytes: float | None, workers: int, *, elsewhere: bool = False
+    ) -> Self:
         """The bounds asked for; by default ten minutes, and a worker's fair share of the machine's memory."""
         share = max(_LEAST_BYTES, _SHARE * psutil.virtual_memory().total / workers)
-        return cls(silent_seconds or _SILENT_SECONDS, memory_bytes or share)
+        return cls(silent_seconds or _SILENT_SECONDS, memory_bytes or share, elsewhere)
 
     def broken(self, process: int, silent: float, *, begun: bool) -> tuple[str, bool] | None:
         """Why a process has to end, and whether trying again may help; None where it keeps the bounds.
@@ -63,5 +67,6 @@ class Bounds:
         except psutil.Error:
             return None  # it ended just now, which its connection tells
         if taken > self.memory_bytes:
-            return f"took {taken / 1e9:.1f} GB of memory, over {self.memory_bytes / 1e9:.1f} GB (--trial-memory)", False
+            reason = f"took {taken / 1e9:.1f} GB of memory, over {self.memory_bytes / 1e9:.1f} GB (--trial-memory)"
+            return reason, self.elsewhere
         return None

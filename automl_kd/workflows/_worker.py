@@ -128,7 +128,7 @@ class _Helper:
                 return
             setup = self._checked(offer, joining)
             count = self.given.workers or usual_workers(setup.device)
-            bounds = Bounds.of(self.given.silent_seconds, self.given.memory_bytes, count)
+            bounds = Bounds.of(self.given.silent_seconds, self.given.memory_bytes, count, elsewhere=True)
             with WorkerPool[int](count, setup, self.folder / "workers.log", bounds) as pool:
                 joining.ready(count)
                 self.observer.note(f"joined study {self.study} with {count} workers")

@@ -9,11 +9,14 @@ from automl_kd.workflows._request import SearchRequest
 
 
 @pytest.mark.usefixtures("module_cache")
-def test_a_training_that_takes_too_much_memory_is_ended_for_good_and_its_worker_replaced(setup, job, tmp_path):
-    with WorkerPool(1, setup, tmp_path / "workers.log", Bounds(600.0, 1e6)) as pool:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_training_that_takes_too_much_memory_is_ended_and_tried_again_only_where_that_may_help(
+    setup, job, tmp_path, elsewhere
+):
+    with WorkerPool(1, setup, tmp_path / "workers.log", Bounds(600.0, 1e6, elsewhere)) as pool:
         answer = answer_of(pool, "a", job)
         assert isinstance(answer, Failed)
-        assert not answer.worker_died
+        assert answer.worker_died == elsewhere
         assert answer.reason.endswith("GB of memory, over 0.0 GB (--trial-memory)")
         assert pool.idle == 1
 
