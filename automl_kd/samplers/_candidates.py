@@ -123,6 +123,7 @@ class ShownSource:
         self.shown: dict[str, set[Any]] = {}
         """Values seen of each parameter that has few, in any branch."""
         self._options: dict[frozenset[str], dict[str, list[Any]]] = {}
+        self._several: dict[frozenset[str], list[str]] = {}
 
     def show(self, trial: FrozenTrial) -> None:
         """Learn from a trial."""
@@ -135,6 +136,7 @@ class ShownSource:
                 branch.shown.setdefault(name, set()).add(value)
                 self.shown.setdefault(name, set()).add(value)
         self._options.clear()
+        self._several.clear()
         self.distributions = trial.distributions | self.distributions
 
     def unseen(self, params: Params) -> dict[str, Any]:
@@ -152,12 +154,12 @@ class ShownSource:
 
     def mutate(self, params: Params, rng: random.Random) -> Params:
         """A candidate that differs in one parameter; where that leads into another branch, in what hangs on it."""
-        names = [name for name in params if not self.distributions[name].single()]
+        home = frozenset(params)
+        names = self._movable(home)
         if not names:
             return params
         name = names[int(rng.random() * len(names))]
         changed = {**params, name: _moved(self.distributions[name], params[name], rng)}
-        home = frozenset(params)
         if changed[name] in self._allowed(home).get(name, [changed[name]]):
             return changed
         others = [each for each in self._branches if changed[name] in self._allowed(each).get(name, [])]
@@ -168,6 +170,13 @@ class ShownSource:
         if any(_options(each) is None and not each.single() for each in self.distributions.values()):
             return None
         return itertools.chain.from_iterable(map(self._every, self._branches))
+
+    def _movable(self, names: frozenset[str]) -> list[str]:
+        """Parameters of a branch that have more than one value."""
+        if names not in self._several:
+            order = self._branches[names].names
+            self._several[names] = [name for name in order if not self.distributions[name].single()]
+        return self._several[names]
 
     def _taken(self, names: frozenset[str], given: Params) -> int:
         """How many of the given values a branch can take."""

@@ -114,13 +114,12 @@ class Encoder:
         """Complete sets of parameters as points."""
         categories = np.zeros((len(candidates), len(self.layout.parameter)))
         ordered = np.zeros((len(candidates), len(self._ordered)))
-        for row, params in enumerate(candidates):
-            for name, columns in self._columns.items():
-                if name in params:
-                    categories[row, columns[_key(params[name])]] = math.sqrt(0.5)
-            for column, hole in enumerate(self._ordered):
-                if hole.name in params:
-                    ordered[row, column] = hole.number(params[hole.name]) - 0.5
+        for name, columns in self._columns.items():
+            rows = [row for row, params in enumerate(candidates) if name in params]
+            categories[rows, [columns[_key(candidates[row][name])] for row in rows]] = math.sqrt(0.5)
+        for column, hole in enumerate(self._ordered):
+            rows = [row for row, params in enumerate(candidates) if hole.name in params]
+            ordered[rows, column] = [hole.number(candidates[row][hole.name]) - 0.5 for row in rows]
         if self._groups:
             counts = [_counts(categories, rows) for rows in self._groups]
             ordered = np.concatenate([ordered, *counts], axis=1)

@@ -153,10 +153,19 @@ class Process:
         hyper = self._hyperparameters
         columns = np.sqrt(hyper.columns(self._layout))
         scales = np.exp(0.5 * hyper.weights[self._layout.parameters :])
-        decay = np.exp(-np.sqrt(_squared_distances(left.categories * columns, right.categories * columns)))
         shared = _logistic(hyper.shared)
-        radius = np.sqrt(5.0 * _squared_distances(left.ordered * scales, right.ordered * scales))
-        kernel = (decay + shared * (1.0 - decay)) * (1.0 + radius + radius * radius / 3.0) * np.exp(-radius)
+        # In place, for most of a proposal's time goes into these few lines, and most of theirs into memory.
+        distance = _distances(left.categories * columns, right.categories * columns)
+        kernel = np.exp(np.negative(distance, out=distance), out=distance)
+        kernel *= 1.0 - shared
+        kernel += shared
+        radius = _distances(left.ordered * (scales * np.sqrt(5.0)), right.ordered * (scales * np.sqrt(5.0)))
+        smooth = radius * (1.0 / 3.0)
+        smooth += 1.0
+        smooth *= radius
+        smooth += 1.0
+        kernel *= smooth
+        kernel *= np.exp(np.negative(radius, out=radius), out=radius)
         if len(hyper.slopes):
             kernel += _sloped(left, hyper) @ _sloped(right, hyper).T
         return np.asarray(kernel)
@@ -261,9 +270,11 @@ def _logistic(logit: float) -> float:
     return float(1.0 / (1.0 + np.exp(-logit)))
 
 
-def _squared_distances(left: Array, right: Array) -> Array:
-    squares = (left * left).sum(axis=1)[:, None] + (right * right).sum(axis=1)[None, :]
-    return np.asarray(np.maximum(squares - 2.0 * (left @ right.T), 0.0))
+def _distances(left: Array, right: Array) -> Array:
+    found = left @ (-2.0 * right.T)
+    found += (left * left).sum(axis=1)[:, None]
+    found += (right * right).sum(axis=1)[None, :]
+    return np.asarray(np.sqrt(np.maximum(found, 0.0, out=found), out=found))
 
 
 def _all_differences(columns: Array) -> Array:
