@@ -15,7 +15,7 @@ process for all fidelities, with a correlation between them, was worse than none
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ _MOST_CONDITIONED = 400
 """Observations that a prediction rests on; it costs their square for every candidate."""
 _GROWTH = 1.08
 """Hyper-parameters are learned anew once there are so many times more observations."""
+_ENOUGH = 4
+"""Observations of a fidelity that a process of its own needs; with fewer it is the one below, moved to their level."""
 _FIRST_ITERATIONS, _MORE_ITERATIONS = 40, 12
 
 
@@ -65,7 +67,9 @@ class Model:
         posterior = None
         for level, stage in enumerate(self._stages):
             rows = readings.levels == level
-            if rows.any():
+            if posterior is not None and 0 < rows.sum() < _ENOUGH:
+                posterior = posterior.moved(readings[rows])
+            elif rows.any():
                 posterior = stage.condition(readings[rows], pending, posterior)
         assert posterior is not None
         return posterior
@@ -126,6 +130,11 @@ class Posterior:
         mean, std = self.process.predict(_with(points, expected))
         more, less = (self.process.mean(_with(points, expected + sign * doubt)) for sign in (0.5, -0.5))
         return mean, np.hypot(std, more - less)
+
+    def moved(self, readings: Readings) -> Posterior:
+        """The same at the level of a few observations of another fidelity."""
+        expected = self.warp.inverse(self.predict(readings.points)[0])
+        return replace(self, warp=self.warp.moved(float(np.median(readings.values - expected))))
 
 
 def _seen(points: Points, lower: Posterior | None) -> Points:

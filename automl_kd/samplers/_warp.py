@@ -44,6 +44,10 @@ class Warp:
         warped = plain(values)
         return cls(plain.knee, plain.reach, float(warped.mean()), float(warped.std()) or 1.0)
 
+    def moved(self, by: float) -> Warp:
+        """The warp of values that are larger by so much."""
+        return Warp(self.knee + by, self.reach, self.mean + by, self.scale)
+
     def __call__(self, values: Array) -> Array:
         """Warped and standardised."""
         below = np.maximum(self.knee - values, 0.0)

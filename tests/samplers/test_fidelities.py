@@ -73,3 +73,15 @@ def test_before_any_whole_training_short_ones_order_what_is_to_come(networks):
     readings = Readings(points[np.arange(100)], np.zeros(100, dtype=int), short[:100], np.zeros(100, dtype=bool))
     mean, _ = Model(encoder.layout, 0).condition(readings, 2, None).predict(points[np.arange(100, 160)])
     assert spearmanr(mean, worth[100:])[0] > 0.9
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_few_whole_trainings_give_the_level_and_short_ones_the_order(networks, count):
+    encoder, points, worth = networks
+    short = 6.0 * worth
+    trained = np.argsort(-short[:100])[5 : 5 + count]
+    both = posterior(encoder, points, short, short + 30.0, trained)
+    mean, std = both.predict(points[np.arange(100, 160)])
+    assert spearmanr(mean, worth[100:])[0] > 0.9
+    assert both.warp.inverse(mean) == pytest.approx(short[100:] + 30.0, abs=8.0)
+    assert (std > 0).all()
