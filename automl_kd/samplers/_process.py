@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from automl_kd.samplers._encoding import Layout, Points
+from automl_kd.samplers._encoding import FEATURE_SPREAD, Layout, Points
 
 Array = NDArray[np.float64]
 
@@ -36,8 +36,8 @@ _ORDERED_GAIN = 6.0
 _WEIGHT_SPREAD, _OPTION_SPREAD = 0.5, 0.75
 """Narrow: few observations soon call a parameter idle that decides elsewhere, and what is alike but for it is known."""
 _NOISE, _NOISE_SPREAD = 1e-2, 1.5
-_SLOPE, _SLOPE_SPREAD = 16.0, 1.0
-"""Prior variance of slopes: over columns with a standard deviation of a quarter, the signal's own."""
+_SLOPE, _SLOPE_SPREAD = FEATURE_SPREAD**-2, 1.0
+"""Prior variance of slopes: over a feature's spread, the signal's own."""
 _SHARED, _SHARED_SPREAD = 0.0, 1.0
 """Prior of the logit of the share of the signal that hangs on ordered values alone."""
 _VARIANCE_SHARE = 2.0
