@@ -133,7 +133,8 @@ def result_text(document: dict[str, Any]) -> str:
         parts += ["", "front (accuracy on search-validation, latency predicted):", table(rows, header)]
     if document["picks"]:
         parts += ["", f"picks, distilled in full (test split; teacher {percent(document['teacher']['accuracy'])}):"]
-        header = ["trial", "role", "accuracy", "on device", "without teacher", "plain KD", "latency", "files"]
+        arms = ["delivered", "searched", "no teacher", "plain KD"]
+        header = ["trial", "role", "accuracy", "on device", *arms, "latency", "files"]
         parts.append(table([_pick_row(pick) for pick in document["picks"]], header))
         parts += ["", f"next: automl-kd export --study {document['study']} --pick knee --out winner/"]
     return "\n".join(parts)
@@ -146,6 +147,8 @@ def _pick_row(pick: dict[str, Any]) -> list[str]:
         pick["role"],
         percent(pick["test_accuracy"]) + ("" if std is None else f" ± {100 * std:.1f}"),
         percent(pick["test_accuracy_deployed"]),
+        pick["arm"].replace("_", " "),
+        percent(pick["searched"]),
         percent(pick["no_distillation"]),
         percent(pick["plain_kd"]),
         milliseconds(pick["latency_ms"]),

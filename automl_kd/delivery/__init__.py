@@ -1,6 +1,7 @@
 """What the user leaves with: ONNX, weights, recipe, model card, report."""
 
 from automl_kd.delivery._accuracy_report import accuracy_report
+from automl_kd.delivery._arms import Arms
 from automl_kd.delivery._deliver import Delivered, deliver
 from automl_kd.delivery._facts import Datasheet, Facts, Measured
 from automl_kd.delivery._figures import front_figure, growth_figure, progress_figure
@@ -9,6 +10,7 @@ from automl_kd.delivery._student_report import student_report
 from automl_kd.delivery._study_report import study_report
 
 __all__ = [
+    "Arms",
     "Datasheet",
     "Delivered",
     "Facts",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from automl_kd.delivery._arms import Arms
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.recipes import Recipe
 from automl_kd.tasks import Task
@@ -23,11 +24,7 @@ class Facts:
         seeds: Seeds over which ``test_accuracy`` is a mean.
         test_accuracy: Mean over the seeds on the test split, in [0, 1].
         test_accuracy_std: Standard deviation over the seeds, in accuracy.
-        no_distillation: Mean test accuracy of the same training without the teacher.
-        plain_kd: Mean test accuracy of the same training with soft targets alone.
-        plain_kd_setting: Temperature and weight of that arm.
-        gain_over_no_distillation: As ``controller.paired_difference`` gives it: difference, low, high.
-        gain_over_plain_kd: Likewise.
+        arms: The same network trained in other ways.
         teacher_accuracy: On the test split.
         history: One row an epoch: ``epoch`` and whatever was measured, such as ``accuracy`` and the losses by name.
     """
@@ -39,11 +36,7 @@ class Facts:
     seeds: tuple[int, ...] = ()
     test_accuracy: float | None = None
     test_accuracy_std: float | None = None
-    no_distillation: float | None = None
-    plain_kd: float | None = None
-    plain_kd_setting: tuple[float, float] | None = None
-    gain_over_no_distillation: Mapping[str, float] | None = None
-    gain_over_plain_kd: Mapping[str, float] | None = None
+    arms: Arms = field(default_factory=Arms)
     teacher_accuracy: float | None = None
     history: Sequence[Mapping[str, float]] = ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from automl_kd.delivery._facts import Datasheet
 from automl_kd.delivery._figures import training_figure
 from automl_kd.delivery._page import embed, render
-from automl_kd.delivery._verdict import arm_sentences
 from automl_kd.recipes import to_yaml
 
 
@@ -17,13 +16,7 @@ def student_report(sheet: Datasheet) -> str:
     facts, history = sheet.facts, list(sheet.facts.history)
     context = {
         "sheet": sheet,
-        "verdict": arm_sentences(
-            no_distillation=facts.no_distillation,
-            gain_over_no_distillation=facts.gain_over_no_distillation,
-            plain_kd=facts.plain_kd,
-            plain_kd_setting=facts.plain_kd_setting,
-            gain_over_plain_kd=facts.gain_over_plain_kd,
-        ),
+        "verdict": facts.arms.sentences(),
         "recipe_yaml": to_yaml(sheet.recipe.document()),
         "history": history,
         "columns": list(dict.fromkeys(name for row in history for name in row)),

@@ -13,9 +13,9 @@ from automl_kd.recipes import to_yaml
 
 _TRIAL = ("trial", "accuracy", "latency_ms", "latency_low", "latency_high", "params", "memory_bytes", "coverage")
 _PICK = (
-    "trial", "role", "origin", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "no_distillation",
-    "plain_kd", "plain_kd_setting", "gain_over_no_distillation", "gain_over_plain_kd", "latency_ms", "latency_low",
-    "latency_high", "measured_ms", "measured_inside",
+    "trial", "role", "origin", "arm", "test_accuracy", "test_accuracy_std", "test_accuracy_deployed", "searched",
+    "no_distillation", "plain_kd", "plain_kd_setting", "gain_over_searched", "gain_over_no_distillation",
+    "gain_over_plain_kd", "latency_ms", "latency_low", "latency_high", "measured_ms", "measured_inside",
 )  # fmt: skip
 
 
@@ -34,8 +34,9 @@ def study_report(summary: Mapping[str, Any]) -> str:
               ``latency_high``, ``params``, ``memory_bytes``, ``coverage``, ``recipe``
             - ``stopped``: a list of ``trial``, ``epochs``, ``accuracy``, ``latency_ms``
             - ``picks``: a list of ``trial``, ``role``, ``origin``, ``seeds``, ``test_accuracy``, ``test_accuracy_std``,
-              ``test_accuracy_deployed``, ``no_distillation``, ``plain_kd``, ``plain_kd_setting`` (``temperature``,
-              ``weight``), ``gain_over_no_distillation`` and ``gain_over_plain_kd`` (``difference``, ``low``, ``high``),
+              ``test_accuracy_deployed``, ``arm`` (the one delivered: ``searched``, ``no_distillation`` or
+              ``plain_kd``), the mean of each, ``plain_kd_setting`` (``temperature``, ``weight``), ``gain_over_…`` each
+              (``difference``, ``low``, ``high``),
               ``latency_ms``, ``latency_low``, ``latency_high``, ``measured_ms`` and ``measured_inside``:
               whether that lies in the interval (both None where it was not measured)
             - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``, and ``prepare`` before them;
@@ -50,7 +51,8 @@ def study_report(summary: Mapping[str, Any]) -> str:
     """
     front, complete = summary.get("front") or [], summary.get("complete") or []
     recommended = verdict(summary)
-    recipes = {entry["trial"]: entry["recipe"] for entry in (*complete, *front) if entry.get("recipe")}
+    picks = summary.get("picks") or []  # last: what is delivered may be another arm than what was searched
+    recipes = {entry["trial"]: entry["recipe"] for entry in (*complete, *front, *picks) if entry.get("recipe")}
     steps = progress(summary.get("history") or []).steps
     common = summary.get("common") or {}
     drawn = bool(front or complete or summary.get("stopped"))
@@ -64,10 +66,8 @@ def study_report(summary: Mapping[str, Any]) -> str:
             key: (summary.get("limits") or {}).get(key) for key in ("max_latency_ms", "max_params", "max_memory_bytes")
         },
         "front": sorted((_filled(entry, _TRIAL) for entry in front), key=lambda entry: float(entry["latency_ms"])),
-        "picks": [
-            _filled(pick, _PICK) | {"seeds": seed_count(pick.get("seeds"))} for pick in summary.get("picks") or []
-        ],
-        "verified": any(pick.get("measured_ms") is not None for pick in summary.get("picks") or []),
+        "picks": [_filled(pick, _PICK) | {"seeds": seed_count(pick.get("seeds"))} for pick in picks],
+        "verified": any(pick.get("measured_ms") is not None for pick in picks),
         "front_plot": embed(front_figure(summary), "front") if drawn else None,
         "screened": summary.get("screened"),
         "trials": summary.get("trials") or {},

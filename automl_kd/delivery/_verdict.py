@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_kd.controller import Point, knee
-from automl_kd.delivery._text import gain, inconclusive, latency, spread
+from automl_kd.delivery._arms import Arms
+from automl_kd.delivery._text import latency, spread
 from automl_kd.words import milliseconds, percent
 
 _REASONS = {
@@ -51,32 +52,6 @@ def verdict(summary: Mapping[str, Any]) -> Verdict:
     return Verdict("No student yet", ("No trial has reached the top rung, so there is no front to choose from.",), None)
 
 
-def arm_sentences(
-    *,
-    no_distillation: float | None,
-    gain_over_no_distillation: Mapping[str, float] | None,
-    plain_kd: float | None,
-    plain_kd_setting: tuple[float, float] | None,
-    gain_over_plain_kd: Mapping[str, float] | None,
-) -> tuple[str, ...]:
-    """What each arm says of the recipe, and which arm was not trained.
-
-    Args:
-        no_distillation: Mean test accuracy without the teacher.
-        gain_over_no_distillation: Paired difference to it: difference, low, high.
-        plain_kd: Mean test accuracy with soft targets alone.
-        plain_kd_setting: Its temperature and weight.
-        gain_over_plain_kd: Paired difference to it.
-    """
-    setting = " (temperature {:g}, weight {:g})".format(*plain_kd_setting) if plain_kd_setting else ""
-    if no_distillation is None and plain_kd is None:
-        return ("It was compared neither with training without distillation nor with plain KD.",)
-    return (
-        _arm("training without distillation", "Without distillation", no_distillation, gain_over_no_distillation),
-        _arm("plain KD", f"With plain KD{setting}", plain_kd, gain_over_plain_kd),
-    )
-
-
 def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], device: str, *, alone: bool) -> Verdict:
     # The role was settled on search-validation. Choosing by test accuracy here would make the test split a second
     # validation split, and its number too good.
@@ -96,14 +71,7 @@ def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], de
         gap = 100 * (teacher["accuracy"] - accuracy)
         beside = f"{abs(gap):.1f} points {'more' if gap >= 0 else 'less'}"
         sentences.append(f"The teacher reaches {percent(teacher['accuracy'])}, {beside}.")
-    setting = chosen.get("plain_kd_setting")
-    sentences += arm_sentences(
-        no_distillation=chosen.get("no_distillation"),
-        gain_over_no_distillation=chosen.get("gain_over_no_distillation"),
-        plain_kd=chosen.get("plain_kd"),
-        plain_kd_setting=(setting["temperature"], setting["weight"]) if setting else None,
-        gain_over_plain_kd=chosen.get("gain_over_plain_kd"),
-    )
+    sentences += Arms.of(chosen).sentences()
     if (deployed := chosen.get("test_accuracy_deployed")) is not None:
         sentences.append(f"As deployed, in the device's precision, it reaches {percent(deployed)}.")
     best = next((pick for pick in picks if pick.get("role") == "best"), chosen)
@@ -125,17 +93,3 @@ def seed_count(seeds: Sequence[int] | int | None) -> int:
 def _over_seeds(pick: Mapping[str, Any]) -> str:
     number, std = seed_count(pick.get("seeds")), pick.get("test_accuracy_std")
     return f" (± {spread(std)} points over {number} seeds)" if number > 1 and std is not None else ""
-
-
-def _arm(name: str, opening: str, accuracy: float | None, difference: Mapping[str, float] | None) -> str:
-    if accuracy is None:
-        return f"It was not compared with {name}."
-    start = f"{opening} the same network reaches {percent(accuracy)}"
-    if not difference:
-        return f"{start}; the difference has no interval."
-    result = f"{start}; this recipe is worth {gain(difference)}."
-    if inconclusive(difference):
-        return f"{result} The interval includes 0: the test does not show that it differs from {name}."
-    if difference["high"] < 0:
-        return f"{result} It does harm here."
-    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automl_kd.delivery import Delivered, Facts
+from automl_kd.delivery import Arms, Delivered, Facts
 from automl_kd.errors import UserError
 from automl_kd.recipes import Recipe
 from automl_kd.tasks import Task, open_task
@@ -59,7 +59,6 @@ def facts_of(found: Mapping[str, Any], study: str, teacher_accuracy: float | Non
         study: The study's name.
         teacher_accuracy: On the test split.
     """
-    setting = found["plain_kd_setting"]
     return Facts(
         origin=found["origin"],
         study=study,
@@ -68,10 +67,6 @@ def facts_of(found: Mapping[str, Any], study: str, teacher_accuracy: float | Non
         seeds=tuple(found["seeds"]),
         test_accuracy=found["test_accuracy"],
         test_accuracy_std=found["test_accuracy_std"],
-        no_distillation=found["no_distillation"],
-        plain_kd=found["plain_kd"],
-        plain_kd_setting=None if setting is None else (setting["temperature"], setting["weight"]),
-        gain_over_no_distillation=found["gain_over_no_distillation"],
-        gain_over_plain_kd=found["gain_over_plain_kd"],
+        arms=Arms.of(found),
         teacher_accuracy=teacher_accuracy,
     )

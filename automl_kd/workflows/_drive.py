@@ -36,7 +36,8 @@ from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate, Ledger
 from automl_kd.workflows._loss_check import check_losses, check_own_losses
 from automl_kd.workflows._observer import Observer, Snapshot
-from automl_kd.workflows._pick_phase import TEACHER, Pick, PickPhase, measured
+from automl_kd.workflows._pick import SEARCHED, Pick, measured
+from automl_kd.workflows._pick_phase import TEACHER, PickPhase
 from automl_kd.workflows._publishing import Publisher
 from automl_kd.workflows._record import open_record, refuse_another
 from automl_kd.workflows._request import SearchRequest
@@ -290,7 +291,7 @@ class Drive:
                 phase.take_all(pool.stop())
         if self.parts.stop:
             raise self._interrupted()
-        if not any(pick.compared("pick") for pick in picks) and not phase.failures:
+        if not any(pick.compared(SEARCHED) for pick in picks) and not phase.failures:
             phase.fall_back(self.rungs[-1])
             self.parts.observer.note(
                 "the time left held no full distillation: the pick is as the search left it; --extend gives more"
@@ -314,7 +315,7 @@ class Drive:
             raise UserError(f"no pick could be distilled in full: {phase.failures[0]}")
         for pick, found in delivered:
             self._tell("picks", f"delivering trial {pick.candidate.number}", ledger)
-            run = phase.delivered(pick)
+            run = pick.delivered()
             entry = found | {"round": self.record.budget}
             publisher.pick(entry, run.recipe, phase.weights(run), self.files.pick(pick.candidate.number))
         if delivered and self.parts.profile.measurable:

@@ -5,124 +5,27 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.controller import (
-    FINISHING_SECONDS,
-    PLAIN_KD,
-    SEEDS,
-    no_distillation,
-    of_length,
-    paired_difference,
-    plain_kd,
-)
+from automl_kd.controller import FINISHING_SECONDS, SEEDS, of_length
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Executor, Failed, Job, Stopped, Trained, TrainJob
-from automl_kd.recipes import Recipe, digest
 from automl_kd.storage import Database
 from automl_kd.workflows._answers import take_all
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
-from automl_kd.workflows._ledger import Candidate
+from automl_kd.workflows._pick import ARMS, SEARCHED, Pick, Run
 
-FIRST_SEED = 1000
-"""Seeds of full distillations start here, apart from the search's."""
 TEACHER = "teacher"
-_ARMS = ("pick", "no_distillation", "plain_kd")
 _WAIT_SECONDS = 0.2
 _FORWARD_SHARE = 0.4
 """Of a training step, what only looking at the images takes, generously."""
 _READINGS = 3
 """Times that delivery reads the test split: in torch, in ONNX, and in ONNX in the precision of the device."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One full training.
-
-    Attributes:
-        pick: The trial it belongs to.
-        arm: ``pick``, ``no_distillation`` or ``plain_kd``.
-        seed: Position among the seeds.
-        recipe: What is trained.
-        setting: Temperature and weight, of plain KD.
-        searched: Whether it is the search's own training of the candidate, not one from scratch.
-    """
-
-    pick: int
-    arm: str
-    seed: int
-    recipe: Recipe = field(hash=False)  # a user's own losses are a dict
-    setting: tuple[float, float] | None = None
-    searched: bool = False
-
-    def key(self, study_hash: str) -> str:
-        """What its result is stored under: equal for equal trainings of one study, so that none is done twice."""
-        return digest([study_hash, self.recipe.document()])
-
-
-@dataclass
-class Pick:
-    """A point of the front on its way to delivery.
-
-    Attributes:
-        candidate: The trial.
-        role: What it stands for on the front.
-        seed: The study's.
-        seconds_per_epoch: Of its training, as far as the search knows.
-        epochs: Length of its full distillation and of its arms'.
-        results: What finished runs found on search-validation.
-        correct: Right answers of the reported runs on the test split.
-        failed: Runs that cannot be done.
-    """
-
-    candidate: Candidate
-    role: str
-    seed: int
-    seconds_per_epoch: float
-    epochs: int
-    results: dict[Run, dict[str, Any]] = field(default_factory=dict)
-    correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
-    failed: set[Run] = field(default_factory=set)
-
-    def runs(self, seed: int) -> Iterator[Run]:
-        """The pick and its arms under one of its seeds, in the order of their worth.
-
-        Plain KD competes with several settings under the first seed; the others follow once the best is known.
-        """
-        recipe = self.recipe(seed)
-        yield Run(self.candidate.number, "pick", seed, recipe)
-        yield Run(self.candidate.number, "no_distillation", seed, no_distillation(recipe))
-        best = self.best_setting()
-        for temperature, weight in PLAIN_KD if seed == 0 else [best] if best else []:
-            arm = plain_kd(recipe, temperature, weight)
-            yield Run(self.candidate.number, "plain_kd", seed, arm, (temperature, weight))
-
-    def recipe(self, seed: int) -> Recipe:
-        """The candidate's recipe under one of the seeds of full distillation."""
-        return of_length(self.candidate.recipe, self.epochs).with_(seed=self.seed + FIRST_SEED + seed)
-
-    def best_setting(self) -> tuple[float, float] | None:
-        """Temperature and weight of the plain KD with the best search-validation accuracy, once all have run."""
-        tried = {run.setting: result["accuracy"] for run, result in self.results.items() if self._competes(run)}
-        lost = sum(self._competes(run) for run in self.failed)
-        if not tried or len(tried) + lost < len(PLAIN_KD):
-            return None
-        return max(tried, key=lambda setting: tried[setting])
-
-    def compared(self, arm: str) -> list[Run]:
-        """The runs of an arm that are reported, by seed; of plain KD those of its best setting."""
-        best = self.best_setting()
-        runs = [run for run in self.results if run.arm == arm and (arm != "plain_kd" or run.setting == best)]
-        return sorted(runs, key=lambda run: run.seed)
-
-    def _competes(self, run: Run) -> bool:
-        return run.arm == "plain_kd" and run.seed == 0
 
 
 class PickPhase:
@@ -240,7 +143,7 @@ class PickPhase:
             epochs: That the search trains a candidate for.
         """
         first, candidate = self._picks[0], self._picks[0].candidate
-        run = Run(candidate.number, "pick", 0, of_length(candidate.recipe, epochs), searched=True)
+        run = Run(candidate.number, SEARCHED, 0, of_length(candidate.recipe, epochs), kept=True)
         accuracy = candidate.accuracies[max(candidate.accuracies)]
         first.results = {run: {"accuracy": accuracy, "epochs": epochs, "seconds": candidate.seconds}}
         self._picks[1:] = []
@@ -263,7 +166,7 @@ class PickPhase:
         """
         reported: dict[str, list[Run]] = {}
         for pick in self._picks:
-            for run in (run for arm in _ARMS for run in pick.compared(arm)):
+            for run in (run for arm in ARMS for run in pick.compared(arm)):
                 reported.setdefault(run.key(self._hash), []).append(run)
         known = self._done.get(TEACHER)
         jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if known is None else []
@@ -305,15 +208,9 @@ class PickPhase:
         for run in runs:
             self._pick(run).correct[run] = correct
 
-    def delivered(self, pick: Pick) -> Run:
-        """The run of a pick whose student is delivered: of its tested seeds the best on search-validation."""
-        runs = pick.compared("pick")
-        tested = [run for run in runs if run in pick.correct]
-        return max(tested or runs, key=lambda run: float(pick.results[run]["accuracy"]))
-
     def weights(self, run: Run) -> Path:
         """The student that a finished run made."""
-        if run.searched:
+        if run.kept:
             return self._files.weights(run.pick)
         return self._files.job_weights(run.key(self._hash))
 
@@ -354,7 +251,7 @@ class PickPhase:
     def _finishing(self, pick: Pick) -> float:
         """What it takes to read the test split with a pick's runs, then again while it is delivered."""
         once = _FORWARD_SHARE * pick.seconds_per_epoch * self._test_share
-        runs = sum(len(pick.compared(arm)) for arm in _ARMS)
+        runs = sum(len(pick.compared(arm)) for arm in ARMS)
         return FINISHING_SECONDS + once * (runs / max(1, self._pool.size) + _READINGS)
 
     def _job(self, run: Run) -> TrainJob:
@@ -371,47 +268,3 @@ class PickPhase:
 
     def _pick(self, run: Run) -> Pick:
         return next(pick for pick in self._picks if pick.candidate.number == run.pick)
-
-
-def measured(pick: Pick) -> dict[str, Any] | None:
-    """What the runs of a pick showed on the test split, or None where it has none of its own.
-
-    Over the pick's own seeds, all whose test was read: ``seeds``, ``test_accuracy`` (mean) and ``test_accuracy_std``.
-    Over the seeds that the pick shares with an arm, the test of both read: the arm's mean (``no_distillation``,
-    ``plain_kd``) and the gain over it (``gain_over_…``), which pairs seed by seed and example by example. So a gain
-    can differ from ``test_accuracy`` minus the arm's mean; both are None where no seed is shared.
-    """
-    tested = {arm: {run.seed: pick.correct[run] for run in pick.compared(arm) if run in pick.correct} for arm in _ARMS}
-    own = tested["pick"]
-    if not own:
-        return None
-    runs = [run for run in pick.compared("pick") if run in pick.correct]
-    accuracies = [float(each.mean()) for each in own.values()]
-    best = pick.best_setting()
-    no_distillation_mean, gain_over_no_distillation = _compared(own, tested["no_distillation"])
-    plain_kd_mean, gain_over_plain_kd = _compared(own, tested["plain_kd"])
-    return {
-        "trial": pick.candidate.number,
-        "role": pick.role,
-        "origin": "search checkpoint" if runs[0].searched else "distilled in full",
-        "seeds": [run.recipe.seed for run in runs],
-        "epochs": runs[0].recipe.train.epochs,
-        "test_accuracy": statistics.fmean(accuracies),
-        "test_accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
-        "no_distillation": no_distillation_mean,
-        "plain_kd": plain_kd_mean,
-        "plain_kd_setting": None if best is None else {"temperature": best[0], "weight": best[1]},
-        "gain_over_no_distillation": gain_over_no_distillation,
-        "gain_over_plain_kd": gain_over_plain_kd,
-    }
-
-
-def _compared(
-    ours: Mapping[int, NDArray[np.bool_]], theirs: Mapping[int, NDArray[np.bool_]]
-) -> tuple[float | None, dict[str, Any] | None]:
-    """The mean of the other arm and our gain over it, by the seeds that both have."""
-    shared = sorted(ours.keys() & theirs.keys())
-    if not shared:
-        return None, None
-    arm = np.stack([theirs[seed] for seed in shared])
-    return float(arm.mean()), paired_difference(np.stack([ours[seed] for seed in shared]), arm)

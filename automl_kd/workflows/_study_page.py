@@ -62,9 +62,12 @@ def _attach(study: optuna.Study, artifacts: ArtifactStore, path: Path) -> None:
 
 def _study_note(summary: dict[str, Any]) -> str:
     lines = [f"# {summary['study']}", "", f"Task {summary['task']} on {summary['hw']}; space {summary['space']}.", ""]
-    lines += ["| pick | test accuracy | no distillation | plain KD | latency (predicted) |", "|---|---|---|---|---|"]
+    lines += [
+        "| pick | delivered | searched | no distillation | plain KD | latency (predicted) |",
+        "|---|---|---|---|---|---|",
+    ]
     for pick in summary["picks"]:
-        cells = (pick["test_accuracy"], pick["no_distillation"], pick["plain_kd"])
+        cells = (pick["test_accuracy"], pick["searched"], pick["no_distillation"], pick["plain_kd"])
         shown = " | ".join(map(percent, cells))
         lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {milliseconds(pick['latency_ms'])} |")
     if summary["importance"]:

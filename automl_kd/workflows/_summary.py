@@ -97,7 +97,11 @@ def _trials(storage: RDBStorage, name: str) -> list[FrozenTrial]:
 
 def _current(picks: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     """The picks of the last round: a study that was given more time picks anew."""
-    entries = [dict(trial.user_attrs["akd:pick"]) for trial in picks if "akd:pick" in trial.user_attrs]
+    entries = [
+        trial.user_attrs["akd:pick"] | {"recipe": trial.user_attrs["akd:recipe"]}
+        for trial in picks
+        if "akd:pick" in trial.user_attrs
+    ]
     last = max((entry["round"] for entry in entries), default=0)
     return list({entry["trial"]: entry for entry in entries if entry["round"] == last}.values())
 

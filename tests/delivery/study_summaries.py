@@ -28,10 +28,12 @@ def pick(trial, role, accuracy, latency_ms, over_plain_kd):
     return {
         "trial": trial,
         "role": role,
+        "arm": "searched",
         "seeds": [1, 2],
         "test_accuracy": accuracy,
         "test_accuracy_std": 0.0042,
         "test_accuracy_deployed": accuracy - 0.001,
+        "searched": accuracy,
         "no_distillation": 0.9312,
         "plain_kd": 0.9467,
         "plain_kd_setting": {"temperature": 4.0, "weight": 0.9},

@@ -12,7 +12,7 @@ import onnx
 import pytest
 import torch
 
-from automl_kd.delivery import Facts, deliver
+from automl_kd.delivery import Arms, Facts, deliver
 from automl_kd.hardware import load_profile
 from automl_kd.onnxio import Session
 from automl_kd.recipes import Recipe, load_recipe
@@ -28,11 +28,14 @@ FACTS = Facts(
     seeds=(1, 2),
     test_accuracy=0.912,
     test_accuracy_std=0.0042,
-    no_distillation=0.9,
-    plain_kd=0.905,
-    plain_kd_setting=(4.0, 0.9),
-    gain_over_no_distillation={"difference": 0.012, "low": 0.001, "high": 0.024},
-    gain_over_plain_kd={"difference": 0.007, "low": -0.004, "high": 0.018},
+    arms=Arms(
+        searched=0.912,
+        no_distillation=0.9,
+        plain_kd=0.905,
+        plain_kd_setting={"temperature": 4.0, "weight": 0.9},
+        gain_over_no_distillation={"difference": 0.012, "low": 0.001, "high": 0.024},
+        gain_over_plain_kd={"difference": 0.007, "low": -0.004, "high": 0.018},
+    ),
     teacher_accuracy=0.985,
     history=({"epoch": 1, "accuracy": 0.6, "task": 1.9}, {"epoch": 2, "accuracy": 0.8, "task": 0.7}),
 )

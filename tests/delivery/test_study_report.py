@@ -75,6 +75,26 @@ def test_a_recipe_that_does_harm_is_said_to():
     assert "−2.0 points (95 % interval −3.0 to −1.0). It does harm here." in words(without_plotly(study_report(data)))
 
 
+@pytest.mark.parametrize(
+    ("arm", "said"),
+    [
+        ("plain_kd", "Here plain KD (temperature 4, weight 0.9) did better on search-validation"),
+        ("no_distillation", "Here training without distillation did better on search-validation"),
+    ],
+)
+def test_an_arm_that_is_delivered_is_said_to_be_and_its_recipe_is_shown(arm, said):
+    data = summary()
+    recipe = data["front"][1]["recipe"] | {"seed": 1002}
+    loss = {"difference": -0.012, "low": -0.02, "high": -0.004}
+    data["picks"][0] |= {"arm": arm, "searched": 0.93, "gain_over_searched": loss, "recipe": recipe}
+    page = words(without_plotly(study_report(data)))
+    assert said in page
+    assert "With the searched losses the same network reaches 93.0 %; this recipe is worth −1.2 points" in page
+    assert "93.0 % gain −1.2 [−2.0, −0.4]" in page
+    assert f"{data['picks'][0][arm]:.1%}".replace("%", " %") + " delivered" in page
+    assert "seed: 1002" in page
+
+
 def test_a_front_that_shares_nothing_beyond_chance_is_said_to():
     data = summary()
     data["common"]["values"] = data["common"]["values"][1:]

@@ -12,7 +12,8 @@ from automl_kd.recipes import Recipe
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate
-from automl_kd.workflows._pick_phase import TEACHER, Pick, PickPhase, measured
+from automl_kd.workflows._pick import ARMS, Pick, measured
+from automl_kd.workflows._pick_phase import TEACHER, PickPhase
 
 ARMS_OF_ONE_PICK = 3 * 2 + len(PLAIN_KD)  # three seeds of pick and no distillation, one of every plain KD
 RIGHT = np.array([True, True, True, False])
@@ -104,7 +105,7 @@ def test_the_phase_goes_on_until_nothing_more_fits(open_phase, workers):
     phase = run(open_phase([pick], pool))
 
     assert phase.done == len(pool.log) == ARMS_OF_ONE_PICK + 2  # and the best plain KD under two more seeds
-    assert [len(pick.compared(arm)) for arm in ("pick", "no_distillation", "plain_kd")] == [3, 3, 3]
+    assert [len(pick.compared(arm)) for arm in ARMS] == [3, 3, 3]
     assert phase.failures == []
 
 
@@ -122,7 +123,7 @@ def test_where_no_full_training_fits_the_first_pick_is_delivered_as_the_search_l
     phase.fall_back(3)
     phase.test()
     (pick,) = picks
-    found, delivered = measured(pick), phase.delivered(pick)
+    found, delivered = measured(pick), pick.delivered()
 
     assert (found["trial"], found["origin"], found["epochs"], found["seeds"]) == (5, "search checkpoint", 3, [0])
     assert (found["test_accuracy"], found["no_distillation"], found["plain_kd"]) == (0.75, None, None)
@@ -189,7 +190,7 @@ def test_equal_trainings_of_two_picks_are_done_once(open_phase, workers):
     keys = [key.key("hash") for key, _ in pool.log]
     assert len(set(keys)) == len(keys) == ARMS_OF_ONE_PICK + 2 + 3
     for pick in picks:
-        assert [len(pick.compared(arm)) for arm in ("pick", "no_distillation", "plain_kd")] == [3, 3, 3]
+        assert [len(pick.compared(arm)) for arm in ARMS] == [3, 3, 3]
         assert {result["trial"] for result in pick.results.values()} == {pick.candidate.number}
 
     trained = len(pool.log)
@@ -220,7 +221,13 @@ def test_a_phase_that_starts_again_trains_nothing_twice_and_no_checkpoint_is_lef
 
 
 def test_a_difference_pairs_equal_seeds_and_the_arms_mean_is_over_the_same(open_phase):
-    right = {("pick", 0): 4, ("pick", 1): 2, ("pick", 2): 3, ("no_distillation", 1): 1, ("no_distillation", 2): 1}
+    right = {
+        ("searched", 0): 4,
+        ("searched", 1): 2,
+        ("searched", 2): 3,
+        ("no_distillation", 1): 1,
+        ("no_distillation", 2): 1,
+    }
     pick = a_pick()
     for seed in range(3):
         for each in pick.runs(seed):
@@ -236,6 +243,52 @@ def test_a_difference_pairs_equal_seeds_and_the_arms_mean_is_over_the_same(open_
     assert found["no_distillation"] == 0.25  # seeds 1 and 2
     assert found["gain_over_no_distillation"]["difference"] == pytest.approx((0.25 + 0.5) / 2)
     assert (found["plain_kd"], found["gain_over_plain_kd"], found["plain_kd_setting"]) == (None, None, None)
+
+
+VALIDATION = {"searched": 0.80, "no_distillation": 0.80, "plain_kd": 0.80}
+
+
+@pytest.mark.parametrize(
+    ("changed", "delivered"),
+    [
+        ({}, "searched"),  # of equals
+        ({"no_distillation": 0.81}, "no_distillation"),
+        ({"no_distillation": 0.81, "plain_kd": 0.82}, "plain_kd"),
+        ({"plain_kd": 0.79}, "searched"),
+    ],
+)
+def test_the_arm_that_did_best_on_search_validation_is_delivered(open_phase, changed, delivered):
+    accuracy = VALIDATION | changed
+    right = {"searched": 4, "no_distillation": 3, "plain_kd": 2}  # the test split would have it the other way round
+
+    def answer(run, job):
+        if isinstance(job, EvaluateJob):
+            return Evaluated(np.arange(4) < right[arms[job.weights]] if job.weights else RIGHT)
+        arms[job.weights] = run.arm
+        succeed(run, job)
+        return Trained(accuracy=accuracy[run.arm] + 0.001 * run.seed, epoch=job.until, seconds=1.0, between=None)
+
+    arms, pick = {}, a_pick()
+    phase = run(open_phase([pick], FakePool(1, answer)))
+    phase.test()
+    found = measured(pick)
+
+    assert (found["arm"], pick.delivered().arm, pick.delivered().seed) == (delivered, delivered, 2)
+    assert found["test_accuracy"] == found[delivered] == right[delivered] / 4
+    assert [found[arm] for arm in ARMS] == [right[arm] / 4 for arm in ARMS]
+    for arm in ARMS:
+        assert found[f"gain_over_{arm}"]["difference"] == pytest.approx((right[delivered] - right[arm]) / 4)
+
+
+def test_an_arm_is_compared_by_the_seeds_that_it_shares_with_the_searched_one():
+    pick, accuracy = a_pick(), {("searched", 0): 0.9, ("searched", 1): 0.7, ("no_distillation", 1): 0.75}
+    for seed in range(2):
+        for each in pick.runs(seed):
+            if (each.arm, each.seed) in accuracy:
+                pick.results[each] = {"accuracy": accuracy[each.arm, each.seed], "seconds": 1.0}
+                pick.correct[each] = RIGHT
+
+    assert pick.best_arm() == "no_distillation"  # .75 against .70, though the searched one has .80 in the mean
 
 
 def test_an_arm_without_a_seed_in_common_is_not_compared():
@@ -275,14 +328,14 @@ def test_a_run_whose_test_cannot_be_read_is_left_out_and_another_seed_is_deliver
 
     pick = a_pick()
     phase = run(open_phase([pick], FakePool(1, answer)))
-    best = phase.delivered(pick)
+    best = pick.delivered()
     lost.add(phase.weights(best))
     phase.test()
 
     assert phase.failures == ["weights are gone"]
     assert best.recipe.seed not in measured(pick)["seeds"]
     assert len(measured(pick)["seeds"]) == 2
-    assert phase.delivered(pick) != best
+    assert pick.delivered() != best
 
 
 def test_a_fatal_failure_or_a_wish_to_stop_ends_the_reading_of_the_test_split(open_phase):

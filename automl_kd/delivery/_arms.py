@@ -1,0 +1,95 @@
+"""A student beside the same network trained in other ways, and which of them it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from automl_kd.delivery._text import gain, inconclusive
+from automl_kd.words import percent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arms:
+    """Trainings that share network, ``train``, epochs and seeds, and differ in what they hear of the teacher.
+
+    Attributes:
+        arm: What is delivered: ``searched``, ``plain_kd`` or ``no_distillation``, the best on search-validation.
+        searched: Mean test accuracy of the losses that the search found.
+        no_distillation: The same without the teacher.
+        plain_kd: The same with soft targets alone.
+        plain_kd_setting: Their ``temperature`` and ``weight``.
+        gain_over_searched: What is delivered against that arm, as ``controller.paired_difference`` gives it:
+            ``difference``, ``low``, ``high``.
+        gain_over_no_distillation: Likewise.
+        gain_over_plain_kd: Likewise.
+    """
+
+    arm: str = "searched"
+    searched: float | None = None
+    no_distillation: float | None = None
+    plain_kd: float | None = None
+    plain_kd_setting: Mapping[str, float] | None = field(default=None, hash=False)
+    gain_over_searched: Mapping[str, float] | None = field(default=None, hash=False)
+    gain_over_no_distillation: Mapping[str, float] | None = field(default=None, hash=False)
+    gain_over_plain_kd: Mapping[str, float] | None = field(default=None, hash=False)
+
+    @classmethod
+    def of(cls, pick: Mapping[str, Any]) -> Arms:
+        """The arms of a pick as it stands in a search's JSON; what it does not say is not known."""
+        return cls(**{each.name: pick[each.name] for each in fields(cls) if pick.get(each.name) is not None})
+
+    @property
+    def others(self) -> list[tuple[str, float]]:
+        """Name and mean test accuracy of the arms that were trained and are not delivered."""
+        named = (
+            ("searched", "losses that the search found", self.searched),
+            ("no_distillation", "no distillation", self.no_distillation),
+            ("plain_kd", "plain KD", self.plain_kd),
+        )
+        return [(name, mean) for arm, name, mean in named if arm != self.arm and mean is not None]
+
+    def sentences(self) -> tuple[str, ...]:
+        """What is delivered where it is not what was searched, what each arm says of it, and which was not trained."""
+        setting = self.plain_kd_setting
+        plain = "plain KD" + (
+            " (temperature {temperature:g}, weight {weight:g})".format_map(setting) if setting else ""
+        )
+        ahead = "did better on search-validation than the losses that the search found, so that is what is delivered"
+        match self.arm:
+            case "plain_kd":
+                return (
+                    f"Here {plain} {ahead}.",
+                    _beside("the searched losses", self.searched, self.gain_over_searched),
+                    _beside("training without distillation", self.no_distillation, self.gain_over_no_distillation),
+                )
+            case "no_distillation":
+                return (
+                    f"Here training without distillation {ahead}: no teacher is heard.",
+                    _beside("the searched losses", self.searched, self.gain_over_searched),
+                    _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, plain),
+                )
+        if self.no_distillation is None and self.plain_kd is None:
+            return ("It was compared neither with training without distillation nor with plain KD.",)
+        return (
+            _beside("training without distillation", self.no_distillation, self.gain_over_no_distillation),
+            _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, plain),
+        )
+
+
+def _beside(
+    name: str, accuracy: float | None, difference: Mapping[str, float] | None, full_name: str | None = None
+) -> str:
+    if accuracy is None:
+        return f"It was not compared with {name}."
+    opening = "Without distillation" if name == "training without distillation" else f"With {full_name or name}"
+    start = f"{opening} the same network reaches {percent(accuracy)}"
+    if not difference:
+        return f"{start}; the difference has no interval."
+    result = f"{start}; this recipe is worth {gain(difference)}."
+    if inconclusive(difference):
+        return f"{result} The interval includes 0: the test does not show that it differs from {name}."
+    if difference["high"] < 0:
+        return f"{result} It does harm here."
+    return result
