@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,13 @@ class Evaluation:
     correct: NDArray[np.bool_]
 
 
-def evaluate(student: nn.Module, task: Task, split: Split, device: torch.device | str) -> Evaluation:
+def evaluate(
+    student: nn.Module,
+    task: Task,
+    split: Split,
+    device: torch.device | str,
+    watch: Callable[[], object] = lambda: None,
+) -> Evaluation:
     """Classify a split in evaluation mode, without autocast; the student's train flag is put back afterwards.
 
     Args:
@@ -33,24 +39,28 @@ def evaluate(student: nn.Module, task: Task, split: Split, device: torch.device 
         task: The task, for its normalisation.
         split: Images and labels.
         device: Where to compute.
+        watch: Called before every batch; what it raises ends the evaluation.
     """
+    predicted = []
     training = student.training
     student.eval()
     try:
         with torch.inference_mode():
-            predicted = [
-                student(task.normalize(images.to(device))).argmax(dim=1).cpu()
-                for images in torch.split(split.images, _BATCH)
-            ]
+            for images in torch.split(split.images, _BATCH):
+                watch()
+                predicted.append(student(task.normalize(images.to(device))).argmax(dim=1).cpu())
     finally:
         student.train(training)
     return _compared(predicted, split)
 
 
-def evaluate_teacher(teacher: Teacher, task: Task, split: Split) -> Evaluation:
+def evaluate_teacher(
+    teacher: Teacher, task: Task, split: Split, watch: Callable[[], object] = lambda: None
+) -> Evaluation:
     """As :func:`evaluate`, where the teacher is; several teachers count as the mean of their probabilities."""
     predicted = []
     for images in torch.split(split.images, _TEACHER_BATCH):
+        watch()
         logits = teacher.outputs(task.normalize(images.to(teacher.device))).logits
         answers = logits if teacher.members == 1 else logits.softmax(dim=2).mean(dim=1)
         predicted.append(answers.argmax(dim=1).cpu())

@@ -82,7 +82,8 @@ def distill(
         cache: Where outputs of the teacher are kept if the recipe's targets are cached; by default in the user's cache.
             A recipe that leaves its targets open asks the teacher at every step.
         on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
-        should_stop: Asked before every step; if true, the state is written and the run ends.
+        should_stop: Asked before every step; if true, the state is written and the run ends. Also asked, and not heard,
+            between batches of the evaluation.
         allow_code: Whether losses of the user's own may be loaded, which runs their files.
         compiled: Whether the student is compiled (``torch.compile``), which takes a minute and pays on long runs; its
             weights differ in the last bits from those of a run that is not.
@@ -127,7 +128,9 @@ def distill(
                 on_epoch(run.epoch, None)
         if checkpoint is not None:
             save(run.state(), checkpoint)
-        accuracy = evaluate(run.student, task, task.validation, place).accuracy
+        # Asked also here, because it shows that the run lives; what it says comes too late to matter.
+        watch = should_stop or (lambda: False)
+        accuracy = evaluate(run.student, task, task.validation, place, watch).accuracy
         if on_epoch is not None:
             on_epoch(run.epoch, accuracy)
     return Outcome(

@@ -125,7 +125,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Alive:
-    """Not an answer: a job began, or its training made a step."""
+    """Not an answer: a job began, or made a step."""
 
 
 Answer = Trained | Evaluated | Stopped | Failed

@@ -20,6 +20,8 @@ from automl_kd.storage import Mailboxes, Slot
 
 _BEAT_SECONDS = 1.0
 _POLL_SECONDS = 0.2
+_STUCK_SECONDS = 600.0
+"""A machine whose main thread made no turn for so long does no jobs, though its heart could beat on."""
 _TAKEN_SECONDS = 10.0
 """How long a worker that leaves waits for the driver to fetch its last answer."""
 
@@ -45,6 +47,7 @@ class Joining:
         self._leaving = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
         self._gone: UserError | None = None
+        self._turned = time.monotonic()
         self.done = 0
 
     @property
@@ -129,20 +132,23 @@ class Joining:
                 time.sleep(_POLL_SECONDS)
 
     def _look(self) -> dict[int, Slot]:
+        self._turned = time.monotonic()
         slots = self._mailboxes.look()
         if len(slots) < len(self._mailboxes):
             raise Taken
         return slots
 
     def _begin(self, position: int, posted: int, pool: WorkerPool[int]) -> None:
+        began = time.monotonic()
         letter = self._mailboxes.job(position)
+        late = 2 * (time.monotonic() - began)  # its files go back the way they came
         if letter is None:
             raise Taken
         folder = self._folder / f"{position}-{posted}"
         self._under_way[position] = _Errand(posted, folder)
         try:
             folder.mkdir()
-            job = parcel_of(letter).unpack(folder)
+            job = parcel_of(letter).unpack(folder, late)
         except OSError as error:
             self._answer([(position, failed_file(error, folder))])
             return
@@ -169,6 +175,8 @@ class Joining:
 
     def _beat(self) -> None:
         while not self._leaving.wait(_BEAT_SECONDS):
+            if time.monotonic() - self._turned > _STUCK_SECONDS:
+                continue
             try:
                 self._mailboxes.beat()
             except UserError as error:  # told by the main thread

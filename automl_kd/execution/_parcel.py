@@ -53,11 +53,12 @@ class Parcel:
             return cls(job, job.deadline - time.monotonic(), _content(job.checkpoint))
         return cls(job, None, None if job.weights is None else _content(job.weights))
 
-    def unpack(self, folder: Path) -> Job:
+    def unpack(self, folder: Path, late: float = 0.0) -> Job:
         """The job with paths and the clock of this machine.
 
         Args:
             folder: An empty folder for its files.
+            late: Seconds that the ways here and back take of the time until the deadline.
 
         Raises:
             OSError: If the file cannot be written.
@@ -66,7 +67,7 @@ class Parcel:
         if isinstance(self.job, TrainJob):
             if self.content is not None:
                 checkpoint.write_bytes(self.content)
-            deadline = time.monotonic() + (self.seconds or 0.0)
+            deadline = time.monotonic() + max(0.0, (self.seconds or 0.0) - late)
             return replace(self.job, checkpoint=checkpoint, weights=weights, deadline=deadline)
         if self.content is None:
             return self.job

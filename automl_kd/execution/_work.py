@@ -112,9 +112,13 @@ class Workshop:
         return Trained(outcome.accuracy, outcome.epoch, outcome.seconds, between)
 
     def _evaluate(self, job: EvaluateJob) -> Evaluated:
+        def watch() -> None:
+            if self._stop():
+                raise Interrupted("the evaluation was told to stop")
+
         task = self._task
         if job.recipe is None or job.weights is None:
-            return Evaluated(evaluate_teacher(self._teacher, task, task.test).correct)
+            return Evaluated(evaluate_teacher(self._teacher, task, task.test, watch).correct)
         recipe = Recipe.model_validate(job.recipe)
         torch.set_num_threads(recipe.threads)
         student = build(
@@ -124,7 +128,7 @@ class Workshop:
             allow_code=self._setup.allow_code,
         )
         load_weights(student, job.weights)
-        return Evaluated(evaluate(student, task, task.test, "cpu").correct)
+        return Evaluated(evaluate(student, task, task.test, "cpu", watch).correct)
 
 
 def _file(job: Job) -> Path | None:

@@ -8,6 +8,7 @@ import pytest
 from worker_jobs import answer_of, labels_only, recipe_document
 
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, WorkerPool
+from automl_kd.execution._work import Workshop
 from automl_kd.tasks import open_task
 
 
@@ -80,6 +81,18 @@ def arrays(tmp_path):
     np.savez(tmp_path / "data.npz", x=images, y=labels)
     (tmp_path / "stripes.yaml").write_text("name: stripes\ndata: {kind: npz, path: data.npz}\n")
     return tmp_path
+
+
+def test_an_evaluation_asks_before_every_batch_whether_to_stop(setup, job, module_cache):
+    asked = []
+    patient, stopped = Workshop(setup, lambda: bool(asked.append(1))), Workshop(setup, lambda: True)
+    for evaluation in (EvaluateJob(None, None), EvaluateJob(job.recipe, job.weights)):
+        if evaluation.weights is not None:
+            assert isinstance(patient.do(job), Trained)
+        asked.clear()
+        assert isinstance(patient.do(evaluation), Evaluated)
+        assert len(asked) == (1 if evaluation.weights else 2)  # 497 images, 1024 or 256 at a time
+        assert isinstance(stopped.do(evaluation), Stopped)
 
 
 def test_a_worker_refuses_data_that_changed_since_the_study_began(arrays, setup, job, module_cache):

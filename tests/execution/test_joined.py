@@ -208,6 +208,26 @@ def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monke
     assert mailboxes.look() == {}
 
 
+def test_a_machine_whose_main_thread_hangs_does_not_beat(database, tmp_path, monkeypatch):
+    monkeypatch.setattr("automl_kd.execution._joining._BEAT_SECONDS", 0.02)
+    monkeypatch.setattr("automl_kd.execution._joining._STUCK_SECONDS", 0.5)
+    with database.lease("cam") as lease, Joining(Mailboxes(database, "cam"), tmp_path) as joining:
+        post = Post(database, "cam", lease)
+        end, beats = time.monotonic() + 1.0, [post.signs()[0].beats]
+        while time.monotonic() < end:
+            joining.asked()
+            time.sleep(0.05)
+        beats.append(post.signs()[0].beats)
+        time.sleep(1.0)  # and no turn of the loop
+        beats.append(post.signs()[0].beats)
+        time.sleep(0.5)
+        beats.append(post.signs()[0].beats)
+        joining.asked()
+        time.sleep(0.3)
+        beats.append(post.signs()[0].beats)
+    assert beats[0] < beats[1] <= beats[2] == beats[3] < beats[4]
+
+
 def test_jobs_go_to_this_machine_first_and_then_to_those_that_joined(machine, joined, setup, job, tmp_path):
     short = replace(job, recipe=labels_only(), until=1)
     with WorkerPool(1, setup, tmp_path / "log") as local:
@@ -253,6 +273,8 @@ def test_jobs_come_through_a_database_without_the_sender_s_paths(tmp_path):
     came = parcel_of(letter)
     assert (came.content, came.seconds, came.job.recipe, came.job.until) == (b"state", 60.0, job.recipe, 3)
     assert (came.job.total_epochs, came.job.trained) == (6, 1.25)
+    left = [came.unpack(tmp_path, late).deadline - time.monotonic() for late in (0.0, 10.0, 90.0)]
+    assert left == pytest.approx([60, 50, 0], abs=5)  # what the way takes is not for training
     student = parcel_of(as_json(letter_of_parcel(Parcel(EvaluateJob(job.recipe, tmp_path / "w"), None, b"weights"))))
     assert student.unpack(tmp_path).weights.read_bytes() == b"weights"
     teacher = parcel_of(as_json(letter_of_parcel(Parcel(EvaluateJob(None, None), None, None))))
