@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from typing import Generic
@@ -13,13 +14,15 @@ import psutil
 from automl_kd.errors import UserError
 from automl_kd.execution._executor import Executor, Key
 from automl_kd.execution._jobs import Answer, Failed, Job, Setup, Stopped
-from automl_kd.execution._letters import answer_of, letter_of_parcel, letter_of_setup
+from automl_kd.execution._letters import answer_of, letter_of_parcel, offer_of
 from automl_kd.execution._parcel import Parcel
-from automl_kd.storage import Letter, Post, Sign
+from automl_kd.storage import Post, Sign
 
 _POLL_SECONDS = 0.2
 _ALONE_SECONDS = 1.0
 """Between looks for the first worker."""
+_CLOSING_SECONDS = 5.0
+"""What one part of a file on its way takes at most, before an offer is taken back."""
 _SILENT_SECONDS = 30.0
 _STILL_SECONDS = 3.0
 """After so long without a beat, a process that is not there any more is taken for dead."""
@@ -41,7 +44,9 @@ class JoinedWorkers(Executor[Key]):
     def __init__(self, post: Post, setup: Setup) -> None:
         self._post = post
         self._setup = setup
-        self._offered = False
+        self._offering: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._broken: UserError | None = None
         self._workers: dict[str, _Worker[Key]] = {}
         self._looked = time.monotonic()
         post.clear()  # what workers do for a driver before this one is nobody's any more
@@ -99,6 +104,9 @@ class JoinedWorkers(Executor[Key]):
     def kill(self) -> None:
         """Let all workers go; they wait for the study's next driver."""
         self._workers = {}
+        self._closing.set()
+        if self._offering is not None:
+            self._offering.join(_CLOSING_SECONDS)
         with contextlib.suppress(UserError):  # a full disk, a server that went away: the next driver clears
             self._post.clear()
 
@@ -107,11 +115,15 @@ class JoinedWorkers(Executor[Key]):
             self._post.ask_to_stop()
 
     def _look(self) -> list[tuple[Key, Answer]]:
+        if self._broken is not None:
+            raise self._broken
         now = time.monotonic()
         since, self._looked = min(now - self._looked, _MOST_BETWEEN_LOOKS), now
         signs = {sign.worker: sign for sign in self._post.signs()}
-        if signs and not self._offered:
-            self._offer()
+        if signs and self._offering is None:
+            # Beside the loop, which beats and hands out jobs while gigabytes are on their way.
+            self._offering = threading.Thread(target=self._offer, daemon=True)
+            self._offering.start()
         answers = []
         for name, sign in signs.items():
             worker = self._workers.setdefault(name, _Worker(sign.host))
@@ -127,12 +139,14 @@ class JoinedWorkers(Executor[Key]):
         return answers
 
     def _offer(self) -> None:
-        self._offered = True
         try:
-            letter = letter_of_setup(self._setup)
+            document, archives = offer_of(self._setup)
         except UserError as error:  # for those that join; it need not end a search that goes on here
-            letter = Letter({"refused": str(error)})
-        self._post.offer(letter)
+            document, archives = {"refused": str(error)}, {}
+        try:
+            self._post.offer(document, archives, lambda: not self._closing.is_set())
+        except UserError as error:  # told by the main thread
+            self._broken = error
 
     def _take(self, name: str, worker: _Worker[Key]) -> list[tuple[Key, Answer]]:
         key, job = worker.key, worker.job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -77,14 +77,16 @@ class Joining:
         self._look()
         return self._mailboxes.offer()
 
-    def fetch(self, sha256: str) -> bytes:
-        """A file of the offer.
+    def fetch(self, sha256: str) -> Iterator[bytes]:
+        """A file of the offer, in parts.
 
         Raises:
             Taken: If the driver took its offer back meanwhile.
         """
         try:
-            return self._mailboxes.file_of_offer(sha256)
+            for part in self._mailboxes.file_of_offer(sha256):
+                self._turned = time.monotonic()
+                yield part
         except UserError:
             self._look()
             if self._mailboxes.offer() is None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from automl_kd.errors import UserError
+from automl_kd.execution._archive import Archive
 from automl_kd.execution._jobs import Answer, Evaluated, EvaluateJob, Failed, Setup, Stopped, Trained, TrainJob
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
 from automl_kd.storage import Letter
@@ -76,8 +77,8 @@ def answer_of(letter: Letter) -> Returned:
     return Returned(answer, letter.files.get("checkpoint"), letter.files.get("weights"))
 
 
-def letter_of_setup(setup: Setup) -> Letter:
-    """What all jobs share, with data and teacher.
+def offer_of(setup: Setup) -> tuple[dict[str, Any], dict[str, Archive]]:
+    """What all jobs share, and the data and the teacher that it names by their hashes.
 
     Raises:
         UserError: If a file is missing, or the teacher is gone from the cache.
@@ -86,11 +87,11 @@ def letter_of_setup(setup: Setup) -> Letter:
     teachers = packed.setup.teacher if isinstance(packed.setup.teacher, tuple) else (packed.setup.teacher,)
     words = [json.dumps(each.model_dump(mode="json", exclude_unset=True)) for each in teachers]  # type: ignore[union-attr]
     about = {"teacher": " + ".join(words), "hashes": list(packed.hashes), "version": __version__}
-    return Letter(vars(packed.setup) | about, archives)
+    return vars(packed.setup) | about, archives
 
 
 def setup_of(document: Mapping[str, Any]) -> PackedSetup:
-    """The setup of a letter, whose files are fetched where they are needed.
+    """The setup of an offer, whose files are fetched where they are needed.
 
     Raises:
         UserError: If its driver could not make one, runs another version of this program, or names files as no driver

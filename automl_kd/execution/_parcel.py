@@ -6,18 +6,13 @@ the worker's own files, and comes back as :class:`Returned`.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import shutil
-import tarfile
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl_kd.errors import UserError
+from automl_kd.execution._archive import Archive, place_archive
 from automl_kd.execution._jobs import Answer, EvaluateJob, Failed, Job, Setup, TrainJob, failed_file
 from automl_kd.files import locked, replacing
 from automl_kd.paths import cache_dir
@@ -128,7 +123,7 @@ class PackedSetup:
     hashes: tuple[str, ...]
 
     @classmethod
-    def pack(cls, setup: Setup) -> tuple[PackedSetup, dict[str, bytes]]:
+    def pack(cls, setup: Setup) -> tuple[PackedSetup, dict[str, Archive]]:
         """The setup, and its archives by their hashes.
 
         Raises:
@@ -137,13 +132,12 @@ class PackedSetup:
         from automl_kd.tasks import data_place, moved_to, place_of, task_names  # tasks bring torch, which takes seconds
         from automl_kd.teachers import KeptTeacher, TeacherStore
 
-        archives: dict[str, bytes] = {}
+        archives: dict[str, Archive] = {}
 
         def packed(place: Path) -> str:
-            archive = _archive(place)
-            sha256 = hashlib.sha256(archive).hexdigest()
-            archives[sha256] = archive
-            return f"{sha256}/{place.name}"
+            archive = Archive(place)
+            archives[archive.sha256] = archive
+            return f"{archive.sha256}/{place.name}"
 
         def packed_teacher(one: LoadableTeacher) -> BroughtTeacher:
             brought = TeacherStore().place(one.sha256) if isinstance(one, KeptTeacher) else one
@@ -180,13 +174,13 @@ class PackedSetup:
         data = [] if setup.data is None else [setup.data]
         return [*map(Path, (*task, *data, *setup.code)), *(place_of(each) for each in teachers)]  # type: ignore[arg-type]
 
-    def unpack(self, fetch: Callable[[str], bytes]) -> Setup:
+    def unpack(self, fetch: Callable[[str], Iterable[bytes]]) -> Setup:
         """The setup with paths of this machine.
 
         Archives are unpacked below the cache once a machine, by whichever process comes first.
 
         Args:
-            fetch: Gives an archive by its hash; asked only for those that this machine lacks.
+            fetch: Gives an archive by its hash, in parts; asked only for those that this machine lacks.
 
         Raises:
             OSError: If there is no room.
@@ -199,7 +193,7 @@ class PackedSetup:
         for sha256 in self.hashes:
             with locked(folder / f"{sha256}.lock"):
                 if not (folder / sha256).is_dir():
-                    _place(folder / sha256, sha256, fetch(sha256))
+                    place_archive(folder / sha256, sha256, fetch(sha256))
 
         def placed(path: str) -> str:
             return str(folder / path) if Path(path).parts[0] in self.hashes else path
@@ -227,36 +221,3 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _archive(place: Path) -> bytes:
-    """A file or a folder as a tar archive whose bytes depend on names and contents alone."""
-    buffer = io.BytesIO()
-    try:
-        with tarfile.open(fileobj=buffer, mode="w", dereference=True) as tar:
-            for file in [place, *sorted(place.rglob("*"))] if place.is_dir() else [place]:
-                # The last part of the name is the place's own: formats are told apart by their endings.
-                entry = tarfile.TarInfo(str(Path(place.name, file.relative_to(place))))
-                if file.is_dir():
-                    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                    tar.addfile(entry)
-                else:
-                    entry.size = file.stat().st_size
-                    with file.open("rb") as content:
-                        tar.addfile(entry, content)
-    except OSError as error:
-        raise UserError(f"{place}: cannot be read to be sent to other machines: {error}") from None
-    return buffer.getvalue()
-
-
-def _place(folder: Path, sha256: str, archive: bytes) -> None:
-    """Unpack an archive so that the folder appears whole or not at all."""
-    if hashlib.sha256(archive).hexdigest() != sha256:
-        raise UserError(f"archive {sha256[:12]} was damaged on its way")
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".draft-"))
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(draft, filter="data")
-        draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

@@ -70,7 +70,7 @@ class RayExecutor(Executor[Key]):
                 wanted = ", ".join(f"{name}={amount:g}" for name, amount in self._resources.items())
                 raise UserError(f"no node of the Ray cluster has what one trial takes: {wanted}")
             self._packed = packed
-            self._archives = {sha256: ray.put(archive) for sha256, archive in archives.items()}
+            self._archives = {sha256: ray.put(b"".join(archive)) for sha256, archive in archives.items()}
             self._resize()
         except BaseException:
             self.kill()
@@ -235,7 +235,7 @@ class _Actor:
 
     def start(self) -> str:
         """Open the workshop; gives the node's id."""
-        setup = self._packed.unpack(lambda sha256: ray.get(self._archives[sha256]))
+        setup = self._packed.unpack(lambda sha256: [ray.get(self._archives[sha256])])
         from automl_kd.execution._work import Workshop  # torch takes seconds, which the driver need not wait for
 
         self._workshop = Workshop(setup, self._stop.is_set)

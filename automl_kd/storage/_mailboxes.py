@@ -11,8 +11,10 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
@@ -109,10 +111,27 @@ class Post:
 
         self._database.transact(work)
 
-    def offer(self, setup: Letter) -> None:
-        """Say what all jobs of the study share, for workers that join."""
-        document = _store(self._database, _offer_of(self._study), setup)
-        self._database.transact(lambda session: session.merge(OfferRow(study=self._study, setup=document)))
+    def offer(
+        self,
+        setup: Mapping[str, Any],
+        files: Mapping[str, Iterable[bytes]] = MappingProxyType({}),
+        going: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Say what all jobs of the study share, for workers that join.
+
+        Args:
+            setup: Plain data.
+            files: What goes with it, by hash, in parts of any size.
+            going: Asked before every part; once it says no, there is no offer.
+        """
+
+        def wanted(session: Session) -> bool:
+            return going() and self._lease.held(session)
+
+        owner = _offer_of(self._study)
+        if all(_put(self._database, owner, sha256, parts, wanted) for sha256, parts in files.items()):
+            row = OfferRow(study=self._study, setup=dict(setup))
+            self._database.transact(lambda session: session.merge(row) if wanted(session) else None)
 
     def signs(self) -> list[Sign]:
         """The workers that have joined."""
@@ -208,15 +227,15 @@ class Mailboxes:
         """What the driver offers, without its files; None as long as there is none."""
         query = select(OfferRow.setup).where(OfferRow.study == self._study)
         found = self._database.transact(lambda session: session.scalar(query))
-        return None if found is None else dict(found["document"])
+        return None if found is None else dict(found)
 
-    def file_of_offer(self, sha256: str) -> bytes:
-        """A file of the offer by its hash.
+    def file_of_offer(self, sha256: str) -> Iterator[bytes]:
+        """A file of the offer by its hash, in parts.
 
         Raises:
             UserError: If it is gone, or not what its hash says.
         """
-        return _read(self._database, _offer_of(self._study), sha256)
+        return _stored(self._database, _offer_of(self._study), sha256)
 
     def job(self, position: int) -> Letter | None:
         """The job posted last; None if the mailbox was taken away.
@@ -279,21 +298,53 @@ def _store(database: Database, owner: str, letter: Letter) -> dict[str, Any]:
 
 def _write(database: Database, owner: str, content: bytes) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
-    for part, start in enumerate(range(0, max(1, len(content)), _PART_BYTES)):
-        row = {"owner": owner, "sha256": sha256, "part": part, "content": content[start : start + _PART_BYTES]}
-        database.transact(lambda session, row=row: session.merge(FileRow(**row)))  # type: ignore[misc]
+    _put(database, owner, sha256, [content], lambda session: True)
     return sha256
 
 
+def _put(
+    database: Database, owner: str, sha256: str, content: Iterable[bytes], wanted: Callable[[Session], bool]
+) -> bool:
+    """Store a file; false if ``wanted`` said no before its last part."""
+
+    def store(session: Session, part: int, piece: bytes) -> bool:
+        if going := wanted(session):
+            session.merge(FileRow(owner=owner, sha256=sha256, part=part, content=piece))
+        return going
+
+    return all(
+        database.transact(partial(store, part=part, piece=piece)) for part, piece in enumerate(_regrouped(content))
+    )
+
+
+def _regrouped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of the size that a statement carries; of nothing one empty part."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) > _PART_BYTES:
+            yield bytes(held[:_PART_BYTES])
+            del held[:_PART_BYTES]
+    yield bytes(held)
+
+
 def _read(database: Database, owner: str, sha256: str) -> bytes:
-    whole = hashlib.sha256()
-    parts: list[bytes] = []
-    while (part := _part(database, owner, sha256, len(parts))) is not None:
+    return b"".join(_stored(database, owner, sha256))
+
+
+def _stored(database: Database, owner: str, sha256: str) -> Iterator[bytes]:
+    """A file in the parts in which it is stored.
+
+    Raises:
+        UserError: At its end, if it is gone or not what its hash says.
+    """
+    whole, count = hashlib.sha256(), 0
+    while (part := _part(database, owner, sha256, count)) is not None:
         whole.update(part)
-        parts.append(part)
-    if whole.hexdigest() != sha256 or not parts:
+        count += 1
+        yield part
+    if whole.hexdigest() != sha256 or not count:
         raise UserError(f"file {sha256[:12]} was taken away or damaged on its way through the database")
-    return b"".join(parts)
 
 
 def _part(database: Database, owner: str, sha256: str, part: int) -> bytes | None:

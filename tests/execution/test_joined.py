@@ -28,7 +28,7 @@ from automl_kd.execution import (
     setup_of,
 )
 from automl_kd.execution._letters import answer_of as returned_of
-from automl_kd.execution._letters import letter_of_answer, letter_of_parcel, letter_of_setup, parcel_of
+from automl_kd.execution._letters import letter_of_answer, letter_of_parcel, offer_of, parcel_of
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
 from automl_kd.recipes import own_files, pin_code
 from automl_kd.recipes.losses import OwnLoss
@@ -193,6 +193,27 @@ def test_abandoned_jobs_come_back_at_once(machine, joined, endless):
     assert machine.ended == "taken"
 
 
+def test_what_takes_long_to_offer_holds_nobody_up(database, post, setup, monkeypatch):
+    going, begun = threading.Event(), threading.Event()
+
+    def offer_of(setup):
+        begun.set()
+        assert going.wait(60)
+        return {"task": "digits"}, {}
+
+    monkeypatch.setattr("automl_kd.execution._joined.offer_of", offer_of)
+    mailboxes = Mailboxes(database, "cam")
+    with JoinedWorkers(post, setup) as joined:
+        mailboxes.open(1)
+        until(joined, begun.is_set)
+        for _ in range(3):  # the loop goes on meanwhile
+            assert joined.wait(0.3) == []
+        assert mailboxes.offer() is None
+        going.set()
+        until(joined, lambda: mailboxes.offer() == {"task": "digits"})
+    assert mailboxes.offer() is None
+
+
 def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monkeypatch):
     monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
@@ -282,8 +303,9 @@ def test_jobs_come_through_a_database_without_the_sender_s_paths(tmp_path):
 
 
 def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fetched(setup, module_cache):
-    letter = as_json(letter_of_setup(setup))
-    packed = setup_of(letter.document)
+    document, archives = offer_of(setup)
+    document = json.loads(json.dumps(document))
+    packed = setup_of(document)
     assert packed == PackedSetup.pack(setup)[0]
     for spoilt, told in (
         ({"version": "0.0.1"}, "runs automl-kd 0.0.1, this machine"),
@@ -293,9 +315,9 @@ def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fet
         ({"refused": "data.npz: cannot be read"}, "cannot send what its jobs share: data.npz"),
     ):
         with pytest.raises(UserError, match=told):
-            setup_of({**letter.document, **spoilt})
-    setup_of({**letter.document, "data": f"{packed.hashes[0]}/a..b.npz"})
-    assert set(packed.hashes) == set(letter.files)
+            setup_of({**document, **spoilt})
+    setup_of({**document, "data": f"{packed.hashes[0]}/a..b.npz"})
+    assert set(packed.hashes) == set(archives)
     own = packed.with_own(None, packed.setup.teacher.model_copy(update={"checkpoint": "mine.safetensors"}))
     assert own.hashes == ()
     assert packed.with_own("mine.npz", None).hashes == packed.hashes, "digits come with a package"
@@ -308,13 +330,14 @@ def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, mon
     named = pin_code({"file": str(file), "function": "gap"})
     assert own_files({"distill": {"losses": {"own": {"gap": named}}}}) == [file]
     sent = replace(setup, allow_code=True, code=(str(file),))
-    letter = as_json(letter_of_setup(sent))
+    document, archives = offer_of(sent)
+    kept = {sha256: list(archive) for sha256, archive in archives.items()}
     file.unlink()
     monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "another machine"))
     part = OwnLoss.model_validate(named | {"weight": 1})
     with pytest.raises(UserError, match="no such file"):
         own_contract("gap", part, allow_code=True)
-    setup_of(letter.document).unpack(letter.files.__getitem__)
+    setup_of(document).unpack(kept.__getitem__)
     for spoilt in (None, "another loss"):
         if spoilt is not None:
             file.write_text(spoilt)

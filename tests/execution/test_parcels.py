@@ -1,7 +1,10 @@
 """Jobs, answers and setups that cross to a machine with other files: here a process' own cache and folders."""
 
+import hashlib
+import io
 import pickle
 import shutil
+import tarfile
 import time
 from dataclasses import replace
 
@@ -11,6 +14,7 @@ from worker_jobs import answer_of, labels_only, recipe_document
 
 from automl_kd.errors import UserError
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, TrainJob
+from automl_kd.execution._archive import Archive, place_archive
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
 from automl_kd.execution._work import Workshop
 from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, open_task
@@ -66,8 +70,9 @@ def test_a_training_goes_on_from_machine_to_machine_with_the_weights_of_one_that
 def test_a_setup_is_unpacked_once_a_machine_and_a_damaged_archive_never(setup, module_cache, elsewhere):
     packed, archives = PackedSetup.pack(setup)
     elsewhere()
-    with pytest.raises(UserError, match="damaged on its way"):
-        packed.unpack(lambda sha256: archives[sha256][:-1])
+    for spoil in (lambda parts: parts[:-1], lambda parts: parts[:1], lambda parts: [*parts, b"more"]):
+        with pytest.raises(UserError, match="damaged on its way"):
+            packed.unpack(lambda sha256, spoil=spoil: spoil(list(archives[sha256])))
     fetched = []
 
     def fetch(sha256):
@@ -76,6 +81,28 @@ def test_a_setup_is_unpacked_once_a_machine_and_a_damaged_archive_never(setup, m
 
     assert packed.unpack(fetch) == packed.unpack(fetch)
     assert fetched == list(packed.hashes)
+
+
+def test_an_archive_is_a_tar_file_that_depends_on_names_and_contents_alone(tmp_path):
+    for name in ("one", "two"):
+        folder = tmp_path / name / "photos"
+        (folder / "cats" / "none").mkdir(parents=True)
+        (folder / ("long" * 40)).write_bytes(b"x")
+        (folder / "cats" / "a.png").write_bytes(bytes(range(256)) * 10_000)  # of more than one part
+        (folder / "empty").touch()
+    first, second = (Archive(tmp_path / name / "photos") for name in ("one", "two"))
+    assert first.sha256 == second.sha256 == hashlib.sha256(b"".join(first)).hexdigest()
+    with tarfile.open(fileobj=io.BytesIO(b"".join(first))) as tar:
+        assert len(tar.getnames()) == 6
+    place_archive(tmp_path / "there", first.sha256, first)
+    found = {str(path.relative_to(tmp_path / "there")): path for path in (tmp_path / "there").rglob("*")}
+    assert found["photos/cats/a.png"].read_bytes() == bytes(range(256)) * 10_000
+    assert (found["photos/empty"].read_bytes(), found["photos/cats/none"].is_dir()) == (b"", True)
+    assert found["photos/" + "long" * 40].read_bytes() == b"x"
+    (tmp_path / "two" / "photos" / "empty").write_text("no more")
+    assert Archive(tmp_path / "two" / "photos").sha256 != first.sha256
+    with pytest.raises(UserError, match="cannot be read to be sent to other machines"):
+        list(Archive(tmp_path / "absent"))
 
 
 def test_data_and_several_teachers_given_by_path_travel(setup, module_cache, elsewhere, tmp_path, digits_teacher):
@@ -88,6 +115,7 @@ def test_data_and_several_teachers_given_by_path_travel(setup, module_cache, els
     teachers = (KeptTeacher(digits_teacher), kept, OnnxTeacher(onnx=str(source / "data.npz")))
     mine = replace(setup, task=str(source / "mine.yaml"), data_sha256=task.sha256, teacher=teachers)
     packed, archives = PackedSetup.pack(mine)
+    archives = {sha256: list(archive) for sha256, archive in archives.items()}
     shutil.rmtree(source)
 
     cache = elsewhere()

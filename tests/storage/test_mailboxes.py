@@ -1,5 +1,6 @@
 """Mailboxes in a database, on SQLite and on PostgreSQL."""
 
+import hashlib
 import os
 
 import pytest
@@ -76,7 +77,7 @@ def test_a_mailbox_that_is_taken_away_leaves_nothing_and_its_worker_sees_it(data
 
 
 def test_what_a_worker_wrote_into_a_mailbox_that_is_gone_goes_with_the_next_driver(database, post, other, machine):
-    other.offer(Letter({}, {"teacher": b"weights"}))
+    other.offer({}, {"0" * 64: [b"weights"]})
     post.dismiss(post.signs()[0].worker)
     machine.answer(0, 1, Letter({}, {"checkpoint": b"state"}))
     assert files(database) == 2
@@ -86,14 +87,27 @@ def test_what_a_worker_wrote_into_a_mailbox_that_is_gone_goes_with_the_next_driv
 
 def test_an_offer_is_read_file_by_file_and_a_damaged_one_is_refused(database, post, machine):
     assert machine.offer() is None
-    post.offer(Letter({"task": "digits", "hashes": []}, {"teacher": b"weights"}))
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    post.offer({"task": "digits", "hashes": []}, {sha256: [b"wei", b"", b"ghts"]})
     assert machine.offer() == {"task": "digits", "hashes": []}
-    sha256 = database.transact(lambda session: session.scalar(text("SELECT sha256 FROM akd_files")))
-    assert machine.file_of_offer(sha256) == b"weights"
+    assert list(machine.file_of_offer(sha256)) == [b"weights"]
     spoil = text("UPDATE akd_files SET content = :content")
     database.transact(lambda session: session.execute(spoil, {"content": b"other"}))
     with pytest.raises(UserError, match="taken away or damaged on its way"):
-        machine.file_of_offer(sha256)
+        list(machine.file_of_offer(sha256))
+
+
+def test_a_file_goes_in_parts_and_an_offer_that_is_taken_back_is_none(database, post, machine, monkeypatch):
+    monkeypatch.setattr("automl_kd.storage._mailboxes._PART_BYTES", 4)
+    pieces = [b"ab", b"cdefghijk", b"", b"lm"]
+    whole = b"".join(pieces)
+    sha256 = hashlib.sha256(whole).hexdigest()
+    asked = []
+    post.offer({"task": "digits"}, {sha256: pieces}, lambda: asked.append(1) or len(asked) < 3)
+    assert (machine.offer(), files(database)) == (None, 2)
+    post.offer({"task": "digits"}, {sha256: pieces})
+    assert list(machine.file_of_offer(sha256)) == [whole[:4], whole[4:8], whole[8:12], whole[12:]]
+    assert machine.offer() == {"task": "digits"}
 
 
 def test_studies_do_not_see_each_other(post, other, machine):

@@ -6,7 +6,7 @@ import pytest
 
 from automl_kd.errors import UserError
 from automl_kd.execution import Setup
-from automl_kd.execution._letters import letter_of_setup
+from automl_kd.execution._letters import offer_of
 from automl_kd.storage import Database, Post, StudyRecord
 from automl_kd.tasks import open_task
 from automl_kd.workflows import work
@@ -21,7 +21,7 @@ def offer(tmp_path, digits_teacher, own_cache):
         database.save_study(StudyRecord("cam", {}, {"executor": executor}, 60.0, state=state))
         setup = Setup("digits", None, open_task("digits").sha256, None, digits_teacher, "cpu")
         with database.lease("cam") as lease:
-            Post(database, "cam", lease).offer(letter_of_setup(replace(setup, **changes)))
+            Post(database, "cam", lease).offer(*offer_of(replace(setup, **changes)))
         return database
 
     return offer
