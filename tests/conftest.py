@@ -38,7 +38,7 @@ _PINS = (
 )
 _FEW = (
     "search_epochs=6",
-    "train.epochs=6",
+    "train.epochs=3",
     "student.width=0.25",
     "student.stages=[{depth: 1, channels: 16}, {depth: {choice: [1, 2]}, channels: 32}]",
     "distill.losses.task.weight=1.0",

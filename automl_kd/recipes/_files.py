@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,18 @@ def pin_code(document: Any) -> Any:
 
 
 def own_files(document: Any) -> list[Path]:
-    """Files of the user's own losses and model spaces that a recipe or space, as plain data, names."""
+    """Files of the user's own losses and model spaces that a recipe or space, as plain data, names, each once."""
+    return list(dict.fromkeys(_named_files(document)))
+
+
+def _named_files(document: Any) -> Iterator[Path]:
+    if isinstance(document, dict):
+        if (path := _named_file(document)) is not None:
+            yield path
+        document = list(document.values())
     if isinstance(document, list):
-        return [path for each in document for path in own_files(each)]
-    if not isinstance(document, dict):
-        return []
-    path = _named_file(document)
-    return [*([] if path is None else [path]), *own_files(list(document.values()))]
+        for each in document:
+            yield from _named_files(each)
 
 
 def _named_file(part: dict[str, Any]) -> Path | None:

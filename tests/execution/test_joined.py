@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -328,7 +329,8 @@ def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, mon
     lines = ["from automl_kd.distillation import loss", '@loss("logits")', "def gap(student, teacher):"]
     file.write_text("\n".join([*lines, "    return (student - teacher).square().mean()", ""]))
     named = pin_code({"file": str(file), "function": "gap"})
-    assert own_files({"distill": {"losses": {"own": {"gap": named}}}}) == [file]
+    twice = {"own": {"gap": named, "again": {"choice": [named, {"file": "other.py", "function": "f"}]}}}
+    assert own_files({"distill": {"losses": twice}}) == [file, Path("other.py")]
     sent = replace(setup, allow_code=True, code=(str(file),))
     document, archives = offer_of(sent)
     kept = {sha256: list(archive) for sha256, archive in archives.items()}
