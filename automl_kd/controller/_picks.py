@@ -80,7 +80,9 @@ def no_distillation(recipe: Recipe) -> Recipe:
 def plain_kd(recipe: Recipe, temperature: float, weight: float) -> Recipe:
     """The arm that shares training, epochs and seed, with soft targets alone."""
     losses = {"task": {"weight": round(1 - weight, 6)}, "kd": {"weight": weight, "temperature": temperature}}
-    return _with_losses(recipe, losses)
+    arm = _with_losses(recipe, losses)
+    # Nobody decides for a recipe that hears no teacher; left open, whoever makes the arm again would decide anew.
+    return arm if arm.distill.targets else arm.with_(distill=arm.distill.model_dump() | {"targets": "live"})
 
 
 def _with_losses(recipe: Recipe, losses: dict[str, Any]) -> Recipe:

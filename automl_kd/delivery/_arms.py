@@ -15,7 +15,9 @@ class Arms:
     """Trainings that share network, ``train``, epochs and seeds, and differ in what they hear of the teacher.
 
     Attributes:
-        arm: What is delivered: ``searched``, ``plain_kd`` or ``no_distillation``, the best on search-validation.
+        arm: What is delivered: ``searched``, ``plain_kd`` or ``no_distillation``, the best on search-validation; None
+            where nothing was compared.
+        hears_teacher: Whether the losses that the search found do; else they are training without distillation.
         searched: Mean test accuracy of the losses that the search found.
         no_distillation: The same without the teacher.
         plain_kd: The same with soft targets alone.
@@ -26,7 +28,8 @@ class Arms:
         gain_over_plain_kd: Likewise.
     """
 
-    arm: str = "searched"
+    arm: str | None = None
+    hears_teacher: bool = True
     searched: float | None = None
     no_distillation: float | None = None
     plain_kd: float | None = None
@@ -56,26 +59,38 @@ class Arms:
         plain = "plain KD" + (
             " (temperature {temperature:g}, weight {weight:g})".format_map(setting) if setting else ""
         )
-        ahead = "did better on search-validation than the losses that the search found, so that is what is delivered"
+        found = "the losses that the search found" + ("" if self.hears_teacher else ", which hear no teacher")
+        ahead = f"did better on search-validation than {found}, so that is what is delivered"
         match self.arm:
             case "plain_kd":
                 return (
-                    f"Here {plain} {ahead}.",
-                    _beside("the searched losses", self.searched, self.gain_over_searched),
-                    _beside("training without distillation", self.no_distillation, self.gain_over_no_distillation),
+                    f"Here {plain}, the best of its settings, {ahead}.",
+                    _chosen("the searched losses", self.searched, self.gain_over_searched),
+                    *self._untaught(),
                 )
             case "no_distillation":
                 return (
                     f"Here training without distillation {ahead}: no teacher is heard.",
-                    _beside("the searched losses", self.searched, self.gain_over_searched),
+                    _chosen("the searched losses", self.searched, self.gain_over_searched),
                     _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, plain),
                 )
         if self.no_distillation is None and self.plain_kd is None:
             return ("It was compared neither with training without distillation nor with plain KD.",)
-        return (
-            _beside("training without distillation", self.no_distillation, self.gain_over_no_distillation),
-            _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, plain),
-        )
+        return (*self._untaught(), _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, plain))
+
+    def _untaught(self) -> tuple[str, ...]:
+        if self.hears_teacher:
+            return (_beside("training without distillation", self.no_distillation, self.gain_over_no_distillation),)
+        if self.arm == "plain_kd":
+            return ()
+        return ("The losses that the search found hear no teacher: this is training without distillation.",)
+
+
+def _chosen(name: str, accuracy: float | None, difference: Mapping[str, float] | None) -> str:
+    """What the arm that is delivered is worth against the searched one."""
+    if accuracy is None:
+        return "No training with the searched losses came to its end."
+    return _beside(name, accuracy, difference).replace("It does harm here", "The test does not bear the choice out")
 
 
 def _beside(

@@ -51,8 +51,10 @@ def study_report(summary: Mapping[str, Any]) -> str:
     """
     front, complete = summary.get("front") or [], summary.get("complete") or []
     recommended = verdict(summary)
-    picks = summary.get("picks") or []  # last: what is delivered may be another arm than what was searched
-    recipes = {entry["trial"]: entry["recipe"] for entry in (*complete, *front, *picks) if entry.get("recipe")}
+    picks = summary.get("picks") or []
+    # Those of picks last: what is delivered may be another arm than what was searched.
+    full = [pick for pick in picks if pick.get("origin") != "search checkpoint"]
+    recipes = {entry["trial"]: entry["recipe"] for entry in (*complete, *front, *full) if entry.get("recipe")}
     steps = progress(summary.get("history") or []).steps
     common = summary.get("common") or {}
     drawn = bool(front or complete or summary.get("stopped"))

@@ -16,6 +16,10 @@ from automl_kd.errors import UserError
 _PART_BYTES = 1_000_000
 
 
+class UnreadableError(UserError):
+    """A file that was to be sent cannot be read, or changed meanwhile."""
+
+
 class Archive:
     """A file or a folder as a tar archive; iterating gives it in parts, which depend on names and contents alone.
 
@@ -31,7 +35,7 @@ class Archive:
         """Hash of the archive.
 
         Raises:
-            UserError: If a file cannot be read.
+            UnreadableError: If a file cannot be read.
         """
         whole = hashlib.sha256()
         for part in self:
@@ -51,7 +55,7 @@ class Archive:
                     yield entry.tobuf()
                     yield from _padded(file, entry.size)
         except OSError as error:
-            raise UserError(f"{place}: cannot be read to be sent to other machines: {error}") from None
+            raise UnreadableError(f"{place}: cannot be read to be sent to other machines: {error}") from None
         yield bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -104,12 +108,13 @@ class _Hashing(io.RawIOBase):
 
     def __init__(self, parts: Iterable[bytes]) -> None:
         self._parts = iter(parts)
-        self._held = b""
+        self._held = memoryview(b"")
         self.hash = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         while not self._held and (part := next(self._parts, None)) is not None:
-            self._held = part
-        given, self._held = (self._held, b"") if size < 0 else (self._held[:size], self._held[size:])
+            self._held = memoryview(part)
+        end = len(self._held) if size < 0 else size
+        given, self._held = self._held[:end], self._held[end:]
         self.hash.update(given)
-        return given
+        return bytes(given)

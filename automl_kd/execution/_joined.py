@@ -12,6 +12,7 @@ from typing import Generic
 import psutil
 
 from automl_kd.errors import UserError
+from automl_kd.execution._archive import UnreadableError
 from automl_kd.execution._executor import Executor, Key
 from automl_kd.execution._jobs import Answer, Failed, Job, Setup, Stopped
 from automl_kd.execution._letters import answer_of, letter_of_parcel, offer_of
@@ -46,7 +47,7 @@ class JoinedWorkers(Executor[Key]):
         self._setup = setup
         self._offering: threading.Thread | None = None
         self._closing = threading.Event()
-        self._broken: UserError | None = None
+        self._broken: Exception | None = None
         self._workers: dict[str, _Worker[Key]] = {}
         self._looked = time.monotonic()
         post.clear()  # what workers do for a driver before this one is nobody's any more
@@ -107,6 +108,7 @@ class JoinedWorkers(Executor[Key]):
         self._closing.set()
         if self._offering is not None:
             self._offering.join(_CLOSING_SECONDS)
+            self._offering = None
         with contextlib.suppress(UserError):  # a full disk, a server that went away: the next driver clears
             self._post.clear()
 
@@ -116,7 +118,8 @@ class JoinedWorkers(Executor[Key]):
 
     def _look(self) -> list[tuple[Key, Answer]]:
         if self._broken is not None:
-            raise self._broken
+            broken, self._broken = self._broken, None
+            raise broken
         now = time.monotonic()
         since, self._looked = min(now - self._looked, _MOST_BETWEEN_LOOKS), now
         signs = {sign.worker: sign for sign in self._post.signs()}
@@ -139,13 +142,15 @@ class JoinedWorkers(Executor[Key]):
         return answers
 
     def _offer(self) -> None:
+        def going() -> bool:
+            return not self._closing.is_set()
+
         try:
-            document, archives = offer_of(self._setup)
-        except UserError as error:  # for those that join; it need not end a search that goes on here
-            document, archives = {"refused": str(error)}, {}
-        try:
-            self._post.offer(document, archives, lambda: not self._closing.is_set())
-        except UserError as error:  # told by the main thread
+            try:
+                self._post.offer(*offer_of(self._setup), going)
+            except UnreadableError as error:  # for those that join; it need not end a search that goes on here
+                self._post.offer({"refused": str(error)}, going=going)
+        except Exception as error:  # told by the main thread
             self._broken = error
 
     def _take(self, name: str, worker: _Worker[Key]) -> list[tuple[Key, Answer]]:

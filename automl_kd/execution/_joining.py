@@ -47,7 +47,8 @@ class Joining:
         self._leaving = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
         self._gone: UserError | None = None
-        self._turned = time.monotonic()
+        self._turned: float | None = None  # before it is ready, opening data and teacher may take any time
+        self._way_back = 0.0
         self.done = 0
 
     @property
@@ -84,9 +85,7 @@ class Joining:
             Taken: If the driver took its offer back meanwhile.
         """
         try:
-            for part in self._mailboxes.file_of_offer(sha256):
-                self._turned = time.monotonic()
-                yield part
+            yield from self._mailboxes.file_of_offer(sha256)
         except UserError:
             self._look()
             if self._mailboxes.offer() is None:
@@ -95,6 +94,7 @@ class Joining:
 
     def ready(self, workers: int) -> None:
         """Take jobs from now on, so many at a time."""
+        self._turned = time.monotonic()
         self._mailboxes.open(workers)
         self._mailboxes.ready(True)
 
@@ -134,7 +134,8 @@ class Joining:
                 time.sleep(_POLL_SECONDS)
 
     def _look(self) -> dict[int, Slot]:
-        self._turned = time.monotonic()
+        if self._turned is not None:
+            self._turned = time.monotonic()
         slots = self._mailboxes.look()
         if len(slots) < len(self._mailboxes):
             raise Taken
@@ -143,7 +144,8 @@ class Joining:
     def _begin(self, position: int, posted: int, pool: WorkerPool[int]) -> None:
         began = time.monotonic()
         letter = self._mailboxes.job(position)
-        late = 2 * (time.monotonic() - began)  # its files go back the way they came
+        here = time.monotonic() - began
+        late = here + max(here, self._way_back)
         if letter is None:
             raise Taken
         folder = self._folder / f"{position}-{posted}"
@@ -170,14 +172,16 @@ class Joining:
                 broken, returned = UserError(str(error)), Returned(Stopped())
             else:
                 self.done += not isinstance(answer, Stopped)
+            began = time.monotonic()
             self._mailboxes.answer(position, errand.number, letter_of_answer(returned))
+            self._way_back = time.monotonic() - began
             shutil.rmtree(errand.folder, ignore_errors=True)
         if broken is not None:
             raise broken
 
     def _beat(self) -> None:
         while not self._leaving.wait(_BEAT_SECONDS):
-            if time.monotonic() - self._turned > _STUCK_SECONDS:
+            if self._turned is not None and time.monotonic() - self._turned > _STUCK_SECONDS:
                 continue
             try:
                 self._mailboxes.beat()

@@ -53,7 +53,7 @@ class Parcel:
 
         Args:
             folder: An empty folder for its files.
-            late: Seconds that the ways here and back take of the time until the deadline.
+            late: Seconds that the ways here and back are expected to take of the time until the deadline.
 
         Raises:
             OSError: If the file cannot be written.

@@ -36,7 +36,7 @@ from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate, Ledger
 from automl_kd.workflows._loss_check import check_losses, check_own_losses
 from automl_kd.workflows._observer import Observer, Snapshot
-from automl_kd.workflows._pick import SEARCHED, Pick, measured
+from automl_kd.workflows._pick import ARMS, Pick, measured
 from automl_kd.workflows._pick_phase import TEACHER, PickPhase
 from automl_kd.workflows._publishing import Publisher
 from automl_kd.workflows._record import open_record, refuse_another
@@ -291,7 +291,7 @@ class Drive:
                 phase.take_all(pool.stop())
         if self.parts.stop:
             raise self._interrupted()
-        if not any(pick.compared(SEARCHED) for pick in picks) and not phase.failures:
+        if not any(pick.compared(arm) for pick in picks for arm in ARMS) and not phase.failures:
             phase.fall_back(self.rungs[-1])
             self.parts.observer.note(
                 "the time left held no full distillation: the pick is as the search left it; --extend gives more"

@@ -76,7 +76,8 @@ class Pick:
         """
         recipe = self.recipe(seed)
         yield Run(self.candidate.number, SEARCHED, seed, recipe)
-        yield Run(self.candidate.number, NO_DISTILLATION, seed, no_distillation(recipe))
+        if recipe.distill.listens():  # or it would be the same again
+            yield Run(self.candidate.number, NO_DISTILLATION, seed, no_distillation(recipe))
         best = self.best_setting()
         for temperature, weight in PLAIN_KD if seed == 0 else [best] if best else []:
             arm = plain_kd(recipe, temperature, weight)
@@ -104,58 +105,67 @@ class Pick:
         """Those of them whose test was read."""
         return [run for run in self.compared(arm) if run in self.correct]
 
-    def best_arm(self) -> str:
-        """The arm to deliver: of those tested the best on search-validation, by the seeds shared with the searched one.
+    def best_arm(self) -> str | None:
+        """The arm to deliver: of those tested the best on search-validation, None where none was.
 
         What the search found is the best of many short trainings; over a whole one plain KD, or no teacher, can be
-        ahead. Of equals it is the searched one.
+        ahead, by the seeds that they share. Of equals it is the searched one. Plain KD's first seed chose its setting
+        and says too much for it: it counts only where there is no other.
         """
-        ours = {run.seed: self.results[run]["accuracy"] for run in self.tested(SEARCHED)}
+        found = {arm: {run.seed: float(self.results[run]["accuracy"]) for run in self.tested(arm)} for arm in ARMS}
+        ours = found[SEARCHED]
+        if not ours:  # no training with the searched losses came to its end
+            return max(filter(found.get, ARMS), key=lambda arm: statistics.fmean(found[arm].values()), default=None)
 
         def lead(arm: str) -> float:
-            leads = [self.results[run]["accuracy"] - ours[run.seed] for run in self.tested(arm) if run.seed in ours]
-            return statistics.fmean(leads) if leads else -1.0
+            shared = ours.keys() & found[arm].keys()
+            if arm == PLAIN and len(shared) > 1:
+                shared -= {0}
+            # Rounded, for sums of equal accuracies in another order differ in their last bits.
+            return round(statistics.fmean(found[arm][seed] - ours[seed] for seed in shared), 9) if shared else -1.0
 
-        return max(ARMS, key=lead) if ours else SEARCHED
+        return max(ARMS, key=lead)
 
     def delivered(self) -> Run:
         """The run whose student is delivered: of the best arm's the best on search-validation."""
-        arm = self.best_arm()
-        return max(self.tested(arm) or self.compared(arm), key=lambda run: float(self.results[run]["accuracy"]))
+        return max(self.tested(self.best_arm() or SEARCHED), key=lambda run: float(self.results[run]["accuracy"]))
 
     def _competes(self, run: Run) -> bool:
         return run.arm == PLAIN and run.seed == 0
 
 
 def measured(pick: Pick) -> dict[str, Any] | None:
-    """What the runs of a pick showed on the test split, or None where it has none of its own.
+    """What the runs of a pick showed on the test split, or None where no test was read.
 
     ``arm`` is what is delivered: ``searched``, ``plain_kd`` or ``no_distillation``, whichever was best on
     search-validation. Over its seeds, all whose test was read: ``seeds``, ``test_accuracy`` (mean) and
     ``test_accuracy_std``. Over the seeds that it shares with each arm, the test of both read: that arm's mean
     (``searched``, ``no_distillation``, ``plain_kd``) and the gain over it (``gain_over_…``), which pairs seed by seed
     and example by example. So a gain can differ from ``test_accuracy`` minus the arm's mean; both are None where no
-    seed is shared, and over itself the delivered arm gains 0.
+    seed is shared, and so is what is delivered's gain over itself. ``hears_teacher``: whether the searched losses do;
+    where they do not, they are training without distillation.
     """
-    if not pick.tested(SEARCHED):
-        return None
     delivered = pick.best_arm()
+    if delivered is None:
+        return None
     tested = {arm: {run.seed: pick.correct[run] for run in pick.tested(arm)} for arm in ARMS}
     runs, own, best = pick.tested(delivered), tested[delivered], pick.best_setting()
     accuracies = [float(each.mean()) for each in own.values()]
-    compared = {arm: _compared(own, tested[arm]) for arm in ARMS}
+    compared = {arm: _compared(own, tested[arm]) for arm in ARMS if arm != delivered}
+    compared[delivered] = statistics.fmean(accuracies), None
     return {
         "trial": pick.candidate.number,
         "role": pick.role,
         "arm": delivered,
+        "hears_teacher": pick.candidate.recipe.distill.listens(),
         "origin": "search checkpoint" if runs[0].kept else "distilled in full",
         "seeds": [run.recipe.seed for run in runs],
         "epochs": runs[0].recipe.train.epochs,
         "test_accuracy": statistics.fmean(accuracies),
         "test_accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
         "plain_kd_setting": None if best is None else {"temperature": best[0], "weight": best[1]},
-        **{arm: mean for arm, (mean, _) in compared.items()},
-        **{f"gain_over_{arm}": gain for arm, (_, gain) in compared.items()},
+        **{arm: compared[arm][0] for arm in ARMS},
+        **{f"gain_over_{arm}": compared[arm][1] for arm in ARMS},
     }
 
 

@@ -70,7 +70,7 @@ class Publisher:
             folder: Where its files go.
 
         Returns:
-            The pick as it stands in the search's JSON.
+            The pick as it is stored.
         """
         stored = self._stored(found)
         if stored is not None and (folder / "manifest.json").exists():

@@ -62,14 +62,12 @@ def _attach(study: optuna.Study, artifacts: ArtifactStore, path: Path) -> None:
 
 def _study_note(summary: dict[str, Any]) -> str:
     lines = [f"# {summary['study']}", "", f"Task {summary['task']} on {summary['hw']}; space {summary['space']}.", ""]
-    lines += [
-        "| pick | delivered | searched | no distillation | plain KD | latency (predicted) |",
-        "|---|---|---|---|---|---|",
-    ]
+    header = ("pick", "delivered", "test accuracy", "searched losses", "no distillation", "plain KD", "predicted")
+    lines += [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for pick in summary["picks"]:
-        cells = (pick["test_accuracy"], pick["searched"], pick["no_distillation"], pick["plain_kd"])
-        shown = " | ".join(map(percent, cells))
-        lines.append(f"| {pick['trial']} ({pick['role']}) | {shown} | {milliseconds(pick['latency_ms'])} |")
+        shown = [f"{pick['trial']} ({pick['role']})", pick["arm"].replace("_", " ")]
+        shown += [percent(pick[each]) for each in ("test_accuracy", "searched", "no_distillation", "plain_kd")]
+        lines.append(f"| {' | '.join(shown)} | {milliseconds(pick['latency_ms'])} |")
     if summary["importance"]:
         lines += ["", "| decides | accuracy | the front | trials that have it |", "|---|---|---|---|"]
         lines += [

@@ -97,13 +97,16 @@ def _trials(storage: RDBStorage, name: str) -> list[FrozenTrial]:
 
 def _current(picks: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     """The picks of the last round: a study that was given more time picks anew."""
-    entries = [
-        trial.user_attrs["akd:pick"] | {"recipe": trial.user_attrs["akd:recipe"]}
-        for trial in picks
-        if "akd:pick" in trial.user_attrs
-    ]
+    entries = [_pick(trial) for trial in picks if "akd:pick" in trial.user_attrs]
     last = max((entry["round"] for entry in entries), default=0)
     return list({entry["trial"]: entry for entry in entries if entry["round"] == last}.values())
+
+
+def _pick(trial: FrozenTrial) -> dict[str, Any]:
+    entry: dict[str, Any] = trial.user_attrs["akd:pick"]
+    # Studies of before an arm could be delivered always delivered the searched losses.
+    before = {"arm": "searched", "searched": entry["test_accuracy"], "gain_over_searched": None, "hears_teacher": True}
+    return before | entry | {"recipe": trial.user_attrs["akd:recipe"]}
 
 
 def _measured(pick: Mapping[str, Any], ms: float | None) -> dict[str, Any]:

@@ -29,6 +29,7 @@ FACTS = Facts(
     test_accuracy=0.912,
     test_accuracy_std=0.0042,
     arms=Arms(
+        arm="searched",
         searched=0.912,
         no_distillation=0.9,
         plain_kd=0.905,

@@ -78,7 +78,7 @@ def test_a_recipe_that_does_harm_is_said_to():
 @pytest.mark.parametrize(
     ("arm", "said"),
     [
-        ("plain_kd", "Here plain KD (temperature 4, weight 0.9) did better on search-validation"),
+        ("plain_kd", "Here plain KD (temperature 4, weight 0.9), the best of its settings, did better on"),
         ("no_distillation", "Here training without distillation did better on search-validation"),
     ],
 )
@@ -91,8 +91,25 @@ def test_an_arm_that_is_delivered_is_said_to_be_and_its_recipe_is_shown(arm, sai
     assert said in page
     assert "With the searched losses the same network reaches 93.0 %; this recipe is worth −1.2 points" in page
     assert "93.0 % gain −1.2 [−2.0, −0.4]" in page
+    assert "The test does not bear the choice out." in page
+    assert "It does harm here" not in page
     assert f"{data['picks'][0][arm]:.1%}".replace("%", " %") + " delivered" in page
     assert "seed: 1002" in page
+
+
+def test_losses_that_hear_no_teacher_are_said_to():
+    data = summary()
+    data["picks"][0] |= {"hears_teacher": False, "no_distillation": None, "gain_over_no_distillation": None}
+    page = words(without_plotly(study_report(data)))
+    assert "The losses that the search found hear no teacher: this is training without distillation." in page
+    assert "not compared with training without distillation" not in page
+
+
+def test_of_a_student_that_the_search_left_the_recipe_of_a_whole_training_is_shown():
+    data = summary()
+    short = data["front"][1]["recipe"] | {"seed": 1002}
+    data["picks"] = [data["picks"][0] | {"origin": "search checkpoint", "recipe": short}]
+    assert "seed: 1002" not in study_report(data)
 
 
 def test_a_front_that_shares_nothing_beyond_chance_is_said_to():

@@ -28,6 +28,7 @@ from automl_kd.execution import (
     WorkerPool,
     setup_of,
 )
+from automl_kd.execution._archive import Archive
 from automl_kd.execution._letters import answer_of as returned_of
 from automl_kd.execution._letters import letter_of_answer, letter_of_parcel, offer_of, parcel_of
 from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
@@ -71,6 +72,7 @@ class Machine(threading.Thread):
                     time.sleep(0.05)
                 setup = setup_of(offer).unpack(joining.fetch)
                 with WorkerPool(1, setup, self.folder / "log", Bounds(60.0, 64e9)) as pool:
+                    self.pool = pool
                     joining.ready(1)
                     self.serve(joining, pool)
                 self.ended = "left"
@@ -78,6 +80,10 @@ class Machine(threading.Thread):
             self.ended = "taken"
         except UserError as error:
             self.ended = str(error)
+
+    def trains(self):
+        """Whether its worker has begun its job."""
+        return self.pool._workers[0].begun
 
     def serve(self, joining, pool):
         try:
@@ -160,7 +166,7 @@ def test_a_stop_brings_the_state_back(machine, joined, endless):
 
 def test_a_worker_that_leaves_hands_its_job_back_and_is_forgotten(machine, joined, endless):
     joined.submit("a", endless)
-    joined.wait(3)
+    until(joined, machine.trains)
     machine.leaving.set()
     assert until(joined, lambda: not joined.running) == [("a", Stopped())]
     assert endless.checkpoint.exists()
@@ -215,6 +221,23 @@ def test_what_takes_long_to_offer_holds_nobody_up(database, post, setup, monkeyp
     assert mailboxes.offer() is None
 
 
+def test_a_file_that_goes_before_it_is_sent_is_told_to_those_that_join(database, post, setup, tmp_path, monkeypatch):
+    def offer_of(setup):
+        (tmp_path / "data.npz").write_bytes(b"images")
+        archive = Archive(tmp_path / "data.npz")
+        document = {"hashes": [archive.sha256]}
+        (tmp_path / "data.npz").unlink()
+        return document, {archive.sha256: archive}
+
+    monkeypatch.setattr("automl_kd.execution._joined.offer_of", offer_of)
+    mailboxes = Mailboxes(database, "cam")
+    with JoinedWorkers(post, setup) as joined:
+        mailboxes.open(1)
+        until(joined, lambda: mailboxes.offer() is not None)
+        assert "data.npz: cannot be read to be sent to other machines" in mailboxes.offer()["refused"]
+        assert joined.wait(0.3) == []
+
+
 def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monkeypatch):
     monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
@@ -235,6 +258,10 @@ def test_a_machine_whose_main_thread_hangs_does_not_beat(database, tmp_path, mon
     monkeypatch.setattr("automl_kd.execution._joining._STUCK_SECONDS", 0.5)
     with database.lease("cam") as lease, Joining(Mailboxes(database, "cam"), tmp_path) as joining:
         post = Post(database, "cam", lease)
+        opening = post.signs()[0].beats
+        time.sleep(1.0)  # data and teacher may take long to open
+        assert post.signs()[0].beats > opening + 10
+        joining.ready(1)
         end, beats = time.monotonic() + 1.0, [post.signs()[0].beats]
         while time.monotonic() < end:
             joining.asked()

@@ -13,6 +13,7 @@ from automl_kd.students import build, save_weights
 from automl_kd.tasks import open_task
 from automl_kd.workflows._publishing import Publisher
 from automl_kd.workflows._study_page import publish_report
+from automl_kd.workflows._summary import summarize
 
 FILES = ["manifest.json", "model_card.md", "recipe.yaml", "student.onnx"]
 FOUND = {
@@ -197,3 +198,13 @@ def test_the_trial_of_a_killed_publisher_is_told_fail(
     for meta in metas:
         with store.open_reader(meta.artifact_id) as file:
             assert file.read() == (folder / meta.filename).read_bytes()
+
+
+def test_a_pick_of_before_arms_were_delivered_has_the_searched_losses(
+    open_publisher, recipe, weights, database, tmp_path
+):
+    earlier = {key: value for key, value in FOUND.items() if key not in ("arm", "searched", "gain_over_searched")}
+    open_publisher().pick(earlier, recipe, weights, tmp_path / "pick")
+    (pick,) = summarize(database, "cam")["picks"]
+    assert (pick["arm"], pick["searched"], pick["gain_over_searched"]) == ("searched", 0.8, None)
+    assert publish_report(database, database.optuna(), "cam").exists()
