@@ -59,52 +59,63 @@ class Arms:
         plain = "plain KD" + (
             " (temperature {temperature:g}, weight {weight:g})".format_map(setting) if setting else ""
         )
-        found = "the losses that the search found" + ("" if self.hears_teacher else ", which hear no teacher")
-        ahead = f"did better on search-validation than {found}, so that is what is delivered"
+        beside_plain = _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, f"With {plain}")
         match self.arm:
             case "plain_kd":
-                return (
-                    f"Here {plain}, the best of its settings, {ahead}.",
-                    _chosen("the searched losses", self.searched, self.gain_over_searched),
-                    *self._untaught(),
-                )
+                return (*self._instead(f"{plain}, the best of its settings,"), *self._untaught())
             case "no_distillation":
-                return (
-                    f"Here training without distillation {ahead}: no teacher is heard.",
-                    _chosen("the searched losses", self.searched, self.gain_over_searched),
-                    _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, plain),
-                )
+                return (*self._instead("training without distillation"), beside_plain)
         if self.no_distillation is None and self.plain_kd is None:
             return ("It was compared neither with training without distillation nor with plain KD.",)
-        return (*self._untaught(), _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, plain))
+        return (*self._untaught(), beside_plain)
+
+    def _instead(self, what: str) -> tuple[str, ...]:
+        """Why it is not the searched losses that are delivered."""
+        if self.searched is None:
+            return (f"Here {what} is delivered: no training with the losses that the search found came to its end.",)
+        found = "the losses that the search found" + ("" if self.hears_teacher else ", which hear no teacher")
+        return (
+            f"Here {what} did better on search-validation than {found}, and is what is delivered.",
+            _beside(
+                "the searched losses",
+                self.searched,
+                self.gain_over_searched,
+                worse="The test does not bear the choice out.",
+            ),
+        )
 
     def _untaught(self) -> tuple[str, ...]:
+        """What training without distillation came to, where it is another training."""
         if self.hears_teacher:
-            return (_beside("training without distillation", self.no_distillation, self.gain_over_no_distillation),)
+            accuracy, difference = self.no_distillation, self.gain_over_no_distillation
+            return (_beside("training without distillation", accuracy, difference, "Without distillation"),)
         if self.arm == "plain_kd":
             return ()
         return ("The losses that the search found hear no teacher: this is training without distillation.",)
 
 
-def _chosen(name: str, accuracy: float | None, difference: Mapping[str, float] | None) -> str:
-    """What the arm that is delivered is worth against the searched one."""
-    if accuracy is None:
-        return "No training with the searched losses came to its end."
-    return _beside(name, accuracy, difference).replace("It does harm here", "The test does not bear the choice out")
-
-
 def _beside(
-    name: str, accuracy: float | None, difference: Mapping[str, float] | None, full_name: str | None = None
+    name: str,
+    accuracy: float | None,
+    difference: Mapping[str, float] | None,
+    opening: str | None = None,
+    worse: str = "It does harm here.",
 ) -> str:
+    """What is delivered against one arm.
+
+    Args:
+        name: Of the arm.
+        accuracy: Its mean test accuracy, None where it was not trained.
+        difference: The gain over it.
+        opening: How the sentence begins.
+        worse: What to say where the gain is a loss beyond doubt.
+    """
     if accuracy is None:
         return f"It was not compared with {name}."
-    opening = "Without distillation" if name == "training without distillation" else f"With {full_name or name}"
-    start = f"{opening} the same network reaches {percent(accuracy)}"
+    start = f"{opening or f'With {name}'} the same network reaches {percent(accuracy)}"
     if not difference:
         return f"{start}; the difference has no interval."
     result = f"{start}; this recipe is worth {gain(difference)}."
     if inconclusive(difference):
         return f"{result} The interval includes 0: the test does not show that it differs from {name}."
-    if difference["high"] < 0:
-        return f"{result} It does harm here."
-    return result
+    return f"{result} {worse}" if difference["high"] < 0 else result

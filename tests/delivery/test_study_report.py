@@ -97,6 +97,14 @@ def test_an_arm_that_is_delivered_is_said_to_be_and_its_recipe_is_shown(arm, sai
     assert "seed: 1002" in page
 
 
+def test_an_arm_that_is_delivered_because_nothing_else_ended_is_said_to_be():
+    data = summary()
+    data["picks"][0] |= {"arm": "plain_kd", "searched": None, "gain_over_searched": None}
+    page = words(without_plotly(study_report(data)))
+    assert "is delivered: no training with the losses that the search found came to its end." in page
+    assert "did better on search-validation" not in page
+
+
 def test_losses_that_hear_no_teacher_are_said_to():
     data = summary()
     data["picks"][0] |= {"hears_teacher": False, "no_distillation": None, "gain_over_no_distillation": None}
