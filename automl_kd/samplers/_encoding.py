@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ class Encoder:
         typical: Sequence[Params] = (),
     ) -> None:
         holes = [hole_of(name, each) for name, each in distributions.items() if not each.single()]
-        self._ordered = [hole for hole in holes if hole.kind == "ordered"]
+        self._ordered = {hole.name: _numbers(hole) for hole in holes if hole.kind == "ordered"}
         self._columns: dict[str, dict[Any, int]] = {}
         parameter: list[int] = []
         option: list[int] = []
@@ -116,10 +117,11 @@ class Encoder:
         ordered = np.zeros((len(candidates), len(self._ordered)))
         for name, columns in self._columns.items():
             rows = [row for row, params in enumerate(candidates) if name in params]
-            categories[rows, [columns[_key(candidates[row][name])] for row in rows]] = math.sqrt(0.5)
-        for column, hole in enumerate(self._ordered):
-            rows = [row for row, params in enumerate(candidates) if hole.name in params]
-            ordered[rows, column] = [hole.number(candidates[row][hole.name]) - 0.5 for row in rows]
+            values = [candidates[row][name] for row in rows]
+            categories[rows, [columns[value.__class__ is bool, value] for value in values]] = math.sqrt(0.5)
+        for column, (name, number) in enumerate(self._ordered.items()):
+            rows = [row for row, params in enumerate(candidates) if name in params]
+            ordered[rows, column] = [number(candidates[row][name]) - 0.5 for row in rows]
         if self._groups:
             counts = [_counts(categories, rows) for rows in self._groups]
             ordered = np.concatenate([ordered, *counts], axis=1)
@@ -137,6 +139,11 @@ def hole_of(name: str, distribution: BaseDistribution) -> Hole:
         return Integer(name, distribution.low, distribution.high, distribution.log)
     assert isinstance(distribution, FloatDistribution)
     return Float(name, distribution.low, distribution.high, distribution.log)
+
+
+def _numbers(hole: Hole) -> Callable[[Any], float]:
+    """What stands for a value of an ordered parameter; where there are few, each is computed once."""
+    return hole.number if isinstance(hole, Float) else cache(hole.number)
 
 
 def _key(option: Any) -> tuple[bool, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -59,7 +59,7 @@ class History:
         """Trials at full fidelity, likewise."""
         self.constraints: set[str] = set()
         """Names of what ended trials had to keep."""
-        self.keys: dict[str, int] = {}
+        self.keys: dict[Hashable, int] = {}
         """What was tried, by :func:`key`, with the trial's number."""
 
     def read(self, study: optuna.Study, asking: int) -> list[FrozenTrial]:
@@ -129,6 +129,7 @@ class History:
         return Observation(trial.number, trial.params, values, partial, violations)
 
 
-def key(params: Params) -> str:
-    """Equal for equal parameters."""
-    return json.dumps(sorted(params.items()), default=repr)
+def key(params: Params) -> Hashable:
+    """Equal for equal parameters; true is not 1."""
+    values = params.values()
+    return frozenset(zip(params, map(isinstance, values, repeat(bool)), values, strict=False))  # without a loop: hot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,11 @@ class Pool:
     def __init__(self, source: Source, price: Price) -> None:
         self._source = source
         self._price = price
-        self._known: set[str] = set()
-        self._infeasible: set[str] = set()
+        self._known: set[Hashable] = set()
+        self._infeasible: set[Hashable] = set()
         self._listed = False
         self.params: list[Params] = []
-        self._keys: list[str] = []
+        self._keys: list[Hashable] = []
         self.costs: Array = np.empty((0, 0))
         """Known objectives, shape (n, known)."""
         self._encoder: Encoder | None = None
@@ -43,9 +43,9 @@ class Pool:
     def __len__(self) -> int:
         return len(self.params)
 
-    def add(self, candidates: Iterable[Params], tried: Container[str]) -> int:
+    def add(self, candidates: Iterable[Params], tried: Container[Hashable]) -> int:
         """Add what is new, untried and feasible; returns how many."""
-        new: dict[str, Params] = {}
+        new: dict[Hashable, Params] = {}
         for params in candidates:
             name = key(params)
             if name not in self._known and name not in self._infeasible and name not in tried:
@@ -65,7 +65,7 @@ class Pool:
             self.params.append(params)
         return len(kept)
 
-    def refill(self, count: int, rng: random.Random, tried: Container[str]) -> None:
+    def refill(self, count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Draw random candidates; where that finds nothing any more, every candidate of a finite space is looked at."""
         added = self.add((self._source.sample(rng) for _ in range(count)), tried)
         if not added and not self.params and not self._listed:
@@ -74,7 +74,7 @@ class Pool:
                 self._listed = True
                 self.add((each for each, _ in zip(candidates, range(_MOST_LISTED), strict=False)), tried)
 
-    def breed(self, parents: Sequence[Params], count: int, rng: random.Random, tried: Container[str]) -> None:
+    def breed(self, parents: Sequence[Params], count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Add up to ``count`` mutations of each parent, of one or two steps."""
         children = []
         for parent in parents:
@@ -108,7 +108,7 @@ class Pool:
         self._listed = False
         self.keep([])
 
-    def drop(self, tried: Container[str]) -> None:
+    def drop(self, tried: Container[Hashable]) -> None:
         """Forget what was tried meanwhile."""
         rows = [row for row, name in enumerate(self._keys) if name not in tried]
         if len(rows) < len(self._keys):
