@@ -25,7 +25,7 @@ from automl_kd.controller._pareto import (
 )
 from automl_kd.controller._picks import PLAIN_KD, choose_picks, near_ties, no_distillation, of_length, plain_kd
 from automl_kd.controller._rungs import Standing, hopeless, promotions, rung_epochs
-from automl_kd.controller._statistics import paired_difference
+from automl_kd.controller._statistics import difference_error, paired_difference
 
 __all__ = [
     "FINISHING_SECONDS",
@@ -41,6 +41,7 @@ __all__ = [
     "choose_picks",
     "commonalities",
     "crowding_distances",
+    "difference_error",
     "dominates",
     "full_epochs",
     "hopeless",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.controller._pareto import Point, dominates, knee, pareto_front
+from automl_kd.controller._statistics import difference_error
 from automl_kd.recipes import Recipe
 
 PLAIN_KD = ((2.0, 0.5), (4.0, 0.9), (8.0, 0.9))
@@ -57,7 +58,7 @@ def near_ties(
 
     def beaten(point: Point) -> bool:
         low = intervals[point.trial][0]
-        error = 2 * np.sqrt(2 * max(point.accuracy * (1 - point.accuracy), 1 / images) / images)
+        error = 2 * difference_error(point.accuracy, images)
         return any(
             dominates(each, point) and (each.accuracy - point.accuracy > error or intervals[each.trial][1] < low)
             for each in front

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,3 +32,8 @@ def paired_difference(
         samples[draw] = rows[rng.integers(examples, size=examples)].mean()
     low, high = np.quantile(samples, [0.025, 0.975])
     return {"difference": float(gains.mean()), "low": float(low), "high": float(high)}
+
+
+def difference_error(accuracy: float, images: int) -> float:
+    """Standard error of the difference of two accuracies about as high as this, each of so many images."""
+    return math.sqrt(2 * max(accuracy * (1 - accuracy), 1 / images) / images)

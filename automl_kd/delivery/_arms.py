@@ -15,7 +15,7 @@ class Arms:
     """Trainings that share network, ``train``, epochs and seeds, and differ in what they hear of the teacher.
 
     Attributes:
-        arm: What is delivered: ``searched``, ``plain_kd`` or ``no_distillation``, the best on search-validation; None
+        arm: What is delivered: ``searched``, ``plain_kd`` or ``no_distillation`` where that was ahead; None
             where nothing was compared.
         hears_teacher: Whether the losses that the search found do; else they are training without distillation.
         searched: Mean test accuracy of the losses that the search found.
@@ -75,7 +75,7 @@ class Arms:
             return (f"Here {what} is delivered: no training with the losses that the search found came to its end.",)
         found = "the losses that the search found" + ("" if self.hears_teacher else ", which hear no teacher")
         return (
-            f"Here {what} did better on search-validation than {found}, and is what is delivered.",
+            f"Here {what} was ahead of {found}, beyond a standard error on search-validation, and is delivered.",
             _beside(
                 "the searched losses",
                 self.searched,

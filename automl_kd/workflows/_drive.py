@@ -337,14 +337,15 @@ class Drive:
             for price in [ledger.candidates[point.trial].price]
         }
         room = min(_MOST_TIES, MOST_PICKS - len(chosen))
-        chosen += near_ties(points, intervals, len(self.parts.task.validation), room)
+        images = len(self.parts.task.validation)
+        chosen += near_ties(points, intervals, images, room)
         most = self._most_epochs(ledger.candidates[chosen[0].trial], workers)
         picks = []
         for point in chosen:
             candidate = ledger.candidates[point.trial]
             epochs = int(min(candidate.recipe.train.epochs, most))
             per_epoch = candidate.seconds_per_epoch(self.rungs) or 0.0
-            picks.append(Pick(candidate, _role(point, front), self.request.seed, per_epoch, epochs))
+            picks.append(Pick(candidate, _role(point, front), self.request.seed, per_epoch, epochs, images))
         return picks
 
     def _most_epochs(self, first: Candidate, workers: int) -> float:

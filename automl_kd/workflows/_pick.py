@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.controller import PLAIN_KD, no_distillation, of_length, paired_difference, plain_kd
+from automl_kd.controller import PLAIN_KD, difference_error, no_distillation, of_length, paired_difference, plain_kd
 from automl_kd.recipes import Recipe, digest
 from automl_kd.workflows._ledger import Candidate
 
@@ -55,6 +55,7 @@ class Pick:
         seed: The study's.
         seconds_per_epoch: Of its training, as far as the search knows.
         epochs: Length of its full distillation and of its arms'.
+        images: Size of the search-validation split.
         results: What finished runs found on search-validation.
         correct: Right answers of the reported runs on the test split.
         failed: Runs that cannot be done.
@@ -65,6 +66,7 @@ class Pick:
     seed: int
     seconds_per_epoch: float
     epochs: int
+    images: int
     results: dict[Run, dict[str, Any]] = field(default_factory=dict)
     correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
     failed: set[Run] = field(default_factory=set)
@@ -106,25 +108,30 @@ class Pick:
         return [run for run in self.compared(arm) if run in self.correct]
 
     def best_arm(self) -> str | None:
-        """The arm to deliver: of those tested the best on search-validation, None where none was.
+        """The arm to deliver, None where no test was read: the searched one, or one that is ahead beyond noise.
 
         What the search found is the best of many short trainings; over a whole one plain KD, or no teacher, can be
-        ahead, by the seeds that they share. Of equals it is the searched one. Plain KD's first seed chose its setting
-        and says too much for it: it counts only where there is no other.
+        ahead. It is where its lead on search-validation, over the seeds that both have, is more than a standard error:
+        whichever is just ahead is not the better one on other images. Plain KD's first seed chose its setting and says
+        too much for it: it counts only where there is no other.
         """
         found = {arm: {run.seed: float(self.results[run]["accuracy"]) for run in self.tested(arm)} for arm in ARMS}
         ours = found[SEARCHED]
         if not ours:  # no training with the searched losses came to its end
             return max(filter(found.get, ARMS), key=lambda arm: statistics.fmean(found[arm].values()), default=None)
 
-        def lead(arm: str) -> float:
+        def ahead(arm: str) -> float:
+            """By how much beyond noise."""
             shared = ours.keys() & found[arm].keys()
             if arm == PLAIN and len(shared) > 1:
                 shared -= {0}
-            # Rounded, for sums of equal accuracies in another order differ in their last bits.
-            return round(statistics.fmean(found[arm][seed] - ours[seed] for seed in shared), 9) if shared else -1.0
+            if arm == SEARCHED or not shared:
+                return 0.0
+            lead = statistics.fmean(found[arm][seed] - ours[seed] for seed in shared)
+            accuracy = statistics.fmean(ours[seed] for seed in shared)
+            return lead - difference_error(accuracy, self.images * len(shared))
 
-        return max(ARMS, key=lead)
+        return max(ARMS, key=ahead)
 
     def delivered(self) -> Run:
         """The run whose student is delivered: of the best arm's the best on search-validation."""
@@ -137,13 +144,12 @@ class Pick:
 def measured(pick: Pick) -> dict[str, Any] | None:
     """What the runs of a pick showed on the test split, or None where no test was read.
 
-    ``arm`` is what is delivered: ``searched``, ``plain_kd`` or ``no_distillation``, whichever was best on
-    search-validation. Over its seeds, all whose test was read: ``seeds``, ``test_accuracy`` (mean) and
-    ``test_accuracy_std``. Over the seeds that it shares with each arm, the test of both read: that arm's mean
-    (``searched``, ``no_distillation``, ``plain_kd``) and the gain over it (``gain_over_…``), which pairs seed by seed
-    and example by example. So a gain can differ from ``test_accuracy`` minus the arm's mean; both are None where no
-    seed is shared, and so is what is delivered's gain over itself. ``hears_teacher``: whether the searched losses do;
-    where they do not, they are training without distillation.
+    ``arm`` is what is delivered: ``searched``, or ``plain_kd`` or ``no_distillation`` where that was ahead. Over its
+    seeds, all whose test was read: ``seeds``, ``test_accuracy`` (mean) and ``test_accuracy_std``. Over the seeds that
+    it shares with each arm, the test of both read: that arm's mean (``searched``, ``no_distillation``, ``plain_kd``) and
+    the gain over it (``gain_over_…``), which pairs seed by seed and example by example. So a gain can differ from
+    ``test_accuracy`` minus the arm's mean; both are None where no seed is shared, and so is what is delivered's gain
+    over itself. ``hears_teacher``: whether the searched losses do; else they are training without distillation.
     """
     delivered = pick.best_arm()
     if delivered is None:
