@@ -146,8 +146,8 @@ def measured(pick: Pick) -> dict[str, Any] | None:
 
     ``arm`` is what is delivered: ``searched``, or ``plain_kd`` or ``no_distillation`` where that was ahead. Over its
     seeds, all whose test was read: ``seeds``, ``test_accuracy`` (mean) and ``test_accuracy_std``. Over the seeds that
-    it shares with each arm, the test of both read: that arm's mean (``searched``, ``no_distillation``, ``plain_kd``) and
-    the gain over it (``gain_over_…``), which pairs seed by seed and example by example. So a gain can differ from
+    it shares with each arm, the test of both read: that arm's mean (``searched``, ``no_distillation``, ``plain_kd``)
+    and the gain over it (``gain_over_…``), which pairs seed by seed and example by example. So a gain can differ from
     ``test_accuracy`` minus the arm's mean; both are None where no seed is shared, and so is what is delivered's gain
     over itself. ``hears_teacher``: whether the searched losses do; else they are training without distillation.
     """
