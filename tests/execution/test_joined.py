@@ -157,7 +157,7 @@ def test_a_training_there_gives_the_weights_of_one_here(machine, joined, pool, j
 
 def test_a_stop_brings_the_state_back(machine, joined, endless):
     joined.submit("a", endless)
-    assert joined.wait(5) == [], "it does not end by itself"
+    assert until(joined, machine.trains) == [], "it does not end by itself"
     assert joined.stop() == [("a", Stopped())]
     assert endless.checkpoint.exists()
     machine.join(60)

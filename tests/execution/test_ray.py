@@ -33,7 +33,7 @@ def executor(cluster, setup):
         yield executor
 
 
-def wait_until(executor, condition, seconds=60):
+def wait_until(executor, condition, seconds=150):
     """Let the executor see to its workers until something holds; gives the answers that came meanwhile."""
     answers, end = [], time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
