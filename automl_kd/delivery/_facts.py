@@ -68,6 +68,14 @@ class Datasheet:
     facts: Facts
 
     @property
+    def origin(self) -> str:
+        """How the student came about, for people: one that hears no teacher is not distilled."""
+        whole = self.facts.origin == "distilled in full"
+        return (
+            "trained in full, without a teacher" if whole and not self.recipe.distill.listens() else self.facts.origin
+        )
+
+    @property
     def preprocessing(self) -> dict[str, object]:
         """How an image becomes the network's input, as plain data."""
         stored = "uint8" if str(self.task.test.images.dtype) == "torch.uint8" else "float32"

@@ -118,6 +118,7 @@ class Encoder:
         for name, columns in self._columns.items():
             rows = [row for row, params in enumerate(candidates) if name in params]
             values = [candidates[row][name] for row in rows]
+            # The keys of _key without its calls, which cost more than the rest of this loop.
             categories[rows, [columns[value.__class__ is bool, value] for value in values]] = math.sqrt(0.5)
         for column, (name, number) in enumerate(self._ordered.items()):
             rows = [row for row, params in enumerate(candidates) if name in params]

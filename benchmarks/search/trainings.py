@@ -48,6 +48,7 @@ def pricing(hw: str) -> Pricing:
     return Pricing(open_task(TASK), load_profile(hw))
 
 
+@cache
 def slowest(hw: str) -> float:
     """The reference in ms."""
     return survey(space(), pricing(hw), Limits(), 0).latency_ms[-1]
