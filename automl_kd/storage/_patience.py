@@ -15,8 +15,8 @@ from typing import Any, ParamSpec, TypeVar
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 _OUTAGE_SECONDS = 60.0
@@ -32,8 +32,20 @@ def outlast(engine: Engine) -> None:
     """Have an engine, once it has been connected, wait for its server to come back, for a minute at most.
 
     The first connection fails at once: an address with a mistake in it is told, not waited for.
+
+    A connection that breaks in the middle of a transaction is reported as what it is, a plain ``DBAPIError`` whose
+    ``connection_invalidated`` is set: Optuna takes every ``OperationalError`` of a long read for a statement with too
+    many variables, and reads on in a transaction that is lost.
     """
     reached = False
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def broken(context: ExceptionContext) -> DBAPIError | None:
+        error = context.sqlalchemy_exception
+        if not context.is_disconnect or context.is_pre_ping or not isinstance(error, OperationalError):
+            return None
+        cause = context.original_exception
+        return DBAPIError(error.statement, error.params, cause, error.hide_parameters, connection_invalidated=True)
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, arguments: Any, keywords: Any) -> Any:

@@ -12,7 +12,7 @@ from optuna.distributions import FloatDistribution
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from automl_kd.errors import UserError
@@ -72,6 +72,35 @@ def test_a_transaction_that_the_server_broke_is_made_again(postgres):
 
     assert database.transact(work) == 1
     assert len(tries) == 2
+
+
+@pytest.mark.parametrize("table", ["trials", "trial_params", "trial_values", "trial_system_attributes"])
+def test_a_read_that_the_server_broke_is_made_again_in_silence(postgres, table, caplog):
+    database = Database(postgres.url)
+    storage = database.optuna()
+    study = optuna.create_study(storage=storage, study_name=f"read {table}")
+    study.tell(study.ask({"x": FloatDistribution(0, 1)}), 1.0)
+    left = study.ask({"x": FloatDistribution(0, 1)})
+    reader = optuna.load_study(storage=database.optuna(), study_name=study.study_name)
+    ended = []
+
+    @event.listens_for(reader._storage._backend.engine, "before_cursor_execute")
+    def end(connection, cursor, statement, *_):
+        if not ended and f"FROM {table} " in f"{' '.join(statement.split())} ":
+            ended.append(connection.connection.dbapi_connection.info.backend_pid)
+            ending = "SELECT pg_terminate_backend(:pid)"
+            database.transact(lambda other: other.execute(text(ending), {"pid": ended[0]}))
+
+    optuna.logging.enable_propagation()
+    try:
+        states = [trial.state.name for trial in reader.get_trials()]
+    finally:
+        optuna.logging.disable_propagation()
+    assert len(ended) == 1
+    assert states == ["COMPLETE", "RUNNING"]
+    assert not [record for record in caplog.records if record.levelname != "INFO"]
+    study.tell(left, 2.0)
+    assert [trial.value for trial in reader.get_trials()] == [1.0, 2.0]
 
 
 def test_a_verdict_is_told_once_though_its_answer_was_lost(postgres, monkeypatch):
