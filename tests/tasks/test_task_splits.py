@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from automl_kd.errors import UserError
 from automl_kd.tasks import open_task, task_names
@@ -22,6 +23,14 @@ def test_digits_has_the_sizes_that_its_description_promises(digits):
     assert digits.reference.name == "digits"
     assert digits.reference.sha256 == digits.sha256
     assert "digits" in task_names()
+
+
+def test_digits_are_those_of_scikit_learn(digits):
+    theirs = load_digits()
+    splits = (digits.train, digits.validation, digits.test)
+    ours = torch.cat([torch.cat([split.images.flatten(1) * 16, split.labels[:, None]], 1) for split in splits])
+    assert sorted(ours.tolist()) == sorted(np.column_stack([theirs.data, theirs.target]).tolist())
+    assert digits.class_names == tuple(map(str, theirs.target_names))
 
 
 def test_splits_are_disjoint_and_complete(digits):
