@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from automl_kd.errors import UserError
 from automl_kd.recipes import Categorical, Float, Hole, Integer
 
 Params = Mapping[str, Any]
@@ -50,16 +51,18 @@ class Points:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the one-hot columns of :class:`Points` stand for.
+    """What the columns of :class:`Points` stand for.
 
     Attributes:
         parameter: Position of each column's parameter among the categorical ones, shape (columns,).
         option: Position of each column's option among the distinct ones, shape (columns,): parameters with equal
             options share them, for an operator does much the same wherever it stands.
+        features: How many of the last ordered columns are features.
     """
 
     parameter: NDArray[np.int64]
     option: NDArray[np.int64]
+    features: int
 
     @property
     def parameters(self) -> int:
@@ -80,8 +83,12 @@ class Encoder:
 
     Args:
         distributions: By name; categories whose options are numbers in ascending order count as ordered.
-        features: Gives further ordered columns for a list of candidates, shape (n, k); or None.
-        typical: Candidates by which features are standardised.
+        features: Gives further ordered columns for a list of candidates, shape (n, k); or None. What counts is how
+            they rank, for scores of networks have tails, and of networks that lead nowhere are infinite.
+        typical: Candidates among which features are ranked.
+
+    Raises:
+        UserError: Also by :meth:`encode`, if ``features`` raises, or gives something else than numbers.
     """
 
     def __init__(
@@ -104,12 +111,10 @@ class Encoder:
                 parameter += [len(self._columns) - 1] * len(keys)
                 option += range(first, first + len(keys))
         self._groups = _groups(self._columns)
-        self.layout = Layout(np.array(parameter, dtype=np.int64), np.array(option, dtype=np.int64))
         self._features = features
-        if features is not None:
-            shown = np.asarray(features(typical), dtype=np.float64)
-            self._centre, self._spread = shown.mean(axis=0), shown.std(axis=0)
-            self._spread[self._spread == 0] = 1.0
+        self._typical = np.empty((0, 0)) if features is None else np.sort(_shown(features, typical), axis=0)
+        counted = self._typical.shape[1]
+        self.layout = Layout(np.array(parameter, dtype=np.int64), np.array(option, dtype=np.int64), counted)
 
     def encode(self, candidates: Sequence[Params]) -> Points:
         """Complete sets of parameters as points."""
@@ -127,8 +132,9 @@ class Encoder:
             counts = [_counts(categories, rows) for rows in self._groups]
             ordered = np.concatenate([ordered, *counts], axis=1)
         if self._features is not None:
-            shown = (np.asarray(self._features(candidates)) - self._centre) / self._spread
-            ordered = np.concatenate([ordered, FEATURE_SPREAD * shown], axis=1)
+            shown = _shown(self._features, candidates)
+            places = [_place(*each) for each in zip(shown.T, self._typical.T, strict=True)]
+            ordered = np.column_stack([ordered, *places])
         return Points(categories, ordered)
 
 
@@ -150,6 +156,29 @@ def _numbers(hole: Hole) -> Callable[[Any], float]:
 def _key(option: Any) -> tuple[bool, Any]:
     """Tells true from 1."""
     return isinstance(option, bool), option
+
+
+def _shown(features: Features, candidates: Sequence[Params]) -> NDArray[np.float64]:
+    """Features of candidates, shape (n, k)."""
+    try:
+        shown = np.asarray(features(candidates), dtype=np.float64)
+    except UserError:
+        raise
+    except Exception as error:
+        example = f"{len(candidates)} sets such as {dict(candidates[0])}"
+        raise UserError(f"features: raised {type(error).__name__}: {error} for {example}") from error
+    if shown.ndim != 2 or len(shown) != len(candidates):
+        raise UserError(f"features: gave shape {shown.shape} for {len(candidates)} sets of parameters, not (n, k)")
+    missing = np.isnan(shown).any(axis=1)
+    if missing.any():
+        raise UserError(f"features: gave no number for {dict(candidates[int(missing.argmax())])}")
+    return shown
+
+
+def _place(values: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where values stand among typical ones, in [-1/2, 1/2]; of equal ones in the middle."""
+    below, upto = np.searchsorted(typical, values, "left"), np.searchsorted(typical, values, "right")
+    return np.asarray((below + upto) / (2 * len(typical)) - 0.5)
 
 
 def _groups(columns: Mapping[str, Mapping[Any, int]]) -> list[NDArray[np.int64]]:

@@ -74,12 +74,13 @@ class KnownCostSampler(BaseSampler):
         n_startup_trials: Results before the model decides.
         starts: Parameters to begin with, complete or not: what is published, for example.
         features: A function of a list of sets of parameters that gives further inputs of the model, shape (n, k), for
-            example scores of an untrained network.
+            example :func:`automl_kd.students.synflow` of the untrained networks; infinite is allowed. It is asked for
+            every candidate, a thousand at first and some hundreds at a proposal.
         reference: The worst values that count, one an objective, None for what trials and candidates show.
         fidelity: Prefix of the user attributes.
 
     Raises:
-        UserError: On use, if a cost function raises or returns no number, with the parameters.
+        UserError: On use, if a cost function or ``features`` raises or gives no number, with the parameters.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 r"""One quantity at any candidate: observations of several fidelities in, a normal distribution out.
 
 Each fidelity has a Gaussian process and a warp of its own, and takes what the one below expects of a candidate,
-:math:`m_{s-1}(x)`, as a further input, with a linear effect beside the smooth one of every ordered input:
+:math:`m_{s-1}(x)`, as a further input, with a linear effect beside the smooth one, as features have it:
 
 .. math:: f_s(x) = g_s\big(x, m_{s-1}(x)\big), \qquad
     \operatorname{Var} f_s(x) = \operatorname{Var} g_s + \Big(\frac{\partial \bar g_s}{\partial m}\Big)^2
@@ -89,7 +89,7 @@ class _Stage:
         rows = _subset(readings.first, _MOST_CONDITIONED, self._seed)
         points = readings.points[rows]
         sample = Sample(_seen(points, lower), warp(readings.values[rows]))
-        hyperparameters = self._learned(sample, readings.first[rows], len(readings.values), 0 if lower is None else 1)
+        hyperparameters = self._learned(sample, readings.first[rows], len(readings.values), lower is not None)
         process = Process(sample, self._layout, hyperparameters)
         if pending is not None and len(pending):
             more = _seen(pending, lower)
@@ -97,12 +97,13 @@ class _Stage:
             process = Process(joined, self._layout, hyperparameters)
         return Posterior(process, warp, lower)
 
-    def _learned(self, sample: Sample, first: NDArray[np.bool_], count: int, sloped: int) -> Hyperparameters:
+    def _learned(self, sample: Sample, first: NDArray[np.bool_], count: int, above: bool) -> Hyperparameters:
         start = self._hyperparameters
         if start is not None and count < self._fitted * _GROWTH:
             return start
         rows = _subset(first, _MOST_FITTED, self._seed)
         iterations = _FIRST_ITERATIONS if start is None else _MORE_ITERATIONS
+        sloped = self._layout.features + above
         found = fit(Sample(sample.points[rows], sample.values[rows]), self._layout, sloped, start, iterations)
         self._hyperparameters, self._fitted = found, count
         return found

@@ -3,6 +3,7 @@
 from automl_kd.students._plan import PROJECTOR, Block, Plan, Shape
 from automl_kd.students._processor import avoid_wrong_gradients
 from automl_kd.students._student import StudentModule, build, plan
+from automl_kd.students._synflow import synflow
 from automl_kd.students._taps import Taps
 from automl_kd.students._weights import load_weights, save_weights
 
@@ -17,6 +18,7 @@ __all__ = [
     "load_weights",
     "plan",
     "save_weights",
+    "synflow",
 ]
 
 avoid_wrong_gradients()

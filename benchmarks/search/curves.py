@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures"
-COLOURS = ("#c1272d", "#1f77b4", "#2ca02c", "#888888")
+COLOURS = ("#c1272d", "#e08a1e", "#1f77b4", "#2ca02c", "#888888")
 
 
 def save(curves: Mapping[str, Sequence[float]], name: str) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.search import kept
+from benchmarks.search import kept, scores
 from benchmarks.search.cells import DEVICES, GOAL, ask, bench, create_study
 from benchmarks.search.curves import save
-from benchmarks.search.samplers import OURS, SAMPLERS, version
+from benchmarks.search.samplers import OURS, SAMPLERS, SCORED, version
 from benchmarks.tables import table
 
-LENGTH = {OURS: 200, "TPE, multivariate": 600, "NSGA-II": 600, "random": 600}
+LENGTH = {OURS: 200, SCORED: 200, "TPE, multivariate": 600, "NSGA-II": 600, "random": 600}
 SHOWN = (25, 50, 75, 100, 150, 300)
 
 
@@ -47,6 +47,8 @@ def curves(
     lengths: Sequence[tuple[str, int]], devices: Sequence[str], options: argparse.Namespace
 ) -> dict[tuple[str, str], list[list[float]]]:
     """Regret after each evaluation, a curve for every seed, by sampler and device."""
+    if SCORED in dict(lengths):
+        scores.compute(devices, options.workers)
     jobs = {
         _key(name, length, device, seed): (name, length, device, seed)
         for name, length in lengths

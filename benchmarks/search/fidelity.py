@@ -8,9 +8,9 @@ import statistics
 import optuna
 
 from automl_kd.controller import Standing, promotions
-from benchmarks.search import kept
+from benchmarks.search import kept, scores
 from benchmarks.search.cells import DEVICES, GOAL, LONG, SHORT, ask, bench, cell_of, create_study
-from benchmarks.search.samplers import OURS, known_cost, version
+from benchmarks.search.samplers import OURS, SCORED, known_cost, version
 from benchmarks.tables import table
 
 MOST = 110
@@ -24,12 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--devices", nargs="+", choices=DEVICES, default=list(DEVICES))
     parser.add_argument("--reductions", nargs="+", type=int, default=[3], help="one in so many goes on")
+    parser.add_argument("--sampler", choices=(OURS, SCORED), default=OURS)
 
 
 def main(options: argparse.Namespace) -> None:
     """Print the table."""
+    if options.sampler == SCORED:
+        scores.compute(options.devices, options.workers)
     jobs = {
-        _key(reduction, device, seed): (reduction, device, seed)
+        _key(options.sampler, reduction, device, seed): (options.sampler, reduction, device, seed)
         for device in options.devices
         for reduction in options.reductions
         for seed in range(options.seeds)
@@ -38,7 +41,7 @@ def main(options: argparse.Namespace) -> None:
     rows = []
     for device in options.devices:
         for reduction in options.reductions:
-            runs = [results[_key(reduction, device, seed)] for seed in range(options.seeds)]
+            runs = [results[_key(options.sampler, reduction, device, seed)] for seed in range(options.seeds)]
             ends = [next((cost for cost, regret in run if regret <= GOAL), float("inf")) for run in runs]
             means = [mean_regret(runs, at) for at in range(1, MOST + 1)]
             mean_end = next((at for at, mean in enumerate(means, 1) if mean <= GOAL), "-")
@@ -54,14 +57,14 @@ def mean_regret(runs: list[list[tuple[float, float]]], most: float) -> float:
     return statistics.fmean(min((regret for cost, regret in run if cost <= most), default=100.0) for run in runs)
 
 
-def _key(reduction: int, device: str, seed: int) -> str:
-    return f"{OURS} {version(OURS)}, one in {reduction}, {device}, seed {seed}"
+def _key(name: str, reduction: int, device: str, seed: int) -> str:
+    return f"{name} {version(name)}, one in {reduction}, {device}, seed {seed}"
 
 
-def halved(reduction: int, device: str, seed: int) -> list[tuple[float, float]]:
+def halved(name: str, reduction: int, device: str, seed: int) -> list[tuple[float, float]]:
     """Cost in whole trainings, and regret, whenever a training ends, with a short training before each whole one."""
     on, found, curve = bench(device), [], []
-    sampler = known_cost(on, seed)
+    sampler = known_cost(on, seed, scores.features if name == SCORED else None)
     study = create_study(sampler)
     standing: dict[int, Standing] = {}
     trials: dict[int, optuna.Trial] = {}

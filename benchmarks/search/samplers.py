@@ -12,18 +12,21 @@ from optuna.samplers import BaseSampler
 
 import automl_kd.samplers
 from automl_kd.samplers import KnownCostSampler
+from automl_kd.samplers._encoding import Features
+from benchmarks.search import scores
 from benchmarks.search.cells import Bench
 
-OURS = "known cost"
+OURS, SCORED = "known cost", "known cost, SynFlow"
 
 
-def known_cost(on: Bench, seed: int) -> KnownCostSampler:
+def known_cost(on: Bench, seed: int, features: Features | None = None) -> KnownCostSampler:
     """Ours, told latency and the reference point."""
-    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference)
+    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference, features=features)
 
 
 SAMPLERS: dict[str, Callable[[Bench, int], BaseSampler]] = {
     OURS: known_cost,
+    SCORED: lambda on, seed: known_cost(on, seed, scores.features),
     "TPE, multivariate": lambda on, seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
     "NSGA-II": lambda on, seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=20),
     "random": lambda on, seed: optuna.samplers.RandomSampler(seed=seed),
@@ -34,7 +37,7 @@ SAMPLERS: dict[str, Callable[[Bench, int], BaseSampler]] = {
 @cache
 def version(name: str) -> str:
     """What tells a sampler from what it was before: a hash of the sources of ours, else Optuna's version."""
-    if name != OURS:
+    if name not in (OURS, SCORED):
         return optuna.__version__
     folder = Path(automl_kd.samplers.__file__).parent
     return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:12]

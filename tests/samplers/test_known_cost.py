@@ -284,7 +284,31 @@ def test_scores_of_untrained_networks_help_as_features():
             areas.append(front_area([trial.values for trial in study.trials]) / WHOLE)
         return np.mean(areas)
 
-    assert found(lambda many: np.array([[accuracy(params)] for params in many])) > found(None)
+    def score(many):
+        # As of networks: of another form than the accuracy, and infinite where no weight reaches the output.
+        return np.array([[math.exp(accuracy(p)) if accuracy(p) > 0.3 else -math.inf] for p in many])
+
+    assert found(score) > found(None)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (lambda many: [[math.nan] for _ in many], r"features: gave no number for \{'a': "),
+        (
+            lambda many: [params["missing"] for params in many],
+            r"features: raised KeyError: 'missing' for \d+ sets such as",
+        ),
+        (lambda many: [1.0 for _ in many], r"features: gave shape \(\d+,\) for \d+ sets of parameters, not \(n, k\)"),
+        (lambda many: [[1.0]], r"features: gave shape \(1, 1\) for \d+ sets of parameters"),
+    ],
+)
+def test_features_that_are_no_numbers_are_told_with_the_parameters(features, message):
+    study = study_with(KnownCostSampler({1: latency}, seed=0, n_startup_trials=1, features=features))
+    first = study.ask()
+    study.tell(first, [accuracy(cell(first)), 1.0])
+    with pytest.raises(UserError, match=message):
+        cell(study.ask())
 
 
 @pytest.mark.parametrize(
