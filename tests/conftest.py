@@ -110,6 +110,7 @@ class Searched:
         return self.ended.document
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Where several processes test, those that look at one finished search go to one, all others file by file."""
     for item in items:

@@ -18,9 +18,8 @@ def synflow(module: nn.Module, input_shape: Sequence[int]) -> float:
               R = \mathbf{1}^\top f_{|w|}(\mathbf{1})
 
     over the weights :math:`w` of convolutions and linear layers, all taken at their magnitude and without the effect of
-    batch normalisation. Among networks of one space, it tells the good from the bad better than their number of
-    parameters does: a further input of a sampler's model (``features`` of
-    :class:`automl_kd.samplers.KnownCostSampler`), no substitute for training.
+    batch normalisation. It ranks networks of one space roughly as training will, the best of them hardly: a further
+    input of a sampler's model (``features`` of :class:`automl_kd.samplers.KnownCostSampler`), no substitute for trying.
 
     Source: Tanaka, Kunin, Yamins & Ganguli 2020, arXiv:2006.05467; as a score of architectures Abdelfattah, Mehrotra,
     Dudziak & Lane 2021, arXiv:2101.08134.
