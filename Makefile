@@ -12,7 +12,7 @@ demo: $(STAMP)
 	cd demo && $(BIN)/automl-kd export --pick knee --out winner
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -9,12 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from automl_kd.files import locked
 
 ROOT = Path(__file__).resolve().parents[1]
 _SCRIPT = Path(sys.executable).with_name("automl-kd")
@@ -110,14 +112,6 @@ class Searched:
         return self.ended.document
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items):
-    """Where several processes test, those that look at one finished search go to one, all others file by file."""
-    for item in items:
-        finished = next((name for name in ("searched", "exhausted") if name in item.fixturenames), item.location[0])
-        item.add_marker(pytest.mark.xdist_group(finished))
-
-
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
     """The cache of this session, empty at first; the user's own is never touched."""
@@ -140,6 +134,25 @@ def cheap():
 def few(cheap):
     """Arguments of such a search of 8 recipes by one worker, which ends by itself however slow the machine is."""
     return [*cheap, *(word for pin in _FEW for word in ("--set", pin)), "--budget", "10m", "--workers", "1"]
+
+
+@pytest.fixture(scope="session")
+def once(command, tmp_path_factory):
+    """Runs a command in a folder of its own, once for all processes that test side by side."""
+
+    def once(name: str, arguments: tuple[str, ...], **files: str) -> Searched:
+        base = tmp_path_factory.getbasetemp()
+        base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        kept, folder = base / f"{name}.json", base / name
+        with locked(base / f"{name}.lock"):
+            if not kept.exists():
+                folder.mkdir()
+                for file, text in files.items():
+                    (folder / f"{file}.yaml").write_text(text)
+                kept.write_text(json.dumps(asdict(command(*arguments, cwd=folder))))
+        return Searched(folder, arguments, Ended(**json.loads(kept.read_text())))
+
+    return once
 
 
 @pytest.fixture(scope="session")
@@ -190,13 +203,12 @@ def median_latency(cheap_space):
 
 
 @pytest.fixture(scope="session")
-def searched(command, cheap, digits_teacher, median_latency, tmp_path_factory):
+def searched(cheap, digits_teacher, median_latency, once):
     """A search of digits within a limit that half of the space breaks, finished and timed from outside."""
-    folder = tmp_path_factory.mktemp("searched")
     arguments = ("search", *cheap, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
-    ended = command(*arguments, "--json", cwd=folder)
-    assert ended.code == 0, ended.err
-    return Searched(folder, arguments, ended)
+    found = once("searched", (*arguments, "--json"))
+    assert found.ended.code == 0, found.ended.err
+    return Searched(found.folder, arguments, found.ended)
 
 
 @pytest.fixture(scope="session")
@@ -229,12 +241,10 @@ def space_of_two():
 
 
 @pytest.fixture(scope="session")
-def exhausted(command, digits_teacher, space_of_two, tmp_path_factory):
+def exhausted(digits_teacher, space_of_two, once):
     """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
-    folder = tmp_path_factory.mktemp("exhausted")
-    (folder / "two.yaml").write_text(space_of_two)
     arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
-    return Searched(folder, arguments, command(*arguments, cwd=folder))
+    return once("exhausted", arguments, two=space_of_two)
 
 
 @dataclass(frozen=True)
