@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+SHAPE = (3, 32, 32)
+"""Of their input."""
+
 
 class Zero(nn.Module):
     """The operator ``none``: what it gives depends on nothing, and a runtime may or may not see that."""

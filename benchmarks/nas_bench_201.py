@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from cell_networks import network
+from cell_networks import SHAPE, network
 from published_latencies import Measured
 
-SHAPE = (3, 32, 32)
 EDGES = ("op_e01", "op_e02", "op_e12", "op_e03", "op_e13", "op_e23")
 COLUMNS = {
     ("jetson-nano", "tensorrt"): "latbench_jetson_nano_fp16",

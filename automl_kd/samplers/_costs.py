@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.errors import UserError
+from automl_kd.samplers._called import called
 from automl_kd.samplers._encoding import Params
 
 CostFunction = Callable[[Any], Any]
@@ -49,9 +50,12 @@ class Costs:
     def _column(self, position: int, function: CostFunction, candidates: Sequence[Params]) -> NDArray[np.float64]:
         if not self._vectorized:
             return np.array(
-                [self._number(position, params, _called(position, function, params)) for params in candidates]
+                [
+                    self._number(position, params, called(f"costs[{position}]", function, params))
+                    for params in candidates
+                ]
             )
-        answers = list(_called(position, function, list(candidates)))
+        answers = list(called(f"costs[{position}]", function, list(candidates)))
         if len(answers) != len(candidates):
             raise UserError(
                 f"costs[{position}]: gave {len(answers)} values for {len(candidates)} sets of parameters;"
@@ -69,13 +73,3 @@ class Costs:
                 f"costs[{position}]: gave {answer!r} for {dict(params)}; a cost is a number, inf where infeasible"
             )
         return number
-
-
-def _called(position: int, function: CostFunction, argument: Any) -> Any:
-    try:
-        return function(argument)
-    except UserError:
-        raise
-    except Exception as error:
-        shown = dict(argument) if isinstance(argument, Mapping) else f"{len(argument)} sets such as {dict(argument[0])}"
-        raise UserError(f"costs[{position}]: raised {type(error).__name__}: {error} for {shown}") from error

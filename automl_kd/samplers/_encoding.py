@@ -14,6 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from automl_kd.errors import UserError
 from automl_kd.recipes import Categorical, Float, Hole, Integer
+from automl_kd.samplers._called import called
 
 Params = Mapping[str, Any]
 Features = Callable[[Sequence[Params]], NDArray[np.float64]]
@@ -160,13 +161,7 @@ def _key(option: Any) -> tuple[bool, Any]:
 
 def _shown(features: Features, candidates: Sequence[Params]) -> NDArray[np.float64]:
     """Features of candidates, shape (n, k)."""
-    try:
-        shown = np.asarray(features(candidates), dtype=np.float64)
-    except UserError:
-        raise
-    except Exception as error:
-        example = f"{len(candidates)} sets such as {dict(candidates[0])}"
-        raise UserError(f"features: raised {type(error).__name__}: {error} for {example}") from error
+    shown: NDArray[np.float64] = called("features", lambda many: np.asarray(features(many), dtype=float), candidates)
     if shown.ndim != 2 or len(shown) != len(candidates):
         raise UserError(f"features: gave shape {shown.shape} for {len(candidates)} sets of parameters, not (n, k)")
     missing = np.isnan(shown).any(axis=1)

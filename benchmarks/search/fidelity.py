@@ -10,7 +10,7 @@ import optuna
 from automl_kd.controller import Standing, promotions
 from benchmarks.search import kept, scores
 from benchmarks.search.cells import DEVICES, GOAL, LONG, SHORT, ask, bench, cell_of, create_study
-from benchmarks.search.samplers import OURS, SCORED, known_cost, version
+from benchmarks.search.samplers import OURS, SCORED, known_cost, scored, version
 from benchmarks.tables import table
 
 MOST = 110
@@ -64,7 +64,7 @@ def _key(name: str, reduction: int, device: str, seed: int) -> str:
 def halved(name: str, reduction: int, device: str, seed: int) -> list[tuple[float, float]]:
     """Cost in whole trainings, and regret, whenever a training ends, with a short training before each whole one."""
     on, found, curve = bench(device), [], []
-    sampler = known_cost(on, seed, scores.features if name == SCORED else None)
+    sampler = scored(on, seed) if name == SCORED else known_cost(on, seed)
     study = create_study(sampler)
     standing: dict[int, Standing] = {}
     trials: dict[int, optuna.Trial] = {}

@@ -12,21 +12,25 @@ from optuna.samplers import BaseSampler
 
 import automl_kd.samplers
 from automl_kd.samplers import KnownCostSampler
-from automl_kd.samplers._encoding import Features
 from benchmarks.search import scores
 from benchmarks.search.cells import Bench
 
 OURS, SCORED = "known cost", "known cost, SynFlow"
 
 
-def known_cost(on: Bench, seed: int, features: Features | None = None) -> KnownCostSampler:
+def known_cost(on: Bench, seed: int) -> KnownCostSampler:
     """Ours, told latency and the reference point."""
-    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference, features=features)
+    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference)
+
+
+def scored(on: Bench, seed: int) -> KnownCostSampler:
+    """Ours, told SynFlow besides."""
+    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference, features=scores.features)
 
 
 SAMPLERS: dict[str, Callable[[Bench, int], BaseSampler]] = {
     OURS: known_cost,
-    SCORED: lambda on, seed: known_cost(on, seed, scores.features),
+    SCORED: scored,
     "TPE, multivariate": lambda on, seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
     "NSGA-II": lambda on, seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=20),
     "random": lambda on, seed: optuna.samplers.RandomSampler(seed=seed),

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from automl_kd.paths import cache_dir
 from automl_kd.students import synflow
-from benchmarks.cell_networks import network
+from benchmarks.cell_networks import SHAPE, network
 from benchmarks.search import kept
 from benchmarks.search.cells import Cell, bench, cell_of
-
-SHAPE = (3, 32, 32)
 
 
 def compute(devices: Sequence[str], workers: int) -> None:
