@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -156,33 +156,46 @@ class Profile:
         spread = round(100 * math.expm1(self._model.uncertainty.error))
         return f"{label}  ±{spread} % ({_describe(fitted.anchors)}, {fitted.validation})"
 
-    def predict(self, target: Plan | nn.Module | str | Path, input_shape: tuple[int, ...] | None = None) -> Prediction:
+    def predict(
+        self,
+        target: Plan | nn.Module | str | Path,
+        input_shape: tuple[int, ...] | None = None,
+        *,
+        inputs: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Prediction:
         """Latency and memory of one network.
 
         Args:
             target: A plan, a module, or the path of an ONNX file.
             input_shape: ``(C, H, W)`` of one input; needed for a module and for a file that leaves sizes open.
+            inputs: Whole shapes, batch and sequence included, by the name of the input: of a file, or a parameter of
+                a module's ``forward``.
 
         Raises:
             UserError: If the network does not take the shape, or the file is no ONNX model.
         """
         if isinstance(target, nn.Module | str | Path):
-            network = self.network(target, input_shape)
+            network = self.network(target, input_shape, inputs)
             return self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
         self._check_input(target, input_shape)
         return self.price([target])[0]
 
-    def network(self, target: nn.Module | str | Path, input_shape: tuple[int, ...] | None = None) -> Network:
+    def network(
+        self,
+        target: nn.Module | str | Path,
+        input_shape: tuple[int, ...] | None = None,
+        inputs: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Network:
         """The kernels that the target's runtime executes for a module or an ONNX file.
 
         Raises:
             UserError: As ``predict``.
         """
-        if isinstance(target, nn.Module):
-            if input_shape is None:
-                raise UserError("tracing a module needs its input shape (C, H, W)")
-            return self._lower(trace(target, input_shape))
-        return self._lower(read_onnx(target, input_shape))
+        if not isinstance(target, nn.Module):
+            return self._lower(read_onnx(target, input_shape, inputs))
+        if input_shape is None and not inputs:
+            raise UserError("tracing a module needs its input shape (C, H, W)")
+        return self._lower(trace(target, input_shape, inputs))
 
     def price(self, plans: Sequence[Plan]) -> list[Prediction]:
         """Latency and memory of many plans; each distinct block is traced once and remembered.

@@ -240,11 +240,11 @@ def test_open_and_wrong_sizes_are_one_line(jetson, tmp_path):
     for axis in (2, 3):
         model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"size{axis}"
     onnx.save(model, tmp_path / "open.onnx")
-    with pytest.raises(UserError, match=r"axis 2 of the input of .*open\.onnx has no fixed size; give the input shape"):
+    with pytest.raises(UserError, match=r"open\.onnx: axis 2 of input 'input', .* has no fixed size; give"):
         jetson.predict(tmp_path / "open.onnx")
     small, large = (jetson.predict(tmp_path / "open.onnx", (3, size, size)).flops for size in (32, 64))
     assert small < large
-    with pytest.raises(UserError, match=r"takes inputs of shape \(3, 32, 32\); got \(3, 64, 64\)"):
+    with pytest.raises(UserError, match=r"no input takes \(3, 64, 64\) .*; declared: 'input' \(.*, 3, 32, 32\)"):
         jetson.predict(path, (3, 64, 64))
     with pytest.raises(UserError, match=r"does not run on an input of shape \(1, 32, 32\)"):
         jetson.predict(nets.basic(), (1, 32, 32))

@@ -45,9 +45,9 @@ def kinds(graph):
     return Counter(op.kind for op in graph.ops)
 
 
-def message(path, input_shape=None):
+def message(path, input_shape=None, inputs=None):
     with pytest.raises(UserError) as caught:
-        read_onnx(path, input_shape)
+        read_onnx(path, input_shape, inputs)
     assert "\n" not in str(caught.value)
     return str(caught.value).replace(str(path), "FILE")
 
@@ -64,10 +64,15 @@ def test_unnamed_nodes_and_an_open_batch(tmp_path):
 
 def test_open_sizes_are_asked_for_by_axis(tmp_path):
     path = convolution(tmp_path / "net.onnx", ("n", 3, "height", None))
-    assert message(path) == "axis 2 of the input of FILE has no fixed size; give the input shape"
+    declared = "(n, 3, height, ?)"
+    expected = f"FILE: axis 2 of input 'x', declared as {declared}, has no fixed size; give the shape, as in "
+    assert message(path) == expected + "--input x=1x3x…x…"
     assert live(path, (3, 10, 12)).shapes[1] == (1, 4, 8, 10)
-    assert message(path, (3, 10)) == "FILE takes inputs with 3 axes; the input shape (3, 10) has 2"
-    assert message(path, (4, 10, 12)) == "FILE takes inputs of shape (3, any, any); got (4, 10, 12)"
+    for wrong in ((3, 10), (4, 10, 12)):
+        assert message(path, wrong) == (
+            f"FILE: no input takes {wrong} behind its first axis; declared: 'x' {declared}; "
+            "name a whole shape, as in --input x=1x3x…x…"
+        )
 
 
 def test_wrong_number_of_channels(tmp_path):
@@ -78,9 +83,49 @@ def test_wrong_number_of_channels(tmp_path):
     assert message(path, (5,)).startswith("FILE: MatMul 'last' does not take (1, 5), (6, 2): ")
 
 
-def test_a_fixed_batch_is_one_line(tmp_path):
+def test_a_fixed_first_axis_is_what_the_network_takes_at_a_time(tmp_path):
     path = convolution(tmp_path / "net.onnx", (8, 3, 8, 8))
-    assert message(path).startswith("FILE takes batches of exactly 8; latency is predicted for one input at a time")
+    for shape in (None, (3, 8, 8)):
+        assert live(path, shape).shapes[1] == (8, 4, 6, 6)
+
+
+def recurrence(path, shape):
+    """Steps first, as ONNX's recurrent operators take them."""
+    nodes = [helper.make_node("GRU", ["x", "w", "r"], ["out"], hidden_size=5)]
+    constants = [("w", weights(1, 15, 4)), ("r", weights(1, 15, 5))]
+    return write(path, nodes, [("x", FLOAT, shape)], constants=constants)
+
+
+def test_shapes_by_name_include_every_axis(tmp_path):
+    path = recurrence(tmp_path / "net.onnx", ("time", "n", 4))
+    graph = read_onnx(path, None, {"x": (30, 2, 4)}).live()
+    assert graph.shapes[0] == (30, 2, 4)
+    assert graph.ops[0].flops == 2 * 30 * 2 * 15 * (4 + 5)
+    assert message(path) == (
+        "FILE: axis 0 of input 'x', declared as (time, n, 4), has no fixed size; give the shape, as in --input x=…x…x4"
+    )
+    for wrong in ((30, 2, 5), (30, 2), (-1, 2, 4)):
+        assert message(path, inputs={"x": wrong}) == f"FILE: input 'x' is declared as (time, n, 4); got {wrong}"
+    assert message(path, inputs={"y": (1,)}) == "FILE: unknown input 'y'; known: x"
+    scalar = write(tmp_path / "scalar.onnx", [helper.make_node("Neg", ["x"], ["out"])], [("x", FLOAT, ())])
+    assert read_onnx(scalar, None, {"x": ()}).shapes[0] == read_onnx(scalar, None).shapes[0] == ()
+
+
+def test_open_sizes_of_one_name_are_equal(tmp_path):
+    node = helper.make_node("Add", ["a", "b"], ["out"])
+    path = write(tmp_path / "net.onnx", [node], [("a", FLOAT, ("n", "t", 8)), ("b", FLOAT, ("n", "t", 8))])
+    graph = read_onnx(path, None, {"b": (3, 7, 8)})
+    assert [graph.shapes[value] for value in graph.inputs] == [(3, 7, 8), (3, 7, 8)]
+
+
+def test_inputs_that_are_no_tensors_are_named(tmp_path):
+    path = write(
+        tmp_path / "net.onnx", [helper.make_node("SequenceAt", ["x", "i"], ["out"])], [("i", TensorProto.INT64, ())]
+    )
+    model = onnx.load(path)
+    model.graph.input.append(helper.make_tensor_sequence_value_info("x", FLOAT, ("n", 3)))
+    onnx.save(model, path)
+    assert message(path) == "FILE: input 'x' is of type sequence; latency is predicted for tensors"
 
 
 @pytest.mark.parametrize(("opset", "known"), [(10, False), (11, True), (21, True), (22, False)])
@@ -167,8 +212,10 @@ def test_several_inputs(tmp_path):
     assert kinds(graph) == {Kind.EMBEDDING: 1, Kind.ELEMENTWISE: 2}
     (lookup,) = [op for op in graph.ops if op.kind is Kind.EMBEDDING]
     assert (lookup.weights, lookup.work) == (1600, 12 * 16)
-    assert message(path) == "axis 1 of input 'tokens' of FILE has no fixed size; give the input shape"
-    assert message(path, (3, 12, 12)) == "no input of FILE has the shape (3, 12, 12)"
+    assert message(path).endswith("has no fixed size; give the shape, as in --input tokens=1x…")
+    assert message(path, (3, 12, 12)).endswith(
+        "name a whole shape, as in --input tokens=1x… or --input mask=1x… or --input extra=1x…x16"
+    )
 
 
 def test_custom_operators_count_as_unknown(tmp_path):

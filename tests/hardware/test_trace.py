@@ -190,3 +190,20 @@ def test_packed_sequences_depend_on_values():
 
     with pytest.raises(UserError, match=r"Function does not run on an input of shape \(12, 6\)"):
         operators(packed, (12, 6), nn.GRU(6, 8, batch_first=True))
+
+
+def test_several_inputs_by_name():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.cell = nn.Embedding(20, 6), nn.GRU(6, 5)
+
+        def forward(self, tokens, scale):
+            return self.cell(self.table(tokens) * scale)[0]
+
+    graph = trace(Two(), None, {"tokens": (9, 2), "scale": (9, 2, 1)})
+    assert [graph.shapes[value] for value in graph.inputs] == [(9, 2), (9, 2, 1)]
+    (layer,) = [op for op in graph.ops if op.kind is Kind.RECURRENT]
+    assert layer.flops == 2 * 9 * 2 * 15 * (6 + 5)
+    with pytest.raises(UserError, match=r"does not run on inputs of shape tokens=\(9, 2\), other=\(9,\): .*'other'"):
+        trace(Two(), None, {"tokens": (9, 2), "other": (9,)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,67 +33,6 @@ _NEVER_EVALUATED = frozenset(
         *("GlobalAveragePool", "LSTM", "GRU", "RNN"),
     }
 )
-
-
-def settle_inputs(file: OnnxFile, asked: tuple[int, ...] | None) -> dict[str, tuple[int, Shape]]:
-    """Element type and full shape of every input, for a batch of one.
-
-    Args:
-        file: Its inputs may leave sizes open; the first axis is the batch.
-        asked: Sizes without the batch. With several inputs they are those of every input that they fit.
-
-    Raises:
-        UserError: If a size stays open, or the asked sizes contradict the file's.
-    """
-    several = len(file.inputs) > 1
-    settled: dict[str, tuple[int, Shape]] = {}
-    named: dict[str, int] = {}
-    waiting: list[onnx.ValueInfoProto] = []
-    for value in file.inputs:
-        if not value.type.HasField("tensor_type"):
-            raise UserError(f"input {value.name!r} of {file.path} is no tensor; latency is predicted for tensors")
-        dims = value.type.tensor_type.shape.dim
-        if dims and dims[0].dim_value > 1:
-            raise UserError(
-                f"{file.path} takes batches of exactly {dims[0].dim_value}; latency is predicted for one input at a "
-                "time, export it with an open batch axis"
-            )
-        own = [_size(dim) for dim in dims[1:]]
-        if asked is not None and _fits(own, asked):
-            named |= {dim.dim_param: size for dim, size in zip(dims[1:], asked, strict=True) if dim.dim_param}
-            settled[value.name] = (value.type.tensor_type.elem_type, (1, *asked))
-        else:
-            waiting.append(value)
-    if asked is not None and not settled and file.inputs:
-        own = [_size(dim) for dim in file.inputs[0].type.tensor_type.shape.dim[1:]]
-        if several:
-            raise UserError(f"no input of {file.path} has the shape {asked}")
-        if len(asked) != len(own):
-            raise UserError(f"{file.path} takes inputs with {len(own)} axes; the input shape {asked} has {len(asked)}")
-        raise UserError(f"{file.path} takes inputs of shape {_spell(own)}; got {asked}")
-    for value in waiting:
-        dims = value.type.tensor_type.shape.dim
-        own = [_size(dim) or named.get(dim.dim_param) for dim in dims[1:]]
-        if None in own:
-            which = f"input {value.name!r}" if several else "the input"
-            raise UserError(
-                f"axis {own.index(None) + 1} of {which} of {file.path} has no fixed size; give the input shape"
-            )
-        shape = tuple(size for size in own if size is not None)
-        settled[value.name] = (value.type.tensor_type.elem_type, (1, *shape) if dims else ())
-    return settled
-
-
-def _size(dim: onnx.TensorShapeProto.Dimension) -> int | None:
-    return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value > 0 else None
-
-
-def _fits(own: Sequence[int | None], asked: tuple[int, ...]) -> bool:
-    return len(own) == len(asked) and all(a in (None, b) for a, b in zip(own, asked, strict=True))
-
-
-def _spell(own: Sequence[int | None]) -> str:
-    return f"({', '.join('any' if size is None else str(size) for size in own)})"
 
 
 class Shapes:

@@ -14,7 +14,8 @@ from torch import nn
 from automl_kd.errors import UserError, unknown
 from automl_kd.hardware._kernels.graph import Graph, Shape
 from automl_kd.hardware._kernels.onnx_file import first_line, load
-from automl_kd.hardware._kernels.onnx_shapes import Shapes, settle_inputs
+from automl_kd.hardware._kernels.onnx_inputs import settle_inputs
+from automl_kd.hardware._kernels.onnx_shapes import Shapes
 from automl_kd.hardware._kernels.read_onnx import graph_of
 from automl_kd.onnxio import export
 

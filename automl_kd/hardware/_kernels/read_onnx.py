@@ -13,8 +13,9 @@ from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.builder import ONE, ZERO, GraphBuilder, Operand
 from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape
 from automl_kd.hardware._kernels.onnx_file import ONNX_DOMAINS, OnnxFile, load
+from automl_kd.hardware._kernels.onnx_inputs import settle_inputs
 from automl_kd.hardware._kernels.onnx_operators import float_operator
-from automl_kd.hardware._kernels.onnx_shapes import Shapes, settle_inputs
+from automl_kd.hardware._kernels.onnx_shapes import Shapes
 
 _ALIASES: Mapping[str, str] = {
     **{name.lower(): name for name in ("Add", "Sub", "Mul", "Pow", "Sqrt", "Exp", "Log", "Neg", "Abs", "Erf")},
@@ -55,8 +56,12 @@ _RECURRENT: Mapping[str, str] = {"LSTM": "lstm", "GRU": "gru", "RNN": "rnn"}
 _ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div"})
 
 
-def read_onnx(path: str | Path, input_shape: tuple[int, ...] | None) -> Graph:
-    """The operators of an ONNX file for a batch of one.
+def read_onnx(
+    path: str | Path,
+    input_shape: tuple[int, ...] | None,
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
+) -> Graph:
+    """The operators of an ONNX file for one run.
 
     Weights need no values: those in other files are not read. Quantised operators count as their float kinds, since
     the precision of a target decides what they cost. Operators of a domain that this room does not know are of kind
@@ -64,15 +69,16 @@ def read_onnx(path: str | Path, input_shape: tuple[int, ...] | None) -> Graph:
 
     Args:
         path: A model of opset 11 to 21.
-        input_shape: Shape of one input without the batch axis, of integer tokens as of images. The file's own where
+        input_shape: Shape of one input without its first axis, of integer tokens as of images. The file's own where
             ``None``. A model with several inputs takes it for every one that it fits.
+        inputs: Whole shapes by the name of the input.
 
     Raises:
-        UserError: If the file is no ONNX model, leaves a size open that ``input_shape`` does not give, contradicts
-            ``input_shape``, or decides at run time which operators or shapes it has.
+        UserError: If the file is no ONNX model, leaves a size open that is not given, contradicts what is given, or
+            decides at run time which operators or shapes it has.
     """
     file = load(path)
-    return graph_of(file, Shapes(file, settle_inputs(file, input_shape)))
+    return graph_of(file, Shapes(file, settle_inputs(file, input_shape, inputs)))
 
 
 def graph_of(file: OnnxFile, shapes: Shapes) -> Graph:

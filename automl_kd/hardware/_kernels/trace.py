@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.builder import ONE, ZERO, GraphBuilder
-from automl_kd.hardware._kernels.graph import TYPES, Graph
+from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape
 from automl_kd.hardware._kernels.meta import OnMeta, outcome
 
 _ALIASES: Mapping[str, str] = {
@@ -99,21 +100,27 @@ _SMALL = 4096  # elements; a larger constant tensor is not looked through for ze
 _FAILURES = (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError)
 
 
-def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Graph:
-    """The operators that ``module`` executes in evaluation on one input.
+def trace(
+    module: nn.Module,
+    input_shape: tuple[int, ...] | None,
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
+) -> Graph:
+    """The operators that ``module`` executes in evaluation in one run.
 
     The module is not run and not touched: a copy of its structure, with every weight replaced by a meta tensor, is.
-    The input is a float tensor; a module with embeddings that rejects one is given integer tokens.
+    Inputs are float tensors; a module with embeddings that rejects them is given integer tokens.
 
     Args:
-        module: Maps ``(1, *input_shape)`` to a tensor, or to a collection of tensors.
-        input_shape: ``(C, H, W)`` of one image, ``(T,)`` of one sequence of tokens, and so on.
+        module: Returns a tensor, or a collection of tensors.
+        input_shape: Of the first input without its batch of one: ``(C, H, W)`` of one image, ``(T,)`` of one sequence
+            of tokens, and so on; ``None`` where ``inputs`` names it.
+        inputs: Whole shapes by parameters of ``forward``.
 
     Raises:
-        UserError: If the module rejects the shape, or its forward depends on values.
+        UserError: If the module rejects the shapes, or its forward depends on values.
     """
     zeros: list[torch.Tensor] = []
-    return _graph(_meta_twin(module, zeros), zeros, input_shape)
+    return _graph(_meta_twin(module, zeros), zeros, _Inputs.of(input_shape, inputs))
 
 
 def trace_built(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Graph:
@@ -130,33 +137,66 @@ def trace_built(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) ->
         module = build()
     if not all(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         return trace(module, input_shape)
-    return _graph(module.eval(), [], input_shape)
+    return _graph(module.eval(), [], _Inputs.of(input_shape, None))
 
 
-def _graph(twin: nn.Module, zeros: list[torch.Tensor], input_shape: tuple[int, ...]) -> Graph:
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Whole shapes of what a module is called with, by position and by name."""
+
+    positional: tuple[Shape, ...]
+    named: Mapping[str, Shape]
+
+    @staticmethod
+    def of(input_shape: tuple[int, ...] | None, named: Mapping[str, tuple[int, ...]] | None) -> _Inputs:
+        return _Inputs(() if input_shape is None else ((1, *input_shape),), named or {})
+
+    def __len__(self) -> int:
+        return len(self.positional) + len(self.named)
+
+    def __str__(self) -> str:
+        if not self.named and len(self.positional[0]) > 0:
+            return f"an input of shape {self.positional[0][1:]}"
+        named = [f"{name}={shape}" for name, shape in self.named.items()]
+        return f"inputs of shape {', '.join([*map(str, self.positional), *named])}"
+
+    def tensors(self, dtypes: Sequence[torch.dtype]) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
+        """Meta tensors of these types."""
+        shapes = (*self.positional, *self.named.values())
+        made = [torch.empty(shape, device="meta", dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+        first = len(self.positional)
+        return made[:first], dict(zip(self.named, made[first:], strict=True))
+
+
+def _graph(twin: nn.Module, zeros: list[torch.Tensor], inputs: _Inputs) -> Graph:
+    floats = (torch.float32,) * len(inputs)
     try:
-        return _traced(twin, zeros, input_shape, torch.float32)
+        return _traced(twin, zeros, inputs, floats)
     except _FAILURES as error:
         failure: Exception = error
     if any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in twin.modules()):
-        try:
-            return _traced(twin, zeros, input_shape, torch.int64)
-        except _FAILURES as error:
-            failure = error if len(input_shape) == 1 else failure  # what has more axes was meant to be no text
+        tokens = (
+            bool(inputs.positional) and len(inputs.positional[0]) == 2
+        )  # what has more axes was meant to be no text
+        for dtypes in list(product((torch.int64, torch.float32), repeat=len(inputs)))[:-1]:
+            try:
+                return _traced(twin, zeros, inputs, dtypes)
+            except _FAILURES as error:
+                failure = error if tokens and dtypes[0] is torch.int64 else failure
     reason = str(failure).strip().splitlines()[0] if str(failure).strip() else type(failure).__name__
-    raise UserError(f"{type(twin).__name__} does not run on an input of shape {input_shape}: {reason}") from failure
+    raise UserError(f"{type(twin).__name__} does not run on {inputs}: {reason}") from failure
 
 
-def _traced(twin: nn.Module, zeros: list[torch.Tensor], input_shape: tuple[int, ...], dtype: torch.dtype) -> Graph:
-    x = torch.empty(1, *input_shape, device="meta", dtype=dtype)
+def _traced(twin: nn.Module, zeros: list[torch.Tensor], inputs: _Inputs, dtypes: Sequence[torch.dtype]) -> Graph:
+    positional, named = inputs.tensors(dtypes)
     recorder = _Recorder(zeros)
-    source = recorder.define(x)
+    sources = [recorder.define(x) for x in (*positional, *named.values())]
     recurrent = any(isinstance(part, nn.RNNBase) for part in twin.modules())
     with torch.no_grad(), _uncompiled(), recorder, _Recurrences(recorder) if recurrent else contextlib.nullcontext():
-        output = twin(x)
+        output = twin(*positional, **named)
     leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
     results = [(recorder.value_of(leaf), tuple(leaf.shape)) for leaf in leaves]
-    return recorder.builder.graph([source], results, sum(p.numel() for p in twin.parameters()))
+    return recorder.builder.graph(sources, results, sum(p.numel() for p in twin.parameters()))
 
 
 def _uncompiled() -> contextlib.AbstractContextManager[object]:

@@ -31,6 +31,7 @@ class Prediction:
         flops: Operations in multiply-accumulates, each counted as 2.
         missing_bytes: How much memory the device lacks; 0 when the network fits.
         energy_mj: Energy of one inference in millijoules, where the target's power is known.
+        notes: What the price rests on beside the target's fit, a sentence each.
     """
 
     ms: float
@@ -42,6 +43,7 @@ class Prediction:
     flops: int
     missing_bytes: int
     energy_mj: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
