@@ -7,11 +7,12 @@ from collections import Counter
 import nets
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
 from automl_kd.hardware import Kind, load_profile
+from automl_kd.hardware._kernels.graph import Window
 from automl_kd.hardware._kernels.inner_loops import as_operations, blocked_convolution, product
 from automl_kd.hardware._kernels.lower import lower
 from automl_kd.hardware._kernels.optimised import optimised_file
@@ -76,7 +77,9 @@ def test_a_full_tile_executes_its_operations():
     """Sixty-four channels wide and twelve positions without a border: nothing is wasted."""
     for lanes in (8, 16):
         macs = 4 * lanes * 12 * 32
-        assert as_operations(blocked_convolution((1, 12), (1, 12), (1, 1), (1, 1), 32, 4, 0, lanes), lanes) == 2 * macs
+        assert (
+            as_operations(blocked_convolution((1, 12), (1, 12), Window.of((1, 1)), 32, 4, 0, lanes), lanes) == 2 * macs
+        )
 
 
 def test_depthwise_convolutions_outside_the_blocks_cost_a_call_a_channel():
@@ -88,17 +91,20 @@ def test_depthwise_convolutions_outside_the_blocks_cost_a_call_a_channel():
 sizes = st.integers(1, 40)
 
 
-@given(pixels=sizes, window=st.sampled_from([1, 3, 5]), stride=st.integers(1, 2), depth=sizes, blocks=st.integers(1, 9))
-def test_no_convolution_beats_a_full_tile(pixels, window, stride, depth, blocks):
-    results = -(-pixels // stride)
-    inside = [
-        sum(0 <= place * stride + tap - window // 2 < pixels for tap in range(window)) for place in range(results)
-    ]
-    macs = 16 * blocks * depth * sum(inside) ** 2
-    found = blocked_convolution(
-        (pixels, pixels), (results, results), (window, window), (stride, stride), depth, blocks, 0, 16
-    )
-    assert as_operations(found, 16) >= 2 * macs * 0.999
+@given(data=st.data(), pixels=sizes, depth=sizes, blocks=st.integers(1, 9))
+def test_convolutions_execute_the_taps_that_lie_inside(data, pixels, depth, blocks):
+    """Never less than a full tile would take for them, whatever the padding, the stride and the dilation."""
+    taps, stride, dilation = (data.draw(st.integers(1, limit)) for limit in (5, 3, 3))
+    before, behind = (data.draw(st.integers(0, taps * dilation)) for _ in range(2))
+    results = (pixels + before + behind - dilation * (taps - 1) - 1) // stride + 1
+    assume(results > 0)
+    places = [place * stride + tap * dilation - before for place in range(results) for tap in range(taps)]
+    inside = sum(0 <= place < pixels for place in places)
+    window = Window.of((taps, taps), (stride,), (dilation,), (before,))
+    found = blocked_convolution((pixels, pixels), (results, results), window, depth, blocks, 0, 16)
+    assert as_operations(found, 16) >= 2 * 16 * blocks * depth * inside**2 * 0.999
+    outside = blocked_convolution((pixels, pixels), (results, results), window, depth, blocks, 1, 16)
+    assert outside > found
 
 
 @given(rows=sizes, columns=sizes, depth=sizes)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from automl_kd.hardware._kernels.fusion import Group
-from automl_kd.hardware._kernels.graph import Graph, Kind
+from automl_kd.hardware._kernels.graph import Graph, Kind, Window
 from automl_kd.hardware._kernels.inner_loops import as_operations, blocked_convolution, product
 from automl_kd.hardware._kernels.kernel import Kernel
 from automl_kd.hardware._kernels.rules import Blocked
@@ -16,6 +16,7 @@ _WINDOWED_POOLS = frozenset({"maxpool", "avgpool"})
 # What runs beside the multiply-adds, in elementary operations that take as long: the start of a row of a window that is
 # written out, and the start of a span over which one number is broadcast.
 _ROW, _SPAN = 60, 1000
+_AXES = 2  # that a convolution in blocks slides along
 _PICTURE = 3  # channels up to which the input of a graph is a picture, and not what another convolution left in blocks
 
 
@@ -92,7 +93,9 @@ class BlockedLayout:
 
     def _admits(self, group: Group) -> bool:
         """Whether a convolution is computed in blocks."""
-        outputs, depth, *_ = group.lead.weight
+        outputs, depth, *window = group.lead.weight
+        if len(window) != _AXES or not group.lead.weights:
+            return False
         inputs = self._channels(group.inputs[0])
         groups = inputs // depth
         if groups == 1:
@@ -108,7 +111,8 @@ class BlockedLayout:
 
     def _convolved(self, group: Group) -> int:
         """Operations of a convolution in blocks."""
-        outputs, depth, *window = group.lead.weight
+        outputs, depth, *_ = group.lead.weight
+        window = _window(group)
         source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
         groups = source[1] // depth
         depthwise = depth == 1 and groups > 1
@@ -116,24 +120,25 @@ class BlockedLayout:
         times = self._whole(outputs) // self._lanes if depthwise else groups
         blocks = 1 if depthwise else self._whole(outputs // groups) // self._lanes
         pixels, results = (source[2], source[3]), (result[2], result[3])
-        stride = (-(-source[2] // result[2]), -(-source[3] // result[3]))
         # The kernel that reads pictures adds one channel after another, the others one block after another.
-        passes = 0 if depthwise or math.prod(window) == 1 else padded // self._lanes
+        passes = 0 if depthwise or window.size == 1 else padded // self._lanes
         if not depthwise and not self._reads_blocks(group):
             passes = padded
-        one = blocked_convolution(pixels, results, (window[0], window[1]), stride, padded, blocks, passes, self._lanes)
-        return as_operations(times * one, self._lanes)
+        one = blocked_convolution(pixels, results, window, padded, blocks, passes, self._lanes)
+        return as_operations(source[0] * times * one, self._lanes)
 
     def _lowered(self, group: Group, kernel: Kernel) -> Iterator[Kernel]:
         """A convolution as a matrix product: windows are written out and then packed into panels."""
-        outputs, depth, *window = group.lead.weight
+        outputs, depth, *_ = group.lead.weight
+        window = _window(group)
         source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
-        groups, taps, columns = source[1] // depth, depth * math.prod(window), math.prod(result[2:])
-        copies = 1 if math.prod(window) == 1 and columns == math.prod(source[2:]) else 2
-        copy = self._copy(group, kernel, 2 * copies * groups * taps * columns * self._bytes)
-        yield replace(copy, operations=_ROW * groups * taps * result[2] * (copies - 1))
+        groups, taps, columns = source[1] // depth, depth * window.size, math.prod(result[2:])
+        times = source[0] * groups
+        copies = 1 if window.is_point else 2
+        copy = self._copy(group, kernel, 2 * copies * times * taps * columns * self._bytes)
+        yield replace(copy, operations=_ROW * times * taps * math.prod(result[2:-1]) * (copies - 1))
         one = product(outputs // groups, columns, taps, self._lanes)
-        yield replace(kernel, operations=as_operations(groups * one, self._lanes))
+        yield replace(kernel, operations=as_operations(times * one, self._lanes))
 
     def _elementary(self, group: Group, operations: int, blocked: bool, scale: float) -> int:
         """Operations of anything but a convolution, with the output ``scale`` times as large by padding."""
@@ -170,5 +175,10 @@ class BlockedLayout:
 
 
 def _is_windowed(group: Group) -> bool:
-    """Whether this is a convolution over two axes."""
-    return len(group.lead.weight) == 4 and group.lead.kind is not Kind.TRANSPOSED
+    """Whether this is a convolution."""
+    return bool(group.lead.weight) and group.lead.kind is not Kind.TRANSPOSED
+
+
+def _window(group: Group) -> Window:
+    window = group.lead.window
+    return Window.of(group.lead.weight[2:]) if window is None else window

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from automl_kd.hardware._kernels.graph import KEEPS_UNIFORM, KEEPS_ZERO, KIND_OF, SUMS, Graph, Kind, Op, Shape
+from automl_kd.hardware._kernels.graph import KEEPS_UNIFORM, KEEPS_ZERO, KIND_OF, SUMS, Graph, Kind, Op, Shape, Window
 
 ZERO = -1
 """Operand that is zero everywhere."""
@@ -66,8 +66,7 @@ class GraphBuilder:
         operands: Sequence[Operand],
         weight: Shape,
         output: Shape,
-        stride: Sequence[int],
-        dilation: Sequence[int],
+        window: Window,
         groups: int,
         back: bool,
     ) -> Operand:
@@ -77,8 +76,7 @@ class GraphBuilder:
             operands: The input, the weight, and where there are any a bias, and a summand as large as the result.
             weight: ``(O, I/groups, *window)``, or ``(I, O/groups, *window)`` when ``back``.
             output: ``(N, O, *pixels)``.
-            stride: One number per axis, or one for all.
-            dilation: As ``stride``.
+            window: How it slides.
             groups: How many parts of the channels are convolved on their own.
             back: Whether this is a transposed convolution.
         """
@@ -90,12 +88,14 @@ class GraphBuilder:
         # A transposed convolution scatters: every input element meets every weight of its group once.
         read = math.prod(self.shapes[x]) if x is not None and x >= 0 else 0
         macs = (read if back else math.prod(output)) * math.prod(weight[1:])
-        kind = Kind.TRANSPOSED if back else _convolution_kind(weight, (*stride, *dilation), groups)
+        kind = Kind.TRANSPOSED if back else _convolution_kind(weight, window, groups)
         vector = output[1] if len(operands) > 2 and not _is_value(operands[2]) else 0
         weights = 0 if _is_value(operands[1]) else math.prod(weight)
         constants = len(operands) - len(inputs)
-        op = Op("conv", kind, inputs, (result,), 2 * macs, 0, weights, vector, constants, weight=tuple(weight))
-        self.ops.append(op)
+        flops = 2 * macs
+        self.ops.append(
+            Op("conv", kind, inputs, (result,), flops, 0, weights, vector, constants, False, tuple(weight), window)
+        )
         return result
 
     def dense(self, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape, depth: int) -> Operand:
@@ -178,7 +178,8 @@ class GraphBuilder:
         operands: Sequence[Operand],
         sizes: Sequence[Shape],
         outputs: Sequence[Shape],
-        window: int | None = None,
+        window: Window | None = None,
+        reads: int | None = None,
     ) -> list[Operand]:
         """Any other operator; a split is as many slices, since frameworks write one as the other.
 
@@ -187,7 +188,8 @@ class GraphBuilder:
             operands: In the framework's order.
             sizes: Their shapes.
             outputs: Shapes of the results.
-            window: Inputs that one output of a pooling or resize reads, where that is known.
+            window: Of a pooling.
+            reads: Inputs that one output of anything else reads, where that is known.
         """
         if name == "split":
             return [self.simple("slice", operands, sizes, [shape])[0] for shape in outputs]
@@ -207,11 +209,11 @@ class GraphBuilder:
         computes = kind in (Kind.ELEMENTWISE, Kind.NORMALISATION)
         vector = max((count for count in constant if count > 1), default=0) if computes else 0
         weights = math.prod(sizes[0]) if kind is Kind.EMBEDDING else 0
-        work = _work(kind, name, sizes, outputs, window)
+        work = _work(kind, sizes, outputs, window.size if window else reads)
         # A zero of the size of a channel is a bias or a shift that was not trained yet, and no runtime looks for it.
         sums = name in SUMS and math.prod(outputs[0]) not in constant
         zero = ZERO in operands and kind is Kind.ELEMENTWISE and not sums
-        self.ops.append(Op(name, kind, inputs, results, 0, work, weights, vector, len(constant), zero))
+        self.ops.append(Op(name, kind, inputs, results, 0, work, weights, vector, len(constant), zero, (), window))
         return list(results)
 
     def graph(self, inputs: Sequence[int], outputs: Sequence[tuple[Operand, Shape]], parameters: int) -> Graph:
@@ -262,10 +264,10 @@ def _neutral(name: str, operands: Sequence[Operand], sizes: Sequence[Shape], out
     return False
 
 
-def _work(kind: Kind, name: str, sizes: Sequence[Shape], outputs: Sequence[Shape], window: int | None) -> int:
+def _work(kind: Kind, sizes: Sequence[Shape], outputs: Sequence[Shape], reads: int | None) -> int:
     written = sum(math.prod(shape) for shape in outputs)
-    if window is not None:
-        return window * written
+    if reads is not None:
+        return reads * written
     if kind is Kind.COPY:
         return 0
     if kind is Kind.EMBEDDING:
@@ -279,11 +281,10 @@ def _moves(shape: Shape, order: Sequence[int]) -> bool:
     return kept != sorted(kept)
 
 
-def _convolution_kind(weight: Shape, steps: Sequence[int], groups: int) -> Kind:
-    window = weight[2:]
+def _convolution_kind(weight: Shape, window: Window, groups: int) -> Kind:
     if groups > 1:
         return Kind.DEPTHWISE if weight[1] == 1 else Kind.GROUPED
-    if all(size == 1 for size in window):
+    if window.size == 1:
         return Kind.POINTWISE
-    winograd = all(size == 3 for size in window) and all(step == 1 for step in steps)
-    return Kind.CONV3X3 if winograd and len(window) == 2 else Kind.CONV
+    winograd = window.taps == (3, 3) and {*window.stride, *window.dilation} == {1}
+    return Kind.CONV3X3 if winograd else Kind.CONV

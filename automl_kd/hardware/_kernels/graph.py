@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 Shape = tuple[int, ...]
@@ -84,6 +85,44 @@ KEEPS_UNIFORM = frozenset({"batchnorm", "maxpool", "resize"}) | {
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """How a convolution or a pooling slides over its input, one number an axis.
+
+    Attributes:
+        taps: Elements that it reads along the axis.
+        stride: From one position to the next.
+        dilation: From one tap to the next.
+        before: Padding in front of the first element.
+    """
+
+    taps: Shape
+    stride: Shape
+    dilation: Shape
+    before: Shape
+
+    @staticmethod
+    def of(
+        taps: Sequence[int],
+        stride: Sequence[int] = (1,),
+        dilation: Sequence[int] = (1,),
+        before: Sequence[int] = (0,),
+    ) -> Window:
+        """A window; one number may stand for all axes."""
+        edges = (tuple(each) * len(taps) if len(each) == 1 else tuple(each) for each in (stride, dilation, before))
+        return Window(tuple(taps), *edges)
+
+    @property
+    def size(self) -> int:
+        """Elements that one output reads."""
+        return math.prod(self.taps)
+
+    @property
+    def is_point(self) -> bool:
+        """Whether every output reads the one element at its own place."""
+        return self.size == 1 and set(self.stride) <= {1} and not any(self.before)
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     """One primitive operator.
 
@@ -101,6 +140,7 @@ class Op:
         constants: How many operands are constant.
         zero: Whether one of the constant operands is zero everywhere.
         weight: Shape of a convolution's weight, ``(O, I/groups, *window)``, or transposed ``(I, O/groups, *window)``.
+        window: Of a convolution, and of a pooling where it is known.
     """
 
     type: str
@@ -114,6 +154,7 @@ class Op:
     constants: int = 0
     zero: bool = False
     weight: Shape = ()
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

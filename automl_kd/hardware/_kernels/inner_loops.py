@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from automl_kd.hardware._kernels.graph import Window
+
 _VECTORS = 4  # of channels in a tile of a blocked convolution
 _ROWS, _COLUMNS = 12, 2  # of a tile of a matrix product; the columns are vectors
 _BROADCAST, _LOAD = 1, 3  # multiply-adds that one of these takes as long as
@@ -26,8 +28,7 @@ _POSITIONS = {16: 6, 8: 3}
 def blocked_convolution(
     pixels: tuple[int, int],
     results: tuple[int, int],
-    window: tuple[int, int],
-    stride: tuple[int, int],
+    window: Window,
     depth: int,
     blocks: int,
     passes: int,
@@ -40,23 +41,22 @@ def blocked_convolution(
     Args:
         pixels: Height and width of the input.
         results: Height and width of the output.
-        window: Height and width.
-        stride: Down and across.
+        window: Down and across.
         depth: Input channels that one output channel reads, padded.
         blocks: Blocks of output channels; of a depthwise convolution one at a time.
         passes: How often every sum is fetched and put back on the way.
         lanes: Floats in a vector register.
     """
-    if window == (1, 1) and stride == (1, 1):  # rows of pixels run on into one another
+    if window.is_point:  # rows of pixels run on into one another
         pixels, results = (1, math.prod(pixels)), (1, math.prod(results))
-    rows = sum(_inside(pixels[0], results[0], window[0], stride[0]))
-    taps = _inside(pixels[1], results[1], window[1], stride[1])
-    interior = sum(count == window[1] for count in taps)
-    alone = sum(count for count in taps if count < window[1])
+    rows = sum(_inside(pixels[0], results[0], window, 0))
+    taps = _inside(pixels[1], results[1], window, 1)
+    interior = sum(count == window.taps[1] for count in taps)
+    alone = sum(count for count in taps if count < window.taps[1])
     across = 0
     for vectors in _parts(blocks, _VECTORS):
         full = sum(_tile(positions, vectors) for positions in _parts(interior, _POSITIONS[lanes]))
-        across += alone * _tile(1, vectors) + window[1] * full
+        across += alone * _tile(1, vectors) + window.taps[1] * full
     return depth * rows * across + round(_PASS * passes * math.prod(results) * blocks)
 
 
@@ -86,8 +86,13 @@ def _parts(count: int, size: int) -> Iterator[int]:
         yield count % size
 
 
-def _inside(size: int, results: int, window: int, stride: int) -> Sequence[int]:
-    """How much of the window lies inside at every position along one axis, padded alike at both ends."""
-    before = max(0, (results - 1) * stride + window - size) // 2
-    starts = range(-before, results * stride - before, stride)
-    return [min(start + window, size) - max(start, 0) for start in starts]
+def _inside(size: int, results: int, window: Window, axis: int) -> Sequence[int]:
+    """How many taps of the window lie inside at every position along one axis."""
+    taps, step, spread = window.taps[axis], window.stride[axis], window.dilation[axis]
+    counts = []
+    for place in range(results):
+        start = place * step - window.before[axis]
+        first = -(start // spread) if start < 0 else 0  # the first tap at or behind the first element
+        behind = -((start - size) // spread)  # the first tap behind the last
+        counts.append(max(0, min(taps, behind) - first))
+    return counts

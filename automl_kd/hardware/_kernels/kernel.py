@@ -35,6 +35,15 @@ class Kernel:
     output: Shape
     on_host: bool
 
+    def __post_init__(self) -> None:
+        """No kernel executes, moves or keeps less than nothing.
+
+        Raises:
+            ValueError: If one does.
+        """
+        if min(self.flops, self.operations, self.read, self.written, self.weights) < 0:
+            raise ValueError(f"a kernel of less than nothing: {self}")
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

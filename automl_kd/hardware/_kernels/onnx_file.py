@@ -19,7 +19,7 @@ from onnx.external_data_helper import load_external_data_for_tensor
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.graph import Shape
 
-OPSETS = range(11, 22)
+OPSETS = range(1, onnx.defs.onnx_opset_version() + 1)
 """Versions of the ONNX operator set that are understood."""
 
 SMALL = 4096

@@ -16,6 +16,7 @@ from automl_kd.hardware._kernels.onnx_file import ONNX_DOMAINS, OnnxFile, load
 from automl_kd.hardware._kernels.onnx_inputs import settle_inputs
 from automl_kd.hardware._kernels.onnx_operators import float_operator
 from automl_kd.hardware._kernels.onnx_shapes import Shapes
+from automl_kd.hardware._kernels.onnx_window import window_of
 
 _ALIASES: Mapping[str, str] = {
     **{name.lower(): name for name in ("Add", "Sub", "Mul", "Pow", "Sqrt", "Exp", "Log", "Neg", "Abs", "Erf")},
@@ -163,8 +164,10 @@ class _Reader:
             name = _TYPES.get(kind, kind) if known else kind
             kept_outputs = outputs if name == "split" or name not in TYPES else outputs[:1]
             shapes = [self.shapes[item] for item in kept_outputs]
-            window = _window(kind, attributes)
-            results = self.builder.simple(name, operands, sizes, shapes, window)
+            taps = attributes.get("kernel_shape")
+            window = None if taps is None else window_of(attributes, taps, sizes[0][2:], output[2:])
+            reads = _INTERPOLATION.get(attributes.get("mode", b"")) if name == "resize" else None
+            results = self.builder.simple(name, operands, sizes, shapes, window, reads)
             self._values.update(zip(kept_outputs, results, strict=True))
 
     def _convolution(
@@ -181,9 +184,8 @@ class _Reader:
         if sizes[0][1] != wanted and node.domain in ONNX_DOMAINS:
             called = f"{node.op_type} {node.name!r}" if node.name else f"a {node.op_type}"
             raise UserError(f"{self._file.path}: {called} takes {wanted} channels; its input has shape {sizes[0]}")
-        return self.builder.convolution(
-            operands, sizes[1], output, attributes.get("strides", [1]), attributes.get("dilations", [1]), groups, back
-        )
+        window = window_of(attributes, sizes[1][2:], sizes[0][2:], output[2:])
+        return self.builder.convolution(operands, sizes[1], output, window, groups, back)
 
     def _attention(self, kind: str, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape) -> Operand:
         """Scores and weighted sum in one kernel, with the projection before them where the operator has it."""
@@ -205,15 +207,6 @@ class _Reader:
         hidden = int(attributes["hidden_size"])
         results = self.builder.recurrent(name, operands, positions, hidden, [count] * directions, [bias] * directions)
         self._values.update((item, result) for item, result in zip(node.output, results, strict=False) if item)
-
-
-def _window(kind: str, attributes: Mapping[str, Any]) -> int | None:
-    """Inputs that one output reads."""
-    if "kernel_shape" in attributes:
-        return math.prod(int(edge) for edge in attributes["kernel_shape"])
-    if kind in ("Resize", "Upsample"):
-        return _INTERPOLATION.get(attributes.get("mode", b"nearest"))
-    return None
 
 
 def _contracted(equation: bytes, sizes: Sequence[Shape]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.builder import ONE, ZERO, GraphBuilder
-from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape
+from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape, Window
 from automl_kd.hardware._kernels.meta import OnMeta, outcome
 
 _ALIASES: Mapping[str, str] = {
@@ -92,7 +91,7 @@ _FILLS = _ZEROS | {
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 _PERMUTATIONS = frozenset({"permute", "transpose", "t", "numpy_T"})
 _PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "mv", "dot"})
-_WINDOWS: Mapping[str, int] = {"upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
+_INTERPOLATION: Mapping[str, int] = {"upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
 _RECURRENT: Mapping[str, str] = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn", "rnn_relu": "rnn"}
 _META = torch.device("meta")
 _SMALL = 4096  # elements; a larger constant tensor is not looked through for zeros
@@ -335,8 +334,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             # A transposition goes on through what keeps the shape, and is done where the shape changes.
             self._bind(first, values[0] if tuple(first.shape) == sizes[0] else self.builder.read(values[0]))
         elif name == "convolution":
-            stride, dilation, back, groups = args[3], args[5], args[6], args[8]
-            value = self.builder.convolution(values, sizes[1], tuple(first.shape), stride, dilation, groups, back)
+            stride, before, dilation, back, groups = args[3], args[4], args[5], args[6], args[8]
+            window = Window.of(sizes[1][2:], stride, dilation, before)
+            value = self.builder.convolution(values, sizes[1], tuple(first.shape), window, groups, back)
             self._bind(first, value)
         elif name in _PRODUCTS:
             # addmm and baddbmm take the summand first.
@@ -357,8 +357,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 kind = "instancenorm"  # statistics of the input itself do not fold into a convolution
             # Further outputs of pooling and normalisation are indices and statistics for a backward pass.
             kept = outputs if kind == "split" or kind not in TYPES else outputs[:1]
-            window = _window(name, args)
-            results = self.builder.simple(kind, values, sizes, [tuple(output.shape) for output in kept], window)
+            shapes = [tuple(output.shape) for output in kept]
+            results = self.builder.simple(kind, values, sizes, shapes, _window(name, args), _INTERPOLATION.get(name))
             for output, result in zip(kept, results, strict=True):
                 self._bind(output, result)
 
@@ -443,15 +443,16 @@ def _number(value: Any) -> int | None:
     return ONE if value == 1 else None
 
 
-def _window(name: str, args: tuple[Any, ...]) -> int | None:
-    """Inputs that one output reads."""
-    if name in _WINDOWS:
-        return _WINDOWS[name]
-    if "_pool" in name and not name.startswith(("adaptive", "_adaptive")):
-        edge: Sequence[int] = args[1]
-        axes = int(name.partition("_pool")[2][0])
-        return math.prod(edge) if len(edge) > 1 else edge[0] ** axes
-    return None
+def _window(name: str, args: tuple[Any, ...]) -> Window | None:
+    """How a pooling slides; one that adapts to its input is not told."""
+    if "_pool" not in name or name.startswith(("adaptive", "_adaptive")):
+        return None
+    axes = int(name.partition("_pool")[2][0])
+    taps = args[1] if len(args[1]) > 1 else list(args[1]) * axes
+    stride = args[2] if len(args) > 2 and args[2] else taps
+    before = args[3] if len(args) > 3 else (0,)
+    dilation = args[4] if len(args) > 4 and name.startswith("max") else (1,)
+    return Window.of(taps, stride, dilation, before)
 
 
 def _memory(tensor: torch.Tensor) -> int:

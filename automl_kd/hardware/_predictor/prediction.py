@@ -45,6 +45,16 @@ class Prediction:
     energy_mj: float | None = None
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Nothing negative, infinite or out of order gets any further, whoever made it.
+
+        Raises:
+            ValueError: If a price is none.
+        """
+        ordered = 0 < self.low <= self.ms <= self.high < math.inf if self.fits else self.low == self.high == math.inf
+        if not ordered or not 0 <= self.coverage <= 1:
+            raise ValueError(f"no price: {self.low} <= {self.ms} <= {self.high} ms, coverage {self.coverage}")
+
     @property
     def fits(self) -> bool:
         """Whether the device has the memory; only then is there a latency."""
