@@ -40,11 +40,12 @@ from automl_kd.hardware._target import evidence_for, features_of, kernels_of
 from automl_kd.paths import find_yaml, yaml_names
 
 _UNFITTED = math.log(2)  # a datasheet alone ranks networks and is good to about a factor of two
+_UNMEASURED = math.log(1.5)  # what kernels of integers gain over floats was measured on another machine
 _LEAST_PAIRS = 2
 
 # What a price needs of a block besides the seconds by kind, which come first; all of it adds up over a plan.
 _K = len(KINDS)
-_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN = range(_K, _K + 5)
+_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _INTEGER = range(_K, _K + 6)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -176,7 +177,8 @@ class Profile:
         """
         if isinstance(target, nn.Module | str | Path):
             network = self.network(target, input_shape, inputs)
-            return self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
+            price = self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
+            return replace(price, notes=self._notes(network))
         self._check_input(target, input_shape)
         return self.price([target])[0]
 
@@ -328,7 +330,8 @@ class Profile:
         seconds = seconds + streamed
         coverage = 1 - sums[:, _UNKNOWN] / kernels
         unfitted = by_kind @ model.unfitted / np.maximum(work, 1e-12)
-        factor = np.exp(model.uncertainty.half_widths(sums[:, _FLOPS], coverage, unfitted))
+        integer = sums[:, _INTEGER] / np.maximum(work, 1e-12)
+        factor = np.exp(model.uncertainty.half_widths(sums[:, _FLOPS], coverage, unfitted) + _UNMEASURED * integer)
         missing = self._limits.missing(peaks, sums[:, _WEIGHTS])
         ms = np.where(missing > 0, np.inf, seconds * 1e3)
         columns = (ms, ms / factor, ms * factor, coverage)
@@ -346,9 +349,16 @@ class Profile:
 
     def _numbers(self, network: Network) -> Floats:
         unknown_kernels = sum(kernel.kind is Kind.OTHER for kernel in network.kernels)
-        counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels)
-        by_kind = self._features(network).seconds_by_kind(self._model.coefficients)
-        return np.concatenate([by_kind, np.array(counts, dtype=np.float64)])
+        features, coefficients = self._features(network), self._model.coefficients
+        integer = np.array([kernel.speed is not None for kernel in network.kernels], dtype=np.float64)
+        seconds = float(features.kernel_seconds(coefficients) @ integer)
+        counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels, seconds)
+        return np.concatenate([features.seconds_by_kind(coefficients), np.array(counts, dtype=np.float64)])
+
+    def _notes(self, network: Network) -> tuple[str, ...]:
+        """What a price rests on beside the fit."""
+        unknown = [f"unknown operators are priced by what they move: {', '.join(network.unknown)}"]
+        return (*network.notes, *(unknown if network.unknown else ()))
 
     @cached_property
     def _fit(self) -> Fit | None:

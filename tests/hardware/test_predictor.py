@@ -26,14 +26,15 @@ def networks(random, count=30, kernels=40):
     made = []
     for _ in range(count):
         kinds = random.integers(0, K, kernels)
-        made.append(Features(kinds, 10 ** random.uniform(4, 8, kernels), 10 ** random.uniform(3, 6, kernels)))
+        operations, moved = 10 ** random.uniform(4, 8, kernels), 10 ** random.uniform(3, 6, kernels)
+        made.append(Features(kinds, operations, moved, np.ones(kernels)))
     return made
 
 
 def test_a_launch_is_a_floor_where_it_is_queued_and_a_summand_where_it_is_not():
     """One large pointwise convolution (compute), one small pool (launch), one wide pool (memory)."""
     kernels = Features(
-        np.array([POINTWISE, POOLING, POOLING]), np.array([3.2e8, 10.0, 1e3]), np.array([1e3, 1e3, 5.4e7])
+        np.array([POINTWISE, POOLING, POOLING]), np.array([3.2e8, 10.0, 1e3]), np.array([1e3, 1e3, 5.4e7]), np.ones(3)
     )
     compute, memory, launch = 3.2e8 / (80e9 * 0.4), 5.4e7 / (9e9 * 0.6), 15e-6
     queued = kernels.seconds_by_kind(device())
@@ -76,7 +77,9 @@ def test_ten_measurements_teach_more_than_the_datasheet(seed):
 
 def test_a_device_faster_than_its_datasheet_is_so_for_kinds_that_were_not_measured():
     truth = datasheet(80e9, 9e9, 15e-6, 1e-3, False)
-    seen = [Features(np.full(4, POINTWISE), np.full(4, work), np.full(4, 1e3)) for work in (1e8, 3e8, 1e9, 2e9)]
+    seen = [
+        Features(np.full(4, POINTWISE), np.full(4, work), np.full(4, 1e3), np.ones(4)) for work in (1e8, 3e8, 1e9, 2e9)
+    ]
     fitted = fit(seen, [network.seconds(truth) for network in seen], datasheet(20e9, 9e9, 15e-6, 1e-3, False))
     dense = KINDS.index(Kind.DENSE)
     assert 1.5 < fitted.coefficients.throughput[dense] / (20e9 * 0.3) < 4

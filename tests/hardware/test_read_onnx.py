@@ -77,7 +77,9 @@ def test_open_sizes_are_asked_for_by_axis(tmp_path):
 
 def test_wrong_number_of_channels(tmp_path):
     path = convolution(tmp_path / "net.onnx", ("n", "c", 8, 8))
-    assert message(path, (5, 8, 8)) == "FILE: a Conv takes 3 channels; its input has shape (1, 5, 8, 8)"
+    assert message(path, (5, 8, 8)) == (
+        "FILE: the Conv that makes 'out' takes 3 channels; its input has shape (1, 5, 8, 8)"
+    )
     nodes = [helper.make_node("MatMul", ["x", "w"], ["out"], name="last")]
     path = write(tmp_path / "mm.onnx", nodes, [("x", FLOAT, ("n", "c"))], constants=[("w", weights(6, 2))])
     assert message(path, (5,)).startswith("FILE: MatMul 'last' does not take (1, 5), (6, 2): ")
@@ -183,7 +185,9 @@ def test_a_missing_file_is_named_where_shapes_are_in_it(tmp_path):
     assert live(path).shapes[-1] == (1, 6)
     (tmp_path / "weights.bin").unlink()
     expected = f"the values of 'shape' are in {tmp_path / 'weights.bin'}, which cannot be read"
-    assert message(path) == f"FILE: the shape of 'y' depends on values: {expected}"
+    assert (
+        message(path) == f"FILE: the shape of 'y' depends on values: {expected}; export the model with constant sizes"
+    )
 
 
 def test_initialisers_that_are_inputs_too_are_no_inputs(tmp_path):
@@ -243,7 +247,7 @@ def branch(name, node, output):
     return helper.make_graph([node], name, [], [helper.make_tensor_value_info(output, FLOAT, None)])
 
 
-def test_control_flow_is_taken_where_it_is_known_and_one_line_where_not(tmp_path):
+def test_a_branch_is_taken_where_it_is_known_and_the_dearer_where_not(tmp_path):
     small = branch("small", helper.make_node("Relu", ["x"], ["s"]), "s")
     large = branch("large", helper.make_node("Conv", ["x", "w"], ["l"]), "l")
     nodes = [
@@ -263,22 +267,90 @@ def test_control_flow_is_taken_where_it_is_known_and_one_line_where_not(tmp_path
     ]
     constants = [("limit", np.array(1, np.float32)), ("w", weights(4, 3, 3, 3))]
     path = write(tmp_path / "open.onnx", nodes, [("x", FLOAT, ("n", 3, 8, 8))], constants=constants)
-    assert message(path).startswith("FILE: If 'which' decides at run time what is executed")
+    graph = live(path)
+    assert Kind.CONV3X3 in kinds(graph)
+    assert graph.notes == ("If 'which' is decided while it runs: priced by the branch that does more",)
 
 
-@pytest.mark.filterwarnings("ignore")  # the exporter warns of its age
-def test_loops_are_one_line(tmp_path):
-    bag = nn.EmbeddingBag(10, 3)
-    tokens = torch.zeros(1, 4, dtype=torch.int64)
-    torch.onnx.export(bag, (tokens,), str(tmp_path / "net.onnx"), dynamo=False, opset_version=17)
-    assert "decides at run time what is executed" in message(tmp_path / "net.onnx")
+def test_branches_may_use_the_same_names(tmp_path):
+    """And each holds a constant of its own."""
+
+    def scaled(width):
+        return helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], ["y"])],
+            "branch",
+            [],
+            [helper.make_tensor_value_info("y", FLOAT, None)],
+            [numpy_helper.from_array(weights(8, width), "w")],
+        )
+
+    choices = [
+        helper.make_node("If", [f"c{i}"], [f"y{i}"], then_branch=scaled(width), else_branch=scaled(3), name=str(i))
+        for i, width in enumerate((5, 2))
+    ]
+    nodes = [*choices, helper.make_node("Concat", ["y0", "y1"], ["out"], axis=1)]
+    inputs = [("x", FLOAT, (1, 8)), *((f"c{i}", TensorProto.BOOL, ()) for i in range(2))]
+    graph = live(write(tmp_path / "net.onnx", nodes, inputs))
+    assert sorted(op.weights for op in graph.ops if op.kind is Kind.DENSE) == [24, 40]
+    assert graph.shapes[graph.outputs[0]] == (1, 8)
 
 
-def test_shapes_that_depend_on_values_are_one_line(tmp_path):
-    nodes = [helper.make_node("NonZero", ["x"], ["y"]), helper.make_node("Cast", ["y"], ["out"], to=FLOAT)]
-    assert message(write(tmp_path / "net.onnx", nodes, [("x", FLOAT, (1, 4))])) == (
-        "FILE: the shape of 'y' depends on values"
+def loop(path, rounds, inputs=(), constants=()):
+    """A product with weights, as often as said."""
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state", "w"], ["next"]),
+            helper.make_node("Identity", ["going"], ["still"]),
+            helper.make_node("Relu", ["next"], ["seen"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, ()),
+            helper.make_tensor_value_info("going", TensorProto.BOOL, ()),
+            helper.make_tensor_value_info("state", FLOAT, (1, 8)),
+        ],
+        [helper.make_tensor_value_info(name, kind, None) for name, kind in (("still", 9), ("next", 1), ("seen", 1))],
     )
+    node = helper.make_node("Loop", [rounds, "", "x"], ["last", "out"], body=body, name="again")
+    constants = [("w", weights(8, 8)), *constants]
+    return write(path, [node], [("x", FLOAT, (1, 8)), *inputs], ("last", "out"), constants=constants)
+
+
+def test_loops_are_priced_at_all_of_their_rounds(tmp_path):
+    graph = live(loop(tmp_path / "net.onnx", "n", constants=[("n", np.array(7, np.int64))]))
+    assert [(op.times, op.flops) for op in graph.ops if op.kind is Kind.DENSE] == [(7, 2 * 64)]
+    assert [graph.shapes[value] for value in graph.outputs] == [(1, 8), (7, 1, 8)]
+    assert graph.notes == ("Loop 'again' is priced at all of its 7 rounds",)
+    assert lower(graph, "onnxruntime", 4).flops == 7 * 2 * 64
+    open_ended = loop(tmp_path / "open.onnx", "n", [("n", TensorProto.INT64, ())])
+    assert message(open_ended) == (
+        "FILE: Loop 'again' runs as often as values decide, so that its latency is not fixed; "
+        "export the model with a constant number of rounds"
+    )
+
+
+def test_scans_are_priced_for_every_slice(tmp_path):
+    body = helper.make_graph(
+        [helper.make_node("Add", ["sum", "slice"], ["next"]), helper.make_node("Identity", ["next"], ["seen"])],
+        "body",
+        [helper.make_tensor_value_info(name, FLOAT, (4,)) for name in ("sum", "slice")],
+        [helper.make_tensor_value_info(name, FLOAT, (4,)) for name in ("next", "seen")],
+    )
+    node = helper.make_node("Scan", ["start", "x"], ["last", "out"], body=body, num_scan_inputs=1)
+    inputs = [("start", FLOAT, (4,)), ("x", FLOAT, (9, 4))]
+    graph = live(write(tmp_path / "net.onnx", [node], inputs, ("last", "out")))
+    assert [op.times for op in graph.ops if op.type == "add"] == [9]
+    assert [graph.shapes[value] for value in graph.outputs] == [(4,), (9, 4)]
+
+
+def test_what_values_decide_is_priced_at_its_most_or_one_line(tmp_path):
+    nodes = [helper.make_node("NonZero", ["x"], ["y"]), helper.make_node("Cast", ["y"], ["out"], to=FLOAT)]
+    graph = live(write(tmp_path / "net.onnx", nodes, [("x", FLOAT, (1, 4))]))
+    assert graph.shapes[graph.outputs[0]] == (2, 4)
+    assert "priced at the most that it can give" in graph.notes[0]
+    nodes = [helper.make_node("Range", ["a", "b", "c"], ["y"]), helper.make_node("Neg", ["y"], ["out"])]
+    path = write(tmp_path / "range.onnx", nodes, [(name, FLOAT, ()) for name in "abc"])
+    assert message(path) == "FILE: the shape of 'y' depends on values; export the model with constant sizes"
 
 
 class Calibration(ort_quantization.CalibrationDataReader):

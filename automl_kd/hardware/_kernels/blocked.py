@@ -59,6 +59,9 @@ class BlockedLayout:
                 self._lies[blocked].add(value)
                 yield self._copy(group, kernel, self._size(value, True) + self._size(value, False))
         self._lies[gives].update(group.outputs)
+        if windowed and group.lead.integer and group.lead.type == "conv":
+            yield replace(kernel, operations=self._of_integers(group))
+            return
         if windowed and not gives:
             yield from self._lowered(group, kernel)
             return
@@ -76,6 +79,8 @@ class BlockedLayout:
     def _gives(self, group: Group) -> bool:
         """Whether the result lies in blocks."""
         kind, rules = group.lead.type, self._rules
+        if group.lead.integer:
+            return False
         value = group.inputs[0] if group.inputs else group.outputs[0]
         if self._channels(value) == 0 or self._channels(group.outputs[0]) == 0:
             return False
@@ -135,10 +140,21 @@ class BlockedLayout:
         groups, taps, columns = source[1] // depth, depth * window.size, math.prod(result[2:])
         times = source[0] * groups
         copies = 1 if window.is_point else 2
-        copy = self._copy(group, kernel, 2 * copies * times * taps * columns * self._bytes)
+        number = 1 if group.lead.integer else self._bytes
+        copy = self._copy(group, kernel, 2 * copies * times * taps * columns * number)
         yield replace(copy, operations=_ROW * times * taps * math.prod(result[2:-1]) * (copies - 1))
         one = product(outputs // groups, columns, taps, self._lanes)
         yield replace(kernel, operations=as_operations(times * one, self._lanes))
+
+    def _of_integers(self, group: Group) -> int:
+        """Operations of a quantised convolution, which reads its windows where they lie."""
+        outputs, depth, *axes = group.lead.weight
+        if group.lead.kind is Kind.DEPTHWISE and len(axes) == _AXES:
+            return self._convolved(group)
+        source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
+        groups = source[1] // depth
+        one = product(outputs // groups, math.prod(result[2:]), depth * math.prod(axes), self._lanes)
+        return as_operations(source[0] * groups * one, self._lanes)
 
     def _elementary(self, group: Group, operations: int, blocked: bool, scale: float) -> int:
         """Operations of anything but a convolution, with the output ``scale`` times as large by padding."""
@@ -156,7 +172,8 @@ class BlockedLayout:
     def _copy(self, group: Group, kernel: Kernel, moved: int) -> Kernel:
         """A kernel that moves bytes, half of them read and half of them written."""
         shape = self._shapes[group.inputs[0]]
-        return Kernel(Kind.COPY, 0, 0, moved // 2, moved - moved // 2, 0, (shape,), shape, kernel.on_host)
+        halves = (moved // 2, moved - moved // 2)
+        return Kernel(Kind.COPY, 0, 0, *halves, 0, (shape,), shape, kernel.on_host, times=kernel.times)
 
     def _size(self, value: int, blocked: bool) -> int:
         """Bytes of a value."""

@@ -89,8 +89,8 @@ class GraphBuilder:
         read = math.prod(self.shapes[x]) if x is not None and x >= 0 else 0
         macs = (read if back else math.prod(output)) * math.prod(weight[1:])
         kind = Kind.TRANSPOSED if back else _convolution_kind(weight, window, groups)
-        vector = output[1] if len(operands) > 2 and not _is_value(operands[2]) else 0
-        weights = 0 if _is_value(operands[1]) else math.prod(weight)
+        vector = output[1] if len(operands) > 2 and not is_value(operands[2]) else 0
+        weights = 0 if is_value(operands[1]) else math.prod(weight)
         constants = len(operands) - len(inputs)
         flops = 2 * macs
         self.ops.append(
@@ -107,7 +107,7 @@ class GraphBuilder:
         inputs = self._inputs(operands)
         if not inputs:
             return ZERO if ZERO in operands and len(operands) == 2 else None
-        constant = [0 if _is_value(o) else math.prod(s) for o, s in zip(operands, sizes, strict=True)]
+        constant = [0 if is_value(o) else math.prod(s) for o, s in zip(operands, sizes, strict=True)]
         weights, vector = sum(constant[:2]), sum(constant[2:])
         activations = not weights
         kept = 3 if activations else 2
@@ -203,7 +203,7 @@ class GraphBuilder:
         if name == "add" and len(inputs) == 1 and inputs[0] in self._products:
             outputs = [self.shapes[inputs[0]]]  # a bias leaves the result as rows and columns
         results = tuple(self.value(shape) for shape in outputs)
-        constant = [_elements(o, s) for o, s in zip(operands, sizes, strict=True) if not _is_value(o)]
+        constant = [_elements(o, s) for o, s in zip(operands, sizes, strict=True) if not is_value(o)]
         kind = KIND_OF.get(name, Kind.OTHER)
         # Constants of other kinds are axes and sizes, or tables of which only the looked-up rows move.
         computes = kind in (Kind.ELEMENTWISE, Kind.NORMALISATION)
@@ -235,7 +235,8 @@ class GraphBuilder:
         return tuple(operand for operand in operands if operand is not None and operand >= 0)
 
 
-def _is_value(operand: Operand) -> bool:
+def is_value(operand: Operand) -> bool:
+    """Whether an operand is computed, and no constant."""
     return operand is not None and operand >= 0
 
 

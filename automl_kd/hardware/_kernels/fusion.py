@@ -85,7 +85,7 @@ class _Fusion:
         readers = self._readers.get(value)
         if readers is None or len(readers) > 1 or len(op.outputs) > 1 or value in self._outputs:
             return None
-        return readers[0]
+        return readers[0] if readers[0].times == op.times else None
 
     def _joins(self, reader: Op, step: Step, value: int, index: int, channels: int) -> bool:
         others = [other for other in reader.inputs if other != value]

@@ -51,7 +51,8 @@ _NAMES: dict[Kind, str] = {
     Kind.POOLING: "maxpool avgpool mean reduce",
     Kind.ELEMENTWISE: (
         "add sub mul div pow sqrt rsqrt exp log neg abs erf sin cos floor maximum minimum where compare logical "
-        "relu clip sigmoid tanh silu hardswish hardsigmoid gelu elu selu leakyrelu prelu mish softplus softsign cast"
+        "relu clip sigmoid tanh silu hardswish hardsigmoid gelu elu selu leakyrelu prelu mish softplus softsign cast "
+        "sum quantize dequantize"
     ),
     Kind.NORMALISATION: "batchnorm layernorm groupnorm instancenorm",
     Kind.COPY: "transpose concat slice pad resize gather repeat scatter update",
@@ -61,7 +62,7 @@ _NAMES: dict[Kind, str] = {
 KIND_OF: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 """The kind of every type that has only one."""
 
-TYPES: frozenset[str] = frozenset({*KIND_OF, "conv", "dense", "attention", "lstm", "gru", "rnn"})
+TYPES: frozenset[str] = frozenset({*KIND_OF, "conv", "convinteger", "dense", "attention", "lstm", "gru", "rnn"})
 """Every type of operator that this room knows."""
 
 _WITHOUT_ATTRIBUTES = frozenset({"relu", "sigmoid", "tanh", "silu", "hardswish", "hardsigmoid", "gelu", "mish"})
@@ -75,7 +76,7 @@ KEEPS_ZERO = frozenset(
 )
 """Types that give zero from zero; further constant operands are axes and sizes."""
 
-SUMS = frozenset({"add", "sub", "maximum", "minimum", "concat", "update"})
+SUMS = frozenset({"add", "sub", "sum", "maximum", "minimum", "concat", "update"})
 """Types that give zero where every operand is zero."""
 
 KEEPS_UNIFORM = frozenset({"batchnorm", "maxpool", "resize"}) | {
@@ -139,6 +140,9 @@ class Op:
             convolution leaves one such vector.
         constants: How many operands are constant.
         zero: Whether one of the constant operands is zero everywhere.
+        stored: Bits in which a file keeps a weight; ``None`` where the target's precision decides.
+        integer: Whether it computes with integers of 8 bits or fewer.
+        times: How often it is executed in one run.
         weight: Shape of a convolution's weight, ``(O, I/groups, *window)``, or transposed ``(I, O/groups, *window)``.
         window: Of a convolution, and of a pooling where it is known.
     """
@@ -155,17 +159,21 @@ class Op:
     zero: bool = False
     weight: Shape = ()
     window: Window | None = None
+    stored: int | None = None
+    integer: bool = False
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Operators in execution order; a value is an index into ``shapes``."""
+    """Operators in execution order; a value is an index into ``shapes``, and ``notes`` say what was assumed."""
 
     ops: tuple[Op, ...]
     shapes: tuple[Shape, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     parameters: int
+    notes: tuple[str, ...] = ()
 
     def live(self) -> Graph:
         """The same graph without operators that lead to no output."""

@@ -23,6 +23,8 @@ class Kernel:
         inputs: Shapes of the activations read.
         output: Shape of the first result.
         on_host: Whether it runs beside the accelerator that the profile names, because that lacks an operator.
+        speed: How many times as fast its arithmetic is as with floats, of a kernel of integers on a target of floats.
+        times: How often it is executed in one run.
     """
 
     kind: Kind
@@ -34,6 +36,8 @@ class Kernel:
     inputs: tuple[Shape, ...]
     output: Shape
     on_host: bool
+    speed: float | None = None
+    times: int = 1
 
     def __post_init__(self) -> None:
         """No kernel executes, moves or keeps less than nothing.
@@ -57,6 +61,7 @@ class Network:
         input: Shape of the input, batch of one included.
         output: Shape of the first output; ``()`` where the output is constant.
         unknown: Names of the operators of kind ``other``.
+        notes: What was assumed of it, a sentence each.
     """
 
     kernels: tuple[Kernel, ...]
@@ -66,8 +71,9 @@ class Network:
     input: Shape
     output: Shape
     unknown: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def flops(self) -> int:
         """Operations in multiply-accumulates, each counted as 2."""
-        return sum(kernel.flops for kernel in self.kernels)
+        return sum(kernel.flops * kernel.times for kernel in self.kernels)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from automl_kd.hardware._kernels.blocked import BlockedLayout
 from automl_kd.hardware._kernels.composites import merge_composites
 from automl_kd.hardware._kernels.fusion import Group, fuse
-from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind
+from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op
 from automl_kd.hardware._kernels.kernel import Kernel, Network
+from automl_kd.hardware._kernels.quantised import is_narrow, precision_notes, with_integers
 from automl_kd.hardware._kernels.rules import Rules, rules_of
 
 
@@ -26,7 +28,8 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
         UserError: If there are no rules for the runtime.
     """
     rules = rules_of(runtime)
-    graph = merge_composites(graph)
+    notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes))
+    graph = merge_composites(with_integers(graph, rules.integers))
     if rules.zeros == "fold":
         graph = graph.without_zeros()
     elif rules.zeros == "store":
@@ -41,14 +44,16 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
     if rules.blocked is not None and lanes is not None:
         layout = BlockedLayout(graph, rules.blocked, lanes, element_bytes)
         kernels = [each for pair in zip(paid, single, strict=True) for each in layout.kernels(*pair)]
+    kernels = [each if each.speed is None else _sped_up(each, each.speed) for each in kernels]
     return Network(
         kernels=tuple(kernels),
-        peak=_peak(groups, graph) * element_bytes,
-        weights=sum(_weights(group) * _weight_bytes(group, rules, element_bytes) for group in paid),
+        peak=_peak(groups, graph, element_bytes),
+        weights=sum(_bytes(group, _weights(group), rules, element_bytes, group.lead.stored) for group in paid),
         parameters=graph.parameters,
         input=graph.shapes[graph.inputs[0]],
         output=graph.shapes[graph.outputs[0]] if graph.outputs else (),
         unknown=tuple(sorted({op.type for op in graph.ops if op.kind is Kind.OTHER})),
+        notes=notes,
     )
 
 
@@ -68,23 +73,44 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
     if lead.type in ("slice", "gather"):
         read = min(read, math.prod(outputs[0]))  # what is not selected is not read
     weights = lead.work if lead.kind is Kind.EMBEDDING else _weights(group)  # only the rows looked up are read
+    number = 1 if lead.integer else element_bytes
     return Kernel(
         kind=lead.kind,
         flops=lead.flops,
         operations=lead.flops if lead.kind in COMPUTE else sum(op.work for op in group.ops),
-        read=read * element_bytes,
-        written=sum(math.prod(shape) for shape in outputs) * element_bytes,
-        weights=weights * _weight_bytes(group, rules, element_bytes),
+        read=read * number,
+        written=sum(math.prod(shape) for shape in outputs) * number,
+        weights=_bytes(group, weights, rules, element_bytes, lead.stored if lead.integer else None),
         inputs=inputs,
         output=outputs[0],
         on_host=on_host,
+        speed=_speed(lead, rules),
+        times=lead.times,
     )
 
 
-def _weight_bytes(group: Group, rules: Rules, element_bytes: int) -> int:
-    """Bytes of one weight."""
-    narrow = rules.dense_weight_bytes if group.lead.kind is Kind.DENSE else None
-    return element_bytes if narrow is None else min(element_bytes, narrow)
+def _speed(lead: Op, rules: Rules) -> float | None:
+    """How many times as fast as with floats an operator's arithmetic is; ``None`` of floats."""
+    if rules.integers is None or not lead.integer:
+        return None
+    return rules.integers.get(lead.type, rules.integers.get(lead.kind, 1.0))
+
+
+def _sped_up(kernel: Kernel, speed: float) -> Kernel:
+    return replace(kernel, operations=round(kernel.operations / speed))
+
+
+def _bytes(group: Group, weights: int, rules: Rules, element_bytes: int, stored: int | None) -> int:
+    """Bytes of so many weights: of the target's precision, unless the runtime keeps fewer or they are stored in fewer.
+
+    A runtime that computes with floats makes floats of stored integers when it loads a network.
+    """
+    bits = 8 * element_bytes
+    if rules.dense_weight_bytes is not None and group.lead.kind is Kind.DENSE:
+        bits = min(bits, 8 * rules.dense_weight_bytes)
+    if stored is not None:
+        bits = min(bits, stored)
+    return -(-weights * bits // 8)
 
 
 def _weights(group: Group) -> int:
@@ -97,15 +123,18 @@ def _weights(group: Group) -> int:
     return 2 * vectors[0] if group.lead.kind is Kind.NORMALISATION else sum(vectors)
 
 
-def _peak(groups: Sequence[Group], graph: Graph) -> int:
-    """Elements alive at once: a value lives from the kernel that writes it to the last that reads it."""
+def _peak(groups: Sequence[Group], graph: Graph, element_bytes: int) -> int:
+    """Bytes alive at once: a value lives from the kernel that writes it to the last that reads it."""
     last = {value: index for index, group in enumerate(groups) for value in group.inputs}
     last |= dict.fromkeys(graph.outputs, len(groups))
-    live = sum(math.prod(graph.shapes[value]) for value in graph.inputs)
-    peak = live
+    narrow = {value for group in groups if is_narrow(group.ops[-1], group.lead) for value in group.outputs}
+
+    def size(values: Iterable[int]) -> int:
+        return sum(math.prod(graph.shapes[value]) * (1 if value in narrow else element_bytes) for value in values)
+
+    live = peak = size(graph.inputs)
     for index, group in enumerate(groups):
-        live += sum(math.prod(graph.shapes[value]) for value in group.outputs)
+        live += size(group.outputs)
         peak = max(peak, live)
-        dead = {value for value in (*group.inputs, *group.outputs) if last.get(value, -1) <= index}
-        live -= sum(math.prod(graph.shapes[value]) for value in dead)
+        live -= size({value for value in (*group.inputs, *group.outputs) if last.get(value, -1) <= index})
     return peak

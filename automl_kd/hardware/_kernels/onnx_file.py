@@ -31,9 +31,16 @@ ONNXRUNTIME_DOMAINS = frozenset({"com.microsoft", "com.microsoft.nchwc"})
 _WEIGHTS = frozenset(
     {
         *(TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE),
-        *(TensorProto.INT8, TensorProto.UINT8),
+        *(TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto.UINT4),
     }
 )
+_BITS: dict[int, int] = {
+    **dict.fromkeys((TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.INT16, TensorProto.UINT16), 16),
+    **dict.fromkeys((TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL), 8),
+    **{getattr(TensorProto, name): 8 for name in dir(TensorProto) if name.startswith("FLOAT8")},
+    **{getattr(TensorProto, name): 4 for name in ("INT4", "UINT4", "FLOAT4E2M1") if hasattr(TensorProto, name)},
+    **{getattr(TensorProto, name): 2 for name in ("INT2", "UINT2") if hasattr(TensorProto, name)},
+}
 _PROBE = 64  # bytes; a weight that is not zero shows it in its first bytes
 
 
@@ -55,6 +62,11 @@ class Constant:
     zero: bool
     missing: str
 
+    @property
+    def bits(self) -> int:
+        """Bits that the file keeps a number in."""
+        return _BITS.get(self.element, 32)
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
@@ -63,6 +75,7 @@ class OnnxFile:
     Attributes:
         path: Where it came from.
         opset: Version of ONNX's own operators.
+        domains: Version of every other set of operators.
         nodes: In execution order; constants are no nodes.
         constants: By name.
         inputs: What a caller feeds.
@@ -73,6 +86,7 @@ class OnnxFile:
 
     path: Path
     opset: int
+    domains: dict[str, int]
     nodes: tuple[onnx.NodeProto, ...]
     constants: dict[str, Constant]
     inputs: tuple[onnx.ValueInfoProto, ...]
@@ -93,7 +107,7 @@ def load(path: str | Path) -> OnnxFile:
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     graph = model.graph
-    constants = {tensor.name: _constant(tensor, place.parent) for tensor in graph.initializer}
+    constants = {tensor.name: constant_tensor(tensor, place.parent) for tensor in graph.initializer}
     parameters = sum(math.prod(tensor.dims) for tensor in graph.initializer if tensor.data_type in _WEIGHTS)
     for sparse in graph.sparse_initializer:
         constants[sparse.values.name] = Constant(sparse.values.data_type, tuple(sparse.dims), None, False, "")
@@ -104,13 +118,14 @@ def load(path: str | Path) -> OnnxFile:
         if tensor is None:
             nodes.append(node)
         else:
-            constants[node.output[0]] = _constant(tensor, place.parent)
+            constants[node.output[0]] = constant_tensor(tensor, place.parent)
     inputs = tuple(value for value in graph.input if value.name not in constants)
     shaped = (v for v in (*graph.value_info, *graph.output) if v.type.tensor_type.HasField("shape"))
     recorded = {value.name: value.type for value in shaped}
     _check(place, model, nodes, constants)
     outputs = tuple(value.name for value in graph.output)
-    return OnnxFile(place, opset, tuple(nodes), constants, inputs, outputs, recorded, parameters)
+    domains = {item.domain: int(item.version) for item in model.opset_import if item.domain not in ONNX_DOMAINS}
+    return OnnxFile(place, opset, domains, tuple(nodes), constants, inputs, outputs, recorded, parameters)
 
 
 def constant_of(node: onnx.NodeProto) -> TensorProto | None:
@@ -151,6 +166,8 @@ def _parsed(path: Path) -> onnx.ModelProto:
 
 def _opset(path: Path, model: onnx.ModelProto) -> int:
     found = [item.version for item in model.opset_import if item.domain in ONNX_DOMAINS]
+    if not found and model.opset_import:
+        return OPSETS[-1]  # no operator of ONNX's own is used
     if not found:
         raise UserError(f"{path} is not a complete ONNX model: it names no opset")
     if found[0] not in OPSETS:
@@ -160,7 +177,8 @@ def _opset(path: Path, model: onnx.ModelProto) -> int:
     return int(found[0])
 
 
-def _constant(tensor: TensorProto, folder: Path) -> Constant:
+def constant_tensor(tensor: TensorProto, folder: Path) -> Constant:
+    """A stored tensor, with its values where it is small; those in other files lie in ``folder``."""
     shape = tuple(tensor.dims)
     missing = ""
     external = tensor.data_location == TensorProto.EXTERNAL
@@ -196,7 +214,8 @@ def _check(path: Path, model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto], 
     graph.ClearField("node")
     graph.node.extend(kept)
     for value in graph.output:
-        value.type.tensor_type.shape.SetInParent()  # runtimes infer what is missing here
+        if value.type.WhichOneof("value") in ("tensor_type", None):
+            value.type.tensor_type.shape.SetInParent()  # runtimes infer what is missing here
     fed = {value.name for value in graph.input}
     graph.input.extend(
         onnx.helper.make_tensor_value_info(name, constant.element, constant.shape)

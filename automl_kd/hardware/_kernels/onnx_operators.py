@@ -25,7 +25,10 @@ _FLOAT: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "QLinearAveragePool": ("AveragePool", (0,)),
     "QLinearGlobalAveragePool": ("GlobalAveragePool", (0,)),
     "QLinearReduceMean": ("ReduceMean", (0,)),
-    "QLinearConcat": ("Concat", (2, 5, 8, 11, 14, 17, 20, 23)),
+    "QLinearConcat": ("Concat", tuple(range(2, 999, 3))),
+    "QLinearWhere": ("Where", (0, 1, 4)),
+    "QAttention": ("Attention", (0, 1)),
+    "DynamicQuantizeLSTM": ("LSTM", (0, 1, 2, 3, 4, 5, 6, 7)),
 }
 _ONNXRUNTIME: Mapping[str, str] = {
     "FusedConv": "Conv",
@@ -47,6 +50,13 @@ _ONNXRUNTIME: Mapping[str, str] = {
     "ReorderOutput": "Reorder",
 }
 _NOT_IN_FLOAT = frozenset({"activation", "activation_params", "channels_last"})
+
+
+def is_integer(node: onnx.NodeProto) -> bool:
+    """Whether an operator itself computes with integers of 8 bits."""
+    return (node.op_type in _FLOAT or node.op_type == "MatMulNBits") and (
+        node.domain in ONNX_DOMAINS or node.domain in ONNXRUNTIME_DOMAINS
+    )
 
 
 def float_operator(node: onnx.NodeProto) -> onnx.NodeProto:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,25 +15,38 @@ from onnx.reference import ReferenceEvaluator
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.graph import Shape
+from automl_kd.hardware._kernels.onnx_bounds import largest
 from automl_kd.hardware._kernels.onnx_file import (
     ONNX_DOMAINS,
     SMALL,
     Constant,
     OnnxFile,
     constant_of,
+    constant_tensor,
     first_line,
     small_constant,
 )
 from automl_kd.hardware._kernels.onnx_operators import float_operator
+from automl_kd.hardware._kernels.onnx_subgraphs import CONTROL_FLOW, Body, body_of, subgraph
 
-_CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
+_MANY = 2**31
+"""Rounds of a loop that only a condition ends."""
+_SCAN_WITHOUT_BATCH = 9
 # Evaluating them is slow, and no shape is computed with them.
 _NEVER_EVALUATED = frozenset(
     {
         *("Conv", "ConvTranspose", "BatchNormalization", "MaxPool", "AveragePool", "GlobalMaxPool"),
-        *("GlobalAveragePool", "LSTM", "GRU", "RNN"),
+        *("GlobalAveragePool", "LSTM", "GRU", "RNN", "QuantizeLinear", "DequantizeLinear"),
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node and how often it is executed in one run."""
+
+    node: onnx.NodeProto
+    times: int
 
 
 class Shapes:
@@ -42,23 +56,28 @@ class Shapes:
     ``Reshape``); with settled inputs they are constants.
 
     Attributes:
-        nodes: What is left to execute: without what is constant, and with the taken branch in place of an ``If``.
+        steps: What is left to execute: without what is constant, with a branch in place of every ``If``, and with the
+            bodies of loops.
         constants: Every constant by name, those computed on the way among them.
+        notes: What was assumed where values decide, a sentence each.
 
     Args:
         file: A checked file.
         inputs: Element type and shape of every input.
 
     Raises:
-        UserError: If a node does not take the shapes that reach it, a shape depends on values, or control flow does.
+        UserError: If a node does not take the shapes that reach it, or a shape or a number of rounds depends on values.
     """
 
     def __init__(self, file: OnnxFile, inputs: dict[str, tuple[int, Shape]]) -> None:
-        self.nodes: list[onnx.NodeProto] = []
+        self.steps: list[Step] = []
+        self.notes: list[str] = []
         self.constants = dict(file.constants)
         self._file = file
         self._imports = [onnx.helper.make_opsetid("", file.opset)]
         self._types: dict[str, onnx.TypeProto] = {}
+        self._times = 1
+        self._bodies = 0
         for name, (element, shape) in inputs.items():
             self._types[name] = onnx.helper.make_tensor_type_proto(element, shape)
         for name, constant in file.constants.items():
@@ -67,9 +86,17 @@ class Shapes:
 
     def __getitem__(self, name: str) -> Shape:
         found = self.get(name)
-        if found is None:
-            raise UserError(f"{self._file.path}: the shape of {name!r} depends on values{self._what_is_missing()}")
-        return found
+        if found is not None:
+            return found
+        kind = self._types.get(name)
+        held = None if kind is None else kind.WhichOneof("value")
+        if held not in (None, "tensor_type"):
+            what = str(held).removesuffix("_type").replace("_", " ")
+            raise UserError(f"{self._file.path}: {name!r} is of type {what}; latency is predicted for tensors")
+        raise UserError(
+            f"{self._file.path}: the shape of {name!r} depends on values{self._what_is_missing()}; "
+            "export the model with constant sizes"
+        )
 
     def get(self, name: str) -> Shape | None:
         """The shape of a value, ``None`` where it is not fixed."""
@@ -84,31 +111,133 @@ class Shapes:
             tensor = constant_of(node)
             if tensor is not None:
                 self._constant(node.output[0], small_constant(numpy_helper.to_array(tensor)))
-            elif node.op_type in _CONTROL_FLOW and node.domain in ONNX_DOMAINS:
-                self._branch(node)
+            elif node.op_type in CONTROL_FLOW and node.domain in ONNX_DOMAINS:
+                {"If": self._branch, "Loop": self._loop, "Scan": self._scan}[node.op_type](node)
             elif not self._evaluated(node):
                 self._infer(node)
-                self.nodes.append(node)
+                self._step(node)
 
     def _constant(self, name: str, constant: Constant) -> None:
         self.constants[name] = constant
         self._types[name] = onnx.helper.make_tensor_type_proto(constant.element, constant.shape)
 
+    def _step(self, node: onnx.NodeProto) -> None:
+        self.steps.append(Step(node, self._times))
+
+    def _body(self, node: onnx.NodeProto, name: str) -> Body:
+        """A subgraph with its constants known."""
+        self._bodies += 1
+        body = body_of(subgraph(node, name), f"{self._bodies}/")
+        for tensor in body.constants:
+            self._constant(tensor.name, constant_tensor(tensor, self._file.path.parent))
+        return body
+
     def _branch(self, node: onnx.NodeProto) -> None:
-        """The taken branch of an ``If`` whose condition is known."""
-        condition = self.constants.get(node.input[0]) if node.op_type == "If" else None
-        if condition is None or condition.content is None:
+        """The taken branch of an ``If``; where that is not known the one that does more."""
+        condition = self._content(node.input[0])
+        if condition is not None:
+            self._walk_branch(node, "then_branch" if condition.any() else "else_branch")
+            return
+        start, found, failures = len(self.steps), [], []
+        for name in ("then_branch", "else_branch"):
+            try:
+                outputs = self._walk_branch(node, name)
+            except UserError as error:  # a branch for other shapes than these
+                failures.append(error)
+            else:
+                found.append((self._effort(self.steps[start:]), self.steps[start:], outputs))
+            del self.steps[start:]
+        if not found:
+            raise failures[0]
+        _, steps, outputs = max(found, key=lambda each: each[0])
+        self.steps += steps
+        for inner, outer in zip(outputs, node.output, strict=True):
+            self._same(inner, outer)
+            self.constants.pop(outer, None)  # the other branch may give another one
+        self.notes.append(f"{called(node)} is decided while it runs: priced by the branch that does more")
+
+    def _walk_branch(self, node: onnx.NodeProto, name: str) -> tuple[str, ...]:
+        body = self._body(node, name)
+        self._walk(body.nodes)
+        self._walk(
+            onnx.helper.make_node("Identity", [inner], [outer])
+            for inner, outer in zip(body.outputs, node.output, strict=True)
+        )
+        return body.outputs
+
+    def _effort(self, steps: Iterable[Step]) -> int:
+        """Roughly what steps take: elements that they touch, and those of a weight once for every result."""
+        total = 0
+        for step in steps:
+            sizes = [math.prod(self.get(name) or ()) for name in (*step.node.input, *step.node.output) if name]
+            products = step.node.op_type in ("Conv", "MatMul", "Gemm", "LSTM", "GRU", "RNN")
+            total += step.times * (sum(sizes) + (sizes[1] * sizes[-1] if products else 0))
+        return total
+
+    def _loop(self, node: onnx.NodeProto) -> None:
+        """The body of a ``Loop``, as often as it runs at most."""
+        limit = self._content(node.input[0]) if node.input[0] else None
+        rounds = _MANY if limit is None else int(limit.reshape(-1)[0])
+        if rounds >= _MANY:
             raise UserError(
-                f"{self._file.path}: {_called(node)} decides at run time what is executed, so that its latency is not "
-                "fixed; export the model without control flow"
+                f"{self._file.path}: {called(node)} runs as often as values decide, so that its latency is not fixed; "
+                "export the model with a constant number of rounds"
             )
-        wanted = "then_branch" if bool(condition.content) else "else_branch"
-        branch = next(item.g for item in node.attribute if item.name == wanted)
-        for tensor in branch.initializer:
-            self._constant(tensor.name, small_constant(numpy_helper.to_array(tensor)))
-        self._walk(branch.node)
-        for inner, outer in zip(branch.output, node.output, strict=True):
-            self._walk([onnx.helper.make_node("Identity", [inner.name], [outer])])
+        body = self._body(node, "body")
+        self._types[body.inputs[0]] = onnx.helper.make_tensor_type_proto(TensorProto.INT64, ())
+        self._types[body.inputs[1]] = onnx.helper.make_tensor_type_proto(TensorProto.BOOL, ())
+        states = len(node.input) - 2
+        for outer, inner in zip(node.input[2:], body.inputs[2:], strict=True):
+            self._same(outer, inner)
+        self._repeat(body, rounds)
+        self._results(node, body.outputs[1:], states, [0] * len(node.output), rounds)
+        self.notes.append(f"{called(node)} is priced at all of its {rounds} rounds")
+
+    def _scan(self, node: onnx.NodeProto) -> None:
+        """The body of a ``Scan``, once for every slice."""
+        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+        if self._file.opset < _SCAN_WITHOUT_BATCH:
+            raise UserError(f"{self._file.path}: {called(node)} is of opset 8; export it again")
+        body, scanned = self._body(node, "body"), int(attributes["num_scan_inputs"])
+        states = len(node.input) - scanned
+        for outer, inner in zip(node.input[:states], body.inputs[:states], strict=True):
+            self._same(outer, inner)
+        rounds = 0
+        axes = attributes.get("scan_input_axes") or [0] * scanned
+        for outer, inner, axis in zip(node.input[states:], body.inputs[states:], axes, strict=True):
+            shape = list(self[outer])
+            rounds = shape.pop(axis)
+            self._types[inner] = onnx.helper.make_tensor_type_proto(self._types[outer].tensor_type.elem_type, shape)
+            self.steps.append(Step(onnx.helper.make_node("Slice", [outer], [inner]), self._times * rounds))
+        self._repeat(body, rounds)
+        outputs = attributes.get("scan_output_axes") or [0] * len(node.output)
+        self._results(node, body.outputs, states, outputs, rounds)
+
+    def _repeat(self, body: Body, rounds: int) -> None:
+        times = self._times
+        self._times *= rounds
+        self._walk(body.nodes)
+        self._times = times
+
+    def _results(
+        self, node: onnx.NodeProto, inner: Sequence[str], states: int, axes: Sequence[int], rounds: int
+    ) -> None:
+        """Last states, and what every round gave side by side."""
+        for place, (name, outer) in enumerate(zip(inner, node.output, strict=False)):
+            if place < states:
+                self._same(name, outer)
+            elif outer:
+                shape = list(self[name])
+                shape.insert(axes[place - states] % (len(shape) + 1), rounds)
+                element = self._types[name].tensor_type.elem_type
+                self._types[outer] = onnx.helper.make_tensor_type_proto(element, shape)
+                self._step(onnx.helper.make_node("Concat", [name], [outer], axis=0))
+
+    def _same(self, name: str, other: str) -> None:
+        """Another name of a value, which is no constant even where it starts as one."""
+        if other and name in self._types:
+            self._types[other] = self._types[name]
+            self._step(onnx.helper.make_node("Identity", [name], [other]))
 
     def _evaluated(self, node: onnx.NodeProto) -> bool:
         """Evaluate a node whose inputs are all known and small; whether that succeeded."""
@@ -152,44 +281,60 @@ class Shapes:
         return result if result.size <= SMALL else None
 
     def _infer(self, node: onnx.NodeProto) -> None:
-        own = node.domain in ONNX_DOMAINS
-        if own and self._schema(node) is not None:
-            self._types |= self._inferred(node)
-            return
+        schema = self._schema(node)
+        if schema is not None:
+            self._types |= self._inferred(schema, node)
         for name in node.output:  # what the exporter recorded is right also for layouts that ONNX does not have
             recorded = _with_batch_of_one(self._file.recorded.get(name))
-            if recorded is not None:
+            if recorded is not None and self.get(name) is None:
                 self._types[name] = recorded
+        if schema is not None:
+            self._bound(node)
+            return
         if self._is_open(node):
             self._types |= self._inferred_as_float(float_operator(node))
         if self._is_open(node):
             self._assume(node)
 
+    def _bound(self, node: onnx.NodeProto) -> None:
+        """Where values decide how much an operator gives, the most that it can."""
+        if node.domain not in ONNX_DOMAINS or not self._is_open(node):
+            return
+        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+        sizes = [self.get(name) or () for name in node.input]
+        shapes = largest(node.op_type, attributes, sizes, [self._content(name) for name in node.input])
+        for name, shape in zip(node.output, shapes, strict=False):
+            element = self._types[name].tensor_type.elem_type or TensorProto.INT64
+            self._types[name] = onnx.helper.make_tensor_type_proto(element, shape)
+        if shapes:
+            self.notes.append(f"{called(node)} gives as much as values decide: priced at the most that it can give")
+
     def _is_open(self, node: onnx.NodeProto) -> bool:
         return any(self.get(name) is None for name in node.output if name)
 
     def _schema(self, node: onnx.NodeProto) -> onnx.defs.OpSchema | None:
+        own = node.domain in ONNX_DOMAINS
+        version = self._file.opset if own else self._file.domains.get(node.domain, 1)
         try:
-            return onnx.defs.get_schema(node.op_type, self._file.opset)
+            return onnx.defs.get_schema(node.op_type, version, "" if own else node.domain)
         except onnx.defs.SchemaError:
             return None
 
-    def _inferred(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+    def _inferred(self, schema: onnx.defs.OpSchema, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         types = {name: self._types[name] for name in node.input if name in self._types}
         data = {n: numpy_helper.from_array(c, n) for n in node.input if (c := self._content(n)) is not None}
-        schema = onnx.defs.get_schema(node.op_type, self._file.opset)
         try:
             return dict(onnx.shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=self._imports))
         except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             reason = first_line(error).rpartition("] ")[2]
             raise UserError(
-                f"{self._file.path}: {_called(node)} does not take {self._spelled(node.input)}: {reason}"
+                f"{self._file.path}: {called(node)} does not take {self._spelled(node.input)}: {reason}"
             ) from error
 
     def _inferred_as_float(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         """The results of ONNX's operator of the same meaning, with the element type of the first operand."""
         schema = self._schema(node)
-        if schema is None or node.domain not in ONNX_DOMAINS or not all(name in self._types for name in node.input):
+        if schema is None or not all(name in self._types for name in node.input):
             return {}
         read = node.input[: schema.max_input]
         types = {name: _of_element(self._types[name], TensorProto.FLOAT) for name in read}
@@ -216,7 +361,7 @@ class Shapes:
         return f": {reasons[0]}" if reasons else ""
 
 
-def _called(node: onnx.NodeProto) -> str:
+def called(node: onnx.NodeProto) -> str:
     return f"{node.op_type} {node.name!r}" if node.name else f"the {node.op_type} that makes {node.output[0]!r}"
 
 

@@ -21,7 +21,7 @@ def window_of(attributes: Mapping[str, Any], taps: Sequence[int], pixels: Shape,
     mode = attributes.get("auto_pad", b"NOTSET")
     if mode in (b"SAME_UPPER", b"SAME_LOWER"):
         # An odd element of padding lies behind the input, or in front of it.
-        before = [(total + (mode == b"SAME_LOWER")) // 2 for total in _missing(window, pixels, results)]
+        before: Sequence[int] = [(total + (mode == b"SAME_LOWER")) // 2 for total in _missing(window, pixels, results)]
     else:
         pads = attributes.get("pads", (0,)) if mode == b"NOTSET" else (0,)
         before = pads[: len(taps)]

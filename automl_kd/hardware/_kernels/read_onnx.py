@@ -4,57 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from automl_kd.errors import UserError
-from automl_kd.hardware._kernels.builder import ONE, ZERO, GraphBuilder, Operand
+from automl_kd.hardware._kernels.builder import ONE, ZERO, GraphBuilder, Operand, is_value
 from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape
 from automl_kd.hardware._kernels.onnx_file import ONNX_DOMAINS, OnnxFile, load
 from automl_kd.hardware._kernels.onnx_inputs import settle_inputs
-from automl_kd.hardware._kernels.onnx_operators import float_operator
-from automl_kd.hardware._kernels.onnx_shapes import Shapes
+from automl_kd.hardware._kernels.onnx_operators import float_operator, is_integer
+from automl_kd.hardware._kernels.onnx_shapes import Shapes, Step, called
+from automl_kd.hardware._kernels.onnx_types import RECURRENT, TYPE_OF, VIEWS
 from automl_kd.hardware._kernels.onnx_window import window_of
+from automl_kd.hardware._kernels.quantised import INTEGER_CONVOLUTION
 
-_ALIASES: Mapping[str, str] = {
-    **{name.lower(): name for name in ("Add", "Sub", "Mul", "Pow", "Sqrt", "Exp", "Log", "Neg", "Abs", "Erf")},
-    **{name.lower(): name for name in ("Sin", "Cos", "Where", "Relu", "Clip", "Sigmoid", "Tanh", "Elu")},
-    **{name.lower(): name for name in ("HardSwish", "HardSigmoid", "Gelu", "Selu", "Mish", "Softplus", "Softsign")},
-    **{name.lower(): name for name in ("LeakyRelu", "PRelu", "Softmax", "LogSoftmax", "Concat", "Slice", "Split")},
-    "div": "Div Reciprocal",
-    "maximum": "Max",
-    "minimum": "Min",
-    "compare": "Equal Greater GreaterOrEqual Less LessOrEqual",
-    "logical": "And Or Not",
-    "maxpool": "MaxPool GlobalMaxPool",
-    "avgpool": "AveragePool",
-    "mean": "GlobalAveragePool ReduceMean",
-    "reduce": "ReduceSum ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceProd ReduceSumSquare ArgMax",
-    "batchnorm": "BatchNormalization",
-    "layernorm": "LayerNormalization",
-    "groupnorm": "GroupNormalization",
-    "instancenorm": "InstanceNormalization",
-    "pad": "Pad",
-    "resize": "Resize Upsample",
-    "transpose": "DepthToSpace SpaceToDepth Reorder",
-    "gather": "Gather GatherElements GatherND",
-    "repeat": "Tile",
-    "scatter": "ScatterND ScatterElements",
-    "floor": "Floor Ceil Round Sign",
-}
-_TYPES = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
-# Quantise and dequantise pairs mark precision; the profile's precision decides what they cost.
-_VIEWS = frozenset(
-    {
-        *("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Dropout", "Cast"),
-        *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
-    }
-)
+_FULL = 32  # bits of a number that no file needs to say
 _INTERPOLATION: Mapping[bytes, int] = {b"linear": 4, b"cubic": 16}
-_RECURRENT: Mapping[str, str] = {"LSTM": "lstm", "GRU": "gru", "RNN": "rnn"}
-_ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div"})
 
 
 def read_onnx(
@@ -64,8 +32,8 @@ def read_onnx(
 ) -> Graph:
     """The operators of an ONNX file for one run.
 
-    Weights need no values: those in other files are not read. Quantised operators count as their float kinds, since
-    the precision of a target decides what they cost. Operators of a domain that this room does not know are of kind
+    Weights need no values: those in other files are not read. Quantised operators count as their float kinds, with the
+    bits that their weights are stored in. Operators of a domain that this room does not know are of kind
     ``other``; where the file does not record the shape of their results, they are taken to keep their input's.
 
     Args:
@@ -90,10 +58,11 @@ def graph_of(file: OnnxFile, shapes: Shapes) -> Graph:
     """
     reader = _Reader(file, shapes)
     sources = [reader.source(value.name) for value in file.inputs]
-    for node in shapes.nodes:
-        reader.read(node)
+    for step in shapes.steps:
+        reader.read(step)
     outputs = [(reader.operand(name), shapes.get(name) or ()) for name in file.outputs]
-    return reader.builder.graph(sources, outputs, file.parameters)
+    graph = reader.builder.graph(sources, outputs, file.parameters)
+    return replace(graph, notes=tuple(dict.fromkeys(shapes.notes)))
 
 
 class _Reader:
@@ -104,6 +73,7 @@ class _Reader:
         self.shapes = shapes
         self._file = file
         self._values: dict[str, Operand] = {}
+        self._bits: dict[str, int] = {}  # of constants that are computed from others
 
     def source(self, name: str) -> int:
         """An input of the model."""
@@ -122,46 +92,65 @@ class _Reader:
         content = constant.content
         return ONE if content is not None and content.size == 1 and content.item() == 1 else None
 
-    def read(self, node: onnx.NodeProto) -> None:
+    def read(self, step: Step) -> None:
         """Add what a node does."""
-        own = node.domain in ONNX_DOMAINS
+        node, start = step.node, len(self.builder.ops)
         plain = float_operator(node)
-        known = own or plain is not node
-        kind = plain.op_type if known else f"{node.domain}.{node.op_type}"
-        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in plain.attribute}
-        if kind == "ConstantOfShape":
-            fill = attributes.get("value")
-            zero = fill is None or not onnx.numpy_helper.to_array(fill).any()
-            self._values[node.output[0]] = ZERO if zero else None
+        if plain.op_type == "ConstantOfShape":
+            self._values[node.output[0]] = _filled(node)
             return
         names = [name for name in plain.input if name]
         operands = [self.operand(name) for name in names]
+        stored, integer = self._stored(names), is_integer(node)
+        if plain.op_type == "MatMulNBits":
+            stored = next((item.i for item in node.attribute if item.name == "bits"), 4)
+        if not any(is_value(operand) for operand in operands):
+            self._bits |= dict.fromkeys(node.output, stored)
         if all(operand is None for operand in operands):
             return
+        self._add(node, plain, names)
+        if step.times == 1 and not integer and stored >= _FULL:
+            return
+        for index in range(start, len(self.builder.ops)):
+            op = self.builder.ops[index]
+            bits = stored if stored < _FULL else None
+            name = INTEGER_CONVOLUTION if node.op_type == "ConvInteger" and op.type == "conv" else op.type
+            self.builder.ops[index] = replace(op, type=name, times=step.times, stored=bits, integer=integer)
+
+    def _add(self, node: onnx.NodeProto, plain: onnx.NodeProto, names: Sequence[str]) -> None:
+        known = node.domain in ONNX_DOMAINS or plain is not node
+        kind = plain.op_type if known else f"{node.domain}.{node.op_type}"
+        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in plain.attribute}
+        operands = [self.operand(name) for name in names]
         outputs = [name for name in node.output if name]
         sizes = [self.shapes.get(name) or () for name in names]
         output = self.shapes[outputs[0]]
-        if kind in _RECURRENT and known:
-            self._recurrent(_RECURRENT[kind], plain, attributes)
-        elif kind == "Transpose" and known:
+        if kind in RECURRENT:
+            self._recurrent(RECURRENT[kind], plain, attributes)
+        elif kind == "Transpose":
             order = attributes.get("perm", range(len(sizes[0]))[::-1])
             self._values[outputs[0]] = self.builder.transpose(operands[0], sizes[0], order)
-        elif kind in _VIEWS and known:
+        elif kind in VIEWS:
             # A transposition goes on through what keeps the shape, and is done where the shape changes.
             kept = output == sizes[0]
             self._values[outputs[0]] = operands[0] if kept else self.builder.read(operands[0])
-        elif kind in ("Conv", "ConvTranspose") and known:
+        elif kind in ("Conv", "ConvTranspose"):
             self._values[outputs[0]] = self._convolution(node, operands, sizes, output, attributes)
-        elif kind in ("MatMul", "Gemm") and known:
+        elif kind in ("MatMul", "Gemm"):
             depth = sizes[0][-2] if attributes.get("transA") else sizes[0][-1]
             self._values[outputs[0]] = self.builder.dense(operands, sizes, output, depth)
-        elif kind in ("Attention", "MultiHeadAttention") and known:
-            self._values[outputs[0]] = self._attention(kind, operands, sizes, output)
-        elif kind == "Einsum" and known and len(operands) == 2:
-            depth = _contracted(attributes["equation"], sizes)
+        elif kind == "MatMulNBits":
+            matrix = (attributes["K"], attributes["N"])
+            self._values[outputs[0]] = self.builder.dense(operands[:2], [sizes[0], matrix], output, attributes["K"])
+        elif kind in ("Attention", "MultiHeadAttention"):
+            own = kind == "Attention" and node.domain not in ONNX_DOMAINS
+            self._values[outputs[0]] = self._attention(own, operands, sizes, output)
+            self._values |= {name: self.builder.value(self.shapes[name]) for name in outputs[1:]}
+        elif kind == "Einsum":
+            depth = contracted(attributes["equation"].decode(), sizes, output)
             self._values[outputs[0]] = self.builder.dense(operands, sizes, output, depth)
         else:
-            name = _TYPES.get(kind, kind) if known else kind
+            name = TYPE_OF.get(kind, kind) if known else kind
             kept_outputs = outputs if name == "split" or name not in TYPES else outputs[:1]
             shapes = [self.shapes[item] for item in kept_outputs]
             taps = attributes.get("kernel_shape")
@@ -169,6 +158,16 @@ class _Reader:
             reads = _INTERPOLATION.get(attributes.get("mode", b"")) if name == "resize" else None
             results = self.builder.simple(name, operands, sizes, shapes, window, reads)
             self._values.update(zip(kept_outputs, results, strict=True))
+
+    def _stored(self, names: Sequence[str]) -> int:
+        """Bits of a number of the largest constant among some operands; those of a float where there is none."""
+        largest, bits = 1, _FULL
+        for name in names:
+            constant = self.shapes.constants.get(name)
+            size = math.prod(self.shapes.get(name) or ())
+            if not is_value(self.operand(name)) and size > largest:
+                largest, bits = size, self._bits.get(name, _FULL if constant is None else constant.bits)
+        return bits
 
     def _convolution(
         self,
@@ -182,18 +181,19 @@ class _Reader:
         groups = attributes.get("group", 1)
         wanted = sizes[1][0] if back else sizes[1][1] * groups
         if sizes[0][1] != wanted and node.domain in ONNX_DOMAINS:
-            called = f"{node.op_type} {node.name!r}" if node.name else f"a {node.op_type}"
-            raise UserError(f"{self._file.path}: {called} takes {wanted} channels; its input has shape {sizes[0]}")
+            raise UserError(
+                f"{self._file.path}: {called(node)} takes {wanted} channels; its input has shape {sizes[0]}"
+            )
         window = window_of(attributes, sizes[1][2:], sizes[0][2:], output[2:])
         return self.builder.convolution(operands, sizes[1], output, window, groups, back)
 
-    def _attention(self, kind: str, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape) -> Operand:
-        """Scores and weighted sum in one kernel, with the projection before them where the operator has it."""
-        _, steps, _ = sizes[0]
-        own = kind == "Attention"
-        keys = steps if own or len(sizes) < 2 or len(sizes[1]) < 3 else sizes[1][1]
+    def _attention(self, own: bool, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape) -> Operand:
+        """Scores and weighted sum in one kernel, with the projection before them where the operator has its ``own``."""
+        steps = sizes[0][-2]
+        keys = steps if own or len(sizes) < 2 or len(sizes[1]) < 3 else sizes[1][-2]
         weights = math.prod(sizes[1]) if own else 0
-        flops = 2 * steps * weights + 4 * keys * math.prod(output)
+        scores = math.prod(output if own else sizes[0])
+        flops = 2 * steps * weights + 2 * keys * (scores + math.prod(output))
         return self.builder.attention(operands, output, flops, weights)
 
     def _recurrent(self, name: str, node: onnx.NodeProto, attributes: Mapping[str, Any]) -> None:
@@ -204,17 +204,34 @@ class _Reader:
         positions = (x[1], x[0]) if attributes.get("layout") else (x[0], x[1])
         states = [self.operand(item) for item in node.input[5:7] if item]
         operands = [self.operand(node.input[0]), *states]
-        hidden = int(attributes["hidden_size"])
+        hidden = int(attributes.get("hidden_size", r[-1]))
         results = self.builder.recurrent(name, operands, positions, hidden, [count] * directions, [bias] * directions)
         self._values.update((item, result) for item, result in zip(node.output, results, strict=False) if item)
 
 
-def _contracted(equation: bytes, sizes: Sequence[Shape]) -> int:
-    """Products summed into one output of an Einstein sum of two operands without ellipsis."""
-    terms, _, result = equation.decode().replace(" ", "").partition("->")
-    extent = {
-        letter: size
-        for term, shape in zip(terms.split(","), sizes, strict=True)
-        for letter, size in zip(term, shape, strict=False)
-    }
-    return math.prod(size for letter, size in extent.items() if letter not in result)
+def _filled(node: onnx.NodeProto) -> Operand:
+    """What ``ConstantOfShape`` makes."""
+    fill = next((item.t for item in node.attribute if item.name == "value"), None)
+    return ZERO if fill is None or not onnx.numpy_helper.to_array(fill).any() else None
+
+
+def contracted(equation: str, sizes: Sequence[Shape], output: Shape) -> int:
+    """Products summed into one output of an Einstein sum, for all of its operands together.
+
+    Args:
+        equation: Its own; letters, and an ellipsis for axes that go along.
+        sizes: Shapes of the operands.
+        output: Shape of the result.
+    """
+    terms = equation.replace(" ", "").partition("->")[0].split(",")
+    extent: dict[str, int] = {}
+    for term, shape in zip(terms, sizes, strict=True):
+        front, dots, back = term.partition("...")
+        behind = len(shape) - len(back)
+        axes = [*zip(front, shape, strict=False), *zip(back, shape[behind:], strict=True)]
+        if dots:
+            axes += [(f"…{len(front) - place}", size) for place, size in enumerate(shape[len(front) : behind])]
+        for letter, size in axes:
+            extent[letter] = max(size, extent.get(letter, 1))
+    every = math.prod(extent.values())
+    return max(1, len(sizes) - 1) * every // max(1, math.prod(output))

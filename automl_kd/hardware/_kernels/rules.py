@@ -73,6 +73,8 @@ class Rules:
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
             ``None`` where there is one processor.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
+        integers: Of a runtime that computes quantised networks with integers beside floats: how many times as fast as
+            floats, by kind or type; ``None`` of one that does not.
     """
 
     before: Mapping[str, frozenset[str]]
@@ -83,6 +85,7 @@ class Rules:
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
     blocked: Blocked | None
+    integers: Mapping[str, float] | None
 
 
 def runtimes() -> tuple[str, ...]:
@@ -139,6 +142,7 @@ class _Table(_Part):
     dense_weight_bytes: int | None = None
     accelerated: frozenset[str] | None = None
     blocked: Blocked | None = None
+    integers: dict[str, float] | None = None
 
     def rules(self) -> Rules:
         return Rules(
@@ -154,6 +158,7 @@ class _Table(_Part):
             dense_weight_bytes=self.dense_weight_bytes,
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
             blocked=self.blocked,
+            integers=self.integers,
         )
 
     def _step(self, word: str) -> Step:

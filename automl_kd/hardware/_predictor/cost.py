@@ -61,11 +61,12 @@ class Coefficients:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The kernels of one network as arrays of length K: index of the kind, operations, bytes."""
+    """The kernels of one network as arrays of length K: index of the kind, operations, bytes, how often it runs."""
 
     kinds: Integers
     operations: Floats
     bytes: Floats
+    times: Floats
 
     @staticmethod
     def of(kernels: Sequence[Kernel], host_slowdown: float = 1.0, cache: float = math.inf) -> Features:
@@ -82,6 +83,7 @@ class Features:
             np.array([_INDEX[kernel.kind] for kernel in kernels], dtype=np.intp),
             np.array([kernel.operations for kernel in kernels], dtype=np.float64) * slow,
             (moved + np.maximum(0.0, moved - cache)) * slow,
+            np.array([kernel.times for kernel in kernels], dtype=np.float64),
         )
 
     @staticmethod
@@ -91,6 +93,7 @@ class Features:
             np.concatenate([network.kinds for network in networks]),
             np.concatenate([network.operations for network in networks]),
             np.concatenate([network.bytes for network in networks]),
+            np.concatenate([network.times for network in networks]),
         )
 
     def kernel_seconds(self, coefficients: Coefficients) -> Floats:
@@ -100,8 +103,9 @@ class Features:
             for values in (coefficients.throughput, coefficients.bandwidth, coefficients.launch)
         )
         compute, memory = self.operations / throughput, self.bytes / bandwidth
-        longest: Floats = np.maximum(launch, np.maximum(compute, memory))
-        return longest if coefficients.queued else launch + compute + memory
+        longest = np.maximum(launch, np.maximum(compute, memory))
+        seconds: Floats = self.times * (longest if coefficients.queued else launch + compute + memory)
+        return seconds
 
     def seconds_by_kind(self, coefficients: Coefficients) -> Floats:
         """Seconds of all kernels of a kind, by kind."""

@@ -165,8 +165,9 @@ class _Batch:
         compute = self._kernels.operations / values[kinds]
         memory = self._kernels.bytes / values[count + kinds]
         launch = values[2 * count + kinds]
+        times = self._kernels.times
         seconds = np.maximum(launch, np.maximum(compute, memory)) if self._queued else launch + compute + memory
-        total = self._extra + values[-1] + np.bincount(self._network, seconds, networks)
+        total = self._extra + values[-1] + np.bincount(self._network, times * seconds, networks)
         if not slopes:
             return total, np.empty((0, 0))
         everything = np.ones_like(seconds, dtype=bool)
@@ -181,7 +182,7 @@ class _Batch:
             (2 * count, launching, launch),
         ):
             index = (self._network * width + offset + kinds)[active]
-            table += np.bincount(index, part[active], len(table))
+            table += np.bincount(index, (times * part)[active], len(table))
         matrix = table.reshape(networks, width)
         matrix[:, -1] = values[-1]
         return total, matrix
