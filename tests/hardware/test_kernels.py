@@ -80,8 +80,8 @@ OLD = [name for name in ALL if name in nets.FAMILIES or name[:3] in ("lst", "gru
 FUSING = ("tensorrt", "ncnn", "onnxruntime", "tflite")
 
 
-def assert_same(graph, other):
-    for runtime in FUSING:
+def assert_same(graph, other, runtimes=FUSING):
+    for runtime in runtimes:
         traced, read = lower(graph, runtime, 4), lower(other, runtime, 4)
         assert Counter(traced.kernels) == Counter(read.kernels)
         assert (traced.peak, traced.weights, traced.output) == (read.peak, read.weights, read.output)
@@ -99,7 +99,12 @@ def test_module_and_its_onnx_file_are_the_same_kernels(family, tmp_path):
 def test_oldest_and_newest_opset_spell_the_same_kernels(family, opset, tmp_path):
     build, shape = ALL[family]
     module = build()
-    assert_same(trace(module, shape), read_onnx(nets.to_onnx(module, tmp_path / "net.onnx", shape, opset), None))
+    traced, read = trace(module, shape), read_onnx(nets.to_onnx(module, tmp_path / "net.onnx", shape, opset), None)
+    written_out = "hardswish" in family and opset < 14
+    assert_same(traced, read, [name for name in FUSING if not (written_out and name == "onnxruntime")])
+    if written_out:  # which onnxruntime executes as it is written
+        operators, parts = (len(lower(graph, "onnxruntime", 4).kernels) for graph in (traced, read))
+        assert parts > operators
 
 
 @pytest.mark.parametrize("device", ["jetson-nano", "raspberry-pi-4", "local"])

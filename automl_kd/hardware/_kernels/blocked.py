@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from automl_kd.hardware._kernels.fusion import Group
-from automl_kd.hardware._kernels.graph import Graph, Kind, Window
-from automl_kd.hardware._kernels.inner_loops import as_operations, blocked_convolution, product
+from automl_kd.hardware._kernels.graph import Graph, Kind, Op, Window
+from automl_kd.hardware._kernels.inner_loops import as_operations, blocked_convolution, product, recurrence
 from automl_kd.hardware._kernels.kernel import Kernel
 from automl_kd.hardware._kernels.rules import Blocked
 
@@ -16,6 +16,7 @@ _WINDOWED_POOLS = frozenset({"maxpool", "avgpool"})
 # What runs beside the multiply-adds, in elementary operations that take as long: the start of a row of a window that is
 # written out, and the start of a span over which one number is broadcast.
 _ROW, _SPAN = 60, 1000
+_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 _AXES = 2  # that a convolution in blocks slides along
 _PICTURE = 3  # channels up to which the input of a graph is a picture, and not what another convolution left in blocks
 
@@ -70,7 +71,7 @@ class BlockedLayout:
         scale = self._size(group.outputs[0], gives) / max(1, self._size(group.outputs[0], False))
         yield replace(
             kernel,
-            operations=self._convolved(group) if windowed else self._elementary(group, kernel.operations, gives, scale),
+            operations=self._operations(group, kernel, gives, scale),
             read=kernel.read + padding,
             written=round(kernel.written * scale),
             weights=round(kernel.weights * scale),
@@ -81,11 +82,11 @@ class BlockedLayout:
         kind, rules = group.lead.type, self._rules
         if group.lead.integer:
             return False
+        if _is_windowed(group):
+            return self._admits(group)
         value = group.inputs[0] if group.inputs else group.outputs[0]
         if self._channels(value) == 0 or self._channels(group.outputs[0]) == 0:
             return False
-        if _is_windowed(group):
-            return self._admits(group)
         whole = [self._channels(each) % self._lanes == 0 for each in group.inputs]
         if kind in rules.pools:
             return all(whole)
@@ -101,8 +102,7 @@ class BlockedLayout:
         outputs, depth, *window = group.lead.weight
         if len(window) != _AXES or not group.lead.weights:
             return False
-        inputs = self._channels(group.inputs[0])
-        groups = inputs // depth
+        groups = group.lead.source[1] // depth
         if groups == 1:
             return depth < self._lanes or depth % self._rules.align == 0
         if depth == 1 and outputs == groups:
@@ -112,13 +112,34 @@ class BlockedLayout:
     def _reads_blocks(self, group: Group) -> bool:
         """Whether a convolution computed in blocks reads them too: with fewer channels than a block it does not."""
         depth = group.lead.weight[1]
-        return self._channels(group.inputs[0]) != depth or depth >= self._lanes
+        return group.lead.source[1] != depth or depth >= self._lanes
+
+    def _operations(self, group: Group, kernel: Kernel, blocked: bool, scale: float) -> int:
+        """Operations of a kernel that is no convolution outside blocks; ``scale``: what blocks add to its result."""
+        lead = group.lead
+        if _is_windowed(group):
+            return self._convolved(group)
+        if lead.kind is Kind.RECURRENT:
+            return self._recurrent(lead)
+        if lead.kind in (Kind.DENSE, Kind.ATTENTION) and len(lead.result) > 1:
+            *batch, rows, columns = lead.result
+            depth = lead.flops // (2 * max(1, math.prod(lead.result)))
+            return as_operations(math.prod(batch) * product(rows, columns, depth, self._lanes), self._lanes)
+        return self._elementary(group, kernel.operations, blocked, scale)
+
+    def _recurrent(self, lead: Op) -> int:
+        """Operations of all steps of a layer in one direction."""
+        rows, hidden = lead.result
+        gates = _GATES[lead.type]
+        inputs = max(0, lead.weights // max(1, gates * hidden) - hidden)
+        steps = max(1, lead.steps)
+        return as_operations(recurrence(steps, rows // steps, hidden, gates, inputs, self._lanes), self._lanes)
 
     def _convolved(self, group: Group) -> int:
         """Operations of a convolution in blocks."""
         outputs, depth, *_ = group.lead.weight
         window = _window(group)
-        source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
+        source, result = group.lead.source, group.lead.result
         groups = source[1] // depth
         depthwise = depth == 1 and groups > 1
         padded = depth if depthwise or not self._reads_blocks(group) else self._whole(depth)
@@ -136,7 +157,7 @@ class BlockedLayout:
         """A convolution as a matrix product: windows are written out and then packed into panels."""
         outputs, depth, *_ = group.lead.weight
         window = _window(group)
-        source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
+        source, result = group.lead.source, group.lead.result
         groups, taps, columns = source[1] // depth, depth * window.size, math.prod(result[2:])
         times = source[0] * groups
         copies = 1 if window.is_point else 2
@@ -151,7 +172,7 @@ class BlockedLayout:
         outputs, depth, *axes = group.lead.weight
         if group.lead.kind is Kind.DEPTHWISE and len(axes) == _AXES:
             return self._convolved(group)
-        source, result = self._shapes[group.inputs[0]], self._shapes[group.outputs[0]]
+        source, result = group.lead.source, group.lead.result
         groups = source[1] // depth
         one = product(outputs // groups, math.prod(result[2:]), depth * math.prod(axes), self._lanes)
         return as_operations(source[0] * groups * one, self._lanes)

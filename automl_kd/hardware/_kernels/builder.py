@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from automl_kd.hardware._kernels.graph import KEEPS_UNIFORM, KEEPS_ZERO, KIND_OF, SUMS, Graph, Kind, Op, Shape, Window
 
@@ -64,6 +64,7 @@ class GraphBuilder:
     def convolution(
         self,
         operands: Sequence[Operand],
+        source: Shape,
         weight: Shape,
         output: Shape,
         window: Window,
@@ -74,6 +75,7 @@ class GraphBuilder:
 
         Args:
             operands: The input, the weight, and where there are any a bias, and a summand as large as the result.
+            source: ``(N, I, *pixels)`` of the input.
             weight: ``(O, I/groups, *window)``, or ``(I, O/groups, *window)`` when ``back``.
             output: ``(N, O, *pixels)``.
             window: How it slides.
@@ -81,21 +83,17 @@ class GraphBuilder:
             back: Whether this is a transposed convolution.
         """
         inputs = self._inputs(operands)
-        x = operands[0]
         if not inputs:
-            return None if x != ZERO else ZERO if len(operands) == 2 else UNIFORM
+            return None if operands[0] != ZERO else ZERO if len(operands) == 2 else UNIFORM
         result = self.value(output)
         # A transposed convolution scatters: every input element meets every weight of its group once.
-        read = math.prod(self.shapes[x]) if x is not None and x >= 0 else 0
-        macs = (read if back else math.prod(output)) * math.prod(weight[1:])
+        macs = (math.prod(source) if back else math.prod(output)) * math.prod(weight[1:])
         kind = Kind.TRANSPOSED if back else _convolution_kind(weight, window, groups)
         vector = output[1] if len(operands) > 2 and not is_value(operands[2]) else 0
         weights = 0 if is_value(operands[1]) else math.prod(weight)
         constants = len(operands) - len(inputs)
-        flops = 2 * macs
-        self.ops.append(
-            Op("conv", kind, inputs, (result,), flops, 0, weights, vector, constants, False, tuple(weight), window)
-        )
+        op = Op("conv", kind, inputs, (result,), 2 * macs, 0, weights, vector, constants)
+        self.ops.append(replace(op, weight=tuple(weight), window=window, source=tuple(source), result=tuple(output)))
         return result
 
     def dense(self, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape, depth: int) -> Operand:
@@ -116,7 +114,8 @@ class GraphBuilder:
         name, kind = ("attention", Kind.ATTENTION) if activations else ("dense", Kind.DENSE)
         flops = 2 * math.prod(output) * depth
         constants = len(operands) - len(inputs)
-        self.ops.append(Op(name, kind, inputs, (result,), flops, 0, weights, vector, constants))
+        op = Op(name, kind, inputs, (result,), flops, 0, weights, vector, constants, result=tuple(shape))
+        self.ops.append(op)
         self._products.add(result)
         return result
 
@@ -127,7 +126,8 @@ class GraphBuilder:
             return None
         result = self.value(output)
         constants = len(operands) - len(inputs)
-        self.ops.append(Op("attention", Kind.ATTENTION, inputs, (result,), flops, 0, weights, 0, constants))
+        op = Op("attention", Kind.ATTENTION, inputs, (result,), flops, 0, weights, 0, constants, result=tuple(output))
+        self.ops.append(op)
         return result
 
     def recurrent(
@@ -162,7 +162,8 @@ class GraphBuilder:
         for count, bias in zip(weights, biases, strict=True):
             outputs = tuple(self.value(size) for size in sizes)
             flops = 2 * count * rows
-            self.ops.append(Op(name, Kind.RECURRENT, inputs, outputs, flops, 0, count, bias, 2 if bias else 1))
+            op = Op(name, Kind.RECURRENT, inputs, outputs, flops, 0, count, bias, 2 if bias else 1)
+            self.ops.append(replace(op, result=sizes[0], steps=positions[0]))
             parts.append(outputs)
         if len(parts) == 1:
             return list(parts[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
 from automl_kd.hardware._kernels.graph import Graph, Kind, Op
@@ -38,8 +38,8 @@ COMPOSITES: tuple[tuple[str, Kind, Pattern], ...] = (
 _ENDS = frozenset(pattern[0] for _, _, pattern in COMPOSITES)
 
 
-def merge_composites(graph: Graph) -> Graph:
-    """The graph with every occurrence of a pattern replaced by its one operator.
+def merge_composites(graph: Graph, names: Container[str] | None = None) -> Graph:
+    """The graph with every occurrence of a pattern replaced by its one operator; of these names where some are given.
 
     The inner results of an occurrence must have no reader outside it. Longer patterns that contain shorter ones
     match because the outermost operator is tried first.
@@ -54,7 +54,7 @@ def merge_composites(graph: Graph) -> Graph:
     for op in reversed(graph.ops):
         if id(op) in gone:
             continue
-        match = _first_match(op, makers, uses) if op.type in _ENDS else None
+        match = _first_match(op, makers, uses, names) if op.type in _ENDS else None
         if match is None:
             kept.append(op)
             continue
@@ -67,8 +67,12 @@ def merge_composites(graph: Graph) -> Graph:
     return replace(graph, ops=tuple(reversed(kept)))
 
 
-def _first_match(op: Op, makers: Mapping[int, Op], uses: Mapping[int, int]) -> tuple[Op, tuple[Op, ...]] | None:
+def _first_match(
+    op: Op, makers: Mapping[int, Op], uses: Mapping[int, int], names: Container[str] | None
+) -> tuple[Op, tuple[Op, ...]] | None:
     for name, kind, pattern in COMPOSITES:
+        if names is not None and name not in names:
+            continue
         for x, parts in _match(pattern, op, makers, None):
             distinct = {id(part): part for part in parts}.values()
             inside = Counter(value for part in distinct for value in set(part.inputs))

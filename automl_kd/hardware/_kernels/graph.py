@@ -50,7 +50,7 @@ COMPUTE = frozenset(
 _NAMES: dict[Kind, str] = {
     Kind.POOLING: "maxpool avgpool mean reduce",
     Kind.ELEMENTWISE: (
-        "add sub mul div pow sqrt rsqrt exp log neg abs erf sin cos floor maximum minimum where compare logical "
+        "add sub mul div pow power sqrt rsqrt exp log neg abs erf sin cos floor maximum minimum where compare logical "
         "relu clip sigmoid tanh silu hardswish hardsigmoid gelu elu selu leakyrelu prelu mish softplus softsign cast "
         "sum quantize dequantize"
     ),
@@ -113,6 +113,11 @@ class Window:
         return Window(tuple(taps), *edges)
 
     @property
+    def turned(self) -> Window:
+        """The same with its axes the other way round."""
+        return Window(self.taps[::-1], self.stride[::-1], self.dilation[::-1], self.before[::-1])
+
+    @property
     def size(self) -> int:
         """Elements that one output reads."""
         return math.prod(self.taps)
@@ -145,6 +150,9 @@ class Op:
         times: How often it is executed in one run.
         weight: Shape of a convolution's weight, ``(O, I/groups, *window)``, or transposed ``(I, O/groups, *window)``.
         window: Of a convolution, and of a pooling where it is known.
+        source: Shape of a convolution's input as it reads it; later operators may see it otherwise.
+        result: The same of the result of a convolution or a matrix product.
+        steps: Of a recurrent operator, one after another.
     """
 
     type: str
@@ -159,6 +167,9 @@ class Op:
     zero: bool = False
     weight: Shape = ()
     window: Window | None = None
+    source: Shape = ()
+    result: Shape = ()
+    steps: int = 1
     stored: int | None = None
     integer: bool = False
     times: int = 1

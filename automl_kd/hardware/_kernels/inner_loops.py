@@ -17,8 +17,10 @@ from automl_kd.hardware._kernels.graph import Window
 _VECTORS = 4  # of channels in a tile of a blocked convolution
 _ROWS, _COLUMNS = 12, 2  # of a tile of a matrix product; the columns are vectors
 _BROADCAST, _LOAD = 1, 3  # multiply-adds that one of these takes as long as
+_BROADCAST_INSIDE = 0.25  # of a multiply-add with one vector, which broadcasts its operand itself
 _LATENCY = 8  # multiply-adds that could start while one sum waits for the last
 _PASS = 4.5  # the same of fetching a sum and putting it back
+_STEP = 6000  # what a step of a recurrent layer takes besides its products
 _CALL = 2000  # what a call of the matrix product takes before it multiplies
 
 _POSITIONS = {16: 6, 8: 3}
@@ -49,15 +51,17 @@ def blocked_convolution(
     """
     if window.is_point:  # rows of pixels run on into one another
         pixels, results = (1, math.prod(pixels)), (1, math.prod(results))
+    elif pixels[1] == results[1] == window.taps[1] == 1:  # a column is run through like a row
+        pixels, results, window = pixels[::-1], results[::-1], window.turned
     rows = sum(_inside(pixels[0], results[0], window, 0))
     taps = _inside(pixels[1], results[1], window, 1)
     interior = sum(count == window.taps[1] for count in taps)
     alone = sum(count for count in taps if count < window.taps[1])
-    across = 0
+    across = 0.0
     for vectors in _parts(blocks, _VECTORS):
         full = sum(_tile(positions, vectors) for positions in _parts(interior, _POSITIONS[lanes]))
         across += alone * _tile(1, vectors) + window.taps[1] * full
-    return depth * rows * across + round(_PASS * passes * math.prod(results) * blocks)
+    return round(depth * rows * across + _PASS * passes * math.prod(results) * blocks)
 
 
 def product(rows: int, columns: int, depth: int, lanes: int) -> int:
@@ -65,7 +69,22 @@ def product(rows: int, columns: int, depth: int, lanes: int) -> int:
     vectors = -(-columns // lanes)
     down = list(_parts(rows, _ROWS))
     wide, narrow = (sum(_tile(count, width) for count in down) for width in (_COLUMNS, vectors % _COLUMNS))
-    return depth * (wide * (vectors // _COLUMNS) + (narrow if vectors % _COLUMNS else 0)) + _CALL
+    return round(depth * (wide * (vectors // _COLUMNS) + (narrow if vectors % _COLUMNS else 0))) + _CALL
+
+
+def recurrence(steps: int, batch: int, hidden: int, gates: int, inputs: int, lanes: int) -> int:
+    """Multiply-adds that a recurrent layer takes as long as: all inputs at once, then one step after another.
+
+    Args:
+        steps: One after another.
+        batch: Sequences side by side.
+        hidden: Features of the state.
+        gates: Products by every state.
+        inputs: Features of a step.
+        lanes: Floats in a vector register.
+    """
+    columns = gates * hidden
+    return product(steps * batch, columns, inputs, lanes) + steps * (product(batch, columns, hidden, lanes) + _STEP)
 
 
 def as_operations(multiply_adds: int, lanes: int) -> int:
@@ -75,8 +94,9 @@ def as_operations(multiply_adds: int, lanes: int) -> int:
     return round(2 * lanes * multiply_adds * full / _tile(positions, _VECTORS))
 
 
-def _tile(positions: int, vectors: int) -> int:
-    return max(_LATENCY, positions * vectors + _BROADCAST * positions + _LOAD * vectors)
+def _tile(positions: int, vectors: int) -> float:
+    broadcast = _BROADCAST if vectors > 1 else _BROADCAST_INSIDE
+    return max(_LATENCY, positions * vectors + broadcast * positions + _LOAD * vectors)
 
 
 def _parts(count: int, size: int) -> Iterator[int]:

@@ -29,7 +29,7 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
     """
     rules = rules_of(runtime)
     notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes))
-    graph = merge_composites(with_integers(graph, rules.integers))
+    graph = merge_composites(with_integers(graph, rules.integers), rules.composites)
     if rules.zeros == "fold":
         graph = graph.without_zeros()
     elif rules.zeros == "store":
@@ -77,7 +77,7 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
     return Kernel(
         kind=lead.kind,
         flops=lead.flops,
-        operations=lead.flops if lead.kind in COMPUTE else sum(op.work for op in group.ops),
+        operations=lead.flops if lead.kind in COMPUTE else round(_elementary(group, rules)),
         read=read * number,
         written=sum(math.prod(shape) for shape in outputs) * number,
         weights=_bytes(group, weights, rules, element_bytes, lead.stored if lead.integer else None),
@@ -87,6 +87,11 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
         speed=_speed(lead, rules),
         times=lead.times,
     )
+
+
+def _elementary(group: Group, rules: Rules) -> float:
+    """Elementary operations of operators without multiply-accumulates."""
+    return sum(op.work * rules.elementary.get(op.type, 1.0) for op in group.ops)
 
 
 def _speed(lead: Op, rules: Rules) -> float | None:

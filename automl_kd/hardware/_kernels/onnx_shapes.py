@@ -284,6 +284,8 @@ class Shapes:
         schema = self._schema(node)
         if schema is not None:
             self._types |= self._inferred(schema, node)
+            if schema.has_function and self._is_open(node):  # type: ignore[attr-defined]
+                self._types |= self._inferred_by_body(node)
         for name in node.output:  # what the exporter recorded is right also for layouts that ONNX does not have
             recorded = _with_batch_of_one(self._file.recorded.get(name))
             if recorded is not None and self.get(name) is None:
@@ -330,6 +332,16 @@ class Shapes:
             raise UserError(
                 f"{self._file.path}: {called(node)} does not take {self._spelled(node.input)}: {reason}"
             ) from error
+
+    def _inferred_by_body(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
+        """The results of an operator whose shapes ONNX knows only from those of its parts."""
+        feeds = [onnx.helper.make_value_info(n, self._types[n]) for n in dict.fromkeys(node.input) if n in self._types]
+        results = [onnx.ValueInfoProto(name=name) for name in node.output if name]
+        known = [numpy_helper.from_array(c, n) for n in node.input if (c := self._content(n)) is not None]
+        graph = onnx.helper.make_graph([node], "one node", feeds, results, known)
+        model = onnx.helper.make_model(graph, opset_imports=self._imports)
+        found = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output
+        return {value.name: value.type for value in found if value.type.WhichOneof("value")}
 
     def _inferred_as_float(self, node: onnx.NodeProto) -> dict[str, onnx.TypeProto]:
         """The results of ONNX's operator of the same meaning, with the element type of the first operand."""

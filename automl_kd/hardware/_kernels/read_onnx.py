@@ -151,6 +151,8 @@ class _Reader:
             self._values[outputs[0]] = self.builder.dense(operands, sizes, output, depth)
         else:
             name = TYPE_OF.get(kind, kind) if known else kind
+            if name == "pow" and not self._is_two(names[-1]):
+                name = "power"
             kept_outputs = outputs if name == "split" or name not in TYPES else outputs[:1]
             shapes = [self.shapes[item] for item in kept_outputs]
             taps = attributes.get("kernel_shape")
@@ -158,6 +160,10 @@ class _Reader:
             reads = _INTERPOLATION.get(attributes.get("mode", b"")) if name == "resize" else None
             results = self.builder.simple(name, operands, sizes, shapes, window, reads)
             self._values.update(zip(kept_outputs, results, strict=True))
+
+    def _is_two(self, name: str) -> bool:
+        constant = self.shapes.constants.get(name)
+        return constant is not None and constant.content is not None and bool((constant.content == 2).all())
 
     def _stored(self, names: Sequence[str]) -> int:
         """Bits of a number of the largest constant among some operands; those of a float where there is none."""
@@ -185,7 +191,7 @@ class _Reader:
                 f"{self._file.path}: {called(node)} takes {wanted} channels; its input has shape {sizes[0]}"
             )
         window = window_of(attributes, sizes[1][2:], sizes[0][2:], output[2:])
-        return self.builder.convolution(operands, sizes[1], output, window, groups, back)
+        return self.builder.convolution(operands, sizes[0], sizes[1], output, window, groups, back)
 
     def _attention(self, own: bool, operands: Sequence[Operand], sizes: Sequence[Shape], output: Shape) -> Operand:
         """Scores and weighted sum in one kernel, with the projection before them where the operator has its ``own``."""

@@ -73,6 +73,8 @@ class Rules:
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
             ``None`` where there is one processor.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
+        composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
+        elementary: Operations of one element of operators that take more than one, by type.
         integers: Of a runtime that computes quantised networks with integers beside floats: how many times as fast as
             floats, by kind or type; ``None`` of one that does not.
     """
@@ -85,6 +87,8 @@ class Rules:
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
     blocked: Blocked | None
+    composites: frozenset[str] | None
+    elementary: Mapping[str, float]
     integers: Mapping[str, float] | None
 
 
@@ -142,6 +146,8 @@ class _Table(_Part):
     dense_weight_bytes: int | None = None
     accelerated: frozenset[str] | None = None
     blocked: Blocked | None = None
+    composites: frozenset[str] | None = None
+    elementary: dict[str, float] = {}
     integers: dict[str, float] | None = None
 
     def rules(self) -> Rules:
@@ -158,6 +164,8 @@ class _Table(_Part):
             dense_weight_bytes=self.dense_weight_bytes,
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
             blocked=self.blocked,
+            composites=None if self.composites is None else _known(self.composites),
+            elementary={name: self.elementary[name] for name in _known(self.elementary)},
             integers=self.integers,
         )
 

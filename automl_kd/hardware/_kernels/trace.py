@@ -336,7 +336,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name == "convolution":
             stride, before, dilation, back, groups = args[3], args[4], args[5], args[6], args[8]
             window = Window.of(sizes[1][2:], stride, dilation, before)
-            value = self.builder.convolution(values, sizes[1], tuple(first.shape), window, groups, back)
+            value = self.builder.convolution(values, sizes[0], sizes[1], tuple(first.shape), window, groups, back)
             self._bind(first, value)
         elif name in _PRODUCTS:
             # addmm and baddbmm take the summand first.
@@ -353,6 +353,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     values, sizes = [*values, _number(args[1])], [*sizes, ()]
                 elif not args[1].is_meta:
                     values = [*values[:-1], _number(args[1].item())]
+            if kind == "pow" and not (name == "pow" and args[1] == 2):
+                kind = "power"
             if kind == "batchnorm" and any(item is True for item in args[3:6]):
                 kind = "instancenorm"  # statistics of the input itself do not fold into a convolution
             # Further outputs of pooling and normalisation are indices and statistics for a backward pass.
