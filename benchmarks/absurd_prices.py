@@ -81,9 +81,7 @@ def _reason(error: UserError, path: Path) -> str:
 
 def profiles() -> list[Profile]:
     """Every target of every profile; this machine's as calibrated."""
-    return [
-        load_profile(f"{name}:{target}") for name in profile_names() for target in load_profile(name).file.targets
-    ]
+    return [load_profile(f"{name}:{target}") for name in profile_names() for target in load_profile(name).file.targets]
 
 
 def backend_tests(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -60,6 +60,7 @@ class Shapes:
             bodies of loops.
         constants: Every constant by name, those computed on the way among them.
         notes: What was assumed where values decide, a sentence each.
+        decisions: Values that decide what is executed, which are computed whoever else reads them.
 
     Args:
         file: A checked file.
@@ -72,6 +73,7 @@ class Shapes:
     def __init__(self, file: OnnxFile, inputs: dict[str, tuple[int, Shape]]) -> None:
         self.steps: list[Step] = []
         self.notes: list[str] = []
+        self.decisions: list[str] = []
         self.constants = dict(file.constants)
         self._file = file
         self._imports = [onnx.helper.make_opsetid("", file.opset)]
@@ -154,6 +156,7 @@ class Shapes:
         for inner, outer in zip(outputs, node.output, strict=True):
             self._same(inner, outer)
             self.constants.pop(outer, None)  # the other branch may give another one
+        self.decisions.append(node.input[0])
         self.notes.append(f"{called(node)} is decided while it runs: priced by the branch that does more")
 
     def _walk_branch(self, node: onnx.NodeProto, name: str) -> tuple[str, ...]:

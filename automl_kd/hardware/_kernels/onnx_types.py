@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 _ALIASES: Mapping[str, str] = {
     **{name.lower(): name for name in ("Add", "Sub", "Mul", "Pow", "Sqrt", "Log", "Neg", "Abs", "Erf", "Cos", "Where")},
-    **{name.lower(): name for name in ("Clip", "Elu", "HardSwish", "HardSigmoid", "Gelu", "Selu", "Mish", "Softplus")},
+    **{name.lower(): name for name in ("Clip", "HardSwish", "HardSigmoid", "Gelu", "Selu", "Mish", "Softplus")},
     **{name.lower(): name for name in ("LeakyRelu", "PRelu", "LogSoftmax", "Concat", "Slice", "Split", "Relu")},
     **{name.lower(): name for name in ("Sigmoid", "Tanh", "Softsign")},
     "sum": "Sum Mean",
@@ -15,7 +15,7 @@ _ALIASES: Mapping[str, str] = {
     "sin": "Sin Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
     "maximum": "Max",
     "minimum": "Min",
-    "elu": "Celu ThresholdedRelu Shrink",
+    "elu": "Elu Celu ThresholdedRelu Shrink",
     "silu": "Swish",
     "compare": "Equal Greater GreaterOrEqual Less LessOrEqual IsNaN IsInf",
     "logical": "And Or Not Xor BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot",

@@ -60,7 +60,8 @@ def graph_of(file: OnnxFile, shapes: Shapes) -> Graph:
     sources = [reader.source(value.name) for value in file.inputs]
     for step in shapes.steps:
         reader.read(step)
-    outputs = [(reader.operand(name), shapes.get(name) or ()) for name in file.outputs]
+    names = (*file.outputs, *shapes.decisions)
+    outputs = [(reader.operand(name), shapes.get(name) or ()) for name in names]
     graph = reader.builder.graph(sources, outputs, file.parameters)
     return replace(graph, notes=tuple(dict.fromkeys(shapes.notes)))
 
