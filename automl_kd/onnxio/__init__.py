@@ -3,6 +3,6 @@
 from automl_kd.onnxio._export import difference, export
 from automl_kd.onnxio._half import to_half
 from automl_kd.onnxio._quantize import to_int8
-from automl_kd.onnxio._session import Session, load_model
+from automl_kd.onnxio._session import Session, load_model, repeatable
 
-__all__ = ["Session", "difference", "export", "load_model", "to_half", "to_int8"]
+__all__ = ["Session", "difference", "export", "load_model", "repeatable", "to_half", "to_int8"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +33,8 @@ class Session:
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        if threads < 1:
-            raise UserError(f"threads is {threads}; it must be at least 1")
         model = load_model(path)
-        options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # type: ignore[attr-defined]
-        options.log_severity_level = 4
-        # Without it, products of 8-bit integers saturate at 16 bits on processors that have AVX2 and no VNNI.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        try:
-            self._session = onnxruntime.InferenceSession(  # type: ignore[attr-defined]
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a dozen unrelated types of its own
-            raise UserError(f"onnxruntime cannot run {path}: {_reason(error)}") from error
+        self._session = _opened(path, threads)
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise UserError(f"{path} has {len(inputs)} inputs; a session needs a model with one")
@@ -93,28 +79,50 @@ class Session:
         parts = [self._run(x[start : start + size]) for start in range(0, len(x), size)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def bound(self, x: npt.NDArray[Any]) -> Callable[[], None]:
-        """The model on one batch, to be called again and again for timing: nothing is checked or copied in between.
-
-        Args:
-            x: As for ``run``, in one part.
-
-        Raises:
-            UserError: As ``run``.
-        """
-        self.run(x)
-        session: Any = self._session
-        binding = session.io_binding()
-        binding.bind_cpu_input(self._input.name, np.ascontiguousarray(x, _DTYPES.get(self._input.type, np.float32)))
-        binding.bind_output(self._output.name)
-        return functools.partial(session.run_with_iobinding, binding)
-
     def _run(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         try:
             (result,) = self._session.run([self._output.name], {self._input.name: x})
         except Exception as error:  # as above
             raise UserError(f"{self.path} failed on input {x.shape}: {_reason(error)}") from error
         return np.asarray(result)
+
+
+def repeatable(path: str | Path, feeds: Mapping[str, npt.NDArray[Any]], threads: int = 1) -> Callable[[], None]:
+    """A model on fixed inputs, to be called again and again for timing: nothing is checked or copied in between.
+
+    Args:
+        path: A model of any number of inputs and outputs.
+        feeds: Every input by name.
+        threads: Threads inside one operator.
+
+    Raises:
+        UserError: If onnxruntime cannot load the file, or it fails on these inputs.
+    """
+    session = _opened(path, threads)
+    plain = functools.partial(session.run, None, dict(feeds))
+    try:
+        plain()
+    except Exception as error:  # as in _opened
+        shapes = ", ".join(f"{name} of shape {values.shape}" for name, values in feeds.items())
+        raise UserError(f"{path} failed on made-up values for {shapes}: {_reason(error)}") from error
+    bound = _bound(session, feeds)
+    try:
+        for _ in range(2):
+            bound()
+    except Exception:
+        # From the second run on results are written over the first, which a file forbids that declares other shapes
+        # than it returns.
+        return plain
+    return bound
+
+
+def _bound(session: Any, feeds: Mapping[str, npt.NDArray[Any]]) -> Callable[[], None]:
+    binding = session.io_binding()
+    for name, values in feeds.items():
+        binding.bind_cpu_input(name, values)
+    for output in session.get_outputs():
+        binding.bind_output(output.name)
+    return functools.partial(session.run_with_iobinding, binding)
 
 
 def load_model(path: str | Path) -> onnx.ModelProto:
@@ -131,6 +139,25 @@ def load_model(path: str | Path) -> onnx.ModelProto:
     except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
         raise UserError(f"{path} is not a complete ONNX model: {_reason(error)}") from error
     return model
+
+
+def _opened(path: str | Path, threads: int) -> Any:
+    """An onnxruntime session with all that affects time and values set."""
+    if threads < 1:
+        raise UserError(f"threads is {threads}; it must be at least 1")
+    options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # type: ignore[attr-defined]
+    options.log_severity_level = 4
+    # Without it, products of 8-bit integers saturate at 16 bits on processors that have AVX2 and no VNNI.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    try:
+        return onnxruntime.InferenceSession(  # type: ignore[attr-defined]
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises a dozen unrelated types of its own
+        raise UserError(f"onnxruntime cannot run {path}: {_reason(error)}") from error
 
 
 _DTYPES = {

@@ -6,7 +6,7 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,11 @@ import torch
 from torch import nn
 
 from automl_kd.errors import UserError
+from automl_kd.hardware._kernels.graph import Shape
+from automl_kd.hardware._measurement.feeds import made_up
 from automl_kd.hardware._predictor.cost import Floats
 from automl_kd.hardware._processor import cpu_name
-from automl_kd.onnxio import Session, export
+from automl_kd.onnxio import export, repeatable
 
 Progress = Callable[[float, str], None]
 
@@ -71,23 +73,35 @@ class Measurement:
     versions: dict[str, str]
 
 
-def measure(path: str | Path, threads: int = 1, visits: int = 60) -> Measurement:
+def measure(
+    path: str | Path,
+    threads: int = 1,
+    visits: int = 60,
+    *,
+    input_shape: Shape | None = None,
+    inputs: Mapping[str, Shape] | None = None,
+    progress: Progress = lambda share, what: None,
+) -> Measurement:
     """Latency of an ONNX file under onnxruntime on this machine's CPU.
 
     Short visits to the file alternate with glances at two sentinel networks, and every visit counts relative to the
     glances around it: a shared machine changes its speed by half from one second to the next, and this takes it out.
 
     Args:
-        path: A model with fixed sizes but for the batch.
+        path: A model of any inputs and outputs; it runs on values that are made up.
         threads: Threads inside one operator.
         visits: At least 5, so that disturbed ones are outvoted.
+        input_shape: Shape of one input without the batch axis, where the file leaves sizes open.
+        inputs: Whole shapes by name.
+        progress: Told the share done.
 
     Raises:
-        UserError: If the file cannot be run, leaves sizes open, or there are too few visits.
+        UserError: If the file cannot be run, a size stays open, or there are too few visits.
     """
     if visits < _LEAST_VISITS:
         raise UserError(f"visits is {visits}; a measurement needs at least {_LEAST_VISITS} to see what varies")
-    return measure_all([Path(path)], threads, visits, patience=20.0)[0]
+    subject = _Subject(repeatable(path, made_up(path, input_shape, inputs), threads))
+    return _interleaved([subject], threads, visits, patience=20.0, progress=progress)[0]
 
 
 def measure_together(paths: Sequence[Path], threads: int = 1) -> list[Measurement]:
@@ -116,17 +130,24 @@ def measure_all(
         paths: Models with fixed sizes but for the batch.
         threads: Threads inside one operator.
         visits: To every file; up to three times as many where the label is less certain than 2 %.
-        patience: Seconds after which no more than ``visits`` are paid.
+        patience: Seconds after which a file is not visited more often than the least number that shows what varies.
         progress: Told the share done.
 
     Raises:
         UserError: If a file cannot be run or leaves sizes open.
     """
+    subjects = [_Subject(repeatable(path, made_up(path), threads)) for path in paths]
+    return _interleaved(subjects, threads, visits, patience, progress)
+
+
+def _interleaved(
+    subjects: Sequence[_Subject], threads: int, visits: int, patience: float, progress: Progress
+) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
-        sentinels = [_Target(path, threads) for path, _ in write_sentinels(Path(folder))]
-    targets = [_Target(path, threads) for path in paths]
-    for target in (*targets, *sentinels):
-        target.time(_VISIT, _RUNS)
+        written = write_sentinels(Path(folder))
+        sentinels = [_Subject(repeatable(path, made_up(path, shape), threads)) for path, shape in written]
+    for subject in (*subjects, *sentinels):
+        subject.time(_VISIT, _RUNS)
 
     def glance() -> float:
         """The sentinels' time just now, as a logarithm."""
@@ -134,17 +155,19 @@ def measure_all(
 
     shuffle, began = random.Random(0), time.monotonic()
     levels = [glance()]
-    seen = [Visits() for _ in targets]
+    seen = [Visits() for _ in subjects]
     for number in range(_MOST * visits):
         late = time.monotonic() - began > patience
-        due = [place for place, each in enumerate(seen) if number < visits or (each.error > _SURE and not late)]
+        if late and number >= _LEAST_VISITS:
+            break
+        due = [place for place, each in enumerate(seen) if number < visits or each.error > _SURE]
         if not due:
             break
         shuffle.shuffle(due)
         for done, place in enumerate(due):
-            seen[place].add(targets[place].time(_VISIT, _RUNS), levels[-1], after := glance())
+            seen[place].add(subjects[place].time(_VISIT, _RUNS), levels[-1], after := glance())
             levels.append(after)
-            progress(min(1.0, (number + (done + 1) / len(due)) / visits), "timing small networks")
+            progress(min(1.0, (number + (done + 1) / len(due)) / visits), "timing networks")
     undisturbed = float(np.quantile(levels, _UNDISTURBED))
     drift = math.expm1(float(np.quantile(levels, 0.9) - np.quantile(levels, 0.1)))
     return [each.summary(undisturbed, drift, threads) for each in seen]
@@ -192,15 +215,15 @@ class Visits:
         )
 
 
-class _Target:
-    """One session with an input ready."""
+class _Subject:
+    """A model that can be run again and again.
 
-    def __init__(self, path: Path, threads: int) -> None:
-        session = Session(path, threads)
-        shape = tuple(size for size in session.input_shape if size is not None)
-        if len(shape) != len(session.input_shape):
-            raise UserError(f"{path} leaves sizes of its input open; export it with fixed sizes to measure it")
-        self._run = session.bound(np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32))
+    Args:
+        run: Runs it once.
+    """
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._run = run
 
     def time(self, seconds: float, runs: int) -> Floats:
         """Milliseconds of single runs, until both ``seconds`` and ``runs`` are reached (or ``_LONGEST`` is)."""
