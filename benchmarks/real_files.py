@@ -3,17 +3,19 @@
     python benchmarks/real_files.py FOLDER [--hw local] [--times TIMES.json]
 
 Predicts and measures every ``*.onnx`` of the folder and prints one table. Sizes that a file leaves open are filled by
-rule: one image of 320 x 320 pixels, one line of text 320 pixels wide, one second of sound, 128 tokens. With ``--times``
-what was measured is kept in a file, and a second run measures only what is not in there.
+the first of a few rules on which it runs: an image of 320 x 320 pixels or a second of sound at 16 kHz, a line of text or
+a window of sound, and so on. With ``--times`` what was measured is kept in a file, and a second run measures only what
+is not in there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import onnx
@@ -22,9 +24,26 @@ from tables import table
 from automl_kd.errors import UserError
 from automl_kd.hardware import Profile, load_profile, measure
 
-PIXELS, SECOND, WINDOW, TOKENS = 320, 16_000, 512, 128
-
 Shapes = dict[str, tuple[int, ...]]
+
+
+class Timed(TypedDict):
+    """What was measured, and on which shapes."""
+
+    ms: float
+    shapes: Shapes
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Sizes to fill in: of pictures, and of anything with fewer axes."""
+
+    picture: tuple[int, int]
+    steps: int
+
+
+RULES = (Rule((320, 320), 16_000), Rule((48, 320), 512), Rule((224, 224), 256), Rule((640, 640), 128))
+"""An image or a second of sound; a line of text or a window of sound; and what else is usual."""
 
 
 @dataclass(frozen=True)
@@ -46,48 +65,52 @@ class Row:
         return self.low <= self.measured <= self.high
 
 
-def shapes_of(path: Path) -> Shapes:
-    """A whole shape for every input that leaves sizes open; no entry for the others."""
+def shapes_of(path: Path) -> Iterator[Shapes]:
+    """Whole shapes of the inputs that leave sizes open, by one rule after another."""
     graph = onnx.load(path, load_external_data=False).graph
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in stored]
-    found = {value.name: _sizes(value, len(inputs) > 1) for value in inputs}
-    return {name: _filled(sizes, real, several) for name, (sizes, real, several) in found.items() if None in sizes}
+    declared = {value.name: _declared(value) for value in inputs}
+    for rule in RULES:
+        yield {name: _filled(sizes, rule) for name, sizes in declared.items() if None in sizes}
 
 
-def _sizes(value: onnx.ValueInfoProto, several: bool) -> tuple[list[int | None], bool, bool]:
-    tensor = value.type.tensor_type
-    real = tensor.elem_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-    return [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim], real, several
+def _declared(value: onnx.ValueInfoProto) -> list[int | None]:
+    return [dim.dim_value if dim.dim_value > 0 else None for dim in value.type.tensor_type.shape.dim]
 
 
-def _filled(sizes: Sequence[int | None], real: bool, several: bool) -> tuple[int, ...]:
-    """Open sizes by rule; a network of sound that is fed a state beside it takes a window at a time."""
-    if len(sizes) == 4:
-        usual = PIXELS
-    elif not real:
-        usual = TOKENS
-    else:
-        usual = WINDOW if several else SECOND
-    batch = 0 if len(sizes) > 1 and sizes[0] is None else None
-    if len(sizes) == 3 and sizes[0] is not None:
-        batch = 1  # a state: layers, batch, width
-    return tuple(1 if axis == batch else size or usual for axis, size in enumerate(sizes))
+def _filled(sizes: Sequence[int | None], rule: Rule) -> tuple[int, ...]:
+    """Open sizes by a rule: the first is a batch of one, and so is the second where a state has its layers before."""
+    batch = 0 if len(sizes) > 1 and sizes[0] is None else 1 if len(sizes) == 3 else None
+    rest = [axis for axis, size in enumerate(sizes) if size is None and axis != batch]
+    usual = rule.picture if len(sizes) > 3 else (rule.steps,)
+    filled = dict(zip(rest, usual[-len(rest) :], strict=False)) if rest else {}
+    return tuple(size or filled.get(axis, 1) for axis, size in enumerate(sizes))
 
 
-def rows(profile: Profile, paths: Sequence[Path], known: Mapping[str, float]) -> list[Row]:
-    """Every file that can be predicted and measured; others are named."""
+def rows(profile: Profile, paths: Sequence[Path], known: dict[str, Timed]) -> list[Row]:
+    """Every file that can be predicted and measured; others are named. What is measured anew is added to ``known``."""
     found = []
     for path in paths:
-        shapes = shapes_of(path)
         try:
-            measured = known.get(path.name) or measure(path, inputs=shapes).ms
-            price = profile.predict(path, inputs=shapes)
+            timed = known[path.name] if path.name in known else timed_file(path)
+            price = profile.predict(path, inputs=timed["shapes"])
         except UserError as error:
             print(f"left out: {error}", flush=True)
             continue
-        found.append(Row(path.name, measured, price.ms, price.low, price.high))
+        known[path.name] = timed
+        found.append(Row(path.name, timed["ms"], price.ms, price.low, price.high))
     return found
+
+
+def timed_file(path: Path) -> Timed:
+    """A file at the first shapes that it runs on."""
+    for shapes in shapes_of(path):
+        try:
+            return {"ms": measure(path, inputs=shapes).ms, "shapes": shapes}
+        except UserError as error:
+            refused = error
+    raise refused
 
 
 def report(found: Sequence[Row]) -> str:
@@ -110,10 +133,10 @@ def main() -> None:
     parser.add_argument("--hw", default="local", help="a profile that is measured on this machine")
     parser.add_argument("--times", type=Path, help="file of times measured earlier; what is new is added")
     options = parser.parse_args()
-    known = json.loads(options.times.read_text()) if options.times and options.times.is_file() else {}
+    known: dict[str, Timed] = json.loads(options.times.read_text()) if options.times and options.times.is_file() else {}
     found = rows(load_profile(options.hw), sorted(options.folder.glob("*.onnx")), known)
     if options.times:
-        options.times.write_text(json.dumps({**known, **{row.file: row.measured for row in found}}, indent=1))
+        options.times.write_text(json.dumps(known, indent=1))
     print(report(found))
 
 

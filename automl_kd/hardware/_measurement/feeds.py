@@ -14,7 +14,7 @@ import onnx
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.graph import Shape
 from automl_kd.hardware._kernels.onnx_file import load
-from automl_kd.hardware._kernels.onnx_shapes import settle_inputs
+from automl_kd.hardware._kernels.onnx_inputs import settle_inputs
 
 
 def made_up(
@@ -37,7 +37,7 @@ def made_up(
     draw = np.random.default_rng(0)
     return {
         name: _values(draw, shape, _numbers(file.path, name, element))
-        for name, (element, shape) in settle_inputs(file, input_shape).items()
+        for name, (element, shape) in settle_inputs(file, input_shape, inputs).items()
     }
 
 

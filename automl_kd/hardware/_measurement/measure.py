@@ -30,6 +30,7 @@ _RUNS = 5  # in a visit, of which the first find the caches cold
 _COLD = 2
 _LONGEST = 1.0  # seconds of a visit; a slow network is repeated less often
 _GLANCE, _GLANCES = 0.0015, 4  # seconds and runs of a sentinel's visit
+_FINE = 1e-6  # seconds: a coarser clock of a thread's work says nothing of one run
 # Other programs only ever add time, and how much of a session they take differs more from one to the next than this.
 _UNDISTURBED = 0.05  # quantile of the sentinels' times
 _SURE = 0.02  # relative standard error above which a file is visited more often, while there is patience
@@ -100,7 +101,7 @@ def measure(
     """
     if visits < _LEAST_VISITS:
         raise UserError(f"visits is {visits}; a measurement needs at least {_LEAST_VISITS} to see what varies")
-    subject = _Subject(repeatable(path, made_up(path, input_shape, inputs), threads))
+    subject = _Subject(repeatable(path, made_up(path, input_shape, inputs), threads), threads)
     return _interleaved([subject], threads, visits, patience=20.0, progress=progress)[0]
 
 
@@ -136,7 +137,7 @@ def measure_all(
     Raises:
         UserError: If a file cannot be run or leaves sizes open.
     """
-    subjects = [_Subject(repeatable(path, made_up(path), threads)) for path in paths]
+    subjects = [_Subject(repeatable(path, made_up(path), threads), threads) for path in paths]
     return _interleaved(subjects, threads, visits, patience, progress)
 
 
@@ -145,13 +146,13 @@ def _interleaved(
 ) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         written = write_sentinels(Path(folder))
-        sentinels = [_Subject(repeatable(path, made_up(path, shape), threads)) for path, shape in written]
+        sentinels = [_Subject(repeatable(path, made_up(path, shape), threads), threads) for path, shape in written]
     for subject in (*subjects, *sentinels):
         subject.time(_VISIT, _RUNS)
 
     def glance() -> float:
         """The sentinels' time just now, as a logarithm."""
-        return float(np.mean([math.log(sentinel.time(_GLANCE, _GLANCES).min()) for sentinel in sentinels]))
+        return float(np.mean([math.log(sentinel.time(_GLANCE, _GLANCES).undisturbed.min()) for sentinel in sentinels]))
 
     shuffle, began = random.Random(0), time.monotonic()
     levels = [glance()]
@@ -173,6 +174,19 @@ def _interleaved(
     return [each.summary(undisturbed, drift, threads) for each in seen]
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Milliseconds of single runs.
+
+    Attributes:
+        passed: From the call to the result.
+        undisturbed: The same without the time in which other programs had the processor.
+    """
+
+    passed: Floats
+    undisturbed: Floats
+
+
 class Visits:
     """What was seen of one file: runs, and each visit's time relative to the sentinels around it."""
 
@@ -180,10 +194,10 @@ class Visits:
         self._runs: list[Floats] = []
         self._relative: list[float] = []  # natural logarithms
 
-    def add(self, runs: Floats, before: float, after: float) -> None:
+    def add(self, runs: Runs, before: float, after: float) -> None:
         """A visit between two glances."""
-        warm = runs[min(_COLD, len(runs) - 1) :]
-        self._runs.append(runs)
+        warm = runs.undisturbed[min(_COLD, len(runs.undisturbed) - 1) :]
+        self._runs.append(runs.passed)
         self._relative.append(math.log(float(np.median(warm))) - (before + after) / 2)
 
     @property
@@ -220,23 +234,29 @@ class _Subject:
 
     Args:
         run: Runs it once.
+        threads: That it runs on; one is the thread that calls it.
     """
 
-    def __init__(self, run: Callable[[], None]) -> None:
+    def __init__(self, run: Callable[[], None], threads: int) -> None:
         self._run = run
+        self._alone = threads == 1 and time.get_clock_info("thread_time").resolution < _FINE
 
-    def time(self, seconds: float, runs: int) -> Floats:
-        """Milliseconds of single runs, until both ``seconds`` and ``runs`` are reached (or ``_LONGEST`` is)."""
-        times = []
+    def time(self, seconds: float, runs: int) -> Runs:
+        """Single runs, until both ``seconds`` and ``runs`` are reached (or ``_LONGEST`` is)."""
+        passed, worked = [], []
         start = time.perf_counter()
         while True:
+            busy = time.thread_time()
             before = time.perf_counter()
             self._run()
             after = time.perf_counter()
-            times.append((after - before) * 1e3)
+            worked.append(time.thread_time() - busy)
+            passed.append(after - before)
             spent = after - start
-            if (spent >= seconds and len(times) >= runs) or spent >= _LONGEST:
-                return np.asarray(times)
+            if (spent >= seconds and len(passed) >= runs) or spent >= _LONGEST:
+                break
+        wall = 1e3 * np.asarray(passed)
+        return Runs(wall, np.minimum(wall, 1e3 * np.asarray(worked)) if self._alone else wall)
 
 
 def write_sentinels(folder: Path, opset: int = 17) -> list[tuple[Path, tuple[int, int, int]]]:
