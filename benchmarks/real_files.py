@@ -3,9 +3,9 @@
     python benchmarks/real_files.py FOLDER [--hw local] [--times TIMES.json]
 
 Predicts and measures every ``*.onnx`` of the folder and prints one table. Sizes that a file leaves open are filled by
-the first of a few rules on which it runs: an image of 320 x 320 pixels or a second of sound at 16 kHz, a line of text or
-a window of sound, and so on. With ``--times`` what was measured is kept in a file, and a second run measures only what
-is not in there.
+the first of a few rules on which it runs: an image of 320 x 320 pixels or a second of sound at 16 kHz, a line of text
+or a window of sound, and so on. With ``--times`` what was measured is kept in a file, and a second run measures only
+what is not in there.
 """
 
 from __future__ import annotations
@@ -117,14 +117,17 @@ def report(found: Sequence[Row]) -> str:
     """The table, the worst first, and the two figures that it comes to."""
     ordered = sorted(found, key=lambda row: -abs(np.log1p(row.error)))
     lines = [
-        [row.file, f"{row.measured:.3g}", f"{row.predicted:.3g}", f"{row.low:.3g}–{row.high:.3g}", f"{row.error:+.0%}"]
-        + ["yes" if row.inside else "no"]
+        (row.file, *map(_short, (row.measured, row.predicted, row.low, row.high)), f"{row.error:+.0%}", row.inside)
         for row in ordered
     ]
     median = np.median([abs(row.error) for row in found])
     inside = np.mean([row.inside for row in found])
-    header = ["file", "measured ms", "predicted ms", "90 % interval", "error", "inside"]
+    header = ["file", "measured ms", "predicted ms", "low", "high", "error", "inside"]
     return f"{table(header, lines)}\n\n{len(found)} files: median error {median:.1%}, {inside:.0%} inside"
+
+
+def _short(ms: float) -> str:
+    return f"{ms:.3g}"
 
 
 def main() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -51,12 +53,54 @@ def fail(message: str, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def quiet(as_json: bool) -> Iterator[None]:
-    """Keeps libraries from writing into the answer: their prints go to standard error, their logs stay short."""
-    import optuna
+    """Keeps libraries off the screen: their warnings, their logs, and what C++ writes past Python.
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+    Under ``--json`` what they print goes to standard error.
+    """
+    with _native_silence(), warnings.catch_warnings(), _muted_logs():
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+            yield
+
+
+@contextlib.contextmanager
+def _muted_logs() -> Iterator[None]:
+    """No logger says less than an error."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
         yield
+    finally:
+        logging.disable(before)
+
+
+@contextlib.contextmanager
+def _native_silence() -> Iterator[None]:
+    """Leads file descriptor 2, to which C++ libraries write, nowhere; Python's own standard error stays the screen."""
+    if not _is_standard_error(sys.stderr):
+        yield
+        return
+    python = sys.stderr
+    screen = os.fdopen(os.dup(2), "w", buffering=1, encoding=python.encoding, errors=python.errors)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    python.flush()
+    os.dup2(nowhere, 2)
+    sys.stderr = screen
+    try:
+        yield
+    finally:
+        sys.stderr = python
+        screen.flush()
+        os.dup2(screen.fileno(), 2)
+        screen.close()
+        os.close(nowhere)
+
+
+def _is_standard_error(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() == 2)
+    except (AttributeError, OSError, ValueError):  # replaced by something that is no file, or closed
+        return False
 
 
 def table(rows: list[list[str]], header: list[str]) -> str:

@@ -10,7 +10,7 @@ import typer
 from automl_kd.cli import _hw_device
 from automl_kd.cli._answer import Json, Storage, answer, quiet, table
 from automl_kd.cli._progress import watching
-from automl_kd.cli._shape import shape
+from automl_kd.cli._shape import Inputs, InputShape, shape, shapes
 from automl_kd.errors import UserError
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import milliseconds, percent, three_digits
@@ -114,17 +114,20 @@ def _values(fact: dict[str, Any]) -> str:
 def predict(
     model: Model,
     hw: Annotated[str, typer.Option(help="A device by name or path.")],
-    input_shape: Annotated[str | None, typer.Option(help="C,H,W where the model leaves sizes open.")] = None,
+    input_shape: InputShape = None,
+    inputs: Inputs = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
     """Predict a model's latency on a device."""
     with quiet(json):
         from automl_kd.hardware import load_profile
+        from automl_kd.workflows import sharing
 
+        asked, named = shape(input_shape), shapes(inputs)
         with watching(json) as observer:
-            profile = load_profile(hw, progress=lambda _, text: observer.note(text))
-            price = profile.predict(model, input_shape=shape(input_shape))
+            profile = load_profile(hw, progress=sharing(observer, "calibrate"))
+            price = profile.predict(model, asked, inputs=named)
     if not price.fits:
         raise UserError(
             f"{model} does not fit {profile.name}: {price.missing_bytes / 1e6:.3g} MB of memory are missing"
@@ -138,16 +141,19 @@ def predict(
         "params": price.params,
         "flops": price.flops,
         "hw": profile.name,
+        "notes": list(price.notes),
     }
     text = (
         f"{milliseconds(price.ms)} predicted on {profile.name} (90 % interval {price.low:.3g}–{price.high:.3g}),"
         f" coverage {100 * price.coverage:.0f} %, {price.memory_bytes / 1e6:.3g} MB"
     )
-    answer(document, text, json)
+    answer(document, "\n".join((text, *price.notes)), json)
 
 
 def measure(
     model: Model,
+    input_shape: InputShape = None,
+    inputs: Inputs = None,
     threads: Annotated[int, typer.Option(help="Threads of onnxruntime.")] = 1,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
@@ -155,8 +161,12 @@ def measure(
     """Measure a model's latency on this machine under onnxruntime."""
     with quiet(json):
         from automl_kd.hardware import measure as run
+        from automl_kd.workflows import sharing
 
-        measured = run(model, threads=threads)
+        asked, named = shape(input_shape), shapes(inputs)
+        with watching(json) as observer:
+            progress = sharing(observer, "measure")
+            measured = run(model, threads, input_shape=asked, inputs=named, progress=progress)
     text = (
         f"{milliseconds(measured.ms)} ± {percent(measured.repeat_error)} measured, undisturbed; this machine's speed"
         f" ranged over {100 * measured.drift:.0f} %; as timed least {measured.minimum:.3g}, p10 {measured.p10:.3g},"

@@ -8,7 +8,7 @@ import typer
 
 from automl_kd.cli._answer import Json, Storage, answer, quiet, table
 from automl_kd.cli._progress import watching
-from automl_kd.cli._shape import shape
+from automl_kd.cli._shape import Inputs, picture
 from automl_kd.errors import UserError
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import duration, percent, three_digits
@@ -38,6 +38,7 @@ def kit(
     ] = None,
     task: Annotated[str | None, typer.Option(help=_TASK, show_default="digits")] = None,
     input_shape: InputShape = None,
+    inputs: Inputs = None,
     study: Annotated[
         str | None, typer.Option(help="Instead of all that: the picks of this study, for the device of its search.")
     ] = None,
@@ -46,7 +47,8 @@ def kit(
     json: Json = False,
 ) -> None:
     """Write a folder to copy to a device: informative models or a study's picks, and a script that times them there."""
-    choice: dict[str, Any] = {"hw": hw, "space": space, "count": count, "task": task, "input_shape": shape(input_shape)}
+    image = picture(input_shape, inputs)
+    choice: dict[str, Any] = {"hw": hw, "space": space, "count": count, "task": task, "input_shape": image}
     given = {name: value for name, value in choice.items() if value is not None}
     if study is not None and given:
         option = next(iter(given)).replace("_", "-")
@@ -85,7 +87,8 @@ def calibrate(
     with quiet(json):
         from automl_kd.workflows import calibrate_hardware
 
-        document = calibrate_hardware(results, name, kit=kit, hw=hw)
+        with watching(json) as observer:
+            document = calibrate_hardware(results, name, kit=kit, hw=hw, observer=observer)
     text = [
         document["summary"],
         f"median error on {document['pairs']} measured networks: {percent(document['error_before'])} before,"
@@ -153,7 +156,7 @@ def train(
                 space=space,
                 name=name,
                 task=task,
-                input_shape=shape(input_shape),
+                input_shape=picture(input_shape),
                 observer=observer,
             )
     why = {

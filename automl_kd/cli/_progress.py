@@ -1,8 +1,9 @@
-"""Progress on a terminal: what is happening, the front so far, the time left."""
+"""Progress: a panel on a terminal, a few lines in a log."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from automl_kd.workflows import Observer, Snapshot
 
 _FRONT_ROWS = 8
+_SOON = 2.0  # seconds before the first line of a log: what takes no longer says its answer alone
+_SELDOM = 10.0  # seconds at least between two lines of a log
+_SELDOMER = 0.1  # share of the time so far; a run of a day then leaves some eighty lines
+_KNOWN = 0.02  # share done below which the time left is anybody's guess
 
 
 @contextmanager
 def watching(as_json: bool) -> Iterator[Observer]:
-    """An observer that draws on the terminal; without one only notes are written, and under ``--json`` nothing."""
+    """An observer that draws on the terminal; without one a few lines are written, and under ``--json`` nothing."""
     from rich.console import Console
 
     from automl_kd.workflows import Observer
@@ -39,10 +44,27 @@ def _line_observer() -> Observer:
     from automl_kd.workflows import Observer
 
     class LineObserver(Observer):
-        """A line on standard error for every note."""
+        """Standard error as a log: notes, every phase as it begins, and now and then how far it is."""
+
+        def __init__(self) -> None:
+            self._said: set[str] = set()
+            self._phases: set[str] = set()
+            self._began = time.monotonic()
+            self._due = self._began + _SOON
+
+        def update(self, snapshot: Snapshot) -> None:
+            now = time.monotonic()
+            begun = snapshot.phase not in self._phases and now > self._began + _SOON
+            if not begun and now < self._due:
+                return
+            self._phases.add(snapshot.phase)
+            self._due = now + max(_SELDOM, _SELDOMER * (now - self._began))
+            self.note(_line(snapshot))
 
         def note(self, text: str) -> None:
-            print(text, file=sys.stderr, flush=True)
+            if text not in self._said:
+                self._said.add(text)
+                print(text, file=sys.stderr, flush=True)
 
     return LineObserver()
 
@@ -60,6 +82,21 @@ def _terminal_observer(console: Console, live: Live) -> Observer:
             console.print(text, highlight=False)
 
     return TerminalObserver()
+
+
+def _line(snapshot: Snapshot) -> str:
+    """A snapshot for a log: phase, what is being done, how much of it, the time left."""
+    parts = [f"{snapshot.phase}: {snapshot.doing}"]
+    if snapshot.done is not None:
+        parts.append(f"{100 * snapshot.done:.0f} %")
+    parts += [f"{number} {name}" for name, number in snapshot.counts.items() if number]
+    if snapshot.front:
+        parts.append(f"{len(snapshot.front)} on the front")
+    if snapshot.budget:
+        parts.append(f"{duration(max(0.0, snapshot.budget - snapshot.spent))} left")
+    elif snapshot.done is not None and _KNOWN < snapshot.done < 1:
+        parts.append(f"about {duration(snapshot.spent / snapshot.done * (1 - snapshot.done))} left")
+    return ", ".join(parts)
 
 
 def _panel(snapshot: Snapshot) -> RenderableType:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         plot_hardware,
         train_hardware,
     )
-    from automl_kd.workflows._observer import Observer, Snapshot
+    from automl_kd.workflows._observer import Observer, Snapshot, sharing
     from automl_kd.workflows._plan import SearchPlan, plan_search
     from automl_kd.workflows._report import report
     from automl_kd.workflows._request import SearchRequest
@@ -37,6 +37,7 @@ _HOMES = {
     "train_hardware": "_hardware",
     "Observer": "_observer",
     "Snapshot": "_observer",
+    "sharing": "_observer",
     "SearchPlan": "_plan",
     "plan_search": "_plan",
     "report": "_report",
@@ -68,6 +69,7 @@ __all__ = [
     "report",
     "run_search",
     "search",
+    "sharing",
     "status",
     "train_hardware",
     "verify_picks",

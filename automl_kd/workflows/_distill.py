@@ -21,7 +21,7 @@ from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._delivery import DEFAULT_HW, delivery_document, open_recipe_task
-from automl_kd.workflows._observer import Observer, Snapshot
+from automl_kd.workflows._observer import Observer, Snapshot, sharing
 from automl_kd.workflows._targets import Targets
 from automl_kd.workflows._teaching import Lesson, find_teacher
 
@@ -73,7 +73,7 @@ def distill(
     stop = StopRequest()
     with stop.listening():
         learned = open_recipe_task(described, source, task, data)
-        profile = load_profile(hw or described.hw or DEFAULT_HW, progress=lambda _, text: watcher.note(text))
+        profile = load_profile(hw or described.hw or DEFAULT_HW, progress=sharing(watcher, "calibrate"))
         taught = _teacher(described, learned, source, teacher, watcher, stop, device)
         decided = _decided(described, learned, taught, device, allow_code)
         outcome, history = _train(decided, learned, taught, watcher, stop, device, allow_code, compiled)

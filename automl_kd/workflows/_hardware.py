@@ -7,7 +7,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from automl_kd.hardware import (
 from automl_kd.paths import config_dir, find_yaml, shipped_dir
 from automl_kd.recipes import Space, load_space
 from automl_kd.tasks import open_task
-from automl_kd.workflows._observer import Observer, Snapshot
+from automl_kd.workflows._observer import Observer, Snapshot, sharing
 from automl_kd.workflows._units import parse_duration
 
 _POOL = 300
@@ -69,14 +69,19 @@ def hardware_kit(
     Raises:
         UserError: If the profile, space or task is unknown, the count too small or too large, or the folder not empty.
     """
-    progress = kit_progress(observer or Observer())
-    profile = load_profile(hw, progress=progress)
+    observer = observer or Observer()
+    profile = load_profile(hw, progress=sharing(observer, "calibrate"))
     candidates = _candidates(load_space(space), _shape_and_classes(task, input_shape))
-    return kit_document(out, write_kit(Path(out), profile, hw, space, candidates, count, progress))
+    return kit_document(out, write_kit(Path(out), profile, hw, space, candidates, count, sharing(observer, "kit")))
 
 
 def calibrate_hardware(
-    results: str | Path, name: str, *, kit: str | Path | None = None, hw: str | None = None
+    results: str | Path,
+    name: str,
+    *,
+    kit: str | Path | None = None,
+    hw: str | None = None,
+    observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Refit a profile on what ``measure.py`` measured, and keep it among the user's own.
 
@@ -85,6 +90,7 @@ def calibrate_hardware(
         name: Of the new profile.
         kit: The kit they belong to, by default the folder that the results are in.
         hw: The profile to begin with, by default the one that the kit was made with.
+        observer: Told where this machine has to be calibrated first.
 
     Returns:
         ``name``, ``path``, ``summary``, ``pairs``, ``error_before`` and ``error_after`` (medians of the relative error;
@@ -96,7 +102,7 @@ def calibrate_hardware(
     """
     path = _free(name)
     folder, listed = kit_of(results, kit)
-    profile = load_profile(hw or listed.hw)
+    profile = load_profile(hw or listed.hw, progress=sharing(observer or Observer(), "calibrate"))
     found = read_results(Path(results), listed, KitTarget.of(profile))
     files = {model.name: folder / model.file for model in listed.models}
     pairs = [(files[model], ms) for model, ms in found.pairs]
@@ -166,10 +172,7 @@ def train_hardware(
         doing = what if step is None else f"{what}; error {100 * step.error:.1f} % on networks left out"
         observer.update(Snapshot("train", doing, spent, seconds, counts={"networks measured": measured}))
 
-    def calibrating(share: float, what: str) -> None:
-        observer.update(Snapshot("calibrate", what, time.monotonic() - began, seconds, done=share))
-
-    profile = load_profile(hw, progress=calibrating)
+    profile = load_profile(hw, progress=sharing(observer, "calibrate"))
     networks = _candidates(known_space, _shape_and_classes(task, input_shape))
     try:
         left = seconds - (time.monotonic() - began)
@@ -243,12 +246,6 @@ def plot_hardware(hw: str, out: str | Path) -> dict[str, Any]:
         raise UserError(f"{out}: the plot is an HTML page; name a file that ends in .html")
     write_text(path, accuracy_report(load_profile(hw)))
     return {"path": str(out)}
-
-
-def kit_progress(observer: Observer) -> Callable[[float, str], None]:
-    """Tells an observer the share of a kit that is done, and what is being done."""
-    began = time.monotonic()
-    return lambda share, what: observer.update(Snapshot("kit", what, time.monotonic() - began, 0.0, done=share))
 
 
 def kit_document(folder: str | Path, kit: Kit) -> dict[str, Any]:

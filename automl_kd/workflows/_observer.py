@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,3 +41,9 @@ class Observer:
 
     def note(self, text: str) -> None:
         """Something worth a line of its own happened."""
+
+
+def sharing(observer: Observer, phase: str) -> Callable[[float, str], None]:
+    """A callback that tells an observer which share of a phase is done, and what is being done."""
+    began = time.monotonic()
+    return lambda share, what: observer.update(Snapshot(phase, what, time.monotonic() - began, 0.0, done=share))

@@ -15,7 +15,7 @@ from automl_kd.errors import Interrupted
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe, load_space
 from automl_kd.tasks import Task, open_task
-from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._observer import Observer, sharing
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._supply import Pricing, Survey, survey
 from automl_kd.workflows._teaching import teacher_status
@@ -92,7 +92,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     """
     task = open_task(request.task, request.data)
     space = load_space(request.space, request.pins, allow_code=request.allow_code)
-    profile = load_profile(request.hw, progress=lambda _, text: observer.note(text))
+    profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     found = survey(space, Pricing(task, profile, request.allow_code), request.limits, request.seed)
     teacher = teacher_status(task, request.teacher)
     rungs = request.rungs(space, len(task.train))

@@ -14,7 +14,7 @@ from automl_kd.storage import Database
 from automl_kd.tasks import open_task
 from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._drive import Drive, Parts
-from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._observer import Observer, sharing
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._summary import result_document, summarize
 
@@ -168,7 +168,7 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
             database,
             task=open_task(request.task, request.data),
             space=load_space(request.space, request.pins, allow_code=request.allow_code),
-            profile=load_profile(request.hw, progress=lambda done, text: observer.note(text)),
+            profile=load_profile(request.hw, progress=sharing(observer, "calibrate")),
         )
         with database.lease(request.name) as lease, database.explained():
             Drive(parts, lease, began).run()

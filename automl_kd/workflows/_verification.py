@@ -12,8 +12,8 @@ from automl_kd.hardware import Kit, load_profile, read_results, write_picks_kit
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.storage import Database
 from automl_kd.workflows._files import Files
-from automl_kd.workflows._hardware import kit_document, kit_of, kit_progress
-from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._hardware import kit_document, kit_of
+from automl_kd.workflows._observer import Observer, sharing
 from automl_kd.workflows._study_page import publish_report
 from automl_kd.workflows._summary import summarize
 
@@ -42,7 +42,7 @@ def picks_kit(
     picks = _files_of_picks(database, study)
     settings = database.study(study).settings
     hw, space = settings["hw"], settings["space"]
-    profile = load_profile(hw, progress=kit_progress(observer or Observer()))
+    profile = load_profile(hw, progress=sharing(observer or Observer(), "calibrate"))
     return kit_document(out, write_picks_kit(Path(out), profile, hw, space, study, picks))
 
 

@@ -154,8 +154,8 @@ def test_a_file_that_is_no_onnx_model_is_told_by_name(mistake, tmp_path, verb):
 
 def test_an_input_shape_that_is_none_is_told(mistake, tmp_path):
     onnx.save(onnx.ModelProto(), tmp_path / "here" / "empty.onnx")
-    arguments = ("hw", "predict", "empty.onnx", "--hw", "jetson-nano", "--input-shape", "224")
-    assert "--input-shape 224: write C,H,W" in mistake(*arguments)
+    arguments = ("hw", "predict", "empty.onnx", "--hw", "jetson-nano", "--input-shape", "224,high")
+    assert "--input-shape 224,high: write sizes above zero" in mistake(*arguments)
 
 
 def test_a_teacher_that_does_not_fit_is_told_with_the_shapes_of_both(mistake, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from automl_kd.errors import UserError
 from automl_kd.hardware import measure
-from automl_kd.hardware._measurement.measure import Visits, measure_together
+from automl_kd.hardware._measurement.measure import Runs, Visits, measure_together
 from automl_kd.onnxio import export
 
 
@@ -48,7 +48,7 @@ def test_changes_of_speed_and_disturbed_visits_are_taken_out():
         disturbed = 1.0 * (place % 10 == 3)
         runs = 2.0 * np.exp(slow + disturbed + 0.02 * draw.standard_normal(8))
         runs[:2] *= 3  # caches are cold
-        visits.add(runs, slow, slow)
+        visits.add(Runs(runs, runs), slow, slow)
     found = visits.summary(0.0, drift=0.4, threads=1)
     assert found.ms == pytest.approx(2.0, rel=0.01)
     assert found.repeat_error < 0.01
