@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares
+from threadpoolctl import threadpool_limits
 
 from automl_kd.hardware._kernels.graph import COMPUTE
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats
@@ -78,12 +79,13 @@ def fit(
     """
     known = [0.0] * len(networks) if extra is None else list(extra)
     together = _Batch(networks, seconds, prior, evidence, known)
-    everything = together.solve(None, None)
     errors = []
-    for index, (network, measured, more) in enumerate(zip(networks, seconds, known, strict=True)):
-        # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
-        alone = together.solve(index, everything)
-        errors.append(math.log(measured / (more + network.seconds(together.coefficients(alone)))))
+    with threadpool_limits(1):  # matrices of a hundred columns: two threads on busy cores take twenty times as long
+        everything = together.solve(None, None)
+        for index, (network, measured, more) in enumerate(zip(networks, seconds, known, strict=True)):
+            # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
+            alone = together.solve(index, everything)
+            errors.append(math.log(measured / (more + network.seconds(together.coefficients(alone)))))
     return Fitted(together.coefficients(everything), tuple(errors))
 
 
