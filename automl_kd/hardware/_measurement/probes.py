@@ -8,13 +8,18 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
-Probe = tuple[str, nn.Module, tuple[int, int, int]]
+from automl_kd.hardware._measurement import probes_elsewhere
+
+Probe = tuple[str, nn.Module, tuple[int, ...]]
 
 _SIZES = ((8, 8), (48, 16), (16, 32), (96, 24), (24, 48))  # width, pixels
 
 
 def probes() -> list[Probe]:
-    """Name, module and input shape of every probe, always the same; sizes are those of students on 8 to 64 pixels."""
+    """Name, module and input shape of every probe, always the same.
+
+    Half of them are students on 8 to 64 pixels; the others are of kinds and sizes that other people's files have.
+    """
     draw = random.Random(0)
     made: list[Probe] = []
     with torch.random.fork_rng(devices=[]):
@@ -23,6 +28,8 @@ def probes() -> list[Probe]:
             for width, pixels in _SIZES:
                 module = build(width, draw)
                 made.append((f"{family}-{width}-{pixels}", module, (3, pixels, pixels)))
+        for family, several in probes_elsewhere.FAMILIES.items():
+            made += [(f"{family}-{'-'.join(map(str, shape))}", module, shape) for module, shape in several()]
     return made
 
 
