@@ -77,23 +77,23 @@ def _muted_logs() -> Iterator[None]:
 @contextlib.contextmanager
 def _native_silence() -> Iterator[None]:
     """Leads file descriptor 2, to which C++ libraries write, nowhere; Python's own standard error stays the screen."""
-    if not _is_standard_error(sys.stderr):
+    try:
+        shown = os.dup(2)
+    except OSError:  # closed: nobody sees what is written there
         yield
         return
-    python = sys.stderr
-    screen = os.fdopen(os.dup(2), "w", buffering=1, encoding=python.encoding, errors=python.errors)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    python.flush()
-    os.dup2(nowhere, 2)
-    sys.stderr = screen
-    try:
-        yield
-    finally:
-        sys.stderr = python
-        screen.flush()
-        os.dup2(screen.fileno(), 2)
-        screen.close()
-        os.close(nowhere)
+    with open(os.devnull, "wb") as nowhere, os.fdopen(shown, "w", buffering=1, errors="backslashreplace") as screen:
+        python, ours = sys.stderr, _is_standard_error(sys.stderr)
+        if ours:
+            python.flush()
+            sys.stderr = screen
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            screen.flush()
+            os.dup2(shown, 2)
+            sys.stderr = python
 
 
 def _is_standard_error(stream: Any) -> bool:

@@ -1,10 +1,12 @@
-"""The panel on a terminal says what is happening, the front so far and the time left."""
+"""A terminal says what is happening, the front so far and the time left; a log says it in few lines."""
 
 import io
+import time
 
+import pytest
 from rich.console import Console
 
-from automl_kd.cli._progress import _panel
+from automl_kd.cli._progress import _panel, watching
 from automl_kd.workflows import Snapshot
 
 
@@ -39,3 +41,55 @@ def test_a_phase_without_a_budget_shows_no_time():
     text = rendered(Snapshot("distill", "distilling, epoch 1 of 3", 5, 0.0, done=0.3))
     assert "distilling, epoch 1 of 3" in text
     assert "left" not in text
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes when it is told to."""
+
+    class Clock:
+        now = 0.0
+
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def calibration(clock, seconds, observer, budget=0.0):
+    """Four updates a second, as a workflow tells them."""
+    for tick in range(4 * seconds):
+        clock.now += 0.25
+        doing = f"timing network {tick % 7}"
+        observer.update(Snapshot("calibrate", doing, clock.now, budget, done=(tick + 1) / (4 * seconds)))
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(1, 0), (30, 4), (3600, 60), (86_400, 100)])
+def test_a_log_is_a_few_lines_however_often_it_is_told(clock, capfd, seconds, most):
+    with watching(False) as observer:
+        calibration(clock, seconds, observer)
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) <= most
+    assert len(set(lines)) == len(lines)
+    assert all(line.startswith("calibrate: timing network") for line in lines)
+    if seconds > 1:
+        assert "%" in lines[-1]
+        assert "left" in lines[-1]
+
+
+def test_a_log_names_every_phase_as_it_begins_and_notes_at_once_but_never_twice(clock, capfd):
+    with watching(False) as observer:
+        clock.now = 5.0
+        for phase in ("teacher", "search", "picks", "search", "picks"):
+            clock.now += 0.1
+            observer.update(Snapshot(phase, "training", clock.now, 60.0))
+        observer.note("hardly any improvement is expected")
+        observer.note("hardly any improvement is expected")
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == ["teacher", "search", "picks"]
+    assert lines[3:] == ["hardly any improvement is expected"]
+
+
+def test_under_json_a_log_is_silent(clock, capfd):
+    with watching(True) as observer:
+        calibration(clock, 60, observer, budget=60.0)
+        observer.note("hardly any improvement is expected")
+    assert capfd.readouterr().err == ""

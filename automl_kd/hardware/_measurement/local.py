@@ -15,7 +15,7 @@ import torch
 
 from automl_kd.errors import UserError
 from automl_kd.files import write_text
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware._kernels.read_onnx import read_onnx
 from automl_kd.hardware._measurement.measure import Progress, measure_all
 from automl_kd.hardware._measurement.probes import probes
 from automl_kd.hardware._predictor.cost import kinds_of
@@ -27,11 +27,14 @@ from automl_kd.onnxio import export
 from automl_kd.paths import cache_dir
 
 # On a shared machine small noise is the rule and shows in the leave-one-out error, so that it widens every interval;
-# beyond this standard error the fit would be about the other programs.
+# a network known no better than this is left out, and with too few of them the fit would be about the other programs.
 _NOISIEST = 0.10
+_CALM = 0.8
 # The probes are unlike each other, and what the model does not explain of one family is no property of its kernels.
 _UNLIKE = 0.10
-_MODEL = 2  # raised whenever kernels or costs are defined anew, so that no fit of the old ones is taken for one
+_VISITS, _PATIENCE = 12, 16.0  # seconds; with the making of the networks at most half a minute
+_MAKING = 0.3  # share of the time
+_MODEL = 3  # raised whenever kernels or costs are defined anew, so that no fit of the old ones is taken for one
 
 
 def calibration(device: str, target: Target, progress: Progress | None = None) -> Fit:
@@ -62,41 +65,44 @@ def cached(name: str, target: Target, ending: str) -> Path:
 
 
 def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
-    networks = probes()
-    lowered = []
+    made = probes()
     with tempfile.TemporaryDirectory() as folder, one_torch_thread():
         paths = []
-        for index, (name, module, shape) in enumerate(networks):
-            progress(0.2 * index / len(networks), "making small networks")
+        for index, (name, module, shape) in enumerate(made):
+            progress(_MAKING * index / len(made), "making small networks")
             paths.append(export(module, Path(folder) / f"{name}.onnx", shape, target.opset))
-            lowered.append(kernels_of(target, trace(module, shape)))
+        lowered = [kernels_of(target, read_onnx(path, None)) for path in paths]
         timed = measure_all(
             paths,
             target.threads,
-            visits=16,
-            patience=16.0,
-            progress=lambda share, what: progress(0.2 + 0.75 * share, what),
+            visits=_VISITS,
+            patience=_PATIENCE,
+            progress=lambda share, what: progress(_MAKING + (0.95 - _MAKING) * share, what),
         )
-    noise = max(item.repeat_error for item in timed)
-    if noise > _NOISIEST:
+    known = [
+        (path.stem, network, item)
+        for path, network, item in zip(paths, lowered, timed, strict=True)
+        if item.repeat_error <= _NOISIEST
+    ]
+    if len(known) < _CALM * len(made):
         raise UserError(
-            f"this machine is too busy to calibrate {device}: a network's time is known to "
-            f"{100 * noise:.0f} % (allowed {100 * _NOISIEST:.0f} %); try again when it is quieter"
+            f"this machine is too busy to calibrate {device}: the times of {len(made) - len(known)} of {len(made)}"
+            f" networks are known no better than to {100 * _NOISIEST:.0f} %; try again when it is quieter"
         )
-    features = [features_of(target, network) for network in lowered]
-    seconds = [item.ms * 1e-3 for item in timed]
+    features = [features_of(target, network) for _, network, _ in known]
+    seconds = [item.ms * 1e-3 for _, _, item in known]
     fitted = fit(features, seconds, target.prior, replace(evidence_for(target), noise=_UNLIKE))
     progress(1.0, "fitted")
     anchors = tuple(
         Anchor(
             model=name,
-            input=shape,
-            gflops=network.flops / 1e9,
+            input=network.input[1:],
+            gflops=max(network.flops, 1) / 1e9,
             ms=item.ms,
             left_out_ms=item.ms / float(np.exp(error)),
             source="measured on this machine",
         )
-        for (name, _, shape), network, item, error in zip(networks, lowered, timed, fitted.errors, strict=True)
+        for (name, network, item), error in zip(known, fitted.errors, strict=True)
     )
     return Fit.of(fitted.coefficients, kinds_of(features), anchors)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -144,8 +145,7 @@ class _Assorted(nn.Module):
 
 def _table(sizes: Sequence[int]) -> nn.Module:
     """Products whose weights come from memory."""
-    pairs = zip(sizes, sizes[1:], strict=False)
-    return nn.Sequential(*(layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU())))
+    return nn.Sequential(*(layer for pair in itertools.pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())))
 
 
 FAMILIES: Mapping[str, Callable[[], Sequence[Built]]] = {

@@ -80,7 +80,8 @@ def fit(
     known = [0.0] * len(networks) if extra is None else list(extra)
     together = _Batch(networks, seconds, prior, evidence, known)
     errors = []
-    with threadpool_limits(1):  # matrices of a hundred columns: two threads on busy cores take twenty times as long
+    # Of matrices of a hundred columns two threads on busy cores take twenty times as long as one.
+    with threadpool_limits(1):  # type: ignore[no-untyped-call]
         everything = together.solve(None, None)
         for index, (network, measured, more) in enumerate(zip(networks, seconds, known, strict=True)):
             # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
