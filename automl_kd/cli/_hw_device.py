@@ -8,7 +8,7 @@ import typer
 
 from automl_kd.cli._answer import Json, Storage, answer, quiet, table
 from automl_kd.cli._progress import watching
-from automl_kd.cli._shape import Inputs, picture
+from automl_kd.cli._shape import Inputs, picture, shapes
 from automl_kd.errors import UserError
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import duration, percent, three_digits
@@ -31,6 +31,9 @@ def register(group: typer.Typer) -> None:
 
 
 def kit(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="ONNX files of your own, to be measured besides.", show_default=False)
+    ] = None,
     hw: Annotated[str | None, typer.Option(help="The profile to improve, by name or path.")] = None,
     space: Annotated[str | None, typer.Option(help=_SPACE, show_default="tiny_cnn")] = None,
     count: Annotated[
@@ -47,12 +50,13 @@ def kit(
     json: Json = False,
 ) -> None:
     """Write a folder to copy to a device: informative models or a study's picks, and a script that times them there."""
-    image = picture(input_shape, inputs)
+    image = picture(input_shape, None if models else inputs)
     choice: dict[str, Any] = {"hw": hw, "space": space, "count": count, "task": task, "input_shape": image}
+    choice |= {"models": models or None, "inputs": shapes(inputs) if models else None}
     given = {name: value for name, value in choice.items() if value is not None}
     if study is not None and given:
-        option = next(iter(given)).replace("_", "-")
-        raise UserError(f"--{option} does not go with --study, which says what is measured and for which device")
+        option = "a model of your own" if models else f"--{next(iter(given)).replace('_', '-')}"
+        raise UserError(f"{option} does not go with --study, which says what is measured and for which device")
     if study is None and hw is None:
         raise UserError("the kit needs a device: name one with --hw, or with --study the study whose picks to measure")
     with quiet(json):
@@ -63,11 +67,12 @@ def kit(
                 document = hardware_kit(**given, out=out, observer=observer)
             else:
                 document = picks_kit(study, out=out, storage=storage, observer=observer)
-    models = [model for model in document["models"] if not model["sentinel"]]
-    what = f"models of {document['space']}" if study is None else f"pick{'s' * (len(models) != 1)} of study {study}"
-    rows = [[m["name"], f"{m['flops'] / 1e9:.3g}", three_digits(m["predicted_ms"])] for m in models]
+    listed = [model for model in document["models"] if not model["sentinel"]]
+    own = f", {len(models)} of your own among them," if models else ""
+    what = f"models of {document['space']}" if study is None else f"pick{'s' * (len(listed) != 1)} of study {study}"
+    rows = [[m["name"], f"{m['flops'] / 1e9:.3g}", three_digits(m["predicted_ms"])] for m in listed]
     text = [
-        f"{len(models)} {what} and 2 sentinels in {document['path']}, {document['bytes'] / 1e6:.3g} MB,"
+        f"{len(listed)} {what}{own} and 2 sentinels in {document['path']}, {document['bytes'] / 1e6:.3g} MB,"
         f" for {document['key']}",
         table(rows, ["model", "GFLOP", "predicted ms"]),
         f"next: copy {document['path']} to the device and run python3 measure.py there; see README.txt in it",

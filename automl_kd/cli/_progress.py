@@ -20,7 +20,7 @@ _FRONT_ROWS = 8
 _SOON = 2.0  # seconds before the first line of a log: what takes no longer says its answer alone
 _SELDOM = 10.0  # seconds at least between two lines of a log
 _SELDOMER = 0.1  # share of the time so far; a run of a day then leaves some eighty lines
-_KNOWN = 0.02  # share done below which the time left is anybody's guess
+_KNOWN = 0.1  # share done below which the time left is anybody's guess
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ def hardware_kit(
     out: str | Path = "kit",
     task: str = "digits",
     input_shape: tuple[int, int, int] | None = None,
+    models: Sequence[str | Path] = (),
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Write a folder to carry to a device: informative networks of a space as ONNX files, and a script that times them.
@@ -61,6 +63,8 @@ def hardware_kit(
         out: Folder to write; new or empty.
         task: Gives the networks' input and classes.
         input_shape: ``(C, H, W)`` instead of the task's.
+        models: ONNX files of your own, to be measured besides.
+        inputs: Whole shapes of their inputs by name, where they leave sizes open.
         observer: Told how far it is.
 
     Returns:
@@ -72,7 +76,9 @@ def hardware_kit(
     observer = observer or Observer()
     profile = load_profile(hw, progress=sharing(observer, "calibrate"))
     candidates = _candidates(load_space(space), _shape_and_classes(task, input_shape))
-    return kit_document(out, write_kit(Path(out), profile, hw, space, candidates, count, sharing(observer, "kit")))
+    own, progress = [Path(model) for model in models], sharing(observer, "kit")
+    kit = write_kit(Path(out), profile, hw, space, candidates, count, progress, own=own, inputs=inputs)
+    return kit_document(out, kit)
 
 
 def calibrate_hardware(
@@ -104,18 +110,20 @@ def calibrate_hardware(
     folder, listed = kit_of(results, kit)
     profile = load_profile(hw or listed.hw, progress=sharing(observer or Observer(), "calibrate"))
     found = read_results(Path(results), listed, KitTarget.of(profile))
-    files = {model.name: folder / model.file for model in listed.models}
-    pairs = [(files[model], ms) for model, ms in found.pairs]
-    before = [profile.predict(file).ms for file, _ in pairs]
-    calibrated = profile.calibrate(pairs, name=name, source=f"measured with the kit {folder.name}")
-    calibrated.with_fit(calibrated.target.fit, name, found.runtime_version).save(path)
-    after = [ms / math.exp(error) for (_, ms), error in zip(pairs, calibrated.errors, strict=True)]
-    measured = [ms for _, ms in pairs]
+    models = {model.name: model for model in listed.models}
+    names, measured = [model for model, _ in found.pairs], [ms for _, ms in found.pairs]
+    files = {name: folder / models[name].file for name in names}
+    before = [profile.predict(files[name], inputs=models[name].shapes).ms for name in names]
+    networks = [profile.network(files[name], inputs=models[name].shapes) for name in names]
+    fitted = profile.refit(networks, measured, names, f"measured with the kit {folder.name}")
+    calibrated = profile.with_fit(fitted, name, found.runtime_version)
+    calibrated.save(path)
+    after = [ms / math.exp(error) for ms, error in zip(measured, calibrated.errors, strict=True)]
     return {
         "name": name,
         "path": str(path),
         "summary": load_profile(name).summary(),
-        "pairs": len(pairs),
+        "pairs": len(measured),
         "error_before": _median_error(before, measured),
         "error_after": _median_error(after, measured),
         "repeat_error": found.repeat_error,

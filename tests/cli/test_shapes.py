@@ -170,3 +170,33 @@ def test_a_kit_is_of_networks_that_take_one_image(mistake, arguments):
     message = mistake(*KIT, *arguments)
     assert " ".join(arguments[:2]) in message
     assert "C,H,W" in message
+
+
+def test_models_of_the_users_own_are_carried_measured_and_calibrated_on(run, run_script, quieten, sound, text, here):
+    shapes = ("--input", "tokens=12x1", "--input", "temperature=scalar", "--input", "x=1x4000")
+    said = run("hw", "kit", "sound.onnx", "text.onnx", "--hw", "x86-server", "-n", "3", *shapes, "--json")
+    assert said.code == 0, said.err
+    own = {model["name"]: model for model in said.document["models"] if model["inputs"]}
+    assert own["sound"]["inputs"] == {"x": {"shape": [1, 4000], "type": "float32"}}
+    assert own["text"]["inputs"]["tokens"] == {"shape": [12, 1], "type": "int64"}
+    assert own["text"]["inputs"]["memory:0"] == {"shape": [1, 8], "type": "float16"}
+    run_script(here / "kit")
+    quieten(here / "kit")
+    said = run("hw", "calibrate", "--from", "kit/results.jsonl", "--name", "mine", "--json")
+    assert said.code == 0, said.err
+    assert {"sound", "text"} < {network["model"] for network in said.document["networks"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("text.onnx", "--input", "rows=4"), "unknown input 'rows'"),
+        (("text.onnx",), "text.onnx: axis 0 of input 'tokens'"),
+        (("text.onnx", "text.onnx", "--input", "tokens=3x1"), "two of the models are called text"),
+        (("absent.onnx",), "absent.onnx"),
+        (("text.onnx", "--study", "mine"), "a model of your own does not go with --study"),
+    ],
+)
+def test_a_model_that_a_kit_cannot_carry_is_told(mistake, text, here, arguments, words):
+    assert words in mistake(*KIT, *arguments)
+    assert not (here / "kit").exists()

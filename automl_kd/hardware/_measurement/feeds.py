@@ -33,12 +33,20 @@ def made_up(
     Raises:
         UserError: If the file is no ONNX model, a size stays open or is contradicted, or an input holds no numbers.
     """
-    file = load(path)
     draw = np.random.default_rng(0)
-    return {
-        name: _values(draw, shape, _numbers(file.path, name, element))
-        for name, (element, shape) in settle_inputs(file, input_shape, inputs).items()
-    }
+    return {name: _values(draw, *fed) for name, fed in fed_inputs(path, input_shape, inputs).items()}
+
+
+def fed_inputs(
+    path: str | Path, input_shape: Shape | None = None, inputs: Mapping[str, Shape] | None = None
+) -> dict[str, tuple[Shape, np.dtype[Any]]]:
+    """Whole shape and type of the numbers of every input of a file, by name.
+
+    Args, errors: As :func:`made_up`.
+    """
+    file = load(path)
+    settled = settle_inputs(file, input_shape, inputs)
+    return {name: (shape, _numbers(file.path, name, element)) for name, (element, shape) in settled.items()}
 
 
 def _numbers(path: Path, name: str, element: int) -> np.dtype[Any]:

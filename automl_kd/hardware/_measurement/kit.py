@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from automl_kd.errors import UserError
+from automl_kd.errors import UserError, unknown
 from automl_kd.files import sha256_of
+from automl_kd.hardware._kernels.onnx_file import load
 from automl_kd.hardware._measurement import kit_script
+from automl_kd.hardware._measurement.feeds import fed_inputs
 from automl_kd.hardware._measurement.local import one_torch_thread
 from automl_kd.hardware._measurement.measure import write_sentinels
 from automl_kd.hardware._measurement.selection import Candidate, Design
@@ -53,6 +56,13 @@ class KitTarget(_Part):
         return None
 
 
+class KitInput(_Part):
+    """An input of a model: its whole shape, and numpy's name of the type of its numbers."""
+
+    shape: tuple[int, ...]
+    type: str
+
+
 class KitModel(_Part):
     """One model of a kit.
 
@@ -60,7 +70,8 @@ class KitModel(_Part):
         name: Unique in the kit.
         file: Its path inside the kit.
         sha256: Of the file.
-        input: ``[C, H, W]`` of one input.
+        input: ``[C, H, W]`` of one input; of a model of the user's own the sizes of its first, without the first axis.
+        inputs: Every input by name, of a model of the user's own; others have one, of float32 and with a batch of one.
         sentinel: Whether it watches for disturbances and takes no part in the calibration.
         origin: What it was made from; of a study's pick the number of its ``trial``.
         flops: Operations, a multiply-accumulate counted as 2.
@@ -70,11 +81,17 @@ class KitModel(_Part):
     name: str
     file: str
     sha256: str
-    input: tuple[int, int, int]
+    input: tuple[int, ...]
+    inputs: dict[str, KitInput] = {}
     sentinel: bool = False
     origin: dict[str, Any] = {}
     flops: int
     predicted_ms: float
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Whole shapes by name, where the file may leave them open."""
+        return {name: each.shape for name, each in self.inputs.items()}
 
 
 class Kit(_Part):
@@ -107,6 +124,9 @@ def write_kit(
     candidates: Sequence[Candidate],
     count: int,
     progress: Callable[[float, str], None] = lambda share, what: None,
+    *,
+    own: Sequence[Path] = (),
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Kit:
     """Write the folder: ``models/*.onnx``, ``kit.json``, ``measure.py`` and ``README.txt``; it appears whole or not.
 
@@ -118,16 +138,19 @@ def write_kit(
         candidates: To choose from.
         count: Models to choose, besides the two sentinels.
         progress: Told the share done and what is being done.
+        own: ONNX files of the user's own, to be measured besides.
+        inputs: Whole shapes of their inputs by name, where they leave sizes open.
 
     Raises:
-        UserError: If the folder holds files, there are too few candidates or ``count`` is too small, or the target is
-            one that ONNX files do not stand for.
+        UserError: If the folder holds files, there are too few candidates or ``count`` is too small, the target is
+            one that ONNX files do not stand for, or a file of the user's own cannot be measured.
     """
     if count < LEAST_MODELS:
         raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_MODELS}")
     if count > len(candidates):
         raise UserError(f"only {len(candidates)} different networks were found; ask for at most that many, not {count}")
     _check(folder, profile)
+    brought = _brought(own, inputs or {})
     progress(0.0, f"choosing {count} of {len(candidates)} networks")
     chosen = [candidates[index] for index in Design.of(profile, candidates).choose(count)]
     prices = profile.price([candidate.plan for candidate in chosen])
@@ -139,6 +162,11 @@ def write_kit(
             with one_torch_thread():
                 path = export(candidate.build(), models / f"{candidate.name}.onnx", shape, profile.opset)
             yield _entry(path, shape, price, dict(candidate.origin))
+        for path, fed in brought.items():
+            copy = Path(shutil.copyfile(path, models / f"{path.stem}.onnx"))
+            price = profile.predict(copy, inputs={name: each.shape for name, each in fed.items()})
+            first = next(iter(fed.values()))
+            yield _entry(copy, first.shape[1:], price, {"file": path.name}, inputs=fed)
 
     return _written(folder, profile, networks, hw=hw, space=space)
 
@@ -160,8 +188,8 @@ def write_picks_kit(folder: Path, profile: Profile, hw: str, space: str, study: 
     _check(folder, profile)
 
     def copies(models: Path) -> Iterator[KitModel]:
-        for trial, onnx in picks.items():
-            path = Path(shutil.copyfile(onnx, models / f"trial-{trial}.onnx"))
+        for trial, file in picks.items():
+            path = Path(shutil.copyfile(file, models / f"trial-{trial}.onnx"))
             _, channels, height, width = profile.network(path).input
             yield _entry(path, (channels, height, width), profile.predict(path), {"trial": trial})
 
@@ -189,6 +217,30 @@ def read_kit(folder: Path) -> Kit:
         if sha256_of(file) != model.sha256:
             raise UserError(f"{file} is not the file that the kit was made with; its SHA-256 differs")
     return kit
+
+
+def _brought(own: Sequence[Path], inputs: Mapping[str, tuple[int, ...]]) -> dict[Path, dict[str, KitInput]]:
+    """The inputs of the user's own files; a shape goes to every file that has an input of the name."""
+    names = {path: [value.name for value in load(path).inputs] for path in own}
+    known = {name for several in names.values() for name in several}
+    for name in inputs:
+        if name not in known:
+            raise unknown("input", name, known)
+    stems = [path.stem for path in own]
+    if twice := [stem for stem in stems if stems.count(stem) > 1]:
+        raise UserError(f"two of the models are called {twice[0]}; rename one, since a kit tells its models by name")
+    found = {}
+    for path, several in names.items():
+        if _is_split(path):
+            raise UserError(f"{path} keeps its weights in other files; save it as one, which a kit can carry")
+        fed = fed_inputs(path, inputs={name: shape for name, shape in inputs.items() if name in several})
+        found[path] = {name: KitInput(shape=shape, type=numbers.name) for name, (shape, numbers) in fed.items()}
+    return found
+
+
+def _is_split(path: Path) -> bool:
+    tensors = onnx.load(path, load_external_data=False).graph.initializer
+    return any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors)
 
 
 def _check(folder: Path, profile: Profile) -> None:
@@ -235,13 +287,20 @@ def _written(
 
 
 def _entry(
-    path: Path, shape: tuple[int, int, int], price: Prediction, origin: dict[str, Any], sentinel: bool = False
+    path: Path,
+    shape: tuple[int, ...],
+    price: Prediction,
+    origin: dict[str, Any],
+    *,
+    sentinel: bool = False,
+    inputs: Mapping[str, KitInput] | None = None,
 ) -> KitModel:
     return KitModel(
         name=path.stem,
         file=f"models/{path.name}",
         sha256=sha256_of(path),
         input=shape,
+        inputs=dict(inputs or {}),
         sentinel=sentinel,
         origin=origin,
         flops=price.flops,

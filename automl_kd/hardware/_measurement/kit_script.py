@@ -59,12 +59,15 @@ class OnnxRuntime:
         options.log_severity_level = 4
         path = os.path.join(self._folder, model["file"])
         session = self._runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        x = self._numpy.random.RandomState(0).standard_normal([1] + model["input"]).astype(self._numpy.float32)
-        outputs = [session.get_outputs()[0].name]
+        feeds = {}  # type: dict[str, Any]
+        for name, (shape, kind) in inputs_of(model, session.get_inputs()[0].name).items():
+            real = kind.startswith("float")  # whole numbers are 1: a token, a position that is kept, no divisor of zero
+            values = self._numpy.random.RandomState(0).standard_normal(shape) if real else self._numpy.ones(shape)
+            feeds[name] = self._numpy.asarray(values).astype(kind)
+        outputs = [each.name for each in session.get_outputs()]
         first = model["name"] not in self._warm
         self._warm.add(model["name"])
-        return timed(lambda: session.run(outputs, {name: x}), WARM_UP if first else 0.0)
+        return timed(lambda: session.run(outputs, feeds), WARM_UP if first else 0.0)
 
 
 class TFLite:
@@ -142,7 +145,9 @@ class TensorRT:
 
     def visit(self, model: "dict[str, Any]") -> "dict[str, float]":
         """Times of one model in one round, of the work on the GPU: launches included, copies of the input not."""
-        shapes = "--shapes=input:1x" + "x".join(str(size) for size in model["input"])
+        inputs = inputs_of(model, "input").items()
+        each = ["'{}':{}".format(name, "x".join(map(str, shape)) or "scalar") for name, (shape, _) in inputs]
+        shapes = "--shapes=" + ",".join(each)
         engine = self._engine(model, shapes)
         with tempfile.TemporaryDirectory() as scratch:
             times = os.path.join(scratch, "times.json")
@@ -187,11 +192,14 @@ class Ncnn:
         return base + ".param"
 
     def _bench(self, model: "dict[str, Any]", loops: int) -> "tuple[float, float]":
-        channels, height, width = model["input"]
+        shapes = [shape[1:] or shape for shape, _ in inputs_of(model, "input").values()]
         said = run(
             [
                 *(self._program, str(loops), str(self._threads), "0", str(self._gpu), "0"),
-                *("param=" + self._param(model), f"shape=[{width},{height},{channels}]"),
+                *(
+                    "param=" + self._param(model),
+                    "shape=" + ",".join(str(shape[::-1]).replace(" ", "") for shape in shapes),
+                ),
             ]
         )
         found = re.search(r"min\s*=\s*([\d.]+).*avg\s*=\s*([\d.]+)", said)
@@ -217,6 +225,12 @@ RUNTIMES = {  # type: dict[str, Any]
     "ncnn": Ncnn,
     "ncnn-vulkan": Ncnn,
 }
+
+
+def inputs_of(model: "dict[str, Any]", only: str) -> "dict[str, tuple[list[int], str]]":
+    """Whole shape and type of every input of a model, by name; only is the name of an image model's one input."""
+    named = {name: (each["shape"], each["type"]) for name, each in model.get("inputs", {}).items()}
+    return named or {only: ([1] + model["input"], "float32")}
 
 
 def timed(call: "Any", warm_up: float) -> "dict[str, float]":
