@@ -67,6 +67,21 @@ def _written_out(x: torch.Tensor) -> torch.Tensor:
     return x * torch.clamp(x + 3.0, 0.0, 6.0) / 6.0
 
 
+def _backbone(width: int) -> nn.Module:
+    """Wide convolutions on small maps, as in the later stages of a classifier."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, width, 7, 4, 3), nn.ReLU(), nn.Conv2d(width, 2 * width, 3, 2, 1), nn.ReLU()),
+        *(
+            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(2 * width, 4 * width, 3, 2, 1),
+            nn.ReLU(),
+        ),
+        *(nn.Conv2d(4 * width, width, 1), nn.ReLU(), nn.Conv2d(width, 4 * width, 1), nn.AdaptiveAvgPool2d(1)),
+        *(nn.Flatten(), nn.Linear(4 * width, 1000)),
+    )
+
+
 def _faces(width: int) -> nn.Module:
     """Unpadded convolutions with a slope for every channel."""
     return nn.Sequential(
@@ -149,8 +164,11 @@ def _table(sizes: Sequence[int]) -> nn.Module:
 
 
 FAMILIES: Mapping[str, Callable[[], Sequence[Built]]] = {
-    "detector": lambda: [(_Detector(width), (3, size, size)) for width, size in ((8, 96), (16, 160), (24, 256))],
+    "detector": lambda: [
+        (_Detector(width), (3, size, size)) for width, size in ((8, 96), (16, 160), (24, 256), (40, 320))
+    ],
     "mobile": lambda: [(_Mobile(width), (3, size, size)) for width, size in ((8, 64), (16, 128), (16, 256))],
+    "backbone": lambda: [(_backbone(width), (3, size, size)) for width, size in ((64, 64), (48, 160))],
     "faces": lambda: [(_faces(width), (3, size, size)) for width, size in ((8, 24), (16, 48), (10, 128))],
     "sound": lambda: [
         (_Sound(width, window), (size,)) for width, window, size in ((32, 64, 2000), (128, 256, 1024), (64, 400, 16000))
