@@ -331,7 +331,9 @@ class Profile:
         coverage = 1 - sums[:, _UNKNOWN] / kernels
         unfitted = by_kind @ model.unfitted / np.maximum(work, 1e-12)
         integer = sums[:, _INTEGER] / np.maximum(work, 1e-12)
-        factor = np.exp(model.uncertainty.half_widths(sums[:, _FLOPS], coverage, unfitted) + _UNMEASURED * integer)
+        shares = by_kind / (model.coefficients.intercept + work)[:, None]
+        width = model.uncertainty.half_widths(sums[:, _FLOPS], coverage, unfitted, shares)
+        factor = np.exp(width + _UNMEASURED * integer)
         missing = self._limits.missing(peaks, sums[:, _WEIGHTS])
         ms = np.where(missing > 0, np.inf, seconds * 1e3)
         columns = (ms, ms / factor, ms * factor, coverage)
@@ -378,7 +380,7 @@ class Profile:
         correction = None
         if fitted.residual is not None:
             correction = Correction(np.array(fitted.residual.features), np.array(fitted.residual.errors))
-        uncertainty = Uncertainty.from_errors(self.errors, flops)
+        uncertainty = Uncertainty.from_errors(self.errors, flops, fitted.shares)
         return _Model(coefficients, frozenset(fitted.kinds), uncertainty, correction)
 
     @cached_property

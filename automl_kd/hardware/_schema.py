@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -16,7 +17,7 @@ from automl_kd.errors import UserError, unknown
 from automl_kd.files import write_text
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.rules import runtimes
-from automl_kd.hardware._predictor.cost import KINDS, Coefficients, datasheet, inner_loops
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Floats, datasheet, inner_loops
 from automl_kd.hardware._processor import core_cache_mb, vector_lanes
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -111,7 +112,11 @@ class Facts(_Part):
 
 
 class Anchor(_Part):
-    """One measured network, with what the fit says of it when it is left out."""
+    """One measured network, with what the fit says of it when it is left out.
+
+    Attributes:
+        shares: Of its predicted time by kind, where networks unlike each other were measured.
+    """
 
     model: str
     input: tuple[int, ...]
@@ -119,6 +124,7 @@ class Anchor(_Part):
     ms: Positive
     left_out_ms: Positive
     source: str
+    shares: dict[Kind, float] | None = None
 
     @property
     def error(self) -> float:
@@ -178,6 +184,14 @@ class Fit(_Part):
             anchors=tuple(anchors),
             residual=residual,
         )
+
+    @property
+    def shares(self) -> Floats | None:
+        """Shares of the anchors' time by kind, (N, K); None where they are not known of all."""
+        known = [anchor.shares for anchor in self.anchors if anchor.shares is not None]
+        if not known or len(known) < len(self.anchors):
+            return None
+        return np.array([[shares.get(kind, 0.0) for kind in KINDS] for shares in known])
 
     def coefficients(self, prior: Coefficients) -> Coefficients:
         """The coefficients in SI units; kinds that the file does not know keep the datasheet's."""

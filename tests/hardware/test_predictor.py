@@ -131,3 +131,28 @@ def test_a_correction_learns_what_the_sum_leaves_over_and_nothing_where_there_is
     assert np.corrcoef(learned(features), systematic)[0, 1] > 0.9
     assert left_out_corrections(features, list(random.normal(0, 0.1, 60))) is None
     assert left_out_corrections(features[:19], list(systematic[:19])) is None
+
+
+def test_networks_of_kinds_that_are_predicted_badly_get_wide_intervals_and_others_narrow_ones():
+    random = np.random.default_rng(0)
+    shares = np.zeros((60, K))
+    shares[np.arange(60), np.arange(60) % 2] = 1.0
+    errors = random.normal(0, 1, 60) * np.where(np.arange(60) % 2, 0.5, 0.05)
+    model = Uncertainty.from_errors(errors.tolist(), [1e9] * 60, shares)
+    one, zero = np.ones(2), np.zeros(2)
+    easy, hard = model.half_widths(1e9 * one, one, zero, np.eye(K)[:2])
+    pooled = Uncertainty.from_errors(errors.tolist(), [1e9] * 60).error
+    assert easy < 0.4 * pooled < 0.4 * hard
+    fresh = random.normal(0, 1, (2, 2000))
+    inside = [np.mean(np.abs(0.05 * fresh[0]) <= easy), np.mean(np.abs(0.5 * fresh[1]) <= hard)]
+    assert 0.85 <= np.mean(inside) <= 0.97
+    assert min(inside) > 0.75
+
+
+def test_where_all_kinds_err_alike_the_shares_of_time_say_nothing():
+    random = np.random.default_rng(1)
+    shares = random.dirichlet(np.ones(K), 200)
+    errors = random.normal(0, 0.1, 200).tolist()
+    model = Uncertainty.from_errors(errors, [1e9] * 200, shares)
+    widths = model.half_widths(np.full(50, 1e9), np.ones(50), np.zeros(50), random.dirichlet(np.ones(K), 50))
+    assert widths == pytest.approx(Uncertainty.from_errors(errors, [1e9] * 200).error, rel=0.25)

@@ -15,10 +15,11 @@ import torch
 
 from automl_kd.errors import UserError
 from automl_kd.files import write_text
+from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.read_onnx import read_onnx
 from automl_kd.hardware._measurement.measure import Progress, measure_all
 from automl_kd.hardware._measurement.probes import probes
-from automl_kd.hardware._predictor.cost import kinds_of
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, kinds_of
 from automl_kd.hardware._predictor.fit import fit
 from automl_kd.hardware._processor import cpu_name
 from automl_kd.hardware._schema import Anchor, Fit, Target
@@ -101,10 +102,17 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
             ms=item.ms,
             left_out_ms=item.ms / float(np.exp(error)),
             source="measured on this machine",
+            shares=_shares(kernels, fitted.coefficients),
         )
-        for (name, network, item), error in zip(known, fitted.errors, strict=True)
+        for (name, network, item), kernels, error in zip(known, features, fitted.errors, strict=True)
     )
     return Fit.of(fitted.coefficients, kinds_of(features), anchors)
+
+
+def _shares(kernels: Features, coefficients: Coefficients) -> dict[Kind, float]:
+    """Shares of a network's time by kind, to four digits; none where there are none."""
+    shares = kernels.seconds_by_kind(coefficients) / kernels.seconds(coefficients)
+    return {kind: float(f"{share:.4g}") for kind, share in zip(KINDS, shares, strict=True) if share > 0}
 
 
 @contextlib.contextmanager
