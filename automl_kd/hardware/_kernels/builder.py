@@ -6,7 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from automl_kd.hardware._kernels.graph import KEEPS_UNIFORM, KEEPS_ZERO, KIND_OF, SUMS, Graph, Kind, Op, Shape, Window
+from automl_kd.hardware._kernels.graph import (
+    KEEPS_UNIFORM,
+    KEEPS_ZERO,
+    KIND_OF,
+    SUMS,
+    Graph,
+    Kind,
+    Op,
+    Shape,
+    Window,
+    gathers,
+)
 
 ZERO = -1
 """Operand that is zero everywhere."""
@@ -181,6 +192,7 @@ class GraphBuilder:
         outputs: Sequence[Shape],
         window: Window | None = None,
         reads: int | None = None,
+        axes: Sequence[int] = (),
     ) -> list[Operand]:
         """Any other operator; a split is as many slices, since frameworks write one as the other.
 
@@ -191,6 +203,7 @@ class GraphBuilder:
             outputs: Shapes of the results.
             window: Of a pooling.
             reads: Inputs that one output of anything else reads, where that is known.
+            axes: Along which a softmax or a reduction works.
         """
         if name == "split":
             return [self.simple("slice", operands, sizes, [shape])[0] for shape in outputs]
@@ -214,7 +227,8 @@ class GraphBuilder:
         # A zero of the size of a channel is a bias or a shift that was not trained yet, and no runtime looks for it.
         sums = name in SUMS and math.prod(outputs[0]) not in constant
         zero = ZERO in operands and kind is Kind.ELEMENTWISE and not sums
-        self.ops.append(Op(name, kind, inputs, results, 0, work, weights, vector, len(constant), zero, (), window))
+        op = Op(name, kind, inputs, results, 0, work, weights, vector, len(constant), zero, (), window)
+        self.ops.append(replace(op, across=True) if axes and gathers(kind, sizes[0], axes) else op)
         return list(results)
 
     def graph(self, inputs: Sequence[int], outputs: Sequence[tuple[Operand, Shape]], parameters: int) -> Graph:

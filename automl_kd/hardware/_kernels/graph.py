@@ -153,6 +153,8 @@ class Op:
         source: Shape of a convolution's input as it reads it; later operators may see it otherwise.
         result: The same of the result of a convolution or a matrix product.
         steps: Of a recurrent operator, one after another.
+        across: Whether a softmax or a reduction gathers what lies apart: a softmax off the last axis, a reduction of
+            the first axis that is longer than one.
     """
 
     type: str
@@ -170,9 +172,18 @@ class Op:
     source: Shape = ()
     result: Shape = ()
     steps: int = 1
+    across: bool = False
     stored: int | None = None
     integer: bool = False
     times: int = 1
+
+
+def gathers(kind: Kind, shape: Shape, axes: Sequence[int]) -> bool:
+    """Whether an operator along these axes gathers what lies apart: see ``Op.across``."""
+    places = [axis % len(shape) for axis in axes] if shape else []
+    if not places or math.prod(shape[max(places) + 1 :]) == 1:
+        return False
+    return kind is Kind.SOFTMAX or (kind is Kind.POOLING and math.prod(shape[: min(places)]) == 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
 
 def _elementary(group: Group, rules: Rules) -> float:
     """Elementary operations of operators without multiply-accumulates."""
-    return sum(op.work * rules.elementary.get(op.type, 1.0) for op in group.ops)
+    return sum(op.work * rules.elementary.get(f"{op.type} across" if op.across else op.type, 1.0) for op in group.ops)
 
 
 def _speed(lead: Op, rules: Rules) -> float | None:

@@ -22,6 +22,7 @@ from automl_kd.hardware._kernels.onnx_window import window_of
 from automl_kd.hardware._kernels.quantised import INTEGER_CONVOLUTION
 
 _FULL = 32  # bits of a number that no file needs to say
+_SOFTMAX_OF_AN_AXIS = 13
 _INTERPOLATION: Mapping[bytes, int] = {b"linear": 4, b"cubic": 16}
 
 
@@ -159,8 +160,23 @@ class _Reader:
             taps = attributes.get("kernel_shape")
             window = None if taps is None else window_of(attributes, taps, sizes[0][2:], output[2:])
             reads = _INTERPOLATION.get(attributes.get("mode", b"")) if name == "resize" else None
-            results = self.builder.simple(name, operands, sizes, shapes, window, reads)
+            axes = self._axes(kind, names, attributes, sizes[0])
+            results = self.builder.simple(name, operands, sizes, shapes, window, reads, axes)
             self._values.update(zip(kept_outputs, results, strict=True))
+
+    def _axes(self, kind: str, names: Sequence[str], attributes: Mapping[str, Any], shape: Shape) -> Sequence[int]:
+        """Along which a softmax or a reduction works; nothing of others, and where that is all of them."""
+        if kind in ("Softmax", "LogSoftmax", "Hardmax"):
+            old = self._file.opset < _SOFTMAX_OF_AN_AXIS  # it worked on everything from its axis on
+            return (-1,) if old else (attributes.get("axis", -1),)
+        if kind in ("ArgMax", "ArgMin"):
+            return (attributes.get("axis", 0),)
+        if not kind.startswith("Reduce"):
+            return ()
+        given = self.shapes.constants.get(names[1]) if len(names) > 1 else None
+        known = None if given is None or given.content is None else given.content.reshape(-1).tolist()
+        axes: Sequence[int] = attributes.get("axes", ()) if known is None else known
+        return axes
 
     def _is_two(self, name: str) -> bool:
         constant = self.shapes.constants.get(name)

@@ -74,7 +74,8 @@ class Rules:
             ``None`` where there is one processor.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
         composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
-        elementary: Operations of one element of operators that take more than one, by type.
+        elementary: Operations of one element of operators that take more than one, by type; ``softmax across`` where
+            it gathers what lies apart.
         integers: Of a runtime that computes quantised networks with integers beside floats: how many times as fast as
             floats, by kind or type; ``None`` of one that does not.
     """
@@ -165,7 +166,7 @@ class _Table(_Part):
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
             blocked=self.blocked,
             composites=None if self.composites is None else _known(self.composites),
-            elementary={name: self.elementary[name] for name in _known(self.elementary)},
+            elementary=_checked(self.elementary),
             integers=self.integers,
         )
 
@@ -187,6 +188,12 @@ class _Table(_Part):
         for word in words:
             found |= self._expanded(self.sets[word]) if word in self.sets else {word}
         return frozenset(found)
+
+
+def _checked(factors: Mapping[str, float]) -> Mapping[str, float]:
+    """The factors of types, or of types that gather what lies apart."""
+    _known(name.removesuffix(" across") for name in factors)
+    return factors
 
 
 def _known(names: Iterable[str]) -> frozenset[str]:

@@ -360,7 +360,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             # Further outputs of pooling and normalisation are indices and statistics for a backward pass.
             kept = outputs if kind == "split" or kind not in TYPES else outputs[:1]
             shapes = [tuple(output.shape) for output in kept]
-            results = self.builder.simple(kind, values, sizes, shapes, _window(name, args), _INTERPOLATION.get(name))
+            reads = _INTERPOLATION.get(name)
+            results = self.builder.simple(kind, values, sizes, shapes, _window(name, args), reads, _axes(kind, args))
             for output, result in zip(kept, results, strict=True):
                 self._bind(output, result)
 
@@ -455,6 +456,13 @@ def _window(name: str, args: tuple[Any, ...]) -> Window | None:
     before = args[3] if len(args) > 3 else (0,)
     dilation = args[4] if len(args) > 4 and name.startswith("max") else (1,)
     return Window.of(taps, stride, dilation, before)
+
+
+def _axes(kind: str, args: tuple[Any, ...]) -> Sequence[int]:
+    """Along which a softmax or a reduction works; nothing of others, and where that is all of them."""
+    if kind not in ("softmax", "logsoftmax", "mean", "reduce") or len(args) < 2:
+        return ()
+    return args[1] if isinstance(args[1], list | tuple) else (args[1],) if type(args[1]) is int else ()
 
 
 def _memory(tensor: torch.Tensor) -> int:
