@@ -62,7 +62,9 @@ _NAMES: dict[Kind, str] = {
 KIND_OF: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 """The kind of every type that has only one."""
 
-TYPES: frozenset[str] = frozenset({*KIND_OF, "conv", "convinteger", "dense", "attention", "lstm", "gru", "rnn"})
+TYPES: frozenset[str] = frozenset(
+    {*KIND_OF, "conv", "convinteger", "convsigned", "dense", "attention", "lstm", "gru", "rnn"}
+)
 """Every type of operator that this room knows."""
 
 _WITHOUT_ATTRIBUTES = frozenset({"relu", "sigmoid", "tanh", "silu", "hardswish", "hardsigmoid", "gelu", "mish"})

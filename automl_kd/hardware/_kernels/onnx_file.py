@@ -67,6 +67,11 @@ class Constant:
         """Bits that the file keeps a number in."""
         return _BITS.get(self.element, 32)
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether it holds integers of 8 bits with a sign."""
+        return self.element == TensorProto.INT8
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:

@@ -11,8 +11,8 @@ from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Op
 _CONVERSIONS = frozenset({"quantize", "dequantize"})
 _ACTIVATIONS = frozenset({"relu", "clip"})  # a range that quantisation keeps anyhow
 _INTEGER_BITS = 8
-INTEGER_CONVOLUTION = "convinteger"
-"""A convolution that gives sums of 32 bits, for others to scale."""
+INTEGER_CONVOLUTIONS = {False: "convinteger", True: "convsigned"}
+"""A convolution that gives sums of 32 bits, for others to scale, by whether its weights have a sign."""
 
 
 def with_integers(graph: Graph, kinds: Container[str] | None) -> Graph:
@@ -90,7 +90,7 @@ def _is_quantised(op: Op, sources: list[Op | None], readers: list[Op]) -> bool:
 
 
 def _as_floats(op: Op) -> Op:
-    return replace(op, integer=False, type="conv" if op.type == INTEGER_CONVOLUTION else op.type)
+    return replace(op, integer=False, type="conv" if op.type in INTEGER_CONVOLUTIONS.values() else op.type)
 
 
 def _without(graph: Graph, gone: Container[int]) -> Graph:

@@ -19,7 +19,7 @@ from automl_kd.hardware._kernels.onnx_operators import float_operator, is_intege
 from automl_kd.hardware._kernels.onnx_shapes import Shapes, Step, called
 from automl_kd.hardware._kernels.onnx_types import RECURRENT, TYPE_OF, VIEWS
 from automl_kd.hardware._kernels.onnx_window import window_of
-from automl_kd.hardware._kernels.quantised import INTEGER_CONVOLUTION
+from automl_kd.hardware._kernels.quantised import INTEGER_CONVOLUTIONS
 
 _FULL = 32  # bits of a number that no file needs to say
 _SOFTMAX_OF_AN_AXIS = 13
@@ -116,7 +116,7 @@ class _Reader:
         for index in range(start, len(self.builder.ops)):
             op = self.builder.ops[index]
             bits = stored if stored < _FULL else None
-            name = INTEGER_CONVOLUTION if node.op_type == "ConvInteger" and op.type == "conv" else op.type
+            name = INTEGER_CONVOLUTIONS[self._is_signed(names)] if node.op_type == "ConvInteger" else op.type
             self.builder.ops[index] = replace(op, type=name, times=step.times, stored=bits, integer=integer)
 
     def _add(self, node: onnx.NodeProto, plain: onnx.NodeProto, names: Sequence[str]) -> None:
@@ -163,6 +163,9 @@ class _Reader:
             axes = self._axes(kind, names, attributes, sizes[0])
             results = self.builder.simple(name, operands, sizes, shapes, window, reads, axes)
             self._values.update(zip(kept_outputs, results, strict=True))
+
+    def _is_signed(self, names: Sequence[str]) -> bool:
+        return any(name in self.shapes.constants and self.shapes.constants[name].is_signed for name in names[1:2])
 
     def _axes(self, kind: str, names: Sequence[str], attributes: Mapping[str, Any], shape: Shape) -> Sequence[int]:
         """Along which a softmax or a reduction works; nothing of others, and where that is all of them."""
