@@ -45,7 +45,7 @@ _LEAST_PAIRS = 2
 
 # What a price needs of a block besides the seconds by kind, which come first; all of it adds up over a plan.
 _K = len(KINDS)
-_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _INTEGER = range(_K, _K + 6)
+_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _INTEGER, _UNEVEN = range(_K, _K + 7)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -324,9 +324,14 @@ class Profile:
         by_kind, kernels = sums[:, :_K], np.maximum(sums[:, _KERNELS], 1)
         work = by_kind.sum(axis=1)
         streamed = self._limits.streaming_seconds(sums[:, _WEIGHTS])
-        seconds = model.coefficients.intercept + work
+        summed = model.coefficients.intercept + work
+        seconds = summed
         if model.correction is not None:
-            seconds = seconds * np.exp(model.correction(residual_features(by_kind, kernels)))
+            # No more than the errors that it was learned from, and the interval holds the sum that it corrects.
+            most = model.uncertainty.typical
+            seconds = summed * np.exp(np.clip(model.correction(residual_features(by_kind, kernels)), -most, most))
+        # The interval reaches down to what slightly wider layers cost, where those fill a runtime's blocks.
+        least = np.minimum(seconds, summed) * (1 - sums[:, _UNEVEN] / summed) + streamed
         seconds = seconds + streamed
         coverage = 1 - sums[:, _UNKNOWN] / kernels
         unfitted = by_kind @ model.unfitted / np.maximum(work, 1e-12)
@@ -336,7 +341,7 @@ class Profile:
         factor = np.exp(width + _UNMEASURED * integer)
         missing = self._limits.missing(peaks, sums[:, _WEIGHTS])
         ms = np.where(missing > 0, np.inf, seconds * 1e3)
-        columns = (ms, ms / factor, ms * factor, coverage)
+        columns = (ms, np.where(missing > 0, np.inf, least * 1e3) / factor, ms * factor, coverage)
         counts = (peaks + sums[:, _WEIGHTS], sums[:, _PARAMETERS], sums[:, _FLOPS], missing)
         power = self.target.facts.power_w
         energy = [None] * len(ms) if power is None else (ms * power.value).tolist()
@@ -354,8 +359,13 @@ class Profile:
         features, coefficients = self._features(network), self._model.coefficients
         integer = np.array([kernel.speed is not None for kernel in network.kernels], dtype=np.float64)
         seconds = float(features.kernel_seconds(coefficients) @ integer)
-        counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels, seconds)
-        return np.concatenate([features.seconds_by_kind(coefficients), np.array(counts, dtype=np.float64)])
+        by_kind = features.seconds_by_kind(coefficients)
+        uneven = 0.0
+        if network.even:
+            even = self._features(replace(network, kernels=network.even)).seconds_by_kind(coefficients)
+            uneven = max(0.0, float(by_kind.sum() - even.sum()))
+        counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels)
+        return np.array([*by_kind, *counts, seconds, uneven])
 
     def _notes(self, network: Network) -> tuple[str, ...]:
         """What a price rests on beside the fit."""

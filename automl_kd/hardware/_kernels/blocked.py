@@ -33,9 +33,15 @@ class BlockedLayout:
         rules: What the runtime admits.
         lanes: Channels of a block, 8 or 16.
         element_bytes: Bytes of a number.
+        even: Whether to take every number of channels for one that fills blocks: what slightly wider layers would do.
+
+    Attributes:
+        uneven: Whether some number of channels kept a kernel out of blocks.
     """
 
-    def __init__(self, graph: Graph, rules: Blocked, lanes: int, element_bytes: int) -> None:
+    def __init__(self, graph: Graph, rules: Blocked, lanes: int, element_bytes: int, even: bool = False) -> None:
+        self.uneven = False
+        self._even = even
         self._shapes = graph.shapes
         self._rules = rules
         self._lanes = lanes
@@ -87,12 +93,12 @@ class BlockedLayout:
         value = group.inputs[0] if group.inputs else group.outputs[0]
         if self._channels(value) == 0 or self._channels(group.outputs[0]) == 0:
             return False
-        whole = [self._channels(each) % self._lanes == 0 for each in group.inputs]
+        whole = self._admitted(all(self._channels(each) % self._lanes == 0 for each in group.inputs))
         if kind in rules.pools:
-            return all(whole)
+            return whole
         here = all(each in self._lies[True] for each in group.inputs)
         if kind in rules.filled:
-            return here and all(whole)
+            return here and whole
         if kind in rules.together:
             return here and len({self._shapes[each] for each in group.inputs}) == 1
         return here and kind in rules.alone
@@ -104,10 +110,15 @@ class BlockedLayout:
             return False
         groups = group.lead.source[1] // depth
         if groups == 1:
-            return depth < self._lanes or depth % self._rules.align == 0
+            return self._admitted(depth < self._lanes or depth % self._rules.align == 0)
         if depth == 1 and outputs == groups:
-            return outputs % self._rules.align == 0
-        return depth % self._lanes == 0 and (outputs // groups) % self._lanes == 0
+            return self._admitted(outputs % self._rules.align == 0)
+        return self._admitted(depth % self._lanes == 0 and (outputs // groups) % self._lanes == 0)
+
+    def _admitted(self, fills: bool) -> bool:
+        """Whether a number of channels is admitted that fills blocks or does not."""
+        self.uneven |= not fills
+        return fills or self._even
 
     def _reads_blocks(self, group: Group) -> bool:
         """Whether a convolution computed in blocks reads them too: with fewer channels than a block it does not."""
@@ -148,7 +159,7 @@ class BlockedLayout:
         pixels, results = (source[2], source[3]), (result[2], result[3])
         # The kernel that reads pictures adds one channel after another, the others one block after another.
         passes = 0 if depthwise or window.size == 1 else padded // self._lanes
-        if not depthwise and not self._reads_blocks(group):
+        if not depthwise and not self._reads_blocks(group) and not self._admitted(False):
             passes = padded
         one = blocked_convolution(pixels, results, window, padded, blocks, passes, self._lanes)
         return as_operations(source[0] * times * one, self._lanes)

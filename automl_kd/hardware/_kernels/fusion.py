@@ -101,7 +101,7 @@ class _Fusion:
 
 def _channels(op: Op, shapes: tuple[Shape, ...]) -> int:
     """How many channels the result has: convolutions count them on the second axis, matrix products on the last."""
-    shape = shapes[op.outputs[0]]
+    shape = shapes[op.outputs[0]] or (1,)
     return shape[-1] if op.type == "dense" or len(shape) < 2 else shape[1]
 
 

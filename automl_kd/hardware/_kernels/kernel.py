@@ -62,6 +62,8 @@ class Network:
         output: Shape of the first output; ``()`` where the output is constant.
         unknown: Names of the operators of kind ``other``.
         notes: What was assumed of it, a sentence each.
+        even: What would be executed if every number of channels filled the blocks that a runtime lays them out in;
+            empty where they do. Slightly wider layers may cost as little.
     """
 
     kernels: tuple[Kernel, ...]
@@ -72,6 +74,7 @@ class Network:
     output: Shape
     unknown: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    even: tuple[Kernel, ...] = ()
 
     @property
     def flops(self) -> int:

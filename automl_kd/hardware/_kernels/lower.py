@@ -40,13 +40,14 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
     paid = [group for group in groups if group.lead.type not in rules.free]
     supported = len(paid) if rules.accelerated is None else _supported(paid, rules.accelerated)
     single = [_kernel(group, graph, rules, element_bytes, n >= supported) for n, group in enumerate(paid)]
-    kernels = single
+    kernels, even = tuple(single), tuple[Kernel, ...]()
     if rules.blocked is not None and lanes is not None:
         layout = BlockedLayout(graph, rules.blocked, lanes, element_bytes)
-        kernels = [each for pair in zip(paid, single, strict=True) for each in layout.kernels(*pair)]
-    kernels = [each if each.speed is None else _sped_up(each, each.speed) for each in kernels]
+        kernels = _laid_out(layout, paid, single)
+        if layout.uneven:
+            even = _laid_out(BlockedLayout(graph, rules.blocked, lanes, element_bytes, even=True), paid, single)
     return Network(
-        kernels=tuple(kernels),
+        kernels=kernels,
         peak=_peak(groups, graph, element_bytes),
         weights=sum(_bytes(group, _weights(group), rules, element_bytes, group.lead.stored) for group in paid),
         parameters=graph.parameters,
@@ -54,7 +55,14 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
         output=graph.shapes[graph.outputs[0]] if graph.outputs else (),
         unknown=tuple(sorted({op.type for op in graph.ops if op.kind is Kind.OTHER})),
         notes=notes,
+        even=even,
     )
+
+
+def _laid_out(layout: BlockedLayout, groups: Sequence[Group], single: Sequence[Kernel]) -> tuple[Kernel, ...]:
+    """The kernels of groups in a layout, from those without one."""
+    kernels = (kernel for pair in zip(groups, single, strict=True) for kernel in layout.kernels(*pair))
+    return tuple(each if each.speed is None else _sped_up(each, each.speed) for each in kernels)
 
 
 def _supported(groups: Sequence[Group], accelerated: frozenset[str]) -> int:

@@ -77,6 +77,11 @@ class Uncertainty:
     flops: tuple[float, float] | None
     spread: tuple[float, ...] | None = None
 
+    @property
+    def typical(self) -> float:
+        """Half-width for a network whose kinds err like all anchors together."""
+        return self.error if self.spread is None else self.error * math.sqrt(self.spread[-1])
+
     @staticmethod
     def from_errors(errors: Sequence[float], flops: Sequence[float], shares: Floats | None = None) -> Uncertainty:
         """Conformal from nine errors on: their 90 % quantile, with the correction for few of them.
