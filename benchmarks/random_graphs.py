@@ -148,15 +148,17 @@ class Chain:
         return replace(self, layers=(*self.layers[:place], layer, *self.layers[place:]))
 
     def with_channel(self, place: int) -> Chain:
-        """The same with one more channel a group in one convolution."""
+        """The same with one more channel a group in one convolution; depthwise ones behind it go along."""
         layers = list(self.layers)
-        step = layers[place].groups
-        layers[place] = replace(layers[place], channels=layers[place].channels + step)
+        before = layers[place].channels
+        after = before + layers[place].groups
+        layers[place] = replace(layers[place], channels=after)
         for index in range(place + 1, len(layers)):
-            if layers[index].channels:
-                if layers[index].groups > 1:  # its groups take in the channels
-                    layers[index] = replace(layers[index], groups=1)
+            layer = layers[index]
+            if layer.channels and (layer.groups == 1 or layer.channels != before):
                 break
+            if layer.channels:
+                layers[index] = replace(layer, channels=after, groups=after)
         return replace(self, layers=tuple(layers))
 
     def with_pixel(self, axis: int) -> Chain:

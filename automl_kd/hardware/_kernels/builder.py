@@ -72,6 +72,11 @@ class GraphBuilder:
         self._transposed[result] = (base, own, turned)
         return result
 
+    def narrow(self, x: Operand, shape: Shape) -> None:
+        """Give the result of the last operator, a pooling, without axes of size 1."""
+        if self.ops and self.ops[-1].kind is Kind.POOLING and self.ops[-1].outputs == (x,):
+            self.shapes[self.ops[-1].outputs[0]] = shape
+
     def convolution(
         self,
         operands: Sequence[Operand],

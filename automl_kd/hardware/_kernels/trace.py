@@ -332,7 +332,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._bind(first, self.builder.transpose(values[0], sizes[0], _order(name, args, sizes[0])))
         elif name in _VIEWS:
             # A transposition goes on through what keeps the shape, and is done where the shape changes.
-            self._bind(first, values[0] if tuple(first.shape) == sizes[0] else self.builder.read(values[0]))
+            value = values[0] if tuple(first.shape) == sizes[0] else self.builder.read(values[0])
+            if name == "squeeze":  # behind a pooling along one axis, which PyTorch makes of one along two
+                self.builder.narrow(value, tuple(first.shape))
+            self._bind(first, value)
         elif name == "convolution":
             stride, before, dilation, back, groups = args[3], args[4], args[5], args[6], args[8]
             window = Window.of(sizes[1][2:], stride, dilation, before)
