@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 
 from automl_kd.hardware._predictor.cost import Floats
+from automl_kd.hardware._processor import shared_cache_mb
 from automl_kd.hardware._schema import Fact, Memory
 
 
@@ -31,18 +32,21 @@ class Limits:
     stream: float
 
     @staticmethod
-    def of(memory: Memory, this_machine: bool) -> Limits:
-        """The limits of a device; of this machine's memory where the file leaves it out."""
-        total = _bytes(memory.ram_gb, 1e9)
-        if this_machine and memory.ram_gb is None:
+    def of(memory: Memory, this_machine: float | None = None) -> Limits:
+        """The limits of a device.
+
+        Args:
+            memory: Of its file.
+            this_machine: Bytes per second of this machine's memory, where the device is this machine: its memory and
+                its last cache stand for what the file leaves out.
+        """
+        total, cached = _bytes(memory.ram_gb, 1e9), _bytes(memory.weight_cache_mb, 1e6)
+        stream = _bytes(memory.stream_gb_s, 1e9)
+        if this_machine is not None and memory.ram_gb is None:
             total = float(psutil.virtual_memory().total)
-        return Limits(
-            total,
-            _bytes(memory.sram_kb, 1024),
-            _bytes(memory.flash_kb, 1024),
-            _bytes(memory.weight_cache_mb, 1e6),
-            _bytes(memory.stream_gb_s, 1e9),
-        )
+        if this_machine is not None and memory.weight_cache_mb is None:
+            cached, stream = 1e6 * (shared_cache_mb() or math.inf), this_machine
+        return Limits(total, _bytes(memory.sram_kb, 1024), _bytes(memory.flash_kb, 1024), cached, stream)
 
     def missing(self, peaks: Floats, weights: Floats) -> Floats:
         """Bytes that N networks need more than the device has, at the limit that they break the most, (N,)."""

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 
 _INFO = Path("/proc/cpuinfo")
-_SECOND_LEVEL = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def cpu_name() -> str:
@@ -22,7 +22,17 @@ def vector_lanes() -> int | None:
 
 def core_cache_mb() -> float | None:
     """10⁶ bytes of the cache that a core has to itself; None where nothing tells."""
-    text = _SECOND_LEVEL.read_text(encoding="ascii").strip() if _SECOND_LEVEL.is_file() else ""
+    return _cache_mb("index2")
+
+
+def shared_cache_mb() -> float | None:
+    """10⁶ bytes of the last cache before the memory, which cores share; None where nothing tells."""
+    return _cache_mb("index3")
+
+
+def _cache_mb(level: str) -> float | None:
+    path = _CACHES / level / "size"
+    text = path.read_text(encoding="ascii").strip() if path.is_file() else ""
     number = text.rstrip("KM")
     return int(number) * (1.049 if text.endswith("M") else 1.024e-3) if number.isdigit() else None
 

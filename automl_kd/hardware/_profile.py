@@ -395,7 +395,7 @@ class Profile:
 
     @cached_property
     def _limits(self) -> Limits:
-        return Limits.of(self.file.memory, this_machine=self.target.this_machine)
+        return Limits.of(self.file.memory, self.target.memory_here)
 
 
 def _describe(anchors: Sequence[Anchor]) -> str:

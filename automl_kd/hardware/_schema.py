@@ -229,6 +229,11 @@ class Target(_Part):
     fit: Fit | None = None
 
     @property
+    def memory_here(self) -> float | None:
+        """Bytes per second of this machine's memory, where the target is on this machine."""
+        return 1e9 * self.facts.bandwidth_gb_s.value if self.this_machine else None
+
+    @property
     def prior(self) -> Coefficients:
         """What the datasheet leads to expect."""
         return self.facts.prior(self.queued)

@@ -58,7 +58,7 @@ def test_on_chip_memory_is_a_hard_limit_and_what_is_missing_is_said():
 
 def test_weights_beyond_the_cache_of_an_edge_tpu_are_streamed():
     coral = load_profile("coral-edgetpu")
-    limits = Limits.of(coral.file.memory, this_machine=False)
+    limits = Limits.of(coral.file.memory)
     assert limits.streaming_seconds(6.5e6) == 0
     assert limits.streaming_seconds(6.5e6 + 0.44e9) == pytest.approx(1.0)
 
