@@ -1,0 +1,146 @@
+"""What a teacher is found to be before anything is learned from it: as what it was opened, how often it is right."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from automl_kd.errors import UserError
+from automl_kd.tasks import Split, Task
+from automl_kd.teachers._order import Rightness, rightness
+from automl_kd.teachers._teacher import Teacher
+from automl_kd.words import percent
+
+_MOST = 2_000
+_BATCH = 32
+_FEW_CLASSES = 20
+_NEAR_CHANCE = 0.1  # of the way from chance to always being right
+
+
+@dataclass(frozen=True)
+class TeacherReading:
+    """What was found out about one teacher.
+
+    Attributes:
+        form: What it is, for example ``ONNX file teacher.onnx, output logits``.
+        input: What it is shown, and who says so.
+        classes: How its outputs were matched to the task's classes.
+        outputs: What its outputs are, and what is made of them.
+        correct: Share of the images asked that it is right on, in [0, 1].
+        images: How many images of search-validation were asked.
+        chance: Share that always answering their most frequent class is right on.
+        permuted: Share that it is right on under the best permutation of its classes, which is chosen on one half of
+            the images and counted on the other; at least ``correct``.
+        warnings: What is odd, one line each, with the option that mends it.
+    """
+
+    form: str
+    input: str
+    classes: str
+    outputs: str
+    correct: float
+    images: int
+    chance: float
+    permuted: float
+    warnings: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The reading as plain data."""
+        return asdict(self) | {"warnings": list(self.warnings)}
+
+
+def read_teacher(
+    teacher: Teacher, task: Task, *, device: torch.device | str = "cpu", seconds: float = 10.0
+) -> tuple[TeacherReading, ...]:
+    """Ask a teacher about images of search-validation; several teachers are asked each for itself.
+
+    Args:
+        teacher: Who is asked.
+        task: What it shall teach. Up to 2,000 images of its search-validation split are asked, in an order of which
+            every beginning holds the classes in their proportions.
+        device: Where it is asked.
+        seconds: After which no further images are asked, for all teachers together.
+
+    Returns:
+        One reading a teacher, in their order.
+
+    Raises:
+        UserError: If a teacher's outputs are not finite numbers.
+    """
+    members = teacher.to(device).alone
+    return tuple(_read(member, task, seconds / len(members)) for member in members)
+
+
+def _read(teacher: Teacher, task: Task, seconds: float) -> TeacherReading:
+    order, ranks = _proportional(task.validation.labels.numpy())
+    answers = _answers(teacher, task, order, seconds)
+    asked = order[: len(answers)]
+    found = rightness(task.validation.labels.numpy()[asked], answers, ranks[asked] % 2 == 0)
+    told = teacher.understood
+    return TeacherReading(
+        form=told.form,
+        input=told.input,
+        classes=told.classes,
+        outputs=told.outputs,
+        correct=found.correct,
+        images=len(answers),
+        chance=found.chance,
+        permuted=found.permuted,
+        warnings=(*told.warnings, *_oddities(found, len(answers), task.class_names)),
+    )
+
+
+def _proportional(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of up to 2,000 images, every beginning with the classes in proportion; all images' ranks by class."""
+    ranks, places = np.zeros(len(labels), np.int64), np.zeros(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        ranks[members] = np.arange(len(members))
+        places[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.argsort(places, kind="stable")[:_MOST], ranks
+
+
+def _answers(teacher: Teacher, task: Task, order: NDArray[np.int64], seconds: float) -> NDArray[np.int64]:
+    """The classes that a teacher answers, for as many images as the time allows, at least one batch."""
+    began = time.monotonic()
+    answers: list[Tensor] = []
+    for index in torch.split(torch.from_numpy(order), _BATCH):
+        if answers and time.monotonic() - began > seconds:
+            break
+        answers.append(_asked(teacher, task, task.validation, index))
+    return torch.cat(answers).numpy()
+
+
+def _asked(teacher: Teacher, task: Task, split: Split, index: Tensor) -> Tensor:
+    logits = teacher.outputs(task.normalize(split.images[index].to(teacher.device))).logits
+    if not bool(logits.isfinite().all()):
+        raise UserError(
+            f"teacher {teacher.understood.form}: its outputs for images of search-validation are infinite or not a"
+            " number; nothing can be learned from it (a network in half precision may have overflowed)"
+        )
+    return logits.argmax(dim=1).cpu()
+
+
+def _oddities(found: Rightness, images: int, names: tuple[str, ...]) -> tuple[str, ...]:
+    often = f"it is right on {percent(found.correct)} of {images} images of search-validation"
+    if found.misordered:
+        listed = "names in the order of its outputs"
+        if len(names) <= _FEW_CLASSES:
+            listed = ", ".join(names[answer] for answer in found.order(len(names)))
+        return (
+            f"{often}, and on {percent(found.permuted)} with its classes in another order: say which output is which"
+            f" with classes: [{listed}]",
+        )
+    if found.beyond_chance(found.correct) < _NEAR_CHANCE:
+        return (
+            f"{often}, where one answer to all is right on {percent(found.chance)}, and on at most"
+            f" {percent(found.permuted)} with its classes in another order: say what it was trained on with"
+            " input: {size, channels, mean, std}",
+        )
+    return ()
