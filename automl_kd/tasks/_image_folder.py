@@ -15,9 +15,10 @@ from automl_kd.errors import UserError
 from automl_kd.files import locked, sha256_of
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import digest
+from automl_kd.tasks._reading import Found
 from automl_kd.tasks._source import Data, Source
+from automl_kd.tasks._split import Split
 from automl_kd.tasks._stored import open_array, writing_array
-from automl_kd.tasks._task import Split
 
 _ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -39,7 +40,7 @@ class ImageFolder(Data):
         root = folder / Path(self.path).expanduser()
         classes, files, labels = _list(root)
         images = self._decoded(root, files)
-        return Source(Split(torch.from_numpy(images), torch.tensor(labels)), None, classes)
+        return Source(Split(torch.from_numpy(images), torch.tensor(labels)), classes, Found(place=str(root)))
 
     def _decoded(self, root: Path, files: list[Path]) -> NDArray[np.uint8]:
         contents = [(str(file.relative_to(root)), file.stat().st_size, _sha256(file)) for file in files]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_kd.errors import UserError
+from automl_kd.tasks._reading import Found
 from automl_kd.tasks._source import Data, Source
-from automl_kd.tasks._task import Split
+from automl_kd.tasks._split import Split
 
 _IMAGES = ("x", "images", "x_train")
 _LABELS = ("y", "labels", "y_train")
@@ -40,7 +41,10 @@ class Npz(Data):
         classes, labels = np.unique(_label_values(path, label_name, arrays), return_inverse=True)
         pool = Split(_images(path, image_name, arrays), torch.from_numpy(labels.astype(np.int64)))
         _same_length(path, image_name, label_name, pool)
-        return Source(pool, _test(path, arrays, classes, pool), tuple(str(name) for name in classes))
+        test = _test(path, arrays, classes, pool)
+        white = 255.0 if pool.images.dtype == torch.uint8 else 1.0
+        given = {} if test is None else {"test": test}
+        return Source(pool, tuple(str(name) for name in classes), Found(place=str(path)), given, white)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
