@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from automl_kd.errors import UserError
@@ -31,8 +34,30 @@ def open_executor(request: SearchRequest, setup: Setup, post: Post, log: Path) -
         return Crew(WorkerPool(count, setup, log, Bounds.of(request.silence, request.memory, count)), joined)
     if request.executor == "inline":
         return InlineExecutor(setup)
+    executor: Executor[Any] = _ray().RayExecutor(
+        setup, address=request.address, most=request.workers, resources=request.resources
+    )
+    return executor
+
+
+def check_executor(request: SearchRequest) -> None:
+    """Make sure that workers can be opened, without opening any.
+
+    A Ray cluster of this process's own, which would take seconds to start, is not tried.
+
+    Raises:
+        UserError: If the kind is not installed, or a cluster that is named cannot be reached or hold a worker.
+    """
+    if request.executor != "ray":
+        return
+    ray = _ray()
+    address = request.address or os.environ.get("RAY_ADDRESS")
+    if address not in (None, "auto", "local"):
+        ray.check_cluster(address, request.device, request.resources)
+
+
+def _ray() -> ModuleType:
     try:
-        from automl_kd.execution._ray import RayExecutor  # ray takes a second, and is an extra
+        return import_module("automl_kd.execution._ray")  # ray takes a second, and is an extra
     except ModuleNotFoundError as error:
         raise UserError(f"executor ray needs {error.name}: pip install 'automl-kd[ray]'") from None
-    return RayExecutor(setup, address=request.address, most=request.workers, resources=request.resources)

@@ -40,3 +40,8 @@ class Observer:
 
     def note(self, text: str) -> None:
         """Something worth a line of its own happened."""
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """A note for every line."""
+        for line in lines:
+            self.note(line)

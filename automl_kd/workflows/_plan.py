@@ -11,14 +11,16 @@ import torch
 
 from automl_kd.controller import no_distillation, split
 from automl_kd.distillation import distill
-from automl_kd.errors import Interrupted
-from automl_kd.hardware import load_profile
-from automl_kd.recipes import Recipe, load_space
-from automl_kd.tasks import Task, open_task
+from automl_kd.errors import Interrupted, UserError
+from automl_kd.recipes import Recipe
+from automl_kd.storage import Database
+from automl_kd.tasks import Task, TrainedTeacher
 from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._preparation import prepare
 from automl_kd.workflows._request import SearchRequest
-from automl_kd.workflows._supply import Pricing, Survey, survey
-from automl_kd.workflows._teaching import teacher_status
+from automl_kd.workflows._supply import Survey
+from automl_kd.workflows._teaching import too_short, training_recipe
+from automl_kd.workflows._understanding import Understanding
 
 _TIMED = 3
 _SECONDS_PER_EXAMPLE = 5.0
@@ -33,9 +35,10 @@ class SearchPlan:
         architectures: Number of student architectures in the space, infinite where a real number is free.
         recipes: Number of recipes.
         survey: Prices of a random sample.
-        teacher: ``brought by the user``, ``kept from before`` or ``to be trained``.
+        understood: What was read of task and teacher.
+        teacher_seconds: What training the teacher is estimated to take, 0 where it is there.
         budget: Seconds in all.
-        search: Seconds that the search may take, before the teacher is counted.
+        search: Seconds that the search may take.
         rungs: Epochs at which candidates are compared.
         epoch_seconds: Median time of an epoch of a sampled student on one worker, without its teacher.
         workers: Trainings at a time.
@@ -46,7 +49,8 @@ class SearchPlan:
     architectures: float
     recipes: float
     survey: Survey
-    teacher: str
+    understood: Understanding
+    teacher_seconds: float
     budget: float
     search: float
     rungs: tuple[int, ...]
@@ -75,12 +79,18 @@ class SearchPlan:
             "latency_ms": list(self.survey.latency_ms),
             "params": list(self.survey.params),
             "sample": sample,
-            "teacher": self.teacher,
+            "teacher": self.understood.status,
+            "understood": self.understood.document(),
             "rungs": list(self.rungs),
             "workers": self.workers,
             "epoch_seconds": self.epoch_seconds,
             "trials": self.trials,
-            "seconds": {"budget": self.budget, "search": self.search, "picks": self.budget - self.search},
+            "seconds": {
+                "budget": self.budget,
+                "teacher": self.teacher_seconds,
+                "search": self.search,
+                "picks": self.budget - self.teacher_seconds - self.search,
+            },
         }
 
 
@@ -90,23 +100,25 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     Raises:
         UserError: As the search itself would.
     """
-    task = open_task(request.task, request.data)
-    space = load_space(request.space, request.pins, allow_code=request.allow_code)
-    profile = load_profile(request.hw, progress=lambda _, text: observer.note(text))
-    found = survey(space, Pricing(task, profile, request.allow_code), request.limits, request.seed)
-    teacher = teacher_status(task, request.teacher)
+    prepared = prepare(request, Database(request.storage), observer)
+    task, space = prepared.task, prepared.space
     rungs = request.rungs(space, len(task.train))
     epoch = statistics.median(
-        _epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in found.examples[:_TIMED]
+        _epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in prepared.survey.examples[:_TIMED]
     )
+    teacher = sum(_training_seconds(each, task) for each in prepared.teacher.missing)
+    short = too_short(request.seconds, 0.0, teacher, epoch * rungs[-1], rungs[-1]) if teacher else None
+    if short is not None:
+        raise UserError(short)
     workers = max(1, request.worker_count())  # who will join is not known
-    seconds = split(request.seconds, 0.0, None).search
+    seconds = split(request.seconds, teacher, None).search
     return SearchPlan(
         study=request.name,
         architectures=space.size("student"),
         recipes=space.size(),
-        survey=found,
-        teacher=teacher,
+        survey=prepared.survey,
+        understood=prepared.understood,
+        teacher_seconds=teacher,
         budget=request.seconds,
         search=seconds,
         rungs=rungs,
@@ -114,6 +126,11 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
         workers=workers,
         trials=int(seconds * workers / (epoch * _epochs_per_candidate(rungs, space.halving.reduction))),
     )
+
+
+def _training_seconds(spec: TrainedTeacher, task: Task) -> float:
+    recipe = training_recipe(spec)
+    return recipe.train.epochs * _epoch_seconds(recipe, task, recipe.train.epochs, allow_code=False)
 
 
 def _epochs_per_candidate(rungs: tuple[int, ...], reduction: int) -> float:

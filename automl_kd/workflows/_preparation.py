@@ -1,0 +1,81 @@
+"""What a search begins with: everything read and checked before anything is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from automl_kd.distillation import resolve_device
+from automl_kd.hardware import Profile, load_profile
+from automl_kd.recipes import Space, load_space
+from automl_kd.storage import Database
+from automl_kd.tasks import Task, open_task
+from automl_kd.workflows._executors import check_executor
+from automl_kd.workflows._loss_check import check_losses, check_own_losses
+from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._record import identity_of, refuse_another
+from automl_kd.workflows._request import SearchRequest
+from automl_kd.workflows._supply import Pricing, Survey, survey
+from automl_kd.workflows._teaching import ExpectedTeacher, expect_teacher
+from automl_kd.workflows._understanding import Understanding, understand
+from automl_kd.workflows._warm_start import check_comparable
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a search begins with.
+
+    Attributes:
+        task: What is learned.
+        space: What is searched.
+        profile: The device.
+        pricing: Prices on it.
+        survey: Prices of a random sample of the space.
+        teacher: Who teaches, as far as it is there.
+        understood: What was read of task and teacher.
+    """
+
+    task: Task
+    space: Space
+    profile: Profile
+    pricing: Pricing
+    survey: Survey
+    teacher: ExpectedTeacher
+    understood: Understanding
+
+
+def prepare(request: SearchRequest, database: Database, observer: Observer) -> Preparation:
+    """Read everything that a search needs and make every check that can refuse it; nothing is stored.
+
+    A dry run and a search call it alike, so that the one accepts what the other does.
+
+    Args:
+        request: What is asked for.
+        database: Where the study is, or would be begun.
+        observer: Told how far the measuring of this machine is, where the device is ``local``.
+
+    Raises:
+        UserError: If something does not fit.
+    """
+    for name in request.from_study:
+        database.study(name)
+    database.refuse_driven(request.name)
+    check_executor(request)
+    task = open_task(request.task, request.data)
+    space = load_space(request.space, request.pins, allow_code=request.allow_code)
+    profile = load_profile(request.hw, progress=lambda _, text: observer.note(text))
+    identity = identity_of(request, task, space, profile)
+    found = database.find_study(request.name)
+    if found is not None:
+        refuse_another(found, identity)
+    pricing = Pricing(task, profile, request.allow_code)
+    sample = survey(space, pricing, request.limits, request.seed)
+    check_own_losses(space, request)
+    teacher = expect_teacher(task, request.teacher)
+    check_losses(space, request, task, teacher.teacher)
+    if teacher.taught is not None:
+        identity = {**identity, "teacher": teacher.taught.teacher.sha256}
+        if found is not None:
+            refuse_another(found, identity)
+    check_comparable(database, request.earlier, identity)
+    understood = understand(task, teacher, resolve_device(request.device))
+    return Preparation(task, space, profile, pricing, sample, teacher, understood)
