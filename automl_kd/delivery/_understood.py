@@ -13,7 +13,7 @@ _SPLITS = {"train": "train", "validation": "search-validation", "test": "test"}
 
 
 def understood_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Title and sentence of each line for people, as it was printed and kept.
+    """Title and sentence of each line for people; a line stands for itself, so that it can be searched for.
 
     Args:
         document: The document, also one that a study has kept.
@@ -23,13 +23,13 @@ def understood_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     total = sum(sum(numbers) for numbers in data["counts"].values())
     rows = [("data", f"{whole(total)} examples of {len(names)} classes in {data['place']}: {data['layout']}")]
     rows += [
-        ("", f"{_SPLITS[split]} {_counted(names, data['counts'][split])}")
+        ("data", f"{_SPLITS[split]} {_counted(names, data['counts'][split])}")
         for split in _SPLITS
         if split in data["counts"]
     ]
     shape = " x ".join(map(str, data["shape"]))
     span = f"{three_digits(data['low'])} to {three_digits(data['high'])}"
-    rows.append(("", f"shape {shape}; stored as {data['stored']}, values {span}; {data['pixels']}"))
+    rows.append(("data", f"shape {shape}; stored as {data['stored']}, values {span}; {data['pixels']}"))
     rows += [("left out", f"{each['count']}: {each['reason']}, such as {each['example']}") for each in data["left_out"]]
     rows += teacher_rows(document["teacher"])
     rows += [("warning", line) for line in document["warnings"]]
@@ -49,8 +49,8 @@ def teacher_rows(teacher: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         title = "teacher" if len(teacher["members"]) == 1 else f"teacher {number}"
         rows += [
             (title, f"{each['form']}; {each['input']}"),
-            ("", f"classes {each['classes']}; outputs are {each['outputs']}"),
-            ("", _rightness(each)),
+            (title, f"classes {each['classes']}; outputs are {each['outputs']}"),
+            (title, _rightness(each)),
         ]
     return rows
 
