@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import statistics
-import time
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from automl_kd.controller import no_distillation, split
-from automl_kd.distillation import distill
-from automl_kd.errors import Interrupted, UserError
-from automl_kd.recipes import Recipe
+from automl_kd.controller import split
 from automl_kd.storage import Database
-from automl_kd.tasks import Task, TrainedTeacher
 from automl_kd.workflows._observer import Observer
 from automl_kd.workflows._preparation import prepare
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._supply import Survey
-from automl_kd.workflows._teaching import too_short, training_recipe
+from automl_kd.workflows._timing import epoch_seconds
 from automl_kd.workflows._understanding import Understanding
 
 _TIMED = 3
-_SECONDS_PER_EXAMPLE = 5.0
 
 
 @dataclass(frozen=True)
@@ -104,21 +96,17 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     task, space = prepared.task, prepared.space
     rungs = request.rungs(space, len(task.train))
     epoch = statistics.median(
-        _epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in prepared.survey.examples[:_TIMED]
+        epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in prepared.survey.examples[:_TIMED]
     )
-    teacher = sum(_training_seconds(each, task) for each in prepared.teacher.missing)
-    short = too_short(request.seconds, 0.0, teacher, epoch * rungs[-1], rungs[-1]) if teacher else None
-    if short is not None:
-        raise UserError(short)
     workers = max(1, request.worker_count())  # who will join is not known
-    seconds = split(request.seconds, teacher, None).search
+    seconds = split(request.seconds, prepared.teacher_seconds, None).search
     return SearchPlan(
         study=request.name,
         architectures=space.size("student"),
         recipes=space.size(),
         survey=prepared.survey,
         understood=prepared.understood,
-        teacher_seconds=teacher,
+        teacher_seconds=prepared.teacher_seconds,
         budget=request.seconds,
         search=seconds,
         rungs=rungs,
@@ -128,47 +116,12 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     )
 
 
-def _training_seconds(spec: TrainedTeacher, task: Task) -> float:
-    recipe = training_recipe(spec)
-    return recipe.train.epochs * _epoch_seconds(recipe, task, recipe.train.epochs, allow_code=False)
-
-
 def _epochs_per_candidate(rungs: tuple[int, ...], reduction: int) -> float:
     """Epochs that a candidate takes on average when one in ``reduction`` goes on at every rung."""
     before = (0, *rungs[:-1])
     return sum(
         (rung - last) / float(reduction) ** level for level, (last, rung) in enumerate(zip(before, rungs, strict=True))
     )
-
-
-def _epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool) -> float:
-    """Time of one epoch, from as many steps as fit into a few seconds."""
-    steps = 0
-    began = time.monotonic()
-
-    def enough() -> bool:
-        nonlocal steps
-        steps += 1
-        return time.monotonic() - began > _SECONDS_PER_EXAMPLE
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(recipe.threads)
-    try:
-        seconds = distill(
-            no_distillation(recipe),
-            task,
-            None,
-            total_epochs=epochs,
-            until=1,
-            should_stop=enough,
-            allow_code=allow_code,
-        ).seconds
-    except Interrupted:
-        per_epoch = len(task.train.labels) / recipe.train.batch_size
-        seconds = (time.monotonic() - began) / steps * per_epoch
-    finally:
-        torch.set_num_threads(threads)
-    return seconds
 
 
 def _finite(number: float) -> float | None:

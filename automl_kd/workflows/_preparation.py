@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from automl_kd.distillation import resolve_device
+from automl_kd.errors import UserError
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import Space, load_space
 from automl_kd.storage import Database
@@ -15,9 +17,13 @@ from automl_kd.workflows._observer import Observer
 from automl_kd.workflows._record import identity_of, refuse_another
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._supply import Pricing, Survey, survey
-from automl_kd.workflows._teaching import ExpectedTeacher, expect_teacher
+from automl_kd.workflows._teaching import ExpectedTeacher, expect_teacher, too_short, training_recipe, was_begun
+from automl_kd.workflows._timing import epoch_seconds
 from automl_kd.workflows._understanding import Understanding, understand
 from automl_kd.workflows._warm_start import check_comparable
+
+_BYTES = 4
+"""Of a weight."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Preparation:
         pricing: Prices on it.
         survey: Prices of a random sample of the space.
         teacher: Who teaches, as far as it is there.
+        teacher_seconds: What its training is estimated to take, 0 where it is there.
         understood: What was read of task and teacher.
     """
 
@@ -40,6 +47,7 @@ class Preparation:
     pricing: Pricing
     survey: Survey
     teacher: ExpectedTeacher
+    teacher_seconds: float
     understood: Understanding
 
 
@@ -78,4 +86,44 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
             refuse_another(found, identity)
     check_comparable(database, request.earlier, identity)
     understood = understand(task, teacher, resolve_device(request.device))
-    return Preparation(task, space, profile, pricing, sample, teacher, understood)
+    _check_disk(request, sample)
+    trainings = _trainings(teacher, task)
+    if found is None:  # of one that was begun the clock knows more
+        _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
+    seconds = sum(each.seconds for each in trainings)
+    return Preparation(task, space, profile, pricing, sample, teacher, seconds, understood)
+
+
+def _check_disk(request: SearchRequest, sample: Survey) -> None:
+    least = _BYTES * sample.params[0]
+    if request.disk is not None and least > request.disk:
+        raise UserError(
+            f"--max-disk {request.max_disk}: does not hold one student: the weights of the smallest of the sample take"
+            f" {least / 1e6:.3g} MB"
+        )
+
+
+def _check_time(request: SearchRequest, epochs: int, teacher: Sequence[_Training]) -> None:
+    # A student's epoch costs at most about a teacher's: it hears one.
+    trial = teacher[-1].epoch_seconds * epochs if teacher else 0.0
+    short = too_short(request.seconds + request.extension, 0.0, sum(each.seconds for each in teacher), trial, epochs)
+    if short is not None:
+        raise UserError(short)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A teacher's training that was not begun before."""
+
+    epochs: int
+    epoch_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.epochs * self.epoch_seconds
+
+
+def _trainings(teacher: ExpectedTeacher, task: Task) -> list[_Training]:
+    new = [training_recipe(spec) for spec in teacher.missing if not was_begun(spec, task)]
+    lengths = [(recipe, recipe.train.epochs) for recipe in new]
+    return [_Training(epochs, epoch_seconds(recipe, task, epochs, allow_code=False)) for recipe, epochs in lengths]

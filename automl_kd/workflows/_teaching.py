@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -161,7 +162,7 @@ class _School:
         threads = torch.get_num_threads()
         torch.set_num_threads(recipe.threads)
         try:
-            checkpoint = cache_dir() / "teachers" / "training" / f"{key}.pt"
+            checkpoint = _checkpoint(key)
             outcome = distill(
                 recipe,
                 self._task,
@@ -242,10 +243,27 @@ def too_short(left: float, spent: float, teacher: float, trial: float, epochs: i
     needed = teacher + trial + _WORKER_START_SECONDS
     if needed <= left:
         return None
-    return (
-        f"budget {duration(left + spent)} is too short: the teacher needs {duration(teacher)} more and one trial of"
-        f" {epochs} epochs up to {duration(trial + _WORKER_START_SECONDS)}; give at least {duration(spent + needed)}"
+    training = (
+        f"the teacher needs {duration(teacher)} more and one trial of {epochs} epochs up to"
+        if teacher
+        else ("to start workers takes")
     )
+    return (
+        f"budget {duration(left + spent)} is too short: {training} {duration(trial + _WORKER_START_SECONDS)};"
+        f" give at least {duration(spent + needed)}"
+    )
+
+
+def was_begun(spec: TrainedTeacher, task: Task) -> bool:
+    """Whether a training of this teacher was stopped, and goes on from there."""
+    own = None if spec.train.teacher is None else _found(spec.train.teacher, task)
+    if own is None and spec.train.teacher is not None:
+        return False
+    return _checkpoint(training_key(spec, task, own)).exists()
+
+
+def _checkpoint(key: str) -> Path:
+    return cache_dir() / "teachers" / "training" / f"{key}.pt"
 
 
 def training_recipe(spec: TrainedTeacher) -> Recipe:

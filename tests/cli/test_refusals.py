@@ -89,8 +89,17 @@ def test_a_teacher_whose_own_training_cannot_work_is_refused(refused):
 
 def test_a_budget_that_does_not_hold_the_teacher_is_refused(mistake, tmp_path):
     teacher = "{train: {student: {family: resnet, depth: 20}, train: {epochs: 5000}}}"
-    assert "budget 60 s is too short: the teacher needs" in mistake(*SEARCH, "--teacher", teacher, "--dry-run")
+    for more in (("--dry-run",), ()):
+        assert "budget 60 s is too short: the teacher needs" in mistake(*SEARCH, "--teacher", teacher, *more)
     assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_budget_that_starts_no_worker_is_refused(refused, digits_teacher):
+    assert refused("--budget", "1s").startswith("budget 1 s is too short")
+
+
+def test_a_disk_that_holds_no_student_is_refused(refused, digits_teacher):
+    assert refused("--max-disk", "1KB").startswith("--max-disk 1KB: does not hold one student")
 
 
 def test_a_cluster_that_does_not_answer_is_refused(refused, free_port):
