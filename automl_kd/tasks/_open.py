@@ -15,6 +15,7 @@ from automl_kd.errors import UserError, unknown
 from automl_kd.recipes import TaskReference, parse_yaml, validate
 from automl_kd.tasks._built_in import BUILT_IN
 from automl_kd.tasks._document import TaskDocument
+from automl_kd.tasks._look import refuse_contradictions
 from automl_kd.tasks._source import Source
 from automl_kd.tasks._split import Split
 from automl_kd.tasks._splits import Splits, stratify
@@ -51,6 +52,7 @@ def open_task(name: str, data: str | None = None) -> Task:
     try:
         source = part.read(folder)
         parts = _split(source, document.splits)
+        refuse_contradictions(source.found, parts["train"], source.class_names)
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
     mean, std = _statistics(parts["train"].images, source.white)
