@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 
 from automl_kd.errors import UserError
 from automl_kd.files import locked, sha256_of, write_text
@@ -97,6 +98,8 @@ class _Damaged:
     def watching(self, file: str) -> Iterator[None]:
         try:
             yield
+        except UnidentifiedImageError:
+            self.files.setdefault(file, "it is of no known format")
         except ERRORS as error:
             self.files.setdefault(file, str(error))
 

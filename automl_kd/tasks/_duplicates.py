@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from automl_kd.tasks._split import Split
+from automl_kd.words import counted
 
 _MOSTLY = 0.1
 
@@ -44,7 +45,7 @@ def _two_labels(
         first = torn[0][0]
         other = next(place for place in torn[0] if label(place) != label(first))
         said = " and ".join(f"{_name(splits, place)} ({class_names[label(place)]})" for place in (first, other))
-        yield f"{len(torn)} images lie in two classes, such as {said}: keep each in one"
+        yield f"{counted(len(torn), 'image')} in two classes, such as {said}: keep each in one"
 
 
 def _overlap(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], split: str) -> Iterator[str]:
@@ -54,7 +55,7 @@ def _overlap(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], spl
     if shared:
         here, there = (_name(splits, place) for place in shared[0])
         yield (
-            f"{len(shared)} of {len(splits[split])} {split} images are among the training images, too, such as {there}"
+            f"{len(shared)} of {len(splits[split])} {split} images also among the training images, such as {there}"
             f" ({here}): accuracy on them says nothing about new ones; keep each in one split"
         )
 
@@ -65,7 +66,7 @@ def _many(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split]) -> Ite
     if spare > _MOSTLY * total:
         most = max(copies, key=len)
         yield (
-            f"{spare} of {total} images are copies of others; {_name(splits, most[0])} is there {len(most)} times:"
+            f"{spare} of {total} images copies of others; {_name(splits, most[0])} is there {len(most)} times:"
             " leave the copies out"
         )
 

@@ -37,7 +37,8 @@ def opened(file: str) -> Iterator[Image.Image]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(file, formats=_FORMATS) as image:
+        # From a stream: what Pillow maps from a path it does not turn upright (uncompressed TIFF).
+        with Path(file).open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
             yield image
 
 

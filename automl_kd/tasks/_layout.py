@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_kd.errors import UserError, unknown
+from automl_kd.errors import UserError
 from automl_kd.tasks._formats import UNREAD, reason_to_leave_out
 from automl_kd.tasks._reading import LeftOut
 from automl_kd.tasks._roles import looks_like_split, roles
 from automl_kd.tasks._walk import Tally, files_below, files_in, sub_folders
+from automl_kd.words import counted
 
+_SHOWN = 5
 _SHOULD = "it should hold one for each of two or more classes"
 
 
@@ -72,7 +74,9 @@ class _Lister:
         self._pass_over(self._root, folders, [folder for folder, _ in splits] if splits else folders)
         left_out = self._tally.left_out
         losses = (
-            f"{each.count} left out: {each.reason}, such as {each.example}" for each in left_out if _is_loss(each)
+            f"{counted(each.count, 'file')} left out: {each.reason}, such as {each.example}"
+            for each in left_out
+            if _is_loss(each)
         )
         return Layout(words, classes, parts, left_out, (*self._warnings, *losses))
 
@@ -132,13 +136,17 @@ class _Lister:
         images = self._pass_over(folder, folders, folders)
         for each in folders:
             if each.name not in names and self._pictures(each, self._tally):
-                raise UserError(f"{folder}: {unknown('class', each.name, names)}, by the sub-folders of train")
+                raise UserError(
+                    f"{folder}: holds images of the class {each.name!r}, of which train has none (its classes:"
+                    f" {', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}); add some to train, rename"
+                    " the folder or remove it"
+                )
         found = self._labelled([each for each in folders if each.name in names], names, needed=False)
         if found.files:
             return found
         self._warnings.append(
-            f"{folder.name} holds {images} images and none in the folder of a class: it is left out, and {role} is"
-            " drawn from train; give it one sub-folder a class"
+            f"{folder.name} holds {counted(images, 'image')} and none in the folder of a class: it is left out, and"
+            f" {role} is drawn from train; give it one sub-folder a class"
         )
         return None
 
@@ -146,7 +154,9 @@ class _Lister:
         if len(classes) == 1:
             _refuse_nesting(folder, classes[0])
         if not classes and (images := len(self._pictures(folder, Tally(folder)))):
-            raise UserError(f"{folder}: holds {images} images and no sub-folders; put those of each class into its own")
+            raise UserError(
+                f"{folder}: holds {counted(images, 'image')} and no sub-folders; put those of each class into its own"
+            )
         if len(classes) < 2:
             raise UserError(f"{folder}: holds {len(classes)} sub-folders; {_SHOULD}")
 
@@ -208,7 +218,7 @@ def _bytes(file: str) -> int:
 def _but(folder: Path) -> str:
     tally = Tally(folder)
     _pictures_of(files_below(folder, tally), tally)
-    return "".join(f"; {each.count} files are left out: {each.reason}" for each in tally.left_out[:1])
+    return "".join(f"; left out: {counted(each.count, 'file')}, {each.reason}" for each in tally.left_out[:1])
 
 
 def _refuse_nesting(outer: Path, inner: Path) -> None:

@@ -12,9 +12,11 @@ from automl_kd.tasks._duplicates import duplicate_warnings
 from automl_kd.tasks._reading import DataReading, Found
 from automl_kd.tasks._roles import looks_like_split
 from automl_kd.tasks._split import Split
+from automl_kd.words import counted
 
 _FEW = 5
 _RARE = 0.01
+_SMALL, _UNEVEN = 20, 10
 _DARKER = 8  # times less than others, of a class or a split whose values seem to have another scale
 _SHOWN = 3
 
@@ -67,12 +69,13 @@ def refuse_contradictions(found: Found, train: Split, class_names: Sequence[str]
     if all(torch.equal(image, train.images[0]) for image in train.images):
         raise UserError(
             f"{found.place}: all {len(train)} training images are the same (stored values from {found.low:g} to"
-            f" {found.high:g}), so nothing can be learned from them; look at {train.name(0)} and at what wrote it"
+            f" {found.high:g}; {found.pixels}), so nothing can be learned from them; look at {train.name(0)} and at"
+            " what wrote it"
         )
 
 
 def _rare_classes(counts: Tensor, class_names: Sequence[str]) -> Iterator[str]:
-    rare = (counts < max(_FEW, _RARE * int(counts.sum()))) & (counts < counts.max())
+    rare = (counts < _RARE * int(counts.sum())) | ((counts < _SMALL) & (counts * _UNEVEN < counts.max()))
     if rare.any():
         shown = _some([f"{name} ({count})" for name, count, few in zip(class_names, counts, rare, strict=True) if few])
         yield (
@@ -120,8 +123,8 @@ def _blank(splits: Splits) -> Iterator[str]:
     if blank:
         split, index = blank[0]
         yield (
-            f"{len(blank)} images are blank, with one value in all their pixels, such as {splits[split].name(index)}:"
-            " look at what wrote them, or leave them out"
+            f"{counted(len(blank), 'image')} with one value in all pixels, such as {splits[split].name(index)}: look at"
+            " what wrote such images, or leave them out"
         )
 
 

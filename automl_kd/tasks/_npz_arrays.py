@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _NAMES = {
     ),
     "test": (("x_test", "test_images", "test_x"), ("y_test", "test_labels", "test_y")),
 }
+_DAMAGED = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 _USUAL_CHANNELS = (1, 3, 4)
 _FEW = 5
 
@@ -114,7 +116,7 @@ class Arrays:
                 yield cls(path, archive)
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
-        except (OSError, ValueError, zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise UserError(f"{path}: cannot be read as .npz of plain arrays: {error}") from None
 
     def has(self, split: str) -> bool:
@@ -158,7 +160,9 @@ class Arrays:
 
     def _array(self, name: str) -> NDArray[Any]:
         self._read.add(name)
-        array: NDArray[Any] = self._archive[name]
+        array = self._archive[name]
+        if not isinstance(array, np.ndarray):
+            raise UserError(f"{self._path}: {name} is no array of NumPy")
         return array
 
     def _found(self, names: tuple[str, ...]) -> str:

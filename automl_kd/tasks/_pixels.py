@@ -63,13 +63,12 @@ def pixel_rule(dtype: np.dtype[Any], low: float, high: float) -> PixelRule:
 
 
 def _of_bytes(low: float, high: float) -> PixelRule:
-    dark = f"the largest value is {high:g} of 255, nearly black: multiply by {_BYTE / max(high, 1):.3g}"
-    return PixelRule(0, _BYTE, "divided by 255", dark if low < high <= _FEW_BITS else None)
+    return PixelRule(0, _BYTE, "divided by 255", _narrow(low, high, _BYTE))
 
 
 def _of_floats(low: float, high: float) -> PixelRule:
     if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
-        return PixelRule(0, 1, "as they are, floats in [0, 1]")
+        return PixelRule(0, 1, "as they are, floats in [0, 1]", _narrow(low, high, 1))
     for half in (0.5, 1.0):
         if low < 0 and -half <= low and high <= half:
             return PixelRule(-half, half, f"plus {half:g}, divided by {2 * half:g}: floats in [-{half:g}, {half:g}]")
@@ -113,8 +112,8 @@ def _narrow(low: float, high: float, white: float) -> str | None:
     if not 0 < share < _NARROW:
         return None
     return (
-        f"values from {low:g} to {high:g} fill {100 * share:.2g} % of [0, {white:g}]: networks see their whole"
-        " contrast, a teacher with input mean and std little of it; for one, stretch them to 0 to 255"
+        f"values from {low:g} to {high:g} fill {100 * share:.2g} % of [0, {white:g}]: networks see their contrast, a"
+        " teacher with input mean and std little of it; for one, stretch the values"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl_kd.tasks._pixels import PixelRule
+from automl_kd.words import counted
 
 _MOSTLY = 0.1
 _LONG = 2.0
@@ -81,15 +82,15 @@ class Survey:
 
     def _several(self) -> str | None:
         count, example = self.several
-        said = f"{count} files hold several pictures, such as {example}: the first of each was read"
+        said = f"{counted(count, 'file')} of several pictures, such as {example}: the first of each was read"
         return f"{said}; store the others as files of their own" if count else None
 
     def _cut(self) -> str | None:
         if not self.cut_to_bytes:
             return None
         return (
-            f"{self.cut_to_bytes} colour images of 16 bit were read by the upper 8 bits of each value; where values are"
-            " small, stretch them first"
+            f"{counted(self.cut_to_bytes, 'image')} of 16 bit, in colour or with transparency, read by the upper 8 bits"
+            " of each value; where values are small, stretch them first"
         )
 
     def _told_by_type(self, class_names: tuple[str, ...]) -> list[str]:
@@ -116,7 +117,7 @@ def summary(survey: Survey, rules: Mapping[str, PixelRule], class_names: tuple[s
     """
     several = len(rules) > 1
     pixels = "; ".join(f"{kind}: {rule.words}" if several else rule.words for kind, rule in rules.items())
-    background = f"; {survey.transparent} images have transparent parts, which are white" if survey.transparent else ""
+    background = f"; white where transparent ({counted(survey.transparent, 'image')})" if survey.transparent else ""
     odd = (f"{kind} images: {rule.odd}" for kind, rule in rules.items() if rule.odd)
     mixed = ("images of several types were each converted by the rule of their type",) if several else ()
     return {

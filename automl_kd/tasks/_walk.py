@@ -62,7 +62,7 @@ def _below(folder: str, tally: Tally, above: tuple[str, ...]) -> Iterator[str]:
             yield entry.path
         elif entry.is_dir():
             real = os.path.realpath(entry.path)
-            if real in above:
+            if any(Path(each).is_relative_to(real) for each in above):
                 tally.add("a link back to a folder that it lies in", entry.path)
             else:
                 yield from _below(entry.path, tally, (*above, real))
