@@ -49,14 +49,14 @@ def _two_labels(
 
 
 def _overlap(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], split: str) -> Iterator[str]:
-    shared = [
-        (places[0], other) for places in copies for other in places if other[0] == split and places[0][0] == "train"
-    ]
+    # Places come in the order train, validation, test: the first is in the split that is seen first.
+    shared = [(places[0], other) for places in copies for other in places if places[0][0] != split == other[0]]
     if shared:
         here, there = (_name(splits, place) for place in shared[0])
+        seen = " or ".join(dict.fromkeys(first[0] for first, _ in shared))
         yield (
-            f"{len(shared)} of {len(splits[split])} {split} images also among the training images, such as {there}"
-            f" ({here}): accuracy on them says nothing about new ones; keep each in one split"
+            f"{len(shared)} of {len(splits[split])} {split} images also in {seen}, such as {there} ({here}): accuracy"
+            " on them says nothing about new ones; keep one of each"
         )
 
 
