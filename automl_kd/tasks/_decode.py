@@ -29,15 +29,17 @@ def depth_of(image: Image.Image) -> np.dtype[Any]:
 
 
 def cut_to_bytes(image: Image.Image) -> bool:
-    """Whether the file of an opened picture holds 16 bit a channel, of which Pillow reads the upper 8."""
+    """Whether a picture that is not decoded yet holds 16 bit a channel, of which Pillow reads the upper 8."""
     return depth_of(image) == np.uint8 and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
-def read_bytes(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
-    """A picture of bytes as (C, size, size); transparent parts are white."""
+def read_bytes(image: Image.Image, size: int, channels: int) -> tuple[NDArray[np.uint8], float, float]:
+    """A picture of bytes as (C, size, size), with its smallest and largest value; transparent parts are white."""
     upright = _on_white(ImageOps.exif_transpose(image)).convert("RGB" if channels == 3 else "L")
+    values = np.asarray(upright)
     fitted = ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
-    return np.asarray(fitted, np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
+    pixels = np.asarray(fitted, np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
+    return pixels, float(values.min()), float(values.max())
 
 
 def is_transparent(image: Image.Image) -> bool:
@@ -59,7 +61,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def read_deep(image: Image.Image, size: int) -> tuple[NDArray[np.float32], float, float]:
-    """A grey picture of more than 8 bit as (size, size), its stored values scaled, with their smallest and largest.
+    """A grey picture of more than 8 bit as (size, size), of stored values, with their smallest and largest.
 
     Raises:
         ValueError: If a value is not finite.

@@ -131,6 +131,7 @@ def _decode_all(pictures: Pictures, path: Path) -> dict[str, Any]:
                 with damaged.watching(pictures.file(name)):
                     _decode(pictures, name, row, survey, ranges)
         damaged.refuse(len(pictures.names))
+        survey.refuse_dark(pictures.root)
         rules = {kind: pixel_rule(np.dtype(kind), *bounds) for kind, bounds in ranges.by_type.items()}
         for row, name in zip(array, pictures.names, strict=True):
             if depths[name] != np.uint8:
@@ -149,18 +150,17 @@ def _depths(pictures: Pictures, survey: Survey, damaged: _Damaged) -> dict[str, 
         with damaged.watching(file), opened(file) as image:
             depth = depth_of(image)
             survey.add(f"{depth.name} {image.format}", image.width, image.height, label)
-            survey.cut_to_bytes += cut_to_bytes(image)
             depths[name] = depth
     return depths
 
 
 def _decode(pictures: Pictures, name: str, row: NDArray[Any], survey: Survey, ranges: _Ranges) -> None:
     with opened(pictures.file(name)) as image:
-        depth = depth_of(image)
+        depth, cut = depth_of(image), cut_to_bytes(image)
         if depth == np.uint8:
-            row[:] = read_bytes(image, pictures.size, pictures.channels)
-            low, high = float(row.min()), float(row.max())
+            row[:], low, high = read_bytes(image, pictures.size, pictures.channels)
             survey.transparent += is_transparent(image)
+            survey.add_cut(high if cut else None)
         else:
             row[:], low, high = read_deep(image, pictures.size)
         ranges.add(depth, low, high)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from automl_kd.errors import UserError
 from automl_kd.tasks._pixels import PixelRule
 from automl_kd.words import counted
 
 _MOSTLY = 0.1
 _LONG = 2.0
+_LEAST = 16  # the upper 8 of 16 bit, where values need no more than 12
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Survey:
     enlarged: int = 0
     long: int = 0
     transparent: int = 0
-    cut_to_bytes: int = 0
+    cut: tuple[int, float] = (0, 0.0)
     several: tuple[int, str] = (0, "")
     by_class: dict[int, set[str]] = field(default_factory=dict)
 
@@ -50,6 +53,25 @@ class Survey:
     def add_several(self, name: str) -> None:
         """Count a file that holds more than one picture."""
         self.several = (self.several[0] + 1, self.several[1] or name)
+
+    def add_cut(self, high: float | None) -> None:
+        """Count a picture of which the upper 8 of 16 bit were read, by their largest value; None for any other."""
+        if high is not None:
+            self.cut = (self.cut[0] + 1, max(self.cut[1], high))
+
+    def refuse_dark(self, root: Path) -> None:
+        """Refuse 16 bit in colour where the upper 8 bits hold next to nothing.
+
+        Raises:
+            UserError: If no value needs more than 12 bit.
+        """
+        count, high = self.cut
+        if count and high < _LEAST:
+            raise UserError(
+                f"{root}: {counted(count, 'image')} of 16 bit in colour or with transparency, of which the upper 8 bits"
+                f" are read, and these are at most {high:g}: multiply all values by {256 // (int(high) + 1)}, or store"
+                " 8 bit"
+            )
 
     def words(self) -> str:
         """Types and sizes for people: ``"uint16 PNG, 640x480 to 1024x768"``."""
@@ -86,10 +108,10 @@ class Survey:
         return f"{said}; store the others as files of their own" if count else None
 
     def _cut(self) -> str | None:
-        if not self.cut_to_bytes:
+        if not self.cut[0]:
             return None
         return (
-            f"{counted(self.cut_to_bytes, 'image')} of 16 bit, in colour or with transparency, read by the upper 8 bits"
+            f"{counted(self.cut[0], 'image')} of 16 bit, in colour or with transparency, read by the upper 8 bits"
             " of each value; where values are small, stretch them first"
         )
 

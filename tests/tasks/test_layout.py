@@ -60,6 +60,7 @@ class TestSplits:
             (("training", "validation", "testing"), (12, 6, 4)),
             (("TRAIN", "dev", "eval"), (12, 6, 4)),
             (("train", "eval", "test"), (12, 6, 4)),
+            (("training_set", "dev-images", "test2017"), (12, 6, 4)),
         ],
     )
     def test_folders_called_like_splits_are_splits(self, root, folders, counts):

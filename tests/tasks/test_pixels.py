@@ -1,6 +1,7 @@
 """The same pictures, stored in many ways, are the same to a network and to a teacher who expects values in [0, 1]."""
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -273,3 +274,30 @@ def test_values_of_an_odd_range_are_told(tmp_path, images, odd):
     reading = _archive(tmp_path, images).reading
     assert any(line.startswith(odd) for line in reading.warnings), reading.warnings
     assert (reading.low, reading.high) == (images.min(), images.max())
+
+
+def _save_deep_colour(path, values):
+    """A PNG of 16 bit a channel, which Pillow reads and does not write."""
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.with_suffix(".png").write_bytes(content)
+
+
+def test_colour_of_16_bit_is_read_by_its_upper_half_where_that_says_enough(tmp_path):
+    def save(path, picture):
+        _save_deep_colour(path, np.stack([picture.astype(np.uint16) * 257] * 3, -1))
+
+    plain = _opened(tmp_path, _folder(tmp_path / "plain", _saved(".png", lambda picture: picture)))
+    task = _opened(tmp_path, _folder(tmp_path / "deep", save))
+    assert task.sha256 == plain.sha256
+    assert any("24 images of 16 bit, in colour" in line for line in task.reading.warnings)
+
+    dark = _folder(tmp_path / "dark", lambda path, picture: _save_deep_colour(path, np.stack([picture * 16.0] * 3, -1)))
+    with pytest.raises(UserError, match=r"these are at most 15: multiply all values by 16, or store 8 bit"):
+        _opened(tmp_path, dark)
