@@ -132,7 +132,7 @@ def _decode_all(pictures: Pictures, path: Path) -> dict[str, Any]:
                     _decode(pictures, name, row, survey, ranges)
         damaged.refuse(len(pictures.names))
         survey.refuse_dark(pictures.root)
-        rules = {kind: pixel_rule(np.dtype(kind), *bounds) for kind, bounds in ranges.by_type.items()}
+        rules = {kind: pixel_rule(np.dtype(kind), *bounds, stretch=True) for kind, bounds in ranges.by_type.items()}
         for row, name in zip(array, pictures.names, strict=True):
             if depths[name] != np.uint8:
                 row[:] = rules[depths[name].name].apply(row, _WHITE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,28 +47,40 @@ class PixelRule:
         return (self.black, self.white) == (0.0, _BYTE)
 
 
-def pixel_rule(dtype: np.dtype[Any], low: float, high: float) -> PixelRule:
+_OF_BYTES = PixelRule(0, _BYTE, "divided by 255")
+
+
+def pixel_rule(dtype: np.dtype[Any], low: float, high: float, *, stretch: bool = False) -> PixelRule:
     """The rule for a set of pictures.
 
     Args:
         dtype: Of the stored values: bool, integers or floats.
         low: The smallest value of the set.
         high: The largest.
+        stretch: Whether values that fill little of their range are stretched to all of it; bytes never are.
     """
+    rule = _by_type(dtype, low, high)
+    share = (high - low) / (rule.white - rule.black)
+    if rule.odd or not 0 < share < _NARROW:
+        return rule
+    said = f"values from {low:g} to {high:g} fill {100 * share:.2g} % of [{rule.black:g}, {rule.white:g}]"
+    if stretch and dtype != np.uint8:
+        return replace(_of_the_set(low, high), odd=f"{said}, and their own range was taken; {_REMEDY}")
+    blind = "networks see their contrast, a teacher with input mean and std little of it; for one, stretch the values"
+    return replace(rule, odd=f"{said}: {blind}")
+
+
+def _by_type(dtype: np.dtype[Any], low: float, high: float) -> PixelRule:
     if dtype.kind == "b":
         return PixelRule(0, 1, "false is 0 and true is 1")
     if dtype == np.uint8:
-        return _of_bytes(low, high)
+        return _OF_BYTES
     return _of_floats(low, high) if dtype.kind == "f" else _of_integers(dtype, low, high)
-
-
-def _of_bytes(low: float, high: float) -> PixelRule:
-    return PixelRule(0, _BYTE, "divided by 255", _narrow(low, high, _BYTE))
 
 
 def _of_floats(low: float, high: float) -> PixelRule:
     if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
-        return PixelRule(0, 1, "as they are, floats in [0, 1]", _narrow(low, high, 1))
+        return PixelRule(0, 1, "as they are, floats in [0, 1]")
     for half in (0.5, 1.0):
         if low < 0 and -half <= low and high <= half:
             return PixelRule(-half, half, f"plus {half:g}, divided by {2 * half:g}: floats in [-{half:g}, {half:g}]")
@@ -77,7 +89,7 @@ def _of_floats(low: float, high: float) -> PixelRule:
         return PixelRule(0, high, f"divided by {high:g}, the largest value of all pictures", f"{odd}; {_REMEDY}")
     if low < -_OVERSHOOT * _BYTE or high <= _FEW_BITS:
         return _of_the_set(low, high)
-    return _of_bytes(low, high) if high <= _BYTE * (1 + _OVERSHOOT) else _of_depth(np.dtype(np.uint16), low, high)
+    return _OF_BYTES if high <= _BYTE * (1 + _OVERSHOOT) else _of_depth(np.dtype(np.uint16), low, high)
 
 
 def _of_integers(dtype: np.dtype[Any], low: float, high: float) -> PixelRule:
@@ -85,7 +97,7 @@ def _of_integers(dtype: np.dtype[Any], low: float, high: float) -> PixelRule:
         return _of_signed(np.iinfo(dtype), low, high)
     if high <= 1:
         return PixelRule(0, 1, "as they are, 0 and 1")
-    return _of_bytes(low, high) if high <= _BYTE else _of_depth(dtype, low, high)
+    return _OF_BYTES if high <= _BYTE else _of_depth(dtype, low, high)
 
 
 def _of_signed(limits: np.iinfo[Any], low: float, high: float) -> PixelRule:
@@ -102,19 +114,10 @@ def _of_depth(dtype: np.dtype[Any], low: float, high: float) -> PixelRule:
         whites.append(int(np.iinfo(dtype).max))
     for white in sorted(whites):
         if high <= white:
-            words = f"divided by {white}: the largest value, {high:g}, needs {white.bit_length()} bit"
-            return PixelRule(0, white, words, _narrow(low, high, white))
+            return PixelRule(
+                0, white, f"divided by {white}: the largest value, {high:g}, needs {white.bit_length()} bit"
+            )
     return _of_the_set(low, high)
-
-
-def _narrow(low: float, high: float, white: float) -> str | None:
-    share = (high - low) / white
-    if not 0 < share < _NARROW:
-        return None
-    return (
-        f"values from {low:g} to {high:g} fill {100 * share:.2g} % of [0, {white:g}]: networks see their contrast, a"
-        " teacher with input mean and std little of it; for one, stretch the values"
-    )
 
 
 def _of_the_set(low: float, high: float) -> PixelRule:

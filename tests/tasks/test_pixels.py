@@ -172,6 +172,17 @@ def test_a_dead_pixel_costs_no_contrast(tmp_path):
     assert "divided by 65535" in task.reading.pixels
 
 
+def test_narrow_values_of_deep_files_are_stretched_and_this_is_told(tmp_path):
+    for name, convert in {
+        "thermal": lambda picture: 7000 + picture.astype(np.uint16),
+        "reflectance": lambda picture: (picture / 255 * 0.01).astype(np.float32),
+    }.items():
+        task = _opened(tmp_path, _folder(tmp_path / name, _saved(".tif", convert)))
+        assert (float(task.train.images.min()), float(task.train.images.max())) == (0, 255)
+        assert "becomes 0 and" in task.reading.pixels
+        assert any("% of [0, " in line and "their own range was taken" in line for line in task.reading.warnings)
+
+
 def test_types_are_mixed_by_the_rule_of_each_and_this_is_told(tmp_path):
     types = (_FILES["16 bit PNG"], _FILES["uint8 BMP"], _FILES["float to 1"])
     mixed = _folder(tmp_path / "mixed", lambda path, picture: types[int(path.name) // 2 % 3](path, picture))
