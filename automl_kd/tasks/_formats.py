@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from PIL import Image
@@ -38,8 +39,25 @@ def opened(file: str) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # From a stream: what Pillow maps from a path it does not turn upright (uncompressed TIFF).
-        with Path(file).open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+        with (
+            Path(file).open("rb") as stream,
+            Image.open(stream, formats=_FORMATS) as image,
+            _without_stderr() if image.format == "TIFF" else nullcontext(),
+        ):
             yield image
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Standard error closed for C code: libtiff writes there what Pillow raises as an error as well."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def reason_to_leave_out(file: str, size: int) -> str | None:

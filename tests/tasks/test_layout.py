@@ -248,6 +248,16 @@ class TestFiles:
         message = _refused(root)
         assert "dog/01.png: cannot be read as an image, nor can 1 others of 24" in message
 
+    def test_libraries_are_silent_about_damage(self, root, capfd):
+        _classes(root)
+        file = root / "cat" / "00.tif"
+        Image.open(root / "cat" / "00.png").save(file, compression="tiff_adobe_deflate")
+        content = bytearray(file.read_bytes())
+        content[12:40] = bytes(28)
+        file.write_bytes(content)
+        assert "cat/00.tif: cannot be read as an image" in _refused(root)
+        assert capfd.readouterr() == ("", "")
+
     @pytest.mark.parametrize(
         ("content", "told"),
         [
