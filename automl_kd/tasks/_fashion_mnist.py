@@ -33,8 +33,8 @@ class FashionMnist(Data):
             place=str(folder / Path(self.path).expanduser()),
             layout="IDX files, train and t10k",
             stored=f"uint8, {pool.images.shape[3]}x{pool.images.shape[2]}",
-            low=float(pool.images.min()),
-            high=float(pool.images.max()),
+            low=float(pool.images.numpy().min()),
+            high=float(pool.images.numpy().max()),
             pixels="divided by 255",
         )
         return Source(pool, _CLASSES, found, {"test": test})

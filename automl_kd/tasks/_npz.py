@@ -98,7 +98,9 @@ def _range(path: Path, parts: Mapping[str, LabelledArrays]) -> tuple[float, floa
 def _converted(parts: Mapping[str, LabelledArrays], rule: PixelRule) -> tuple[dict[str, NDArray[Any]], float]:
     """The images of every part as the task stores them, and the value that is white."""
     if rule.of_bytes and all(_whole(part.images) for part in parts.values()):
-        return {name: np.ascontiguousarray(part.images.astype(np.uint8)) for name, part in parts.items()}, 255.0
+        return {
+            name: np.ascontiguousarray(part.images.astype(np.uint8, copy=False)) for name, part in parts.items()
+        }, 255.0
     return {name: np.ascontiguousarray(rule.apply(part.images, 1.0)) for name, part in parts.items()}, 1.0
 
 

@@ -35,7 +35,7 @@ class PixelRule:
     def apply(self, values: NDArray[Any], white: float) -> NDArray[np.float32]:
         """Stored values as float32 in which ``white`` is white; computed in float64, one image at a time."""
         if (self.black, self.white) == (0.0, white):
-            return values.astype(np.float32)
+            return values.astype(np.float32, copy=False)
         scaled = np.empty(values.shape, np.float32)
         for row, stored in zip(scaled, values, strict=True):
             row[...] = (stored.astype(np.float64) - self.black) * (white / (self.white - self.black))

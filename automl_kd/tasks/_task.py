@@ -80,4 +80,4 @@ class Task:
 
 def to_unit(images: Tensor, white: float) -> Tensor:
     """Images as float32 in which 1 is white."""
-    return images.float() / white
+    return images.float() if white == 1 else images.float() / white
