@@ -197,6 +197,8 @@ def _draw(low: float, high: float, log: bool, rng: Rng) -> float:
 def _unit(value: float, low: float, high: float, log: bool) -> float:
     if low == high:
         return 0.0
+    if log and math.isinf(high / low):
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
     return math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
 
 

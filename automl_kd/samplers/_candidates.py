@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,11 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial
 
 from automl_kd.recipes import Space
 from automl_kd.samplers._encoding import Params, hole_of
+from automl_kd.samplers._history import Observation
+from automl_kd.samplers._parameters import contains
 
 _FEW = 32
 """Integers with up to as many values can decide a branch, as categories can."""
@@ -35,6 +37,10 @@ class Source(Protocol):
 
     def sample(self, rng: random.Random, given: Params = NOTHING) -> Params:
         """A random candidate that takes the given values where it has their parameters."""
+        ...
+
+    def within(self, params: Params, rng: random.Random) -> Params:
+        """A candidate like a trial's parameters: these themselves, where they are one."""
         ...
 
     def mutate(self, params: Params, rng: random.Random) -> Params:
@@ -60,6 +66,12 @@ class RecipeSource:
     def sample(self, rng: random.Random, given: Params = NOTHING) -> Params:
         """A random candidate, hole by hole, that takes the given values where it has their holes."""
         return self._space.sample_params(rng, given)
+
+    def within(self, params: Params, rng: random.Random) -> Params:
+        """A candidate like a trial's parameters: these themselves, where they are one."""
+        known = params.keys() <= self.distributions.keys()
+        inside = known and all(contains(self.distributions[name], value) for name, value in params.items())
+        return params if inside else self.sample(rng, params)
 
     def mutate(self, params: Params, rng: random.Random) -> Params:
         """A candidate that differs in one hole, and in what hangs on it."""
@@ -98,15 +110,32 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 @dataclass
 class _Branch:
-    """Trials with the same parameters.
+    """Trials with the same parameters from the same ranges.
 
     Attributes:
-        names: The parameters, in the order in which they were suggested.
+        distributions: Of the parameters, in the order in which they were suggested.
         shown: Values seen of each parameter that has few.
+        whole: Whether a trial came to a result with these parameters, so that none is missing.
+        own: Whether such a trial was one that the sampler was asked for.
     """
 
-    names: tuple[str, ...]
+    distributions: Mapping[str, BaseDistribution]
     shown: dict[str, set[Any]] = field(default_factory=dict)
+    whole: bool = False
+    own: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters."""
+        return tuple(self.distributions)
+
+    def holds(self, params: Params) -> bool:
+        """Whether values of all its parameters lie within their ranges."""
+        return all(contains(each, params[name]) for name, each in self.distributions.items())
+
+
+Range = tuple[float, float, float | None] | None
+_Key = frozenset[tuple[str, Range]]
 
 
 class ShownSource:
@@ -114,35 +143,80 @@ class ShownSource:
 
     Trials with the same set of parameters form a branch. A value that only ever led into other branches is not taken
     in this one; one that was never seen may be. Where that guess is wrong, Optuna asks for the parameters that are
-    missing.
+    missing. A trial that has not come to a result may have suggested but the first of its parameters: it forms a branch
+    only as long as no other trial went on from there.
+
+    A parameter may have another range in every trial, for example up to the value of another one. Trials with other
+    ranges form a branch of their own, from which candidates are drawn until a trial that was given one shows that its
+    values are no longer asked for.
     """
 
     def __init__(self) -> None:
         self.distributions: dict[str, BaseDistribution] = {}
-        self._branches: dict[frozenset[str], _Branch] = {}
-        self.shown: dict[str, set[Any]] = {}
-        """Values seen of each parameter that has few, in any branch."""
-        self._options: dict[frozenset[str], dict[str, list[Any]]] = {}
-        self._several: dict[frozenset[str], list[str]] = {}
+        """All parameters, with ranges that hold those of every trial."""
+        self._ranges: dict[str, Range] = {}
+        self._branches: dict[_Key, _Branch] = {}
+        self._named: dict[frozenset[str], list[_Key]] = {}
+        self._shown: dict[tuple[str, Range], set[Any]] = {}
+        self._options: dict[_Key, dict[str, list[Any]]] = {}
+        self._several: dict[_Key, list[str]] = {}
 
-    def show(self, trial: FrozenTrial) -> None:
-        """Learn from a trial."""
-        if not trial.params:
-            return
-        names = frozenset(trial.params)
-        branch = self._branches.setdefault(names, _Branch(tuple(trial.params)))
-        for name, value in trial.params.items():
-            if _options(trial.distributions[name]) is not None:
+    def show(self, seen: Observation, own: bool) -> bool:
+        """Learn from a trial; returns whether it is the first of the sampler's own with a result in its branch."""
+        if not seen.params:
+            return False
+        key = _key_of(seen)
+        if key not in self._branches and not self._begin(key, seen):
+            return False
+        branch = self._branches[key]
+        for name, value in seen.params.items():
+            if _options(branch.distributions[name]) is not None:
                 branch.shown.setdefault(name, set()).add(value)
-                self.shown.setdefault(name, set()).add(value)
+                self._shown.setdefault((name, _range(branch.distributions[name])), set()).add(value)
         self._options.clear()
         self._several.clear()
-        self.distributions = trial.distributions | self.distributions
+        self._widen(seen.distributions)
+        first = own and seen.whole and not branch.own
+        branch.whole |= seen.whole
+        branch.own |= first
+        return first
 
-    def unseen(self, params: Params) -> dict[str, Any]:
-        """Values that no trial of the branch has had: there may be other parameters where they are taken."""
-        shown = self._branches[frozenset(params)].shown
+    def unseen(self, params: Params) -> dict[str, Any] | None:
+        """Values that no trial of the branch has had: there may be other parameters where they are taken.
+
+        None where the branch itself is but a guess: no trial that the sampler was asked for has come to a result in it.
+        """
+        branch = self._branches[self._home(params)]
+        shown = branch.shown
+        if not branch.own:
+            return None
         return {name: value for name, value in params.items() if name in shown and value not in shown[name]}
+
+    def seen(self, name: str, value: Any) -> bool:
+        """Whether any trial has had a value."""
+        return any(value in values for (each, _), values in self._shown.items() if each == name)
+
+    def withdraw(self, candidate: Params, seen: Observation) -> bool:
+        """Forget ranges in which a candidate lies, but not the trial that was given it; returns whether there were any.
+
+        Args:
+            candidate: A proposal.
+            seen: The trial, which drew anew what it was not to have.
+        """
+        now = _key_of(seen)
+        keys = self._named.get(frozenset(candidate), [])
+        outdated = [key for key in keys if key != now and self._branches[key].holds(candidate)]
+        if now not in keys or not outdated:
+            return False
+        self._drop(outdated[:1])
+        return True
+
+    def within(self, params: Params, rng: random.Random) -> Params:
+        """A candidate like a trial's parameters: these themselves, where they are one."""
+        keys = self._named.get(frozenset(params), [])
+        if any(self._branches[key].holds(params) for key in keys):
+            return params
+        return self._draw(keys[-1], params, rng) if keys else self.sample(rng, params)
 
     def sample(self, rng: random.Random, given: Params = NOTHING) -> Params:
         """A random candidate of a random branch, of those that take most of the given values."""
@@ -154,12 +228,12 @@ class ShownSource:
 
     def mutate(self, params: Params, rng: random.Random) -> Params:
         """A candidate that differs in one parameter; where that leads into another branch, in what hangs on it."""
-        home = frozenset(params)
+        home = self._home(params)
         names = self._movable(home)
         if not names:
             return params
         name = names[int(rng.random() * len(names))]
-        changed = {**params, name: _moved(self.distributions[name], params[name], rng)}
+        changed = {**params, name: _moved(self._branches[home].distributions[name], params[name], rng)}
         if changed[name] in self._allowed(home).get(name, [changed[name]]):
             return changed
         others = [each for each in self._branches if changed[name] in self._allowed(each).get(name, [])]
@@ -171,47 +245,120 @@ class ShownSource:
             return None
         return itertools.chain.from_iterable(map(self._every, self._branches))
 
-    def _movable(self, names: frozenset[str]) -> list[str]:
+    def _begin(self, key: _Key, seen: Observation) -> bool:
+        """Begin a branch, unless the trial may yet go on into one that is known; ends those that went on into it."""
+        names = tuple(seen.distributions)
+        if not seen.whole and any(_leads(names, each.names) for each in self._branches.values()):
+            return False
+        self._drop([old for old, each in self._branches.items() if not each.whole and _leads(each.names, names)])
+        variants = self._named.setdefault(frozenset(names), [])
+        if len(variants) == _FEW:
+            self._drop(variants[:1])
+        self._branches[key] = _Branch(seen.distributions)
+        self._named.setdefault(frozenset(names), []).append(key)
+        return True
+
+    def _drop(self, keys: Sequence[_Key]) -> None:
+        for key in list(keys):
+            branch = self._branches.pop(key)
+            named = self._named[frozenset(branch.names)]
+            named.remove(key)
+            if not named:
+                del self._named[frozenset(branch.names)]
+        if keys:
+            self._shown.clear()
+            self._options.clear()
+            for each in self._branches.values():
+                for name, values in each.shown.items():
+                    self._shown.setdefault((name, _range(each.distributions[name])), set()).update(values)
+
+    def _widen(self, distributions: Mapping[str, BaseDistribution]) -> None:
+        self.distributions = {**distributions, **self.distributions}
+        for name, each in distributions.items():
+            extent = _range(each)
+            if self._ranges.setdefault(name, extent) != extent:
+                self.distributions[name] = _joined(self.distributions[name], each)
+                self._ranges[name] = _range(self.distributions[name])
+
+    def _home(self, params: Params) -> _Key:
+        """The branch of a candidate."""
+        keys = self._named[frozenset(params)]
+        if len(keys) == 1:
+            return keys[0]
+        return next((key for key in keys if self._branches[key].holds(params)), keys[-1])
+
+    def _movable(self, key: _Key) -> list[str]:
         """Parameters of a branch that have more than one value."""
-        if names not in self._several:
-            order = self._branches[names].names
-            self._several[names] = [name for name in order if not self.distributions[name].single()]
-        return self._several[names]
+        if key not in self._several:
+            branch = self._branches[key]
+            self._several[key] = [name for name, each in branch.distributions.items() if not each.single()]
+        return self._several[key]
 
-    def _taken(self, names: frozenset[str], given: Params) -> int:
+    def _taken(self, key: _Key, given: Params) -> int:
         """How many of the given values a branch can take."""
-        allowed = self._allowed(names)
-        return sum(name in names and value in allowed.get(name, [value]) for name, value in given.items())
+        return sum(self._may_have(key, name, value) for name, value in given.items())
 
-    def _every(self, names: frozenset[str]) -> Iterator[Params]:
-        order = self._branches[names].names
-        options = self._allowed(names)
-        values = [options[name] if name in options else [self.distributions[name].low] for name in order]  # type: ignore[attr-defined]
-        return (dict(zip(order, each, strict=True)) for each in itertools.product(*values))
+    def _may_have(self, key: _Key, name: str, value: Any) -> bool:
+        distributions, allowed = self._branches[key].distributions, self._allowed(key)
+        if name in allowed:
+            return value in allowed[name]
+        return name in distributions and contains(distributions[name], value)
 
-    def _draw(self, names: frozenset[str], given: Params, rng: random.Random) -> Params:
-        options = self._allowed(names)
+    def _every(self, key: _Key) -> Iterator[Params]:
+        options, branch = self._allowed(key), self._branches[key]
+        values = [options.get(name) or [_drawn(each)] for name, each in branch.distributions.items()]
+        return (dict(zip(branch.names, each, strict=True)) for each in itertools.product(*values))
+
+    def _draw(self, key: _Key, given: Params, rng: random.Random) -> Params:
+        options = self._allowed(key)
         drawn = {}
-        for name in self._branches[names].names:
-            if name in given and given[name] in options.get(name, [given[name]]):
+        for name, distribution in self._branches[key].distributions.items():
+            if name in given and self._may_have(key, name, given[name]):
                 drawn[name] = given[name]
             elif name in options:
                 drawn[name] = options[name][int(rng.random() * len(options[name]))]
             else:
-                drawn[name] = _drawn(self.distributions[name], rng)
+                drawn[name] = _drawn(distribution, rng.random())
         return drawn
 
-    def _allowed(self, names: frozenset[str]) -> dict[str, list[Any]]:
+    def _allowed(self, key: _Key) -> dict[str, list[Any]]:
         """Values that may be taken in a branch, of the parameters that have few."""
-        if names not in self._options:
-            branch = self._branches[names]
+        if key not in self._options:
+            branch = self._branches[key]
             allowed = {}
             for name, shown in branch.shown.items():
-                options = _options(self.distributions[name]) or []
-                elsewhere = self.shown[name] - shown
-                allowed[name] = [option for option in options if option not in elsewhere]
-            self._options[names] = allowed
-        return self._options[names]
+                distribution = branch.distributions[name]
+                options = _options(distribution) or []
+                elsewhere = self._shown[name, _range(distribution)] - shown
+                allowed[name] = [option for option in options if option not in elsewhere] or list(options)
+            self._options[key] = allowed
+        return self._options[key]
+
+
+def _key_of(seen: Observation) -> _Key:
+    return frozenset((name, _range(each)) for name, each in seen.distributions.items())
+
+
+def _range(distribution: BaseDistribution) -> Range:
+    """What can differ between suggestions of the same parameter; None for categories, of which nothing can."""
+    if isinstance(distribution, CategoricalDistribution):
+        return None
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return distribution.low, distribution.high, distribution.step
+
+
+def _joined(left: BaseDistribution, right: BaseDistribution) -> BaseDistribution:
+    """The distribution of a range that holds both."""
+    if isinstance(left, IntDistribution) and isinstance(right, IntDistribution):
+        return IntDistribution(min(left.low, right.low), max(left.high, right.high), log=left.log)
+    assert isinstance(left, FloatDistribution)
+    assert isinstance(right, FloatDistribution)
+    return FloatDistribution(min(left.low, right.low), max(left.high, right.high), log=left.log)
+
+
+def _leads(first: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+    """Whether a trial with these parameters could go on to the others."""
+    return len(first) < len(whole) and whole[: len(first)] == first
 
 
 def _options(distribution: BaseDistribution) -> Sequence[Any] | None:
@@ -219,14 +366,14 @@ def _options(distribution: BaseDistribution) -> Sequence[Any] | None:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
     if isinstance(distribution, IntDistribution):
-        values = range(distribution.low, distribution.high + 1, distribution.step)
-        return values if len(values) <= _FEW else None
+        few = (distribution.high - distribution.low) // distribution.step < _FEW
+        return range(distribution.low, distribution.high + 1, distribution.step) if few else None
     return None
 
 
-def _drawn(distribution: BaseDistribution, rng: random.Random) -> Any:
+def _drawn(distribution: BaseDistribution, unit: float = 0.0) -> Any:
     assert isinstance(distribution, IntDistribution | FloatDistribution)
-    return _at(distribution, rng.random())
+    return _at(distribution, unit)
 
 
 def _moved(distribution: BaseDistribution, value: Any, rng: random.Random) -> Any:
@@ -247,8 +394,18 @@ def _at(distribution: IntDistribution | FloatDistribution, unit: float) -> Any:
     """The value at a share of the range."""
     unit = min(1.0, max(0.0, unit))
     low, high = float(distribution.low), float(distribution.high)
-    value = low * (high / low) ** unit if distribution.log else low + (high - low) * unit
-    if distribution.step is not None and not (distribution.log and isinstance(distribution, IntDistribution)):
+    if distribution.log:
+        value = low * (high / low) ** unit if high / low < math.inf else _between(low, high, unit)
+    else:
+        value = low + (high - low) * unit
+    if isinstance(distribution, IntDistribution):
+        steps = round((value - low) / distribution.step)
+        return min(distribution.high, max(distribution.low, distribution.low + steps * distribution.step))
+    if distribution.step is not None:
         value = low + round((value - low) / distribution.step) * distribution.step
-    value = min(high, max(low, value))
-    return round(value) if isinstance(distribution, IntDistribution) else value
+    return min(high, max(low, value))
+
+
+def _between(low: float, high: float, unit: float) -> float:
+    """On a logarithmic scale so wide that the ratio of its ends is no number."""
+    return math.exp((1.0 - unit) * math.log(low) + unit * math.log(high))
