@@ -17,7 +17,7 @@ from automl_kd.samplers._model import Posterior
 Array = NDArray[np.float64]
 
 _DRAWS = 64
-_MOST_SLABS = 100_000
+_MOST_SLABS = 30_000
 """Slabs that an exact volume may take; they grow with the front to the power of the objectives."""
 _PLACES = 2048
 """Quasi-random points by which a volume is counted otherwise."""

@@ -73,6 +73,8 @@ class History:
         """Names of what ended trials had to keep."""
         self.tried: frozenset[Hashable] | set[Hashable] = frozenset()
         """What was tried, by :func:`key`, and what trials drew anew when it was proposed."""
+        self.latest: Observation | None = None
+        """Of the trials that were read, the one that began last."""
         self.count = 0
         """How many different sets of parameters were tried."""
 
@@ -108,6 +110,8 @@ class History:
             observation = self._observation(trial)
             declined = self._declines(observation, trial.system_attrs.get("fixed_params", {}))
             fresh.append((observation, declined))
+            if self.latest is None or observation.number >= self.latest.number:
+                self.latest = observation
             if trial.state.is_finished():
                 self._end(observation)
             else:

@@ -47,7 +47,7 @@ def uncovered(points: Array, front: Array, reference: Array) -> Array:
 
     Args:
         points: Shape (m, 0 to 3); more take long.
-        front: Shape (k, same).
+        front: Shape (k, same), within the reference.
         reference: Shape (same,).
     """
     if not points.shape[1]:

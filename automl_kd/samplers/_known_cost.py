@@ -18,13 +18,14 @@ from optuna.trial import FrozenTrial
 
 from automl_kd.errors import UserError
 from automl_kd.recipes import Space
-from automl_kd.samplers._candidates import RecipeSource, ShownSource, Source, distributions
+from automl_kd.samplers._candidates import RecipeSource, Source, distributions
 from automl_kd.samplers._costs import CostFunction, Costs
 from automl_kd.samplers._encoding import Features, Params
 from automl_kd.samplers._expectation import Expectation
 from automl_kd.samplers._history import History, Observation
 from automl_kd.samplers._parameters import Parameters, contains
 from automl_kd.samplers._pool import Pool
+from automl_kd.samplers._shown import Guess, ShownSource
 from automl_kd.samplers._surrogate import Surrogate
 
 Array = NDArray[np.float64]
@@ -129,7 +130,7 @@ class KnownCostSampler(BaseSampler):
         self._history = History(self._fidelity, self._parameters)
         self._source: Source = ShownSource() if self._space is None else RecipeSource(self._space)
         self._pool = Pool(self._source, self._price)
-        self._probes: list[Params] = []
+        self._probes: list[Guess] = []
         self._guessed = False
         self._surrogate = Surrogate(
             self._source,
@@ -174,6 +175,7 @@ class KnownCostSampler(BaseSampler):
         with self._lock:
             if trial.number != self._asking:  # another thread has asked meanwhile
                 self._read(study, trial.number)
+            self._hold(search_space)
             proposal = self._propose()
             if proposal is None:
                 return {}
@@ -246,17 +248,26 @@ class KnownCostSampler(BaseSampler):
         trials = study.get_trials(deepcopy=False)
         if self._parameters.learn(trials, self._own):
             self._begin()
-        for seen, declined in self._history.read(trials, asking):
-            if isinstance(self._source, ShownSource):
-                self._show(self._source, seen, declined)
+        fresh = self._history.read(trials, asking)
+        if isinstance(self._source, ShownSource):
+            self._show(self._source, fresh)
 
-    def _show(self, source: ShownSource, seen: Observation, declined: Params | None) -> None:
-        if source.show(seen, seen.number in self._own):
-            self._cost([seen.params])  # what a trial of this sampler had must have a cost
-            if self._guessed:
-                self._pool.clear()
-        if declined is not None and source.withdraw(declined, seen):
+    def _show(self, source: ShownSource, fresh: Sequence[tuple[Observation, Params | None]]) -> None:
+        before, outdated = source.dropped, False
+        for seen, declined in fresh:
+            if source.show(seen, seen.number in self._own):
+                self._cost([seen.params])  # what a trial of this sampler had must have a cost
+                outdated |= self._guessed
+            if declined is not None:
+                source.withdraw(declined, seen)
+        if outdated or source.dropped > before:
             self._pool.clear()
+
+    def _hold(self, search_space: Mapping[str, BaseDistribution]) -> None:
+        """What is not asked for is decided by another sampler, which is taken to decide as it did in the last trial."""
+        latest = {} if self._history.latest is None else self._history.latest.params
+        decided = self._parameters.asked().keys() - search_space.keys()
+        self._pool.hold({name: value for name, value in latest.items() if name in decided})
 
     def _cost(self, candidates: Sequence[Params]) -> Array:
         return self._costs([self._parameters.outward(each) for each in candidates])
@@ -301,23 +312,20 @@ class KnownCostSampler(BaseSampler):
             return self._cost([candidate]).ravel()
         except UserError:
             unseen = source.unseen(candidate)
-            if unseen == {}:
+            if unseen:
+                self._probes.append((frozenset(candidate), unseen))
+            elif source.sure(candidate):
                 raise
-            if unseen is None:
-                self._guessed = True
             else:
-                self._probes.append(unseen)
+                self._guessed = True
             return np.full(len(self._costs.positions), np.inf)
 
     def _probe(self) -> Params | None:
         """A value whose branch is unknown; Optuna draws what else it needs."""
         if not isinstance(self._source, ShownSource):
             return None
-        source = self._source
-        self._probes = [
-            each for each in self._probes if any(not source.seen(name, value) for name, value in each.items())
-        ]
-        return self._probes.pop() if self._probes else None
+        self._probes = list(filter(self._source.open, self._probes))
+        return self._probes.pop()[1] if self._probes else None
 
     def _completed(self, start: Params) -> Params | None:
         """A candidate with the values of a starting point, None where all those drawn are infeasible or were tried."""

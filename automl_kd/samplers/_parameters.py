@@ -152,8 +152,10 @@ def _labels(distribution: BaseDistribution) -> Mapping[str, Any] | None:
 
 
 def _inside(known: _Known, value: Any) -> Any:
-    if known.labels is not None:
-        return next(label for label, choice in known.labels.items() if _equal(choice, value))
+    if isinstance(known.distribution, CategoricalDistribution):
+        inside = list(known.labels or known.distribution.choices)
+        outside = list(known.labels.values()) if known.labels else inside
+        return next(each for each, choice in zip(inside, outside, strict=True) if _equal(choice, value))
     return int(value) if isinstance(known.distribution, IntDistribution) else value
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.samplers._candidates import Source
+from automl_kd.samplers._candidates import NOTHING, Source
 from automl_kd.samplers._encoding import Encoder, Params, Points
 from automl_kd.samplers._history import key
 
@@ -33,6 +33,7 @@ class Pool:
         self._known: set[Hashable] = set()
         self._infeasible: set[Hashable] = set()
         self._listed = False
+        self._held: Params = NOTHING
         self.params: list[Params] = []
         self._keys: list[Hashable] = []
         self.costs: Array = np.empty((0, 0))
@@ -47,6 +48,8 @@ class Pool:
         """Add what is new, untried and feasible; returns how many."""
         new: dict[Hashable, Params] = {}
         for params in candidates:
+            if any(params.get(each, value) != value for each, value in self._held.items()):
+                continue
             name = key(params)
             if name not in self._known and name not in self._infeasible and name not in tried:
                 new.setdefault(name, params)
@@ -67,12 +70,18 @@ class Pool:
 
     def refill(self, count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Draw random candidates; where that finds nothing any more, every candidate of a finite space is looked at."""
-        added = self.add((self._source.sample(rng) for _ in range(count)), tried)
+        added = self.add((self._source.sample(rng, self._held) for _ in range(count)), tried)
         if not added and not self.params and not self._listed:
             candidates = self._source.all()
             if candidates is not None:
                 self._listed = True
                 self.add((each for each, _ in zip(candidates, range(_MOST_LISTED), strict=False)), tried)
+
+    def hold(self, values: Params) -> None:
+        """Keep to candidates with these values, where they have the parameters."""
+        if values != self._held:
+            self._held = values
+            self.clear()
 
     def breed(self, parents: Sequence[Params], count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Add up to ``count`` mutations of each parent, of one or two steps."""
