@@ -17,8 +17,8 @@ from automl_kd.samplers._model import Posterior
 Array = NDArray[np.float64]
 
 _DRAWS = 64
-_MOST_SLABS = 30_000
-"""Slabs that an exact volume may take; they grow with the front to the power of the objectives."""
+_MOST_CUT, _MOST_SLABS = 3, 30_000
+"""Objectives, and slabs, of an exact volume; slabs grow with the front to the power of the objectives."""
 _PLACES = 2048
 """Quasi-random points by which a volume is counted otherwise."""
 
@@ -86,7 +86,7 @@ class Expectation:
                 slabs = members ** max(1, objectives - 1)
             case _:
                 slabs = _DRAWS * members ** (objectives - 1)
-        return bool(slabs <= _MOST_SLABS)
+        return objectives <= _MOST_CUT and bool(slabs <= _MOST_SLABS)
 
     @cached_property
     def _open(self) -> tuple[Array, float]:

@@ -63,8 +63,8 @@ class KnownCostSampler(BaseSampler):
 
     Works in any Optuna study: any number of objectives, minimised or maximised, of any value that Optuna takes; with
     constraints, conditional parameters, ranges that change, choices of any kind, trials that were enqueued or added;
-    in threads and in processes that share a storage. From five objectives on, and where the front is large from three
-    on, hypervolumes are counted by quasi-random points. Results at a lower fidelity are read from the user attributes
+    in threads and in processes that share a storage. From four objectives on, and where the front of three is large,
+    hypervolumes are counted by quasi-random points. Results at a lower fidelity are read from the user attributes
     ``<fidelity><epoch>`` of trials that are running or pruned.
 
     Source: expected hypervolume improvement, Emmerich et al. 2011; its use with objectives of known cost is this

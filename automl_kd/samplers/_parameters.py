@@ -119,27 +119,27 @@ class Parameters:
 
 def takes(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a value is one of a parameter, be it beyond its range."""
-    if isinstance(distribution, CategoricalDistribution):
-        return any(_equal(choice, value) for choice in distribution.choices)
+    # Asked for every value that candidates take over from others; isinstance is slow, as distributions are abstract.
+    if type(distribution) is CategoricalDistribution:
+        return value in distribution.choices or any(_equal(choice, value) for choice in distribution.choices)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return False
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    if distribution.log and value <= 0:
-        return False
-    return isinstance(distribution, FloatDistribution) or float(value).is_integer()
+    if type(distribution) is FloatDistribution:
+        return value > 0 or not distribution.log
+    return float(value).is_integer() and (value > 0 or not _is_log(distribution))
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a value lies in a distribution."""
-    if not takes(distribution, value) or isinstance(distribution, CategoricalDistribution):
-        return takes(distribution, value)
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    if not distribution.low <= value <= distribution.high:
+    if not takes(distribution, value):
         return False
-    if isinstance(distribution, IntDistribution):
-        return isinstance(value, int) and bool((value - distribution.low) % distribution.step == 0)
-    steps = 0.0 if distribution.step is None else (value - distribution.low) / distribution.step
-    return bool(abs(steps - round(steps)) < _ON_GRID)
+    if type(distribution) is FloatDistribution:
+        steps = 0.0 if distribution.step is None else (value - distribution.low) / distribution.step
+        return bool(distribution.low <= value <= distribution.high and abs(steps - round(steps)) < _ON_GRID)
+    if type(distribution) is IntDistribution:
+        inside = isinstance(value, int) and distribution.low <= value <= distribution.high
+        return inside and bool((value - distribution.low) % distribution.step == 0)
+    return True
 
 
 def _labels(distribution: BaseDistribution) -> Mapping[str, Any] | None:

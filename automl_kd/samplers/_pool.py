@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.samplers._candidates import NOTHING, Source
+from automl_kd.samplers._candidates import Source
 from automl_kd.samplers._encoding import Encoder, Params, Points
 from automl_kd.samplers._history import key
 
@@ -33,7 +33,7 @@ class Pool:
         self._known: set[Hashable] = set()
         self._infeasible: set[Hashable] = set()
         self._listed = False
-        self._held: Params = NOTHING
+        self._held: Params = {}
         self.params: list[Params] = []
         self._keys: list[Hashable] = []
         self.costs: Array = np.empty((0, 0))
@@ -48,7 +48,7 @@ class Pool:
         """Add what is new, untried and feasible; returns how many."""
         new: dict[Hashable, Params] = {}
         for params in candidates:
-            if any(params.get(each, value) != value for each, value in self._held.items()):
+            if self._held and not self._keeps(params):
                 continue
             name = key(params)
             if name not in self._known and name not in self._infeasible and name not in tried:
@@ -82,6 +82,9 @@ class Pool:
         if values != self._held:
             self._held = values
             self.clear()
+
+    def _keeps(self, params: Params) -> bool:
+        return all(params.get(name, value) == value for name, value in self._held.items())
 
     def breed(self, parents: Sequence[Params], count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Add up to ``count`` mutations of each parent, of one or two steps."""

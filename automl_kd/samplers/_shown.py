@@ -156,10 +156,12 @@ class ShownSource:
         if not names:
             return params
         name = names[int(rng.random() * len(names))]
-        changed = {**params, name: _moved(self._branches[home].distributions[name], params[name], rng)}
-        if changed[name] in self._allowed(home).get(name, [changed[name]]):
+        value = _moved(self._branches[home].distributions[name], params[name], rng)
+        changed = {**params, name: value}
+        allowed = self._allowed(home).get(name)
+        if allowed is None or value in allowed:
             return changed
-        others = [each for each in self._branches if changed[name] in self._allowed(each).get(name, [])]
+        others = [each for each in self._branches if value in self._allowed(each).get(name, [])]
         return self._draw(others[int(rng.random() * len(others))], changed, rng) if others else params
 
     def all(self) -> Iterator[Params] | None:
@@ -291,9 +293,9 @@ def _leads(first: tuple[str, ...], whole: tuple[str, ...]) -> bool:
 
 def _options(distribution: BaseDistribution) -> Sequence[Any] | None:
     """All values of a parameter that has few, None for others."""
-    if isinstance(distribution, CategoricalDistribution):
+    if type(distribution) is CategoricalDistribution:  # not isinstance, which is slow: distributions are abstract
         return distribution.choices
-    if isinstance(distribution, IntDistribution):
+    if type(distribution) is IntDistribution:
         few = (distribution.high - distribution.low) // distribution.step < _FEW
         return range(distribution.low, distribution.high + 1, distribution.step) if few else None
     return None
@@ -320,13 +322,13 @@ def _moved(distribution: BaseDistribution, value: Any, rng: random.Random) -> An
 
 def _at(distribution: IntDistribution | FloatDistribution, unit: float) -> Any:
     """The value at a share of the range."""
-    unit = min(1.0, max(0.0, unit))
+    unit = 0.0 if unit < 0.0 else min(1.0, unit)
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
         value = low * (high / low) ** unit if high / low < math.inf else _between(low, high, unit)
     else:
         value = low + (high - low) * unit
-    if isinstance(distribution, IntDistribution):
+    if type(distribution) is IntDistribution:
         steps = round((value - low) / distribution.step)
         return min(distribution.high, max(distribution.low, distribution.low + steps * distribution.step))
     if distribution.step is not None:
