@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from automl_kd.errors import UserError
+from automl_kd.extras import import_extra
 from automl_kd.recipes import parse_yaml
 from automl_kd.teachers._checkpoint import fill, read_checkpoint
 
@@ -26,10 +27,7 @@ def timm_module(folder: Path, channels: int) -> nn.Module:
     Raises:
         UserError: If timm is not installed, a file is missing or damaged, or timm knows no such network.
     """
-    try:
-        import timm
-    except ImportError:
-        raise UserError(f"{folder}: a teacher of timm needs the extra timm: pip install 'automl-kd[timm]'") from None
+    timm: Any = import_extra("timm", "timm", f"{folder}: a teacher of timm")
     if not folder.is_dir():
         raise UserError(f"teacher folder {folder} does not exist")
     config = parse_yaml(folder / "config.json")

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from automl_kd.errors import UserError
+from automl_kd.extras import import_extra
 
 
 def transformers_module(folder: Path) -> nn.Module:
@@ -23,12 +24,7 @@ def transformers_module(folder: Path) -> nn.Module:
     Raises:
         UserError: If transformers is not installed, or the folder is missing, damaged or holds no image classifier.
     """
-    try:
-        import transformers
-    except ImportError:
-        raise UserError(
-            f"{folder}: a teacher of transformers needs the extra text: pip install 'automl-kd[text]'"
-        ) from None
+    transformers: Any = import_extra("transformers", "text", f"{folder}: a teacher of transformers")
     if not (folder / "config.json").is_file():
         raise UserError(f"teacher folder {folder} does not exist, or holds no config.json")
     if not list(folder.glob("model*.safetensors")):

@@ -1,7 +1,7 @@
 """Teachers from folders that other libraries wrote; skipped where their extra is not installed."""
 
-import builtins
 import json
+import sys
 
 import pytest
 import safetensors.torch
@@ -32,29 +32,42 @@ def transformers():
     return pytest.importorskip("transformers", reason="the extra text is not installed")
 
 
-@pytest.fixture
-def without(monkeypatch):
-    """Nothing outside of the standard path is importable under a name."""
-
-    def without(name):
-        real = builtins.__import__
-
-        def importing(asked, *arguments):
-            if asked.split(".")[0] == name:
-                raise ImportError(asked)
-            return real(asked, *arguments)
-
-        monkeypatch.setattr(builtins, "__import__", importing)
-
-    return without
-
-
-@pytest.mark.parametrize(
-    ("spec", "extra"), [(TimmTeacher(timm="x"), "timm"), (TransformersTeacher(transformers="x"), "text")]
+_LIBRARIES = pytest.mark.parametrize(
+    ("spec", "package", "extra"),
+    [(TimmTeacher(timm="x"), "timm", "timm"), (TransformersTeacher(transformers="x"), "transformers", "text")],
 )
-def test_the_extra_that_is_missing_is_named(without, spec, extra):
-    without("timm" if extra == "timm" else "transformers")
-    assert f"pip install 'automl-kd[{extra}]'" in _message(spec)
+
+
+@_LIBRARIES
+def test_the_extra_that_is_missing_is_named(monkeypatch, spec, package, extra):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = _message(spec)
+    assert f"needs the package {package}, which is not installed: pip install 'automl-kd[{extra}]'" in message
+
+
+@_LIBRARIES
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            "raise RuntimeError('operator torchvision::nms does not exist\\nmore')",
+            "RuntimeError: operator torchvision::nms",
+        ),
+        ("import a_package_that_nobody_has", "ModuleNotFoundError: No module named 'a_package_that_nobody_has'"),
+        ("import json; json.nothing", "AttributeError: module 'json' has no attribute 'nothing'"),
+        ("def", "SyntaxError: "),
+    ],
+)
+def test_a_package_that_is_there_and_broken_is_told_with_its_reason(
+    monkeypatch, tmp_path, spec, package, extra, line, reason
+):
+    (tmp_path / f"{package}.py").write_text(f"import warnings\nwarnings.warn('of no use')\n{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    message = _message(spec)
+    assert f"package {package}, which is installed and cannot be imported ({reason}" in message
+    assert f"'automl-kd[{extra}]'" in message
 
 
 class TestTimm:
