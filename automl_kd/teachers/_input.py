@@ -88,6 +88,7 @@ class TransformedTeacher(Teacher):
         self.input_shape = transform.before
         self.classes = inner.classes
         self.device = inner.device
+        self.understood = inner.understood
         self.sha256 = digest({"teacher": inner.sha256, "input": asdict(transform)})
 
     def stage_names(self) -> tuple[str, ...]:

@@ -1,0 +1,122 @@
+"""From what a teacher returns to one logit for each class of the task."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from automl_kd.recipes import digest
+from automl_kd.tasks import OutputKind
+from automl_kd.teachers._teacher import Teacher
+
+# A probability of nought has no logarithm; below this one it is that of a rounding error.
+_FLOOR = 1e-7
+_SUM = 1e-2  # half precision
+_PROBES = 2
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How outputs (B, outputs) are read, differentiable.
+
+    Attributes:
+        order: For each class of the task the output that stands for it; None where they are the same.
+        probabilities: Whether outputs are probabilities, whose logarithms are logits.
+    """
+
+    order: tuple[int, ...] | None = None
+    probabilities: bool = False
+
+    def suits(self, outputs: int, classes: int) -> bool:
+        """Whether a layer of so many outputs can be what these are read from."""
+        return outputs == classes if self.order is None else outputs > max(self.order)
+
+    def __call__(self, outputs: Tensor) -> Tensor:
+        """Logits (B, classes)."""
+        if self.probabilities:
+            outputs = outputs.float().clamp(min=_FLOOR).log()
+        return outputs if self.order is None else outputs[:, list(self.order)]
+
+
+class OpenedTeacher(Teacher):
+    """A network that was brought, or trained here, whose outputs are read in a certain way.
+
+    Attributes:
+        answers: How.
+    """
+
+    answers: Answers = Answers()
+
+    def answering(self, answers: Answers) -> Self:
+        """The same network, whose outputs are read in another way, under a hash of its own; itself where they are not.
+
+        Args:
+            answers: How they are read.
+        """
+        if answers == self.answers:
+            return self
+        read = copy.copy(self)
+        read.answers = answers
+        read.classes = self.classes if answers.order is None else len(answers.order)
+        read.sha256 = digest({"teacher": self.sha256, "answers": asdict(answers)})
+        return read
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How outputs are read, and what is said of it.
+
+    Attributes:
+        probabilities: Whether their logarithms are taken.
+        words: What they are, and what is made of them.
+        warnings: What is odd.
+    """
+
+    probabilities: bool
+    words: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A teacher whose outputs are not yet matched to classes.
+
+    Attributes:
+        teacher: The network, its outputs as they come.
+        form: What it is, in words.
+        readout: How its outputs are read; None where their values have to say.
+        warnings: What is odd.
+    """
+
+    teacher: OpenedTeacher
+    form: str
+    readout: Readout | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def stated_readout(stated: OutputKind) -> Readout:
+    """Outputs read as the user says."""
+    taken = ", whose logarithms are taken" if stated == "probabilities" else ""
+    return Readout(stated == "probabilities", f"{stated}{taken} (stated by outputs)")
+
+
+def seen_readout(teacher: Teacher) -> Readout:
+    """Outputs read as what their values are for some random images: never negative and of sum 1, or logits."""
+    source = torch.Generator().manual_seed(0)
+    images = torch.randn(_PROBES, *teacher.input_shape, generator=source).to(teacher.device)
+    outputs = teacher.outputs(images).logits
+    sums = outputs.sum(dim=1)
+    if bool((outputs < 0).any()) or not torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=_SUM):
+        return Readout(False, "logits")
+    return Readout(
+        True,
+        "probabilities, whose logarithms are taken",
+        (
+            "its outputs are never negative and sum to 1: they are taken for probabilities, and their logarithms for"
+            " logits; if they are logits, say outputs: logits",
+        ),
+    )
