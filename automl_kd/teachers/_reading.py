@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_kd.errors import UserError
-from automl_kd.tasks import Split, Task
+from automl_kd.tasks import Task
 from automl_kd.teachers._order import Rightness, rightness
 from automl_kd.teachers._teacher import Teacher
 from automl_kd.words import percent
@@ -74,15 +74,17 @@ def read_teacher(
         UserError: If a teacher's outputs are not finite numbers.
     """
     members = teacher.to(device).alone
-    return tuple(_read(member, task, seconds / len(members)) for member in members)
+    who = ["teacher"] if len(members) == 1 else [f"teacher {number}" for number in range(1, len(members) + 1)]
+    return tuple(_read(each, member, task, seconds / len(members)) for each, member in zip(who, members, strict=True))
 
 
-def _read(teacher: Teacher, task: Task, seconds: float) -> TeacherReading:
+def _read(who: str, teacher: Teacher, task: Task, seconds: float) -> TeacherReading:
     order, ranks = _proportional(task.validation.labels.numpy())
-    answers = _answers(teacher, task, order, seconds)
+    answers = _answers(who, teacher, task, order, seconds)
     asked = order[: len(answers)]
     found = rightness(task.validation.labels.numpy()[asked], answers, ranks[asked] % 2 == 0)
     told = teacher.understood
+    odd = (*told.warnings, *_oddities(found, len(answers), task.class_names, told.brought))
     return TeacherReading(
         form=told.form,
         input=told.input,
@@ -92,7 +94,7 @@ def _read(teacher: Teacher, task: Task, seconds: float) -> TeacherReading:
         images=len(answers),
         chance=found.chance,
         permuted=found.permuted,
-        warnings=(*told.warnings, *_oddities(found, len(answers), task.class_names)),
+        warnings=tuple(f"{who}: {line}" for line in odd),
     )
 
 
@@ -106,30 +108,27 @@ def _proportional(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     return np.argsort(places, kind="stable")[:_MOST], ranks
 
 
-def _answers(teacher: Teacher, task: Task, order: NDArray[np.int64], seconds: float) -> NDArray[np.int64]:
+def _answers(who: str, teacher: Teacher, task: Task, order: NDArray[np.int64], seconds: float) -> NDArray[np.int64]:
     """The classes that a teacher answers, for as many images as the time allows, at least one batch."""
     began = time.monotonic()
     answers: list[Tensor] = []
     for index in torch.split(torch.from_numpy(order), _BATCH):
         if answers and time.monotonic() - began > seconds:
             break
-        answers.append(_asked(teacher, task, task.validation, index))
+        images = task.validation.images[index].to(teacher.device)
+        logits = teacher.outputs(task.normalize(images)).logits
+        if not bool(logits.isfinite().all()):
+            raise UserError(
+                f"{who}, {teacher.understood.form}: its outputs for images of search-validation are infinite or not a"
+                " number, and nothing can be learned from them (a network in half precision may have overflowed)"
+            )
+        answers.append(logits.argmax(dim=1).cpu())
     return torch.cat(answers).numpy()
 
 
-def _asked(teacher: Teacher, task: Task, split: Split, index: Tensor) -> Tensor:
-    logits = teacher.outputs(task.normalize(split.images[index].to(teacher.device))).logits
-    if not bool(logits.isfinite().all()):
-        raise UserError(
-            f"teacher {teacher.understood.form}: its outputs for images of search-validation are infinite or not a"
-            " number; nothing can be learned from it (a network in half precision may have overflowed)"
-        )
-    return logits.argmax(dim=1).cpu()
-
-
-def _oddities(found: Rightness, images: int, names: tuple[str, ...]) -> tuple[str, ...]:
+def _oddities(found: Rightness, images: int, names: tuple[str, ...], brought: bool) -> tuple[str, ...]:
     often = f"it is right on {percent(found.correct)} of {images} images of search-validation"
-    if found.misordered:
+    if found.misordered and brought:
         listed = "names in the order of its outputs"
         if len(names) <= _FEW_CLASSES:
             listed = ", ".join(names[answer] for answer in found.order(len(names)))
@@ -138,9 +137,11 @@ def _oddities(found: Rightness, images: int, names: tuple[str, ...]) -> tuple[st
             f" with classes: [{listed}]",
         )
     if found.beyond_chance(found.correct) < _NEAR_CHANCE:
+        remedy = "say what it was trained on with input: {size, channels, mean, std}"
+        if not brought:
+            remedy = "look at the data, or train it longer or otherwise under teacher: {train: …}"
         return (
             f"{often}, where one answer to all is right on {percent(found.chance)}, and on at most"
-            f" {percent(found.permuted)} with its classes in another order: say what it was trained on with"
-            " input: {size, channels, mean, std}",
+            f" {percent(found.permuted)} with its classes in another order: {remedy}",
         )
     return ()

@@ -39,6 +39,7 @@ class Understood:
         classes: How its outputs were matched to the task's classes.
         outputs: What its outputs are, and what is made of them.
         warnings: What is odd, each with the option that mends it.
+        brought: Whether a user brought it; else it was trained here.
     """
 
     form: str = "module"
@@ -46,6 +47,7 @@ class Understood:
     classes: str = "by order (no names known)"
     outputs: str = "logits"
     warnings: tuple[str, ...] = ()
+    brought: bool = True
 
 
 class Teacher(ABC):
