@@ -15,7 +15,8 @@ from automl_kd.teachers._teacher import Teacher
 
 # A probability of nought has no logarithm; below this one it is that of a rounding error.
 _FLOOR = 1e-7
-_SUM = 1e-2  # half precision
+_SUMS = (1.0, 100.0)  # of shares, of percentages
+_ROUNDING = 1e-2  # half precision
 _PROBES = 2
 
 
@@ -105,18 +106,19 @@ def stated_readout(stated: OutputKind) -> Readout:
 
 
 def seen_readout(teacher: Teacher) -> Readout:
-    """Outputs read as what their values are for some random images: never negative and of sum 1, or logits."""
+    """Outputs read as what their values are for some random images: never negative and of sum 1 (or 100), or logits."""
     source = torch.Generator().manual_seed(0)
     images = torch.randn(_PROBES, *teacher.input_shape, generator=source).to(teacher.device)
     outputs = teacher.outputs(images).logits
     sums = outputs.sum(dim=1)
-    if bool((outputs < 0).any()) or not torch.allclose(sums, torch.ones_like(sums), rtol=0, atol=_SUM):
+    total = next((total for total in _SUMS if bool(((sums - total).abs() < _ROUNDING * total).all())), None)
+    if total is None or bool((outputs < 0).any()):
         return Readout(False, "logits")
     return Readout(
         True,
         "probabilities, whose logarithms are taken",
         (
-            "its outputs are never negative and sum to 1: they are taken for probabilities, and their logarithms for"
-            " logits; if they are logits, say outputs: logits",
+            f"its outputs are never negative and sum to {total:g}: they are taken for probabilities, and their"
+            " logarithms for logits; if they are logits, say outputs: logits",
         ),
     )

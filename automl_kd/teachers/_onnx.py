@@ -30,12 +30,15 @@ class SessionTeacher(OpenedTeacher):
         input_shape: Channels, height, width of an image.
         classes: Number of outputs.
         sha256: Hash of the file and of what is read from it.
+        batch: How many images it takes at a time, None where any number.
     """
 
-    def __init__(self, session: Session, layout: Layout, input_shape: Shape, classes: int, sha256: str) -> None:
+    def __init__(
+        self, session: Session, layout: Layout, input_shape: Shape, classes: int, sha256: str, batch: int | None
+    ) -> None:
         self._session = session
         self._layout = layout
-        self._batches = Batches(session.batch or 1, session.batch or _LARGEST_BATCH)
+        self._batches = Batches(batch or 1, batch or _LARGEST_BATCH)
         self.input_shape = input_shape
         self.classes = classes
         self.device = torch.device("cpu")

@@ -21,6 +21,7 @@ from automl_kd.teachers._answers import Opened, Readout, stated_readout
 from automl_kd.teachers._onnx import SessionTeacher, fed_to
 from automl_kd.teachers._onnx_card import Layout
 
+_PROBES = 3
 _AGREE = 0.02  # of probabilities: half precision, or 8 bits
 
 Array = NDArray[Any]
@@ -51,28 +52,49 @@ def open_onnx(spec: OnnxTeacher, session: Session, layout: Layout, shape: Shape,
     if not layout.takes(shape):
         stated = _spelled((layout.channels, layout.height, layout.width))
         raise UserError(f"{path} takes images of shape {stated}; the task needs {_spelled(shape)}")
-    source = torch.Generator().manual_seed(0)
-    probe = fed_to(session, layout, torch.randn(session.batch or 2, *shape, generator=source))
-    seen = session.every_output(probe)
+    probe, seen = _probed(session, layout, shape, classes)
     graph = {name: ending(load_model(path), name) for name in seen}
-    name = _chosen(path, seen, graph, classes, spec.output)
+    name = _chosen(path, seen, graph, len(probe), classes, spec.output)
     read = _read(session, name, graph[name], seen[name], probe, spec.outputs)
     tensor = read.session.returned
     # What was always read keeps the hash of the file.
     sha256 = sha256_of(path)
     if tensor != session.outputs[0]:
         sha256 = digest({"file": sha256, "tensor": tensor})
-    teacher = SessionTeacher(read.session, layout, shape, classes, sha256)
+    batch = 1 if len(probe) == 1 else session.batch
+    teacher = SessionTeacher(read.session, layout, shape, classes, sha256, batch)
     return Opened(teacher, f"ONNX file {path}, output {name}", read.readout)
 
 
+def _probed(session: Session, layout: Layout, shape: Shape, classes: int) -> tuple[Array, dict[str, Array]]:
+    """Random images as the file takes them, and all that it returns for them.
+
+    A file may declare batches of any size and hold a reshape for one image: then it is asked about one at a time.
+    """
+    source = torch.Generator().manual_seed(0)
+    images = torch.randn(session.batch or _PROBES, *shape, generator=source)
+    probe = fed_to(session, layout, images)
+    try:
+        seen = session.every_output(probe)
+    except UserError:
+        if session.batch is not None:
+            raise
+        seen = {}
+    if session.batch is not None or any(_fits(values, len(probe), classes) for values in seen.values()):
+        return probe, seen
+    single = session.every_output(probe[:1])
+    return (
+        (probe[:1], single) if any(_fits(values, 1, classes) for values in single.values()) else (probe, seen or single)
+    )
+
+
 def _chosen(
-    path: Path, seen: Mapping[str, Array], graph: Mapping[str, Ending], classes: int, stated: str | None
+    path: Path, seen: Mapping[str, Array], graph: Mapping[str, Ending], batch: int, classes: int, stated: str | None
 ) -> str:
     if stated is not None and stated not in seen:
         raise unknown(f"output of {path}", stated, seen)
     asked = seen if stated is None else {stated: seen[stated]}
-    fitting = [name for name, values in asked.items() if _fits(values, classes)]
+    fitting = [name for name, values in asked.items() if _fits(values, batch, classes)]
     if not fitting:
         returned = "; ".join(f"{name} of shape {_spelled(values.shape[1:])}" for name, values in asked.items())
         if len(asked) == 1:
@@ -91,9 +113,11 @@ def _chosen(
     return next((name for name in fitting if graph[name].activation is None), fitting[0])
 
 
-def _fits(values: Array, classes: int) -> bool:
+def _fits(values: Array, batch: int, classes: int) -> bool:
     """Whether these are (B, classes), beside axes of one."""
-    one_axis = values.ndim > 1 and classes in values.shape[1:] and values.size == len(values) * classes
+    one_axis = (
+        values.ndim > 1 and classes in values.shape[1:] and values.size == batch * classes == len(values) * classes
+    )
     return one_axis and np.issubdtype(values.dtype, np.floating)
 
 
@@ -126,8 +150,8 @@ def _before(name: str, activation: str, stated: OutputKind | None) -> Readout:
         False,
         words,
         (
-            f"its output {name} is of probabilities, by a {activation}: the logits before it are taken; to take the"
-            " output as it is, say outputs: logits",
+            f"its output {name} holds probabilities, made by a {activation}: the logits before that are taken; to take"
+            " the output as it is, say outputs: logits",
         ),
     )
 

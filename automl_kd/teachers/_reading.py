@@ -13,6 +13,7 @@ from torch import Tensor
 
 from automl_kd.errors import UserError
 from automl_kd.tasks import Task
+from automl_kd.teachers._alternatives import Alternative, better_range
 from automl_kd.teachers._order import Rightness, rightness
 from automl_kd.teachers._teacher import Teacher
 from automl_kd.words import percent
@@ -65,7 +66,8 @@ def read_teacher(
         task: What it shall teach. Up to 2,000 images of its search-validation split are asked, in an order of which
             every beginning holds the classes in their proportions.
         device: Where it is asked.
-        seconds: After which no further images are asked, for all teachers together.
+        seconds: After which no further images are asked, for all teachers together; as long again may be spent on
+            trying other ranges of values where it is often wrong.
 
     Returns:
         One reading a teacher, in their order.
@@ -82,9 +84,14 @@ def _read(who: str, teacher: Teacher, task: Task, seconds: float) -> TeacherRead
     order, ranks = _proportional(task.validation.labels.numpy())
     answers = _answers(who, teacher, task, order, seconds)
     asked = order[: len(answers)]
-    found = rightness(task.validation.labels.numpy()[asked], answers, ranks[asked] % 2 == 0)
+    labels = task.validation.labels.numpy()[asked]
+    found = rightness(labels, answers, ranks[asked] % 2 == 0)
     told = teacher.understood
-    odd = (*told.warnings, *_oddities(found, len(answers), task.class_names, told.brought))
+    other = None
+    if told.brought and not found.misordered:
+        right = torch.from_numpy(answers == labels)
+        other = better_range(teacher, task, torch.from_numpy(asked), right, seconds)
+    odd = _oddities(found, len(answers), task.class_names, told.brought) if other is None else _misshown(found, other)
     return TeacherReading(
         form=told.form,
         input=told.input,
@@ -94,7 +101,7 @@ def _read(who: str, teacher: Teacher, task: Task, seconds: float) -> TeacherRead
         images=len(answers),
         chance=found.chance,
         permuted=found.permuted,
-        warnings=tuple(f"{who}: {line}" for line in odd),
+        warnings=tuple(f"{who}: {line}" for line in (*told.warnings, *odd)),
     )
 
 
@@ -124,6 +131,13 @@ def _answers(who: str, teacher: Teacher, task: Task, order: NDArray[np.int64], s
             )
         answers.append(logits.argmax(dim=1).cpu())
     return torch.cat(answers).numpy()
+
+
+def _misshown(found: Rightness, other: Alternative) -> tuple[str, ...]:
+    return (
+        f"it is right on {percent(found.correct)} of search-validation as it is shown its images, and on"
+        f" {percent(other.correct)} of {other.images} of them normalised otherwise: say so with {other.option}",
+    )
 
 
 def _oddities(found: Rightness, images: int, names: tuple[str, ...], brought: bool) -> tuple[str, ...]:
