@@ -1,16 +1,16 @@
-"""Whether a teacher would be right more often if it were shown values of another range."""
+"""Whether a teacher would be right more often if it were shown its images otherwise."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from automl_kd.tasks import Task
-from automl_kd.teachers._input import Statistics, Transform, TransformedTeacher
+from automl_kd.teachers._input import Transform, TransformedTeacher
 from automl_kd.teachers._teacher import Teacher
 
 _IMAGES = 256
@@ -22,23 +22,18 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 @dataclass(frozen=True)
 class Alternative:
-    """Statistics under which a teacher is right more often; the share that it then is right on, of how many images."""
+    """What a user writes to show a teacher other images, and the share that it then is right on, of how many images."""
 
-    statistics: Statistics
+    option: str
     correct: float
     images: int
 
-    @property
-    def option(self) -> str:
-        """What a user writes to have it."""
-        mean, std = (", ".join(f"{each:.6g}" for each in values) for values in self.statistics)
-        return f"input: {{mean: [{mean}], std: [{std}]}}"
 
+def better_input(teacher: Teacher, task: Task, index: Tensor, right: Tensor, seconds: float) -> Alternative | None:
+    """The usual input under which a teacher is right most often, if that is beyond noise and worth saying.
 
-def better_range(teacher: Teacher, task: Task, index: Tensor, right: Tensor, seconds: float) -> Alternative | None:
-    """The usual normalisation under which a teacher is right most often, if that is beyond noise and worth saying.
-
-    Values in [0, 1], [-1, 1] and [0, 255], those of ImageNet and the task's own are tried, on up to 256 images.
+    Values in [0, 1], [-1, 1] and [0, 255], those of ImageNet, the task's own, and the task's own size are tried, on up
+    to 256 images.
 
     Args:
         teacher: Who is asked, where it is.
@@ -51,33 +46,36 @@ def better_range(teacher: Teacher, task: Task, index: Tensor, right: Tensor, sec
     if 1 - float(right.mean()) < _WORTH:
         return None
     began, best = time.monotonic(), None
-    for statistics, shown in _others(teacher, task):
+    for option, shown in _others(teacher, task):
         if time.monotonic() - began > seconds:
             break
         images = task.normalize(task.validation.images[index].to(teacher.device))
-        answers = shown.outputs(images).logits.argmax(dim=1).cpu()
+        try:
+            answers = shown.outputs(images).logits.argmax(dim=1).cpu()
+        except Exception:  # a network that does not take this size raises anything
+            continue
         gain = (answers == task.validation.labels[index].cpu()).float() - right
         needed = max(_WORTH, _SURE * float(gain.std()) / math.sqrt(len(gain)))
         share = float(right.mean() + gain.mean())
         if float(gain.mean()) > needed and (best is None or share > best.correct):
-            best = Alternative(statistics, share, len(index))
+            best = Alternative(option, share, len(index))
     return best
 
 
-def _others(teacher: Teacher, task: Task) -> Iterator[tuple[Statistics, Teacher]]:
-    """The same network, shown values of other ranges."""
-    inner = teacher.inner if isinstance(teacher, TransformedTeacher) else teacher
-    channels = inner.input_shape[0]
+def _others(teacher: Teacher, task: Task) -> Iterator[tuple[str, Teacher]]:
+    """The same network, shown images of another range or size."""
+    inner, own, now = teacher, (task.mean, task.std), None
+    if isinstance(teacher, TransformedTeacher):
+        inner, now = teacher.inner, teacher.transform
+    channels, size = inner.input_shape[0], task.input_shape[1:]
+    if now is not None and now.after[1:] != size:
+        option = f"input: {{size: [{size[0]}, {size[1]}]}}"
+        yield option, TransformedTeacher(inner, replace(now, after=(channels, *size)))
     tried = [(mean * channels, std * channels) for mean, std in _USUAL]
-    own = task.input_shape[0]
-    if channels == 3:
-        tried.append(_IMAGENET)
-    if own in (1, channels):
-        tried.append((task.mean * (channels // own), task.std * (channels // own)))
-    for statistics in tried:
-        yield (
-            statistics,
-            TransformedTeacher(
-                inner, Transform(task.input_shape, inner.input_shape, (task.mean, task.std), statistics)
-            ),
-        )
+    tried += [_IMAGENET] if channels == 3 else []
+    if len(task.mean) in (1, channels):
+        tried.append((task.mean * (channels // len(task.mean)), task.std * (channels // len(task.mean))))
+    for mean, std in tried:
+        spelled = (", ".join(f"{each:.6g}" for each in values) for values in (mean, std))
+        option = "input: {{mean: [{}], std: [{}]}}".format(*spelled)
+        yield option, TransformedTeacher(inner, Transform(task.input_shape, inner.input_shape, own, (mean, std)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -17,7 +17,9 @@ from automl_kd.teachers._teacher import Teacher
 _FLOOR = 1e-7
 _SUMS = (1.0, 100.0)  # of shares, of percentages
 _ROUNDING = 1e-2  # half precision
-_PROBES = 2
+_SCALES = (0.0, 0.03, 0.1, 0.3)
+
+Undo = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,12 @@ class Answers:
 
     Attributes:
         order: For each class of the task the output that stands for it; None where they are the same.
-        probabilities: Whether outputs are probabilities, whose logarithms are logits.
+        undo: What made probabilities of logits: of all together (``softmax``), or of each alone (``sigmoid``); None
+            where outputs are logits.
     """
 
     order: tuple[int, ...] | None = None
-    probabilities: bool = False
+    undo: Undo | None = None
 
     def suits(self, outputs: int, classes: int) -> bool:
         """Whether a layer of so many outputs can be what these are read from."""
@@ -38,8 +41,10 @@ class Answers:
 
     def __call__(self, outputs: Tensor) -> Tensor:
         """Logits (B, classes)."""
-        if self.probabilities:
+        if self.undo == "softmax":
             outputs = outputs.float().clamp(min=_FLOOR).log()
+        elif self.undo == "sigmoid":
+            outputs = outputs.float().logit(eps=_FLOOR)
         return outputs if self.order is None else outputs[:, list(self.order)]
 
 
@@ -72,12 +77,12 @@ class Readout:
     """How outputs are read, and what is said of it.
 
     Attributes:
-        probabilities: Whether their logarithms are taken.
+        undo: As for :class:`Answers`.
         words: What they are, and what is made of them.
         warnings: What is odd.
     """
 
-    probabilities: bool
+    undo: Undo | None
     words: str
     warnings: tuple[str, ...] = ()
 
@@ -102,20 +107,26 @@ class Opened:
 def stated_readout(stated: OutputKind) -> Readout:
     """Outputs read as the user says."""
     taken = ", whose logarithms are taken" if stated == "probabilities" else ""
-    return Readout(stated == "probabilities", f"{stated}{taken} (stated by outputs)")
+    return Readout("softmax" if stated == "probabilities" else None, f"{stated}{taken} (stated by outputs)")
 
 
-def seen_readout(teacher: Teacher) -> Readout:
-    """Outputs read as what their values are for some random images: never negative and of sum 1 (or 100), or logits."""
-    source = torch.Generator().manual_seed(0)
-    images = torch.randn(_PROBES, *teacher.input_shape, generator=source).to(teacher.device)
-    outputs = teacher.outputs(images).logits
+def seen_readout(teacher: Teacher, images: Tensor) -> Readout:
+    """Outputs read as what their values are: never negative and of sum 1 (or 100), or logits.
+
+    Args:
+        teacher: Whose outputs are read as they come.
+        images: A few that it may be shown (B, C, H, W). Pale noise is asked about besides: where a network is sure,
+            probabilities of each class alone sum to 1 as well.
+    """
+    noise = torch.randn(len(_SCALES), *teacher.input_shape, generator=torch.Generator().manual_seed(0))
+    pale = noise * torch.tensor(_SCALES).view(-1, 1, 1, 1)
+    outputs = teacher.outputs(torch.cat([images.cpu(), pale]).to(teacher.device)).logits
     sums = outputs.sum(dim=1)
     total = next((total for total in _SUMS if bool(((sums - total).abs() < _ROUNDING * total).all())), None)
     if total is None or bool((outputs < 0).any()):
-        return Readout(False, "logits")
+        return Readout(None, "logits")
     return Readout(
-        True,
+        "softmax",
         "probabilities, whose logarithms are taken",
         (
             f"its outputs are never negative and sum to {total:g}: they are taken for probabilities, and their"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_kd.errors import UserError
+
 
 @dataclass(frozen=True)
 class Card:
@@ -16,6 +18,7 @@ class Card:
     Attributes:
         place: Where that is stated, for its user: ``its config.json``.
         names: The names of each output, several where it goes by more than one.
+        names_place: Where these are stated.
         size: Height and width of its images.
         channels: Of its images.
         mean: By channel, of values in [0, 1].
@@ -25,6 +28,7 @@ class Card:
 
     place: str = "its file"
     names: tuple[tuple[str, ...], ...] | None = None
+    names_place: str = "its file"
     size: tuple[int, int] | None = None
     channels: int | None = None
     mean: tuple[float, ...] | None = None
@@ -49,6 +53,16 @@ def floats(values: Any) -> tuple[float, ...] | None:
     return tuple(numbers) if numbers and len(numbers) == len(listed) else None
 
 
+def sides(stated: Any) -> tuple[int, int] | None:
+    """Height and width from a number, a pair, or a mapping of ``height`` and ``width`` or ``shortest_edge``."""
+    if isinstance(stated, Mapping):
+        edge = stated.get("shortest_edge")
+        stated = [stated.get("height", edge), stated.get("width", edge)]
+    pair = [stated, stated] if isinstance(stated, int) else stated
+    whole = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(side, int) for side in pair)
+    return (pair[0], pair[1]) if whole else None
+
+
 def by_channel(values: tuple[float, ...] | None, channels: int | None) -> tuple[float, ...] | None:
     """Statistics for as many channels as a network has; where their number differs, their mean for each."""
     if values is None or channels in (None, len(values)):
@@ -57,9 +71,17 @@ def by_channel(values: tuple[float, ...] | None, channels: int | None) -> tuple[
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is none that can be read."""
+    """The object in a JSON file; empty where there is no such file.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    if not path.is_file():
+        return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: should hold an object, not {type(content).__name__}")
+    return content

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from automl_kd.errors import UserError
 from automl_kd.teachers._state_dict import find_state, same
 
+_POINTER = b"version https://git-lfs"
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")  # how torch names what it does not unpickle
 
 
@@ -97,7 +98,10 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str, fitted: st
 def _content(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"teacher file {path} does not exist")
-    if path.suffix == ".safetensors":
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise UserError(f"{path}: is a pointer of Git LFS and not the weights: fetch them with git lfs pull")
+    if path.suffix.lower() == ".safetensors":
         try:
             return safetensors.torch.load_file(path)
         except (safetensors.SafetensorError, OSError) as error:
@@ -109,7 +113,8 @@ def _content(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise _pickled(path, error) from None
     except Exception as error:  # the reader raises what its many parts raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # The first sentence: those that follow may advise to run what the file holds.
+        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: cannot be read as a checkpoint: {reason}") from None
 
 

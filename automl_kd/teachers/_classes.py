@@ -51,20 +51,20 @@ def match_classes(form: str, stated: Sequence[str] | None, card: Card, task: Tas
     """
     own = None if card.names is None or _anonymous(card.names, task) else card.names
     if stated is None:
-        return _ordered(task, "no names known") if own is None else _matched(form, own, card.place, task)
+        return _ordered(task, "no names known") if own is None else _matched(form, own, card.names_place, task)
     names = [(name,) for name in stated]
     places = _places(names, task)
     missing = [name for name in task.class_names if name not in places]
     if missing:
         raise UserError(f"teacher {form}: classes: {_unknown(missing[0], stated)}, which task {task.name} has")
-    found = _by_name(names, places, "classes of the teacher", task)
+    found = _by_name(names, places, "stated by classes", task)
     if own is None or _flat(own) == list(stated):
         return found
     return Matching(
         found.outputs,
         found.order,
         found.words,
-        (f"classes: [{_shown(stated)}] is used; {card.place} states [{_shown(_flat(own))}]",),
+        (f"classes: [{_shown(stated)}] is used; {card.names_place} states [{_shown(_flat(own))}]",),
     )
 
 

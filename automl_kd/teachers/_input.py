@@ -83,11 +83,12 @@ class TransformedTeacher(Teacher):
 
     Attributes:
         inner: Likewise.
+        transform: Likewise.
     """
 
     def __init__(self, inner: Teacher, transform: Transform) -> None:
         self.inner = inner
-        self._transform = transform
+        self.transform = transform
         self.input_shape = transform.before
         self.classes = inner.classes
         self.device = inner.device
@@ -102,7 +103,7 @@ class TransformedTeacher(Teacher):
 
     def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
         with torch.no_grad():
-            return self.inner.outputs(self._transform(images), stages)
+            return self.inner.outputs(self.transform(images), stages)
 
     def head(self) -> tuple[Tensor, Tensor] | None:
         return self.inner.head()
@@ -111,13 +112,13 @@ class TransformedTeacher(Teacher):
         """The inner teacher's gradients, carried through the transform by the chain rule."""
         with torch.inference_mode(False), torch.enable_grad():
             shown = images.detach().clone().requires_grad_()
-            transformed = self._transform(shown)
+            transformed = self.transform(shown)
             (gradients,) = torch.autograd.grad(transformed, shown, self.inner.input_gradients(transformed))
         return gradients
 
     def to(self, device: torch.device | str) -> Teacher:
         moved = self.inner.to(device)
-        return self if moved is self.inner else TransformedTeacher(moved, self._transform)
+        return self if moved is self.inner else TransformedTeacher(moved, self.transform)
 
 
 def _by_channel(values: tuple[float, ...], images: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ class KeptTeacher:
     sha256: str
 
 
+_LOOKED_AT = 2
+
 LoadableTeacher = BroughtTeacher | KeptTeacher
 
 
@@ -54,13 +56,17 @@ def _brought(spec: BroughtTeacher, task: Task) -> Teacher:
     shown = show(spec.input, source.card, task)
     matched = match_classes(source.form, spec.classes, source.card, task)
     opened = source.open(shown.shape, matched.outputs)
-    readout = opened.readout or (stated_readout(spec.outputs) if spec.outputs else seen_readout(opened.teacher))
-    teacher = opened.teacher.answering(Answers(matched.order, readout.probabilities))
+    readout = opened.readout or (stated_readout(spec.outputs) if spec.outputs else None)
+    if readout is None:
+        images = task.normalize(task.train.images[:_LOOKED_AT])
+        readout = seen_readout(opened.teacher, images if shown.transform is None else shown.transform(images))
+    teacher = opened.teacher.answering(Answers(matched.order, readout.undo))
     teacher.understood = Understood(
         form=opened.form,
         input=shown.words,
         classes=matched.words,
         outputs=readout.words,
         warnings=(*opened.warnings, *shown.warnings, *matched.warnings, *readout.warnings),
+        order=matched.order,
     )
     return teacher if shown.transform is None else TransformedTeacher(teacher, shown.transform)

@@ -12,7 +12,7 @@ import numpy as np
 from automl_kd.errors import UserError
 from automl_kd.onnxio import Session
 from automl_kd.students import Shape
-from automl_kd.teachers._card import Card, by_channel, named_outputs
+from automl_kd.teachers._card import Card, by_channel, named_outputs, sides
 
 _NAMES = ("names", "class_names", "classes", "labels", "id2label", "label_names")
 _GREY_OR_COLOUR = (1, 3)
@@ -83,7 +83,8 @@ def onnx_card(session: Session, layout: Layout) -> Card:
     return Card(
         place="its ONNX file",
         names=next(filter(None, (named_outputs(_value(session.metadata.get(key))) for key in _NAMES)), None),
-        size=layout.size or _size(_value(session.metadata.get("imgsz"))),
+        names_place="its ONNX file",
+        size=layout.size or sides(_value(session.metadata.get("imgsz"))),
         channels=channels,
         mean=None if moments is None else by_channel((moments[0],), channels or 3),
         std=None if moments is None else by_channel((moments[1],), channels or 3),
@@ -98,12 +99,6 @@ def _moments(session: Session) -> tuple[float, float] | None:
     if stated is None and session.metadata.get("author") == "Ultralytics":
         return _RANGES["Normalized_0_1"]  # all that it exports
     return stated
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    sides = [value, value] if isinstance(value, int) else value
-    fits = isinstance(sides, list | tuple) and len(sides) == 2 and all(isinstance(side, int) for side in sides)
-    return (sides[0], sides[1]) if fits else None
 
 
 def _value(text: str | None) -> Any:

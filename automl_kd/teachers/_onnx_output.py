@@ -129,7 +129,7 @@ def _read(session: Session, name: str, end: Ending, values: Array, probe: Array,
         if _agrees(before.run(probe), values, end.activation):
             return _Read(before, _before(name, end.activation, stated))
     if end.activation == "LogSoftmax" and stated is None:
-        return _Read(chosen, Readout(False, "log-probabilities (it ends in LogSoftmax), which are logits"))
+        return _Read(chosen, Readout(None, "log-probabilities (it ends in LogSoftmax), which are logits"))
     return _Read(chosen, None if stated is None else stated_readout(stated))
 
 
@@ -145,9 +145,9 @@ def _agrees(before: Array, after: Array, activation: str) -> bool:
 def _before(name: str, activation: str, stated: OutputKind | None) -> Readout:
     words = f"probabilities: the logits before the {activation} at its end are taken"
     if stated is not None:
-        return Readout(False, f"{words} (stated by outputs)")
+        return Readout(None, f"{words} (stated by outputs)")
     return Readout(
-        False,
+        None,
         words,
         (
             f"its output {name} holds probabilities, made by a {activation}: the logits before that are taken; to take"

@@ -15,7 +15,8 @@ from torch.export.passes import move_to_device_pass
 from automl_kd.errors import UserError
 from automl_kd.files import sha256_of
 from automl_kd.students import Shape
-from automl_kd.teachers._answers import OpenedTeacher
+from automl_kd.tasks import ProgramTeacher
+from automl_kd.teachers._answers import Opened, Readout
 from automl_kd.teachers._batches import Batches
 from automl_kd.teachers._gradients import input_gradients
 from automl_kd.teachers._module import weights_sha256
@@ -28,26 +29,30 @@ from automl_kd.teachers._teacher import Outputs, Teacher
 _LARGEST_BATCH = 256
 
 
-def program_teacher(path: Path, input_shape: Shape, classes: int) -> OpenedTeacher:
+def open_program(spec: ProgramTeacher, input_shape: Shape, classes: int) -> Opened:
     """The program in a ``.pt2`` file as a teacher, on the CPU.
 
     Its stages and paths are those of the module that was exported, found as for any module. Batches that it was not
     exported for are cut, and padded with repeated images whose answers are dropped.
 
     Args:
-        path: A program from images (B, C, H, W) to logits (B, classes), exported in evaluation mode.
+        spec: A program from images (B, C, H, W) to logits (B, classes), exported in evaluation mode.
         input_shape: Channels, height, width of an image.
         classes: Number of logits.
 
     Raises:
         UserError: If the file is missing, damaged or holds code, was exported in training mode, or does not fit.
     """
-    return _ProgramTeacher(path, input_shape, classes, torch.device("cpu"))
+    path = Path(spec.program).expanduser()
+    program = read_program(path)
+    teacher = _ProgramTeacher(path, program, input_shape, classes, torch.device("cpu"))
+    return Opened(teacher, f"program {spec.program}", _readout(program) if spec.outputs is None else None)
 
 
 class _ProgramTeacher(TappedTeacher):
-    def __init__(self, path: Path, input_shape: Shape, classes: int, device: torch.device) -> None:
-        program = read_program(path)
+    def __init__(
+        self, path: Path, program: ExportedProgram, input_shape: Shape, classes: int, device: torch.device
+    ) -> None:
         self._path = path
         self._batches = _batches(path, program, input_shape)
         self._module = _module(path, program, device)
@@ -94,6 +99,19 @@ class _ProgramTeacher(TappedTeacher):
         logits = logits_of(self._module(self._batches.padded(images)))
         assert logits is not None  # seen when it was made a teacher
         return self.answers(logits[: len(images)])
+
+
+def _readout(program: ExportedProgram) -> Readout | None:
+    """How outputs are read where the end of the graph says it; a Softmax shows in the values."""
+    (returned,) = (node for node in program.graph.nodes if node.op == "output")
+    last = returned.args[0][0] if returned.args[0] else None
+    if getattr(last, "target", None) is not torch.ops.aten.sigmoid.default:
+        return None
+    return Readout(
+        "sigmoid",
+        "probabilities of each class alone, whose logits are taken",
+        ("it ends in a sigmoid: the logits before it are taken; to take its outputs as they are, say outputs: logits",),
+    )
 
 
 def _module(path: Path, program: ExportedProgram, device: torch.device) -> nn.Module:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from automl_kd.errors import UserError
 from automl_kd.tasks import Task
-from automl_kd.teachers._alternatives import Alternative, better_range
+from automl_kd.teachers._alternatives import Alternative, better_input
 from automl_kd.teachers._order import Rightness, rightness
-from automl_kd.teachers._teacher import Teacher
+from automl_kd.teachers._teacher import Teacher, Understood
 from automl_kd.words import percent
 
 _MOST = 2_000
@@ -67,7 +67,7 @@ def read_teacher(
             every beginning holds the classes in their proportions.
         device: Where it is asked.
         seconds: After which no further images are asked, for all teachers together; as long again may be spent on
-            trying other ranges of values where it is often wrong.
+            trying other ways to show it images where it is often wrong.
 
     Returns:
         One reading a teacher, in their order.
@@ -90,8 +90,8 @@ def _read(who: str, teacher: Teacher, task: Task, seconds: float) -> TeacherRead
     other = None
     if told.brought and not found.misordered:
         right = torch.from_numpy(answers == labels)
-        other = better_range(teacher, task, torch.from_numpy(asked), right, seconds)
-    odd = _oddities(found, len(answers), task.class_names, told.brought) if other is None else _misshown(found, other)
+        other = better_input(teacher, task, torch.from_numpy(asked), right, seconds)
+    odd = _oddities(found, len(answers), task.class_names, told) if other is None else _misshown(found, other)
     return TeacherReading(
         form=told.form,
         input=told.input,
@@ -136,23 +136,22 @@ def _answers(who: str, teacher: Teacher, task: Task, order: NDArray[np.int64], s
 def _misshown(found: Rightness, other: Alternative) -> tuple[str, ...]:
     return (
         f"it is right on {percent(found.correct)} of search-validation as it is shown its images, and on"
-        f" {percent(other.correct)} of {other.images} of them normalised otherwise: say so with {other.option}",
+        f" {percent(other.correct)} of {other.images} of them shown otherwise: say so with {other.option}",
     )
 
 
-def _oddities(found: Rightness, images: int, names: tuple[str, ...], brought: bool) -> tuple[str, ...]:
+def _oddities(found: Rightness, images: int, names: tuple[str, ...], told: Understood) -> tuple[str, ...]:
     often = f"it is right on {percent(found.correct)} of {images} images of search-validation"
-    if found.misordered and brought:
-        listed = "names in the order of its outputs"
-        if len(names) <= _FEW_CLASSES:
-            listed = ", ".join(names[answer] for answer in found.order(len(names)))
+    if found.misordered and told.brought:
+        meant = found.by_output(told.order or range(len(names))) if len(names) <= _FEW_CLASSES else None
+        listed = ", ".join(names[each] for each in meant) if meant else "names in the order of its outputs"
         return (
             f"{often}, and on {percent(found.permuted)} with its classes in another order: say which output is which"
             f" with classes: [{listed}]",
         )
     if found.beyond_chance(found.correct) < _NEAR_CHANCE:
         remedy = "say what it was trained on with input: {size, channels, mean, std}"
-        if not brought:
+        if not told.brought:
             remedy = "look at the data, or train it longer or otherwise under teacher: {train: …}"
         return (
             f"{often}, where one answer to all is right on {percent(found.chance)}, and on at most"

@@ -58,10 +58,9 @@ def source_of(spec: BroughtTeacher, task: Task) -> Source:
         case OnnxTeacher():
             return _onnx(spec, task)
         case ProgramTeacher():
-            from automl_kd.teachers._program import program_teacher
+            from automl_kd.teachers._program import open_program
 
-            path, form = Path(spec.program).expanduser(), f"program {spec.program}"
-            return Source(Card(), form, lambda shape, outputs: Opened(program_teacher(path, shape, outputs), form))
+            return Source(Card(), f"program {spec.program}", lambda shape, outputs: open_program(spec, shape, outputs))
         case TimmTeacher():
             from automl_kd.teachers._timm import timm_folder
 

@@ -40,6 +40,7 @@ class Understood:
         outputs: What its outputs are, and what is made of them.
         warnings: What is odd, each with the option that mends it.
         brought: Whether a user brought it; else it was trained here.
+        order: For each class of the task the output that stands for it; None where they are the same.
     """
 
     form: str = "module"
@@ -48,6 +49,7 @@ class Understood:
     outputs: str = "logits"
     warnings: tuple[str, ...] = ()
     brought: bool = True
+    order: tuple[int, ...] | None = None
 
 
 class Teacher(ABC):

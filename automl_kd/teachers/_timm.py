@@ -12,7 +12,7 @@ from torch import nn
 from automl_kd.errors import UserError
 from automl_kd.extras import import_extra
 from automl_kd.recipes import parse_yaml
-from automl_kd.teachers._card import Card, by_channel, floats, named_outputs
+from automl_kd.teachers._card import Card, by_channel, floats, named_outputs, sides
 from automl_kd.teachers._checkpoint import fill, read_checkpoint
 
 # Arguments of timm.create_model that read other files or fetch weights.
@@ -93,23 +93,20 @@ def _card(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> Card:
     nested = config.get("pretrained_cfg")
     stated: Mapping[str, Any] = nested if isinstance(nested, Mapping) else config
     shape = stated.get("input_size")
-    shape = (
-        shape if isinstance(shape, list) and len(shape) == 3 and all(isinstance(each, int) for each in shape) else None
-    )
+    shape = shape if isinstance(shape, list) and all(isinstance(each, int) for each in shape) else []
     own = arguments.get("in_chans")
-    channels = own if isinstance(own, int) else shape[0] if shape else None
-    side = arguments.get("img_size")
-    size = (side, side) if isinstance(side, int) else tuple(side) if side else tuple(shape[1:]) if shape else None
+    channels = own if isinstance(own, int) else next(iter(shape), None)
     crop = stated.get("crop_pct")
     cropped = isinstance(crop, int | float) and crop < 1
     return Card(
         place="its config.json",
+        names_place="its config.json",
         names=_names(config, stated),
-        size=None if size is None else (int(size[0]), int(size[1])),
+        size=sides(arguments.get("img_size")) or sides(shape[1:]),
         channels=channels,
         mean=by_channel(floats(stated.get("mean")), channels),
         std=by_channel(floats(stated.get("std")), channels),
-        remarks=(f"whole, without its crop to {crop:g}",) if cropped else (),
+        remarks=(f"whole, not the middle {100 * crop:g} %",) if cropped else (),
     )
 
 

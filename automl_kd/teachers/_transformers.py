@@ -11,7 +11,7 @@ from torch import nn
 
 from automl_kd.errors import UserError
 from automl_kd.extras import import_extra
-from automl_kd.teachers._card import Card, by_channel, floats, named_outputs, read_json
+from automl_kd.teachers._card import Card, by_channel, floats, named_outputs, read_json, sides
 
 
 def transformers_module(folder: Path) -> nn.Module:
@@ -56,16 +56,17 @@ def transformers_card(folder: Path) -> Card:
     channels = config.get("num_channels")
     mean, std = _moments(images)
     channels = channels if isinstance(channels, int) else None if mean is None else len(mean)
-    stated = _size(images.get("crop_size")) if images.get("do_center_crop") else None
+    stated = sides(images.get("crop_size")) if images.get("do_center_crop") else None
     resized = images.get("do_resize", True) is not False
     return Card(
         place="its preprocessor_config.json" if images else "its config.json",
+        names_place="its config.json",
         names=named_outputs(config.get("id2label")),
-        size=stated or (_size(images.get("size")) if resized else None) or _size(config.get("image_size")),
+        size=stated or (sides(images.get("size")) if resized else None) or sides(config.get("image_size")),
         channels=channels,
         mean=by_channel(mean, channels),
         std=by_channel(std, channels),
-        remarks=("whole, without its crop",) if images.get("do_center_crop") or "crop_pct" in images else (),
+        remarks=("whole, not the middle",) if images.get("do_center_crop") or "crop_pct" in images else (),
     )
 
 
@@ -84,16 +85,6 @@ def _moments(images: Mapping[str, Any]) -> tuple[tuple[float, ...] | None, tuple
     scale = 1.0 if abs(scale - 1) < 1e-6 else scale
     offset = 1.0 if images.get("rescale_offset") else 0.0
     return tuple((each + offset) / scale for each in mean), tuple(each / scale for each in std)
-
-
-def _size(stated: Any) -> tuple[int, int] | None:
-    """Height and width from a number, a pair, or a mapping of ``height`` and ``width`` or ``shortest_edge``."""
-    if isinstance(stated, Mapping):
-        side = stated.get("shortest_edge")
-        stated = [stated.get("height", side), stated.get("width", side)]
-    sides = [stated, stated] if isinstance(stated, int) else stated
-    whole = isinstance(sides, list) and len(sides) == 2 and all(isinstance(side, int) for side in sides)
-    return (sides[0], sides[1]) if whole else None
 
 
 @contextmanager
