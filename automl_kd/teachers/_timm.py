@@ -97,7 +97,7 @@ def _card(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> Card:
     own = arguments.get("in_chans")
     channels = own if isinstance(own, int) else next(iter(shape), None)
     crop = stated.get("crop_pct")
-    cropped = isinstance(crop, int | float) and crop < 1
+    crop = float(crop) if isinstance(crop, int | float) else 1.0
     return Card(
         place="its config.json",
         names_place="its config.json",
@@ -106,7 +106,7 @@ def _card(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> Card:
         channels=channels,
         mean=by_channel(floats(stated.get("mean")), channels),
         std=by_channel(floats(stated.get("std")), channels),
-        remarks=(f"whole, not the middle {100 * crop:g} %",) if cropped else (),
+        remarks=(f"whole, not the middle {100 * crop:g} %",) if crop < 1 else (),
     )
 
 
