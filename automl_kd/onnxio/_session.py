@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from automl_kd.errors import UserError
+from automl_kd.onnxio._runtime import onnxruntime
 
 _BATCH = 64
 
@@ -174,15 +174,15 @@ def _opened(path: str | Path, threads: int, content: bytes | None = None) -> Any
     """An onnxruntime session with all that affects time and values set; of a file, or of other content made from it."""
     if threads < 1:
         raise UserError(f"threads is {threads}; it must be at least 1")
-    options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
+    options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL  # type: ignore[attr-defined]
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
     # Without it, products of 8-bit integers saturate at 16 bits on processors that have AVX2 and no VNNI.
     options.add_session_config_entry("session.x64quantprecision", "1")
     try:
-        return onnxruntime.InferenceSession(  # type: ignore[attr-defined]
+        return onnxruntime.InferenceSession(
             str(path) if content is None else content, options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime raises a dozen unrelated types of its own

@@ -13,10 +13,13 @@ from automl_kd.tasks import Task
 from automl_kd.teachers._input import Transform, TransformedTeacher
 from automl_kd.teachers._teacher import Teacher
 
-_IMAGES = 256
+_IMAGES, _FEWEST = 256, 8
 _WORTH = 0.05  # share of images that another range has to gain
 _SURE = 3.0  # standard errors
 _USUAL = (((0.0,), (1.0,)), ((0.5,), (0.5,)), ((0.0,), (1 / 255,)))
+OTHERS = 6
+"""How many other ways there are at most."""
+
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -43,7 +46,7 @@ def better_input(teacher: Teacher, task: Task, index: Tensor, right: Tensor, sec
         seconds: After which no other is tried.
     """
     index, right = index[:_IMAGES], right[:_IMAGES].float()
-    if 1 - float(right.mean()) < _WORTH:
+    if len(index) < _FEWEST or 1 - float(right.mean()) < _WORTH:
         return None
     began, best = time.monotonic(), None
     for option, shown in _others(teacher, task):

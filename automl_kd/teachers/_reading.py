@@ -13,13 +13,13 @@ from torch import Tensor
 
 from automl_kd.errors import UserError
 from automl_kd.tasks import Task
-from automl_kd.teachers._alternatives import Alternative, better_input
+from automl_kd.teachers._alternatives import OTHERS, Alternative, better_input
 from automl_kd.teachers._order import Rightness, rightness
 from automl_kd.teachers._teacher import Teacher, Understood
 from automl_kd.words import percent
 
 _MOST = 2_000
-_BATCH = 32
+_FIRST, _BATCH = 8, 32  # a large network takes seconds for an image
 _FEW_CLASSES = 20
 _NEAR_CHANCE = 0.1  # of the way from chance to always being right
 
@@ -90,7 +90,9 @@ def _read(who: str, teacher: Teacher, task: Task, seconds: float) -> TeacherRead
     other = None
     if told.brought and not found.misordered:
         right = torch.from_numpy(answers == labels)
-        other = better_input(teacher, task, torch.from_numpy(asked), right, seconds)
+        # Where the time was up before all were asked, as many are asked again, shared by all other ways to show them.
+        again = len(asked) if len(asked) == len(order) else len(asked) // OTHERS
+        other = better_input(teacher, task, torch.from_numpy(asked[:again]), right[:again], seconds)
     odd = _oddities(found, len(answers), task.class_names, told) if other is None else _misshown(found, other)
     return TeacherReading(
         form=told.form,
@@ -119,7 +121,8 @@ def _answers(who: str, teacher: Teacher, task: Task, order: NDArray[np.int64], s
     """The classes that a teacher answers, for as many images as the time allows, at least one batch."""
     began = time.monotonic()
     answers: list[Tensor] = []
-    for index in torch.split(torch.from_numpy(order), _BATCH):
+    first, rest = torch.from_numpy(order[:_FIRST]), torch.from_numpy(order[_FIRST:])
+    for index in (first, *(torch.split(rest, _BATCH) if len(rest) else ())):
         if answers and time.monotonic() - began > seconds:
             break
         images = task.validation.images[index].to(teacher.device)
