@@ -21,9 +21,8 @@ def test_an_absent_package_is_told_with_its_extra(monkeypatch):
         _ = samplers.RayTuneSearcher
 
 
-@pytest.mark.parametrize("reason", ["ImportError('DLL load failed')", "RuntimeError('another ABI')"])
-def test_a_broken_onnxruntime_is_one_line(tmp_path, reason):
-    (tmp_path / "onnxruntime.py").write_text(f"raise {reason}\n")
+def test_a_broken_onnxruntime_is_one_line(tmp_path):
+    (tmp_path / "onnxruntime.py").write_text("raise RuntimeError('another ABI')\n")
     told = subprocess.run(
         [sys.executable, "-c", "from automl_kd.cli import main; main(['hw', 'list'])"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},

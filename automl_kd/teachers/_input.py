@@ -60,8 +60,8 @@ def transform_of(spec: TeacherInput, task: Task) -> Transform:
     wanted = spec.channels or by_mean or channels
     if channels not in (wanted, 1):
         raise UserError(
-            f"teacher.input: {wanted} channels, but task {task.name} has images of {channels}; only grey images are"
-            " repeated"
+            f"the teacher takes images of {wanted} channels, task {task.name} has images of {channels}: only grey ones"
+            " are repeated"
         )
     if by_mean not in (None, wanted):
         raise UserError(f"teacher.input.mean: has {by_mean} values; {wanted} channels need one each")

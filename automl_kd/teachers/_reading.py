@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl_kd.errors import UserError
+from automl_kd.recipes import parse_text
 from automl_kd.tasks import Task
 from automl_kd.teachers._alternatives import OTHERS, Alternative, better_input
 from automl_kd.teachers._order import Rightness, rightness
@@ -136,6 +138,16 @@ def _answers(who: str, teacher: Teacher, task: Task, order: NDArray[np.int64], s
     return torch.cat(answers).numpy()
 
 
+def _as_option(name: str) -> str:
+    """A class name as it stands in a list of names: in quotes where it would be read as something else."""
+    try:
+        read = parse_text(f"{{name: {name}}}", name)["name"]
+    except UserError:
+        read = None
+    plain = type(read) in (str, int) and str(read) == name and "," not in name
+    return name if plain else json.dumps(name, ensure_ascii=False)
+
+
 def _misshown(found: Rightness, other: Alternative) -> tuple[str, ...]:
     return (
         f"it is right on {percent(found.correct)} of search-validation as it is shown its images, and on"
@@ -147,7 +159,7 @@ def _oddities(found: Rightness, images: int, names: tuple[str, ...], told: Under
     often = f"it is right on {percent(found.correct)} of {images} images of search-validation"
     if found.misordered and told.brought:
         meant = found.by_output(told.order or range(len(names))) if len(names) <= _FEW_CLASSES else None
-        listed = ", ".join(names[each] for each in meant) if meant else "names in the order of its outputs"
+        listed = ", ".join(_as_option(names[each]) for each in meant) if meant else "names in the order of its outputs"
         return (
             f"{often}, and on {percent(found.permuted)} with its classes in another order: say which output is which"
             f" with classes: [{listed}]",

@@ -10,7 +10,9 @@ from teacher_cases import CLASSES, SHAPE, reader, small_task, telling_task
 from torch import nn
 
 from automl_kd.errors import UserError
-from automl_kd.teachers import MultiTeacher, module_teacher, read_teacher
+from automl_kd.onnxio import export
+from automl_kd.tasks import parse_teacher
+from automl_kd.teachers import MultiTeacher, load_teacher, module_teacher, read_teacher
 
 
 def _read(module, task):
@@ -42,6 +44,18 @@ def test_the_names_it_asks_for_are_those_of_its_outputs(order):
     else:
         assert f"classes: [{', '.join('vwxyz'[label] for label in order)}]" in reading.warnings[0]
         assert "100.0 % with its classes in another order" in reading.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "names", [("no", "a, b", "007"), ("1", "null", "x: y"), ("it's", '"q"', "[z]"), ("größe 5", "-", "#1")], ids=str
+)
+def test_the_option_that_it_proposes_is_what_one_writes(tmp_path, names):
+    task = telling_task(names=names)
+    (line,) = _read(reader(order=(1, 2, 0)), task).warnings
+    export(reader(order=(1, 2, 0)), tmp_path / "t.onnx", input_shape=SHAPE)
+    spec = parse_teacher(f"{{onnx: {tmp_path / 't.onnx'}, {line[line.index('classes: [') :]}}}")
+    (mended,) = read_teacher(load_teacher(spec, task), task)
+    assert (mended.correct, mended.warnings) == (1.0, ())
 
 
 @given(st.integers(0, 10_000), st.sampled_from([30, 90, 300]))
