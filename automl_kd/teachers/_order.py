@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,9 +46,15 @@ class Rightness:
         """How far a share is on the way from chance (0) to always being right (1)."""
         return (share - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
 
-    def order(self, classes: int) -> list[int]:
-        """The class that each of the outputs goes with best."""
-        return [self.meant.get(answer, answer) for answer in range(classes)]
+    def by_output(self, order: Sequence[int]) -> list[int] | None:
+        """The class that each output goes with best; None where there are outputs that no class stands for.
+
+        Args:
+            order: For each class the output that stands for it now.
+        """
+        if sorted(order) != list(range(len(order))):
+            return None
+        return [self.meant.get(answer, answer) for answer in map(list(order).index, range(len(order)))]
 
 
 def rightness(labels: Labels, answers: Labels, half: NDArray[np.bool_]) -> Rightness:

@@ -143,7 +143,8 @@ def _read(weights: Path, description: Path, sha256: str) -> Teacher:
         module = build(record.student, input_shape=record.input_shape, classes=record.classes)
     fill(module, state, str(weights), "the teacher kept there")
     teacher = module_teacher(module, record.input_shape, record.classes)
-    teacher.understood = Understood(form=f"trained here: {_spelled(record.student)}", classes="the task's own")
+    form = f"trained here: {_spelled(record.student)}"
+    teacher.understood = Understood(form, classes="the task's own", brought=False)
     return teacher
 
 

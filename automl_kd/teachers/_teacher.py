@@ -39,6 +39,8 @@ class Understood:
         classes: How its outputs were matched to the task's classes.
         outputs: What its outputs are, and what is made of them.
         warnings: What is odd, each with the option that mends it.
+        brought: Whether a user brought it; else it was trained here.
+        order: For each class of the task the output that stands for it; None where they are the same.
     """
 
     form: str = "module"
@@ -46,6 +48,8 @@ class Understood:
     classes: str = "by order (no names known)"
     outputs: str = "logits"
     warnings: tuple[str, ...] = ()
+    brought: bool = True
+    order: tuple[int, ...] | None = None
 
 
 class Teacher(ABC):

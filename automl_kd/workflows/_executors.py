@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from automl_kd.errors import UserError
 from automl_kd.execution import Bounds, Crew, Executor, InlineExecutor, JoinedWorkers, Setup, WorkerPool
+from automl_kd.extras import import_extra
 from automl_kd.storage import Post
 from automl_kd.workflows._request import SearchRequest
 
@@ -57,7 +57,5 @@ def check_executor(request: SearchRequest) -> None:
 
 
 def _ray() -> ModuleType:
-    try:
-        return import_module("automl_kd.execution._ray")  # ray takes a second, and is an extra
-    except ModuleNotFoundError as error:
-        raise UserError(f"executor ray needs {error.name}: pip install 'automl-kd[ray]'") from None
+    import_extra("ray", "ray", "executor ray")
+    return import_module("automl_kd.execution._ray")  # ray takes a second

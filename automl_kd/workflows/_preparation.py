@@ -126,4 +126,7 @@ class _Training:
 def _trainings(teacher: ExpectedTeacher, task: Task) -> list[_Training]:
     new = [training_recipe(spec) for spec in teacher.missing if not was_begun(spec, task)]
     lengths = [(recipe, recipe.train.epochs) for recipe in new]
-    return [_Training(epochs, epoch_seconds(recipe, task, epochs, allow_code=False)) for recipe, epochs in lengths]
+    return [
+        _Training(epochs, epoch_seconds(recipe, task, epochs, allow_code=False, must_learn=True))
+        for recipe, epochs in lengths
+    ]

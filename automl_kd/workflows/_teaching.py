@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from automl_kd.distillation import distill, wire
+from automl_kd.distillation import Diverged, distill, wire
 from automl_kd.errors import UserError
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest
@@ -161,8 +161,8 @@ class _School:
         lessons = _Lessons(recipe, self._task, self._reached, self._count, self._watch)
         threads = torch.get_num_threads()
         torch.set_num_threads(recipe.threads)
+        checkpoint = _checkpoint(key)
         try:
-            checkpoint = _checkpoint(key)
             outcome = distill(
                 recipe,
                 self._task,
@@ -174,6 +174,9 @@ class _School:
             )
             facts = {"validation_accuracy": outcome.accuracy} | ({} if own is None else {"teacher": own.sha256})
             teacher = store.keep(key, recipe.student, outcome.student, facts)
+        except Diverged as error:
+            checkpoint.unlink(missing_ok=True)  # going on from it would end alike
+            raise untrainable(recipe, self._task, error) from None
         finally:
             torch.set_num_threads(threads)
         checkpoint.unlink(missing_ok=True)
@@ -271,6 +274,15 @@ def training_recipe(spec: TrainedTeacher) -> Recipe:
     training = spec.train
     return Recipe(
         student=training.student, train=training.train, seed=training.seed, distill=training.distill or Distill()
+    )
+
+
+def untrainable(recipe: Recipe, task: Task, error: Diverged) -> UserError:
+    """An error for a teacher whose training came to nothing."""
+    return UserError(
+        f"task {task.name}: training the teacher ({recipe.student.family}, {recipe.train.epochs} epochs) failed:"
+        f" {error}; look at the data with automl-kd task check, or train it otherwise under teacher: {{train: …}}, for"
+        f" example with a smaller train.optimizer.lr (now {recipe.train.optimizer.lr:g})"
     )
 
 

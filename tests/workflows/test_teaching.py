@@ -1,6 +1,7 @@
 """Teachers of a task: several, and those that were taught themselves."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from automl_kd.execution import EvaluateJob, Setup
 from automl_kd.execution._work import Workshop
 from automl_kd.onnxio import export
 from automl_kd.students import build
-from automl_kd.tasks import open_task
+from automl_kd.tasks import Split, open_task
 from automl_kd.teachers import TeacherStore
 from automl_kd.workflows._teaching import expect_teacher, find_teacher
 
@@ -153,3 +154,21 @@ class TestSeveral:
         monkeypatch.chdir("/")
         assert find_teacher(opened, taught.reference.file).teacher.sha256 == taught.teacher.sha256
         assert [each.onnx for each in taught.spec] == ["0.onnx", "1.onnx"]
+
+
+def test_a_training_that_diverges_is_a_mistake_in_one_line_and_leaves_no_state(task, tmp_path):
+    train = "train: {epochs: 2, batch_size: 100, optimizer: {name: sgd, lr: 1.0e+6}, warmup: 0}"
+    mine = task(f"{{train: {{{SMALL}, {train}}}}}")
+    with pytest.raises(UserError) as caught:
+        find_teacher(mine, None, device="cpu")
+    message = str(caught.value)
+    assert message.startswith("task mine: training the teacher (resnet, 2 epochs) failed: ")
+    assert "train.optimizer.lr" in message
+    assert not list((tmp_path / "cache" / "teachers").rglob("*.pt"))
+
+
+def test_black_images_teach_nobody(task):
+    mine = task(f"{{train: {{{SMALL}, train: {{epochs: 4, batch_size: 100}}}}}}")
+    black = replace(mine, train=Split(torch.zeros_like(mine.train.images), mine.train.labels), mean=(0.0,))
+    with pytest.raises(UserError, match="look at the data with automl-kd task check"):
+        find_teacher(black, None, device="cpu")

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._predictor.cost import Floats
 from automl_kd.hardware._processor import cpu_name
-from automl_kd.onnxio import Session, export
+from automl_kd.onnxio import Session, export, onnxruntime
 
 Progress = Callable[[float, str], None]
 
