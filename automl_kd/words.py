@@ -51,6 +51,11 @@ def count(number: float | None) -> str:
     return f"{number:.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """How many of a thing: ``1 image``, ``12,345 images``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def whole(number: float | None) -> str:
     """Exactly how many: ``12,345``, ``infinitely many``."""
     if number is None:

@@ -176,10 +176,14 @@ def _plan_text(plan: SearchPlan) -> str:
             f"  latency in ms (least, quartiles, most): {quantiles}",
             f"  parameters: {params}",
             table(rows, ["sample", "latency", "interval", "parameters", "family"]),
-            f"teacher: {plan.teacher}",
-            f"budget {duration(plan.budget)}: at least {duration(plan.search)} for teacher and search,"
-            f" at most {duration(plan.budget - plan.search)} for the picks",
+            *plan.understood.lines(),
+            f"budget {duration(plan.budget)}:{_teacher_share(plan)} at least {duration(plan.search)} for the search,"
+            f" at most {duration(plan.budget - plan.teacher_seconds - plan.search)} for the picks",
             f"an epoch takes about {plan.epoch_seconds:.2g} s; with {plan.workers} workers and rungs at"
             f" {', '.join(map(str, plan.rungs))} epochs the budget buys about {plan.trials} trials",
         ]
     )
+
+
+def _teacher_share(plan: SearchPlan) -> str:
+    return f" about {duration(plan.teacher_seconds)} for the teacher," if plan.teacher_seconds else ""

@@ -78,13 +78,15 @@ class Datasheet:
     @property
     def preprocessing(self) -> dict[str, object]:
         """How an image becomes the network's input, as plain data."""
-        stored = "uint8" if str(self.task.test.images.dtype) == "torch.uint8" else "float32"
         return {
             "layout": "NCHW",
             "shape": list(self.task.input_shape),
             "channels": {1: "grey", 3: "RGB"}.get(self.task.input_shape[0], "as stored"),
-            "images": stored,
-            "scale": 1 / 255 if stored == "uint8" else 1.0,
+            "images": str(self.task.test.images.dtype).removeprefix("torch."),
+            "stored": self.task.found.stored,
+            "pixels": self.task.found.pixels,
+            "white": self.task.white,
+            "scale": 1 / self.task.white,
             "mean": list(self.task.mean),
             "std": list(self.task.std),
         }

@@ -23,14 +23,14 @@ def replacing(folder: Path) -> Iterator[Path]:
         UserError: If ``folder`` exists and holds anything but an earlier delivery, or cannot be written.
     """
     target = folder.resolve()
-    _check_replaceable(folder)
+    check_replaceable(folder)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as workshop:
             new, old = Path(workshop) / "new", Path(workshop) / "old"
             new.mkdir()
             yield new
-            _check_replaceable(folder)  # it may have appeared meanwhile
+            check_replaceable(folder)  # it may have appeared meanwhile
             if target.exists():
                 target.rename(old)
             try:
@@ -43,7 +43,12 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path) -> None:
+    """Make sure that a delivery may take a folder's place.
+
+    Raises:
+        UserError: If ``folder`` exists and holds anything but an earlier delivery.
+    """
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -8,6 +8,7 @@ from typing import Any
 from automl_kd.delivery._figures import front_figure, growth_figure, progress_figure
 from automl_kd.delivery._page import embed, render
 from automl_kd.delivery._progress import progress
+from automl_kd.delivery._understood import understood_rows
 from automl_kd.delivery._verdict import seed_count, verdict
 from automl_kd.recipes import to_yaml
 
@@ -28,6 +29,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
 
             - ``study``, ``task``, ``hw``, ``space``, ``state``, ``seed``
             - ``teacher``: ``accuracy`` (test), ``validation_accuracy``, ``sha256``
+            - ``understood``: what was read of task and teacher (``Understanding.document``)
             - ``limits``: ``max_latency_ms``, ``max_params``, ``max_memory_bytes``
             - ``screened``: a count; ``trials``: counts by state
             - ``front`` and ``complete``: lists of ``trial``, ``accuracy``, ``latency_ms``, ``latency_low``,
@@ -64,6 +66,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
         "teacher": {
             key: (summary.get("teacher") or {}).get(key) for key in ("accuracy", "validation_accuracy", "sha256")
         },
+        "understood": understood_rows(summary["understood"]) if summary.get("understood") else [],
         "limits": {
             key: (summary.get("limits") or {}).get(key) for key in ("max_latency_ms", "max_params", "max_memory_bytes")
         },

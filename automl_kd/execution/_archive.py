@@ -45,7 +45,7 @@ class Archive:
     def __iter__(self) -> Iterator[bytes]:
         place = self._place
         try:
-            for file in [place, *sorted(place.rglob("*"))] if place.is_dir() else [place]:
+            for file in [place, *sorted(_below(place, (place.resolve(),)))] if place.is_dir() else [place]:
                 entry = tarfile.TarInfo(str(Path(place.name, file.relative_to(place))))
                 if file.is_dir():
                     entry.type, entry.mode = tarfile.DIRTYPE, 0o755
@@ -57,6 +57,18 @@ class Archive:
         except OSError as error:
             raise UnreadableError(f"{place}: cannot be read to be sent to other machines: {error}") from None
         yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """The folders and files at any depth, links followed but those that lead nowhere or back to where they lie."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield entry
+            real = entry.resolve()
+            if not any(each.is_relative_to(real) for each in above):
+                yield from _below(entry, (*above, real))
+        elif entry.is_file():
+            yield entry
 
 
 def place_archive(folder: Path, sha256: str, parts: Iterable[bytes]) -> None:

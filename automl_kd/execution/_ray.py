@@ -64,11 +64,7 @@ class RayExecutor(Executor[Key]):
         if self._connected:
             _connect(address)
         try:
-            nodes = _nodes().values()
-            self._resources = dict(resources or _usual_resources(setup.device, nodes))
-            if not _room(nodes, self._resources):
-                wanted = ", ".join(f"{name}={amount:g}" for name, amount in self._resources.items())
-                raise UserError(f"no node of the Ray cluster has what one trial takes: {wanted}")
+            self._resources = _fitting(resources, setup.device)
             self._packed = packed
             self._archives = {sha256: ray.put(b"".join(archive)) for sha256, archive in archives.items()}
             self._resize()
@@ -257,6 +253,27 @@ class _Actor:
         self._stop.set()
 
 
+def check_cluster(address: str, device: str, resources: Mapping[str, float] | None) -> None:
+    """Join a running cluster and leave it again.
+
+    Args:
+        address: As for :class:`RayExecutor`.
+        device: Where students train.
+        resources: As for :class:`RayExecutor`.
+
+    Raises:
+        UserError: If the cluster cannot be reached, or no node of it can hold a worker.
+    """
+    joins = not ray.is_initialized()
+    if joins:
+        _connect(address)
+    try:
+        _fitting(resources, device)
+    finally:
+        if joins:
+            ray.shutdown()
+
+
 def _connect(address: str | None) -> None:
     if address is not None and address not in ("auto", "local"):
         _reach(address)
@@ -302,6 +319,20 @@ def _nodes() -> dict[str, dict[str, float]]:
     """What each living node has, by its id."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return {node["NodeID"]: node["Resources"] for node in nodes if node["Alive"]}
+
+
+def _fitting(resources: Mapping[str, float] | None, device: str) -> dict[str, float]:
+    """What one worker takes, where some node has it.
+
+    Raises:
+        UserError: If none has.
+    """
+    nodes = _nodes().values()
+    wanted = dict(resources or _usual_resources(device, nodes))
+    if not _room(nodes, wanted):
+        listed = ", ".join(f"{name}={amount:g}" for name, amount in wanted.items())
+        raise UserError(f"no node of the Ray cluster has what one trial takes: {listed}")
+    return wanted
 
 
 def _usual_resources(device: str, nodes: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -197,7 +197,12 @@ def _draw(low: float, high: float, log: bool, rng: Rng) -> float:
 def _unit(value: float, low: float, high: float, log: bool) -> float:
     if low == high:
         return 0.0
-    return math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
+    if not log:
+        return (value - low) / (high - low)
+    ratio = high / low
+    if ratio == math.inf:
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    return math.log(value / low) / math.log(ratio)
 
 
 def _step(position: int, count: int, rng: Rng) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from automl_kd.errors import UserError, unknown
+from automl_kd.extras import import_extra
 from automl_kd.recipes._tree import is_hole
 from automl_kd.recipes.own_code import checked_file, run_file
 from automl_kd.recipes.students import ModelSpace
@@ -257,12 +257,7 @@ def _installed(name: str) -> ModuleType:
 
 
 def _nni() -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NNI warns of every layer that is newer than it
-            return importlib.import_module("nni.nas.nn.pytorch")
-    except ImportError:
-        raise UserError("student.family nni: NNI is not installed: pip install 'automl-kd[nni]'") from None
+    return import_extra("nni.nas.nn.pytorch", "nni", "student.family nni")
 
 
 def _is_space(value: Any, base: type[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from automl_kd.errors import UserError
+from automl_kd.extras import import_extra
 from automl_kd.samplers._candidates import distributions
 from automl_kd.samplers._known_cost import KnownCostSampler
 from automl_kd.samplers._tpe import multivariate_tpe
@@ -16,8 +16,7 @@ __all__ = ["KnownCostSampler", "RayTuneSearcher", "distributions", "multivariate
 def __getattr__(name: str) -> Any:
     if name != "RayTuneSearcher":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        from automl_kd.samplers._ray_tune import RayTuneSearcher  # ray is an extra
-    except ModuleNotFoundError as error:
-        raise UserError(f"RayTuneSearcher needs {error.name}: pip install 'automl-kd[ray]'") from None
+    import_extra("ray.tune.search", "ray", "RayTuneSearcher")
+    from automl_kd.samplers._ray_tune import RayTuneSearcher
+
     return RayTuneSearcher

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from automl_kd.errors import UserError
 from automl_kd.samplers._called import called
 from automl_kd.samplers._encoding import Params
+from automl_kd.samplers._finite import bounded
 
 CostFunction = Callable[[Any], Any]
 
@@ -55,7 +56,7 @@ class Costs:
                     for params in candidates
                 ]
             )
-        answers = list(called(f"costs[{position}]", function, list(candidates)))
+        answers = called(f"costs[{position}]", lambda many: list(function(many)), list(candidates))
         if len(answers) != len(candidates):
             raise UserError(
                 f"costs[{position}]: gave {len(answers)} values for {len(candidates)} sets of parameters;"
@@ -66,10 +67,10 @@ class Costs:
     def _number(self, position: int, params: Params, answer: Any) -> float:
         try:
             number = float(answer)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if math.isnan(number):
             raise UserError(
                 f"costs[{position}]: gave {answer!r} for {dict(params)}; a cost is a number, inf where infeasible"
             )
-        return number
+        return bounded(number)

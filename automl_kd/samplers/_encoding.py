@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,8 @@ Features = Callable[[Sequence[Params]], NDArray[np.float64]]
 
 FEATURE_SPREAD = 0.25
 """Standard deviation of features, beside ordered parameters that lie within a range of 1."""
+_FAR = 10.0
+"""Where an ordered value counts as being that lies further beyond its range; an enqueued trial can have any."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Encoder:
         features: Gives further ordered columns for a list of candidates, shape (n, k); or None. What counts is how
             they rank, for scores of networks have tails, and of networks that lead nowhere are infinite.
         typical: Candidates among which features are ranked.
+        outward: Gives the parameters as ``features`` knows them.
 
     Raises:
         UserError: Also by :meth:`encode`, if ``features`` raises, or gives something else than numbers.
@@ -97,6 +99,7 @@ class Encoder:
         distributions: Mapping[str, BaseDistribution],
         features: Features | None = None,
         typical: Sequence[Params] = (),
+        outward: Callable[[Params], Params] = dict,
     ) -> None:
         holes = [hole_of(name, each) for name, each in distributions.items() if not each.single()]
         self._ordered = {hole.name: _numbers(hole) for hole in holes if hole.kind == "ordered"}
@@ -113,7 +116,8 @@ class Encoder:
                 option += range(first, first + len(keys))
         self._groups = _groups(self._columns)
         self._features = features
-        self._typical = np.empty((0, 0)) if features is None else np.sort(_shown(features, typical), axis=0)
+        self._outward = outward
+        self._typical = np.empty((0, 0)) if features is None else np.sort(self._shown(features, typical), axis=0)
         counted = self._typical.shape[1]
         self.layout = Layout(np.array(parameter, dtype=np.int64), np.array(option, dtype=np.int64), counted)
 
@@ -129,14 +133,38 @@ class Encoder:
         for column, (name, number) in enumerate(self._ordered.items()):
             rows = [row for row, params in enumerate(candidates) if name in params]
             ordered[rows, column] = [number(candidates[row][name]) - 0.5 for row in rows]
+        np.clip(ordered, -_FAR, _FAR, out=ordered)
         if self._groups:
             counts = [_counts(categories, rows) for rows in self._groups]
             ordered = np.concatenate([ordered, *counts], axis=1)
         if self._features is not None:
-            shown = _shown(self._features, candidates)
+            shown = self._shown(self._features, candidates)
             places = [_place(*each) for each in zip(shown.T, self._typical.T, strict=True)]
             ordered = np.column_stack([ordered, *places])
         return Points(categories, ordered)
+
+    def _shown(self, features: Features, candidates: Sequence[Params]) -> NDArray[np.float64]:
+        """Features of candidates, shape (n, k)."""
+        params = [self._outward(each) for each in candidates]
+        shown: NDArray[np.float64] = called("features", lambda many: np.asarray(features(many), dtype=float), params)
+        if shown.ndim != 2 or len(shown) != len(params):
+            raise UserError(f"features: gave shape {shown.shape} for {len(params)} sets of parameters, not (n, k)")
+        missing = np.isnan(shown).any(axis=1)
+        if missing.any():
+            raise UserError(f"features: gave no number for {dict(params[int(missing.argmax())])}")
+        return shown
+
+
+class _Table(dict[Any, float]):
+    """The numbers of a parameter's values, each computed once."""
+
+    def __init__(self, number: Callable[[Any], float]) -> None:
+        super().__init__()
+        self._number = number
+
+    def __missing__(self, value: Any) -> float:
+        self[value] = self._number(value)
+        return self[value]
 
 
 def hole_of(name: str, distribution: BaseDistribution) -> Hole:
@@ -151,23 +179,12 @@ def hole_of(name: str, distribution: BaseDistribution) -> Hole:
 
 def _numbers(hole: Hole) -> Callable[[Any], float]:
     """What stands for a value of an ordered parameter; where there are few, each is computed once."""
-    return hole.number if isinstance(hole, Float) else cache(hole.number)
+    return hole.number if isinstance(hole, Float) else _Table(hole.number).__getitem__
 
 
 def _key(option: Any) -> tuple[bool, Any]:
     """Tells true from 1."""
     return isinstance(option, bool), option
-
-
-def _shown(features: Features, candidates: Sequence[Params]) -> NDArray[np.float64]:
-    """Features of candidates, shape (n, k)."""
-    shown: NDArray[np.float64] = called("features", lambda many: np.asarray(features(many), dtype=float), candidates)
-    if shown.ndim != 2 or len(shown) != len(candidates):
-        raise UserError(f"features: gave shape {shown.shape} for {len(candidates)} sets of parameters, not (n, k)")
-    missing = np.isnan(shown).any(axis=1)
-    if missing.any():
-        raise UserError(f"features: gave no number for {dict(candidates[int(missing.argmax())])}")
-    return shown
 
 
 def _place(values: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.float64]:

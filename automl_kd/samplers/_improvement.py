@@ -27,7 +27,7 @@ def expected_improvement(shortfall: Callable[[Array], Array], known: Array, fron
 
     Args:
         shortfall: Gives E[(level - y)_+] of the candidates' modelled objective at levels, shape (m, levels).
-        known: The other objectives of the candidates, shape (m, 1 or 2).
+        known: The other objectives of the candidates, shape (m, 0 to 2).
         front: Members of the front, modelled objective first, shape (k, 1 + known).
         reference: Worst values that count, shape (1 + known,).
     """
@@ -46,10 +46,12 @@ def uncovered(points: Array, front: Array, reference: Array) -> Array:
     """Volume that each point dominates alone, up to the reference, shape (m,).
 
     Args:
-        points: Shape (m, 1 to 3).
-        front: Shape (k, same).
+        points: Shape (m, 0 to 3); more take long.
+        front: Shape (k, same), within the reference.
         reference: Shape (same,).
     """
+    if not points.shape[1]:
+        return np.full(len(points), float(not len(front)))
     room = np.maximum(reference - points, 0.0)
     if points.shape[1] == 1:
         best = front[:, 0].min(initial=reference[0])
@@ -66,6 +68,24 @@ def uncovered(points: Array, front: Array, reference: Array) -> Array:
         if width.any():
             total = total + width * uncovered(points[:, :-1], front[:count, :-1], reference[:-1])
     return np.asarray(total)
+
+
+def open_region(front: Array, ideal: Array, reference: Array, count: int) -> tuple[Array, float]:
+    """Quasi-random points between two corners that no member of a front dominates, and the volume for each of them.
+
+    Args:
+        front: Shape (k, n).
+        ideal: The corner that is best in all objectives, shape (n,).
+        reference: The corner that is worst.
+        count: Points to draw before those that are dominated are left out.
+    """
+    from scipy.stats import qmc  # takes a second, and few studies have many objectives
+
+    draws = ideal + (reference - ideal) * qmc.Sobol(len(ideal), seed=0).random(count)
+    free = np.ones(count, dtype=bool)
+    for member in front:
+        free &= (draws < member).any(axis=1)
+    return draws[free], float(np.prod(reference - ideal)) / count
 
 
 def non_dominated(values: Array) -> NDArray[np.bool_]:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna import Study
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from automl_kd.errors import UserError
 from automl_kd.recipes import Space
-from automl_kd.samplers._candidates import RecipeSource, ShownSource, Source
+from automl_kd.samplers._candidates import RecipeSource, Source, distributions
 from automl_kd.samplers._costs import CostFunction, Costs
 from automl_kd.samplers._encoding import Features, Params
 from automl_kd.samplers._expectation import Expectation
-from automl_kd.samplers._history import History
+from automl_kd.samplers._history import History, Observation
+from automl_kd.samplers._parameters import Parameters, contains
 from automl_kd.samplers._pool import Pool
+from automl_kd.samplers._shown import Guess, ShownSource
 from automl_kd.samplers._surrogate import Surrogate
 
 Array = NDArray[np.float64]
@@ -58,16 +61,19 @@ class KnownCostSampler(BaseSampler):
     trials are spread evenly over the known costs. A trial under way counts at its expected value, so workers do not
     propose alike; what was tried, or has an infinite cost, is never proposed while anything else is left.
 
-    Works in any Optuna study of two or three objectives, minimised or maximised, with constraints, conditional
-    parameters and any storage. Results at a lower fidelity are read from the user attributes ``<fidelity><epoch>`` of
-    trials that are running or pruned.
+    Works in any Optuna study: any number of objectives, minimised or maximised, of any value that Optuna takes; with
+    constraints, conditional parameters, ranges that change, choices of any kind, trials that were enqueued or added;
+    in threads and in processes that share a storage. From four objectives on, and where the front of three is large,
+    hypervolumes are counted by quasi-random points. Results at a lower fidelity are read from the user attributes
+    ``<fidelity><epoch>`` of trials that are running or pruned.
 
     Source: expected hypervolume improvement, Emmerich et al. 2011; its use with objectives of known cost is this
     project's own.
 
     Args:
         costs: Position of an objective to a function of one complete set of parameters that gives its exact value, in
-            the objective's own unit and direction; infinite (or minus infinity where maximised) where infeasible.
+            the objective's own unit and direction; infinite where infeasible. Any other number is taken at its word,
+            also zero or a negative one, which a gain or a logarithm can be.
         vectorized: The functions take a list of sets and give a sequence of values.
         space: A recipe space to draw candidates from. Without it they are drawn from what trials have shown.
         seed: Of all draws.
@@ -80,7 +86,9 @@ class KnownCostSampler(BaseSampler):
         fidelity: Prefix of the user attributes.
 
     Raises:
-        UserError: On use, if a cost function or ``features`` raises or gives no number, with the parameters.
+        UserError: On use, if ``features`` or a cost function raises or gives no number, with the parameters. A cost
+            function may do so for parameters that no trial of this sampler came to a result with: those of trials that
+            were added to the study, for example.
     """
 
     def __init__(
@@ -96,49 +104,99 @@ class KnownCostSampler(BaseSampler):
         reference: Sequence[float | None] | None = None,
         fidelity: str = "akd:accuracy@",
     ) -> None:
+        self._seeded = seed is not None
+        self._lock = RLock()
         self._rng = random.Random(seed)
         self._independent = RandomSampler(seed=self._rng.getrandbits(31))
         self._costs = Costs(costs, vectorized)
         self._startup = n_startup_trials
         self._starts = list(starts)
-        self._history = History(fidelity)
-        self._source: Source = ShownSource() if space is None else RecipeSource(space)
-        self._pool = Pool(self._source, self._price)
-        self._probes: list[dict[str, Any]] = []
-        self._surrogate = Surrogate(self._source, self._costs.positions, features, reference, self._rng.getrandbits(31))
+        self._features = features
+        self._reference = reference
+        self._fidelity = fidelity
+        self._space = space
+        self._model_seed = self._rng.getrandbits(31)
+        self._parameters = Parameters({} if space is None else distributions(space))
+        self._begin()
         self._study: str | None = None
+        self._asking = _NONE_ASKS
+        self._own: set[int] = set()
         self.improvement: float | None = None
         """Expected improvement of the last proposal that took the model at its word, as a share of the front's
         hypervolume; None before the model."""
+
+    def _begin(self) -> None:
+        """Know nothing of any trial."""
+        self._history = History(self._fidelity, self._parameters)
+        self._source: Source = ShownSource() if self._space is None else RecipeSource(self._space)
+        self._pool = Pool(self._source, self._price)
+        self._probes: list[Guess] = []
+        self._guessed = False
+        self._surrogate = Surrogate(
+            self._source,
+            self._costs.positions,
+            self._features,
+            self._reference,
+            self._model_seed,
+            self._parameters.outward,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy in another process."""
+        with self._lock:
+            return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy; without a seed it draws otherwise than the original."""
+        self.__dict__.update(state, _lock=RLock())
+        if not self._seeded:
+            self.reseed_rng()
 
     # -- Optuna's side ------------------------------------------------------------------------------------------------
 
     def reseed_rng(self) -> None:
         """Draw differently from here on, as every parallel worker should."""
-        self._rng.seed()
-        self._independent.reseed_rng()
+        with self._lock:
+            self._rng.seed()
+            self._independent.reseed_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters known so far."""
-        self._read(study, trial.number)
-        return dict(self._source.distributions)
+        """The parameters that trials of this sampler had, in the widest range of any trial."""
+        with self._lock:
+            self._read(study, trial.number)
+            asked = self._parameters.asked()
+            wide = {name: each for name, each in self._source.distributions.items() if name in asked}
+            return asked | {name: each for name, each in wide.items() if not isinstance(each, CategoricalDistribution)}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The next candidate; empty before any trial has shown parameters."""
-        proposal = self._propose() if search_space else None
-        return {} if proposal is None else dict(proposal)
+        """The next candidate, as far as the search space goes; empty before any trial has shown parameters."""
+        with self._lock:
+            if trial.number != self._asking:  # another thread has asked meanwhile
+                self._read(study, trial.number)
+            self._hold(search_space)
+            proposal = self._propose()
+            if proposal is None:
+                return {}
+            self._history.promise(trial.number, proposal)
+            values = self._parameters.outward(proposal)
+        within = [name for name, each in search_space.items() if name in values and contains(each, values[name])]
+        return {name: values[name] for name in within}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A random value, for a parameter that no trial has shown yet."""
+        """The candidate's value, where it has one in this distribution, else a random one."""
+        proposal = self._parameters.outward(self._history.promised(trial.number))
+        if param_name in proposal and contains(param_distribution, proposal[param_name]):
+            return proposal[param_name]
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def renew(self) -> None:
         """Price candidates anew: what is feasible has changed."""
-        self._pool.clear()
+        with self._lock:
+            self._pool.clear()
 
     # -- trials that wait ---------------------------------------------------------------------------------------------
 
@@ -154,17 +212,20 @@ class KnownCostSampler(BaseSampler):
         """
         if not numbers:
             return {}
-        self._read(study, _NONE_ASKS)
-        self._refill()
-        waiting = [each for each in self._history.observations if each.number in set(numbers)]
-        if not waiting or not len(self._pool):
-            return dict.fromkeys(numbers, 0.0)
-        expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
-        params = [each.params for each in waiting]
-        points = self._surrogate.encoder(self._pool).encode(params)
-        gains = expectation.improvement(points, self._costs(params))
-        whole = max(expectation.hypervolume, _LEAST_VOLUME)
-        return {each.number: float(gain) / whole for each, gain in zip(waiting, gains, strict=True)}
+        with self._lock:
+            self._read(study, _NONE_ASKS)
+            if not self._source.distributions:
+                return dict.fromkeys(numbers, 0.0)
+            self._refill()
+            waiting = [each for each in self._history.observations if each.number in set(numbers)]
+            if not waiting or not len(self._pool) or not self._informed:
+                return dict.fromkeys(numbers, 0.0)
+            expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
+            params = [each.params for each in waiting]
+            points = self._surrogate.encoder(self._pool).encode(params)
+            gains = expectation.improvement(points, self._cost(params))
+            whole = max(expectation.hypervolume, _LEAST_VOLUME)
+            return {each.number: float(gain) / whole for each, gain in zip(waiting, gains, strict=True)}
 
     # -- proposing ----------------------------------------------------------------------------------------------------
 
@@ -182,62 +243,96 @@ class KnownCostSampler(BaseSampler):
                 )
             self._study = study.study_name
             self._costs.signs = [-1.0 if each == StudyDirection.MAXIMIZE else 1.0 for each in study.directions]
-        for trial in self._history.read(study, asking):
-            if isinstance(self._source, ShownSource):
-                self._source.show(trial)
+        self._asking = asking
+        self._own.add(asking)
+        trials = study.get_trials(deepcopy=False)
+        if self._parameters.learn(trials, self._own):
+            self._begin()
+        fresh = self._history.read(trials, asking)
+        if isinstance(self._source, ShownSource):
+            self._show(self._source, fresh)
+
+    def _show(self, source: ShownSource, fresh: Sequence[tuple[Observation, Params | None]]) -> None:
+        before, outdated = source.dropped, False
+        for seen, declined in fresh:
+            if source.show(seen, seen.number in self._own):
+                self._cost([seen.params])  # what a trial of this sampler had must have a cost
+                outdated |= self._guessed
+            if declined is not None:
+                source.withdraw(declined, seen)
+        if outdated or source.dropped > before:
+            self._pool.clear()
+
+    def _hold(self, search_space: Mapping[str, BaseDistribution]) -> None:
+        """What is not asked for is decided by another sampler, which is taken to decide as it did in the last trial."""
+        latest = {} if self._history.latest is None else self._history.latest.params
+        decided = self._parameters.asked().keys() - search_space.keys()
+        self._pool.hold({name: value for name, value in latest.items() if name in decided})
+
+    def _cost(self, candidates: Sequence[Params]) -> Array:
+        return self._costs([self._parameters.outward(each) for each in candidates])
 
     def _refill(self) -> None:
-        self._pool.drop(self._history.keys)
-        self._pool.refill(_MORE if len(self._pool) else _FIRST_POOL, self._rng, self._history.keys)
+        self._pool.drop(self._history.tried)
+        self._pool.refill(_MORE if len(self._pool) else _FIRST_POOL, self._rng, self._history.tried)
 
     def _propose(self) -> Params | None:
-        """The best candidate of the pool, None where no feasible one is left untried."""
+        """The best candidate of the pool, None where no feasible one is left untried, or nothing is known of any."""
+        if not self._source.distributions:
+            return None
         self._refill()
         if (probe := self._probe()) is not None:
             return probe
         if not len(self._pool):
-            return None
-        begun = len(self._history.keys)
+            return self._history.unkept(self._rng)
+        begun = self._history.count
         if begun < len(self._starts) and (start := self._completed(self._starts[begun])) is not None:
             return start
-        if len(self._history.observations) < self._startup:
+        if len(self._history.observations) < self._startup or not self._informed:
             return self._spread(begun)
         return self._improving()
+
+    @property
+    def _informed(self) -> bool:
+        """Whether there is a result in every modelled objective; at lower fidelities only the first has any."""
+        unknown = len(self._surrogate.unknown(len(self._costs.signs)))
+        return bool(self._history.complete) or unknown == 0 or (unknown == 1 and bool(self._history.observations))
 
     def _price(self, candidates: Sequence[Params]) -> Array:
         """Costs of candidates. Where one only guesses what parameters it has and has no cost, the guess is probed."""
         try:
-            return self._costs(candidates)
-        except UserError as error:
+            return self._cost(candidates)
+        except UserError:
             if not isinstance(self._source, ShownSource):
                 raise
-            fault = error
-        rows = []
-        for params in candidates:
-            try:
-                rows.append(self._costs([params])[0])
-            except UserError:
-                unseen = self._source.unseen(params)
-                if not unseen:
-                    raise
-                self._probes.append(unseen)
-                rows.append(np.full(len(self._costs.positions), np.nan))
-        prices = np.stack(rows)
-        if np.isnan(prices).all():
-            raise fault
-        return np.asarray(np.where(np.isnan(prices), np.inf, prices))
+            return np.stack([self._guess(self._source, each) for each in candidates])
+
+    def _guess(self, source: ShownSource, candidate: Params) -> Array:
+        try:
+            return self._cost([candidate]).ravel()
+        except UserError:
+            unseen = source.unseen(candidate)
+            if unseen:
+                self._probes.append((frozenset(candidate), unseen))
+            elif source.sure(candidate):
+                raise
+            else:
+                self._guessed = True
+            return np.full(len(self._costs.positions), np.inf)
 
     def _probe(self) -> Params | None:
         """A value whose branch is unknown; Optuna draws what else it needs."""
-        shown = self._source.shown if isinstance(self._source, ShownSource) else {}
-        self._probes = [each for each in self._probes if any(value not in shown[name] for name, value in each.items())]
-        return self._probes.pop() if self._probes else None
+        if not isinstance(self._source, ShownSource):
+            return None
+        self._probes = list(filter(self._source.open, self._probes))
+        return self._probes.pop()[1] if self._probes else None
 
     def _completed(self, start: Params) -> Params | None:
         """A candidate with the values of a starting point, None where all those drawn are infeasible or were tried."""
         before = len(self._pool)
-        drawn = (self._source.sample(self._rng, start) for _ in range(_COMPLETIONS))
-        return self._pool.params[before] if self._pool.add(drawn, self._history.keys) else None
+        values = self._parameters.inward(start)
+        drawn = (self._source.sample(self._rng, values) for _ in range(_COMPLETIONS))
+        return self._pool.params[before] if self._pool.add(drawn, self._history.tried) else None
 
     def _spread(self, begun: int) -> Params:
         """A random candidate among those at the next place of a sequence that fills the range of costs evenly."""
@@ -253,8 +348,8 @@ class KnownCostSampler(BaseSampler):
         expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
         front = [each.params for each in self._history.complete if each.number in expectation.members]
         parents = front if len(front) <= _PARENTS else self._rng.sample(front, _PARENTS)
-        self._breed(parents, _CHILDREN)
-        aims = replace(expectation, doubt=_DOUBT) if len(self._history.keys) % _DOUBTING == 0 else expectation
+        self._breed([self._source.within(each, self._rng) for each in parents], _CHILDREN)
+        aims = replace(expectation, doubt=_DOUBT) if self._history.count % _DOUBTING == 0 else expectation
         scores = self._scores(aims, 0)
         for _ in range(_LOCAL_ROUNDS):
             best = np.argsort(-scores, kind="stable")[:_LOCAL_BEST]
@@ -269,7 +364,7 @@ class KnownCostSampler(BaseSampler):
         return proposal
 
     def _breed(self, parents: Sequence[Params], children: int) -> None:
-        self._pool.breed(parents, children, self._rng, self._history.keys)
+        self._pool.breed(parents, children, self._rng, self._history.tried)
 
     def _scores(self, expectation: Expectation, start: int) -> Array:
         points = self._pool.points(self._surrogate.encoder(self._pool))[start:]

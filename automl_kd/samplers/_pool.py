@@ -33,6 +33,7 @@ class Pool:
         self._known: set[Hashable] = set()
         self._infeasible: set[Hashable] = set()
         self._listed = False
+        self._held: Params = {}
         self.params: list[Params] = []
         self._keys: list[Hashable] = []
         self.costs: Array = np.empty((0, 0))
@@ -47,6 +48,8 @@ class Pool:
         """Add what is new, untried and feasible; returns how many."""
         new: dict[Hashable, Params] = {}
         for params in candidates:
+            if self._held and not self._keeps(params):
+                continue
             name = key(params)
             if name not in self._known and name not in self._infeasible and name not in tried:
                 new.setdefault(name, params)
@@ -67,12 +70,21 @@ class Pool:
 
     def refill(self, count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Draw random candidates; where that finds nothing any more, every candidate of a finite space is looked at."""
-        added = self.add((self._source.sample(rng) for _ in range(count)), tried)
+        added = self.add((self._source.sample(rng, self._held) for _ in range(count)), tried)
         if not added and not self.params and not self._listed:
             candidates = self._source.all()
             if candidates is not None:
                 self._listed = True
                 self.add((each for each, _ in zip(candidates, range(_MOST_LISTED), strict=False)), tried)
+
+    def hold(self, values: Params) -> None:
+        """Keep to candidates with these values, where they have the parameters."""
+        if values != self._held:
+            self._held = values
+            self.clear()
+
+    def _keeps(self, params: Params) -> bool:
+        return all(params.get(name, value) == value for name, value in self._held.items())
 
     def breed(self, parents: Sequence[Params], count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Add up to ``count`` mutations of each parent, of one or two steps."""

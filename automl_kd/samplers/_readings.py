@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.samplers._encoding import Points
+from automl_kd.samplers._finite import finite
 from automl_kd.samplers._history import History, Observation
 
 Array = NDArray[np.float64]
@@ -83,7 +84,7 @@ class Gathered:
         epochs = np.unique(rows.epochs[np.isfinite(rows.epochs)])
         levels = np.searchsorted(epochs, rows.epochs)
         first = np.isin(rows.trials, list(members))
-        return Readings(rows.points, levels, rows.values, first), len(epochs) + 1
+        return Readings(rows.points, levels, finite(rows.values), first), len(epochs) + 1
 
     def _rows(self, observations: Sequence[Observation], encoded: Encoded) -> _Rows | None:
         found: list[tuple[Observation, float, float]] = []

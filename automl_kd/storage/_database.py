@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy import Engine, NullPool, create_engine, event, make_url, select, text, update
+from sqlalchemy import Engine, NullPool, create_engine, event, inspect, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -64,9 +64,11 @@ class StudyRecord:
 class Database:
     """Studies, leases and finished jobs of one project.
 
+    Opening it changes nothing: its file and tables are made when something is stored for the first time.
+
     Args:
         url: A SQLAlchemy URL, or the path of an SQLite file.
-        create: Whether a file that is not there yet is begun; verbs that only read do not.
+        create: Whether a file that is not there yet may be begun; verbs that only read do not.
 
     Raises:
         UserError: If the database cannot be opened or is damaged; nothing is ever overwritten.
@@ -90,7 +92,9 @@ class Database:
         with self.explained():
             self._refuse_damaged()
             self._engine = self._prepared(create_engine(self.url, **self._engine_arguments()))
-            _made(lambda: Base.metadata.create_all(self._engine))
+            if self._sqlite is None:
+                self._engine.connect().close()  # a server that is not there is told at once
+        self._made = False
 
     @property
     def files(self) -> Path:
@@ -121,6 +125,7 @@ class Database:
     def optuna(self) -> RDBStorage:
         """Optuna's view of the same database, its tables made before any worker starts."""
         with self.explained():
+            self._make()
             storage = _made(lambda: PatientStorage(self.url, engine_kwargs=self._engine_arguments()))
         self._prepared(storage.engine)
         storage.engine.dispose()  # connections made before lack what was prepared
@@ -136,10 +141,28 @@ class Database:
             UserError: If the database refuses, or stays away.
         """
         with self.explained():
+            self._make()
             return transact(self._engine, work)
+
+    def _make(self) -> None:
+        if not self._made:
+            _made(lambda: Base.metadata.create_all(self._engine))
+            self._made = True
+
+    @property
+    def _begun(self) -> bool:
+        """Whether anything of ours is stored; asking makes neither file nor table."""
+        if self._made:
+            return True
+        if self._sqlite is not None and not self._sqlite.exists():
+            return False
+        with self.explained():
+            return inspect(self._engine).has_table(StudyRow.__tablename__)
 
     def studies(self) -> list[StudyRecord]:
         """All studies, oldest first."""
+        if not self._begun:
+            return []
         query = select(StudyRow).order_by(StudyRow.created)
         return self.transact(lambda session: [_record(row) for row in session.scalars(query)])
 
@@ -156,6 +179,8 @@ class Database:
 
     def find_study(self, name: str) -> StudyRecord | None:
         """A study by name, or None."""
+        if not self._begun:
+            return None
 
         def work(session: Session) -> StudyRecord | None:
             row = session.get(StudyRow, name)
@@ -189,6 +214,16 @@ class Database:
         row = JobRow(study=study, key=key, result=dict(result), finished=time.time())
         self.transact(lambda session: session.merge(row))
 
+    def refuse_driven(self, study: str) -> None:
+        """Make sure that nobody drives a study, without taking its lease.
+
+        Raises:
+            UserError: If a living process drives it.
+        """
+        if self._begun:
+            with self.explained():
+                Lease(self._engine, study).refuse_alive(self.shown)
+
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:
         """Drive a study alone.
@@ -198,6 +233,7 @@ class Database:
         """
         lease = Lease(self._engine, study)
         with self.explained():
+            self._make()
             lease.take(self.shown)
         try:
             yield lease

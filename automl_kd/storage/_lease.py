@@ -45,18 +45,30 @@ class Lease:
             UserError: If the owner lives, or another process took the lease at the same moment.
         """
         for _ in range(2):
-            holder = self._holder()
-            if holder is not None and _alive(holder, self._holder):
-                raise UserError(
-                    f"study {self._study} in {shown} is being searched by process {holder.pid} on"
-                    f" {holder.host}; wait for it, stop it, or search under another --study"
-                )
+            holder = self.refuse_alive(shown)
             try:
                 transact(self._engine, lambda session, holder=holder: self._replace(session, holder))  # type: ignore[misc]
                 return
             except IntegrityError:
                 continue  # another process took it between our look and our insert: look again
         raise UserError(f"study {self._study} in {shown} was taken by another process just now; wait for it")
+
+    def refuse_alive(self, shown: str) -> LeaseRow | None:
+        """The holder that died with the lease, or None.
+
+        Args:
+            shown: How the database is called in an error.
+
+        Raises:
+            UserError: If the holder lives.
+        """
+        holder = self._holder()
+        if holder is not None and _alive(holder, self._holder):
+            raise UserError(
+                f"study {self._study} in {shown} is being searched by process {holder.pid} on"
+                f" {holder.host}; wait for it, stop it, or search under another --study"
+            )
+        return holder
 
     def beat(self) -> None:
         """Say that the owner is alive.

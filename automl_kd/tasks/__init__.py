@@ -4,13 +4,16 @@ from automl_kd.tasks._augment import Views
 from automl_kd.tasks._mix import Mix, draw_mix
 from automl_kd.tasks._open import data_place, open_task, task_names
 from automl_kd.tasks._randomness import generator
+from automl_kd.tasks._reading import DataReading, LeftOut
+from automl_kd.tasks._split import Split
 from automl_kd.tasks._stored import open_array, writing_array
-from automl_kd.tasks._task import Split, Task
+from automl_kd.tasks._task import Task
 from automl_kd.tasks._teacher import (
     BroughtTeacher,
     CheckpointTeacher,
     OneTeacher,
     OnnxTeacher,
+    OutputKind,
     ProgramTeacher,
     TeacherInput,
     TeacherSpec,
@@ -26,9 +29,12 @@ from automl_kd.tasks._teacher_text import found_anywhere, parse_teacher
 __all__ = [
     "BroughtTeacher",
     "CheckpointTeacher",
+    "DataReading",
+    "LeftOut",
     "Mix",
     "OneTeacher",
     "OnnxTeacher",
+    "OutputKind",
     "ProgramTeacher",
     "Split",
     "Task",

@@ -10,10 +10,19 @@ import numpy as np
 import torch
 
 from automl_kd.errors import UserError
+from automl_kd.tasks._reading import Found
 from automl_kd.tasks._source import Data, Source
-from automl_kd.tasks._task import Split
+from automl_kd.tasks._split import Split
 
 _DARKEST = 16
+_FOUND = Found(
+    place="scikit-learn",
+    layout="a table of one image a row",
+    stored="whole numbers, 8x8",
+    low=0,
+    high=_DARKEST,
+    pixels=f"divided by {_DARKEST}",
+)
 
 
 class Digits(Data):
@@ -24,7 +33,7 @@ class Digits(Data):
     def read(self, folder: Path) -> Source:
         rows = torch.from_numpy(np.loadtxt(_table(), delimiter=",", dtype=np.int64))
         images = rows[:, :-1].float().reshape(-1, 1, 8, 8) / _DARKEST
-        return Source(Split(images, rows[:, -1]), None, tuple(str(digit) for digit in range(10)))
+        return Source(Split(images, rows[:, -1]), tuple(str(digit) for digit in range(10)), _FOUND, white=1.0)
 
 
 def _table() -> Path:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from automl_kd.errors import UserError
+from automl_kd.tasks._reading import Found
 from automl_kd.tasks._source import Data, Source
-from automl_kd.tasks._task import Split
+from automl_kd.tasks._split import Split
 
 _CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 _UINT8 = 0x08
@@ -27,7 +28,16 @@ class FashionMnist(Data):
     path: str = "/usr/share/datasets/fashion-mnist"
 
     def read(self, folder: Path) -> Source:
-        return Source(self._read(folder, "train"), self._read(folder, "t10k"), _CLASSES)
+        pool, test = self._read(folder, "train"), self._read(folder, "t10k")
+        found = Found(
+            place=str(folder / Path(self.path).expanduser()),
+            layout="IDX files, train and t10k",
+            stored=f"uint8, {pool.images.shape[3]}x{pool.images.shape[2]}",
+            low=float(pool.images.numpy().min()),
+            high=float(pool.images.numpy().max()),
+            pixels="divided by 255",
+        )
+        return Source(pool, _CLASSES, found, {"test": test})
 
     def _read(self, folder: Path, part: str) -> Split:
         root = folder / Path(self.path).expanduser()
@@ -38,7 +48,7 @@ class FashionMnist(Data):
                 f"{image_file} {tuple(images.shape)} and {label_file.name} {tuple(labels.shape)} do not go together:"
                 f" should be (N, height, width) and N labels below {len(_CLASSES)}"
             )
-        return Split(images.unsqueeze(1), labels.long())
+        return Split(images.unsqueeze(1), labels.long(), f"{part}[{{}}]".format)
 
 
 def read_idx(path: Path) -> Tensor:

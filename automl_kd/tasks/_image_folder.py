@@ -1,31 +1,27 @@
-"""A folder with one sub-folder of images a class."""
+"""A folder of pictures: one sub-folder a class, or splits with one sub-folder a class each."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from pydantic import Field
 
 from automl_kd.errors import UserError
-from automl_kd.files import locked, sha256_of
-from automl_kd.paths import cache_dir
-from automl_kd.recipes import digest
+from automl_kd.tasks._decoded import Pictures, decoded
+from automl_kd.tasks._layout import Layout, layout_of
+from automl_kd.tasks._reading import Found
 from automl_kd.tasks._source import Data, Source
-from automl_kd.tasks._stored import open_array, writing_array
-from automl_kd.tasks._task import Split
-
-_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+from automl_kd.tasks._split import Split
 
 
 class ImageFolder(Data):
-    """``path/CLASS/*.jpg`` (or PNG, …): scaled and cropped to ``size`` x ``size``, in colour or, with 1 channel, grey.
+    """``path/CLASS/*.jpg`` or ``path/train/CLASS/*.jpg``: cropped and scaled to ``size`` x ``size``.
 
-    Decoded images are kept under the cache, by the hash of file names and contents.
+    Pictures are in colour or, with 1 channel, grey. Decoded images are kept under the cache, by the hash of file names
+    and contents.
     """
 
     kind: Literal["image-folder"]
@@ -37,54 +33,35 @@ class ImageFolder(Data):
         if self.path is None:
             raise UserError("this task needs data: give the folder of classes with --data or as data.path")
         root = folder / Path(self.path).expanduser()
-        classes, files, labels = _list(root)
-        images = self._decoded(root, files)
-        return Source(Split(torch.from_numpy(images), torch.tensor(labels)), None, classes)
+        layout = layout_of(root)
+        pictures = self._pictures(root, layout)
+        images, said = decoded(pictures)
+        splits, first = {}, 0
+        for role, part in layout.parts.items():
+            last = first + len(part.files)
+            labels = torch.tensor(part.labels, dtype=torch.int64)
+            splits[role] = Split(torch.from_numpy(images[first:last]), labels, pictures.names[first:last].__getitem__)
+            first = last
+        found = Found(
+            place=str(root),
+            layout=layout.words,
+            stored=said["stored"],
+            low=said["low"],
+            high=said["high"],
+            pixels=said["pixels"],
+            left_out=layout.left_out,
+            warnings=(*layout.warnings, *said["warnings"]),
+        )
+        pool = splits.pop("train")
+        return Source(pool, layout.classes, found, splits)
 
-    def _decoded(self, root: Path, files: list[Path]) -> NDArray[np.uint8]:
-        contents = [(str(file.relative_to(root)), file.stat().st_size, _sha256(file)) for file in files]
-        key = digest({"files": contents, "size": self.size, "channels": self.channels})
-        path = cache_dir() / "images" / f"{key}.npy"
-        with locked(path.with_suffix(".lock")):
-            if open_array(path) is None:
-                shape = (len(files), self.channels, self.size, self.size)
-                with writing_array(path, shape, np.uint8) as array:
-                    for row, file in zip(array, files, strict=True):
-                        row[:] = self._decode(file)
-        # Copy on write: PyTorch has no read-only tensors, and nothing must reach the file.
-        decoded: NDArray[np.uint8] = np.load(path, mmap_mode="c", allow_pickle=False)
-        return decoded
-
-    def _decode(self, file: Path) -> NDArray[np.uint8]:
-        try:
-            with Image.open(file) as opened:
-                upright = ImageOps.exif_transpose(opened).convert("RGB" if self.channels == 3 else "L")
-                image = ImageOps.fit(upright, (self.size, self.size), Image.Resampling.BILINEAR)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f"{file}: cannot be read as an image: {error}") from None
-        pixels = np.asarray(image, np.uint8).reshape(self.size, self.size, self.channels)
-        return pixels.transpose(2, 0, 1)
-
-
-def _list(root: Path) -> tuple[tuple[str, ...], list[Path], list[int]]:
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder; it should hold one sub-folder of images for each class")
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(folders) < 2:
-        raise UserError(f"{root}: holds {len(folders)} sub-folders; it should hold one for each of two or more classes")
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, folder in enumerate(folders):
-        found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _ENDINGS and file.is_file())
-        if not found:
-            raise UserError(f"{folder}: holds no images ({', '.join(sorted(_ENDINGS))})")
-        files += found
-        labels += [label] * len(found)
-    return tuple(folder.name for folder in folders), files, labels
-
-
-def _sha256(file: Path) -> str:
-    try:
-        return sha256_of(file)
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error}") from None
+    def _pictures(self, root: Path, layout: Layout) -> Pictures:
+        below = os.path.join(root, "")
+        return Pictures(
+            root=root,
+            names=tuple(file.removeprefix(below) for part in layout.parts.values() for file in part.files),
+            labels=tuple(label for part in layout.parts.values() for label in part.labels),
+            classes=layout.classes,
+            size=self.size,
+            channels=self.channels,
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,22 +9,24 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from automl_kd.errors import UserError
+from automl_kd.tasks._npz_arrays import Arrays, LabelledArrays
+from automl_kd.tasks._pixels import PixelRule, pixel_rule
+from automl_kd.tasks._reading import Found
 from automl_kd.tasks._source import Data, Source
-from automl_kd.tasks._task import Split
+from automl_kd.tasks._split import Split
 
-_IMAGES = ("x", "images", "x_train")
-_LABELS = ("y", "labels", "y_train")
+_GIVEN = ("validation", "test")
 
 
 class Npz(Data):
-    """Arrays ``x``, ``y`` (or ``images``, ``labels``, or ``x_train``, ``y_train``), optionally ``x_test``, ``y_test``.
+    """Arrays ``x``, ``y``, optionally ``x_val``, ``y_val`` and ``x_test``, ``y_test``; other common names are known.
 
     Images are (N, H, W), (N, H, W, C) or (N, C, H, W), where C is the smaller of the second and the last dimension.
-    uint8 is kept and other numbers become float32. Labels are (N,), integers or text; the classes are their distinct
-    values in order.
+    Numbers mean what :func:`~automl_kd.tasks._pixels.pixel_rule` says for all arrays together; whole numbers from 0 to
+    255 are kept as uint8 and others as float32. Labels are (N,) or (N, 1), integers or text; the classes are their
+    distinct values in order.
     """
 
     kind: Literal["npz"]
@@ -35,82 +36,83 @@ class Npz(Data):
         if self.path is None:
             raise UserError("this task needs data: give the .npz file with --data or as data.path")
         path = folder / Path(self.path).expanduser()
-        arrays = _arrays(path)
-        image_name, label_name = _first(path, arrays, _IMAGES), _first(path, arrays, _LABELS)
-        classes, labels = np.unique(_label_values(path, label_name, arrays), return_inverse=True)
-        pool = Split(_images(path, image_name, arrays), torch.from_numpy(labels.astype(np.int64)))
-        _same_length(path, image_name, label_name, pool)
-        return Source(pool, _test(path, arrays, classes, pool), tuple(str(name) for name in classes))
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise UserError(f"{path}: holds one array; it should be a .npz archive with arrays x and y")
-        with archive:
-            return dict(archive)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{path}: cannot be read as .npz of plain arrays: {error}") from None
-
-
-def _first(path: Path, arrays: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    for name in names:
-        if name in arrays:
-            return name
-    raise UserError(f"{path}: holds {', '.join(arrays) or 'nothing'}; it should hold one of {', '.join(names)}")
-
-
-def _label_values(path: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    labels = arrays[name]
-    if labels.ndim != 1 or labels.dtype.kind not in "iuUb":
-        raise UserError(f"{path}: {name} is {labels.dtype} {labels.shape}; labels should be (N,) of integers or text")
-    return labels
-
-
-def _images(path: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> Tensor:
-    images = arrays[name]
-    if images.dtype.kind not in "iufb" or images.ndim not in (3, 4) or 0 in images.shape:
-        raise UserError(
-            f"{path}: {name} is {images.dtype} {images.shape}; images should be numbers of shape (N, H, W),"
-            " (N, H, W, C) or (N, C, H, W)"
+        with Arrays.opened(path) as arrays:
+            parts = {"train": arrays.labelled("train")}
+            parts |= {name: arrays.labelled(name) for name in _GIVEN if arrays.has(name)}
+            left_out, doubtful = arrays.left_out(), arrays.doubtful()
+        _same_kind(path, parts)
+        classes = np.unique(parts["train"].labels)
+        low, high = (float(bound) for bound in _range(path, parts))
+        rule = pixel_rule(_common_type(parts), low, high)
+        images, white = _converted(parts, rule)
+        splits = {
+            name: Split(
+                torch.from_numpy(images[name]), _indices(path, part, classes), f"{part.image_name}[{{}}]".format
+            )
+            for name, part in parts.items()
+        }
+        train = parts["train"]
+        odd = () if rule.odd is None else (f"{train.image_name}: {rule.odd}",)
+        found = Found(
+            place=str(path),
+            layout="arrays " + ", ".join(part.words for part in parts.values()),
+            stored=f"{train.images.dtype}, {train.images.shape[3]}x{train.images.shape[2]}",
+            low=low,
+            high=high,
+            pixels=rule.words,
+            left_out=left_out,
+            warnings=(*doubtful, *odd, *train.odd_shape(), *train.odd_labels()),
         )
-    if images.dtype != np.uint8:
-        images = images.astype(np.float32)
-        if not np.isfinite(images).all():
-            raise UserError(f"{path}: {name} holds values that are not finite")
-    return torch.from_numpy(np.ascontiguousarray(_channels_first(path, name, images)))
+        pool = splits.pop("train")
+        return Source(pool, tuple(str(name) for name in classes), found, splits, white)
 
 
-def _channels_first(path: Path, name: str, images: NDArray[Any]) -> NDArray[Any]:
-    if images.ndim == 3:
-        return images[:, None]
-    if images.shape[1] == images.shape[3]:
-        raise UserError(f"{path}: {name} is {images.shape}: it cannot be told which dimension holds the channels")
-    return images if images.shape[1] < images.shape[3] else images.transpose(0, 3, 1, 2)
+def _same_kind(path: Path, parts: Mapping[str, LabelledArrays]) -> None:
+    train = parts["train"].images
+    for part in parts.values():
+        kinds = part.images.dtype.kind + train.dtype.kind
+        alike = part.images.dtype == train.dtype or kinds in ("ff", "iu", "ui", "ii", "uu")
+        if part.images.shape[1:] != train.shape[1:] or not alike:
+            raise UserError(
+                f"{path}: {part.image_name} holds {part.images.dtype} {part.images.shape[1:]}, the training images are"
+                f" {train.dtype} {train.shape[1:]}"
+            )
 
 
-def _test(path: Path, arrays: Mapping[str, NDArray[Any]], classes: NDArray[Any], pool: Split) -> Split | None:
-    if "x_test" not in arrays and "y_test" not in arrays:
-        return None
-    for name in ("x_test", "y_test"):
-        _first(path, arrays, (name,))
-    values = _label_values(path, "y_test", arrays)
-    strange = np.setdiff1d(values, classes)
+def _common_type(parts: Mapping[str, LabelledArrays]) -> np.dtype[Any]:
+    return np.result_type(*(part.images.dtype for part in parts.values()))
+
+
+def _range(path: Path, parts: Mapping[str, LabelledArrays]) -> tuple[float, float]:
+    bounds = [(part.images.min(), part.images.max()) for part in parts.values()]
+    for part, (low, high) in zip(parts.values(), bounds, strict=True):
+        if not (np.isfinite(low) and np.isfinite(high)):
+            strange = ~np.isfinite(part.images).all(axis=(1, 2, 3))
+            raise UserError(
+                f"{path}: {part.image_name} holds values that are not finite, in {strange.sum()} images, the first of"
+                f" which is {part.image_name}[{strange.argmax()}]; leave these out, or replace the values"
+            )
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
+
+
+def _converted(parts: Mapping[str, LabelledArrays], rule: PixelRule) -> tuple[dict[str, NDArray[Any]], float]:
+    """The images of every part as the task stores them, and the value that is white."""
+    if rule.of_bytes and all(_whole(part.images) for part in parts.values()):
+        return {
+            name: np.ascontiguousarray(part.images.astype(np.uint8, copy=False)) for name, part in parts.items()
+        }, 255.0
+    return {name: np.ascontiguousarray(rule.apply(part.images, 1.0)) for name, part in parts.items()}, 1.0
+
+
+def _whole(images: NDArray[Any]) -> bool:
+    """Whether uint8 holds all values; stops at the first image of which it does not."""
+    if images.dtype.kind != "f":
+        return True
+    return all(np.array_equal(image, image.astype(np.uint8)) for image in images)
+
+
+def _indices(path: Path, part: LabelledArrays, classes: NDArray[Any]) -> torch.Tensor:
+    strange = np.setdiff1d(part.labels, classes)
     if len(strange):
-        raise UserError(f"{path}: y_test holds the class {strange[0]!s}, which no training image has")
-    test = Split(_images(path, "x_test", arrays), torch.from_numpy(np.searchsorted(classes, values).astype(np.int64)))
-    _same_length(path, "x_test", "y_test", test)
-    if test.images.shape[1:] != pool.images.shape[1:] or test.images.dtype != pool.images.dtype:
-        raise UserError(
-            f"{path}: x_test holds {test.images.dtype} {tuple(test.images.shape[1:])}, the training images are"
-            f" {pool.images.dtype} {tuple(pool.images.shape[1:])}"
-        )
-    return test
-
-
-def _same_length(path: Path, images: str, labels: str, split: Split) -> None:
-    if len(split.images) != len(split.labels):
-        raise UserError(f"{path}: {images} has {len(split.images)} images, {labels} has {len(split.labels)} labels")
+        raise UserError(f"{path}: {part.label_name} holds the class {strange[0]!s}, which no training image has")
+    return torch.from_numpy(np.searchsorted(classes, part.labels).astype(np.int64))

@@ -15,9 +15,11 @@ from automl_kd.errors import UserError, unknown
 from automl_kd.recipes import TaskReference, parse_yaml, validate
 from automl_kd.tasks._built_in import BUILT_IN
 from automl_kd.tasks._document import TaskDocument
+from automl_kd.tasks._look import refuse_contradictions
 from automl_kd.tasks._source import Source
+from automl_kd.tasks._split import Split
 from automl_kd.tasks._splits import Splits, stratify
-from automl_kd.tasks._task import Split, Task, to_unit
+from automl_kd.tasks._task import Task, to_unit
 from automl_kd.tasks._teacher import relative_to
 
 _TEST_SHARE = 0.2
@@ -50,9 +52,10 @@ def open_task(name: str, data: str | None = None) -> Task:
     try:
         source = part.read(folder)
         parts = _split(source, document.splits)
+        refuse_contradictions(source.found, parts["train"], source.class_names)
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
-    mean, std = _statistics(parts["train"].images)
+    mean, std = _statistics(parts["train"].images, source.white)
     shape = parts["train"].images.shape
     sha256 = _digest(parts, mean, std, source.class_names, document.metric)
     return Task(
@@ -65,6 +68,8 @@ def open_task(name: str, data: str | None = None) -> Task:
         sha256=sha256,
         teacher=None if document.teacher is None else relative_to(folder, document.teacher),
         reference=TaskReference(name=_anywhere(name), data=None if data is None else _anywhere(data), sha256=sha256),
+        found=source.found,
+        white=source.white,
         **parts,
     )
 
@@ -101,24 +106,20 @@ def _document(name: str) -> tuple[TaskDocument, Path]:
 
 def _split(source: Source, splits: Splits) -> dict[str, Split]:
     sizes = {"validation": splits.validation, "train": splits.train, "test": splits.test}
-    if source.test is not None:
-        if splits.test is not None:
-            raise UserError("splits.test: the data have a test set of their own; leave it out")
-        del sizes["test"]
-    elif splits.train is None and splits.test is None:
+    for name in source.given:
+        if name in splits.model_fields_set and sizes[name] is not None:
+            raise UserError(f"splits.{name}: the data have a {name} set of their own; leave it out")
+        del sizes[name]
+    if "test" in sizes and splits.train is None and splits.test is None:
         sizes["test"] = _TEST_SHARE
     rest_last = dict(sorted(sizes.items(), key=lambda item: item[1] is None))
-    drawn = stratify(source.images.labels.numpy(), rest_last, splits.seed, source.class_names)
-    parts = {
-        split: Split(source.images.images[indices], source.images.labels[indices])
-        for split, indices in ((split, torch.from_numpy(indices)) for split, indices in drawn.items())
-    }
-    return parts if source.test is None else {**parts, "test": source.test}
+    drawn = stratify(source.pool.labels.numpy(), rest_last, splits.seed, source.class_names)
+    return {split: source.pool.take(indices) for split, indices in drawn.items()} | dict(source.given)
 
 
-def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _statistics(images: Tensor, white: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     # Channel by channel: float64 copies of one channel fit where those of all images might not.
-    channels = [to_unit(images[:, channel]).double() for channel in range(images.shape[1])]
+    channels = [to_unit(images[:, channel], white).double() for channel in range(images.shape[1])]
     means = (float(channel.mean()) for channel in channels)
     deviations = (float(channel.std(correction=0)) for channel in channels)
     # A constant channel carries nothing and must not be divided by zero.

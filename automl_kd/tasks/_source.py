@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_kd.recipes import Part
-from automl_kd.tasks._task import Split
+from automl_kd.tasks._reading import Found
+from automl_kd.tasks._split import Split
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """All images that may be split, the official test set where there is one, and the names of the classes."""
+    """Data that were read and not yet split.
 
-    images: Split
-    test: Split | None
+    Attributes:
+        pool: All images that may be split.
+        class_names: One name a class.
+        found: What the data say of themselves.
+        given: Splits that the data bring themselves, ``"validation"`` and ``"test"`` where there are such.
+        white: The value of an image that counts as 1.
+    """
+
+    pool: Split
     class_names: tuple[str, ...]
+    found: Found
+    given: Mapping[str, Split] = field(default_factory=dict)
+    white: float = 255.0
 
 
 class Data(Part, ABC):

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from automl_kd.recipes import TaskReference
+from automl_kd.tasks._look import look
+from automl_kd.tasks._reading import DataReading, Found
+from automl_kd.tasks._split import Split
 from automl_kd.tasks._teacher import TeacherSpec
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Images (N, C, H, W), uint8 or float32 as stored, and labels (N,), int64 from 0 to classes - 1."""
-
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +28,14 @@ class Task:
         train: What students learn from.
         validation: What a search compares students by.
         test: What final results are stated on.
-        mean: Mean of the training images by channel, uint8 images scaled to [0, 1].
+        mean: Mean of the training images by channel, scaled to [0, 1].
         std: Their standard deviation by channel, in the same units.
         metric: ``"accuracy"``, the share of images whose largest logit is that of the label.
         sha256: Hash of all that makes results comparable: the splits, the normalisation, class names and metric.
         teacher: What the task says of its teacher, if anything.
         reference: What a recipe writes to name this task.
+        found: What the data say of themselves, on which the reading builds.
+        white: The value of an image that counts as 1: 255, or 1 where images are stored as floats in [0, 1].
     """
 
     name: str
@@ -55,6 +50,8 @@ class Task:
     sha256: str
     teacher: TeacherSpec | None
     reference: TaskReference
+    found: Found = field(default=Found(), repr=False)
+    white: float = 1.0
     _placed: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -62,10 +59,16 @@ class Task:
         """Number of logits."""
         return len(self.class_names)
 
+    @cached_property
+    def reading(self) -> DataReading:
+        """What was read of the data, and what is odd about them; looked at when first asked for."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return look(self.found, splits, self.class_names)
+
     def normalize(self, images: Tensor) -> Tensor:
         """Stored images (B, C, H, W) to float32 of zero mean and unit variance by channel, on the same device."""
         mean, std = self._moments(images.device)
-        return (to_unit(images) - mean) / std
+        return (to_unit(images, self.white) - mean) / std
 
     def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
         # Made once a device: a copy to a GPU waits for all that it still has to do.
@@ -75,6 +78,6 @@ class Task:
         return self._placed[device]
 
 
-def to_unit(images: Tensor) -> Tensor:
-    """Images as float32, uint8 scaled to [0, 1]."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+def to_unit(images: Tensor, white: float) -> Tensor:
+    """Images as float32 in which 1 is white."""
+    return images.float() if white == 1 else images.float() / white

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from automl_kd.recipes import Distill, Part, Student, Train
 
@@ -74,26 +75,58 @@ class TeacherInput(Part):
         return self
 
 
+OutputKind = Literal["logits", "probabilities", "log-probabilities"]
+
+
 class BroughtTeacher(Part):
-    """A teacher that the user brings; ``input`` where it was trained on other images than the task's."""
+    """A teacher that the user brings.
+
+    Attributes:
+        input: Where it was trained on other images than the task's, and its file does not say so, or says it wrong.
+        classes: Names in the order of its outputs, where its file does not say so, or says it wrong. It may know more
+            classes than the task.
+        outputs: What its outputs are, where that is not what is seen of them.
+    """
 
     input: TeacherInput | None = None
+    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    outputs: OutputKind | None = None
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _words(cls, names: Any) -> Any:
+        """Names such as 3, which YAML reads as numbers, as words."""
+        return [str(name) if type(name) is int else name for name in names] if isinstance(names, list) else names
+
+    @field_validator("classes")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = [name for name, count in Counter(names or ()).items() if count > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is named more than once")
+        return names
 
 
 _Brought = TypeVar("_Brought", bound=BroughtTeacher)
 
 
 class CheckpointTeacher(BroughtTeacher):
-    """Weights in a file (``.pt``, ``.pth`` or ``.safetensors``) and the architecture that they belong to."""
+    """Weights in a file of torch or safetensors, and the architecture that they belong to."""
 
     checkpoint: str
     student: Student
 
 
 class OnnxTeacher(BroughtTeacher):
-    """A network in ONNX: images (B, C, H, W), normalised, to logits (B, classes)."""
+    """A network in ONNX: images (B, C, H, W) or (B, H, W, C) to logits (B, classes).
+
+    Attributes:
+        onnx: The file.
+        output: Which of its outputs is meant, where several could be.
+    """
 
     onnx: str
+    output: str | None = None
 
 
 class ProgramTeacher(BroughtTeacher):

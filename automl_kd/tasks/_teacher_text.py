@@ -18,7 +18,7 @@ from automl_kd.tasks._teacher import (
     relative_to,
 )
 
-_ENDINGS = (".pt", ".pth", ".safetensors")
+_ENDINGS = (".pt", ".pth", ".safetensors", ".ckpt", ".bin", ".pt.tar", ".pth.tar")
 _ALONE = (".onnx", ".pt2")
 _AND = " + "
 _SPEC: TypeAdapter[OneTeacher] = TypeAdapter(SingleTeacherSpec)
@@ -67,7 +67,7 @@ def _one(text: str) -> OneTeacher:
         return OnnxTeacher(onnx=file) if ending == ".onnx" else ProgramTeacher(program=file)
     if ending in _ALONE:
         raise UserError(f"{source}: should be FILE{ending}")
-    if ending not in _ENDINGS:
+    if not file.lower().endswith(_ENDINGS):
         endings = ", ".join((".onnx", *_ENDINGS, ".pt2"))
         raise UserError(f"{source}: should be a file ending in {endings}, or a form in braces such as {{timm: FOLDER}}")
     if not at:

@@ -60,8 +60,8 @@ def transform_of(spec: TeacherInput, task: Task) -> Transform:
     wanted = spec.channels or by_mean or channels
     if channels not in (wanted, 1):
         raise UserError(
-            f"teacher.input: {wanted} channels, but task {task.name} has images of {channels}; only grey images are"
-            " repeated"
+            f"the teacher takes images of {wanted} channels, task {task.name} has images of {channels}: only grey ones"
+            " are repeated"
         )
     if by_mean not in (None, wanted):
         raise UserError(f"teacher.input.mean: has {by_mean} values; {wanted} channels need one each")
@@ -80,40 +80,45 @@ class TransformedTeacher(Teacher):
     Args:
         inner: A teacher that takes images of the shape ``transform.after``.
         transform: From the task's images to those.
+
+    Attributes:
+        inner: Likewise.
+        transform: Likewise.
     """
 
     def __init__(self, inner: Teacher, transform: Transform) -> None:
-        self._inner = inner
-        self._transform = transform
+        self.inner = inner
+        self.transform = transform
         self.input_shape = transform.before
         self.classes = inner.classes
         self.device = inner.device
+        self.understood = inner.understood
         self.sha256 = digest({"teacher": inner.sha256, "input": asdict(transform)})
 
     def stage_names(self) -> tuple[str, ...]:
-        return self._inner.stage_names()
+        return self.inner.stage_names()
 
     def feature_shapes(self, paths: Sequence[str] | None = None) -> dict[str, Shape]:
-        return self._inner.feature_shapes(paths)
+        return self.inner.feature_shapes(paths)
 
     def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
         with torch.no_grad():
-            return self._inner.outputs(self._transform(images), stages)
+            return self.inner.outputs(self.transform(images), stages)
 
     def head(self) -> tuple[Tensor, Tensor] | None:
-        return self._inner.head()
+        return self.inner.head()
 
     def input_gradients(self, images: Tensor) -> Tensor:
         """The inner teacher's gradients, carried through the transform by the chain rule."""
         with torch.inference_mode(False), torch.enable_grad():
             shown = images.detach().clone().requires_grad_()
-            transformed = self._transform(shown)
-            (gradients,) = torch.autograd.grad(transformed, shown, self._inner.input_gradients(transformed))
+            transformed = self.transform(shown)
+            (gradients,) = torch.autograd.grad(transformed, shown, self.inner.input_gradients(transformed))
         return gradients
 
     def to(self, device: torch.device | str) -> Teacher:
-        moved = self._inner.to(device)
-        return self if moved is self._inner else TransformedTeacher(moved, self._transform)
+        moved = self.inner.to(device)
+        return self if moved is self.inner else TransformedTeacher(moved, self.transform)
 
 
 def _by_channel(values: tuple[float, ...], images: Tensor) -> Tensor:

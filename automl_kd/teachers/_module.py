@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from automl_kd.students import Shape, StudentModule
+from automl_kd.teachers._answers import OpenedTeacher
 from automl_kd.teachers._gradients import input_gradients
 from automl_kd.teachers._head import find_head
 from automl_kd.teachers._recording import recorded_maps
@@ -19,7 +20,7 @@ from automl_kd.teachers._tapped import TappedTeacher, logits_of, observe, shapes
 from automl_kd.teachers._teacher import Outputs, Teacher
 
 
-def module_teacher(module: nn.Module, input_shape: Shape, classes: int) -> Teacher:
+def module_teacher(module: nn.Module, input_shape: Shape, classes: int) -> OpenedTeacher:
     """Any module as a teacher; the module itself is copied and left as it is.
 
     Its stages are those that it names (a student of this project), else the last submodule at each resolution, else the
@@ -80,7 +81,7 @@ class _ModuleTeacher(TappedTeacher):
 
     @cached_property
     def _head(self) -> tuple[Tensor, Tensor] | None:
-        return find_head(self, self._module)
+        return find_head(self, self._module, self.answers)
 
     def head(self) -> tuple[Tensor, Tensor] | None:
         # Copies: a student that trains this layer must not change its teacher.
@@ -93,10 +94,13 @@ class _ModuleTeacher(TappedTeacher):
         target = torch.device(device)
         if target == self.device:
             return self
-        module = copy.deepcopy(self._module).to(target)
-        return _ModuleTeacher(module, self.input_shape, self.classes, self.stages, self.shapes, self.sha256, target)
+        moved = copy.copy(self)
+        moved.__dict__.pop("_head", None)  # it is on the other device
+        moved._module = copy.deepcopy(self._module).to(target)
+        moved.device = target
+        return moved
 
     def _logits(self, images: Tensor) -> Tensor:
         logits = logits_of(self._module(images))
         assert logits is not None  # seen when it was made a teacher
-        return logits
+        return self.answers(logits)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from torch.export.passes import move_to_device_pass
 from automl_kd.errors import UserError
 from automl_kd.files import sha256_of
 from automl_kd.students import Shape
+from automl_kd.tasks import ProgramTeacher
+from automl_kd.teachers._answers import Opened, Readout
+from automl_kd.teachers._batches import Batches
 from automl_kd.teachers._gradients import input_gradients
 from automl_kd.teachers._module import weights_sha256
 from automl_kd.teachers._program_file import read_program
@@ -26,39 +29,30 @@ from automl_kd.teachers._teacher import Outputs, Teacher
 _LARGEST_BATCH = 256
 
 
-@dataclass(frozen=True)
-class _Batches:
-    """The least and the most images that a program takes at a time; equal where it was exported for one batch size."""
-
-    least: int
-    most: int
-
-    def padded(self, images: Tensor) -> Tensor:
-        """Images with the last one repeated until there are enough."""
-        lacking = self.least - len(images)
-        return torch.cat([images, images[-1:].expand(lacking, -1, -1, -1)]) if lacking > 0 else images
-
-
-def program_teacher(path: Path, input_shape: Shape, classes: int) -> Teacher:
+def open_program(spec: ProgramTeacher, input_shape: Shape, classes: int) -> Opened:
     """The program in a ``.pt2`` file as a teacher, on the CPU.
 
     Its stages and paths are those of the module that was exported, found as for any module. Batches that it was not
     exported for are cut, and padded with repeated images whose answers are dropped.
 
     Args:
-        path: A program from images (B, C, H, W) to logits (B, classes), exported in evaluation mode.
+        spec: A program from images (B, C, H, W) to logits (B, classes), exported in evaluation mode.
         input_shape: Channels, height, width of an image.
         classes: Number of logits.
 
     Raises:
         UserError: If the file is missing, damaged or holds code, was exported in training mode, or does not fit.
     """
-    return _ProgramTeacher(path, input_shape, classes, torch.device("cpu"))
+    path = Path(spec.program).expanduser()
+    program = read_program(path)
+    teacher = _ProgramTeacher(path, program, input_shape, classes, torch.device("cpu"))
+    return Opened(teacher, f"program {spec.program}", _readout(program) if spec.outputs is None else None)
 
 
 class _ProgramTeacher(TappedTeacher):
-    def __init__(self, path: Path, input_shape: Shape, classes: int, device: torch.device) -> None:
-        program = read_program(path)
+    def __init__(
+        self, path: Path, program: ExportedProgram, input_shape: Shape, classes: int, device: torch.device
+    ) -> None:
         self._path = path
         self._batches = _batches(path, program, input_shape)
         self._module = _module(path, program, device)
@@ -96,12 +90,28 @@ class _ProgramTeacher(TappedTeacher):
         target = torch.device(device)
         if target == self.device:
             return self
-        return _ProgramTeacher(self._path, self.input_shape, self.classes, target)
+        moved = copy.copy(self)
+        moved._module = _module(self._path, read_program(self._path), target)
+        moved.device = target
+        return moved
 
     def _answer(self, images: Tensor) -> Tensor:
         logits = logits_of(self._module(self._batches.padded(images)))
         assert logits is not None  # seen when it was made a teacher
-        return logits[: len(images)]
+        return self.answers(logits[: len(images)])
+
+
+def _readout(program: ExportedProgram) -> Readout | None:
+    """How outputs are read where the end of the graph says it; a Softmax shows in the values."""
+    (returned,) = (node for node in program.graph.nodes if node.op == "output")
+    last = returned.args[0][0] if returned.args[0] else None
+    if getattr(last, "target", None) is not torch.ops.aten.sigmoid.default:
+        return None
+    return Readout(
+        "sigmoid",
+        "probabilities of each class alone, whose logits are taken",
+        ("it ends in a sigmoid: the logits before it are taken; to take its outputs as they are, say outputs: logits",),
+    )
 
 
 def _module(path: Path, program: ExportedProgram, device: torch.device) -> nn.Module:
@@ -116,7 +126,7 @@ def _module(path: Path, program: ExportedProgram, device: torch.device) -> nn.Mo
     return module.requires_grad_(False)
 
 
-def _batches(path: Path, program: ExportedProgram, input_shape: Shape) -> _Batches:
+def _batches(path: Path, program: ExportedProgram, input_shape: Shape) -> Batches:
     """How many images the program takes at a time, from the only input that it should have."""
     names = program.graph_signature.user_inputs
     inputs = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
@@ -126,8 +136,8 @@ def _batches(path: Path, program: ExportedProgram, input_shape: Shape) -> _Batch
     if any(isinstance(size, int) and size != need for size, need in zip(stated, input_shape, strict=True)):
         raise UserError(f"{path} takes images of shape {tuple(stated)}; the task needs {input_shape}")
     if isinstance(batch, int):
-        return _Batches(batch, batch)
+        return Batches(batch, batch)
     limits: Any = program.range_constraints.get(batch.node.expr)
     if limits is None:
-        return _Batches(1, _LARGEST_BATCH)
-    return _Batches(max(1, int(limits.lower)), int(min(limits.upper, _LARGEST_BATCH)))
+        return Batches(1, _LARGEST_BATCH)
+    return Batches(max(1, int(limits.lower)), int(min(limits.upper, _LARGEST_BATCH)))

@@ -50,6 +50,10 @@ class MultiTeacher(Teacher):
         devices = [member.device for member in self._members]
         return next((device for device in devices if device.type != "cpu"), devices[0])
 
+    @property
+    def alone(self) -> tuple[Teacher, ...]:
+        return self._members
+
     def stage_names(self) -> tuple[str, ...]:
         for number, member in enumerate(self._members, start=1):
             if stages := member.stage_names():

@@ -21,7 +21,7 @@ from automl_kd.students import Shape, StudentModule, build
 from automl_kd.tasks import CheckpointTeacher
 from automl_kd.teachers._checkpoint import fill, read_checkpoint
 from automl_kd.teachers._module import module_teacher, weights_sha256
-from automl_kd.teachers._teacher import Teacher
+from automl_kd.teachers._teacher import Teacher, Understood
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -142,4 +142,13 @@ def _read(weights: Path, description: Path, sha256: str) -> Teacher:
     with torch.random.fork_rng(devices=[]):  # building draws initial weights; a look-up must not move the caller's seed
         module = build(record.student, input_shape=record.input_shape, classes=record.classes)
     fill(module, state, str(weights), "the teacher kept there")
-    return module_teacher(module, record.input_shape, record.classes)
+    teacher = module_teacher(module, record.input_shape, record.classes)
+    form = f"trained here: {_spelled(record.student)}"
+    teacher.understood = Understood(form, classes="the task's own", brought=False)
+    return teacher
+
+
+def _spelled(student: Student) -> str:
+    """The architecture in the words of a recipe, without what is left to its defaults."""
+    parts = student.model_dump(mode="json", exclude_unset=True)
+    return ", ".join([parts.pop("family"), *(f"{name} {value}" for name, value in parts.items())])

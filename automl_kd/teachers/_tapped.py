@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from automl_kd.errors import UserError
 from automl_kd.students import Shape
+from automl_kd.teachers._answers import OpenedTeacher
 from automl_kd.teachers._recording import Call, trace
-from automl_kd.teachers._teacher import Teacher, unknown_stage
+from automl_kd.teachers._teacher import unknown_stage
 
 
-class TappedTeacher(Teacher):
+class TappedTeacher(OpenedTeacher):
     """A teacher whose stages, and the shapes of all maps, were seen once.
 
     Attributes:

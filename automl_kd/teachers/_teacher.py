@@ -29,6 +29,29 @@ class Outputs:
     maps: Mapping[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Understood:
+    """How a teacher was understood when it was opened, in words for its user.
+
+    Attributes:
+        form: What it is, for example ``ONNX file teacher.onnx, output logits``.
+        input: What it is shown, and who says so.
+        classes: How its outputs were matched to the task's classes.
+        outputs: What its outputs are, and what is made of them.
+        warnings: What is odd, each with the option that mends it.
+        brought: Whether a user brought it; else it was trained here.
+        order: For each class of the task the output that stands for it; None where they are the same.
+    """
+
+    form: str = "module"
+    input: str = "the task's images as the task normalises them"
+    classes: str = "by order (no names known)"
+    outputs: str = "logits"
+    warnings: tuple[str, ...] = ()
+    brought: bool = True
+    order: tuple[int, ...] | None = None
+
+
 class Teacher(ABC):
     """A network that is only ever asked: always in evaluation mode, never a gradient, never changed.
 
@@ -38,6 +61,7 @@ class Teacher(ABC):
         classes: Number of logits.
         device: Where it computes.
         members: How many networks speak: 1, or more for :class:`MultiTeacher`.
+        understood: How it was understood when it was opened.
     """
 
     sha256: str
@@ -45,6 +69,12 @@ class Teacher(ABC):
     classes: int
     device: torch.device
     members: int = 1
+    understood: Understood = Understood()
+
+    @property
+    def alone(self) -> tuple[Teacher, ...]:
+        """The networks that speak, each as a teacher of its own."""
+        return (self,)
 
     @property
     def logits_shape(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from torch import nn
 
 from automl_kd.errors import UserError
+from automl_kd.extras import import_extra
+from automl_kd.teachers._card import Card, by_channel, floats, named_outputs, read_json, sides
 
 
 def transformers_module(folder: Path) -> nn.Module:
@@ -23,12 +25,7 @@ def transformers_module(folder: Path) -> nn.Module:
     Raises:
         UserError: If transformers is not installed, or the folder is missing, damaged or holds no image classifier.
     """
-    try:
-        import transformers
-    except ImportError:
-        raise UserError(
-            f"{folder}: a teacher of transformers needs the extra text: pip install 'automl-kd[text]'"
-        ) from None
+    transformers: Any = import_extra("transformers", "text", f"{folder}: a teacher of transformers")
     if not (folder / "config.json").is_file():
         raise UserError(f"teacher folder {folder} does not exist, or holds no config.json")
     if not list(folder.glob("model*.safetensors")):
@@ -51,6 +48,43 @@ def transformers_module(folder: Path) -> nn.Module:
         raise UserError(f"{folder}: lacks {missing[0]}, which {type(module).__name__} needs")
     loaded: nn.Module = module.float()
     return loaded
+
+
+def transformers_card(folder: Path) -> Card:
+    """What ``preprocessor_config.json`` and ``config.json`` say of images and classes."""
+    config, images = read_json(folder / "config.json"), read_json(folder / "preprocessor_config.json")
+    channels = config.get("num_channels")
+    mean, std = _moments(images)
+    channels = channels if isinstance(channels, int) else None if mean is None else len(mean)
+    stated = sides(images.get("crop_size")) if images.get("do_center_crop") else None
+    resized = images.get("do_resize", True) is not False
+    return Card(
+        place="its preprocessor_config.json" if images else "its config.json",
+        names_place="its config.json",
+        names=named_outputs(config.get("id2label")),
+        size=stated or (sides(images.get("size")) if resized else None) or sides(config.get("image_size")),
+        channels=channels,
+        mean=by_channel(mean, channels),
+        std=by_channel(std, channels),
+        remarks=("whole, not the middle",) if images.get("do_center_crop") or "crop_pct" in images else (),
+    )
+
+
+def _moments(images: Mapping[str, Any]) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Mean and standard deviation, for values in [0, 1], of what an image processor makes of values from 0 to 255.
+
+    It multiplies them by ``rescale_factor``, takes 1 off where ``rescale_offset`` says so, and normalises the result.
+    """
+    if not images:
+        return None, None
+    mean, std = floats(images.get("image_mean")), floats(images.get("image_std"))
+    if images.get("do_normalize", mean is not None) is False or mean is None or std is None:
+        mean, std = (0.0,) * len(mean or (0,)), (1.0,) * len(mean or (0,))
+    factor = images.get("rescale_factor", 1 / 255) if images.get("do_rescale", True) is not False else 1.0
+    scale = 255 * factor if isinstance(factor, int | float) and factor > 0 else 1.0
+    scale = 1.0 if abs(scale - 1) < 1e-6 else scale
+    offset = 1.0 if images.get("rescale_offset") else 0.0
+    return tuple((each + offset) / scale for each in mean), tuple(each / scale for each in std)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from automl_kd.workflows._request import SearchRequest
     from automl_kd.workflows._search import SearchResult, run_search, search
     from automl_kd.workflows._status import status
+    from automl_kd.workflows._task_check import check_task
     from automl_kd.workflows._verification import picks_kit, verify_picks
     from automl_kd.workflows._worker import work
 
@@ -46,6 +47,7 @@ _HOMES = {
     "run_search": "_search",
     "search": "_search",
     "status": "_status",
+    "check_task": "_task_check",
     "picks_kit": "_verification",
     "verify_picks": "_verification",
     "work": "_worker",
@@ -58,6 +60,7 @@ __all__ = [
     "SearchResult",
     "Snapshot",
     "calibrate_hardware",
+    "check_task",
     "dashboard",
     "distill",
     "export",

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from automl_kd.delivery import Facts, deliver
-from automl_kd.distillation import Diverged, Outcome
+from automl_kd.delivery import Facts, check_replaceable, deliver
+from automl_kd.distillation import Diverged, Outcome, resolve_device, wire
 from automl_kd.distillation import distill as train
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.files import write_text
@@ -23,7 +23,8 @@ from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._delivery import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.workflows._observer import Observer, Snapshot, sharing
 from automl_kd.workflows._targets import Targets
-from automl_kd.workflows._teaching import Lesson, find_teacher
+from automl_kd.workflows._teaching import Lesson, expect_teacher, find_teacher
+from automl_kd.workflows._understanding import understand, with_teacher
 
 _STAGES = 10
 """Evaluations along the way, for the history in the report."""
@@ -74,39 +75,49 @@ def distill(
     with stop.listening():
         learned = open_recipe_task(described, source, task, data)
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=sharing(watcher, "calibrate"))
-        taught = _teacher(described, learned, source, teacher, watcher, stop, device)
+        check_replaceable(Path(out))
+        named = teacher or (described.teacher.file if described.teacher else None)
+        expected = expect_teacher(learned, named) if described.distill.listens() else None
+        wire(described, learned, None if expected is None else expected.teacher, allow_code=allow_code)
+        understood = understand(learned, expected, resolve_device(device))
+        watcher.tell(understood.lines())
+        taught = None if expected is None or expected.taught is None else expected.taught.teacher
+        if expected is not None and taught is None:
+            taught = _trained(learned, named, watcher, stop, device)
+            understood = with_teacher(understood, learned, taught, resolve_device(device))
+            watcher.tell(understood.teacher_lines())
+        if taught is not None:
+            _recognise(described, taught, source)
         decided = _decided(described, learned, taught, device, allow_code)
         outcome, history = _train(decided, learned, taught, watcher, stop, device, allow_code, compiled)
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
         delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
     for path in (_checkpoint(decided), _checkpoint(decided).with_suffix(".json"), _decision(described)):
         path.unlink(missing_ok=True)
-    return delivery_document(delivered)
+    return delivery_document(delivered) | {"understood": understood.document()}
 
 
-def _teacher(
-    recipe: Recipe, task: Task, source: str, given: str | None, watcher: Observer, stop: StopRequest, device: str
-) -> Teacher | None:
-    if not recipe.distill.listens():
-        return None
+def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest, device: str) -> Teacher:
     began = time.monotonic()
 
     def watch(lesson: Lesson) -> bool:
         watcher.update(Snapshot("teacher", lesson.doing, time.monotonic() - began, 0.0, done=lesson.done))
         return bool(stop)
 
-    named = recipe.teacher.file if recipe.teacher else None
     try:
-        taught = find_teacher(task, given or named, watch=watch, device=device)
+        return find_teacher(task, named, watch=watch, device=device).teacher
     except Interrupted:
         raise Interrupted(_STOPPED) from None
-    found = taught.teacher.sha256
-    if recipe.teacher is not None and recipe.teacher.sha256 != found:
+
+
+def _recognise(recipe: Recipe, teacher: Teacher, source: str) -> None:
+    """Make sure that a teacher is the one that a recipe was made with, where it says so."""
+    if recipe.teacher is not None and recipe.teacher.sha256 != teacher.sha256:
         raise UserError(
             f"{source}: teacher.sha256: the recipe was made with teacher {recipe.teacher.sha256[:12]}, but the teacher"
-            f" found here is {found[:12]}; give the same one with --teacher, or remove the hash to learn from this one"
+            f" found here is {teacher.sha256[:12]}; give the same one with --teacher, or remove the hash to learn from"
+            " this one"
         )
-    return taught.teacher
 
 
 def _decided(recipe: Recipe, task: Task, teacher: Teacher | None, device: str, allow_code: bool) -> Recipe:

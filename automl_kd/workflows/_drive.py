@@ -25,31 +25,29 @@ from automl_kd.controller import (
 from automl_kd.distillation import evaluate_teacher, resolve_device
 from automl_kd.errors import Interrupted, UserError
 from automl_kd.execution import Executor, Setup
-from automl_kd.hardware import Profile
-from automl_kd.recipes import Space, digest, own_files
+from automl_kd.recipes import digest, own_files
 from automl_kd.storage import Database, Lease, Post
-from automl_kd.tasks import Task
 from automl_kd.words import duration
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._executors import open_executor
 from automl_kd.workflows._files import Files
 from automl_kd.workflows._ledger import Candidate, Ledger
-from automl_kd.workflows._loss_check import check_losses, check_own_losses
 from automl_kd.workflows._observer import Observer, Snapshot
 from automl_kd.workflows._pick import ARMS, Pick, measured
 from automl_kd.workflows._pick_phase import TEACHER, PickPhase
+from automl_kd.workflows._preparation import Preparation
 from automl_kd.workflows._publishing import Publisher
-from automl_kd.workflows._record import open_record, refuse_another
+from automl_kd.workflows._record import identity_of, open_record, refuse_another
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._sampling import make_sampler
 from automl_kd.workflows._search_phase import SearchPhase
 from automl_kd.workflows._study_page import publish_report
-from automl_kd.workflows._supply import Pricing, Supply, survey
+from automl_kd.workflows._supply import Pricing, Supply
 from automl_kd.workflows._targets import Targets
-from automl_kd.workflows._teaching import Lesson, Taught, find_teacher
+from automl_kd.workflows._teaching import Lesson, Taught, find_teacher, too_short
+from automl_kd.workflows._understanding import with_teacher
 from automl_kd.workflows._warm_start import WarmStart, check_comparable
 
-_WORKER_START_SECONDS = 5.0
 _WAIT_SECONDS = 0.2
 _OVERDUE_SECONDS = 8.0
 _NOBODY = "waiting for a worker: automl-kd worker joins"
@@ -65,9 +63,7 @@ class Parts:
     observer: Observer
     stop: StopRequest
     database: Database
-    task: Task
-    space: Space
-    profile: Profile
+    prepared: Preparation
 
 
 class Drive:
@@ -79,9 +75,11 @@ class Drive:
         self.lease = lease
         self.name = parts.request.name
         self.files = Files(parts.database.files / self.name)
-        self.record, self.extension = open_record(parts.database, parts.request, parts.task, parts.space, parts.profile)
+        self.task, self.space, self.profile = parts.prepared.task, parts.prepared.space, parts.prepared.profile
+        identity = identity_of(parts.request, self.task, self.space, self.profile)
+        self.record, self.extension = open_record(parts.database, parts.request, identity)
         self.clock = Clock(self.record.seconds, self.record.budget, began)
-        self.rungs = parts.request.rungs(parts.space, len(parts.task.train))
+        self.rungs = parts.request.rungs(self.space, len(self.task.train))
 
     def run(self) -> None:
         if self.record.state == "done" and not self.extension:
@@ -94,10 +92,6 @@ class Drive:
             self.clock.save(self.parts.database, self.name)
 
     def _run(self) -> None:
-        pricing = Pricing(self.parts.task, self.parts.profile, self.request.allow_code)
-        self._tell("prepare", "pricing a sample of the space")
-        survey(self.parts.space, pricing, self.request.limits, self.request.seed)  # or there is nothing to search
-        check_own_losses(self.parts.space, self.request)
         taught = self._teach()
         storage = self.parts.database.optuna()
         ledger = Ledger(storage, self.name, self.rungs)
@@ -105,18 +99,18 @@ class Drive:
         setup = Setup(
             task=self.request.task,
             data=self.request.data,
-            data_sha256=self.parts.task.sha256,
+            data_sha256=self.task.sha256,
             teacher=taught.spec,
             teacher_sha256=taught.teacher.sha256,
             device=self.request.device,
             allow_code=self.request.allow_code,
-            code=tuple(map(str, own_files(self.parts.space.document))),
+            code=tuple(map(str, own_files(self.space.document))),
         )
         self._keep(settings={"executor": self.request.executor})
         post = Post(self.parts.database, self.name, self.lease)
         with open_executor(self.request, setup, post, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
-                self._search(ledger, pricing, taught, pool, storage)
+                self._search(ledger, self.parts.prepared.pricing, taught, pool, storage)
             self._pick(ledger, taught, pool, storage)
         seconds = self.clock.seconds()
         self._keep(state="done", settings={"rounds": {phase: seconds.get(phase, 0.0) for phase in ("search", "picks")}})
@@ -133,18 +127,24 @@ class Drive:
             short[:] = filter(None, [self._too_short_for(lesson)])
             return bool(short) or bool(self.parts.stop)
 
-        try:
-            taught = find_teacher(self.parts.task, self.request.teacher, watch=watch, device=self.request.device)
-        except Interrupted:
-            raise UserError(short[0]) if short else self._interrupted() from None
+        expected, understood = self.parts.prepared.teacher, self.parts.prepared.understood
+        taught = expected.taught
+        if taught is None:
+            try:
+                taught = find_teacher(self.task, self.request.teacher, watch=watch, device=self.request.device)
+            except Interrupted:
+                raise UserError(short[0]) if short else self._interrupted() from None
+            place = resolve_device(self.request.device)
+            understood = with_teacher(understood, self.task, taught.teacher, place)
+            self.parts.observer.tell(understood.teacher_lines())
         identity = {"teacher": taught.teacher.sha256}
-        check_comparable(self.parts.database, self._earlier(), {**self.record.identity, **identity})
+        check_comparable(self.parts.database, self.request.earlier, {**self.record.identity, **identity})
         self._recognise(identity)
-        check_losses(self.parts.space, self.request, taught.teacher)
+        self._keep(settings={"understood": understood.document()})
         known = self.record.settings.get("teacher_facts", {})
         if "validation_accuracy" not in known:
             self._tell("teacher", "asking the teacher what students are compared by")
-            task, place = self.parts.task, resolve_device(self.request.device)
+            task, place = self.task, resolve_device(self.request.device)
             answers = evaluate_teacher(taught.teacher.to(place), task, task.validation)
             known = {"validation_accuracy": answers.accuracy} | known
         self._keep(settings={"teacher_facts": {"accuracy": None, "sha256": taught.teacher.sha256} | known})
@@ -160,15 +160,9 @@ class Drive:
         if lesson.seconds_left is None or lesson.seconds_per_epoch is None:
             return None
         # A student's epoch costs at most about a teacher's: it hears one.
-        trial = lesson.seconds_per_epoch * self.rungs[-1] + _WORKER_START_SECONDS
-        if lesson.seconds_left + trial <= self.clock.left + self.extension:
-            return None
-        return (
-            f"budget {duration(self.record.budget)} is too short: the teacher needs"
-            f" {duration(lesson.seconds_left)} more and one trial of {self.rungs[-1]} epochs up to"
-            f" {duration(trial)}; give at least {duration(self.clock.spent + lesson.seconds_left + trial)}"
-            " (what the teacher learned so far is kept)"
-        )
+        trial, left = lesson.seconds_per_epoch * self.rungs[-1], self.clock.left + self.extension
+        short = too_short(left, self.clock.spent, lesson.seconds_left, trial, self.rungs[-1])
+        return None if short is None else f"{short} (what the teacher learned so far is kept)"
 
     # -- search -------------------------------------------------------------------------------------------------------
 
@@ -182,7 +176,7 @@ class Drive:
     ) -> None:
         self.clock.enter("search")
         fixed = {
-            "task": self.parts.task.reference.model_dump(exclude_none=True),
+            "task": self.task.reference.model_dump(exclude_none=True),
             "teacher": taught.reference.model_dump(exclude_none=True),
             "hw": self.request.hw,
             "seed": self.request.seed,
@@ -191,7 +185,7 @@ class Drive:
         targets = self._targets(taught)
         supply = Supply(
             ledger,
-            self.parts.space,
+            self.space,
             pricing,
             self.request.limits,
             fixed,
@@ -206,14 +200,14 @@ class Drive:
             self.parts.stop,
             self.request.disk,
             self.record.settings.get("rounds", {}),
-            len(self.parts.task.train),
-            self.parts.space.halving.reduction,
+            len(self.task.train),
+            self.space.halving.reduction,
             self.request.stop_when_flat,
             self.record.settings.get("workers", 0),
         )
         seed = self.request.seed + len(ledger.study.get_trials(deepcopy=False))
         ledger.study.sampler = make_sampler(
-            self.request.sampler, self.parts.space, pricing, self.request.limits, phase.affordable, seed
+            self.request.sampler, self.space, pricing, self.request.limits, phase.affordable, seed
         )
         try:
             while not phase.over and not phase.idle:
@@ -240,21 +234,17 @@ class Drive:
         self._keep(settings={"searched": self.record.budget})
 
     def _take_over(self, ledger: Ledger, pricing: Pricing, storage: optuna.storages.RDBStorage) -> None:
-        names, parts = self._earlier(), self.parts
+        names, parts = self.request.earlier, self.parts
         if not names:
             return
-        warm = WarmStart(parts.database, parts.space, pricing, self.request.limits, self.request.hw)
+        warm = WarmStart(parts.database, self.space, pricing, self.request.limits, self.request.hw)
         count = warm.take_over(ledger, names, storage, self.files)
         parts.observer.note(f"{count} trials taken over from {', '.join(names)}")
-
-    def _earlier(self) -> list[str]:
-        """Studies to take over from."""
-        return [name for name in self.request.from_study if name != self.name]
 
     def _targets(self, taught: Taught) -> Targets:
         """Decides whether a candidate's teacher is asked or its outputs kept, by one measurement for the study."""
         targets = Targets(
-            self.parts.task,
+            self.task,
             taught.teacher,
             self.record.settings.get("teacher_cost"),
             device=self.request.device,
@@ -273,14 +263,14 @@ class Drive:
         phase = PickPhase(
             picks,
             self.name,
-            digest([self.parts.task.sha256, taught.teacher.sha256]),
+            digest([self.task.sha256, taught.teacher.sha256]),
             self.parts.database,
             pool,
             self.files,
             self.clock,
             self.parts.stop,
-            REPORT_SECONDS + (MEASURING_SECONDS if self.parts.profile.measurable else 0.0),
-            len(self.parts.task.test) / len(self.parts.task.train),
+            REPORT_SECONDS + (MEASURING_SECONDS if self.profile.measurable else 0.0),
+            len(self.task.test) / len(self.task.train),
         )
         try:
             while phase.step() and not self.parts.stop:
@@ -305,8 +295,8 @@ class Drive:
             self.parts.database,
             storage,
             self.name,
-            self.parts.task,
-            self.parts.profile,
+            self.task,
+            self.profile,
             teacher_accuracy,
             self.request.allow_code,
         )
@@ -318,7 +308,7 @@ class Drive:
             run = pick.delivered()
             entry = found | {"round": self.record.budget}
             publisher.pick(entry, run.recipe, phase.weights(run), self.files.pick(pick.candidate.number))
-        if delivered and self.parts.profile.measurable:
+        if delivered and self.profile.measurable:
             self._tell("picks", "measuring the picks", ledger)
             numbers = [pick.candidate.number for pick, _ in delivered]
             times = publisher.measure([self.files.pick(number) for number in numbers])
@@ -337,7 +327,7 @@ class Drive:
             for price in [ledger.candidates[point.trial].price]
         }
         room = min(_MOST_TIES, MOST_PICKS - len(chosen))
-        images = len(self.parts.task.validation)
+        images = len(self.task.validation)
         chosen += near_ties(points, intervals, images, room)
         most = self._most_epochs(ledger.candidates[chosen[0].trial], workers)
         picks = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from automl_kd.errors import UserError
 from automl_kd.execution import Bounds, Crew, Executor, InlineExecutor, JoinedWorkers, Setup, WorkerPool
+from automl_kd.extras import import_extra
 from automl_kd.storage import Post
 from automl_kd.workflows._request import SearchRequest
 
@@ -31,8 +34,28 @@ def open_executor(request: SearchRequest, setup: Setup, post: Post, log: Path) -
         return Crew(WorkerPool(count, setup, log, Bounds.of(request.silence, request.memory, count)), joined)
     if request.executor == "inline":
         return InlineExecutor(setup)
-    try:
-        from automl_kd.execution._ray import RayExecutor  # ray takes a second, and is an extra
-    except ModuleNotFoundError as error:
-        raise UserError(f"executor ray needs {error.name}: pip install 'automl-kd[ray]'") from None
-    return RayExecutor(setup, address=request.address, most=request.workers, resources=request.resources)
+    executor: Executor[Any] = _ray().RayExecutor(
+        setup, address=request.address, most=request.workers, resources=request.resources
+    )
+    return executor
+
+
+def check_executor(request: SearchRequest) -> None:
+    """Make sure that workers can be opened, without opening any.
+
+    A Ray cluster of this process's own, which would take seconds to start, is not tried.
+
+    Raises:
+        UserError: If the kind is not installed, or a cluster that is named cannot be reached or hold a worker.
+    """
+    if request.executor != "ray":
+        return
+    ray = _ray()
+    address = request.address or os.environ.get("RAY_ADDRESS")
+    if address not in (None, "auto", "local"):
+        ray.check_cluster(address, request.device, request.resources)
+
+
+def _ray() -> ModuleType:
+    import_extra("ray", "ray", "executor ray")
+    return import_module("automl_kd.execution._ray")  # ray takes a second

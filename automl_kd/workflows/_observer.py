@@ -42,6 +42,11 @@ class Observer:
     def note(self, text: str) -> None:
         """Something worth a line of its own happened."""
 
+    def tell(self, lines: Sequence[str]) -> None:
+        """A note for every line."""
+        for line in lines:
+            self.note(line)
+
 
 def sharing(observer: Observer, phase: str) -> Callable[[float, str], None]:
     """A callback that tells an observer which share of a phase is done, and what is being done."""

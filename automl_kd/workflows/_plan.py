@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import statistics
-import time
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from automl_kd.controller import no_distillation, split
-from automl_kd.distillation import distill
-from automl_kd.errors import Interrupted
-from automl_kd.hardware import load_profile
-from automl_kd.recipes import Recipe, load_space
-from automl_kd.tasks import Task, open_task
-from automl_kd.workflows._observer import Observer, sharing
+from automl_kd.controller import split
+from automl_kd.storage import Database
+from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._preparation import prepare
 from automl_kd.workflows._request import SearchRequest
-from automl_kd.workflows._supply import Pricing, Survey, survey
-from automl_kd.workflows._teaching import teacher_status
+from automl_kd.workflows._supply import Survey
+from automl_kd.workflows._timing import epoch_seconds
+from automl_kd.workflows._understanding import Understanding
 
 _TIMED = 3
-_SECONDS_PER_EXAMPLE = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,9 +27,10 @@ class SearchPlan:
         architectures: Number of student architectures in the space, infinite where a real number is free.
         recipes: Number of recipes.
         survey: Prices of a random sample.
-        teacher: ``brought by the user``, ``kept from before`` or ``to be trained``.
+        understood: What was read of task and teacher.
+        teacher_seconds: What training the teacher is estimated to take, 0 where it is there.
         budget: Seconds in all.
-        search: Seconds that the search may take, before the teacher is counted.
+        search: Seconds that the search may take.
         rungs: Epochs at which candidates are compared.
         epoch_seconds: Median time of an epoch of a sampled student on one worker, without its teacher.
         workers: Trainings at a time.
@@ -46,7 +41,8 @@ class SearchPlan:
     architectures: float
     recipes: float
     survey: Survey
-    teacher: str
+    understood: Understanding
+    teacher_seconds: float
     budget: float
     search: float
     rungs: tuple[int, ...]
@@ -75,12 +71,18 @@ class SearchPlan:
             "latency_ms": list(self.survey.latency_ms),
             "params": list(self.survey.params),
             "sample": sample,
-            "teacher": self.teacher,
+            "teacher": self.understood.status,
+            "understood": self.understood.document(),
             "rungs": list(self.rungs),
             "workers": self.workers,
             "epoch_seconds": self.epoch_seconds,
             "trials": self.trials,
-            "seconds": {"budget": self.budget, "search": self.search, "picks": self.budget - self.search},
+            "seconds": {
+                "budget": self.budget,
+                "teacher": self.teacher_seconds,
+                "search": self.search,
+                "picks": self.budget - self.teacher_seconds - self.search,
+            },
         }
 
 
@@ -90,23 +92,21 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     Raises:
         UserError: As the search itself would.
     """
-    task = open_task(request.task, request.data)
-    space = load_space(request.space, request.pins, allow_code=request.allow_code)
-    profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
-    found = survey(space, Pricing(task, profile, request.allow_code), request.limits, request.seed)
-    teacher = teacher_status(task, request.teacher)
+    prepared = prepare(request, Database(request.storage), observer)
+    task, space = prepared.task, prepared.space
     rungs = request.rungs(space, len(task.train))
     epoch = statistics.median(
-        _epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in found.examples[:_TIMED]
+        epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in prepared.survey.examples[:_TIMED]
     )
     workers = max(1, request.worker_count())  # who will join is not known
-    seconds = split(request.seconds, 0.0, None).search
+    seconds = split(request.seconds, prepared.teacher_seconds, None).search
     return SearchPlan(
         study=request.name,
         architectures=space.size("student"),
         recipes=space.size(),
-        survey=found,
-        teacher=teacher,
+        survey=prepared.survey,
+        understood=prepared.understood,
+        teacher_seconds=prepared.teacher_seconds,
         budget=request.seconds,
         search=seconds,
         rungs=rungs,
@@ -122,36 +122,6 @@ def _epochs_per_candidate(rungs: tuple[int, ...], reduction: int) -> float:
     return sum(
         (rung - last) / float(reduction) ** level for level, (last, rung) in enumerate(zip(before, rungs, strict=True))
     )
-
-
-def _epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool) -> float:
-    """Time of one epoch, from as many steps as fit into a few seconds."""
-    steps = 0
-    began = time.monotonic()
-
-    def enough() -> bool:
-        nonlocal steps
-        steps += 1
-        return time.monotonic() - began > _SECONDS_PER_EXAMPLE
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(recipe.threads)
-    try:
-        seconds = distill(
-            no_distillation(recipe),
-            task,
-            None,
-            total_epochs=epochs,
-            until=1,
-            should_stop=enough,
-            allow_code=allow_code,
-        ).seconds
-    except Interrupted:
-        per_epoch = len(task.train.labels) / recipe.train.batch_size
-        seconds = (time.monotonic() - began) / steps * per_epoch
-    finally:
-        torch.set_num_threads(threads)
-    return seconds
 
 
 def _finite(number: float) -> float | None:

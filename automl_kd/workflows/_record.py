@@ -23,10 +23,24 @@ _WORDS = {
 }
 
 
-def open_record(
-    database: Database, request: SearchRequest, task: Task, space: Space, profile: Profile
-) -> tuple[StudyRecord, float]:
+def identity_of(request: SearchRequest, task: Task, space: Space, profile: Profile) -> dict[str, Any]:
+    """What a study's results depend on, the teacher aside, which may still have to be trained."""
+    return {
+        "data": task.sha256,
+        "space": space.digest(),
+        "hardware": profile.digest(),
+        "limits": request.limits.document(),
+        "seed": request.seed,
+    }
+
+
+def open_record(database: Database, request: SearchRequest, identity: Mapping[str, Any]) -> tuple[StudyRecord, float]:
     """The study that a request is about, begun where it does not exist.
+
+    Args:
+        database: Where it is.
+        request: The request.
+        identity: As :func:`identity_of` gives it.
 
     Returns:
         The record as stored, and the seconds to add to its budget once its teacher is recognised, too.
@@ -34,13 +48,6 @@ def open_record(
     Raises:
         UserError: If the study was begun with other data, another space, device, limits or seed.
     """
-    identity = {
-        "data": task.sha256,
-        "space": space.digest(),
-        "hardware": profile.digest(),
-        "limits": request.limits.document(),
-        "seed": request.seed,
-    }
     settings = {
         "task": request.task,
         "data": request.data,

@@ -128,6 +128,11 @@ class SearchRequest:
         """The study's name."""
         return self.study or "-".join(_plain(part) for part in (self.task, self.hw, self.space))
 
+    @property
+    def earlier(self) -> list[str]:
+        """Other studies, to take over from."""
+        return [name for name in self.from_study if name != self.name]
+
     def rungs(self, space: Space, images: int) -> tuple[int, ...]:
         """The epochs at which candidates are compared.
 

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_kd.hardware import load_profile
 from automl_kd.paths import DEFAULT_STORAGE
-from automl_kd.recipes import load_space
 from automl_kd.storage import Database
-from automl_kd.tasks import open_task
 from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._drive import Drive, Parts
-from automl_kd.workflows._observer import Observer, sharing
+from automl_kd.workflows._observer import Observer
+from automl_kd.workflows._preparation import prepare
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._summary import result_document, summarize
 
@@ -159,17 +157,9 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
     stop = StopRequest()
     with stop.listening():
         database = Database(request.storage)
-        for name in request.from_study:
-            database.study(name)  # a name that is not there is told before anything is begun
-        parts = Parts(
-            request,
-            observer,
-            stop,
-            database,
-            task=open_task(request.task, request.data),
-            space=load_space(request.space, request.pins, allow_code=request.allow_code),
-            profile=load_profile(request.hw, progress=sharing(observer, "calibrate")),
-        )
+        prepared = prepare(request, database, observer)
+        observer.tell(prepared.understood.lines())
+        parts = Parts(request, observer, stop, database, prepared)
         with database.lease(request.name) as lease, database.explained():
             Drive(parts, lease, began).run()
     return SearchResult(request.name, database.url, result_document(summarize(database, request.name)))

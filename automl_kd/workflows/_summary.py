@@ -21,6 +21,7 @@ _RESULT = (
     "space",
     "state",
     "teacher",
+    "understood",
     "screened",
     "trials",
     "front",
@@ -64,6 +65,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
         "seed": settings["seed"],
         "state": record.state,
         "teacher": dict(settings.get("teacher_facts", {})) or {"accuracy": None},
+        "understood": settings.get("understood"),
         "limits": settings["limits"],
         "screened": sum("akd:screened" in trial.user_attrs for trial in trials),
         "trials": {

@@ -5,17 +5,30 @@ from __future__ import annotations
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
-from automl_kd.distillation import distill
+from automl_kd.distillation import Diverged, distill, wire
 from automl_kd.errors import UserError
 from automl_kd.paths import cache_dir
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest
+from automl_kd.students import build
 from automl_kd.tasks import OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
-from automl_kd.teachers import KeptTeacher, LoadableTeacher, MultiTeacher, Teacher, TeacherStore, load_teacher
+from automl_kd.teachers import (
+    KeptTeacher,
+    LoadableTeacher,
+    MultiTeacher,
+    Teacher,
+    TeacherStore,
+    load_teacher,
+    module_teacher,
+)
+from automl_kd.words import duration
+
+_WORKER_START_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,23 @@ class Taught:
     def reference(self) -> TeacherReference:
         """What a recipe says of it."""
         return TeacherReference(sha256=self.teacher.sha256, file=self.file)
+
+
+@dataclass(frozen=True)
+class ExpectedTeacher:
+    """A teacher before anything is trained.
+
+    Attributes:
+        teacher: The teacher; what is still to be trained stands there with random weights, for its shapes.
+        taught: The teacher ready to use, None as long as something is to be trained.
+        status: ``brought by the user``, ``kept from before`` or ``to be trained``.
+        missing: What is to be trained, those first that teach others.
+    """
+
+    teacher: Teacher
+    taught: Taught | None
+    status: str
+    missing: tuple[TrainedTeacher, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,14 +146,11 @@ class _School:
         self._device = device
         self._reached = 0
 
-    def find(self, spec: OneTeacher) -> tuple[Teacher, LoadableTeacher]:
-        if not isinstance(spec, TrainedTeacher):
-            return load_teacher(spec, self._task), spec
-        teacher = self._trained(spec)
-        return teacher, KeptTeacher(teacher.sha256)
+    def find(self, spec: OneTeacher) -> Teacher:
+        return self._trained(spec) if isinstance(spec, TrainedTeacher) else load_teacher(spec, self._task)
 
     def _trained(self, spec: TrainedTeacher) -> Teacher:
-        own = None if spec.train.teacher is None else self.find(spec.train.teacher)[0]
+        own = None if spec.train.teacher is None else self.find(spec.train.teacher)
         self._reached += 1
         store = TeacherStore()
         key = training_key(spec, self._task, own)
@@ -134,8 +161,8 @@ class _School:
         lessons = _Lessons(recipe, self._task, self._reached, self._count, self._watch)
         threads = torch.get_num_threads()
         torch.set_num_threads(recipe.threads)
+        checkpoint = _checkpoint(key)
         try:
-            checkpoint = cache_dir() / "teachers" / "training" / f"{key}.pt"
             outcome = distill(
                 recipe,
                 self._task,
@@ -147,6 +174,9 @@ class _School:
             )
             facts = {"validation_accuracy": outcome.accuracy} | ({} if own is None else {"teacher": own.sha256})
             teacher = store.keep(key, recipe.student, outcome.student, facts)
+        except Diverged as error:
+            checkpoint.unlink(missing_ok=True)  # going on from it would end alike
+            raise untrainable(recipe, self._task, error) from None
         finally:
             torch.set_num_threads(threads)
         checkpoint.unlink(missing_ok=True)
@@ -177,24 +207,66 @@ def find_teacher(
     members = spec if isinstance(spec, tuple) else (spec,)
     school = _School(task, sum(map(_trainings, members)), watch, device)
     found = [school.find(member) for member in members]
-    file = None if given is None else found_anywhere(given)
-    if not isinstance(spec, tuple):
-        teacher, place = found[0]
-        return Taught(teacher, None if isinstance(place, KeptTeacher) else place, file)
-    return Taught(MultiTeacher([teacher for teacher, _ in found]), tuple(place for _, place in found), file)
+    return _taught(found, [_place(member, teacher) for member, teacher in zip(members, found, strict=True)], given)
 
 
-def teacher_status(task: Task, given: str | None) -> str:
-    """What a search would do for its teacher: ``brought by the user``, ``kept from before`` or ``to be trained``.
+def expect_teacher(task: Task, given: str | None) -> ExpectedTeacher:
+    """The teacher of a task as far as it is there; nothing is trained.
+
+    Args:
+        task: What it teaches.
+        given: As for :func:`find_teacher`.
 
     Raises:
-        UserError: If there is none, or it does not fit the task.
+        UserError: If there is none, it does not fit the task, or it could not be trained as its recipe says.
     """
     spec = _spec(task, given)
     members = spec if isinstance(spec, tuple) else (spec,)
-    if any(_found(member, task) is None for member in members):
-        return "to be trained"
-    return "kept from before" if sum(map(_trainings, members)) else "brought by the user"
+    found = [_found(member, task) for member in members]
+    there = [teacher for teacher in found if teacher is not None]
+    if len(there) < len(members):
+        standing = [teacher or _untrained(member, task) for member, teacher in zip(members, found, strict=True)]
+        missing = [each for member in members for each in _missing(member, task)]
+        return ExpectedTeacher(_joined(standing), None, "to be trained", tuple(missing))
+    places = [_place(member, teacher) for member, teacher in zip(members, there, strict=True)]
+    status = "kept from before" if sum(map(_trainings, members)) else "brought by the user"
+    return ExpectedTeacher(_joined(there), _taught(there, places, given), status)
+
+
+def too_short(left: float, spent: float, teacher: float, trial: float, epochs: int) -> str | None:
+    """Why a budget does not even hold the teacher and one trial, with what would, or None where it does.
+
+    Args:
+        left: Seconds of the budget that are left.
+        spent: Seconds that were used.
+        teacher: Seconds that the teacher still needs.
+        trial: Seconds that a trial takes.
+        epochs: Its epochs.
+    """
+    needed = teacher + trial + _WORKER_START_SECONDS
+    if needed <= left:
+        return None
+    training = (
+        f"the teacher needs {duration(teacher)} more and one trial of {epochs} epochs up to"
+        if teacher
+        else ("to start workers takes")
+    )
+    return (
+        f"budget {duration(left + spent)} is too short: {training} {duration(trial + _WORKER_START_SECONDS)};"
+        f" give at least {duration(spent + needed)}"
+    )
+
+
+def was_begun(spec: TrainedTeacher, task: Task) -> bool:
+    """Whether a training of this teacher was stopped, and goes on from there."""
+    own = None if spec.train.teacher is None else _found(spec.train.teacher, task)
+    if own is None and spec.train.teacher is not None:
+        return False
+    return _checkpoint(training_key(spec, task, own)).exists()
+
+
+def _checkpoint(key: str) -> Path:
+    return cache_dir() / "teachers" / "training" / f"{key}.pt"
 
 
 def training_recipe(spec: TrainedTeacher) -> Recipe:
@@ -202,6 +274,15 @@ def training_recipe(spec: TrainedTeacher) -> Recipe:
     training = spec.train
     return Recipe(
         student=training.student, train=training.train, seed=training.seed, distill=training.distill or Distill()
+    )
+
+
+def untrainable(recipe: Recipe, task: Task, error: Diverged) -> UserError:
+    """An error for a teacher whose training came to nothing."""
+    return UserError(
+        f"task {task.name}: training the teacher ({recipe.student.family}, {recipe.train.epochs} epochs) failed:"
+        f" {error}; look at the data with automl-kd task check, or train it otherwise under teacher: {{train: …}}, for"
+        f" example with a smaller train.optimizer.lr (now {recipe.train.optimizer.lr:g})"
     )
 
 
@@ -228,6 +309,38 @@ def _trainings(spec: OneTeacher) -> int:
     if not isinstance(spec, TrainedTeacher):
         return 0
     return 1 + (0 if spec.train.teacher is None else _trainings(spec.train.teacher))
+
+
+def _place(spec: OneTeacher, teacher: Teacher) -> LoadableTeacher:
+    return KeptTeacher(teacher.sha256) if isinstance(spec, TrainedTeacher) else spec
+
+
+def _joined(teachers: Sequence[Teacher]) -> Teacher:
+    return teachers[0] if len(teachers) == 1 else MultiTeacher(teachers)
+
+
+def _taught(teachers: Sequence[Teacher], places: Sequence[LoadableTeacher], given: str | None) -> Taught:
+    file = None if given is None else found_anywhere(given)
+    if len(teachers) > 1:
+        return Taught(MultiTeacher(teachers), tuple(places), file)
+    return Taught(teachers[0], None if isinstance(places[0], KeptTeacher) else places[0], file)
+
+
+def _missing(spec: OneTeacher, task: Task) -> list[TrainedTeacher]:
+    if not isinstance(spec, TrainedTeacher) or _found(spec, task) is not None:
+        return []
+    own = spec.train.teacher
+    return [*([] if own is None else _missing(own, task)), spec]
+
+
+def _untrained(spec: OneTeacher, task: Task) -> Teacher:
+    """What a teacher will be, with random weights; its training is checked as far as shapes tell."""
+    assert isinstance(spec, TrainedTeacher)  # any other is there or refused
+    own = spec.train.teacher
+    wire(training_recipe(spec), task, None if own is None else _found(own, task) or _untrained(own, task))
+    with torch.random.fork_rng(devices=[]):
+        module = build(spec.train.student, input_shape=task.input_shape, classes=task.classes)
+    return module_teacher(module, task.input_shape, task.classes)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:

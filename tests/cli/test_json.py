@@ -53,6 +53,27 @@ def test_task_list(run):
     assert tasks == {"digits", "fashion-mnist", "image-folder", "npz"}
 
 
+def test_task_check(run, digits_teacher, tmp_path):
+    found = document_of(run("task", "check", "digits", "--json"))
+    assert found["data"]["shape"] == [1, 8, 8]
+    assert sum(map(sum, found["data"]["counts"].values())) == 1797
+    (teacher,) = found["teacher"]["members"]
+    assert teacher["correct"] > 0.9
+    assert found["warnings"] == []
+    untrained = document_of(
+        run(
+            "task",
+            "check",
+            "digits",
+            "--teacher",
+            "{train: {student: {family: resnet, depth: 14}, train: {epochs: 1}}}",
+            "--json",
+        )
+    )
+    assert (untrained["teacher"]["status"], untrained["teacher"]["members"]) == ("to be trained", [])
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 def test_hw_list_and_show(run):
     devices = {each["name"] for each in document_of(run("hw", "list", "--json"))["devices"]}
     assert {"jetson-nano", "raspberry-pi-4", "local"} <= devices

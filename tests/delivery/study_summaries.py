@@ -51,6 +51,44 @@ def shared(hole, value, p, chosen=3, count=1):
     return {"hole": hole, "value": value, **hits, "p": p, "sure": p <= 0.05}
 
 
+def understood():
+    return {
+        "task": "digits",
+        "metric": "accuracy",
+        "data": {
+            "place": "photos",
+            "layout": "one sub-folder a class",
+            "counts": {"train": [70, 20], "validation": [15, 5], "test": [15, 5]},
+            "class_names": ["cat", "dog"],
+            "shape": [3, 32, 32],
+            "stored": "uint16 PNG",
+            "low": 12.0,
+            "high": 4095.0,
+            "pixels": "divided by 4095",
+            "left_out": [{"reason": "no image: .txt", "count": 3, "example": "cat/notes.txt"}],
+            "warnings": ["dog has 30 examples of 130"],
+        },
+        "teacher": {
+            "status": "brought by the user",
+            "training": None,
+            "members": [
+                {
+                    "form": "ONNX file t.onnx, output y",
+                    "input": "images (3, 32, 32)",
+                    "classes": "by order (no names known)",
+                    "outputs": "logits",
+                    "correct": 0.1,
+                    "images": 20,
+                    "chance": 0.75,
+                    "permuted": 0.9,
+                    "warnings": ["say which output is which"],
+                }
+            ],
+        },
+        "warnings": ["dog has 30 examples of 130", "say which output is which"],
+    }
+
+
 def summary():
     """Three trials on the front, one behind it, one stopped, two picks."""
     front = [
@@ -67,6 +105,7 @@ def summary():
         "state": "done",
         "seed": 1,
         "teacher": {"accuracy": 0.9861, "validation_accuracy": 0.99, "sha256": "ab" * 32},
+        "understood": understood(),
         "limits": {"max_latency_ms": 2.6, "max_params": None, "max_memory_bytes": None},
         "screened": 412,
         "trials": {"complete": 4, "pruned": 1, "failed": 2, "running": 0},

@@ -165,6 +165,7 @@ def test_the_code_of_the_model_card_runs(delivered):
         '["0", "1", "2",',
         "| teacher | 98.5 % |",
         "licence of the data",
+        "by this rule: divided by 16. Here they are float32 from 0 to 1",
     ],
 )
 def test_the_model_card_says(delivered, said):

@@ -154,6 +154,23 @@ def test_what_was_measured_stands_beside_its_prediction(page, ms, inside, where)
     assert "Measure before you promise." not in verified
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "130 examples of 2 classes in photos: one sub-folder a class",
+        "train 90 (cat 70, dog 20)",
+        "shape 3 x 32 x 32; stored as uint16 PNG, values 12 to 4,095; divided by 4095",
+        "left out 3: no image: .txt, such as cat/notes.txt",
+        "ONNX file t.onnx, output y; images (3, 32, 32)",
+        "right on 10.0 % of 20 images of search-validation, 90.0 % with its classes in the best order; always the most"
+        " frequent class: 75.0 %",
+        "warning say which output is which",
+    ],
+)
+def test_what_was_understood_of_data_and_teacher_is_said(page, said):
+    assert said in words(without_plotly(page))
+
+
 def test_the_winning_recipe_is_there_as_yaml(page):
     assert "kd: {weight: 1.0, temperature: 4.0}" in page
 

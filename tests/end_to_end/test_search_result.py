@@ -39,6 +39,13 @@ def test_the_answer_is_one_json_document_of_the_promised_shape(searched):
     assert searched.ended.out.count("\n") == 1
     assert (document["study"], document["task"], document["hw"]) == ("cam", "digits", "jetson-nano")
     assert 0.9 < document["teacher"]["accuracy"] <= 1
+    data, (teacher,) = document["understood"]["data"], document["understood"]["teacher"]["members"]
+    assert {split: sum(numbers) for split, numbers in data["counts"].items()} == {
+        "train": 1000,
+        "validation": 300,
+        "test": 497,
+    }
+    assert teacher["correct"] == document["teacher"]["validation_accuracy"] > 0.9 > teacher["chance"]
     assert document["trials"].keys() >= {"complete", "pruned", "failed"}
     assert document["seconds"].keys() >= {"budget", "total", "teacher", "search", "picks"}
     assert document["trials"]["complete"] >= len(document["front"]) >= 1

@@ -105,6 +105,19 @@ def test_an_archive_is_a_tar_file_that_depends_on_names_and_contents_alone(tmp_p
         list(Archive(tmp_path / "absent"))
 
 
+def test_what_lies_behind_links_travels_but_not_the_folders_around(tmp_path):
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "a.png").write_bytes(b"a")
+    photos = tmp_path / "photos"
+    (photos / "cats").mkdir(parents=True)
+    for link, target in {"more": tmp_path / "away", "up": "..", "far": "/", "gone": "nowhere"}.items():
+        (photos / "cats" / link).symlink_to(target)
+    archive = Archive(photos)
+    place_archive(tmp_path / "there", archive.sha256, archive)
+    found = {path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*") if path.is_file()}
+    assert {str(path) for path in found} == {"photos/cats/more/a.png"}
+
+
 def test_data_and_several_teachers_given_by_path_travel(setup, module_cache, elsewhere, tmp_path, digits_teacher):
     source = tmp_path / "source"
     source.mkdir()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
 from automl_kd.samplers._encoding import Encoder
-from automl_kd.samplers._improvement import expected_improvement, non_dominated, uncovered
+from automl_kd.samplers._improvement import expected_improvement, non_dominated, open_region, uncovered
 from automl_kd.samplers._process import Process, Sample, _Likelihood, fit
 from automl_kd.samplers._warp import Warp
 
@@ -28,6 +28,13 @@ def test_the_volume_that_a_point_adds_is_what_counting_finds(dimensions):
     reference = np.full(dimensions, 0.95)
     counted = volume_by_counting(points, front, reference, rng.uniform(size=(200_000, dimensions)))
     assert uncovered(points, front, reference) == pytest.approx(counted, abs=4e-3)
+
+
+def test_points_that_the_front_leaves_open_count_the_volume_it_does_not_cover():
+    rng = np.random.default_rng(1)
+    front, ideal, reference = rng.uniform(0.1, 1, (9, 3)), np.zeros(3), np.full(3, 1.1)
+    points, each = open_region(front, ideal, reference, 4096)
+    assert each * len(points) == pytest.approx(uncovered(ideal[None], front, reference)[0], rel=0.03)
 
 
 def test_the_first_point_adds_its_whole_box():

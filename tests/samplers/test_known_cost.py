@@ -3,6 +3,9 @@
 import dataclasses
 import itertools
 import math
+import multiprocessing
+import pickle
+from time import sleep
 
 import numpy as np
 import optuna
@@ -360,3 +363,191 @@ def test_doubt_lends_worth_to_what_the_model_puts_behind_the_front():
     assert (wide >= plain).mean() > 0.9
     behind = plain < np.median(plain)
     assert wide[behind].sum() / wide.sum() > plain[behind].sum() / plain.sum()
+
+
+def test_threads_share_a_sampler_and_try_nothing_twice():
+    study = study_with(KnownCostSampler({1: latency}, seed=0))
+
+    def run(trial):
+        params = cell(trial)
+        sleep(0.002)
+        return accuracy(params), latency(params)
+
+    study.optimize(run, n_trials=48, n_jobs=4)
+    tried = [tuple(trial.params[edge] for edge in EDGES) for trial in study.trials]
+    assert len(tried) - len(set(tried)) <= 3  # those that were drawn before anything was known
+    assert front_area([trial.values for trial in study.trials]) > 0.9 * WHOLE
+
+
+def test_what_another_thread_was_told_but_has_not_suggested_yet_counts_as_tried():
+    study = study_with(KnownCostSampler({1: latency}, seed=0, n_startup_trials=3))
+    study.optimize(lambda trial: (accuracy(params := cell(trial)), latency(params)), n_trials=6)
+    told = [study.ask() for _ in range(6)]
+    proposals = [tuple(trial.relative_params.values()) for trial in told]
+    assert len(set(proposals)) == 6
+    for trial in told:
+        trial.suggest_categorical("a", OPERATORS)  # and so far nothing else
+    assert tuple(study.ask().relative_params.values()) not in proposals
+
+
+def go_on(arguments):
+    study, trials = arguments
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study.optimize(lambda trial: (accuracy(params := cell(trial)), latency(params)), n_trials=trials)
+    return [trial.number for trial in study.trials]
+
+
+def test_copies_in_other_processes_share_a_storage_and_draw_otherwise(tmp_path):
+    study = study_with(
+        KnownCostSampler({1: latency}, n_startup_trials=20),
+        storage=f"sqlite:///{tmp_path}/study.db",
+        study_name="cells",
+    )
+    go_on((study, 9))
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(go_on, [(study, 8)] * 2)
+    tried = [tuple(trial.params.items()) for trial in study.trials]
+    assert len(tried) == 25
+    assert len(set(tried)) > 9 + 8  # what copies that draw alike would try
+
+
+def test_a_seeded_copy_goes_on_as_the_original_would():
+    study = study_with(KnownCostSampler({1: latency}, seed=0, n_startup_trials=4))
+    go_on((study, 9))
+    copy = pickle.loads(pickle.dumps(study))
+    for each in (study, copy):
+        go_on((each, 3))
+    assert [trial.params for trial in copy.trials] == [trial.params for trial in study.trials]
+
+
+WIDTHS = [[8, 16], [16, 32], [32, 64], [64, 64]]
+SETTINGS = [{"lr": 0.1}, {"lr": 0.01, "steps": [3, 6]}, math.nan, None]
+
+
+def test_choices_may_be_any_object_and_reach_functions_as_they_are(tmp_path):
+    def total(params):
+        assert params["widths"] in WIDTHS
+        return float(sum(params["widths"]))
+
+    for part in range(2):  # the second time they are read from a database
+        study = study_with(
+            KnownCostSampler({1: total}, seed=part, features=lambda many: [[total(each)] for each in many]),
+            storage=f"sqlite:///{tmp_path}/study.db",
+            study_name="widths",
+            load_if_exists=True,
+        )
+        for _ in range(7):
+            trial = study.ask()
+            widths = trial.suggest_categorical("widths", WIDTHS)
+            good = trial.suggest_categorical("settings", SETTINGS) == SETTINGS[1]
+            study.tell(trial, [good + 1 - 1 / sum(widths), float(sum(widths))])
+    tried = {repr(trial.params) for trial in study.trials}
+    assert len(tried) == 14  # of 16
+
+
+def test_infinite_values_are_the_worst_or_best_of_the_others():
+    def run(trial):
+        x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
+        return (math.inf if x > 0.9 else 1e308 if x > 0.8 else (x - 0.4) ** 2 + (y - 0.7) ** 2), 1.0 + x
+
+    study = study_with(KnownCostSampler({1: lambda p: 1.0 + p["x"]}, seed=0), ("minimize", "minimize"))
+    study.optimize(run, n_trials=30)
+    assert min(trial.values[0] for trial in study.trials) < 0.02
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_one_objective_is_searched_too(direction):
+    sign = 1 if direction == "minimize" else -1
+
+    def run(trial):
+        x, y = trial.suggest_float("x", -3, 3), trial.suggest_float("y", 0.01, 10, log=True)
+        return sign * ((x - 1) ** 2 + math.log10(y) ** 2 - 5)
+
+    study = study_with(KnownCostSampler({}, seed=0), (direction,))
+    study.optimize(run, n_trials=30)
+    assert sign * study.best_value < -4.95
+
+
+def test_many_objectives_are_searched_by_what_they_add():
+    def values(params):
+        x, y = params["x"], params["y"]
+        return [(x - 0.1) ** 2 + (y - 0.2) ** 2, (x - 0.3) ** 2 + (y - 0.1) ** 2, abs(x - 0.2), y, x]
+
+    def run(trial):
+        return values({name: trial.suggest_float(name, 0, 1) for name in "xy"})
+
+    known = {position: lambda params, at=position: values(params)[at] for position in (2, 3, 4)}
+    corners = np.random.default_rng(0).uniform(0, 0.3, (4000, 5))
+
+    def covered(sampler):
+        study = study_with(sampler, ["minimize"] * 5)
+        study.optimize(run, n_trials=16)
+        rows = np.array([trial.values for trial in study.trials])
+        return (rows[None] <= corners[:, None]).all(axis=2).any(axis=1).mean()
+
+    drawn = covered(optuna.samplers.RandomSampler(seed=0))
+    assert covered(KnownCostSampler(known, seed=0, n_startup_trials=6)) > 1.2 * drawn
+
+
+def test_a_range_that_hangs_on_another_value_is_kept_to():
+    def run(trial):
+        layers = trial.suggest_int("layers", 1, 6)
+        taps = trial.suggest_int("taps", 1, layers)
+        return 0.3 * taps - 0.1 * layers + trial.suggest_float("x", 0, 0.1), float(layers)
+
+    study = study_with(KnownCostSampler({1: lambda params: float(params["layers"])}, seed=0, n_startup_trials=5))
+    kept = 0
+    for number in range(30):
+        trial = study.ask()
+        proposal = dict(trial.relative_params)
+        study.tell(trial, run(trial))
+        kept += number >= 15 and trial.params == proposal
+    assert kept >= 12
+
+
+def test_after_a_range_was_moved_candidates_come_from_the_new_one():
+    study = study_with(KnownCostSampler({}, seed=0, n_startup_trials=5), ("minimize",))
+    study.optimize(lambda trial: abs(trial.suggest_float("x", 0, 10) - 30) + trial.suggest_int("y", 0, 9), n_trials=8)
+    proposals = []
+    for _ in range(14):
+        trial = study.ask()
+        proposals.append(trial.relative_params.get("x", 0.0))
+        study.tell(trial, abs(trial.suggest_float("x", 20, 40) - 30) + trial.suggest_int("y", 0, 9))
+    assert all(20 <= x <= 40 for x in proposals[6:])
+    assert study.best_value < 3
+
+
+def test_trials_of_others_that_have_no_cost_are_left_to_them():
+    other = optuna.distributions.FloatDistribution(0.0, 1.0)
+    study = study_with(KnownCostSampler({1: lambda params: float(memory(params))}, seed=0, n_startup_trials=2))
+    for x in (0.1, 0.9):
+        study.add_trial(optuna.create_trial(params={"lr": x}, distributions={"lr": other}, values=[x, 3.0]))
+        study.add_trial(optuna.create_trial(params={"a": x}, distributions={"a": other}, values=[x, 3.0]))
+    study.optimize(lambda trial: (accuracy(params := cell(trial)), memory(params)), n_trials=12)
+    assert len({tuple(trial.params.items()) for trial in study.trials[4:]}) == 12
+
+
+def test_what_a_wrapped_sampler_is_not_asked_for_it_does_not_decide():
+    study = study_with(KnownCostSampler({1: latency}, seed=0, n_startup_trials=3))
+    go_on((study, 8))
+    study.sampler = optuna.samplers.PartialFixedSampler({"a": "conv1"}, study.sampler)
+    go_on((study, 12))
+    assert {trial.params["a"] for trial in study.trials[8:]} == {"conv1"}
+    assert len({tuple(trial.params.items()) for trial in study.trials[8:]}) == 12
+
+
+def test_the_brackets_of_hyperband_share_what_is_learned():
+    study = optuna.create_study(
+        sampler=KnownCostSampler({}, seed=0, n_startup_trials=4), pruner=optuna.pruners.HyperbandPruner(1, 9)
+    )
+
+    def run(trial):
+        x = trial.suggest_float("x", -1, 1)
+        for step in range(9):
+            trial.report(x * x + 1 / (step + 1), step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return x * x
+
+    study.optimize(run, n_trials=30)
+    assert study.best_value < 0.01

@@ -125,6 +125,19 @@ def test_a_verb_that_only_reads_makes_no_file(path):
     assert not path.exists()
 
 
+def test_looking_for_a_study_makes_neither_file_nor_table(path):
+    database = Database(str(path))
+    assert database.find_study("cam") is None
+    assert database.studies() == []
+    database.refuse_driven("cam")
+    assert list(path.parent.iterdir()) == []
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    assert Database(str(path)).find_study("cam") is None
+    tables = sqlite3.connect(path).execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert tables == [("mine",)]
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [

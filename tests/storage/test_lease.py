@@ -7,7 +7,6 @@ import time
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from automl_kd.errors import UserError
 from automl_kd.storage import Database
@@ -40,8 +39,7 @@ def holder(database):
 
 
 def leases(database):
-    with database._engine.connect() as connection:
-        return connection.execute(text("SELECT study, host, pid FROM akd_leases")).all()
+    return database.transact(lambda session: session.execute(text("SELECT study, host, pid FROM akd_leases")).all())
 
 
 @pytest.fixture
@@ -51,8 +49,8 @@ def hasty(monkeypatch):
 
 
 def hold_from_another_host(database, heartbeat):
-    with Session(database._engine) as session, session.begin():
-        session.merge(LeaseRow(study="cam", owner="them", host="another-machine", pid=1, heartbeat=heartbeat))
+    row = LeaseRow(study="cam", owner="them", host="another-machine", pid=1, heartbeat=heartbeat)
+    database.transact(lambda session: session.merge(row))
 
 
 def test_a_second_process_is_refused_by_name_while_the_first_lives(database, holder):
@@ -62,6 +60,13 @@ def test_a_second_process_is_refused_by_name_while_the_first_lives(database, hol
     ):
         pass
     assert [row.pid for row in leases(database)] == [holder.pid]
+
+
+def test_asking_who_drives_a_study_takes_nothing(database, holder):
+    with pytest.raises(UserError, match=f"is being searched by process {holder.pid}"):
+        database.refuse_driven("cam")
+    database.refuse_driven("other")
+    assert [row.study for row in leases(database)] == ["cam"]
 
 
 def test_another_study_of_the_same_database_is_free(database, holder):
@@ -85,8 +90,8 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(database, holder):
 
 
 def test_the_lease_of_a_dead_process_whose_number_was_given_to_another_is_taken_over(database, holder, hasty):
-    with Session(database._engine) as session, session.begin():
-        session.get(LeaseRow, "cam").heartbeat = time.time() - 10_000  # long before that process began
+    long_before = time.time() - 10_000  # that process began
+    database.transact(lambda session: setattr(session.get(LeaseRow, "cam"), "heartbeat", long_before))
     with database.lease("cam") as lease:
         lease.beat()
 

@@ -71,10 +71,10 @@ def test_found_anywhere_it_is_the_same_with_whole_paths(text, files, tmp_path, m
     ("text", "message"),
     [
         ("t.pt", "a checkpoint needs its architecture, for example t.pt@{family: resnet, depth: 20}"),
-        ("t.bin", "should be a file ending in .onnx, .pt, .pth, .safetensors"),
+        ("t.xyz", "should be a file ending in .onnx, .pt, .pth, .safetensors"),
         ("t.onnx@{family: resnet}", "should be FILE.onnx"),
         ("t.pt2@{family: resnet}", "should be FILE.pt2"),
-        ("a.onnx + b.bin", "teacher 'b.bin': should be a file ending in"),
+        ("a.onnx + b.xyz", "teacher 'b.xyz': should be a file ending in"),
         ("a.onnx + ", "teacher '': should be a file ending in"),
         ("{onnx: a.onnx, inputs: {}}", "unknown field 'inputs'; did you mean input?"),
         ("{onnx: a.onnx, input: {mean: [0.5]}}", "input: mean and std go together"),

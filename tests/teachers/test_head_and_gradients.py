@@ -1,12 +1,14 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, small_task, tiny_vit, trained_module
+from teacher_cases import CLASSES, SHAPE, STUDENT, small_task, tiny_vit, trained_module
 from torch import nn
 from torch.nn import functional
 
 from automl_kd.errors import UserError
 from automl_kd.onnxio import export
-from automl_kd.tasks import OnnxTeacher
+from automl_kd.tasks import CheckpointTeacher, OnnxTeacher
 from automl_kd.teachers import load_teacher, module_teacher
 
 
@@ -18,6 +20,26 @@ class TestHead:
         outputs = teacher.outputs(images, ["stage3"])
         pooled = outputs.maps["stage3"].mean(dim=(2, 3))
         torch.testing.assert_close(functional.linear(pooled, weight, bias), outputs.logits, rtol=1e-5, atol=1e-6)
+
+    def test_outputs_in_another_order_have_their_head_and_gradients(self, tmp_path):
+        torch.save(trained_module().state_dict(), tmp_path / "t.pt")
+        plain, moved, fewer = (
+            load_teacher(CheckpointTeacher(checkpoint=str(tmp_path / "t.pt"), student=STUDENT, classes=names), task)
+            for names, task in (
+                (None, small_task()),
+                (("c", "a", "b"), small_task()),
+                (("c", "a", "b"), replace(small_task(), class_names=("a", "b"))),
+            )
+        )
+        images = torch.randn(6, *SHAPE)
+        for teacher, order in ((moved, [1, 2, 0]), (fewer, [1, 2])):
+            weight, bias = teacher.head()
+            outputs = teacher.outputs(images, ["stage3"])
+            assert torch.equal(outputs.logits, plain.outputs(images).logits[:, order])
+            pooled = outputs.maps["stage3"].mean(dim=(2, 3))
+            torch.testing.assert_close(functional.linear(pooled, weight, bias), outputs.logits, rtol=1e-4, atol=1e-5)
+        assert torch.equal(moved.input_gradients(images), plain.input_gradients(images))
+        assert len({plain.sha256, moved.sha256, fewer.sha256}) == 3
 
     def test_who_trains_it_does_not_change_the_teacher(self):
         teacher = module_teacher(trained_module(), SHAPE, CLASSES)

@@ -7,10 +7,11 @@ import zipfile
 
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, small_task, tiny_vit, trained_module
+from teacher_cases import CLASSES, SHAPE, reader, small_task, telling_task, tiny_vit, trained_module
 from torch import nn
 
 from automl_kd.errors import UserError
+from automl_kd.files import sha256_of
 from automl_kd.tasks import ProgramTeacher
 from automl_kd.teachers import load_teacher, module_teacher
 
@@ -169,3 +170,22 @@ def test_sample_inputs_and_guards_are_left_unread(tmp_path, dynamic):
     assert not ran.exists()
     torch.load(io.BytesIO(_pickled(ran)), weights_only=False)  # the payload is real
     assert ran.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("tail", "words"),
+    [(nn.Softmax(dim=1), "probabilities, whose logarithms"), (nn.Sigmoid(), "of each class alone, whose logits")],
+    ids=["softmax", "sigmoid"],
+)
+def test_probabilities_are_undone_and_a_gradient_goes_through_that(tmp_path, tail, words):
+    task, images = telling_task(), telling_task().normalize(telling_task().validation.images[:6])
+    path = _export(tmp_path / "t.pt2", nn.Sequential(reader(scale=1.0), tail).eval(), dynamic=True)
+    teacher = load_teacher(ProgramTeacher(program=str(path)), task)
+    logits = reader(scale=1.0)(images).detach()
+    torch.testing.assert_close(teacher.outputs(images).logits.log_softmax(1), logits.log_softmax(1), atol=1e-4, rtol=0)
+    assert words in teacher.understood.outputs
+    assert "outputs: logits" in teacher.understood.warnings[0]
+    assert teacher.input_gradients(images).abs().sum() > 0
+    raw = load_teacher(ProgramTeacher(program=str(path), outputs="logits"), task)
+    torch.testing.assert_close(raw.outputs(images).logits, tail(logits))
+    assert len({raw.sha256, teacher.sha256, sha256_of(path)}) == 2

@@ -5,7 +5,7 @@ from torch import nn
 
 from automl_kd.errors import UserError
 from automl_kd.onnxio import export
-from automl_kd.tasks import OnnxTeacher
+from automl_kd.tasks import OnnxTeacher, TeacherInput
 from automl_kd.teachers import load_teacher, module_teacher
 
 
@@ -173,12 +173,12 @@ class TestOnnxTeacher:
             teacher.outputs(images, ["stage1"])
 
     def test_shapes_must_be_those_of_the_task(self, tmp_path):
-        for name, shape, classes in (("classes", SHAPE, 5), ("input", (1, 6, 6), CLASSES)):
-            network = nn.Sequential(nn.Flatten(), nn.Linear(shape[1] * shape[2], classes))
+        for name, shape, classes in (("classes", SHAPE, 5), ("input", (2, 8, 8), CLASSES)):
+            network = nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], classes))
             export(network, tmp_path / f"{name}.onnx", input_shape=shape)
         with pytest.raises(UserError, match=r"returns logits of shape \(5\); the task needs \(3\)"):
             load_teacher(OnnxTeacher(onnx=str(tmp_path / "classes.onnx")), small_task())
-        with pytest.raises(UserError, match=r"takes images of shape \(1, 6, 6\); the task needs \(1, 8, 8\)"):
-            load_teacher(OnnxTeacher(onnx=str(tmp_path / "input.onnx")), small_task())
+        with pytest.raises(UserError, match=r"takes images of shape \(2, 8, 8\); the task needs \(1, 8, 8\)"):
+            load_teacher(OnnxTeacher(onnx=str(tmp_path / "input.onnx"), input=TeacherInput(channels=1)), small_task())
         with pytest.raises(UserError, match="does not exist"):
             load_teacher(OnnxTeacher(onnx=str(tmp_path / "none.onnx")), small_task())

@@ -1,6 +1,7 @@
 """Teachers of a task: several, and those that were taught themselves."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from automl_kd.execution import EvaluateJob, Setup
 from automl_kd.execution._work import Workshop
 from automl_kd.onnxio import export
 from automl_kd.students import build
-from automl_kd.tasks import open_task
+from automl_kd.tasks import Split, open_task
 from automl_kd.teachers import TeacherStore
-from automl_kd.workflows._teaching import find_teacher, teacher_status
+from automl_kd.workflows._teaching import expect_teacher, find_teacher
 
 SMALL = "student: {family: resnet, depth: 8, width: 0.25, stem: {stride: 2}}"
 WIDER = "student: {family: resnet, depth: 8, width: 0.375, stem: {stride: 2}}"
@@ -57,14 +58,14 @@ def _facts(tmp_path):
 
 class TestChain:
     def test_an_assistant_is_distilled_from_its_own_teacher_and_both_are_kept(self, task, tmp_path):
-        assert teacher_status(task(ASSISTANT), None) == "to be trained"
+        assert expect_teacher(task(ASSISTANT), None).status == "to be trained"
         taught, told = _find(task(ASSISTANT))
         assert [lesson.doing for lesson in told[:1] + told[-1:]] == [
             "training teacher 1 of 2, epoch 1 of 1",
             "training teacher 2 of 2, epoch 1 of 1",
         ]
-        assert teacher_status(task(ASSISTANT), None) == "kept from before"
-        assert teacher_status(task(FIRST), None) == "kept from before"
+        assert expect_teacher(task(ASSISTANT), None).status == "kept from before"
+        assert expect_teacher(task(FIRST), None).status == "kept from before"
         first, nothing = _find(task(FIRST))
         assert nothing == []
         assert sorted(facts.get("teacher", "") for facts in _facts(tmp_path)) == ["", first.teacher.sha256]
@@ -131,10 +132,10 @@ class TestSeveral:
     def test_trained_ones_and_files_speak_together(self, task, tmp_path):
         export(_network(0), tmp_path / "t.onnx", input_shape=(1, 8, 8))
         opened = task(f"[{FIRST}, {{onnx: t.onnx}}]")
-        assert teacher_status(opened, None) == "to be trained"
+        assert expect_teacher(opened, None).status == "to be trained"
         taught, told = _find(opened)
         assert (taught.teacher.members, told[0].count) == (2, 1)
-        assert teacher_status(opened, None) == "kept from before"
+        assert expect_teacher(opened, None).status == "kept from before"
 
         setup = Setup(str(tmp_path / "task.yaml"), None, opened.sha256, taught.spec, taught.teacher.sha256, "cpu")
         answer = Workshop(setup, lambda: False).do(EvaluateJob(None, None))
@@ -147,9 +148,27 @@ class TestSeveral:
         for seed in (0, 1):
             export(_network(seed), tmp_path / f"{seed}.onnx", input_shape=(1, 8, 8))
         opened = task(FIRST)
-        assert teacher_status(opened, "0.onnx + 1.onnx") == "brought by the user"
+        assert expect_teacher(opened, "0.onnx + 1.onnx").status == "brought by the user"
         taught = find_teacher(opened, "0.onnx + {onnx: 1.onnx}")
         assert taught.teacher.outputs(torch.zeros(3, 1, 8, 8)).logits.shape == (3, 2, 10)
         monkeypatch.chdir("/")
         assert find_teacher(opened, taught.reference.file).teacher.sha256 == taught.teacher.sha256
         assert [each.onnx for each in taught.spec] == ["0.onnx", "1.onnx"]
+
+
+def test_a_training_that_diverges_is_a_mistake_in_one_line_and_leaves_no_state(task, tmp_path):
+    train = "train: {epochs: 2, batch_size: 100, optimizer: {name: sgd, lr: 1.0e+6}, warmup: 0}"
+    mine = task(f"{{train: {{{SMALL}, {train}}}}}")
+    with pytest.raises(UserError) as caught:
+        find_teacher(mine, None, device="cpu")
+    message = str(caught.value)
+    assert message.startswith("task mine: training the teacher (resnet, 2 epochs) failed: ")
+    assert "train.optimizer.lr" in message
+    assert not list((tmp_path / "cache" / "teachers").rglob("*.pt"))
+
+
+def test_black_images_teach_nobody(task):
+    mine = task(f"{{train: {{{SMALL}, train: {{epochs: 4, batch_size: 100}}}}}}")
+    black = replace(mine, train=Split(torch.zeros_like(mine.train.images), mine.train.labels), mean=(0.0,))
+    with pytest.raises(UserError, match="look at the data with automl-kd task check"):
+        find_teacher(black, None, device="cpu")

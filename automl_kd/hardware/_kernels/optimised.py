@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
-import onnxruntime
 from torch import nn
 
 from automl_kd.errors import UserError, unknown
@@ -17,7 +16,7 @@ from automl_kd.hardware._kernels.onnx_file import first_line, load
 from automl_kd.hardware._kernels.onnx_inputs import settle_inputs
 from automl_kd.hardware._kernels.onnx_shapes import Shapes
 from automl_kd.hardware._kernels.read_onnx import graph_of
-from automl_kd.onnxio import export
+from automl_kd.onnxio import export, onnxruntime
 
 _LEVELS: Mapping[str, str] = {
     "basic": "ORT_ENABLE_BASIC",
@@ -93,8 +92,8 @@ def optimised_file(path: Path, shapes: Mapping[str, Shape], level: str, folder: 
     settled, result = folder / "settled.onnx", folder / "optimised.onnx"
     large = model.ByteSize() > _INLINE
     onnx.save(model, settled, save_as_external_data=large, location="weights.bin")
-    options = onnxruntime.SessionOptions()  # type: ignore[attr-defined]
-    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[level])  # type: ignore[attr-defined]
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[level])
     options.optimized_model_filepath = str(result)
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
@@ -102,7 +101,7 @@ def optimised_file(path: Path, shapes: Mapping[str, Shape], level: str, folder: 
     if large:
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "optimised.bin")
     try:
-        onnxruntime.InferenceSession(str(settled), options, providers=["CPUExecutionProvider"])  # type: ignore[attr-defined]
+        onnxruntime.InferenceSession(str(settled), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen unrelated types of its own
         raise UserError(f"onnxruntime cannot run {path}: {first_line(error)}") from error
     return result

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
 from automl_kd.errors import UserError
@@ -25,7 +24,7 @@ from automl_kd.hardware._predictor.fit import fit
 from automl_kd.hardware._processor import cpu_name
 from automl_kd.hardware._schema import Anchor, Fit, Memory, Target
 from automl_kd.hardware._target import evidence_for, features_of, kernels_of
-from automl_kd.onnxio import export
+from automl_kd.onnxio import export, onnxruntime
 from automl_kd.paths import cache_dir
 
 # On a shared machine small noise is the rule and shows in the leave-one-out error, so that it widens every interval;

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
@@ -20,7 +19,7 @@ from automl_kd.hardware._kernels.graph import Shape
 from automl_kd.hardware._measurement.feeds import made_up
 from automl_kd.hardware._predictor.cost import Floats
 from automl_kd.hardware._processor import cpu_name
-from automl_kd.onnxio import export, repeatable
+from automl_kd.onnxio import export, onnxruntime, repeatable
 
 Progress = Callable[[float, str], None]
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
 from automl_kd.errors import UserError
@@ -25,7 +24,7 @@ from automl_kd.hardware._measurement.selection import Candidate, Design
 from automl_kd.hardware._plan import Block
 from automl_kd.hardware._profile import Profile
 from automl_kd.hardware._schema import Fit, Target
-from automl_kd.onnxio import export
+from automl_kd.onnxio import export, onnxruntime
 
 _BATCH = 12
 _BLOCKS = 300

@@ -1,0 +1,82 @@
+"""What was read of a task's data: a report for people and programs, in which nothing stays silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Files or arrays that lay among the data and were not read.
+
+    Attributes:
+        reason: Why, such as ``"no image: .txt"``.
+        count: How many.
+        example: One of them, relative to the data's place.
+    """
+
+    reason: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a kind of data says of itself before it is split.
+
+    Attributes:
+        place: Folder, file or package.
+        layout: How the examples lie there, in words.
+        stored: Their type and size, in words.
+        low: The smallest stored value.
+        high: The largest.
+        pixels: The rule by which stored values become values in [0, 1], which are then normalised.
+        left_out: What was not read.
+        warnings: What is odd, a line each.
+    """
+
+    place: str = "memory"
+    layout: str = "arrays in memory"
+    stored: str = "float32"
+    low: float = 0.0
+    high: float = 1.0
+    pixels: str = "as they are"
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataReading:
+    """What was read of a task's data.
+
+    Attributes:
+        place: Folder, file or package.
+        layout: How the examples lie there, in words: ``"one sub-folder a class"``.
+        counts: Examples by class, in the order of ``class_names``, by split.
+        class_names: One name a class.
+        shape: Channels, height and width of an example as networks see it.
+        stored: Type and size of what lies there, in words: ``"uint16 PNG, 640x480 to 1024x768"``.
+        low: The smallest stored value.
+        high: The largest.
+        pixels: The rule by which stored values become values in [0, 1], which are then normalised.
+        left_out: What was not read, by reason.
+        warnings: A line each: what is odd, where, and the remedy.
+    """
+
+    place: str
+    layout: str
+    counts: Mapping[str, tuple[int, ...]]
+    class_names: tuple[str, ...]
+    shape: tuple[int, ...]
+    stored: str
+    low: float
+    high: float
+    pixels: str
+    left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The same as plain data, ready for JSON."""
+        return asdict(self)
