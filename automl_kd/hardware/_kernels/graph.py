@@ -54,7 +54,7 @@ _NAMES: dict[Kind, str] = {
         "relu clip sigmoid tanh silu hardswish hardsigmoid gelu elu selu leakyrelu prelu mish softplus softsign cast "
         "sum quantize dequantize"
     ),
-    Kind.NORMALISATION: "batchnorm layernorm groupnorm instancenorm",
+    Kind.NORMALISATION: "batchnorm layernorm groupnorm instancenorm lrn",
     Kind.COPY: "transpose concat slice pad resize gather repeat scatter update",
     Kind.EMBEDDING: "embedding",
     Kind.SOFTMAX: "softmax logsoftmax",

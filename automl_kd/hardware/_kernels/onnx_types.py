@@ -29,6 +29,7 @@ _ALIASES: Mapping[str, str] = {
     "batchnorm": "BatchNormalization",
     "layernorm": "LayerNormalization RMSNormalization LpNormalization",
     "groupnorm": "GroupNormalization",
+    "lrn": "LRN",
     "instancenorm": "InstanceNormalization MeanVarianceNormalization",
     "softmax": "Softmax Hardmax",
     "pad": "Pad CenterCropPad",
