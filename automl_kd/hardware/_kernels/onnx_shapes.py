@@ -28,6 +28,7 @@ from automl_kd.hardware._kernels.onnx_file import (
 )
 from automl_kd.hardware._kernels.onnx_operators import float_operator
 from automl_kd.hardware._kernels.onnx_subgraphs import CONTROL_FLOW, Body, body_of, subgraph
+from automl_kd.hardware._kernels.onnx_values import called, fixed, of_element, with_batch_of_one
 
 _MANY = 2**31
 """Rounds of a loop that only a condition ends."""
@@ -102,7 +103,7 @@ class Shapes:
 
     def get(self, name: str) -> Shape | None:
         """The shape of a value, ``None`` where it is not fixed."""
-        return _fixed(self._types.get(name))
+        return fixed(self._types.get(name))
 
     def types(self) -> dict[str, onnx.TypeProto]:
         """What was found for every value, by name."""
@@ -290,7 +291,7 @@ class Shapes:
             if schema.has_function and self._is_open(node):  # type: ignore[attr-defined]
                 self._types |= self._inferred_by_body(node)
         for name in node.output:  # what the exporter recorded is right also for layouts that ONNX does not have
-            recorded = _with_batch_of_one(self._file.recorded.get(name))
+            recorded = with_batch_of_one(self._file.recorded.get(name))
             if recorded is not None and self.get(name) is None:
                 self._types[name] = recorded
         if schema is not None:
@@ -352,7 +353,7 @@ class Shapes:
         if schema is None or not all(name in self._types for name in node.input):
             return {}
         read = node.input[: schema.max_input]
-        types = {name: _of_element(self._types[name], TensorProto.FLOAT) for name in read}
+        types = {name: of_element(self._types[name], TensorProto.FLOAT) for name in read}
         asked = onnx.helper.make_node(node.op_type, list(read), list(node.output))
         asked.attribute.extend(item for item in node.attribute if item.name in schema.attributes)
         try:
@@ -360,7 +361,7 @@ class Shapes:
         except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
             return {}
         element = self._types[read[0]].tensor_type.elem_type
-        return {name: _of_element(kind, element) for name, kind in found.items()}
+        return {name: of_element(kind, element) for name, kind in found.items()}
 
     def _spelled(self, names: Iterable[str]) -> str:
         return ", ".join(str(self.get(name)) for name in names if name)
@@ -374,34 +375,3 @@ class Shapes:
     def _what_is_missing(self) -> str:
         reasons = [constant.missing for constant in self.constants.values() if constant.missing]
         return f": {reasons[0]}" if reasons else ""
-
-
-def called(node: onnx.NodeProto) -> str:
-    return f"{node.op_type} {node.name!r}" if node.name else f"the {node.op_type} that makes {node.output[0]!r}"
-
-
-def _fixed(kind: onnx.TypeProto | None) -> Shape | None:
-    if kind is None or not kind.tensor_type.HasField("shape"):
-        return None
-    dims = kind.tensor_type.shape.dim
-    return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else None
-
-
-def _of_element(kind: onnx.TypeProto, element: int) -> onnx.TypeProto:
-    """The same tensor of other numbers."""
-    changed = onnx.TypeProto()
-    changed.CopyFrom(kind)
-    changed.tensor_type.elem_type = element
-    return changed
-
-
-def _with_batch_of_one(kind: onnx.TypeProto | None) -> onnx.TypeProto | None:
-    """A recorded type whose only open axis is the batch."""
-    if kind is None or not kind.tensor_type.HasField("shape"):
-        return None
-    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.tensor_type.shape.dim]
-    if sizes and sizes[0] is None:
-        sizes[0] = 1
-    if None in sizes:
-        return None
-    return onnx.helper.make_tensor_type_proto(kind.tensor_type.elem_type or TensorProto.FLOAT, sizes)

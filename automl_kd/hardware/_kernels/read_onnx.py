@@ -16,8 +16,9 @@ from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape
 from automl_kd.hardware._kernels.onnx_file import ONNX_DOMAINS, OnnxFile, load
 from automl_kd.hardware._kernels.onnx_inputs import settle_inputs
 from automl_kd.hardware._kernels.onnx_operators import float_operator, is_integer
-from automl_kd.hardware._kernels.onnx_shapes import Shapes, Step, called
+from automl_kd.hardware._kernels.onnx_shapes import Shapes, Step
 from automl_kd.hardware._kernels.onnx_types import RECURRENT, TYPE_OF, VIEWS
+from automl_kd.hardware._kernels.onnx_values import called
 from automl_kd.hardware._kernels.onnx_window import window_of
 from automl_kd.hardware._kernels.quantised import INTEGER_CONVOLUTIONS
 
@@ -38,7 +39,7 @@ def read_onnx(
     ``other``; where the file does not record the shape of their results, they are taken to keep their input's.
 
     Args:
-        path: A model of opset 11 to 21.
+        path: A model of any opset that ONNX knows.
         input_shape: Shape of one input without its first axis, of integer tokens as of images. The file's own where
             ``None``. A model with several inputs takes it for every one that it fits.
         inputs: Whole shapes by the name of the input.

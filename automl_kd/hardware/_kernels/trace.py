@@ -20,79 +20,21 @@ from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.builder import ONE, ZERO, GraphBuilder
 from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape, Window
 from automl_kd.hardware._kernels.meta import OnMeta, outcome
-
-_ALIASES: Mapping[str, str] = {
-    "add": "add",
-    "sub": "sub rsub",
-    "mul": "mul",
-    "div": "div reciprocal",
-    "pow": "pow",
-    "sqrt": "sqrt",
-    "rsqrt": "rsqrt",
-    "exp": "exp",
-    "log": "log",
-    "neg": "neg",
-    "abs": "abs",
-    "erf": "erf",
-    "sin": "sin",
-    "cos": "cos",
-    "floor": "floor",
-    "maximum": "maximum",
-    "minimum": "minimum",
-    "where": "where masked_fill",
-    "compare": "eq ne lt le gt ge",
-    "logical": "bitwise_not logical_not logical_and logical_or",
-    "relu": "relu",
-    "clip": "hardtanh clamp clamp_min clamp_max relu6",
-    "leakyrelu": "leaky_relu",
-    "prelu": "_prelu_kernel",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "silu": "silu",
-    "hardswish": "hardswish",
-    "hardsigmoid": "hardsigmoid",
-    "gelu": "gelu",
-    "elu": "elu",
-    "mish": "mish",
-    "softplus": "softplus",
-    "maxpool": "max_pool2d_with_indices max_pool2d max_pool1d max_pool3d_with_indices adaptive_max_pool2d",
-    "avgpool": "avg_pool2d avg_pool1d avg_pool3d _adaptive_avg_pool2d",
-    "mean": "mean",
-    "reduce": "sum amax amin max min var std argmax linalg_vector_norm",
-    "batchnorm": "native_batch_norm _native_batch_norm_legit_no_training _native_batch_norm_legit",
-    "layernorm": "native_layer_norm",
-    "groupnorm": "native_group_norm",
-    "softmax": "_softmax _safe_softmax",
-    "logsoftmax": "_log_softmax",
-    "concat": "cat stack",
-    "slice": "slice select narrow index_select index flip roll",
-    "split": "split split_with_sizes unsafe_split unsafe_split_with_sizes unbind chunk",
-    "pad": "constant_pad_nd reflection_pad2d replication_pad2d",
-    "resize": "upsample_nearest2d _upsample_nearest_exact2d upsample_bilinear2d upsample_bicubic2d",
-    "transpose": "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle",
-    "gather": "gather",
-    "embedding": "embedding _embedding_bag _embedding_bag_forward_only",
-    "repeat": "repeat",
-    "scatter": "copy fill zero slice_scatter select_scatter index_put scatter",
-}
-_TYPES = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
-_VIEWS = frozenset(
-    {
-        *("view", "_unsafe_view", "reshape", "_reshape_alias", "view_as", "flatten", "unflatten", "expand"),
-        *("squeeze", "unsqueeze", "detach", "alias", "clone", "contiguous", "_to_copy", "lift", "lift_fresh"),
-        *("native_dropout", "dropout"),
-    }
+from automl_kd.hardware._kernels.torch_types import (
+    ARITHMETIC,
+    FILLS,
+    INTERPOLATION,
+    PERMUTATIONS,
+    PRODUCTS,
+    RECURRENT,
+    TYPE_OF,
+    VIEWS,
+    ZEROS,
+    axes_of,
+    order_of,
+    window_of,
 )
-_ZEROS = frozenset({"zeros", "zeros_like", "new_zeros"})
-_FILLS = _ZEROS | {
-    *("ones", "ones_like", "new_ones", "full", "full_like", "new_full", "empty", "empty_like", "new_empty"),
-    *("empty_strided", "new_empty_strided"),
-}
-_ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
-_PERMUTATIONS = frozenset({"permute", "transpose", "t", "numpy_T"})
-_PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "mv", "dot"})
-_INTERPOLATION: Mapping[str, int] = {"upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
-_RECURRENT: Mapping[str, str] = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn", "rnn_relu": "rnn"}
+
 _META = torch.device("meta")
 _SMALL = 4096  # elements; a larger constant tensor is not looked through for zeros
 
@@ -260,9 +202,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(self._is_foreign(operand) for operand in operands):
             args, kwargs = tree_map(self._to_meta, (args, kwargs))
             operands = _tensors((*args, *kwargs.values()))
-        if name in _FILLS:
+        if name in FILLS:
             result = func(*args, **{**kwargs, "device": _META})
-            self._fill(result, ZERO if name in _ZEROS else None)
+            self._fill(result, ZERO if name in ZEROS else None)
             return result
         before = [self.value_of(operand) for operand in operands]
         result = outcome(func, name, args, kwargs)
@@ -328,9 +270,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         first = outputs[0]
         sizes = [tuple(operand.shape) for operand in operands]
-        if name in _PERMUTATIONS:
-            self._bind(first, self.builder.transpose(values[0], sizes[0], _order(name, args, sizes[0])))
-        elif name in _VIEWS:
+        if name in PERMUTATIONS:
+            self._bind(first, self.builder.transpose(values[0], sizes[0], order_of(name, args, sizes[0])))
+        elif name in VIEWS:
             # A transposition goes on through what keeps the shape, and is done where the shape changes.
             value = values[0] if tuple(first.shape) == sizes[0] else self.builder.read(values[0])
             if name == "squeeze":  # behind a pooling along one axis, which PyTorch makes of one along two
@@ -341,7 +283,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             window = Window.of(sizes[1][2:], stride, dilation, before)
             value = self.builder.convolution(values, sizes[0], sizes[1], tuple(first.shape), window, groups, back)
             self._bind(first, value)
-        elif name in _PRODUCTS:
+        elif name in PRODUCTS:
             # addmm and baddbmm take the summand first.
             turn = 1 if name in ("addmm", "baddbmm") else 0
             depth = sizes[turn][-1]
@@ -350,8 +292,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
             self._bind(first, value)
         else:
-            kind = _TYPES.get(name, name)
-            if name in _ARITHMETIC and len(args) > 1:
+            kind = TYPE_OF.get(name, name)
+            if name in ARITHMETIC and len(args) > 1:
                 if not isinstance(args[1], torch.Tensor):
                     values, sizes = [*values, _number(args[1])], [*sizes, ()]
                 elif not args[1].is_meta:
@@ -363,8 +305,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             # Further outputs of pooling and normalisation are indices and statistics for a backward pass.
             kept = outputs if kind == "split" or kind not in TYPES else outputs[:1]
             shapes = [tuple(output.shape) for output in kept]
-            reads = _INTERPOLATION.get(name)
-            results = self.builder.simple(kind, values, sizes, shapes, _window(name, args), reads, _axes(kind, args))
+            reads = INTERPOLATION.get(name)
+            results = self.builder.simple(
+                kind, values, sizes, shapes, window_of(name, args), reads, axes_of(kind, args)
+            )
             for output, result in zip(kept, results, strict=True):
                 self._bind(output, result)
 
@@ -422,7 +366,7 @@ class _Recurrences(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        name = _RECURRENT.get(getattr(func, "__name__", ""))
+        name = RECURRENT.get(getattr(func, "__name__", ""))
         # Packed sequences come with their batch sizes in place of the states.
         if name is None or kwargs or not isinstance(args[2], list):
             return func(*args, **(kwargs or {}))
@@ -449,35 +393,5 @@ def _number(value: Any) -> int | None:
     return ONE if value == 1 else None
 
 
-def _window(name: str, args: tuple[Any, ...]) -> Window | None:
-    """How a pooling slides; one that adapts to its input is not told."""
-    if "_pool" not in name or name.startswith(("adaptive", "_adaptive")):
-        return None
-    axes = int(name.partition("_pool")[2][0])
-    taps = args[1] if len(args[1]) > 1 else list(args[1]) * axes
-    stride = args[2] if len(args) > 2 and args[2] else taps
-    before = args[3] if len(args) > 3 else (0,)
-    dilation = args[4] if len(args) > 4 and name.startswith("max") else (1,)
-    return Window.of(taps, stride, dilation, before)
-
-
-def _axes(kind: str, args: tuple[Any, ...]) -> Sequence[int]:
-    """Along which a softmax or a reduction works; nothing of others, and where that is all of them."""
-    if kind not in ("softmax", "logsoftmax", "mean", "reduce") or len(args) < 2:
-        return ()
-    return args[1] if isinstance(args[1], list | tuple) else (args[1],) if type(args[1]) is int else ()
-
-
 def _memory(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
-
-
-def _order(name: str, args: tuple[Any, ...], shape: tuple[int, ...]) -> list[int]:
-    axes = list(range(len(shape)))
-    if name == "permute":
-        return [axis % len(shape) for axis in args[1]]
-    if name == "transpose":
-        a, b = args[1] % len(shape), args[2] % len(shape)
-        axes[a], axes[b] = axes[b], axes[a]
-        return axes
-    return axes[::-1]
