@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import nets
@@ -414,3 +415,35 @@ def test_reading_a_file_is_tracing_its_module_also_where_every_size_is_open(tmp_
     for length in (7, 12):
         read, traced = (lower(g, "onnxruntime", 4) for g in (read_onnx(path, (length,)), trace(module, (length,))))
         assert Counter(read.kernels) == Counter(traced.kernels)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "before", "results"),
+    [
+        ({"pads": [2, 0, 1, 1], "strides": [1, 3]}, (2, 0), (9, 3)),
+        ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, (0, 1), (4, 5)),
+        ({"auto_pad": "SAME_LOWER", "strides": [2, 2]}, (1, 1), (4, 5)),
+        ({"auto_pad": "VALID", "dilations": [2, 3]}, (0, 0), (4, 3)),
+    ],
+)
+def test_windows_are_read_from_attributes(tmp_path, attributes, before, results):
+    node = helper.make_node("Conv", ["x", "w"], ["out"], **attributes)
+    path = write(tmp_path / "net.onnx", [node], [("x", FLOAT, (1, 2, 8, 9))], constants=[("w", weights(4, 2, 3, 3))])
+    (op,) = live(path).ops
+    assert (op.window.before, op.result) == (before, (1, 4, *results))
+    assert (op.window.taps, op.window.stride) == ((3, 3), tuple(attributes.get("strides", (1, 1))))
+    assert op.flops == 2 * math.prod(results) * 4 * 2 * 9
+
+
+@pytest.mark.parametrize("pixels", [(20,), (6, 7, 5)])
+def test_convolutions_along_any_number_of_axes(tmp_path, pixels):
+    """A view in front of one does not change what it reads."""
+    axes = len(pixels)
+    shape = np.array([1, 2, *pixels])
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"]), helper.make_node("Conv", ["y", "w"], ["out"])]
+    constants = [("shape", shape), ("w", weights(4, 2, *(3,) * axes))]
+    path = write(tmp_path / "net.onnx", nodes, [("x", FLOAT, (1, 2 * math.prod(pixels)))], constants=constants)
+    flops = 2 * math.prod(size - 2 for size in pixels) * 4 * 2 * 3**axes
+    network = lower(read_onnx(path, None), "onnxruntime", 4, 16)
+    assert network.flops == flops
+    assert sum(kernel.operations for kernel in network.kernels if kernel.flops) < 20 * flops + 1e5
