@@ -23,7 +23,7 @@ from automl_kd.workflows._clock import StopRequest
 from automl_kd.workflows._delivery import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.workflows._observer import Observer, Snapshot, sharing
 from automl_kd.workflows._targets import Targets
-from automl_kd.workflows._teaching import Lesson, expect_teacher, find_teacher
+from automl_kd.workflows._teaching import Lesson, Taught, expect_teacher, find_teacher
 from automl_kd.workflows._understanding import understand, with_teacher
 
 _STAGES = 10
@@ -81,23 +81,28 @@ def distill(
         wire(described, learned, None if expected is None else expected.teacher, allow_code=allow_code)
         understood = understand(learned, expected, resolve_device(device))
         watcher.tell(understood.lines())
-        taught = None if expected is None or expected.taught is None else expected.taught.teacher
+        taught = None if expected is None else expected.taught
         if expected is not None and taught is None:
             taught = _trained(learned, named, watcher, stop, device)
-            understood = with_teacher(understood, learned, taught, resolve_device(device))
+            understood = with_teacher(understood, learned, taught.teacher, resolve_device(device))
             watcher.tell(understood.teacher_lines())
         if taught is not None:
-            _recognise(described, taught, source)
-        decided = _decided(described, learned, taught, device, allow_code)
-        outcome, history = _train(decided, learned, taught, watcher, stop, device, allow_code, compiled)
+            _recognise(described, taught.teacher, source)
+        heard = None if taught is None else taught.teacher
+        decided = _decided(described, learned, heard, device, allow_code)
+        checkpoint = _checkpoint(decided)
+        outcome, history = _train(decided, learned, heard, watcher, stop, device, allow_code, compiled)
+        if taught is not None and teacher is not None:
+            # Without it the delivered recipe would be taught by the task's own teacher next time.
+            decided = decided.with_(teacher=taught.reference.model_dump(exclude_none=True))
         facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
         delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
-    for path in (_checkpoint(decided), _checkpoint(decided).with_suffix(".json"), _decision(described)):
+    for path in (checkpoint, checkpoint.with_suffix(".json"), _decision(described)):
         path.unlink(missing_ok=True)
     return delivery_document(delivered) | {"understood": understood.document()}
 
 
-def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest, device: str) -> Teacher:
+def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest, device: str) -> Taught:
     began = time.monotonic()
 
     def watch(lesson: Lesson) -> bool:
@@ -105,7 +110,7 @@ def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest
         return bool(stop)
 
     try:
-        return find_teacher(task, named, watch=watch, device=device).teacher
+        return find_teacher(task, named, watch=watch, device=device)
     except Interrupted:
         raise Interrupted(_STOPPED) from None
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from automl_kd.onnxio import export
 from automl_kd.recipes import ResNet
@@ -112,6 +113,21 @@ def test_distill(run, tmp_path):
     made = document_of(run("distill", tmp_path / "recipe.yaml", *arguments))
     assert made["path"] == str(tmp_path / "student")
     assert made["files"].keys() >= {"student.onnx", "student.safetensors", "recipe.yaml"}
+
+
+def test_a_recipe_that_was_distilled_from_a_teacher_of_the_command_line_names_it(run, tmp_path):
+    torch.manual_seed(0)
+    teacher = build({"family": "resnet", "depth": 8, "width": 0.25}, input_shape=(1, 8, 8), classes=10)
+    torch.save(teacher.state_dict(), tmp_path / "here" / "teacher.pt")
+    (tmp_path / "recipe.yaml").write_text(
+        "task: digits\nstudent: {family: resnet, depth: 8, width: 0.25, stem: {stride: 2}}\n"
+        "train: {epochs: 1, batch_size: 128}\ndistill: {losses: {kd: {weight: 1.0}}}\n"
+    )
+    where = ("--hw", "jetson-nano", "--device", "cpu", "--json")
+    named = ("--teacher", "teacher.pt@{family: resnet, depth: 8, width: 0.25}")
+    made = document_of(run("distill", tmp_path / "recipe.yaml", *named, "--out", tmp_path / "first", *where))
+    again = document_of(run("distill", tmp_path / "first" / "recipe.yaml", "--out", tmp_path / "second", *where))
+    assert again["files"] == made["files"]
 
 
 def test_search_dry_run(run, digits_teacher):
