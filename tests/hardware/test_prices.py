@@ -149,3 +149,11 @@ def test_what_is_no_price_gets_no_further(wrong):
     numbers = {"ms": 1.0, "low": 0.5, "high": 2.0} | wrong
     with pytest.raises(ValueError, match="no price"):
         Prediction(**numbers, coverage=1.0, memory_bytes=1, params=1, flops=1, missing_bytes=0)
+
+
+def test_a_network_that_takes_nothing_has_a_price(targets):
+    node = onnx.helper.make_node("RandomNormal", [], ["out"], shape=[2, 3])
+    result = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, (2, 3))
+    graph = onnx.helper.make_graph([node], "graph", [], [result])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    assert price(targets[0], read(model)).ms > 0

@@ -16,7 +16,7 @@ INTEGER_CONVOLUTIONS = {False: "convinteger", True: "convsigned"}
 
 
 def with_integers(graph: Graph, kinds: Container[str] | None) -> Graph:
-    """The graph as a runtime executes it that has kernels of 8-bit integers for these kinds.
+    """The graph as a runtime executes it that has kernels of 8-bit integers for these kinds or types.
 
     An operator between a dequantisation of all its operands and a quantisation of its result is one such kernel; what
     a runtime has no such kernel for it converts, computes with floats, and converts back.
@@ -39,14 +39,21 @@ def with_integers(graph: Graph, kinds: Container[str] | None) -> Graph:
     absorbed: set[int] = set()
     for op in graph.ops:
         sources = [makers.get(value) for value in op.inputs]
-        if op.integer or (op.kind in kinds and _is_quantised(op, sources, readers[op.outputs[0]])):
+        if op.integer or (
+            (op.type in kinds or op.kind in kinds) and _is_quantised(op, sources, readers[op.outputs[0]])
+        ):
             integer.add(id(op))
         elif sources and id(sources[0]) in integer | absorbed and op.type in _ACTIVATIONS | {"quantize"}:
             absorbed.add(id(op))
+        elif op.type == "quantize" and sources[0] is not None and sources[0].type == "dequantize":
+            absorbed.add(id(op))  # nothing, or only a view, lies between the two
+    taking = integer | absorbed
     absorbed |= {
         id(op)
         for op in graph.ops
-        if op.type == "dequantize" and all(id(each) in integer for each in readers[op.outputs[0]])
+        if op.type == "dequantize"
+        and op.outputs[0] not in graph.outputs
+        and all(id(each) in taking for each in readers[op.outputs[0]])
     }
     marked = {id(op): replace(op, integer=id(op) in integer) for op in graph.ops}
     gone = {id(marked[each]) for each in absorbed}
