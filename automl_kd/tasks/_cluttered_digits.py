@@ -82,7 +82,7 @@ def _scenes(split: str, digits: Split, count: int) -> Split:
 
 
 def _window(images: Tensor, corners: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices of a square in each of some images (N,) from its upper left corner on (N, 2): three of (N, side, side)."""
+    """Indices (N, side, side), three of them, of a square in each of some images (N,), by its first corner (N, 2)."""
     steps = torch.arange(side)
     rows, columns = (corners[:, axis, None, None] for axis in (0, 1))
     return torch.broadcast_tensors(images[:, None, None], rows + steps[:, None], columns + steps)
