@@ -148,17 +148,19 @@ def _apart(heights: list[float], least: float = 15.0) -> list[float]:
     return list(placed.values())
 
 
-def line(x1: float, y1: float, x2: float, y2: float, colour: str, *, dash="", width=1.0, opacity=1.0) -> str:
+def line(
+    x1: float, y1: float, x2: float, y2: float, colour: str, *, dash: str = "", width: float = 1.0, opacity: float = 1.0
+) -> str:
     more = f' stroke-dasharray="{dash}"' if dash else ""
     more += f' stroke-opacity="{opacity}"' if opacity < 1 else ""
     return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-width="{width}"{more}/>'
 
 
-def dot(x: float, y: float, radius: float, colour: str, *, opacity=1.0) -> str:
+def dot(x: float, y: float, radius: float, colour: str, *, opacity: float = 1.0) -> str:
     return f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{colour}" fill-opacity="{opacity}"/>'
 
 
-def text(x: float, y: float, words: str, colour: str = TEXT, *, anchor="start", weight=400) -> str:
+def text(x: float, y: float, words: str, colour: str = TEXT, *, anchor: str = "start", weight: int = 400) -> str:
     style = f'fill="{colour}" text-anchor="{anchor}" font-weight="{weight}"'
     return f'<text x="{x}" y="{y}" {style}>{escape(words)}</text>'
 
