@@ -70,7 +70,9 @@ class Arms:
             case "no_distillation":
                 return (*self._instead("training without distillation"), beside_plain)
         if self.no_distillation is None and self.plain_kd is None:
-            return ("It was compared neither with training without distillation nor with plain KD.",)
+            reasons = dict.fromkeys(self.missing[arm] for arm in ("no_distillation", "plain_kd") if arm in self.missing)
+            why = f": {'; '.join(reasons)}" if reasons else ""
+            return (f"It was compared neither with training without distillation nor with plain KD{why}.",)
         return (*self._untaught(), beside_plain)
 
     def _instead(self, what: str) -> tuple[str, ...]:
