@@ -138,7 +138,7 @@ def result_text(document: dict[str, Any]) -> str:
         parts += ["", f"picks, distilled in full (test split; teacher {percent(document['teacher']['accuracy'])}):"]
         header = ["trial", "role", "accuracy", "on device", "delivered", *_ARMS.values(), "latency", "files"]
         parts.append(table([_pick_row(pick) for pick in document["picks"]], header))
-        parts += [f"trial {pick['trial']}: {line}" for pick in document["picks"] for line in _not_compared(pick)]
+        parts += [f"trial {pick['trial']}, {line}" for pick in document["picks"] for line in _not_compared(pick)]
         parts += ["", f"next: automl-kd export --study {document['study']} --pick knee --out winner/"]
     return "\n".join(parts)
 
@@ -148,7 +148,7 @@ def _not_compared(pick: dict[str, Any]) -> list[str]:
     arms: dict[str, list[str]] = {}
     for arm, reason in pick["missing"].items():
         arms.setdefault(reason, []).append(_ARMS[arm])
-    return [f"no accuracy of {' and '.join(names)}: {reason}" for reason, names in arms.items()]
+    return [f"{' and '.join(names)}: {reason}" for reason, names in arms.items()]
 
 
 def _pick_row(pick: dict[str, Any]) -> list[str]:

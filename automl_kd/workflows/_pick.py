@@ -118,9 +118,9 @@ class Pick:
             return "its test could not be read"
         reasons = [reason for run, reason in self.failed.items() if run.arm == arm]
         if reasons:
-            return f"it failed: {reasons[-1]}"
+            return f"failed: {reasons[-1]}"
         settings = sum(map(self._competes, self.results)) if arm == PLAIN else 0
-        what = f"only {settings} of its {len(PLAIN_KD)} settings were" if settings else "it was not"
+        what = f"only {settings} of its {len(PLAIN_KD)} settings were" if settings else "not"
         return f"{what} trained before the time was used up; --extend gives more"
 
     def best_arm(self) -> str | None:

@@ -415,7 +415,7 @@ def test_an_arm_without_accuracy_says_why(open_phase):
     phase.test()
 
     found = measured(pick)
-    assert (found["no_distillation"], found["missing"]) == (None, {"no_distillation": "it failed: out of memory"})
+    assert (found["no_distillation"], found["missing"]) == (None, {"no_distillation": "failed: out of memory"})
 
 
 @pytest.mark.parametrize("finished", range(1, 2 + len(PLAIN_KD)))
