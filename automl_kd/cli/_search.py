@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from automl_kd.workflows import SearchPlan
 
 
+_ARMS = {"searched": "searched", "no_distillation": "no teacher", "plain_kd": "plain KD"}
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("search")(search)
@@ -133,11 +136,19 @@ def result_text(document: dict[str, Any]) -> str:
         parts += ["", "front (accuracy on search-validation, latency predicted):", table(rows, header)]
     if document["picks"]:
         parts += ["", f"picks, distilled in full (test split; teacher {percent(document['teacher']['accuracy'])}):"]
-        arms = ["delivered", "searched", "no teacher", "plain KD"]
-        header = ["trial", "role", "accuracy", "on device", *arms, "latency", "files"]
+        header = ["trial", "role", "accuracy", "on device", "delivered", *_ARMS.values(), "latency", "files"]
         parts.append(table([_pick_row(pick) for pick in document["picks"]], header))
+        parts += [f"trial {pick['trial']}, {line}" for pick in document["picks"] for line in _not_compared(pick)]
         parts += ["", f"next: automl-kd export --study {document['study']} --pick knee --out winner/"]
     return "\n".join(parts)
+
+
+def _not_compared(pick: dict[str, Any]) -> list[str]:
+    """Why an arm has no accuracy, a line for each reason."""
+    arms: dict[str, list[str]] = {}
+    for arm, reason in pick["missing"].items():
+        arms.setdefault(reason, []).append(_ARMS[arm])
+    return [f"{' and '.join(names)}: {reason}" for reason, names in arms.items()]
 
 
 def _pick_row(pick: dict[str, Any]) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 MOST_RESERVED = 0.5
 """Share of the time after the teacher that the picks may hold back from the search."""
@@ -18,6 +22,8 @@ FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""
 _MARGIN = 1.15
 """Full trainings take longer than the search's epochs lead to expect, by up to about this."""
+_TRUST_IN_NOMINAL = 0.3
+"""Weight of the nominal speed beside one student that was seen."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +85,34 @@ def full_epochs(wanted: int, least: int, seconds_per_epoch: float, seconds: floa
     rounds = -(-(2 + settings) // workers)
     holds = int(max(0.0, seconds) / (_MARGIN * rounds * max(seconds_per_epoch, 1e-9)))
     return min(wanted, max(least, holds))
+
+
+def epoch_seconds(nominal: float, seen: Sequence[tuple[float, float]]) -> float:
+    """Time of an epoch of a student, by what an epoch of others took.
+
+    A part that all students share (steps, losses, the teacher) and one in proportion to their operations, fitted by
+    least squares of relative errors. Operations alone would be wrong for small students: where one of 0.1 million
+    takes as long as one of 1 million, one of 10 million seemed a hundred times as dear as it is.
+
+    Args:
+        nominal: Seconds that the student's operations take at a nominal speed.
+        seen: The same of others, at that speed, and what their epoch took.
+    """
+    if not seen:
+        return nominal
+    at_nominal, took = np.array(seen).T
+    # Until students of several sizes were seen, the nominal speed is believed and what it leaves is the shared part.
+    rows = np.stack([1 / took, at_nominal / took], axis=1)
+    rows, wanted = np.vstack([rows, [0.0, _TRUST_IN_NOMINAL]]), np.append(np.ones(len(took)), _TRUST_IN_NOMINAL)
+    shared, speed = _non_negative(rows, wanted)
+    return shared + speed * nominal
+
+
+def _non_negative(rows: NDArray[np.float64], wanted: NDArray[np.float64]) -> tuple[float, float]:
+    """Least squares over two coefficients, neither below 0."""
+    both = np.linalg.lstsq(rows, wanted)[0]
+    if both.min() < 0:
+        kept = int(np.argmax(both))
+        both = np.zeros(2)
+        both[kept] = rows[:, kept] @ wanted / (rows[:, kept] @ rows[:, kept])
+    return float(both[0]), float(both[1])

@@ -95,7 +95,7 @@ def knee(front: Sequence[Point]) -> Point:
     """The point where more accuracy begins to cost much more time.
 
     The farthest from the straight line between fastest and most accurate, both axes scaled to [0, 1], latency
-    logarithmic (Das 1999). Of one or two points, the most accurate.
+    logarithmic (Das 1999). The most accurate where none is above that line.
 
     Args:
         front: Points of a Pareto front, at least one.
@@ -107,7 +107,7 @@ def knee(front: Sequence[Point]) -> Point:
     latency = np.log(np.maximum([point.latency_ms for point in ordered], 1e-9))
     x = (latency - latency[0]) / max(latency[-1] - latency[0], 1e-12)
     y = (accuracy - accuracy[0]) / max(accuracy[-1] - accuracy[0], 1e-12)
-    return ordered[int(np.argmax(y - x))]
+    return ordered[len(ordered) - 1 - int(np.argmax((y - x)[::-1]))]
 
 
 def hypervolume(points: Sequence[Point], *, accuracy: float, latency_ms: float) -> float:

@@ -22,6 +22,7 @@ class Arms:
         no_distillation: The same without the teacher.
         plain_kd: The same with soft targets alone.
         plain_kd_setting: Their ``temperature`` and ``weight``.
+        missing: Why an arm has no accuracy, by arm, as far as that is known.
         gain_over_searched: What is delivered against that arm, as ``controller.paired_difference`` gives it:
             ``difference``, ``low``, ``high``.
         gain_over_no_distillation: Likewise.
@@ -34,6 +35,7 @@ class Arms:
     no_distillation: float | None = None
     plain_kd: float | None = None
     plain_kd_setting: Mapping[str, float] | None = field(default=None, hash=False)
+    missing: Mapping[str, str] = field(default_factory=dict, hash=False)
     gain_over_searched: Mapping[str, float] | None = field(default=None, hash=False)
     gain_over_no_distillation: Mapping[str, float] | None = field(default=None, hash=False)
     gain_over_plain_kd: Mapping[str, float] | None = field(default=None, hash=False)
@@ -59,14 +61,18 @@ class Arms:
         plain = "plain KD" + (
             " (temperature {temperature:g}, weight {weight:g})".format_map(setting) if setting else ""
         )
-        beside_plain = _beside("plain KD", self.plain_kd, self.gain_over_plain_kd, f"With {plain}")
+        beside_plain = _beside(
+            "plain KD", self.plain_kd, self.gain_over_plain_kd, f"With {plain}", missing=self.missing.get("plain_kd")
+        )
         match self.arm:
             case "plain_kd":
                 return (*self._instead(f"{plain}, the best of its settings,"), *self._untaught())
             case "no_distillation":
                 return (*self._instead("training without distillation"), beside_plain)
         if self.no_distillation is None and self.plain_kd is None:
-            return ("It was compared neither with training without distillation nor with plain KD.",)
+            reasons = dict.fromkeys(self.missing[arm] for arm in ("no_distillation", "plain_kd") if arm in self.missing)
+            why = f": {'; '.join(reasons)}" if reasons else ""
+            return (f"It was compared neither with training without distillation nor with plain KD{why}.",)
         return (*self._untaught(), beside_plain)
 
     def _instead(self, what: str) -> tuple[str, ...]:
@@ -81,6 +87,7 @@ class Arms:
                 self.searched,
                 self.gain_over_searched,
                 worse="The test does not bear the choice out.",
+                missing=self.missing.get("searched"),
             ),
         )
 
@@ -88,7 +95,10 @@ class Arms:
         """What training without distillation came to, where it is another training."""
         if self.hears_teacher:
             accuracy, difference = self.no_distillation, self.gain_over_no_distillation
-            return (_beside("training without distillation", accuracy, difference, "Without distillation"),)
+            missing = self.missing.get("no_distillation")
+            return (
+                _beside("training without distillation", accuracy, difference, "Without distillation", missing=missing),
+            )
         if self.arm == "plain_kd":
             return ()
         return ("The losses that the search found hear no teacher: this is training without distillation.",)
@@ -100,6 +110,7 @@ def _beside(
     difference: Mapping[str, float] | None,
     opening: str | None = None,
     worse: str = "It does harm here.",
+    missing: str | None = None,
 ) -> str:
     """What is delivered against one arm.
 
@@ -109,9 +120,10 @@ def _beside(
         difference: The gain over it.
         opening: How the sentence begins.
         worse: What to say where the gain is a loss beyond doubt.
+        missing: Why it was not trained, where that is known.
     """
     if accuracy is None:
-        return f"It was not compared with {name}."
+        return f"It was not compared with {name}{'' if missing is None else f': {missing}'}."
     start = f"{opening or f'With {name}'} the same network reaches {percent(accuracy)}"
     if not difference:
         return f"{start}; the difference has no interval."

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from automl_kd.recipes import ResNet, Train
 from automl_kd.recipes.students import ResNetStem
+from automl_kd.tasks._cluttered_digits import ClutteredDigits
 from automl_kd.tasks._digits import Digits
 from automl_kd.tasks._document import TaskDocument
 from automl_kd.tasks._fashion_mnist import FashionMnist
 from automl_kd.tasks._image_folder import ImageFolder
 from automl_kd.tasks._npz import Npz
 from automl_kd.tasks._splits import Splits
-from automl_kd.tasks._teacher import TeacherTraining, TrainedTeacher
+from automl_kd.tasks._teacher import CheckpointTeacher, TeacherTraining, TrainedTeacher
 
 _RESNET_8 = TrainedTeacher(
     train=TeacherTraining(student=ResNet(family="resnet", depth=8), train=Train(epochs=15)),
@@ -25,9 +27,22 @@ _RESNET_20 = TrainedTeacher(
         train=Train(epochs=6, warmup=0.1),
     )
 )
+_CLUTTERED_DIGITS_TEACHER = CheckpointTeacher(
+    # Made by benchmarks/demo_teacher.py: a good teacher that was trained once, on forty times the images of a student.
+    checkpoint=str(Path(__file__).with_name("cluttered_digits_teacher.safetensors")),
+    student=ResNet(family="resnet", depth=8),
+)
 
 BUILT_IN: Mapping[str, tuple[str, TaskDocument]] = MappingProxyType(
     {
+        "cluttered-digits": (
+            "500 images of 16x16 pixels, a handwritten digit among pieces of others; the teacher has seen 20,000",
+            TaskDocument(
+                name="cluttered-digits",
+                data=ClutteredDigits(kind="cluttered-digits"),
+                teacher=_CLUTTERED_DIGITS_TEACHER,
+            ),
+        ),
         "digits": (
             "1,797 handwritten digits of 8x8 pixels, from scikit-learn",
             TaskDocument(

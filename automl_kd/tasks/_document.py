@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from automl_kd.recipes import Part
+from automl_kd.tasks._cluttered_digits import ClutteredDigits
 from automl_kd.tasks._digits import Digits
 from automl_kd.tasks._fashion_mnist import FashionMnist
 from automl_kd.tasks._image_folder import ImageFolder
@@ -14,7 +15,7 @@ from automl_kd.tasks._npz import Npz
 from automl_kd.tasks._splits import Splits
 from automl_kd.tasks._teacher import TeacherSpec
 
-AnyData = Annotated[Digits | FashionMnist | ImageFolder | Npz, Field(discriminator="kind")]
+AnyData = Annotated[ClutteredDigits | Digits | FashionMnist | ImageFolder | Npz, Field(discriminator="kind")]
 
 
 class TaskDocument(Part):

@@ -223,14 +223,13 @@ class Ledger:
         known = (each.seconds_per_epoch(self.rungs) for each in self.candidates.values())
         return [each for each in known if each is not None]
 
-    def seconds_per_flop(self) -> float | None:
-        """Training time of an epoch for one operation of the student, the median of what was seen; None at first."""
-        known = [
-            per_epoch / each.price["flops"]
+    def epochs_seen(self) -> list[tuple[float, float]]:
+        """Operations of a student and the training time of its epoch, of every candidate that reached a rung."""
+        return [
+            (float(each.price["flops"]), per_epoch)
             for each in self.candidates.values()
-            if each.price.get("flops") and (per_epoch := each.seconds_per_epoch(self.rungs)) is not None
+            if each.price.get("flops") and (per_epoch := each.seconds_per_epoch(self.rungs))
         ]
-        return statistics.median(known) if known else None
 
     def learn_from_full_runs(self, results: Iterable[Mapping[str, Any]]) -> None:
         """Compare what full trainings took with what the search's trainings of the same candidates let expect.

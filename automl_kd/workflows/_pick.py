@@ -58,7 +58,7 @@ class Pick:
         images: Size of the search-validation split.
         results: What finished runs found on search-validation.
         correct: Right answers of the reported runs on the test split.
-        failed: Runs that cannot be done.
+        failed: Runs that cannot be done, and why.
     """
 
     candidate: Candidate
@@ -69,7 +69,7 @@ class Pick:
     images: int
     results: dict[Run, dict[str, Any]] = field(default_factory=dict)
     correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
-    failed: set[Run] = field(default_factory=set)
+    failed: dict[Run, str] = field(default_factory=dict)
 
     def runs(self, seed: int) -> Iterator[Run]:
         """All arms under one of the seeds, in the order of their worth.
@@ -106,6 +106,22 @@ class Pick:
     def tested(self, arm: str) -> list[Run]:
         """Those of them whose test was read."""
         return [run for run in self.compared(arm) if run in self.correct]
+
+    def missing(self) -> dict[str, str]:
+        """Why an arm has no test accuracy, by arm."""
+        return {arm: self._why_missing(arm) for arm in ARMS if not self.tested(arm)}
+
+    def _why_missing(self, arm: str) -> str:
+        if arm == NO_DISTILLATION and not self.candidate.recipe.distill.listens():
+            return "the searched losses hear no teacher, so it would be the same training"
+        if self.compared(arm):
+            return "its test could not be read"
+        reasons = [reason for run, reason in self.failed.items() if run.arm == arm]
+        if reasons:
+            return f"failed: {reasons[-1]}"
+        settings = sum(map(self._competes, self.results)) if arm == PLAIN else 0
+        what = f"only {settings} of its {len(PLAIN_KD)} settings were" if settings else "not"
+        return f"{what} trained before the time was used up; --extend gives more"
 
     def best_arm(self) -> str | None:
         """The arm to deliver, None where no test was read: the searched one, or one that is ahead beyond noise.
@@ -150,6 +166,7 @@ def measured(pick: Pick) -> dict[str, Any] | None:
     and the gain over it (``gain_over_…``), which pairs seed by seed and example by example. So a gain can differ from
     ``test_accuracy`` minus the arm's mean; both are None where no seed is shared, and so is what is delivered's gain
     over itself. ``hears_teacher``: whether the searched losses do; else they are training without distillation.
+    ``missing``: why an arm is None, by arm.
     """
     delivered = pick.best_arm()
     if delivered is None:
@@ -169,6 +186,7 @@ def measured(pick: Pick) -> dict[str, Any] | None:
         "epochs": runs[0].recipe.train.epochs,
         "test_accuracy": statistics.fmean(accuracies),
         "test_accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        "missing": pick.missing(),
         "plain_kd_setting": None if best is None else {"temperature": best[0], "weight": best[1]},
         **{arm: compared[arm][0] for arm in ARMS},
         **{f"gain_over_{arm}": compared[arm][1] for arm in ARMS},

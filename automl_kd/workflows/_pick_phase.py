@@ -74,7 +74,7 @@ class PickPhase:
         # By key, not by run: equal trainings of two picks are one, and share a checkpoint.
         self._running: dict[str, Run] = {}
         self._died: set[str] = set()
-        self._failed: set[str] = set()
+        self._failed: dict[str, str] = {}
         self.failures: list[str] = []
 
     @property
@@ -128,8 +128,7 @@ class PickPhase:
             case Failed(reason, fatal, _):
                 if fatal:
                     raise UserError(reason)
-                self._failed.add(key)
-                pick.failed.add(run)
+                self._failed[key] = pick.failed[run] = reason
                 self.failures.append(reason)
             case _:
                 raise AssertionError(f"a training answered {answer}")
@@ -233,7 +232,7 @@ class PickPhase:
                 if stored is not None and self.weights(run).exists():
                     pick.results[run] = stored | {"arm": run.arm, "trial": run.pick}
                 elif key in self._failed:
-                    pick.failed.add(run)
+                    pick.failed[run] = self._failed[key]
                 elif self._seconds(pick, run.arm) <= self._left(run.pick):
                     return run
         return None

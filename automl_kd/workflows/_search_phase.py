@@ -13,6 +13,7 @@ from automl_kd.controller import (
     PLAIN_KD,
     REPORT_SECONDS,
     Split,
+    epoch_seconds,
     hopeless,
     pareto_front,
     promotions,
@@ -41,7 +42,7 @@ _FAIR_SHARE = 0.25
 _PASSES = 3
 """A training step costs about three forward passes."""
 _FLOPS_PER_SECOND = 2e10
-"""Of one worker, until the first candidate has shown what it is here."""
+"""Of one worker, until candidates have shown what it is here."""
 _WAIT_SECONDS = 0.2
 _FLAT_PROPOSALS = 8
 _FLAT = 1e-3
@@ -261,14 +262,10 @@ class SearchPhase:
                 self._gains.extend([] if gain is None else [gain])
 
     def affordable(self, recipe: Recipe, price: Prediction) -> bool:
-        """Whether one training takes a fair share of the budget at most, in the search and later in full.
-
-        The time of an epoch is in proportion to the student's operations, by what candidates have shown.
-        """
-        per_flop = self._ledger.seconds_per_flop()
-        if per_flop is None:
-            per_flop = _PASSES * self._images / _FLOPS_PER_SECOND
-        epoch = per_flop * price.flops
+        """Whether one training takes a fair share of the budget at most, in the search and later in full."""
+        at_nominal = _PASSES * self._images / _FLOPS_PER_SECOND
+        seen = [(at_nominal * flops, seconds) for flops, seconds in self._ledger.epochs_seen()]
+        epoch = epoch_seconds(at_nominal * price.flops, seen)
         parts = self.split
         in_search = epoch * self._ledger.rungs[-1] <= _FAIR_SHARE * parts.search
         return in_search and epoch * recipe.train.epochs <= _FAIR_SHARE * (parts.search + parts.picks)

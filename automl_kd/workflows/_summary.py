@@ -107,7 +107,13 @@ def _current(picks: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
 def _pick(trial: FrozenTrial) -> dict[str, Any]:
     entry: dict[str, Any] = trial.user_attrs["akd:pick"]
     # Studies of before an arm could be delivered always delivered the searched losses.
-    before = {"arm": "searched", "searched": entry["test_accuracy"], "gain_over_searched": None, "hears_teacher": True}
+    before = {
+        "arm": "searched",
+        "searched": entry["test_accuracy"],
+        "gain_over_searched": None,
+        "hears_teacher": True,
+        "missing": {},
+    }
     return before | entry | {"recipe": trial.user_attrs["akd:recipe"]}
 
 

@@ -10,6 +10,7 @@ from automl_kd.controller import (
     Standing,
     choose_picks,
     dominates,
+    epoch_seconds,
     full_epochs,
     hopeless,
     hypervolume,
@@ -242,3 +243,33 @@ def test_where_worth_is_known_the_places_of_a_rung_go_to_what_is_expected_to_add
     gone = [Standing(0, 1.0, {0: 0.0, 1: 0.9}, False), *standings[1:]]
     assert promotions(gone, 2, worth=worth) == [5]
     assert promotions(gone, 2, worth=worth, drain=True)[:2] == [5, 1]
+
+
+def test_the_knee_of_a_front_that_sags_is_its_most_accurate_point():
+    sagging = [Point(0, 0.38, 1.0), Point(1, 0.44, 3.0), Point(2, 0.85, 4.0)]
+    assert knee(sagging) == sagging[2]
+    assert knee([*sagging, Point(3, 0.86, 100.0)]) == sagging[2]
+
+
+nominal_times = st.floats(1e-3, 1e2)
+
+
+@given(st.floats(0.01, 10), st.floats(0.1, 10), st.lists(nominal_times, min_size=3, max_size=8, unique=True))
+def test_the_time_of_an_epoch_is_a_shared_part_and_one_by_operations(shared, speed, sizes):
+    seen = [(size, shared + speed * size) for size in sizes] * 100  # what was seen outweighs the nominal speed
+    smallest, largest = min(sizes), max(sizes)
+    if largest > 3 * smallest:
+        for size in (smallest, largest):
+            assert epoch_seconds(size, seen) == pytest.approx(shared + speed * size, rel=0.1)
+
+
+@given(st.lists(st.tuples(nominal_times, nominal_times), max_size=8), nominal_times, nominal_times)
+def test_an_epoch_of_more_operations_is_never_expected_to_take_less(seen, one, other):
+    low, high = sorted((one, other))
+    assert 0 <= epoch_seconds(low, seen) <= epoch_seconds(high, seen)
+
+
+def test_a_small_student_does_not_make_a_large_one_seem_dear():
+    seen = [(0.01, 0.4)]  # 40 times its operations' time: most of it is shared
+    assert epoch_seconds(1.0, seen) == pytest.approx(1.39, rel=0.01)
+    assert epoch_seconds(0.5, []) == 0.5

@@ -108,6 +108,15 @@ def test_an_arm_that_is_delivered_because_nothing_else_ended_is_said_to_be():
     assert "was ahead of" not in page
 
 
+def test_why_an_arm_was_not_trained_is_said():
+    data = summary()
+    no_time = "not trained before the time was used up; --extend gives more"
+    data["picks"][0] |= {"plain_kd": None, "gain_over_plain_kd": None, "missing": {"plain_kd": no_time}}
+    assert f"It was not compared with plain KD: {no_time}." in words(without_plotly(study_report(data)))
+    data["picks"][0] |= {"no_distillation": None, "missing": dict.fromkeys(("plain_kd", "no_distillation"), no_time)}
+    assert f"nor with plain KD: {no_time}." in words(without_plotly(study_report(data)))
+
+
 def test_losses_that_hear_no_teacher_are_said_to():
     data = summary()
     data["picks"][0] |= {"hears_teacher": False, "no_distillation": None, "gain_over_no_distillation": None}

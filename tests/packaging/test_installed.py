@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SPACES = {"tiny_cnn", "mobile_cnn"}
+SPACES = {"tiny_cnn", "tiny_resnet", "mobile_cnn"}
 DEVICES = {"jetson-nano", "raspberry-pi-4", "local"}
 
 
@@ -83,6 +83,7 @@ def test_a_wheel_carries_its_yaml(wheel, tmp_path):
 def test_a_wheel_holds_the_package_and_the_yaml_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"automl_kd/search_spaces/{name}.yaml" for name in SPACES} <= set(names)
+    assert "automl_kd/tasks/cluttered_digits_teacher.safetensors" in names
     assert {f"automl_kd/hardware_profiles/{name}.yaml" for name in DEVICES} <= set(names)
     assert "automl_kd/hardware/_kernels/runtimes/tensorrt.yaml" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"automl_kd"}

@@ -52,7 +52,11 @@ def test_resnet18_costs_what_the_paper_says():
     assert multiply_accumulates(module, (3, 224, 224)) / 1e9 == pytest.approx(1.814, abs=5e-4)
 
 
-SPACES = {"tiny_cnn": [(1, 8, 8), (3, 32, 32), (1, 28, 28)], "mobile_cnn": [(3, 128, 128)]}
+SPACES = {
+    "tiny_resnet": [(1, 8, 8), (1, 16, 16), (3, 32, 32)],
+    "tiny_cnn": [(1, 8, 8), (3, 32, 32), (1, 28, 28)],
+    "mobile_cnn": [(3, 128, 128)],
+}
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))

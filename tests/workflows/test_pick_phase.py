@@ -7,7 +7,7 @@ import pytest
 
 from automl_kd.controller import PLAIN_KD
 from automl_kd.errors import Interrupted, UserError
-from automl_kd.execution import Evaluated, EvaluateJob, Failed, Trained
+from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
 from automl_kd.recipes import Recipe
 from automl_kd.workflows._clock import Clock, StopRequest
 from automl_kd.workflows._files import Files
@@ -161,7 +161,7 @@ def test_after_all_answers_are_stored_a_fatal_failure_ends_the_phase(open_phase,
 
     assert [run.arm for run in pick.results] == ["no_distillation"]
     assert [job["arm"] for job in database.jobs("cam").values()] == ["no_distillation"]
-    assert pick.failed == set()  # the disk's fault is not the training's: the same command tries again
+    assert pick.failed == {}  # the disk's fault is not the training's: the same command tries again
 
 
 def test_why_runs_failed_is_told_and_a_pick_without_runs_measures_nothing(open_phase):
@@ -403,3 +403,48 @@ def test_a_fatal_failure_or_a_wish_to_stop_ends_the_reading_of_the_test_split(op
     stop.signal = 2
     with pytest.raises(Interrupted, match="cam"):
         phase.test()
+
+
+def test_an_arm_without_accuracy_says_why(open_phase):
+    def answer(key, job):
+        trained = not isinstance(job, EvaluateJob)
+        return Failed("out of memory") if trained and key.arm == "no_distillation" else succeed(key, job)
+
+    pick = a_pick()
+    phase = run(open_phase([pick], FakePool(1, answer)))
+    phase.test()
+
+    found = measured(pick)
+    assert (found["no_distillation"], found["missing"]) == (None, {"no_distillation": "failed: out of memory"})
+
+
+@pytest.mark.parametrize("finished", range(1, 2 + len(PLAIN_KD)))
+def test_an_arm_that_the_time_did_not_hold_says_so(open_phase, finished):
+    done = []
+
+    def answer(key, job):
+        if not isinstance(job, EvaluateJob):
+            done.append(key)
+        return succeed(key, job) if len(done) <= finished else Stopped()
+
+    pick = a_pick()
+    phase = open_phase([pick], FakePool(1, answer))
+    while len(done) < finished:
+        phase.step()
+    phase.test()
+
+    found = measured(pick)
+    missing = [arm for arm in ARMS if found[arm] is None]
+    assert missing
+    assert found["missing"].keys() == set(missing)
+    assert all("--extend" in reason for reason in found["missing"].values())
+
+
+def test_losses_without_a_teacher_are_no_arm_of_their_own(open_phase):
+    pick = a_pick(distill={"task": {"weight": 1.0}})
+    phase = run(open_phase([pick], FakePool(1, succeed)))
+    phase.test()
+
+    found = measured(pick)
+    assert found["no_distillation"] is None
+    assert "hear no teacher" in found["missing"]["no_distillation"]
