@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -52,9 +53,9 @@ class ClutteredDigits(Data):
 
 
 def _shared_out(digits: Split) -> dict[str, Split]:
-    order = torch.randperm(len(digits), generator=generator("cluttered-digits"))
-    parts = order.split(list(_WRITTEN.values()))
-    return {name: digits.take(part.numpy()) for name, part in zip(_WRITTEN, parts, strict=True)}
+    order = torch.randperm(len(digits), generator=generator("cluttered-digits")).numpy()
+    parts = np.split(order, np.cumsum(list(_WRITTEN.values()))[:-1])
+    return {name: digits.take(part) for name, part in zip(_WRITTEN, parts, strict=True)}
 
 
 def _scenes(split: str, digits: Split, count: int) -> Split:
@@ -82,7 +83,7 @@ def _scenes(split: str, digits: Split, count: int) -> Split:
 
 
 def _window(images: Tensor, corners: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices (N, side, side), three of them, of a square in each of some images (N,), by its first corner (N, 2)."""
+    """Indices, (N, side, side) together, of a square in each of some images (N,), by its first corner (N, 2)."""
     steps = torch.arange(side)
     rows, columns = (corners[:, axis, None, None] for axis in (0, 1))
-    return torch.broadcast_tensors(images[:, None, None], rows + steps[:, None], columns + steps)
+    return images[:, None, None], rows + steps[:, None], columns + steps
