@@ -43,7 +43,7 @@ class Axes:
         lowest = min([each["accuracy"] for each in front] + in_full)
         low = min(each["latency_low"] for each in front)
         high = max([each["latency_ms"] for each in summary["complete"]] + [each["latency_high"] for each in front])
-        return cls(low / 1.1, high * 1.1, math.floor(10 * lowest - 0.5) / 10)
+        return cls(low / 1.4, high * 1.1, math.floor(10 * lowest - 0.5) / 10)
 
     def x(self, ms: float) -> float:
         share = math.log(ms / self.low) / math.log(self.high / self.low)
