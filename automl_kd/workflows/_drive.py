@@ -92,6 +92,7 @@ class Drive:
             self.clock.save(self.parts.database, self.name)
 
     def _run(self) -> None:
+        self.parts.observer.tell(self.parts.prepared.understood.lines())
         taught = self._teach()
         storage = self.parts.database.optuna()
         ledger = Ledger(storage, self.name, self.rungs)

@@ -157,9 +157,7 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
     stop = StopRequest()
     with stop.listening():
         database = Database(request.storage)
-        prepared = prepare(request, database, observer)
-        observer.tell(prepared.understood.lines())
-        parts = Parts(request, observer, stop, database, prepared)
+        parts = Parts(request, observer, stop, database, prepare(request, database, observer))
         with database.lease(request.name) as lease, database.explained():
             Drive(parts, lease, began).run()
     return SearchResult(request.name, database.url, result_document(summarize(database, request.name)))

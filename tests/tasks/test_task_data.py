@@ -239,7 +239,7 @@ class TestTaskFile:
             ("name: m\nmetric: f1\ndata: {kind: digits}", "metric: \"f1\" is not allowed: input should be 'accuracy'"),
             (
                 "name: m\ndata: {kind: cifar}",
-                "data: unknown kind 'cifar'; known: digits, fashion-mnist, image-folder, npz",
+                "data: unknown kind 'cifar'; known: cluttered-digits, digits, fashion-mnist, image-folder, npz",
             ),
             ("name: m\ndata: {kind: npz, pth: x}", "unknown field 'pth'; did you mean path?"),
             ("name: m\ndata: {kind: image-folder, path: x, size: 2}", "data.size: 2 is not allowed"),
