@@ -1,6 +1,6 @@
 """Prices of everything at hand on every target: none may be absurd, and what has no price names its reason.
 
-    python benchmarks/absurd_prices.py [FILE.onnx …] [--folder FOLDER] [--random 300]
+    python benchmarks/absurd_prices.py [FILE.onnx …] [--random 300]
 
 Prices ONNX's own backend tests (those of single operators are made on the way), random networks, and files that are
 given. A file is read once and priced on all targets. ``NAME=1x80x3000`` after a file settles an input.

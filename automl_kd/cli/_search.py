@@ -139,6 +139,7 @@ def result_text(document: dict[str, Any]) -> str:
         header = ["trial", "role", "accuracy", "on device", "delivered", *_ARMS.values(), "latency", "files"]
         parts.append(table([_pick_row(pick) for pick in document["picks"]], header))
         parts += [f"trial {pick['trial']}, {line}" for pick in document["picks"] for line in _not_compared(pick)]
+        parts += [f"trial {pick['trial']}, {pick['role']}: {_why(pick)}" for pick in document["undistilled"]]
         parts += ["", f"next: automl-kd export --study {document['study']} --pick knee --out winner/"]
     return "\n".join(parts)
 
@@ -149,6 +150,10 @@ def _not_compared(pick: dict[str, Any]) -> list[str]:
     for arm, reason in pick["missing"].items():
         arms.setdefault(reason, []).append(_ARMS[arm])
     return [f"{' and '.join(names)}: {reason}" for reason, names in arms.items()]
+
+
+def _why(pick: dict[str, Any]) -> str:
+    return pick["missing"]["searched"]  # type: ignore[no-any-return]
 
 
 def _pick_row(pick: dict[str, Any]) -> list[str]:

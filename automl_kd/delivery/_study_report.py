@@ -41,6 +41,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
               (``difference``, ``low``, ``high``),
               ``latency_ms``, ``latency_low``, ``latency_high``, ``measured_ms`` and ``measured_inside``:
               whether that lies in the interval (both None where it was not measured)
+            - ``undistilled``: picks that the time left did not hold: ``trial``, ``role`` and ``missing``, why by arm
             - ``seconds``: ``budget``, ``total``, ``teacher``, ``search``, ``picks``, and ``prepare`` before them;
               ``between_ms``: median time between two trainings
             - ``failures``: a list of ``reason``, ``count``
@@ -72,6 +73,7 @@ def study_report(summary: Mapping[str, Any]) -> str:
         },
         "front": sorted((_filled(entry, _TRIAL) for entry in front), key=lambda entry: float(entry["latency_ms"])),
         "picks": [_filled(pick, _PICK) | {"seeds": seed_count(pick.get("seeds"))} for pick in picks],
+        "undistilled": summary.get("undistilled") or [],
         "verified": any(pick.get("measured_ms") is not None for pick in picks),
         "front_plot": embed(front_figure(summary), "front") if drawn else None,
         "screened": summary.get("screened"),

@@ -304,6 +304,8 @@ class Drive:
         delivered = [(pick, found) for pick in picks if (found := measured(pick)) is not None]
         if not delivered:
             raise UserError(f"no pick could be distilled in full: {phase.failures[0]}")
+        told = [pick for pick, _ in delivered]
+        self._keep(settings={"undistilled": [pick.undistilled() for pick in picks if pick not in told]})
         for pick, found in delivered:
             self._tell("picks", f"delivering trial {pick.candidate.number}", ledger)
             run = pick.delivered()

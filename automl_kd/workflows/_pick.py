@@ -111,6 +111,10 @@ class Pick:
         """Why an arm has no test accuracy, by arm."""
         return {arm: self._why_missing(arm) for arm in ARMS if not self.tested(arm)}
 
+    def undistilled(self) -> dict[str, Any]:
+        """A pick of which no arm has a test accuracy, as plain data: trial, role, and why by arm."""
+        return {"trial": self.candidate.number, "role": self.role, "missing": self.missing()}
+
     def _why_missing(self, arm: str) -> str:
         if arm == NO_DISTILLATION and not self.candidate.recipe.distill.listens():
             return "the searched losses hear no teacher, so it would be the same training"

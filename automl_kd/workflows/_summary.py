@@ -26,6 +26,7 @@ _RESULT = (
     "trials",
     "front",
     "picks",
+    "undistilled",
     "seconds",
     "between_ms",
 )
@@ -76,6 +77,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
         },
         "front": [each for number in front for each in complete if each["trial"] == number],
         "picks": [entry | _measured(entry, measured.get(str(entry["trial"]))) for entry in _current(picks)],
+        "undistilled": settings.get("undistilled", []),
         "seconds": _seconds(record.budget, seconds),
         "complete": complete,
         "stopped": [_stopped(trial) for trial in priced if trial.state != TrialState.COMPLETE and reached(trial)],

@@ -116,6 +116,9 @@ def summary():
             pick(3, "knee", 0.9511, 0.742, {"difference": 0.0044, "low": -0.0051, "high": 0.0133}),
             pick(9, "best", 0.9634, 2.2, {"difference": 0.0167, "low": 0.0051, "high": 0.0281}),
         ],
+        "undistilled": [
+            {"trial": 5, "role": "fastest", "missing": {"searched": "not trained before the time was used up"}}
+        ],
         "seconds": {"budget": 180, "total": 176.2, "teacher": 11.3, "search": 102.9, "picks": 61.5},
         "between_ms": 38.2,
         "failures": [{"reason": "non-finite loss hint at step 41", "count": 2}],

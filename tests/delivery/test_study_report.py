@@ -180,6 +180,10 @@ def test_what_was_understood_of_data_and_teacher_is_said(page, said):
     assert said in words(without_plotly(page))
 
 
+def test_a_pick_that_was_not_distilled_says_why(page):
+    assert "Trial 5, fastest: not trained before the time was used up." in words(page)
+
+
 def test_the_winning_recipe_is_there_as_yaml(page):
     assert "kd: {weight: 1.0, temperature: 4.0}" in page
 
