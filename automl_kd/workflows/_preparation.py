@@ -14,7 +14,7 @@ from automl_kd.tasks import Task, open_task
 from automl_kd.workflows._executors import check_executor
 from automl_kd.workflows._loss_check import check_losses, check_own_losses
 from automl_kd.workflows._observer import Observer, sharing
-from automl_kd.workflows._record import identity_of, refuse_another
+from automl_kd.workflows._record import identity_of, is_settled, refuse_another
 from automl_kd.workflows._request import SearchRequest
 from automl_kd.workflows._supply import Pricing, Survey, survey
 from automl_kd.workflows._teaching import ExpectedTeacher, expect_teacher, too_short, training_recipe, was_begun
@@ -73,8 +73,9 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     identity = identity_of(request, task, space, profile)
     found = database.find_study(request.name)
-    if found is not None:
-        refuse_another(found, identity)
+    settled = found if found is not None and is_settled(found) else None
+    if settled is not None:
+        refuse_another(settled, identity)
     pricing = Pricing(task, profile, request.allow_code)
     sample = survey(space, pricing, request.limits, request.seed)
     check_own_losses(space, request)
@@ -82,8 +83,8 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     check_losses(space, request, task, teacher.teacher)
     if teacher.taught is not None:
         identity = {**identity, "teacher": teacher.taught.teacher.sha256}
-        if found is not None:
-            refuse_another(found, identity)
+        if settled is not None:
+            refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
     understood = understand(task, teacher, resolve_device(request.device))
     _check_disk(request, sample)

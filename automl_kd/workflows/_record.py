@@ -34,6 +34,11 @@ def identity_of(request: SearchRequest, task: Task, space: Space, profile: Profi
     }
 
 
+def is_settled(record: StudyRecord) -> bool:
+    """Whether a study has its teacher; before, nothing was trained and a mistake in the command can be mended."""
+    return "teacher" in record.identity
+
+
 def open_record(database: Database, request: SearchRequest, identity: Mapping[str, Any]) -> tuple[StudyRecord, float]:
     """The study that a request is about, begun where it does not exist.
 
@@ -63,7 +68,7 @@ def open_record(database: Database, request: SearchRequest, identity: Mapping[st
     extension = 0.0
     if found is None:
         record = StudyRecord(request.name, identity, settings, request.seconds + request.extension)
-    elif "teacher" not in found.identity:  # nothing was trained yet: a mistake in the command can be mended
+    elif not is_settled(found):
         budget = max(found.budget, request.seconds + request.extension)
         record = replace(found, identity=identity, budget=budget, settings={**found.settings, **settings})
     else:

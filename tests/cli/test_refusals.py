@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from automl_kd.storage import Database, StudyRecord
 from automl_kd.students import build
 
 SEARCH = ("search", "--hw", "jetson-nano", "--budget", "60s", "--workers", "1")
@@ -118,6 +119,12 @@ def test_a_study_of_other_data_or_in_use_is_refused_and_left_as_it_is(mistake, s
     before = (searched.folder / "automl-kd.db").stat().st_mtime_ns
     assert "begun with another seed" in mistake(*arguments, "--seed", 5, "--dry-run")
     assert (searched.folder / "automl-kd.db").stat().st_mtime_ns == before
+
+
+def test_a_study_that_has_no_teacher_yet_may_be_begun_otherwise(run, digits_teacher):
+    Database("begun.db").save_study(StudyRecord("cam", {"seed": 1, "data": "another"}, {}, 60.0))
+    said = run(*SEARCH, "--storage", "begun.db", "--study", "cam", "--dry-run", "--json")
+    assert said.code == 0, said.err
 
 
 def test_a_study_in_use_is_refused_by_name(mistake, tmp_path):
