@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from published_models import MODELS
+from published_models import MODELS, family_of
 from torch import nn
 
 Key = tuple[str, str]
@@ -25,11 +25,16 @@ class Measured:
     """A network and its time at batch 1.
 
     Attributes:
+        name: What the target's rows call it.
+        model: Its key in ``MODELS``, the same under every target; of a NAS-Bench-201 cell its name.
+        family: The lineage that its kernels come from.
         module: On the meta device, without memory for its weights.
         shape: Of one input, without the batch.
     """
 
     name: str
+    model: str
+    family: str
     module: nn.Module
     shape: tuple[int, ...]
     ms: float
@@ -177,7 +182,8 @@ def published(data: Path) -> dict[Key, list[Measured]]:
     modules = {model: MODELS[model].module() for model in {row.model for row in rows}}
     found: dict[Key, list[Measured]] = {}
     for row in rows:
-        measured = Measured(row.name, modules[row.model], MODELS[row.model].shape, row.ms, row.source)
+        model, shape = row.model, MODELS[row.model].shape
+        measured = Measured(row.name, model, family_of(model), modules[model], shape, row.ms, row.source)
         found.setdefault(row.key, []).append(measured)
     return found
 

@@ -195,6 +195,35 @@ def _language() -> dict[str, Published]:
 
 MODELS: dict[str, Published] = {**_torchvision(), **_slim(), **_ncnn(), **_edge(), **_language()}
 
+_FAMILIES: dict[str, tuple[str, ...]] = {
+    "alexnet": ("alexnet",),
+    "vgg": ("vgg",),
+    "squeezenet": ("squeezenet",),
+    "inception": ("googlenet", "inception"),
+    "resnet": ("resnet",),
+    "densenet": ("densenet",),
+    "mobilenet": ("mobilenet", "mnasnet", "proxylessnasnet"),
+    "shufflenet": ("shufflenet",),
+    "efficientnet": ("efficientnet",),
+    "regnet": ("regnet",),
+    "blazeface": ("blazeface",),
+    "transformer": ("vision_transformer", "bert"),
+}
+"""How names in ``MODELS`` begin, by family: networks whose blocks came from one another."""
+
+
+def family_of(model: str) -> str:
+    """The family of a network of ``MODELS``.
+
+    Raises:
+        KeyError: If the table of families lacks it.
+    """
+    name = model.removeprefix("slim_").removeprefix("ncnn_")
+    for family, beginnings in _FAMILIES.items():
+        if name.startswith(beginnings):
+            return family
+    raise KeyError(model)
+
 
 def measured_size(published: Published) -> tuple[float, float]:
     """Parameters and multiply-accumulates at the published shape, in millions."""

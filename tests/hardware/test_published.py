@@ -76,6 +76,15 @@ def test_the_tracer_knows_every_operator_of_a_published_network(name):
     assert network.flops == pytest.approx(2e6 * measured_size(MODELS[name])[1])
 
 
+def test_every_network_has_the_family_that_its_blocks_came_from():
+    from published_models import MODELS, family_of
+
+    families = {model: family_of(model) for model in MODELS}
+    assert families["slim_inception_resnet_v2"] == families["ncnn_googlenet"] == "inception"
+    assert families["ncnn_proxylessnasnet"] == families["mnasnet1_0"] == "mobilenet"
+    assert families["slim_resnet_v2_50_299"] == families["ncnn_resnet18"] == "resnet"
+
+
 def test_rows_belong_to_targets_and_are_the_tables_figures(latencies):
     for profile, target in latencies:
         assert target in read_profile(shipped_dir("hardware_profiles") / f"{profile}.yaml").targets
