@@ -61,9 +61,10 @@ def _target_document(target: str, profile: Profile) -> dict[str, Any]:
 def _devices_text(devices: list[dict[str, Any]]) -> str:
     return (
         f"{targets_table(devices)}\n\n"
-        "median error: of measured networks, each predicted by a fit without it; 90 % interval: of networks like\n"
-        "them, wider for others; good for: kinds of kernel that they hold; a target goes by device:target, such as\n"
-        "jetson-nano:ncnn"
+        "median error: of measured networks, each predicted by a fit without it\n"
+        "90 % interval: of networks like those; it is wider for others\n"
+        "good for: kinds of kernel that they hold, of those with multiplications\n"
+        "a target goes by device:target, such as --hw jetson-nano:ncnn"
     )
 
 
@@ -156,9 +157,8 @@ def predict(
         raise UserError(
             f"{model} does not fit {profile.name}: {price.missing_bytes / 1e6:.3g} MB of memory are missing"
         )
-    measured = any(known.measured for known in profile.evidence().values())
     shares = {kind.value: share for kind, share in found.extrapolated.items()}
-    unsure = extrapolation(shares, measured, profile.name, "the time")
+    unsure = extrapolation(shares, profile.accuracy().basis == "datasheet", profile.name, "the time")
     if unsure is not None and not explain:
         unsure += "; --explain shows them"
     notes = [*price.notes, *([] if unsure is None else [unsure])]

@@ -63,7 +63,7 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
     lacking = [kind for kind in _COMPUTE if kind not in accuracy["kinds"]]
     families = accuracy["family_error"]
     return [
-        f"accuracy: typical error {percent(accuracy['median_error'])}"
+        f"accuracy: median error {percent(accuracy['median_error'])}"
         + ("" if families is None else f", of families left out {percent(families)}")
         + f", {interval}, on {' and '.join(_networks(accuracy, _NOUNS))} left out one at a time",
         f"good for: {', '.join(_kinds(accuracy))}" + (f"; not for: {', '.join(lacking)}" if lacking else ""),
@@ -86,16 +86,16 @@ def _kinds(accuracy: Mapping[str, Any]) -> list[str]:
     return ["conv", *kinds[count:]] if tuple(kinds[:count]) == _DENSE_CONVOLUTIONS else kinds
 
 
-def extrapolation(shares: Mapping[str, float], measured: bool, hw: str, of: str) -> str | None:
+def extrapolation(shares: Mapping[str, float], ranks: bool, hw: str, of: str) -> str | None:
     """That a noteworthy share of a time is in kernels that no measured network has; None where it is not.
 
     Args:
         shares: Of the time, by such kinds, dearest first.
-        measured: Whether any network was measured on the target.
+        ranks: Whether the target only ranks, because no network was measured on it.
         hw: Name of the target.
         of: Whose time it is, such as ``the time``.
     """
-    if not measured:
+    if ranks:
         return f"no network was measured on {hw}: it ranks networks, and is good to about a factor of two"
     whole = sum(shares.values())
     if whole < _NOTEWORTHY:
@@ -114,7 +114,7 @@ def parts_table(parts: Sequence[Mapping[str, Any]], ms: float) -> str:
     most = max((part["gflops"] or 0.0 for part in parts), default=0.0)
     unit, size = ("GFLOP", 1.0) if most >= 0.1 else ("MFLOP", 1e-3)
     header = ["part", "kernels", unit, "MB", "ms", "share", "arith-\nmetic", "memory", "launch"]
-    header += ["networks\nmeasured", "may be\noff by"]
+    header += ["measured\nin", "may be\noff by"]
     rows = [list(_part_row(part, size)) for part in parts]
     total = ["total", *[""] * 3, three_digits(ms), "100 %", *[""] * 5]
     return table([*rows, total], header)
@@ -124,9 +124,9 @@ def _part_row(part: Mapping[str, Any], size: float) -> Iterator[str]:
     kind = part["kernels"] is not None
     yield part["name"]
     yield f"{part['kernels']}" if kind else ""
-    yield three_digits(part["gflops"] / size) if part["gflops"] else ""
-    yield three_digits(part["mb"]) if kind else ""
-    yield three_digits(part["ms"])
+    yield _short(part["gflops"] / size) if part["gflops"] else ""
+    yield _short(part["mb"]) if kind else ""
+    yield _short(part["ms"])
     yield f"{100 * part['share']:.0f} %"
     for limit in ("arithmetic", "memory", "launch"):
         share = 100 * part[limit] / part["ms"] if kind and part["ms"] else 0.0
@@ -135,7 +135,11 @@ def _part_row(part: Mapping[str, Any], size: float) -> Iterator[str]:
     yield factor(part["off_by"]) if kind else ""
 
 
+def _short(value: float) -> str:
+    return three_digits(value) if abs(value) >= 0.01 else f"{value:.3f}"
+
+
 def _evidence(part: Mapping[str, Any]) -> str:
     if part["extrapolated"]:
-        return "none: extrapolated"
-    return "some" if part["networks"] is None else str(part["networks"])
+        return "extrapolated"
+    return "some networks" if part["networks"] is None else counted(part["networks"], "network")

@@ -253,6 +253,17 @@ class Profile:
         sums, _ = self._blocks.gather(plans)
         return sums[:, :_K]
 
+    def extrapolated(self, plans: Sequence[Plan]) -> dict[Kind, float]:
+        """Mean shares of the time of plans in kinds that no measured network holds, dearest first."""
+        by_kind = self.seconds_by_kind(plans)
+        shares = (by_kind / (by_kind.sum(axis=1) + self.coefficients.intercept)[:, None]).mean(axis=0)
+        found = {
+            kind: share
+            for (kind, known), share in zip(self.evidence().items(), shares.tolist(), strict=True)
+            if share and not known.measured
+        }
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
     def calibrate(
         self,
         pairs: Sequence[tuple[Plan | nn.Module | str | Path, float]],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from automl_kd.hardware import Profile, load_profile
+from automl_kd.hardware import load_profile
 from automl_kd.hardware._predictor.cost import KINDS
 from automl_kd.hardware._schema import Fit, write_profile
 

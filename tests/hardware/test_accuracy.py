@@ -35,7 +35,7 @@ def test_networks_are_counted_by_where_they_are_from():
 
 
 def test_kinds_are_those_of_the_measured_networks():
-    """Published for the Pixel 4 are EfficientNets, which have no dense 3x3 convolution of stride 1, and no attention."""
+    """Published for the Pixel 4 are EfficientNets: no dense 3x3 convolution of stride 1, and no attention."""
     kinds = load_profile("pixel-4").accuracy().kinds
     assert {Kind.DEPTHWISE, Kind.POINTWISE, Kind.DENSE} <= set(kinds)
     assert not {Kind.CONV3X3, Kind.ATTENTION, Kind.RECURRENT} & set(kinds)
