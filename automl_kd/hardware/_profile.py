@@ -15,6 +15,8 @@ from torch import nn
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.hardware._blocks import BlockTable
+from automl_kd.hardware._evidence import HALF_WIDTH, Accuracy, KindEvidence, MeasuredNetworks, holders, median_error
+from automl_kd.hardware._explanation import Explanation, explain
 from automl_kd.hardware._kernels.graph import Graph, Kind
 from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.read_onnx import read_onnx
@@ -146,16 +148,34 @@ class Profile:
         text = repr((self.key, model.coefficients, sorted(model.kinds), model.uncertainty, residual, self._limits))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def summary(self) -> str:
-        """One line: name, runtime, precision, and how far off its predictions are."""
-        label = f"{self.name}  {self.target.runtime} {self.target.precision}"
+    def accuracy(self) -> Accuracy:
+        """How far off predictions are, and on what networks; measures nothing."""
         fitted = self.target.fit
         if self.target.this_machine and fitted is None:
-            return f"{label}  measured on this machine at the first use (≤ 30 s)"
-        if fitted is None or not fitted.anchors:
-            return f"{label}  rank only, ×/÷2"
-        spread = round(100 * math.expm1(self._model.uncertainty.error))
-        return f"{label}  ±{spread} % ({_describe(fitted.anchors)}, {fitted.validation})"
+            return Accuracy("first use", None, None, None, MeasuredNetworks(), ())
+        anchors = () if fitted is None else fitted.anchors
+        interval = math.exp(self._model.uncertainty.typical)
+        if not anchors:
+            return Accuracy("datasheet", None, None, interval, MeasuredNetworks(), ())
+        kinds = tuple(kind for kind, known in self.evidence().items() if known.measured)
+        return Accuracy("networks", median_error(self.errors), None, interval, MeasuredNetworks.of(anchors), kinds)
+
+    def evidence(self) -> dict[Kind, KindEvidence]:
+        """What the price of every kind of kernel rests on, in the order of ``Kind``."""
+        anchors = () if self._fit is None else self._fit.anchors
+        deviations = zip(KINDS, self.kind_uncertainty().tolist(), strict=True)
+        return {
+            kind: KindEvidence(bool(anchors) and kind in self._model.kinds, holders(anchors, kind), deviation)
+            for kind, deviation in deviations
+        }
+
+    def kind_uncertainty(self) -> Floats:
+        """Standard deviation of ``log(measured / predicted)`` of networks made of one kind alone, by kind, (K,)."""
+        model, everything = self._model, np.ones(_K)
+        flops = (model.uncertainty.flops or (1.0,))[0] * everything
+        widths = model.uncertainty.half_widths(flops, everything, model.unfitted, np.eye(_K))
+        deviations: Floats = widths / HALF_WIDTH
+        return deviations
 
     def predict(
         self,
@@ -176,11 +196,32 @@ class Profile:
             UserError: If the network does not take the shape, or the file is no ONNX model.
         """
         if isinstance(target, nn.Module | str | Path):
-            network = self.network(target, input_shape, inputs)
-            price = self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
-            return replace(price, notes=self._notes(network))
+            return self._price_of(self.network(target, input_shape, inputs))
         self._check_input(target, input_shape)
         return self.price([target])[0]
+
+    def explain(
+        self,
+        target: Plan | nn.Module | str | Path,
+        input_shape: tuple[int, ...] | None = None,
+        *,
+        inputs: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Explanation:
+        """What ``predict`` says, and where it comes from.
+
+        Args:
+            target: As of ``predict``, like the rest.
+            input_shape: Of one input.
+            inputs: Whole shapes.
+
+        Raises:
+            UserError: As ``predict``.
+        """
+        network = self._whole(target, input_shape, inputs)
+        streaming = float(self._limits.streaming_seconds(network.weights))
+        features, coefficients = self._features(network), self._model.coefficients
+        price = self._price_of(network) if isinstance(target, nn.Module | str | Path) else self.price([target])[0]
+        return explain(price, network, features, coefficients, streaming, self.evidence())
 
     def network(
         self,
@@ -211,6 +252,17 @@ class Profile:
         """Predicted seconds of the kernels of plans, by kind, (N, K)."""
         sums, _ = self._blocks.gather(plans)
         return sums[:, :_K]
+
+    def extrapolated(self, plans: Sequence[Plan]) -> dict[Kind, float]:
+        """Mean shares of the time of plans in kinds that no measured network holds, dearest first."""
+        by_kind = self.seconds_by_kind(plans)
+        shares = (by_kind / (by_kind.sum(axis=1) + self.coefficients.intercept)[:, None]).mean(axis=0)
+        found = {
+            kind: share
+            for (kind, known), share in zip(self.evidence().items(), shares.tolist(), strict=True)
+            if share and not known.measured
+        }
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def calibrate(
         self,
@@ -298,10 +350,15 @@ class Profile:
         """Write the profile as YAML, for ``load_profile`` to read."""
         write_profile(Path(path), self.file)
 
-    def _whole(self, target: Plan | nn.Module | str | Path, input_shape: tuple[int, ...] | None) -> Network:
+    def _whole(
+        self,
+        target: Plan | nn.Module | str | Path,
+        input_shape: tuple[int, ...] | None,
+        inputs: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Network:
         """A network as one list of kernels; a plan's blocks one after another."""
         if isinstance(target, nn.Module | str | Path):
-            return self.network(target, input_shape)
+            return self.network(target, input_shape, inputs)
         self._check_input(target, input_shape)
         parts = self._blocks.networks(target)
         return replace(
@@ -318,6 +375,10 @@ class Profile:
         first = plan.blocks[0].input_shape if plan.blocks else None
         if input_shape is not None and first != input_shape:
             raise UserError(f"the plan takes inputs of shape {first}; got {input_shape}")
+
+    def _price_of(self, network: Network) -> Prediction:
+        price = self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
+        return replace(price, notes=self._notes(network))
 
     def _predictions(self, sums: Floats, peaks: Floats) -> list[Prediction]:
         model = self._model
@@ -396,18 +457,6 @@ class Profile:
     @cached_property
     def _limits(self) -> Limits:
         return Limits.of(self.file.memory, self.target.memory_here)
-
-
-def _describe(anchors: Sequence[Anchor]) -> str:
-    cells = sum(anchor.model.startswith("nas-bench-201") for anchor in anchors)
-    own = sum(anchor.source.startswith("measured") for anchor in anchors)
-    published = len(anchors) - cells - own
-    parts = [
-        *([f"{published} published models"] if published else []),
-        *([f"{cells} NAS-Bench-201 cells"] if cells else []),
-        *([f"{own} measured networks"] if own else []),
-    ]
-    return " and ".join(parts)
 
 
 def _name_of(target: Plan | nn.Module | str | Path, number: int) -> str:

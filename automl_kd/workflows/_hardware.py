@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,9 @@ def calibrate_hardware(
         observer: Told where this machine has to be calibrated first.
 
     Returns:
-        ``name``, ``path``, ``summary``, ``pairs``, ``error_before`` and ``error_after`` (medians of the relative error;
-        the latter on networks left out), ``repeat_error``, ``label`` and ``networks`` (``model``, ``measured_ms``,
-        ``before_ms``, ``left_out_ms``).
+        ``name``, ``path``, ``key``, ``accuracy``, ``pairs``, ``error_before`` and ``error_after`` (medians of the
+        relative error; the latter on networks left out), ``repeat_error``, ``label`` and ``networks`` (``model``,
+        ``measured_ms``, ``before_ms``, ``left_out_ms``).
 
     Raises:
         UserError: If the results are damaged, noisy, or of another kit or target, or the name is taken.
@@ -122,7 +123,7 @@ def calibrate_hardware(
     return {
         "name": name,
         "path": str(path),
-        "summary": load_profile(name).summary(),
+        **_stated(name),
         "pairs": len(measured),
         "error_before": _median_error(before, measured),
         "error_after": _median_error(after, measured),
@@ -159,9 +160,9 @@ def train_hardware(
         observer: Told how far it is.
 
     Returns:
-        ``name``, ``path``, ``summary``, ``measured``, ``reused`` (of an earlier run), ``ended`` (``budget``, ``flat``
-        or ``exhausted``), ``error`` (median on whole networks left out) and ``steps`` (``measured``, ``error``,
-        ``seconds``).
+        ``name``, ``path``, ``key``, ``accuracy``, ``measured``, ``reused`` (of an earlier run), ``ended`` (``budget``,
+        ``flat`` or ``exhausted``), ``error`` (median on whole networks left out) and ``steps`` (``measured``,
+        ``error``, ``seconds``).
 
     Raises:
         UserError: If the profile is not of this machine, the name is taken by something else, the budget is too short
@@ -192,7 +193,7 @@ def train_hardware(
     return {
         "name": name,
         "path": str(path),
-        "summary": load_profile(name).summary(),
+        **_stated(name),
         "measured": trained.measured,
         "reused": trained.reused,
         "ended": trained.ended,
@@ -311,6 +312,12 @@ def _free(name: str, replace: str | None = None) -> Path:
 def _fitted_from(path: Path, source: str) -> bool:
     fit = load_profile(str(path)).target.fit
     return fit is not None and bool(fit.anchors) and all(anchor.source == source for anchor in fit.anchors)
+
+
+def _stated(name: str) -> dict[str, Any]:
+    """What a profile of the user's own is for, and how far off it is."""
+    profile = load_profile(name)
+    return {"key": profile.key, "accuracy": asdict(profile.accuracy())}
 
 
 def _median_error(predicted: Sequence[float], measured: Sequence[float]) -> float:
