@@ -11,27 +11,10 @@ import numpy as np
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._schema import Anchor
 
-HALF_WIDTH = 1.645
-"""Standard deviations of a normal distribution to either side that hold 90 % of it."""
 _NOTEWORTHY = 0.05
 """Share of its time from which on a measured network tells of a kind of kernel."""
 
 Basis = Literal["networks", "datasheet", "first use"]
-
-
-@dataclass(frozen=True, slots=True)
-class KindEvidence:
-    """What a price of one kind of kernel rests on.
-
-    Attributes:
-        measured: Whether a measured network holds the kind; without any it is extrapolated.
-        networks: How many measured networks spend a noteworthy share of their time in it; None where that is not known.
-        deviation: Standard deviation of ``log(measured / predicted)`` of the kind's time.
-    """
-
-    measured: bool
-    networks: int | None
-    deviation: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +62,9 @@ class Accuracy:
     kinds: tuple[Kind, ...]
 
 
-def holders(anchors: Sequence[Anchor], kind: Kind) -> int | None:
-    """How many networks spend a noteworthy share of their time in a kind; None where shares are not known of all."""
-    shares = [anchor.shares for anchor in anchors]
-    known = [each.get(kind, 0.0) for each in shares if each is not None]
-    return sum(share >= _NOTEWORTHY for share in known) if known and len(known) == len(shares) else None
+def holders(anchors: Sequence[Anchor], kind: Kind) -> int:
+    """How many networks spend a noteworthy share of their time in a kind."""
+    return sum(anchor.shares.get(kind, 0.0) >= _NOTEWORTHY for anchor in anchors)
 
 
 def median_error(errors: Sequence[float]) -> float:

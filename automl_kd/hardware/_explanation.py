@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl_kd.hardware._evidence import HALF_WIDTH, KindEvidence
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats
+from automl_kd.hardware._predictor.posterior import Posterior
 from automl_kd.hardware._predictor.prediction import Prediction
 
 
@@ -74,7 +74,8 @@ def explain(
     features: Features,
     coefficients: Coefficients,
     streaming: float,
-    evidence: Mapping[Kind, KindEvidence],
+    holders: Mapping[Kind, int],
+    posterior: Posterior,
 ) -> Explanation:
     """The parts of a price.
 
@@ -84,12 +85,13 @@ def explain(
         features: Its kernels.
         coefficients: What priced them.
         streaming: Seconds in which weights are streamed.
-        evidence: What is known of every kind.
+        holders: How many measured networks tell of every kind.
+        posterior: Of the coefficients.
     """
     if not prediction.fits:
         return Explanation(prediction, ())
-    limits = 1e3 * _by_limit(features, coefficients)
-    kinds = sorted(_kinds(prediction.ms, network, features, limits, evidence), key=lambda part: -part.ms)
+    limits = 1e3 * features.limited_by_kind(coefficients)
+    kinds = sorted(_kinds(prediction.ms, network, limits, holders, posterior), key=lambda part: -part.ms)
     rest = {"intercept": 1e3 * coefficients.intercept, "streaming": 1e3 * streaming}
     summed = float(limits.sum()) + sum(rest.values())
     if not math.isclose(prediction.ms, summed, rel_tol=1e-9):
@@ -99,16 +101,14 @@ def explain(
 
 
 def _kinds(
-    whole: float, network: Network, features: Features, limits: Floats, evidence: Mapping[Kind, KindEvidence]
+    whole: float, network: Network, limits: Floats, holders: Mapping[Kind, int], posterior: Posterior
 ) -> Iterator[Part]:
     for index, kind in enumerate(KINDS):
-        chosen = features.kinds == index
-        if not chosen.any():
-            continue
         kernels = [kernel for kernel in network.kernels if kernel.kind is kind]
-        arithmetic, memory, launch = (float(row[chosen].sum()) for row in limits)
+        if not kernels:
+            continue
+        arithmetic, memory, launch = limits[:, index].tolist()
         ms = arithmetic + memory + launch
-        known = evidence[kind]
         yield Part(
             name=kind.value,
             ms=ms,
@@ -119,19 +119,14 @@ def _kinds(
             arithmetic=arithmetic,
             memory=memory,
             launch=launch,
-            extrapolated=not known.measured,
-            networks=known.networks,
-            off_by=math.exp(HALF_WIDTH * known.deviation),
+            extrapolated=not holders[kind],
+            networks=holders[kind],
+            off_by=math.exp(_half_width(limits[:, index], index, posterior)) if ms else None,
         )
 
 
-def _by_limit(features: Features, coefficients: Coefficients) -> Floats:
-    """Seconds of every kernel that arithmetic, memory and launches take, (3, K)."""
-    throughput, bandwidth, launch = (
-        np.array(values)[features.kinds]
-        for values in (coefficients.throughput, coefficients.bandwidth, coefficients.launch)
-    )
-    limits: Floats = np.stack([features.operations / throughput, features.bytes / bandwidth, launch])
-    if coefficients.queued:
-        limits = np.where(np.arange(3)[:, None] == limits.argmax(axis=0), limits, 0.0)
-    return features.times * limits
+def _half_width(parts: Floats, index: int, posterior: Posterior) -> float:
+    """Of the time of one kind, from its milliseconds of arithmetic, memory and launches."""
+    mix = np.zeros((3, len(KINDS)))
+    mix[:, index] = parts / parts.sum() * (-1.0, -1.0, 1.0)
+    return float(posterior.of_coefficients(np.append(mix, 0.0)[None])[0])

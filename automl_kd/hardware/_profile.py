@@ -15,7 +15,7 @@ from torch import nn
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.hardware._blocks import BlockTable
-from automl_kd.hardware._evidence import HALF_WIDTH, Accuracy, KindEvidence, MeasuredNetworks, holders, median_error
+from automl_kd.hardware._evidence import Accuracy, MeasuredNetworks, holders, median_error
 from automl_kd.hardware._explanation import Explanation, explain
 from automl_kd.hardware._kernels.graph import Graph, Kind
 from automl_kd.hardware._kernels.kernel import Network
@@ -26,11 +26,15 @@ from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Plan
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, kinds_of
-from automl_kd.hardware._predictor.fit import fit
-from automl_kd.hardware._predictor.prediction import Prediction, Uncertainty
+from automl_kd.hardware._predictor.fit import Measured, fit
+from automl_kd.hardware._predictor.misfit import PUBLISHED
+from automl_kd.hardware._predictor.posterior import Evidence, Posterior
+from automl_kd.hardware._predictor.prediction import Prediction
+from automl_kd.hardware._predictor.prior import UNMEASURED, Prior
 from automl_kd.hardware._predictor.residual import Correction, left_out_corrections, residual_features
 from automl_kd.hardware._schema import (
     Anchor,
+    Doubt,
     Fit,
     ProfileFile,
     Residual,
@@ -38,16 +42,18 @@ from automl_kd.hardware._schema import (
     read_profile,
     write_profile,
 )
-from automl_kd.hardware._target import evidence_for, features_of, kernels_of
+from automl_kd.hardware._target import OWN_MISFIT, features_of, kernels_of, spread_of
 from automl_kd.paths import find_yaml, yaml_names
 
-_UNFITTED = math.log(2)  # a datasheet alone ranks networks and is good to about a factor of two
 _UNMEASURED = math.log(1.5)  # what kernels of integers gain over floats was measured on another machine
 _LEAST_PAIRS = 2
+_LEAST_COVERAGE = 0.05
 
-# What a price needs of a block besides the seconds by kind, which come first; all of it adds up over a plan.
+# What a price needs of a block besides its seconds by limit and kind, which come first; all of it adds up over a plan.
 _K = len(KINDS)
-_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _INTEGER, _UNEVEN = range(_K, _K + 7)
+_LIMITED = 3 * _K
+_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _INTEGER, _UNEVEN = range(_LIMITED, _LIMITED + 7)
+_SIGNS = np.repeat((-1.0, -1.0, 1.0), _K)  # more throughput and bandwidth is less time, a longer launch more
 
 
 def profile_names() -> tuple[str, ...]:
@@ -83,13 +89,8 @@ class _Model:
 
     coefficients: Coefficients
     kinds: frozenset[Kind]
-    uncertainty: Uncertainty
+    posterior: Posterior
     correction: Correction | None
-
-    @property
-    def unfitted(self) -> Floats:
-        """1 for kinds that no anchor contains, (K,)."""
-        return np.array([float(kind not in self.kinds) for kind in KINDS])
 
 
 class Profile:
@@ -144,8 +145,8 @@ class Profile:
 
     def digest(self) -> str:
         """A hash of everything that decides a price, 16 hexadecimal digits; calibrates where that is still to do."""
-        model, residual = self._model, None if self._fit is None else self._fit.residual
-        text = repr((self.key, model.coefficients, sorted(model.kinds), model.uncertainty, residual, self._limits))
+        known = self.target.prior if self._fit is None else self._fit.model_dump_json()
+        text = repr((self.key, known, self._limits))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def accuracy(self) -> Accuracy:
@@ -154,28 +155,18 @@ class Profile:
         if self.target.this_machine and fitted is None:
             return Accuracy("first use", None, None, None, MeasuredNetworks(), ())
         anchors = () if fitted is None else fitted.anchors
-        interval = math.exp(self._model.uncertainty.typical)
+        interval = math.exp(self._model.posterior.typical)
         if not anchors:
             return Accuracy("datasheet", None, None, interval, MeasuredNetworks(), ())
-        kinds = tuple(kind for kind, known in self.evidence().items() if known.measured)
-        return Accuracy("networks", median_error(self.errors), None, interval, MeasuredNetworks.of(anchors), kinds)
+        kinds = tuple(kind for kind, count in self.holders().items() if count)
+        unlike = [anchor.unlike_error for anchor in anchors if anchor.unlike_ms is not None]
+        families = median_error(unlike) if unlike else None
+        return Accuracy("networks", median_error(self.errors), families, interval, MeasuredNetworks.of(anchors), kinds)
 
-    def evidence(self) -> dict[Kind, KindEvidence]:
-        """What the price of every kind of kernel rests on, in the order of ``Kind``."""
+    def holders(self) -> dict[Kind, int]:
+        """How many measured networks spend a noteworthy share of their time in a kind, in the order of ``Kind``."""
         anchors = () if self._fit is None else self._fit.anchors
-        deviations = zip(KINDS, self.kind_uncertainty().tolist(), strict=True)
-        return {
-            kind: KindEvidence(bool(anchors) and kind in self._model.kinds, holders(anchors, kind), deviation)
-            for kind, deviation in deviations
-        }
-
-    def kind_uncertainty(self) -> Floats:
-        """Standard deviation of ``log(measured / predicted)`` of networks made of one kind alone, by kind, (K,)."""
-        model, everything = self._model, np.ones(_K)
-        flops = (model.uncertainty.flops or (1.0,))[0] * everything
-        widths = model.uncertainty.half_widths(flops, everything, model.unfitted, np.eye(_K))
-        deviations: Floats = widths / HALF_WIDTH
-        return deviations
+        return {kind: holders(anchors, kind) for kind in KINDS}
 
     def predict(
         self,
@@ -221,7 +212,7 @@ class Profile:
         streaming = float(self._limits.streaming_seconds(network.weights))
         features, coefficients = self._features(network), self._model.coefficients
         price = self._price_of(network) if isinstance(target, nn.Module | str | Path) else self.price([target])[0]
-        return explain(price, network, features, coefficients, streaming, self.evidence())
+        return explain(price, network, features, coefficients, streaming, self.holders(), self._model.posterior)
 
     def network(
         self,
@@ -251,7 +242,7 @@ class Profile:
     def seconds_by_kind(self, plans: Sequence[Plan]) -> Floats:
         """Predicted seconds of the kernels of plans, by kind, (N, K)."""
         sums, _ = self._blocks.gather(plans)
-        return sums[:, :_K]
+        return _kind_sums(sums)
 
     def extrapolated(self, plans: Sequence[Plan]) -> dict[Kind, float]:
         """Mean shares of the time of plans in kinds that no measured network holds, dearest first."""
@@ -259,8 +250,8 @@ class Profile:
         shares = (by_kind / (by_kind.sum(axis=1) + self.coefficients.intercept)[:, None]).mean(axis=0)
         found = {
             kind: share
-            for (kind, known), share in zip(self.evidence().items(), shares.tolist(), strict=True)
-            if share and not known.measured
+            for (kind, count), share in zip(self.holders().items(), shares.tolist(), strict=True)
+            if share and not count
         }
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -321,8 +312,10 @@ class Profile:
         """
         features = [self._features(network) for network in networks]
         streamed = [float(self._limits.streaming_seconds(network.weights)) for network in networks]
-        prior = self._model.coefficients
-        found = fit(features, [1e-3 * each for each in ms], prior, evidence_for(self.target), streamed)
+        flops = [float(max(network.flops, 1)) for network in networks]
+        spread = spread_of(self.target)
+        measured = Measured(features, [1e-3 * each for each in ms], flops, streamed)
+        found = fit(measured, Prior(self._model.coefficients, spread.covariance()), OWN_MISFIT)
         table = residual_features(
             np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
             np.array([float(len(network.kernels)) for network in networks]),
@@ -333,18 +326,23 @@ class Profile:
             Anchor(
                 model=name,
                 input=network.input[1:],
-                gflops=max(network.flops, 1) / 1e9,
+                gflops=size / 1e9,
                 ms=each,
+                fitted_ms=each / math.exp(residual),
                 left_out_ms=each / math.exp(error),
                 source=source,
+                time=Anchor.time_of(sensitivities),
+                intercept=float(sensitivities[-1]),
             )
-            for name, network, each, error in zip(names, networks, ms, errors, strict=True)
+            for name, network, size, each, residual, error, sensitivities in zip(
+                names, networks, flops, ms, found.residuals.tolist(), errors, found.sensitivities, strict=True
+            )
         ]
-        kinds = kinds_of(features) | self._model.kinds
+        kinds, doubt = kinds_of(features) | self._model.kinds, Doubt.of(spread, OWN_MISFIT)
         if corrections is None:
-            return Fit.of(found.coefficients, kinds, anchors)
+            return Fit.of(found.coefficients, kinds, doubt, anchors)
         rows = tuple(tuple(float(f"{value:.5g}") for value in row) for row in table)
-        return Fit.of(found.coefficients, kinds, anchors, Residual(features=rows, errors=found.errors))
+        return Fit.of(found.coefficients, kinds, doubt, anchors, Residual(features=rows, errors=found.errors))
 
     def save(self, path: str | Path) -> None:
         """Write the profile as YAML, for ``load_profile`` to read."""
@@ -382,24 +380,24 @@ class Profile:
 
     def _predictions(self, sums: Floats, peaks: Floats) -> list[Prediction]:
         model = self._model
-        by_kind, kernels = sums[:, :_K], np.maximum(sums[:, _KERNELS], 1)
+        by_kind, kernels = _kind_sums(sums), np.maximum(sums[:, _KERNELS], 1)
         work = by_kind.sum(axis=1)
         streamed = self._limits.streaming_seconds(sums[:, _WEIGHTS])
         summed = model.coefficients.intercept + work
-        seconds = summed
+        total = (summed + streamed)[:, None]
+        shares = np.hstack([_SIGNS * sums[:, :_LIMITED], np.full_like(total, model.coefficients.intercept)]) / total
+        shift, width = model.posterior.assess(shares, sums[:, _FLOPS])
         if model.correction is not None:
             # No more than the errors that it was learned from, and the interval holds the sum that it corrects.
-            most = model.uncertainty.typical
-            seconds = summed * np.exp(np.clip(model.correction(residual_features(by_kind, kernels)), -most, most))
+            most = model.posterior.typical
+            shift = shift + np.clip(model.correction(residual_features(by_kind, kernels)), -most, most)
+        seconds = (summed + streamed) * np.exp(shift)
         # The interval reaches down to what slightly wider layers cost, where those fill a runtime's blocks.
-        least = np.minimum(seconds, summed) * (1 - sums[:, _UNEVEN] / summed) + streamed
-        seconds = seconds + streamed
+        least = np.minimum(seconds, summed + streamed) * (1 - sums[:, _UNEVEN] / (summed + streamed))
         coverage = 1 - sums[:, _UNKNOWN] / kernels
-        unfitted = by_kind @ model.unfitted / np.maximum(work, 1e-12)
         integer = sums[:, _INTEGER] / np.maximum(work, 1e-12)
-        shares = by_kind / (model.coefficients.intercept + work)[:, None]
-        width = model.uncertainty.half_widths(sums[:, _FLOPS], coverage, unfitted, shares)
-        factor = np.exp(width + _UNMEASURED * integer)
+        # A kernel that is not known may cost several that are.
+        factor = np.exp(width + _UNMEASURED * integer - 2 * np.log(np.maximum(coverage, _LEAST_COVERAGE)))
         missing = self._limits.missing(peaks, sums[:, _WEIGHTS])
         ms = np.where(missing > 0, np.inf, seconds * 1e3)
         columns = (ms, np.where(missing > 0, np.inf, least * 1e3) / factor, ms * factor, coverage)
@@ -420,13 +418,13 @@ class Profile:
         features, coefficients = self._features(network), self._model.coefficients
         integer = np.array([kernel.speed is not None for kernel in network.kernels], dtype=np.float64)
         seconds = float(features.kernel_seconds(coefficients) @ integer)
-        by_kind = features.seconds_by_kind(coefficients)
+        limited = features.limited_by_kind(coefficients).ravel()
         uneven = 0.0
         if network.even:
             even = self._features(replace(network, kernels=network.even)).seconds_by_kind(coefficients)
-            uneven = max(0.0, float(by_kind.sum() - even.sum()))
+            uneven = max(0.0, float(limited.sum() - even.sum()))
         counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels)
-        return np.array([*by_kind, *counts, seconds, uneven])
+        return np.array([*limited, *counts, seconds, uneven])
 
     def _notes(self, network: Network) -> tuple[str, ...]:
         """What a price rests on beside the fit."""
@@ -443,16 +441,11 @@ class Profile:
     def _model(self) -> _Model:
         fitted, prior = self._fit, self.target.prior
         if fitted is None:
-            return _Model(prior, frozenset(KINDS), Uncertainty(_UNFITTED, None), None)
-        coefficients = fitted.coefficients(prior)
-        if not fitted.anchors:
-            return _Model(coefficients, frozenset(KINDS), Uncertainty(_UNFITTED, None), None)
-        flops = [anchor.gflops * 1e9 for anchor in fitted.anchors]
+            return _Model(prior, frozenset(), Posterior(UNMEASURED, PUBLISHED, Evidence.none()), None)
         correction = None
         if fitted.residual is not None:
             correction = Correction(np.array(fitted.residual.features), np.array(fitted.residual.errors))
-        uncertainty = Uncertainty.from_errors(self.errors, flops, fitted.shares)
-        return _Model(coefficients, frozenset(fitted.kinds), uncertainty, correction)
+        return _Model(fitted.coefficients(prior), frozenset(fitted.kinds), fitted.posterior(), correction)
 
     @cached_property
     def _limits(self) -> Limits:
@@ -461,3 +454,9 @@ class Profile:
 
 def _name_of(target: Plan | nn.Module | str | Path, number: int) -> str:
     return Path(target).stem if isinstance(target, str | Path) else f"network {number}"
+
+
+def _kind_sums(sums: Floats) -> Floats:
+    """Seconds by kind from seconds by limit and kind, (N, K)."""
+    found: Floats = sums[:, :_K] + sums[:, _K : 2 * _K] + sums[:, 2 * _K : _LIMITED]
+    return found

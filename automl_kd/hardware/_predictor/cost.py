@@ -118,7 +118,8 @@ class Features:
 
     def seconds_by_kind(self, coefficients: Coefficients) -> Floats:
         """Seconds of all kernels of a kind, by kind."""
-        return self.limited_by_kind(coefficients).sum(axis=0)
+        seconds: Floats = self.limited_by_kind(coefficients).sum(axis=0)
+        return seconds
 
     def limited_by_kind(self, coefficients: Coefficients) -> Floats:
         """Seconds by what they are spent on (arithmetic, memory, launches) and kind, (3, K)."""

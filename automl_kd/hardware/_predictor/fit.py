@@ -10,7 +10,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import least_squares
 from threadpoolctl import threadpool_limits
 
-from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, Integers
 from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import WIDTH, Prior
 
@@ -39,11 +39,13 @@ class Fitted:
     Attributes:
         coefficients: Fitted on all networks.
         errors: ``log(measured / predicted)`` of every network under the fit without it.
+        residuals: The same under the fit on all.
         sensitivities: Derivatives of the logarithm of every network's time by the log-coefficients, (N, 3 K + 1).
     """
 
     coefficients: Coefficients
     errors: tuple[float, ...]
+    residuals: Floats
     sensitivities: Floats
 
 
@@ -63,7 +65,7 @@ def fit(measured: Measured, prior: Prior, misfit: Misfit) -> Fitted:
     with threadpool_limits(1):  # type: ignore[no-untyped-call]
         problem = Problem(measured, prior, misfit)
         errors = [problem.errors_without([index])[0] for index in range(len(measured.networks))]
-    return Fitted(problem.coefficients, tuple(errors), problem.sensitivities)
+    return Fitted(problem.coefficients, tuple(errors), problem.residuals, problem.sensitivities)
 
 
 class Problem:
@@ -85,7 +87,7 @@ class Problem:
         self._queued = prior.centre.queued
         self._centre = prior.centre.pack()
         self._factor = np.linalg.cholesky(prior.covariance)
-        self._rows = np.arange(len(self._target))
+        self._rows: Integers = np.arange(len(self._target))
         self._misfit = np.eye(len(self._target)) * (misfit.noise**2 + misfit.unlike**2)
         first = self._solve(self._rows, np.zeros(WIDTH))
         looks = Looks.of(self._logarithms(first)[1], np.asarray(measured.flops, dtype=np.float64))
@@ -102,17 +104,30 @@ class Problem:
         """Derivatives of the logarithm of every network's time by the log-coefficients, (N, 3 K + 1)."""
         return self._logarithms(self._found)[1]
 
+    @property
+    def residuals(self) -> Floats:
+        """``log(measured / predicted)`` of every network by the sum of its kernels, (N,)."""
+        found: Floats = self._target - self._logarithms(self._found, slopes=False)[0]
+        return found
+
     def errors_without(self, left_out: Collection[int]) -> list[float]:
-        """``log(measured / predicted)`` of networks under the fit without any of them."""
-        kept = np.setdiff1d(self._rows, list(left_out))
+        """``log(measured / predicted)`` of networks under the fit without any of them.
+
+        What networks that stay share with those that are left out is added to the sum of the kernels.
+        """
+        asked: Integers = np.array(list(left_out), dtype=np.intp)
+        kept: Integers = np.setdiff1d(self._rows, asked)
         # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
-        logarithms, _ = self._logarithms(self._solve(kept, self._found) if len(kept) else np.zeros(WIDTH))
-        return [float(self._target[index] - logarithms[index]) for index in left_out]
+        shift = self._solve(kept, self._found) if len(kept) else np.zeros(WIDTH)
+        residuals = self._target - self._logarithms(shift, slopes=False)[0]
+        lasting = np.linalg.solve(self._misfit[np.ix_(kept, kept)], residuals[kept])
+        found: list[float] = (residuals[asked] - self._misfit[np.ix_(asked, kept)] @ lasting).tolist()
+        return found
 
     def _coefficients(self, shift: Floats) -> Coefficients:
         return Coefficients.unpack(self._centre + self._factor @ shift, self._queued)
 
-    def _solve(self, kept: Floats, start: Floats) -> Floats:
+    def _solve(self, kept: Integers, start: Floats) -> Floats:
         """The most probable shift from the prior, in standard deviations."""
         white = np.linalg.cholesky(self._misfit[np.ix_(kept, kept)])
         eye = np.eye(WIDTH)
@@ -143,5 +158,3 @@ class Problem:
         matrix = table.reshape(count, WIDTH)
         matrix[:, -1] = coefficients.intercept
         return np.log(total), matrix / total[:, None]
-
-

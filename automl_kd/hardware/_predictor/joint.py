@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from automl_kd.hardware._predictor.cost import Coefficients, Features, Floats, Integers
+from automl_kd.hardware._predictor.cost import Coefficients, Floats, Integers
 from automl_kd.hardware._predictor.fit import Measured
 from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import WIDTH, Prior, Spread
@@ -75,8 +75,8 @@ class Joint:
         whole = sum(self._covariances, np.zeros((WIDTH, WIDTH)))
         cross = self._with_rows(member)[:, kept]
         factor = cho_factor(self._covariance[np.ix_(kept, kept)], lower=True)
-        moved = self._centres[member] + cross @ cho_solve(factor, self._off[kept])
-        covariance = whole - cross @ cho_solve(factor, cross.T)
+        moved = self._centres[member] + cross @ _solved(factor, self._off[kept])
+        covariance = whole - cross @ _solved(factor, cross.T)
         centre = Coefficients.unpack(moved, self._members[member].centre.queued)
         return Prior(centre, 0.5 * (covariance + covariance.T))
 
@@ -103,7 +103,7 @@ class Joint:
             for labels, covariance in zip(self._labels, self._covariances, strict=True):
                 same = labels[self._owner][:, None] == labels[self._owner][None]
                 self._covariance += same * (slopes @ covariance @ slopes.T)
-            pull = slopes * cho_solve(cho_factor(self._covariance, lower=True), self._off)[:, None]
+            pull = slopes * _solved(cho_factor(self._covariance, lower=True), self._off)[:, None]
             move = self._centres + self._pulled(pull) - place
             longest = float(np.abs(move).max())
             place = place + move * min(1.0, _LONGEST / max(longest, 1e-9)) * (1.0 if step < 5 else 0.5)
@@ -143,3 +143,8 @@ def linearised(measured: Measured, coefficients: Coefficients) -> tuple[Floats, 
 def _numbered(labels: Sequence[Hashable]) -> Integers:
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     return np.array([numbers[label] for label in labels], dtype=np.intp)
+
+
+def _solved(factor: tuple[Floats, bool], right: Floats) -> Floats:
+    found: Floats = cho_solve(factor, right)  # type: ignore[no-untyped-call]
+    return found

@@ -81,3 +81,16 @@ class Prior:
 
     centre: Coefficients
     covariance: Floats
+
+
+_MEASURED_SHARED = {"arithmetic": 0.5, "other": 0.7, "bandwidth": 0.5, "launch": 0.8}
+MEASURED = Spread.even(_MEASURED_SHARED, {"arithmetic": 0.6, "other": 0.6, "bandwidth": 0.3, "launch": 0.5}, 1.0)
+"""Around a datasheet, where networks like those to be predicted are measured for the purpose."""
+KNOWN_LOOPS = Spread.even(_MEASURED_SHARED, {"arithmetic": 0.1, "other": 0.6, "bandwidth": 0.6, "launch": 0.2}, 1.0)
+"""The same where operations count what the inner loops execute, so that kinds hardly differ in arithmetic."""
+UNMEASURED = Spread.even(
+    {"arithmetic": 0.64, "other": 0.57, "bandwidth": 0.71, "launch": 1.0},
+    {"arithmetic": 0.57, "other": 0.5, "bandwidth": 0.45, "launch": 0.62},
+    1.3,
+)
+"""Around a datasheet alone, as measured targets lie around theirs."""
