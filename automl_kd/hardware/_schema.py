@@ -21,13 +21,17 @@ from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Floats, data
 from automl_kd.hardware._processor import core_cache_mb, vector_lanes
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "int8", "w8a16"]
+"""Of weights and activations; ``w8a16`` has integers of 8 and of 16 bits."""
 
 _INTERCEPT_LAUNCHES, _IN_PROCESS = 20, 4
 """Launches that an inference costs besides its kernels, where nothing was measured: with a device or a framework in
 between, and as a call within the process."""
 
-ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}
+ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1, "w8a16": 2}
+"""Of one activation."""
+WEIGHT_BYTES: dict[Precision, int] = ELEMENT_BYTES | {"w8a16": 1}
+"""Of one weight."""
 
 
 class _Part(BaseModel):
