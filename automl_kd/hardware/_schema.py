@@ -26,7 +26,8 @@ from automl_kd.hardware._processor import core_cache_mb, vector_lanes
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "int8", "w8a16"]
+"""Of weights and activations; ``w8a16`` has integers of 8 and of 16 bits."""
 
 _INTERCEPT_LAUNCHES, _IN_PROCESS = 20, 4
 """Launches that an inference costs besides its kernels, where nothing was measured: with a device or a framework in
@@ -35,7 +36,10 @@ between, and as a call within the process."""
 _LEAST_SHARE = 0.002
 """Of a network's time; a kind that takes less is not written down."""
 
-ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}
+ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1, "w8a16": 2}
+"""Of one activation."""
+WEIGHT_BYTES: dict[Precision, int] = ELEMENT_BYTES | {"w8a16": 1}
+"""Of one weight."""
 
 
 class _Part(BaseModel):

@@ -10,13 +10,19 @@ from automl_kd.hardware._kernels.lower import lower
 from automl_kd.hardware._predictor.cost import Features
 from automl_kd.hardware._predictor.misfit import Misfit
 from automl_kd.hardware._predictor.prior import KNOWN_LOOPS, MEASURED, Spread
-from automl_kd.hardware._schema import ELEMENT_BYTES, Target
+from automl_kd.hardware._schema import ELEMENT_BYTES, WEIGHT_BYTES, Target
 
 
 def kernels_of(target: Target, graph: Graph) -> Network:
     """The kernels of the target's runtime in its precision."""
     vector = target.facts.vector
-    return lower(graph, target.runtime, ELEMENT_BYTES[target.precision], None if vector is None else vector.lanes)
+    return lower(
+        graph,
+        target.runtime,
+        ELEMENT_BYTES[target.precision],
+        None if vector is None else vector.lanes,
+        WEIGHT_BYTES[target.precision],
+    )
 
 
 def features_of(target: Target, network: Network) -> Features:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 from automl_kd.hardware._kernels.blocked import BlockedLayout
 from automl_kd.hardware._kernels.composites import merge_composites
@@ -16,20 +16,24 @@ from automl_kd.hardware._kernels.quantised import precision_notes, with_integers
 from automl_kd.hardware._kernels.rules import Rules, rules_of
 
 
-def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = None) -> Network:
-    """The kernels that ``runtime`` executes for ``graph``, with every number stored in ``element_bytes`` bytes.
+def lower(
+    graph: Graph, runtime: str, element_bytes: int, lanes: int | None = None, weight_bytes: int | None = None
+) -> Network:
+    """The kernels that ``runtime`` executes for ``graph``.
 
     Args:
         graph: Of a module or a file.
         runtime: One of ``runtimes()``.
         element_bytes: Bytes of a number.
         lanes: Numbers in a vector register, where the runtime lays activations out in blocks of as many channels.
+        weight_bytes: Bytes of a weight, where they are not those of other numbers.
 
     Raises:
         UserError: If there are no rules for the runtime.
     """
     rules = rules_of(runtime)
-    notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes))
+    widths = _Widths(element_bytes, element_bytes if weight_bytes is None else weight_bytes)
+    notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes, widths.weight))
     graph = merge_composites(with_integers(graph, rules.integers), rules.composites)
     if rules.zeros == "fold":
         graph = graph.without_zeros()
@@ -39,8 +43,8 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
         graph = graph.live().without_duplicates()
     groups = fuse(graph, rules)
     paid = [group for group in groups if group.lead.type not in rules.free]
-    supported = len(paid) if rules.accelerated is None else _supported(paid, rules.accelerated)
-    single = [_kernel(group, graph, rules, element_bytes, n >= supported) for n, group in enumerate(paid)]
+    on_host = _on_host(paid, graph, rules)
+    single = [_kernel(group, graph, rules, widths, n in on_host) for n, group in enumerate(paid)]
     kernels, even = tuple(single), tuple[Kernel, ...]()
     if rules.blocked is not None and lanes is not None:
         layout = BlockedLayout(graph, rules.blocked, lanes, element_bytes)
@@ -50,12 +54,12 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
     return Network(
         kernels=kernels,
         peak=peak_bytes(groups, graph, rules.overwrites, element_bytes),
-        weights=sum(_bytes(group, _weights(group), rules, element_bytes, group.lead.stored) for group in paid),
+        weights=sum(_bytes(group, _weights(group), rules, widths, group.lead.stored) for group in paid),
         parameters=graph.parameters,
         input=graph.shapes[graph.inputs[0]] if graph.inputs else (),
         output=graph.shapes[graph.outputs[0]] if graph.outputs else (),
         unknown=tuple(sorted({op.type for op in graph.ops if op.kind is Kind.OTHER})),
-        notes=notes,
+        notes=(*notes, *_host_notes(paid, on_host)),
         even=even,
     )
 
@@ -66,15 +70,37 @@ def _laid_out(layout: BlockedLayout, groups: Sequence[Group], single: Sequence[K
     return tuple(each if each.speed is None else _sped_up(each, each.speed) for each in kernels)
 
 
-def _supported(groups: Sequence[Group], accelerated: frozenset[str]) -> int:
-    """How many kernels come before the first with an operator that the accelerator lacks."""
-    for number, group in enumerate(groups):
-        if any(op.type not in accelerated for op in group.ops):
-            return number
-    return len(groups)
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    """Bytes of one activation and of one weight."""
+
+    activation: int
+    weight: int
 
 
-def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_host: bool) -> Kernel:
+def _on_host(groups: Sequence[Group], graph: Graph, rules: Rules) -> Set[int]:
+    """Which kernels run beside the accelerator: those it lacks an operator for, and those that the rules let follow."""
+    alone = {
+        number
+        for number, group in enumerate(groups)
+        if any(len(graph.shapes[op.outputs[0]]) >= rules.host.get(op.type, math.inf) for op in group.ops)
+    }
+    accelerated = rules.accelerated
+    if accelerated is None:
+        return alone
+    lacking = (n for n, group in enumerate(groups) if any(op.type not in accelerated for op in group.ops))
+    return alone | set(range(next(lacking, len(groups)), len(groups)))
+
+
+def _host_notes(groups: Sequence[Group], on_host: Set[int]) -> tuple[str, ...]:
+    """What is said of kernels that run beside the accelerator."""
+    if not on_host:
+        return ()
+    types = ", ".join(sorted({groups[number].lead.type for number in on_host}))
+    return (f"{len(on_host)} of {len(groups)} kernels run beside the accelerator, on the host: {types}",)
+
+
+def _kernel(group: Group, graph: Graph, rules: Rules, widths: _Widths, on_host: bool) -> Kernel:
     lead = group.lead
     inputs = tuple(graph.shapes[value] for value in group.inputs)
     outputs = [graph.shapes[value] for value in group.outputs]
@@ -82,14 +108,14 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
     if lead.type in ("slice", "gather"):
         read = min(read, math.prod(outputs[0]))  # what is not selected is not read
     weights = lead.work if lead.kind is Kind.EMBEDDING else _weights(group)  # only the rows looked up are read
-    number = 1 if lead.integer else element_bytes
+    number = 1 if lead.integer else widths.activation
     return Kernel(
         kind=lead.kind,
         flops=lead.flops,
         operations=lead.flops if lead.kind in COMPUTE else round(_elementary(group, rules)),
         read=read * number,
         written=sum(math.prod(shape) for shape in outputs) * number,
-        weights=_bytes(group, weights, rules, element_bytes, lead.stored if lead.integer else None),
+        weights=_bytes(group, weights, rules, widths, lead.stored if lead.integer else None),
         inputs=inputs,
         output=outputs[0],
         on_host=on_host,
@@ -114,12 +140,12 @@ def _sped_up(kernel: Kernel, speed: float) -> Kernel:
     return replace(kernel, operations=round(kernel.operations / speed))
 
 
-def _bytes(group: Group, weights: int, rules: Rules, element_bytes: int, stored: int | None) -> int:
+def _bytes(group: Group, weights: int, rules: Rules, widths: _Widths, stored: int | None) -> int:
     """Bytes of so many weights: of the target's precision, unless the runtime keeps fewer or they are stored in fewer.
 
     A runtime that computes with floats makes floats of stored integers when it loads a network.
     """
-    bits = 8 * element_bytes
+    bits = 8 * widths.weight
     if rules.dense_weight_bytes is not None and group.lead.kind is Kind.DENSE:
         bits = min(bits, 8 * rules.dense_weight_bytes)
     if stored is not None:

@@ -86,6 +86,7 @@ class Rules:
         dense_weight_bytes: Bytes of one weight of a matrix product at most; ``None`` where the precision decides.
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
             ``None`` where there is one processor.
+        host: Types that run on the host each for itself, by the number of axes of the result from which on they do.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
         composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
         elementary: Operations of one element of operators that take more than one, by type; ``softmax across`` where
@@ -102,6 +103,7 @@ class Rules:
     dead: Literal["drop", "execute"]
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
+    host: Mapping[str, int]
     blocked: Blocked | None
     composites: frozenset[str] | None
     elementary: Mapping[str, float]
@@ -162,6 +164,7 @@ class _Table(_Part):
     fusions: tuple[_Fusion, ...] = ()
     dense_weight_bytes: int | None = None
     accelerated: frozenset[str] | None = None
+    host: dict[str, int] = {}
     blocked: Blocked | None = None
     composites: frozenset[str] | None = None
     elementary: dict[str, float] = {}
@@ -181,6 +184,7 @@ class _Table(_Part):
             dead=self.dead,
             dense_weight_bytes=self.dense_weight_bytes,
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
+            host=_named(self.host),
             blocked=self.blocked,
             composites=None if self.composites is None else _known(self.composites),
             elementary=_checked(self.elementary),
@@ -212,6 +216,12 @@ def _checked(factors: Mapping[str, float]) -> Mapping[str, float]:
     """The factors of types, or of types that gather what lies apart."""
     _known(name.removesuffix(" across") for name in factors)
     return factors
+
+
+def _named(axes: Mapping[str, int]) -> Mapping[str, int]:
+    """Numbers by type."""
+    _known(axes)
+    return axes
 
 
 def _known(names: Iterable[str]) -> frozenset[str]:
