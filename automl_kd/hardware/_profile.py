@@ -157,7 +157,7 @@ class Profile:
         interval = math.exp(self._model.uncertainty.typical)
         if not anchors:
             return Accuracy("datasheet", None, None, interval, MeasuredNetworks(), ())
-        kinds = tuple(kind for kind, known in self.evidence().items() if known.measured)
+        kinds = tuple(kind for kind, known in self.evidence().items() if known.measured and known.networks != 0)
         return Accuracy("networks", median_error(self.errors), None, interval, MeasuredNetworks.of(anchors), kinds)
 
     def evidence(self) -> dict[Kind, KindEvidence]:
