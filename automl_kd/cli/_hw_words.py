@@ -30,7 +30,7 @@ def targets_table(devices: Sequence[Mapping[str, Any]]) -> str:
     header += ["measured\non", "good for"]
     rows = [_target_row(target) for device in devices for target in device["targets"]]
     if all(row[3] == UNKNOWN for row in rows):
-        header, rows = [header[:3] + header[4:], [row[:3] + row[4:] for row in rows]]
+        header, *rows = [row[:3] + row[4:] for row in (header, *rows)]
     return table(rows, header, shutil.get_terminal_size((_WIDTH, 0)).columns)
 
 

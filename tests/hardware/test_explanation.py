@@ -43,14 +43,29 @@ def test_a_plan_is_explained_like_its_module():
 
 
 def test_kinds_without_a_measured_network_are_extrapolated_and_less_certain():
-    profile = load_profile("jetson-nano")
+    """Cells of NAS-Bench-201 hold no depthwise convolution."""
+    profile = load_profile("pixel-4:tflite-1-thread")
     found = explained(profile, "inverted-silu")
-    known = set(profile.accuracy().kinds)
     parts = {Kind(part.name): part for part in found.parts if part.kernels is not None}
-    assert set(found.extrapolated) == parts.keys() - known == {Kind.DEPTHWISE}
-    assert parts[Kind.DEPTHWISE].off_by > max(part.off_by for kind, part in parts.items() if kind in known)
-    assert explained(load_profile("raspberry-pi-4"), "inverted-silu").extrapolated == {}
-    assert explained(load_profile("x86-server"), "basic").extrapolated.keys() >= {Kind.CONV3X3, Kind.DENSE}
+    assert Kind.DEPTHWISE in found.extrapolated
+    assert found.extrapolated.keys() == {kind for kind, part in parts.items() if part.extrapolated}
+    assert not found.extrapolated.keys() & set(profile.accuracy().kinds)
+    assert parts[Kind.DEPTHWISE].off_by > parts[Kind.POINTWISE].off_by > 1
+    assert not explained(load_profile("raspberry-pi-4"), "basic").extrapolated
+
+
+def test_without_any_measured_network_all_kinds_are_extrapolated():
+    found = explained(load_profile("hailo-8"), "basic")
+    assert all(part.extrapolated for part in found.parts if part.kernels is not None)
+
+
+def test_plans_are_extrapolated_on_average_like_each_of_them():
+    profile, plans = load_profile("hailo-8"), [nets.plan(8, pixels=8), nets.plan(8, 64, 64, pixels=32)]
+    shares = [profile.explain(plan).extrapolated for plan in plans]
+    said = profile.extrapolated(plans)
+    assert list(said.values()) == sorted(said.values(), reverse=True)
+    for kind, share in said.items():
+        assert share == pytest.approx(sum(each.get(kind, 0.0) for each in shares) / 2)
 
 
 def test_weights_that_are_streamed_are_a_part_of_their_own():
