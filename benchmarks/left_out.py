@@ -38,6 +38,8 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_REPORTED = 6
 """Rows from which on a target is in the tables."""
+MOST_PARTS = 50
+"""Of a table: networks that were left out one by one are listed for one target alone."""
 
 
 def cases_of(measured: Mapping[Key, Sequence[Measured]]) -> dict[Key, list[Case]]:
@@ -118,7 +120,7 @@ def summary(found: Sequence[Outcome]) -> tuple[str, ...]:
     ratios = np.array([each.ratio for each in found])
     inside = np.average([each.inside for each in found], weights=weights)
     return (
-        f"{weights.sum():.0f}",
+        str(len({(each.key, id(each.case)) for each in found})),
         f"{_median(np.abs(ratios - 1), weights):.1%}",
         f"{inside:.0%}",
         f"{_median(np.array([each.width for each in found]), weights):.2f}",
@@ -158,12 +160,13 @@ PARTS: dict[str, Callable[[Outcome], Iterable[str]]] = {
 
 def report(scheme: str, found: Sequence[Outcome]) -> None:
     """A scheme's totals by target, by what was left out, by family and by kind of kernel."""
+    printed: list[dict[str, list[Outcome]]] = []
     for what, name in PARTS.items():
         parts = by(found, name)
-        if len(parts) in (1, len(found)):
-            continue
-        rows = [(part, *summary(own)) for part, own in parts.items()]
-        print(f"\n{scheme}\n\n{table((what, *HEADER), [*rows, ('all', *summary(found))])}")
+        if 1 < len(parts) <= MOST_PARTS and parts not in printed:
+            rows = [(part, *summary(own)) for part, own in parts.items()]
+            print(f"\n{scheme}\n\n{table((what, *HEADER), [*rows, ('all', *summary(found))])}")
+            printed.append(parts)
 
 
 def listing(scheme: str, found: Sequence[Outcome]) -> None:

@@ -46,8 +46,8 @@ Scheme = Callable[[Sequence[Case]], list[Group]]
 
 
 def one_by_one(cases: Sequence[Case]) -> list[Group]:
-    """Every row alone."""
-    return _enough(cases, [Group(case.measured.name, frozenset({index})) for index, case in enumerate(cases)])
+    """Every network alone, with all rows that are about it."""
+    return _enough(cases, _together(cases, lambda case: case.measured.model))
 
 
 def by_family(cases: Sequence[Case]) -> list[Group]:
