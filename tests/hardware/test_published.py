@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from automl_kd.errors import UserError
+from automl_kd.hardware import load_profile
 from automl_kd.hardware._kernels.lower import lower
 from automl_kd.hardware._kernels.trace import trace
 from automl_kd.hardware._schema import read_profile
@@ -151,6 +152,28 @@ def test_rows_belong_to_targets_and_are_the_tables_figures(rows):
         (row,) = [row for row in rows if (*row.key, row.name) == (profile, target, name)]
         assert row.ms == ms
         assert row.source
+
+
+@pytest.mark.parametrize(
+    ("width", "pixels", "kib"), [(0.25, 96, 67), (0.25, 224, 273), (0.5, 224, 450), (1.0, 224, 1331)]
+)
+def test_mobilenet_fits_a_microcontroller_where_its_activations_are_published_to(width, pixels, kib):
+    """STMicroelectronics/stm32ai-modelzoo, README of MobileNetV1: X-CUBE-AI 10.0 on STM32H7, five classes."""
+    from networks.mobile import mobilenet_v1
+
+    with torch.device("meta"):
+        module = mobilenet_v1(width, 5).eval()
+    price = load_profile("stm32h743:x-cube-ai").predict(module, (3, pixels, pixels))
+    assert price.fits == (kib <= 512)
+
+
+def test_mobilenet_v2_takes_what_tinyengine_is_published_to_take():
+    """mit-han-lab/tinyengine, README: 295 kB on this microcontroller."""
+    from published_models import MODELS
+
+    model = MODELS["mobilenet_v2_0p35_144"]
+    network = load_profile("stm32h743:tinyengine").network(model.module(), model.shape)
+    assert network.peak == pytest.approx(295e3, rel=0.03)
 
 
 def test_three_frames_a_second_say_too_little_of_a_time(rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from automl_kd.hardware._kernels.blocked import BlockedLayout
@@ -11,7 +11,8 @@ from automl_kd.hardware._kernels.composites import merge_composites
 from automl_kd.hardware._kernels.fusion import Group, fuse
 from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op
 from automl_kd.hardware._kernels.kernel import Kernel, Network
-from automl_kd.hardware._kernels.quantised import is_narrow, precision_notes, with_integers
+from automl_kd.hardware._kernels.peak import peak_bytes
+from automl_kd.hardware._kernels.quantised import precision_notes, with_integers
 from automl_kd.hardware._kernels.rules import Rules, rules_of
 
 
@@ -48,7 +49,7 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
             even = _laid_out(BlockedLayout(graph, rules.blocked, lanes, element_bytes, even=True), paid, single)
     return Network(
         kernels=kernels,
-        peak=_peak(groups, graph, element_bytes),
+        peak=peak_bytes(groups, graph, rules.overwrites, element_bytes),
         weights=sum(_bytes(group, _weights(group), rules, element_bytes, group.lead.stored) for group in paid),
         parameters=graph.parameters,
         input=graph.shapes[graph.inputs[0]] if graph.inputs else (),
@@ -134,20 +135,3 @@ def _weights(group: Group) -> int:
     if group.lead.kind in COMPUTE:
         return group.lead.weights + max(vectors)
     return 2 * vectors[0] if group.lead.kind is Kind.NORMALISATION else sum(vectors)
-
-
-def _peak(groups: Sequence[Group], graph: Graph, element_bytes: int) -> int:
-    """Bytes alive at once: a value lives from the kernel that writes it to the last that reads it."""
-    last = {value: index for index, group in enumerate(groups) for value in group.inputs}
-    last |= dict.fromkeys(graph.outputs, len(groups))
-    narrow = {value for group in groups if is_narrow(group.ops[-1], group.lead) for value in group.outputs}
-
-    def size(values: Iterable[int]) -> int:
-        return sum(math.prod(graph.shapes[value]) * (1 if value in narrow else element_bytes) for value in values)
-
-    live = peak = size(graph.inputs)
-    for index, group in enumerate(groups):
-        live += size(group.outputs)
-        peak = max(peak, live)
-        live -= size({value for value in (*group.inputs, *group.outputs) if last.get(value, -1) <= index})
-    return peak

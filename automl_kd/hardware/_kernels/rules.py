@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
 
 from automl_kd.errors import unknown
-from automl_kd.hardware._kernels.graph import TYPES
+from automl_kd.hardware._kernels.graph import TYPES, Kind
 
 _FOLDER = Path(__file__).parent / "runtimes"
 _CONSTANT = "constant "
@@ -58,6 +58,20 @@ class Blocked(BaseModel):
     alone: frozenset[str]
 
 
+class Overwrites(BaseModel):
+    """Kinds of kernels that a runtime writes over their only operand, where nothing reads that afterwards.
+
+    Attributes:
+        by_pixel: Pixel after pixel; of these only 1x1 convolutions that read each pixel at its own place.
+        by_channel: Channel after channel, one of them kept aside; only where the result is no larger.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by_pixel: frozenset[Kind] = frozenset()
+    by_channel: frozenset[Kind] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How one runtime executes a graph.
@@ -78,6 +92,7 @@ class Rules:
             it gathers what lies apart.
         integers: Of a runtime that computes quantised networks with integers beside floats: how many times as fast as
             floats, by kind or type; ``None`` of one that does not.
+        overwrites: Kernels that write their result over their operand.
     """
 
     before: Mapping[str, frozenset[str]]
@@ -91,6 +106,7 @@ class Rules:
     composites: frozenset[str] | None
     elementary: Mapping[str, float]
     integers: Mapping[str, float] | None
+    overwrites: Overwrites
 
 
 def runtimes() -> tuple[str, ...]:
@@ -150,6 +166,7 @@ class _Table(_Part):
     composites: frozenset[str] | None = None
     elementary: dict[str, float] = {}
     integers: dict[str, float] | None = None
+    overwrites: Overwrites = Overwrites()
 
     def rules(self) -> Rules:
         return Rules(
@@ -168,6 +185,7 @@ class _Table(_Part):
             composites=None if self.composites is None else _known(self.composites),
             elementary=_checked(self.elementary),
             integers=self.integers,
+            overwrites=self.overwrites,
         )
 
     def _step(self, word: str) -> Step:
