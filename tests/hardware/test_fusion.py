@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import nets
 import pytest
@@ -109,6 +110,26 @@ def test_concatenation_is_free_where_inputs_are_written_in_place():
     assert kinds(Dense(), (8, 8, 8), "tensorrt") == {Kind.CONV3X3: 1}
     for runtime in set(OPTIMISING) - {"tensorrt"}:
         assert kinds(Dense(), (8, 8, 8), runtime) == {Kind.CONV3X3: 1, Kind.COPY: 1}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "kind"), [(3, 1, Kind.CONV3X3), (1, 1, Kind.POINTWISE), (3, 2, Kind.CONV), (5, 1, Kind.CONV)]
+)
+def test_ncnn_convolves_groups_one_after_another_on_processors(kernel, stride, kind):
+    layer = nn.Sequential(nn.Conv2d(12, 24, kernel, stride, kernel // 2, groups=3), nn.ReLU())
+    (apart,), (whole,) = (kernels(layer, (12, 16, 10), runtime) for runtime in ("ncnn", "ncnn-vulkan"))
+    (one,) = kernels(nn.Sequential(nn.Conv2d(4, 8, kernel, stride, kernel // 2), nn.ReLU()), (4, 16, 10), "ncnn")
+    assert (whole.kind, whole.times) == (Kind.GROUPED, 1)
+    assert (apart.kind, apart.times) == (kind, 3)
+    assert apart == replace(one, times=3)
+    for amount in ("flops", "operations", "read", "written", "weights"):
+        assert getattr(apart, amount) * 3 == getattr(whole, amount)
+
+
+def test_ncnn_filters_all_channels_at_once():
+    for runtime in ("ncnn", "ncnn-vulkan"):
+        (found,) = kernels(nn.Conv2d(12, 12, 3, groups=12), (12, 16, 10), runtime)
+        assert (found.kind, found.times) == (Kind.DEPTHWISE, 1)
 
 
 class Twice(nn.Module):

@@ -104,7 +104,7 @@ class GraphBuilder:
         result = self.value(output)
         # A transposed convolution scatters: every input element meets every weight of its group once.
         macs = (math.prod(source) if back else math.prod(output)) * math.prod(weight[1:])
-        kind = Kind.TRANSPOSED if back else _convolution_kind(weight, window, groups)
+        kind = Kind.TRANSPOSED if back else convolution_kind(weight, window, groups)
         vector = output[1] if len(operands) > 2 and not is_value(operands[2]) else 0
         weights = 0 if is_value(operands[1]) else math.prod(weight)
         constants = len(operands) - len(inputs)
@@ -302,7 +302,8 @@ def _moves(shape: Shape, order: Sequence[int]) -> bool:
     return kept != sorted(kept)
 
 
-def _convolution_kind(weight: Shape, window: Window, groups: int) -> Kind:
+def convolution_kind(weight: Shape, window: Window, groups: int) -> Kind:
+    """What prices a convolution with a weight ``(O, I/groups, *window)``."""
     if groups > 1:
         return Kind.DEPTHWISE if weight[1] == 1 else Kind.GROUPED
     if window.size == 1:

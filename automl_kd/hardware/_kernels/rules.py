@@ -88,6 +88,7 @@ class Rules:
             ``None`` where there is one processor.
         host: Types that run on the host each for itself, by the number of axes of the result from which on they do.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
+        groups: Whether a convolution in groups is one kernel, or as many convolutions, one after another.
         composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
         elementary: Operations of one element of operators that take more than one, by type; ``softmax across`` where
             it gathers what lies apart.
@@ -105,6 +106,7 @@ class Rules:
     accelerated: frozenset[str] | None
     host: Mapping[str, int]
     blocked: Blocked | None
+    groups: Literal["together", "apart"]
     composites: frozenset[str] | None
     elementary: Mapping[str, float]
     integers: Mapping[str, float] | None
@@ -166,6 +168,7 @@ class _Table(_Part):
     accelerated: frozenset[str] | None = None
     host: dict[str, int] = {}
     blocked: Blocked | None = None
+    groups: Literal["together", "apart"] = "together"
     composites: frozenset[str] | None = None
     elementary: dict[str, float] = {}
     integers: dict[str, float] | None = None
@@ -186,6 +189,7 @@ class _Table(_Part):
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
             host=_named(self.host),
             blocked=self.blocked,
+            groups=self.groups,
             composites=None if self.composites is None else _known(self.composites),
             elementary=_checked(self.elementary),
             integers=self.integers,
