@@ -130,14 +130,32 @@ def rules_of(runtime: str) -> Rules:
     return _Table.model_validate(_document(runtime)).rules()
 
 
+def root_of(runtime: str) -> str:
+    """The runtime that a runtime's table extends in the end: variants of one share it.
+
+    Raises:
+        UserError: If there are no rules for the runtime.
+    """
+    if runtime not in runtimes():
+        raise unknown("runtime", runtime, runtimes())
+    parent = _content(runtime).get("extends")
+    return runtime if parent is None else root_of(parent)
+
+
 def _document(runtime: str) -> dict[str, Any]:
-    """The content of a file over what it extends; sources add up."""
-    own: dict[str, Any] = YAML(typ="safe").load((_FOLDER / f"{runtime}.yaml").read_text(encoding="utf-8"))
+    """The content of a file over what it extends: sources add up, and each set is replaced for itself."""
+    own = _content(runtime)
     parent = own.pop("extends", None)
     if parent is None:
         return own
     inherited = _document(parent)
-    return inherited | own | {"sources": inherited["sources"] + own["sources"]}
+    sets = inherited.get("sets", {}) | own.get("sets", {})
+    return inherited | own | {"sources": inherited["sources"] + own["sources"], "sets": sets}
+
+
+def _content(runtime: str) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load((_FOLDER / f"{runtime}.yaml").read_text(encoding="utf-8"))
+    return found
 
 
 class _Part(BaseModel):
