@@ -72,6 +72,13 @@ class GraphBuilder:
         self._transposed[result] = (base, own, turned)
         return result
 
+    def stored(self, x: Operand) -> Operand:
+        """The value that ``x`` is a part or another order of, for a kernel that reads it where it lies."""
+        if x in self._transposed:
+            return self.stored(self._transposed[x][0])
+        made = next((op for op in reversed(self.ops) if x in op.outputs), None)
+        return self.stored(made.inputs[0]) if made is not None and made.type == "slice" else x
+
     def narrow(self, x: Operand, shape: Shape) -> None:
         """Give the result of the last operator, a pooling, without axes of size 1."""
         if self.ops and self.ops[-1].kind is Kind.POOLING and self.ops[-1].outputs == (x,):
