@@ -32,7 +32,7 @@ DEVICES = {
     "SA8295P ADP": "sa8295p",
     "SA8775P ADP": "sa8775p",
 }
-"""The table's devices by profile. Its SA7255P has the times of its QCS8275, digit by digit, so that it is no other device."""
+"""The table's devices by profile. Its SA7255P has the times of its QCS8275, digit by digit, and is no other device."""
 
 _SAME_AS = {"SA7255P ADP": "QCS8275 (Proxy)"}
 _SIBLINGS = {"SA8775P ADP": "Dragonwing IQ-9075 EVK"}
