@@ -114,8 +114,6 @@ def _reason(row: _Row, times: Mapping[tuple[str, ...], float]) -> str | None:
         return "some layers have another precision, and nothing says which"
     if row["unit"] == "CPU" and not _target(row):
         return "the whole network ran on the CPU, in a way that is no target"
-    if row["runtime"] == "tflite" and row["layers_npu"] != "0" and (row["layers_cpu"], row["layers_gpu"]) != ("0", "0"):
-        return "TensorFlow Lite left some layers to CPU and GPU, and nothing says which"
     sibling = _SIBLINGS.get(row["device"])
     other = times.get((sibling or "", *_way(row)))
     if other is not None and float(row["latency_ms"]) > _DISTURBED * other:

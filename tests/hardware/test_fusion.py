@@ -18,7 +18,7 @@ from automl_kd.hardware._kernels.rules import rules_of, runtimes
 from automl_kd.hardware._kernels.trace import trace
 
 RUNTIMES = runtimes()
-QNN = ("qnn", "tflite-qnn", "onnxruntime-qnn", "onnxruntime-qnn-quantised")
+QNN = ("qnn", "tflite-qnn", "tflite-qnn-integers", "onnxruntime-qnn", "onnxruntime-qnn-quantised")
 OPTIMISING = ("tensorrt", "onnxruntime", "tflite", "tflite-2020", "edgetpu", "ncnn", "ncnn-vulkan", *QNN)
 
 

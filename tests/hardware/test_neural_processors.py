@@ -104,6 +104,19 @@ def test_products_of_several_rows_fall_back_to_the_host_under_a_quantised_onnxru
     )
 
 
+def test_normalisations_that_stay_fall_back_where_a_neural_processor_has_no_floats():
+    folded = nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.ReLU())
+    alone = nn.Sequential(nn.MaxPool2d(2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 1))
+    integers, floats = (target(f"{name}:tflite-npu-int8") for name in ("rb3-gen-2", "snapdragon-8-elite"))
+
+    def on_host(way, module):
+        return [kernel.on_host for kernel in kernels_of(way, trace(module, (8, 6, 6))).kernels]
+
+    assert on_host(integers, folded) == [False]
+    assert on_host(integers, alone) == [False, True, False]
+    assert on_host(floats, alone) == [False, False, False]
+
+
 def test_a_price_says_what_falls_back():
     said = load_profile("snapdragon-8-elite:onnxruntime-npu-w8a16").predict(TOKENS, (5, 32))
     assert any("on the host: dense" in note for note in said.notes)

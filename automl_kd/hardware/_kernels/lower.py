@@ -103,7 +103,7 @@ def _on_host(groups: Sequence[Group], graph: Graph, rules: Rules) -> Set[int]:
     alone = {
         number
         for number, group in enumerate(groups)
-        if any(_rows(graph, op) >= rules.host.get(op.type, math.inf) for op in group.ops)
+        if _rows(graph, group.lead) >= rules.host.get(group.lead.type, math.inf)
     }
     accelerated = rules.accelerated
     if accelerated is None:

@@ -74,8 +74,8 @@ class Rules:
         dense_weight_bytes: Bytes of one weight of a matrix product at most; ``None`` where the precision decides.
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
             ``None`` where there is one processor.
-        host: Types that run on the host each for itself, by the rows of the result (all axes but the last) from
-            which on they do.
+        host: Types that run on the host, each for itself with what it absorbs, by the rows of the result (all axes but
+            the last) from which on they do.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
         composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
         elementary: Operations of one element of operators that take more than one, by type; ``softmax across`` where
