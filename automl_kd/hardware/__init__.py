@@ -1,6 +1,7 @@
 """A plan, a module or an ONNX file to fused kernels, and those to latency and memory with an interval."""
 
 from automl_kd.hardware._accuracy import LeftOut, left_out
+from automl_kd.hardware._calibration import MeasuredNetwork
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.kernel import Kernel, Network
 from automl_kd.hardware._measurement.kit import Kit, KitTarget, read_kit, write_kit, write_picks_kit
@@ -20,6 +21,7 @@ __all__ = [
     "Kit",
     "KitTarget",
     "LeftOut",
+    "MeasuredNetwork",
     "Measurement",
     "Network",
     "Plan",

@@ -15,6 +15,7 @@ from torch import nn
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.hardware._blocks import BlockTable
+from automl_kd.hardware._calibration import LEAST_NETWORKS, MeasuredNetwork, choose
 from automl_kd.hardware._kernels.graph import Graph, Kind
 from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.read_onnx import read_onnx
@@ -24,7 +25,7 @@ from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Plan
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, kinds_of
-from automl_kd.hardware._predictor.fit import fit
+from automl_kd.hardware._predictor.fit import Evidence, fit
 from automl_kd.hardware._predictor.prediction import Prediction, Uncertainty
 from automl_kd.hardware._predictor.residual import Correction, left_out_corrections, residual_features
 from automl_kd.hardware._schema import (
@@ -41,7 +42,6 @@ from automl_kd.paths import find_yaml, yaml_names
 
 _UNFITTED = math.log(2)  # a datasheet alone ranks networks and is good to about a factor of two
 _UNMEASURED = math.log(1.5)  # what kernels of integers gain over floats was measured on another machine
-_LEAST_PAIRS = 2
 
 # What a price needs of a block besides the seconds by kind, which come first; all of it adds up over a plan.
 _K = len(KINDS)
@@ -143,7 +143,10 @@ class Profile:
     def digest(self) -> str:
         """A hash of everything that decides a price, 16 hexadecimal digits; calibrates where that is still to do."""
         model, residual = self._model, None if self._fit is None else self._fit.residual
-        text = repr((self.key, model.coefficients, sorted(model.kinds), model.uncertainty, residual, self._limits))
+        rules = self.target.rules
+        text = repr(
+            (self.key, model.coefficients, sorted(model.kinds), model.uncertainty, residual, self._limits, rules)
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def summary(self) -> str:
@@ -193,11 +196,8 @@ class Profile:
         Raises:
             UserError: As ``predict``.
         """
-        if not isinstance(target, nn.Module):
-            return self._lower(read_onnx(target, input_shape, inputs))
-        if input_shape is None and not inputs:
-            raise UserError("tracing a module needs its input shape (C, H, W)")
-        return self._lower(trace(target, input_shape, inputs))
+        (graph,) = self.graphs(target, input_shape, inputs)
+        return self._lower(graph)
 
     def price(self, plans: Sequence[Plan]) -> list[Prediction]:
         """Latency and memory of many plans; each distinct block is traced once and remembered.
@@ -212,6 +212,26 @@ class Profile:
         sums, _ = self._blocks.gather(plans)
         return sums[:, :_K]
 
+    def graphs(
+        self,
+        target: Plan | nn.Module | str | Path,
+        input_shape: tuple[int, ...] | None = None,
+        inputs: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> tuple[Graph, ...]:
+        """A network before any runtime saw it: one graph, or of a plan one a block.
+
+        Raises:
+            UserError: As ``predict``.
+        """
+        if isinstance(target, nn.Module):
+            if input_shape is None and not inputs:
+                raise UserError("tracing a module needs its input shape (C, H, W)")
+            return (trace(target, input_shape, inputs),)
+        if isinstance(target, str | Path):
+            return (read_onnx(target, input_shape, inputs),)
+        self._check_input(target, input_shape)
+        return tuple(self._blocks.graphs(target))
+
     def calibrate(
         self,
         pairs: Sequence[tuple[Plan | nn.Module | str | Path, float]],
@@ -220,10 +240,7 @@ class Profile:
         name: str | None = None,
         source: str = "measured",
     ) -> Profile:
-        """A profile refitted on networks that were measured on the device.
-
-        What this profile knows becomes the prior, so that two pairs already help; from 20 pairs on a boosted
-        correction of the kernel sum is added where it helps on networks left out.
+        """A profile refitted on networks that were measured on a device.
 
         Args:
             pairs: Networks and their latencies in milliseconds.
@@ -232,17 +249,46 @@ class Profile:
             source: Where the measurements come from, for the anchors.
 
         Raises:
-            UserError: If there are fewer than two pairs, or a time is no positive number.
+            UserError: As :meth:`calibrated`.
         """
-        if len(pairs) < _LEAST_PAIRS:
-            raise UserError(f"{len(pairs)} measured networks; a calibration needs at least {_LEAST_PAIRS}")
-        for number, (_, ms) in enumerate(pairs, 1):
-            if not (math.isfinite(ms) and ms > 0):
-                raise UserError(f"pair {number}: the time is {ms}; a latency is a positive number of milliseconds")
-        networks = [self._whole(target, input_shape) for target, _ in pairs]
-        names = [_name_of(target, number) for number, (target, _) in enumerate(pairs, 1)]
-        fitted = self.refit(networks, [ms for _, ms in pairs], names, source)
-        return self.with_fit(fitted, name)
+        measured = [
+            MeasuredNetwork(_name_of(target, number), self.graphs(target, input_shape), ms)
+            for number, (target, ms) in enumerate(pairs, 1)
+        ]
+        return self.calibrated(measured, name=name, source=source)
+
+    def calibrated(
+        self,
+        measured: Sequence[MeasuredNetwork],
+        *,
+        name: str | None = None,
+        source: str = "measured",
+        runtime_version: str | None = None,
+    ) -> Profile:
+        """A profile refitted on networks that were measured on a device, under the rules that explain them best.
+
+        What this profile knows becomes the prior, so that a handful helps; from 20 networks on a boosted correction of
+        the kernel sum is added where it helps on networks left out.
+
+        Args:
+            measured: Networks with their latencies.
+            name: Of the new profile, by default this one's.
+            source: Where the measurements come from, for the anchors.
+            runtime_version: That they were measured under, by default this target's.
+
+        Raises:
+            UserError: If there are too few, a time is no positive number, or no rules explain the times.
+        """
+        if len(measured) < LEAST_NETWORKS:
+            raise UserError(f"{len(measured)} measured networks; a calibration needs at least {LEAST_NETWORKS}")
+        for number, each in enumerate(measured, 1):
+            if not (math.isfinite(each.ms) and each.ms > 0):
+                raise UserError(f"pair {number}: the time is {each.ms}; a latency is a positive number of milliseconds")
+        choice = choose(self.target, self.coefficients, self._limits, measured)
+        ruled = Profile(self.name, self.file.model_copy(update={"targets": {self._key: choice.target}}), self._key)
+        times, names = [each.ms for each in measured], [each.name for each in measured]
+        fitted = ruled.refit(choice.networks, times, names, source, choice.prior, choice.evidence)
+        return ruled.with_fit(fitted, name or self.name, runtime_version)
 
     def with_fit(self, fitted: Fit | None, name: str | None = None, runtime_version: str | None = None) -> Profile:
         """A profile of this target alone: what was measured, and nothing that was not.
@@ -258,19 +304,29 @@ class Profile:
             name or self.name.partition(":")[0], self.file.model_copy(update={"default": self._key, "targets": targets})
         )
 
-    def refit(self, networks: Sequence[Network], ms: Sequence[float], names: Sequence[str], source: str) -> Fit:
-        """The fit on measured networks with this profile's coefficients as the prior.
+    def refit(
+        self,
+        networks: Sequence[Network],
+        ms: Sequence[float],
+        names: Sequence[str],
+        source: str,
+        prior: Coefficients | None = None,
+        evidence: Evidence | None = None,
+    ) -> Fit:
+        """The fit on measured networks.
 
         Args:
             networks: N networks as kernels of this target.
             ms: Their latencies in milliseconds.
             names: What to call them.
             source: Where the measurements come from.
+            prior: Coefficients to expect, by default this profile's.
+            evidence: What the measurements are worth against them, by default what is usual for the target.
         """
         features = [self._features(network) for network in networks]
         streamed = [float(self._limits.streaming_seconds(network.weights)) for network in networks]
-        prior = self._model.coefficients
-        found = fit(features, [1e-3 * each for each in ms], prior, evidence_for(self.target), streamed)
+        expected = prior or self._model.coefficients
+        found = fit(features, [1e-3 * each for each in ms], expected, evidence or evidence_for(self.target), streamed)
         table = residual_features(
             np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
             np.array([float(len(network.kernels)) for network in networks]),
@@ -297,22 +353,6 @@ class Profile:
     def save(self, path: str | Path) -> None:
         """Write the profile as YAML, for ``load_profile`` to read."""
         write_profile(Path(path), self.file)
-
-    def _whole(self, target: Plan | nn.Module | str | Path, input_shape: tuple[int, ...] | None) -> Network:
-        """A network as one list of kernels; a plan's blocks one after another."""
-        if isinstance(target, nn.Module | str | Path):
-            return self.network(target, input_shape)
-        self._check_input(target, input_shape)
-        parts = self._blocks.networks(target)
-        return replace(
-            parts[-1],
-            kernels=tuple(kernel for part in parts for kernel in part.kernels),
-            peak=max(part.peak for part in parts),
-            weights=sum(part.weights for part in parts),
-            parameters=sum(part.parameters for part in parts),
-            input=parts[0].input,
-            unknown=tuple(sorted({name for part in parts for name in part.unknown})),
-        )
 
     def _check_input(self, plan: Plan, input_shape: tuple[int, ...] | None) -> None:
         first = plan.blocks[0].input_shape if plan.blocks else None

@@ -16,12 +16,13 @@ from ruamel.yaml.error import YAMLError
 from automl_kd.errors import UserError, unknown
 from automl_kd.files import write_text
 from automl_kd.hardware._kernels.graph import Kind
-from automl_kd.hardware._kernels.rules import runtimes
+from automl_kd.hardware._kernels.rules import Dead, Zeros, rules_of, runtimes
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Floats, datasheet, inner_loops
 from automl_kd.hardware._processor import core_cache_mb, vector_lanes
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Precision = Literal["fp32", "fp16", "int8"]
+Rule = Literal["zeros", "dead", "queued"]
 
 _INTERCEPT_LAUNCHES, _IN_PROCESS = 20, 4
 """Launches that an inference costs besides its kernels, where nothing was measured: with a device or a framework in
@@ -204,6 +205,27 @@ class Fit(_Part):
         )
 
 
+class Execution(_Part):
+    """How a calibration found a target to execute networks, by the errors of networks left out; a program writes it.
+
+    It goes before what the table of the runtime says. Whether launches are hidden is the target's ``queued``.
+
+    Attributes:
+        zeros: What becomes of products with zero: see ``Rules``.
+        dead: What becomes of operators that nobody needs.
+        error: Mean left-out error under these rules, in natural logarithms.
+        given_error: The same under the rules that the profile had before.
+        sure: Share of resamples of the networks in which a rule is that of the best: ``zeros``, ``dead``, ``queued``;
+            of those that the networks can tell.
+    """
+
+    zeros: Zeros
+    dead: Dead
+    error: Annotated[float, Field(ge=0)]
+    given_error: Annotated[float, Field(ge=0)]
+    sure: dict[Rule, Annotated[float, Field(ge=0, le=1)]]
+
+
 class Target(_Part):
     """One way to run networks on a device: runtime, precision, batch, threads and power mode.
 
@@ -211,6 +233,7 @@ class Target(_Part):
         runtime: Whose fusion rules apply.
         runtime_version: That the anchors were measured with.
         queued: Whether launches of kernels overlap with work, as on GPUs.
+        execution: Which of the runtime's rules a calibration chose; None for those of its table.
         opset: Newest ONNX opset that the runtime reads.
         this_machine: Whether it is the machine that this runs on, so that it can be measured here; without a fit it
             is, at the first use.
@@ -226,7 +249,14 @@ class Target(_Part):
     opset: Annotated[int, Field(ge=11, le=21)]
     this_machine: bool = False
     facts: Facts
+    execution: Execution | None = None
     fit: Fit | None = None
+
+    @property
+    def rules(self) -> dict[Rule, Any]:
+        """What a calibration may choose: what becomes of zeros and dead operators, and whether launches are hidden."""
+        table = self.execution or rules_of(self.runtime)
+        return {"zeros": table.zeros, "dead": table.dead, "queued": self.queued}
 
     @property
     def memory_here(self) -> float | None:

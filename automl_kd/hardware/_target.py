@@ -14,8 +14,10 @@ from automl_kd.hardware._schema import ELEMENT_BYTES, Target
 
 def kernels_of(target: Target, graph: Graph) -> Network:
     """The kernels of the target's runtime in its precision."""
-    vector = target.facts.vector
-    return lower(graph, target.runtime, ELEMENT_BYTES[target.precision], None if vector is None else vector.lanes)
+    vector, found = target.facts.vector, target.execution
+    lanes = None if vector is None else vector.lanes
+    dead_code = None if found is None else (found.zeros, found.dead)
+    return lower(graph, target.runtime, ELEMENT_BYTES[target.precision], lanes, dead_code)
 
 
 def features_of(target: Target, network: Network) -> Features:

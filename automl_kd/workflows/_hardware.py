@@ -22,6 +22,8 @@ from automl_kd.hardware import (
     Candidate,
     Kit,
     KitTarget,
+    MeasuredNetwork,
+    Profile,
     Step,
     load_profile,
     read_kit,
@@ -100,11 +102,14 @@ def calibrate_hardware(
 
     Returns:
         ``name``, ``path``, ``summary``, ``pairs``, ``error_before`` and ``error_after`` (medians of the relative error;
-        the latter on networks left out), ``repeat_error``, ``label`` and ``networks`` (``model``, ``measured_ms``,
-        ``before_ms``, ``left_out_ms``).
+        the latter on networks left out), ``repeat_error``, ``label``, ``rules`` and ``networks`` (``model``,
+        ``measured_ms``, ``before_ms``, ``left_out_ms``). ``rules`` holds those by which the device executes networks,
+        ``zeros``, ``dead`` and ``queued``, each with what was ``chosen``, what was ``given`` before, and how ``sure``
+        that is (None where the networks cannot tell), and the mean left-out errors ``error`` and ``given_error``.
 
     Raises:
-        UserError: If the results are damaged, noisy, or of another kit or target, or the name is taken.
+        UserError: If the results are damaged, noisy, fewer than five, or of another kit or target, if their times fit
+            no rules, or the name is taken.
     """
     path = _free(name)
     folder, listed = kit_of(results, kit)
@@ -114,9 +119,12 @@ def calibrate_hardware(
     names, measured = [model for model, _ in found.pairs], [ms for _, ms in found.pairs]
     files = {name: folder / models[name].file for name in names}
     before = [profile.predict(files[name], inputs=models[name].shapes).ms for name in names]
-    networks = [profile.network(files[name], inputs=models[name].shapes) for name in names]
-    fitted = profile.refit(networks, measured, names, f"measured with the kit {folder.name}")
-    calibrated = profile.with_fit(fitted, name, found.runtime_version)
+    pairs = [
+        MeasuredNetwork(name, profile.graphs(files[name], inputs=models[name].shapes), ms)
+        for name, ms in zip(names, measured, strict=True)
+    ]
+    source = f"measured with the kit {folder.name}"
+    calibrated = profile.calibrated(pairs, name=name, source=source, runtime_version=found.runtime_version)
     calibrated.save(path)
     after = [ms / math.exp(error) for ms, error in zip(measured, calibrated.errors, strict=True)]
     return {
@@ -128,6 +136,7 @@ def calibrate_hardware(
         "error_after": _median_error(after, measured),
         "repeat_error": found.repeat_error,
         "label": found.label,
+        "rules": _rules(profile, calibrated),
         "networks": [
             {"model": model, "measured_ms": ms, "before_ms": first, "left_out_ms": last}
             for (model, ms), first, last in zip(found.pairs, before, after, strict=True)
@@ -311,6 +320,15 @@ def _free(name: str, replace: str | None = None) -> Path:
 def _fitted_from(path: Path, source: str) -> bool:
     fit = load_profile(str(path)).target.fit
     return fit is not None and bool(fit.anchors) and all(anchor.source == source for anchor in fit.anchors)
+
+
+def _rules(before: Profile, after: Profile) -> dict[str, Any]:
+    given, chosen, execution = before.target.rules, after.target.rules, after.target.execution
+    assert execution is not None  # of every calibrated target
+    found: dict[str, Any] = {
+        name: {"chosen": chosen[name], "given": given[name], "sure": execution.sure.get(name)} for name in chosen
+    }
+    return found | {"error": execution.error, "given_error": execution.given_error}
 
 
 def _median_error(predicted: Sequence[float], measured: Sequence[float]) -> float:

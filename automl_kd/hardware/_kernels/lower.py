@@ -12,10 +12,16 @@ from automl_kd.hardware._kernels.fusion import Group, fuse
 from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op
 from automl_kd.hardware._kernels.kernel import Kernel, Network
 from automl_kd.hardware._kernels.quantised import is_narrow, precision_notes, with_integers
-from automl_kd.hardware._kernels.rules import Rules, rules_of
+from automl_kd.hardware._kernels.rules import Dead, Rules, Zeros, rules_of
 
 
-def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = None) -> Network:
+def lower(
+    graph: Graph,
+    runtime: str,
+    element_bytes: int,
+    lanes: int | None = None,
+    dead_code: tuple[Zeros, Dead] | None = None,
+) -> Network:
     """The kernels that ``runtime`` executes for ``graph``, with every number stored in ``element_bytes`` bytes.
 
     Args:
@@ -23,11 +29,14 @@ def lower(graph: Graph, runtime: str, element_bytes: int, lanes: int | None = No
         runtime: One of ``runtimes()``.
         element_bytes: Bytes of a number.
         lanes: Numbers in a vector register, where the runtime lays activations out in blocks of as many channels.
+        dead_code: What becomes of zeros and of dead operators, where that is not as the runtime's table says.
 
     Raises:
         UserError: If there are no rules for the runtime.
     """
     rules = rules_of(runtime)
+    if dead_code is not None:
+        rules = replace(rules, zeros=dead_code[0], dead=dead_code[1])
     notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes))
     graph = merge_composites(with_integers(graph, rules.integers), rules.composites)
     if rules.zeros == "fold":

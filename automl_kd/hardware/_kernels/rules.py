@@ -19,6 +19,9 @@ _CONSTANT = "constant "
 _REPEATED = "*"
 _BEFORE = " before "
 
+Zeros = Literal["fold", "store", "keep"]
+Dead = Literal["drop", "execute"]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -83,8 +86,8 @@ class Rules:
     before: Mapping[str, frozenset[str]]
     then: Mapping[str, tuple[Step, ...]]
     free: frozenset[str]
-    zeros: Literal["fold", "store", "keep"]
-    dead: Literal["drop", "execute"]
+    zeros: Zeros
+    dead: Dead
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
     blocked: Blocked | None
@@ -139,8 +142,8 @@ class _Table(_Part):
     """A file: see ``Rules``; ``sets`` name lists of types that its fusions refer to."""
 
     sources: tuple[str, ...] = Field(min_length=1)
-    zeros: Literal["fold", "store", "keep"]
-    dead: Literal["drop", "execute"]
+    zeros: Zeros
+    dead: Dead
     free: frozenset[str]
     sets: dict[str, tuple[str, ...]] = {}
     fusions: tuple[_Fusion, ...] = ()

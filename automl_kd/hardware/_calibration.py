@@ -1,0 +1,202 @@
+"""By which rules a device executes networks, chosen by the errors on measured networks left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import get_args
+
+import numpy as np
+
+from automl_kd.errors import UserError
+from automl_kd.hardware._kernels.graph import Graph
+from automl_kd.hardware._kernels.kernel import Network
+from automl_kd.hardware._kernels.rules import Dead, Zeros
+from automl_kd.hardware._limits import Limits
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats
+from automl_kd.hardware._predictor.fit import Evidence, Fitted, fit
+from automl_kd.hardware._schema import Execution, Rule, Target
+from automl_kd.hardware._target import evidence_for, features_of, kernels_of
+
+LEAST_NETWORKS = 5
+"""Fewer tell neither rules apart nor which of them is odd."""
+
+_NOISE, _OTHER_NOISES = 0.06, (0.03, 0.1, 0.2)
+"""How far measurements may be from any sum of kernels. Where they are far, what was known before counts for more."""
+_RESAMPLES = 2000
+_WORST_MEAN, _WORST, _LEAST_ERROR = math.log(1.5), math.log(4), 0.1
+"""Left-out errors of measurements that contradict: their mean, that of one, and where one time for all does better."""
+
+
+@dataclass(frozen=True)
+class MeasuredNetwork:
+    """A network and how long the device takes for it.
+
+    Attributes:
+        name: What to call it.
+        graphs: Executed one after another: one, or of a plan one a block.
+        ms: Milliseconds.
+    """
+
+    name: str
+    graphs: tuple[Graph, ...]
+    ms: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What explains measurements best.
+
+    Attributes:
+        target: With the rules that do.
+        networks: The measured ones as its kernels.
+        prior: Coefficients to expect under these rules.
+        evidence: What the measurements are worth against the prior.
+        errors: ``log(measured / predicted)`` of every network when it was left out.
+    """
+
+    target: Target
+    networks: tuple[Network, ...]
+    prior: Coefficients
+    evidence: Evidence
+    errors: tuple[float, ...]
+
+
+def choose(target: Target, known: Coefficients, limits: Limits, measured: Sequence[MeasuredNetwork]) -> Choice:
+    """The rules under which networks left out are predicted best.
+
+    Every combination that makes a difference on these networks is fitted; of those that do equally well the target's
+    own is kept. Only ratios of what is known enter the prior: the device may be another and many times as slow.
+
+    Args:
+        target: With the rules assumed so far.
+        known: Its coefficients.
+        limits: Of the device.
+        measured: At least ``LEAST_NETWORKS``.
+
+    Raises:
+        UserError: If no rules explain the times.
+    """
+    trials = list(_trials(target, known, limits, measured))
+    errors: Floats = np.abs(np.array([trial.fitted(_NOISE).errors for trial in trials]))
+    means = errors.mean(axis=1)
+    best = int(means.argmin())
+    chosen = trials[best]
+    evidence, fitted = min(
+        ((chosen.evidence(noise), chosen.fitted(noise).errors) for noise in (_NOISE, *_OTHER_NOISES)),
+        key=lambda found: np.abs(found[1]).mean(),
+    )
+    _check(fitted, measured)
+    execution = Execution(
+        zeros=chosen.target.rules["zeros"],
+        dead=chosen.target.rules["dead"],
+        error=_rounded(means[best]),
+        given_error=_rounded(means[0]),
+        sure=_sureness([trial.target.rules for trial in trials], errors, best),
+    )
+    return Choice(
+        chosen.target.model_copy(update={"execution": execution}), chosen.networks, chosen.prior, evidence, fitted
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Measured networks under some rules."""
+
+    target: Target
+    networks: tuple[Network, ...]
+    features: Sequence[Features]
+    seconds: Sequence[float]
+    streamed: Sequence[float]
+    prior: Coefficients
+
+    def evidence(self, noise: float) -> Evidence:
+        return replace(evidence_for(self.target), noise=noise)
+
+    def fitted(self, noise: float) -> Fitted:
+        return fit(self.features, self.seconds, self.prior, self.evidence(noise), self.streamed)
+
+
+def _trials(
+    target: Target, known: Coefficients, limits: Limits, measured: Sequence[MeasuredNetwork]
+) -> Iterator[_Trial]:
+    """The target's own rules first, then every other combination that makes a difference."""
+    seconds = [1e-3 * each.ms for each in measured]
+    # Inner loops are known of runs on one thread, which hides nothing.
+    others = () if target.facts.vector is not None else (not target.queued,)
+    for variant, networks in _variants(target, measured):
+        features = [features_of(variant, network) for network in networks]
+        streamed = [float(limits.streaming_seconds(network.weights)) for network in networks]
+        for queued in (target.queued, *others):
+            prior = _at_speed(replace(known, queued=queued), features, seconds, streamed)
+            ruled = variant.model_copy(update={"queued": queued})
+            yield _Trial(ruled, networks, features, seconds, streamed, prior)
+
+
+def _variants(target: Target, measured: Sequence[MeasuredNetwork]) -> Iterator[tuple[Target, tuple[Network, ...]]]:
+    """The target with every treatment of dead code under which these networks are other kernels.
+
+    Its own comes first, then what differs least, so that nothing is changed that makes no difference.
+    """
+    own, seen = target.rules, set()
+    both = product(get_args(Zeros), get_args(Dead))
+    for zeros, dead in sorted(both, key=lambda pair: (pair[0] != own["zeros"]) + (pair[1] != own["dead"])):
+        execution = Execution(zeros=zeros, dead=dead, error=0, given_error=0, sure={})
+        variant = target.model_copy(update={"execution": execution})
+        networks = tuple(Network.joined([kernels_of(variant, graph) for graph in each.graphs]) for each in measured)
+        kernels = tuple(network.kernels for network in networks)
+        if kernels not in seen:
+            seen.add(kernels)
+            yield variant, networks
+
+
+def _at_speed(
+    known: Coefficients, networks: Sequence[Features], seconds: Sequence[float], streamed: Sequence[float]
+) -> Coefficients:
+    """Coefficients with the ratios of those known, at the speed of the measured device."""
+    slower = float(
+        np.median(
+            [
+                math.log(measured / (more + network.seconds(known)))
+                for network, measured, more in zip(networks, seconds, streamed, strict=True)
+            ]
+        )
+    )
+    signs = np.repeat([-1.0, -1.0, 1.0, 1.0], [len(KINDS), len(KINDS), len(KINDS), 1])
+    return Coefficients.unpack(known.pack() + slower * signs, known.queued)
+
+
+def _sureness(rules: Sequence[Mapping[Rule, object]], errors: Floats, best: int) -> dict[Rule, float]:
+    """How often resampled networks choose the rules that were chosen, of those that differ between trials.
+
+    Resampled by the weights of the Bayesian bootstrap (Rubin 1981), under which none of few networks is ever absent.
+    """
+    weights = np.random.default_rng(0).dirichlet(np.ones(errors.shape[1]), _RESAMPLES)
+    winners = (weights @ errors.T).argmin(axis=1)
+    return {
+        rule: round(float(np.mean([rules[winner][rule] == value for winner in winners])), 3)
+        for rule, value in rules[best].items()
+        if len({each[rule] for each in rules}) > 1
+    }
+
+
+def _check(left_out: Sequence[float], measured: Sequence[MeasuredNetwork]) -> None:
+    """Refuse times that the best rules do not explain: mostly, or not better than one time for all would."""
+    errors = np.array(left_out)
+    mean, logarithms = np.abs(errors).mean(), np.log([each.ms for each in measured])
+    one_for_all = np.mean([abs(value - np.median(np.delete(logarithms, i))) for i, value in enumerate(logarithms)])
+    idle = mean > max(_LEAST_ERROR, one_for_all)
+    if not idle and mean <= _WORST_MEAN and np.abs(errors).max() <= _WORST:
+        return
+    slow, fast = int(errors.argmax()), int(errors.argmin())
+    raise UserError(
+        f"the times fit no rule that a runtime is known by (left out, a network is off by a factor of"
+        f" {math.exp(mean):.2f}): {measured[slow].name} took {math.exp(errors[slow]):.3g} times and"
+        f" {measured[fast].name} {math.exp(errors[fast]):.3g} times what the others lead to expect; measure again"
+    )
+
+
+def _rounded(error: float) -> float:
+    return float(f"{error:.3g}")
