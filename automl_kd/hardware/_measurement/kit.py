@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.files import sha256_of
+from automl_kd.hardware._calibration import LEAST_NETWORKS
 from automl_kd.hardware._kernels.onnx_file import load
 from automl_kd.hardware._measurement import kit_script
 from automl_kd.hardware._measurement.feeds import fed_inputs
@@ -22,10 +23,6 @@ from automl_kd.hardware._measurement.selection import Candidate, Design
 from automl_kd.hardware._predictor.prediction import Prediction
 from automl_kd.hardware._profile import Profile
 from automl_kd.onnxio import export
-
-LEAST_MODELS = 3
-"""Fewer could not tell an intercept from arithmetic from memory."""
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -145,8 +142,8 @@ def write_kit(
         UserError: If the folder holds files, there are too few candidates or ``count`` is too small, the target is
             one that ONNX files do not stand for, or a file of the user's own cannot be measured.
     """
-    if count < LEAST_MODELS:
-        raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_MODELS}")
+    if count < LEAST_NETWORKS:
+        raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_NETWORKS}")
     if count > len(candidates):
         raise UserError(f"only {len(candidates)} different networks were found; ask for at most that many, not {count}")
     _check(folder, profile)
