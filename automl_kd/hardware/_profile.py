@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from torch import nn
@@ -31,6 +32,7 @@ from automl_kd.hardware._predictor.residual import Correction, left_out_correcti
 from automl_kd.hardware._schema import (
     Anchor,
     Fit,
+    Precision,
     ProfileFile,
     Residual,
     Target,
@@ -71,6 +73,11 @@ def load_profile(name: str, progress: Progress | None = None) -> Profile:
     path = find_yaml("hardware_profiles", "device", device)
     file = read_profile(path)
     if colon and device != name and target not in file.targets:
+        asked = target.rpartition("-")[2]
+        if asked in get_args(Precision) and asked not in (has := {each.precision for each in file.targets.values()}):
+            raise UserError(
+                f"{path.stem} has no target in {asked}; it has {', '.join(sorted(has))}: {', '.join(file.targets)}"
+            )
         raise unknown(f"target of {path.stem}", target, file.targets)
     return Profile(path.stem, file, target or None, progress)
 

@@ -114,7 +114,7 @@ def calibrate_hardware(
     path = _free(name)
     folder, listed = kit_of(results, kit)
     profile = load_profile(hw or listed.hw, progress=sharing(observer or Observer(), "calibrate"))
-    found = read_results(Path(results), listed, KitTarget.of(profile))
+    found = read_results(Path(results), listed, KitTarget.of(profile), KitTarget.all_of(profile))
     models = {model.name: model for model in listed.models}
     names, measured = [model for model, _ in found.pairs], [ms for _, ms in found.pairs]
     files = {name: folder / models[name].file for name in names}

@@ -154,7 +154,7 @@ KIT = ("hw", "kit", *DEVICE, "-n", "5", "--out", "kit")
 def test_a_kit_takes_the_input_of_its_networks_by_name(run):
     said = run(*KIT, "--input", "input=1x3x16x12", "--json")
     assert said.code == 0, said.err
-    assert [model["input"] for model in said.document["models"] if not model["sentinel"]] == [[3, 16, 12]] * 3
+    assert [model["input"] for model in said.document["models"] if not model["sentinel"]] == [[3, 16, 12]] * 5
 
 
 @pytest.mark.parametrize(

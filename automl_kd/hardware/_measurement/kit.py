@@ -22,7 +22,9 @@ from automl_kd.hardware._measurement.measure import write_sentinels
 from automl_kd.hardware._measurement.selection import Candidate, Design
 from automl_kd.hardware._predictor.prediction import Prediction
 from automl_kd.hardware._profile import Profile
+from automl_kd.hardware._schema import Target
 from automl_kd.onnxio import export
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,10 +41,12 @@ class KitTarget(_Part):
     @staticmethod
     def of(profile: Profile) -> KitTarget:
         """Those of a profile."""
-        target = profile.target
-        return KitTarget(
-            device=profile.file.device, runtime=target.runtime, precision=target.precision, threads=target.threads
-        )
+        return _kit_target(profile.file.device, profile.target)
+
+    @staticmethod
+    def all_of(profile: Profile) -> dict[str, KitTarget]:
+        """Those of every target in a profile's file, by its name."""
+        return {name: _kit_target(profile.file.device, target) for name, target in profile.file.targets.items()}
 
     def difference(self, other: KitTarget) -> str | None:
         """The first thing in which another target differs, as ``runtime ncnn, not tensorrt``."""
@@ -51,6 +55,10 @@ class KitTarget(_Part):
             if mine != theirs:
                 return f"{field} {mine}, not {theirs}"
         return None
+
+
+def _kit_target(device: str, target: Target) -> KitTarget:
+    return KitTarget(device=device, runtime=target.runtime, precision=target.precision, threads=target.threads)
 
 
 class KitInput(_Part):
