@@ -122,7 +122,7 @@ def _rules(rules: dict[str, Any]) -> list[str]:
     told = {name: rules[name] for name in _SAID if rules[name]["sure"] is not None}
     lines = []
     if told:
-        chosen = ", ".join(f"{_SAID[name][it['chosen']]} ({percent(it['sure'])} sure)" for name, it in told.items())
+        chosen = ", ".join(f"{_SAID[name][it['chosen']]} ({_sure(it['sure'])})" for name, it in told.items())
         error, given = (percent(math.expm1(rules[name])) for name in ("error", "given_error"))
         same = all(it["chosen"] == it["given"] for it in told.values())
         against = "the profile's own rules" if same else f"{given} under the profile's own rules"
@@ -131,6 +131,10 @@ def _rules(rules: dict[str, Any]) -> list[str]:
     if untold:
         lines.append(f"as before, since the measured networks have none: {', '.join(untold)}")
     return lines
+
+
+def _sure(share: float) -> str:
+    return "over 99 % sure" if share > 0.99 else f"{100 * share:.0f} % sure"
 
 
 def verify(

@@ -23,6 +23,8 @@ from automl_kd.hardware._target import evidence_for, features_of, kernels_of
 LEAST_NETWORKS = 5
 """Fewer tell neither rules apart nor which of them is odd."""
 
+_DEAD_CODE: Sequence[tuple[Zeros, Dead]] = (("fold", "drop"), ("store", "drop"), ("keep", "drop"), ("keep", "execute"))
+"""What runtimes do: one that finds zeros finds duplicates, too."""
 _NOISE, _OTHER_NOISES = 0.06, (0.03, 0.1, 0.2)
 """How far measurements may be from any sum of kernels. Where they are far, what was known before counts for more."""
 _NEAR = 1.05
@@ -142,18 +144,22 @@ def _trials(
 def _variants(target: Target, measured: Sequence[MeasuredNetwork]) -> Iterator[tuple[Target, tuple[Network, ...]]]:
     """The target with every treatment of dead code under which these networks are other kernels.
 
-    Its own comes first, then what differs least, so that nothing is changed that makes no difference.
+    Its own comes first. Of those that make the same kernels it is the one that changes least, so that a rule stays of
+    which the networks say nothing.
     """
-    own, seen = target.rules, set()
-    both = product(get_args(Zeros), get_args(Dead))
-    for zeros, dead in sorted(both, key=lambda pair: (pair[0] != own["zeros"]) + (pair[1] != own["dead"])):
+    own = (target.rules["zeros"], target.rules["dead"])
+    found = {}
+    for zeros, dead in product(get_args(Zeros), get_args(Dead)):
         execution = Execution(zeros=zeros, dead=dead, error=0, given_error=0, sure={})
         variant = target.model_copy(update={"execution": execution})
         networks = tuple(Network.joined([kernels_of(variant, graph) for graph in each.graphs]) for each in measured)
-        kernels = tuple(network.kernels for network in networks)
-        if kernels not in seen:
-            seen.add(kernels)
-            yield variant, networks
+        found[zeros, dead] = variant, networks
+    left = {tuple(network.kernels for network in found[pair][1]) for pair in (own, *_DEAD_CODE)}
+    for pair in sorted(found, key=lambda pair: sum(mine != given for mine, given in zip(pair, own, strict=True))):
+        kernels = tuple(network.kernels for network in found[pair][1])
+        if kernels in left:
+            left.remove(kernels)
+            yield found[pair]
 
 
 def _at_speed(
