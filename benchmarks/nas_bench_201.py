@@ -62,8 +62,9 @@ _ENDS = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 
 def _measured(index: str, operators: tuple[str, ...], ms: float, source: str) -> Measured:
+    name = f"nas-bench-201 cell {index}"
     with torch.device("meta"):
-        return Measured(f"nas-bench-201 cell {index}", network(operators), SHAPE, ms, source)
+        return Measured(name, name, "nas-bench-201", network(operators), SHAPE, ms, source)
 
 
 @cache

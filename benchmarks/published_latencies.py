@@ -10,10 +10,10 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from published_models import MODELS
+from published_models import MODELS, family_of
 from torch import nn
 
 Key = tuple[str, str]
@@ -25,11 +25,16 @@ class Measured:
     """A network and its time at batch 1.
 
     Attributes:
+        name: What the target's rows call it.
+        model: Its key in ``MODELS``, the same under every target; of a NAS-Bench-201 cell its name.
+        family: The lineage that its kernels come from.
         module: On the meta device, without memory for its weights.
         shape: Of one input, without the batch.
     """
 
     name: str
+    model: str
+    family: str
     module: nn.Module
     shape: tuple[int, ...]
     ms: float
@@ -37,7 +42,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """A time of the network that ``MODELS`` holds under ``model``."""
 
     key: Key
@@ -65,8 +70,16 @@ _JETSON: dict[tuple[str, str, str], Key] = {
     ("Jetson TX2 (MAX-N)", "TF-TRT", "fp16"): ("jetson-tx2", "tf-trt"),
     ("Jetson TX2 (MAX-N)", "TensorFlow", "fp32"): ("jetson-tx2", "tensorflow"),
 }
-"""By device, framework and precision. Of the other rows, the segmentation and detection networks are not defined by a
-paper, and the throughput of Xavier NX is that of its GPU and both DLAs together."""
+"""By device, framework and precision. Of the other rows, the detection networks are not defined by a paper, and the
+throughput of Xavier NX is that of its GPU and both DLAs together."""
+
+_SEGMENTATION: dict[str, Key] = {
+    "Jetson Nano": ("jetson-nano", "tensorrt"),
+    "Jetson AGX Xavier": ("jetson-agx-xavier", "tensorrt"),
+}
+"""Whose rows of jetson-inference are frames a second in whole numbers, of one frame after another."""
+_LEAST_FRAMES = 10
+"""A second; fewer say the time of one to 5 % at best."""
 
 _NCNN: dict[Key, _Board] = {
     ("jetson-nano", "ncnn"): _Board("NVIDIA Jetson Nano", "cpu", 4),
@@ -165,26 +178,58 @@ _OTHERS: dict[Key, tuple[str, dict[str, float]]] = {
     ("stm32h743", "tinyengine"): ("mit-han-lab/tinyengine README", {"mobilenet_v2_0p3_64": 23.0}),
 }
 
+_TARGETS: dict[str, Key] = {"stm32h743": ("stm32h743", "x-cube-ai")}
+"""Of ``published_more.csv``, where the name of a profile alone does not say the runtime."""
+_NAMES: dict[str, str] = {
+    "regnetY400": "regnet_y_400mf",
+    "vit_base": "vit_b_16",
+    "resnet50 v1.5": "resnet50",
+    "mobilenet_v1": "slim_mobilenet_v1_1p0_224",
+    "mobilenet_v1 quant": "slim_mobilenet_v1_1p0_224",
+    "mobilenet_v1 0.25@128": "slim_mobilenet_v1_0p25_128",
+    "mobilenet_v1 0.25@224": "mobilenet_v1_0p25_224_5",
+    "inception_v4": "slim_inception_v4",
+}
+"""Keys of ``MODELS`` by what ``published_more.csv`` calls them, where that is no key."""
+
 
 def published(data: Path) -> dict[Key, list[Measured]]:
     """Networks with their latencies, by profile and target.
 
     Args:
-        data: Folder of ``published_jetson.csv`` and ``published_ncnn.csv.gz``.
+        data: Folder of ``published_jetson.csv``, ``published_ncnn.csv.gz`` and ``published_more.csv``.
+
+    Raises:
+        UserError: If a library that some of the networks come from is absent or broken.
     """
-    rows = [*_jetson(data), *_ncnn(data), *_others()]
+    found = rows(data)
     # Building takes tenths of a second; targets share the module.
-    modules = {model: MODELS[model].module() for model in {row.model for row in rows}}
-    found: dict[Key, list[Measured]] = {}
-    for row in rows:
-        measured = Measured(row.name, modules[row.model], MODELS[row.model].shape, row.ms, row.source)
-        found.setdefault(row.key, []).append(measured)
-    return found
+    modules = {model: MODELS[model].module() for model in {row.model for row in found}}
+    measured: dict[Key, list[Measured]] = {}
+    for row in found:
+        model, shape = row.model, MODELS[row.model].shape
+        each = Measured(row.name, model, family_of(model), modules[model], shape, row.ms, row.source)
+        measured.setdefault(row.key, []).append(each)
+    return measured
 
 
-def _jetson(data: Path) -> Iterator[_Row]:
+def rows(data: Path) -> list[Row]:
+    """The same before the networks are built; two sources of one network under one target are told apart by name."""
+    found: dict[tuple[Key, str], Row] = {}
+    for row in (*_jetson(data), *_ncnn(data), *_others(), *_more(data)):
+        first = found.setdefault((row.key, row.name), row)
+        if first is not row and first.source != row.source:
+            name = f"{row.name} ({row.source})"
+            found[row.key, name] = replace(row, name=name)
+    return list(found.values())
+
+
+def _jetson(data: Path) -> Iterator[Row]:
     with (data / "published_jetson.csv").open(newline="") as file:
         for row in csv.DictReader(file):
+            if row["framework"] == "TensorRT (jetson-inference)":
+                yield from _segmentation(row)
+                continue
             key = _JETSON.get((row["device"], row["framework"], row["precision"]))
             if key is None or not row["latency_ms"]:
                 continue
@@ -193,11 +238,18 @@ def _jetson(data: Path) -> Iterator[_Row]:
             candidates = (f"slim_{row['model']}_{width}", f"slim_{row['model']}") if slim else (row["model"],)
             for model in candidates:
                 if model in MODELS and MODELS[model].shape == (3, int(height), int(width)):
-                    yield _Row(key, row["model"], model, float(row["latency_ms"]), row["source"].partition(":")[0])
+                    yield Row(key, row["model"], model, float(row["latency_ms"]), row["source"].partition(":")[0])
                     break
 
 
-def _ncnn(data: Path) -> Iterator[_Row]:
+def _segmentation(row: dict[str, str]) -> Iterator[Row]:
+    """Networks of one size differ in the number of classes alone, and are one network here."""
+    frames, model = float(row["throughput_fps"]), f"fcn_resnet18_{row['input']}"
+    if frames >= _LEAST_FRAMES:
+        yield Row(_SEGMENTATION[row["device"]], model, model, 1e3 / frames, row["source"].partition(":")[0])
+
+
+def _ncnn(data: Path) -> Iterator[Row]:
     least: dict[tuple[Key, str], float] = {}
     with gzip.open(data / "published_ncnn.csv.gz", "rt", newline="") as file:
         for row in csv.DictReader(file):
@@ -208,7 +260,7 @@ def _ncnn(data: Path) -> Iterator[_Row]:
                     ms = float(row["min_ms"])
                     least[key, model] = min(ms, least.get((key, model), ms))
     for (key, model), ms in least.items():
-        yield _Row(key, model.removeprefix("ncnn_"), model, ms, "Tencent/ncnn benchmark")
+        yield Row(key, model.removeprefix("ncnn_"), model, ms, "Tencent/ncnn benchmark")
 
 
 def _model_on(board: _Board, row: dict[str, str]) -> str | None:
@@ -224,7 +276,25 @@ def _model_on(board: _Board, row: dict[str, str]) -> str | None:
     return model
 
 
-def _others() -> Iterator[_Row]:
+def _others() -> Iterator[Row]:
     for key, (source, rows) in _OTHERS.items():
         for model, ms in rows.items():
-            yield _Row(key, model, model, ms, source)
+            yield Row(key, model, model, ms, source)
+
+
+def _more(data: Path) -> Iterator[Row]:
+    with (data / "published_more.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            profile, _, target = row["target"].partition(":")
+            key = (profile, target) if target else _TARGETS[profile]
+            model = _model_named(row["model"])
+            name = model if model.startswith("fcn_") else row["model"]
+            yield Row(key, name, model, float(row["latency_ms"]), row["source"].partition(" ")[0].partition(":")[0])
+
+
+def _model_named(name: str) -> str:
+    if name.startswith("fcn-resnet18-"):
+        return f"fcn_resnet18_{name.partition('@')[2]}"
+    if name.startswith("EfficientViT-"):
+        return name.lower().replace("-", "_").replace("@", "_")
+    return _NAMES.get(name, name)

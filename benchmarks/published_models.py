@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from networks import efficient, inception, mobile, plain, residual, transformers
+from networks import efficient, inception, libraries, mobile, plain, residual, transformers
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -85,6 +85,9 @@ def _torchvision() -> dict[str, Published]:
         "mnasnet0_75": (partial(mobile.mnasnet, 0.75), 3.170, 215),
         "mnasnet1_0": (mobile.mnasnet, 4.383, 314),
         "mnasnet1_3": (partial(mobile.mnasnet, 1.3), 6.282, 526),
+        "mobilenet_v3_large": (partial(libraries.torchvision_network, "mobilenet_v3_large"), 5.483, 217),
+        "regnet_y_400mf": (residual.regnet_y_400mf, 4.344, 402),
+        "vit_b_16": (partial(transformers.vit_b, 224, 16), 86.568, 17564),
         "shufflenet_v2_x0_5": (partial(mobile.shufflenet_v2, (48, 96, 192)), 1.367, 40),
         "shufflenet_v2_x1_0": (partial(mobile.shufflenet_v2, (116, 232, 464)), 2.279, 145),
         "shufflenet_v2_x1_5": (partial(mobile.shufflenet_v2, (176, 352, 704)), 3.504, 296),
@@ -141,13 +144,13 @@ def _ncnn() -> dict[str, Published]:
         "mnasnet": (mobile.mnasnet, 224, 4.38, 315, "Tan et al. 2019"),
         "proxylessnasnet": (mobile.proxylessnas, 224, 4.08, None, "Cai et al. 2019"),
         "efficientnet_b0": (efficient.efficientnet_b0, 224, 5.29, 390, "Tan and Le 2019"),
-        "regnety_400m": (partial(residual.regnet_y, (1, 3, 6, 6), (48, 104, 208, 440), 8), 224, 4.3, 400, "pycls"),
+        "regnety_400m": (residual.regnet_y_400mf, 224, 4.3, 400, "pycls"),
         "googlenet": (inception.googlenet, 224, 7.0, 1580, "Szegedy et al. 2015, bvlc_googlenet"),
         "resnet18": (partial(residual.caffe_resnet, (2, 2, 2, 2), False), 224, 11.69, 1814, "He et al. 2016"),
         "resnet50": (partial(residual.caffe_resnet, (3, 4, 6, 3), True), 224, 25.56, 3860, "He et al. 2016"),
         "alexnet": (plain.caffe_alexnet, 227, 60.97, 724, "bvlc_alexnet"),
         "vgg16": (partial(plain.vgg, "aaMbbMcccMdddMdddM"), 224, 138.358, 15470, "Simonyan and Zisserman 2015"),
-        "vision_transformer": (transformers.vit_b32, 384, 88.3, None, "Dosovitskiy et al. 2021"),
+        "vision_transformer": (partial(transformers.vit_b, 384, 32), 384, 88.3, None, "Dosovitskiy et al. 2021"),
     }
     built = {
         f"ncnn_{name}": Published(_classifier(build), _image(pixels), p, m, f"{source}; {_NCNN}")
@@ -168,6 +171,7 @@ def _edge() -> dict[str, Published]:
     The multiply-adds in the README of EfficientNet-Lite are 3 to 6 % more than those of its convolutions, and left out.
     """
     lite, edge, tiny = "EfficientNet-Lite, README", "pytorch-image-models, results table", "mit-han-lab/mcunet, README"
+    zoo = "STMicroelectronics/stm32ai-modelzoo, README: weights in flash with five classes; MACs of TensorFlow-Slim"
     found: dict[str, tuple[Callable[[], nn.Module], int, float | None, float | None, str]] = {
         "efficientnet_lite0": (partial(efficient.efficientnet_lite, 1.0, 1.0), 224, 4.7, None, lite),
         "efficientnet_lite1": (partial(efficient.efficientnet_lite, 1.0, 1.1), 240, 5.4, None, lite),
@@ -177,6 +181,7 @@ def _edge() -> dict[str, Published]:
         "efficientnet_edgetpu_s": (partial(efficient.efficientnet_edgetpu, 1.0, 1.0), 224, 5.44, 1810, edge),
         "efficientnet_edgetpu_m": (partial(efficient.efficientnet_edgetpu, 1.0, 1.1), 240, 6.90, 3040, edge),
         "efficientnet_edgetpu_l": (partial(efficient.efficientnet_edgetpu, 1.2, 1.4), 300, 10.59, 8000, edge),
+        "mobilenet_v1_0p25_224_5": (partial(mobile.mobilenet_v1, 0.25, 5), 224, 0.2198, 41, zoo),
         "mobilenet_v2_0p35_144": (partial(mobile.mobilenet_v2, 0.35), 144, 0.75, 23.5, tiny),
         "mobilenet_v2_0p3_64": (partial(mobile.mobilenet_v2, 0.3), 64, None, None, tiny),
     }
@@ -193,7 +198,70 @@ def _language() -> dict[str, Published]:
     }
 
 
-MODELS: dict[str, Published] = {**_torchvision(), **_slim(), **_ncnn(), **_edge(), **_language()}
+def _efficientvit() -> dict[str, Published]:
+    sizes = {("b1", 224): (9.1, 520), ("b1", 288): (9.1, 860), ("b2", 256): (24.0, 2100)}
+    source = "mit-han-lab/efficientvit, README of the classifiers"
+    return {
+        f"efficientvit_{variant}_{pixels}": Published(
+            partial(libraries.timm_network, f"efficientvit_{variant}"), _image(pixels), params, macs, source
+        )
+        for (variant, pixels), (params, macs) in sizes.items()
+    }
+
+
+def _segmentation() -> dict[str, Published]:
+    """FCN-ResNet18 of jetson-inference, by width and height; nothing is published of its size."""
+    sizes = (
+        *((320, 320), (512, 256), (512, 320), (512, 400), (576, 320), (640, 360)),
+        *((640, 512), (864, 480), (1024, 512), (2048, 1024)),
+    )
+    source = "dusty-nv/pytorch-segmentation"
+    return {
+        f"fcn_resnet18_{width}x{height}": Published(residual.fcn_resnet18, (3, height, width), None, None, source)
+        for width, height in sizes
+    }
+
+
+MODELS: dict[str, Published] = {
+    **_torchvision(),
+    **_slim(),
+    **_ncnn(),
+    **_edge(),
+    **_language(),
+    **_efficientvit(),
+    **_segmentation(),
+}
+
+_FAMILIES: dict[str, tuple[str, ...]] = {
+    "alexnet": ("alexnet",),
+    "vgg": ("vgg",),
+    "squeezenet": ("squeezenet",),
+    "inception": ("googlenet", "inception"),
+    "resnet": ("resnet",),
+    "densenet": ("densenet",),
+    "mobilenet": ("mobilenet", "mnasnet", "proxylessnasnet"),
+    "shufflenet": ("shufflenet",),
+    "efficientnet": ("efficientnet",),
+    "regnet": ("regnet",),
+    "fcn": ("fcn",),
+    "efficientvit": ("efficientvit",),
+    "blazeface": ("blazeface",),
+    "transformer": ("vision_transformer", "vit", "bert"),
+}
+"""How names in ``MODELS`` begin, by family: networks whose blocks came from one another."""
+
+
+def family_of(model: str) -> str:
+    """The family of a network of ``MODELS``.
+
+    Raises:
+        KeyError: If the table of families lacks it.
+    """
+    name = model.removeprefix("slim_").removeprefix("ncnn_")
+    for family, beginnings in _FAMILIES.items():
+        if name.startswith(beginnings):
+            return family
+    raise KeyError(model)
 
 
 def measured_size(published: Published) -> tuple[float, float]:

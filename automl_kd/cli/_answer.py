@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import math
 import os
+import re
 import sys
+import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
+
+_NUMBER = re.compile(r"(×/÷|[-+])?\d|–?$")
+_NARROWEST = 12
+"""Characters that a wrapped column has at least."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 AllowCode = Annotated[
@@ -103,19 +110,37 @@ def _is_standard_error(stream: Any) -> bool:
         return False
 
 
-def table(rows: list[list[str]], header: list[str]) -> str:
-    """Aligned columns: words to the left, numbers to the right."""
+def table(rows: list[list[str]], header: list[str], width: int | None = None) -> str:
+    """Aligned columns: words to the left, numbers to the right.
+
+    Args:
+        rows: Cells; one may hold several lines.
+        header: Of every column.
+        width: Characters that a line may have; the last column is wrapped to that.
+    """
     if not rows:
         return ""
-    columns = list(zip(header, *rows, strict=True))
-    numeric = [all(cell[:1].isdigit() or cell == "–" for cell in column[1:]) for column in columns]
-    widths = [max(map(len, column)) for column in columns]
+    lines = [[cell.splitlines() or [""] for cell in row] for row in (header, *rows)]
+    *columns, last = zip(*lines, strict=True)
+    widths = [max(len(line) for cell in column for line in cell) for column in columns]
+    if width is not None:
+        room = max(_NARROWEST, width - sum(widths) - 2 * len(widths))
+        last = tuple([part for line in cell for part in textwrap.wrap(line, room) or [""]] for cell in last)
+    columns = [*columns, last]
+    widths.append(max(len(line) for cell in last for line in cell))
+    numeric = [all(_NUMBER.match(line) for cell in column[1:] for line in cell) for column in columns]
 
-    def aligned(line: list[str]) -> str:
-        cells = zip(line, widths, numeric, strict=True)
-        return "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells).rstrip()
+    def aligned(row: Sequence[list[str]]) -> str:
+        whole = itertools.zip_longest(*row, fillvalue="")
+        return "\n".join(
+            "  ".join(
+                line.rjust(width) if right else line.ljust(width)
+                for line, width, right in zip(each, widths, numeric, strict=True)
+            ).rstrip()
+            for each in whole
+        )
 
-    return "\n".join(map(aligned, [header, *rows]))
+    return "\n".join(map(aligned, zip(*columns, strict=True)))
 
 
 def _finite(data: Any) -> Any:

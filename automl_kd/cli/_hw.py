@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from automl_kd.cli import _hw_device
 from automl_kd.cli._answer import Json, Storage, answer, quiet, table
+from automl_kd.cli._hw_words import accuracy_lines, extrapolation, parts_table, targets_table
 from automl_kd.cli._progress import watching
 from automl_kd.cli._shape import Inputs, InputShape, shape, shapes
 from automl_kd.errors import UserError
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import milliseconds, percent, three_digits
+
+if TYPE_CHECKING:
+    from automl_kd.hardware import Profile
 
 Model = Annotated[str, typer.Argument(help="An ONNX file.")]
 
@@ -34,18 +38,34 @@ def list_devices(storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None
     with quiet(json):
         from automl_kd.hardware import Profile, load_profile, profile_names
 
-        devices, lines = [], []
+        devices = []
         for name in profile_names():
             file = load_profile(name).file
             names = sorted(file.targets, key=lambda target: target != file.default)
-            profiles = {target: Profile(name, file, target) for target in names}
-            targets = [
-                {"target": target, "key": profile.key, "summary": profile.summary()}
-                for target, profile in profiles.items()
-            ]
-            devices.append({"name": name, "summary": targets[0]["summary"], "targets": targets})
-            lines += [targets[0]["summary"], *(f"  {target['summary']}" for target in targets[1:])]
-    answer({"devices": devices}, "\n".join(lines), json)
+            targets = [_target_document(target, Profile(name, file, target)) for target in names]
+            devices.append({"name": name, "targets": targets})
+    answer({"devices": devices}, _devices_text(devices), json)
+
+
+def _target_document(target: str, profile: Profile) -> dict[str, Any]:
+    return {
+        "target": target,
+        "name": profile.name,
+        "key": profile.key,
+        "runtime": profile.target.runtime,
+        "precision": profile.target.precision,
+        "accuracy": asdict(profile.accuracy()),
+    }
+
+
+def _devices_text(devices: list[dict[str, Any]]) -> str:
+    return (
+        f"{targets_table(devices)}\n\n"
+        "median error: of measured networks, each predicted by a fit without it\n"
+        "90 % interval: of networks like those; it is wider for others\n"
+        "good for: kinds of kernel that they hold, of those with multiplications\n"
+        "a target goes by device:target, such as --hw jetson-nano:ncnn"
+    )
 
 
 def show(
@@ -70,7 +90,7 @@ def show(
     document = {
         "name": profile.name,
         "key": profile.key,
-        "summary": profile.summary(),
+        "accuracy": asdict(profile.accuracy()),
         "target": profile.target.model_dump(mode="json", exclude_none=True),
         "memory": profile.file.memory.model_dump(mode="json", exclude_none=True),
         "anchors": [asdict(row) | {"error": row.error} for row in rows],
@@ -81,7 +101,8 @@ def show(
 
 
 def _profile_text(document: dict[str, Any]) -> str:
-    parts = [document["summary"], f"key: {document['key']}", f"targets: {', '.join(document['targets'])}"]
+    parts = [f"{document['name']}: {document['key']}", *accuracy_lines(document["accuracy"])]
+    parts.append(f"targets: {', '.join(document['targets'])}")
     for title, facts in (("facts", document["target"]["facts"]), ("memory", document["memory"])):
         rows = [[key, _values(fact), fact["source"]] for key, fact in facts.items()]
         if rows:
@@ -93,7 +114,7 @@ def _profile_text(document: dict[str, Any]) -> str:
                 f"{row['gflops']:.3g}",
                 three_digits(row["measured_ms"]),
                 three_digits(row["predicted_ms"]),
-                f"{row['low']:.3g}–{row['high']:.3g}",
+                f"{three_digits(row['low'])}–{three_digits(row['high'])}",
                 f"{100 * row['error']:+.0f} %",
             ]
             for row in document["anchors"]
@@ -116,6 +137,9 @@ def predict(
     hw: Annotated[str, typer.Option(help="A device by name or path.")],
     input_shape: InputShape = None,
     inputs: Inputs = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say which kinds of kernel take the time, and what is known of them.")
+    ] = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
@@ -127,12 +151,18 @@ def predict(
         asked, named = shape(input_shape), shapes(inputs)
         with watching(json) as observer:
             profile = load_profile(hw, progress=sharing(observer, "calibrate"))
-            price = profile.predict(model, asked, inputs=named)
+            found = profile.explain(model, asked, inputs=named)
+    price = found.prediction
     if not price.fits:
         raise UserError(
             f"{model} does not fit {profile.name}: {price.missing_bytes / 1e6:.3g} MB of memory are missing"
         )
-    document = {
+    shares = {kind.value: share for kind, share in found.extrapolated.items()}
+    unsure = extrapolation(shares, profile.accuracy().basis == "datasheet", profile.name, "the time")
+    if unsure is not None and not explain:
+        unsure += "; --explain shows them"
+    notes = [*price.notes, *([] if unsure is None else [unsure])]
+    document: dict[str, Any] = {
         "ms": price.ms,
         "low": price.low,
         "high": price.high,
@@ -141,13 +171,17 @@ def predict(
         "params": price.params,
         "flops": price.flops,
         "hw": profile.name,
-        "notes": list(price.notes),
+        "extrapolated": shares,
+        "notes": notes,
     }
+    if explain:
+        document["parts"] = [asdict(part) for part in found.parts]
     text = (
-        f"{milliseconds(price.ms)} predicted on {profile.name} (90 % interval {price.low:.3g}–{price.high:.3g}),"
-        f" coverage {100 * price.coverage:.0f} %, {price.memory_bytes / 1e6:.3g} MB"
+        f"{milliseconds(price.ms)} predicted on {profile.name} (90 % interval {three_digits(price.low)}–"
+        f"{three_digits(price.high)}), coverage {100 * price.coverage:.0f} %, {price.memory_bytes / 1e6:.3g} MB"
     )
-    answer(document, "\n".join((text, *price.notes)), json)
+    shown = ["", parts_table(document["parts"], price.ms)] if explain else []
+    answer(document, "\n".join((text, *notes, *shown)), json)
 
 
 def measure(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from automl_kd.cli._answer import Json, Storage, answer, quiet, table
+from automl_kd.cli._hw_words import accuracy_lines
 from automl_kd.cli._progress import watching
 from automl_kd.cli._shape import Inputs, picture, shapes
 from automl_kd.errors import UserError
@@ -96,10 +97,12 @@ def calibrate(
         with watching(json) as observer:
             document = calibrate_hardware(results, name, kit=kit, hw=hw, observer=observer)
     text = [
-        document["summary"],
+        f"{document['name']}: {document['key']}",
+        *accuracy_lines(document["accuracy"]),
         f"median error on {document['pairs']} measured networks: {percent(document['error_before'])} before,"
         f" {percent(document['error_after'])} after on networks left out",
         *_rules(document["rules"]),
+        *([f"{document['kept']} networks that the profile was fitted on keep counting"] if document["kept"] else []),
         _noise(document),
         f"stored in {document['path']}; use it with --hw {document['name']}",
     ]
@@ -204,7 +207,8 @@ def train(
     }
     rows = [[str(s["measured"]), percent(s["error"]), duration(s["seconds"])] for s in document["steps"]]
     text = [
-        document["summary"],
+        f"{document['name']}: {document['key']}",
+        *accuracy_lines(document["accuracy"]),
         table(rows, ["networks", "error left out", "after"]),
         f"ended because {why[document['ended']]}; {document['measured']} networks,"
         f" {document['reused']} of them measured before",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_kd.cli._answer import AllowCode, Json, Storage, TrialMemory, TrialTimeout, answer, quiet, table
+from automl_kd.cli._hw_words import extrapolation
 from automl_kd.cli._progress import front_row, watching
 from automl_kd.paths import DEFAULT_STORAGE
 from automl_kd.words import count, duration, milliseconds, percent, whole
@@ -185,12 +186,15 @@ def _plan_text(plan: SearchPlan) -> str:
         ]
         for number, (recipe, price) in enumerate(plan.survey.examples)
     ]
+    ranks = plan.accuracy.basis == "datasheet"
+    unsure = extrapolation(plan.survey.extrapolated, ranks, plan.hw, "the time of the sample")
     return "\n".join(
         [
             f"study {plan.study}: {whole(plan.architectures)} student architectures, {whole(plan.recipes)} recipes",
             f"a sample of {plan.survey.sampled}: {100 * plan.survey.feasible:.0f} % within the limits",
             f"  latency in ms (least, quartiles, most): {quantiles}",
             f"  parameters: {params}",
+            *([] if unsure is None else [f"  {unsure}"]),
             table(rows, ["sample", "latency", "interval", "parameters", "family"]),
             *plan.understood.lines(),
             f"budget {duration(plan.budget)}:{_teacher_share(plan)} at least {duration(plan.search)} for the search,"

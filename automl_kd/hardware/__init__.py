@@ -2,6 +2,8 @@
 
 from automl_kd.hardware._accuracy import LeftOut, left_out
 from automl_kd.hardware._calibration import MeasuredNetwork
+from automl_kd.hardware._evidence import Accuracy, MeasuredNetworks
+from automl_kd.hardware._explanation import Explanation, Part
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.kernel import Kernel, Network
 from automl_kd.hardware._measurement.kit import Kit, KitTarget, read_kit, write_kit, write_picks_kit
@@ -14,16 +16,20 @@ from automl_kd.hardware._predictor.prediction import Prediction
 from automl_kd.hardware._profile import Profile, load_profile, profile_names
 
 __all__ = [
+    "Accuracy",
     "Block",
     "Candidate",
+    "Explanation",
     "Kernel",
     "Kind",
     "Kit",
     "KitTarget",
     "LeftOut",
     "MeasuredNetwork",
+    "MeasuredNetworks",
     "Measurement",
     "Network",
+    "Part",
     "Plan",
     "Prediction",
     "Profile",

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from automl_kd.hardware._predictor.prediction import Uncertainty
 from automl_kd.hardware._profile import Profile
 
 
@@ -44,10 +41,7 @@ def left_out(profile: Profile) -> tuple[LeftOut, ...]:
     fitted = profile.target.fit
     if fitted is None or not fitted.anchors:
         return ()
-    anchors = fitted.anchors
-    flops = np.array([anchor.gflops * 1e9 for anchor in anchors])
-    uncertainty = Uncertainty.from_errors([anchor.error for anchor in anchors], flops.tolist())
-    widths = uncertainty.half_widths(flops, np.ones(len(anchors)), np.zeros(len(anchors)))
+    anchors, widths = fitted.anchors, fitted.posterior().left_out_widths()
     rows = [
         LeftOut(
             model=anchor.model,

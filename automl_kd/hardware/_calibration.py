@@ -15,10 +15,13 @@ from automl_kd.hardware._kernels.graph import Graph
 from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.rules import Dead, Zeros
 from automl_kd.hardware._limits import Limits
-from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, Integers
-from automl_kd.hardware._predictor.fit import Evidence, Fitted, fit
-from automl_kd.hardware._schema import Execution, Rule, Target
-from automl_kd.hardware._target import evidence_for, features_of, kernels_of
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Floats, Integers
+from automl_kd.hardware._predictor.fit import Fitted, Measured, fit
+from automl_kd.hardware._predictor.joint import linearised
+from automl_kd.hardware._predictor.misfit import Misfit
+from automl_kd.hardware._predictor.prior import Prior
+from automl_kd.hardware._schema import Anchor, Doubt, Execution, Fit, Rule, Target
+from automl_kd.hardware._target import OWN_MISFIT, features_of, kernels_of, spread_of
 
 LEAST_NETWORKS = 5
 """Fewer tell neither rules apart nor which of them is odd."""
@@ -50,95 +53,138 @@ class MeasuredNetwork:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What is known before networks are fitted.
+
+    Attributes:
+        prior: What is expected of the coefficients.
+        misfit: What the model gets wrong of the networks to be fitted.
+        doubt: Of the fit that comes of it.
+        anchors: Networks measured before that keep counting; the prior knows of them.
+    """
+
+    prior: Prior
+    misfit: Misfit
+    doubt: Doubt
+    anchors: tuple[Anchor, ...] = ()
+
+
+@dataclass(frozen=True)
 class Choice:
     """What explains measurements best.
 
     Attributes:
         target: With the rules that do.
         networks: The measured ones as its kernels.
-        prior: Coefficients to expect under these rules.
-        evidence: What the measurements are worth against the prior.
-        errors: ``log(measured / predicted)`` of every network when it was left out.
+        start: What is known of it before they are fitted.
     """
 
     target: Target
     networks: tuple[Network, ...]
-    prior: Coefficients
-    evidence: Evidence
-    errors: tuple[float, ...]
+    start: Start
 
 
-def choose(target: Target, known: Coefficients, limits: Limits, measured: Sequence[MeasuredNetwork]) -> Choice:
+def choose(
+    target: Target, known: Coefficients, given: Fit | None, limits: Limits, measured: Sequence[MeasuredNetwork]
+) -> Choice:
     """The rules under which networks left out are predicted best.
 
     Every combination that makes a difference on these networks is fitted; of those that do about equally well the one
-    that changes least is taken. Only ratios of what is known enter the prior: the device may be another and many times
-    as slow.
+    that changes least is taken. Least of all changes what goes on from the networks that the target was fitted on
+    before. Under other rules those say nothing, and of another device they say wrong: all else begins with no more
+    than the ratios of what is known, since the device may be many times as slow.
 
     Args:
         target: With the rules assumed so far.
         known: Its coefficients.
+        given: Its fit, where it has one.
         limits: Of the device.
         measured: At least ``LEAST_NETWORKS``.
 
     Raises:
         UserError: If no rules explain the times.
     """
-    trials = list(_trials(target, known, limits, measured))
+    trials = list(_trials(target, known, given, limits, measured))
     errors: Floats = np.abs(np.array([trial.fitted(_NOISE).errors for trial in trials]))
     means, rules = errors.mean(axis=1), [trial.target.rules for trial in trials]
-    changes = np.array([sum(each[name] != own for name, own in rules[0].items()) for each in rules])
+    changes = np.array([trial.changes(target) for trial in trials])
     best = int(_best(means, changes))
     chosen = trials[best]
-    evidence, fitted = min(
-        ((chosen.evidence(noise), chosen.fitted(noise).errors) for noise in (_NOISE, *_OTHER_NOISES)),
+    noise, left_out = min(
+        ((noise, chosen.fitted(noise).errors) for noise in (_NOISE, *_OTHER_NOISES)),
         key=lambda found: np.abs(found[1]).mean(),
     )
-    _check(fitted, measured)
+    _check(left_out, measured)
     execution = Execution(
         zeros=chosen.target.rules["zeros"],
         dead=chosen.target.rules["dead"],
         error=_rounded(means[best]),
-        given_error=_rounded(means[0]),
+        given_error=_rounded(min(mean for mean, each in zip(means, rules, strict=True) if each == target.rules)),
         sure=_sureness(rules, changes, errors, best),
     )
-    return Choice(
-        chosen.target.model_copy(update={"execution": execution}), chosen.networks, chosen.prior, evidence, fitted
-    )
+    return Choice(chosen.target.model_copy(update={"execution": execution}), chosen.networks, chosen.start(noise))
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """Measured networks under some rules."""
+    """Measured networks under some rules, and what is expected of them there.
+
+    Attributes:
+        target: With the rules.
+        networks: As its kernels.
+        measured: The same for a fit.
+        prior: Of its coefficients.
+        given: The fit to go on from; None where only ratios of coefficients are known.
+    """
 
     target: Target
     networks: tuple[Network, ...]
-    features: Sequence[Features]
-    seconds: Sequence[float]
-    streamed: Sequence[float]
-    prior: Coefficients
+    measured: Measured
+    prior: Prior
+    given: Fit | None
 
-    def evidence(self, noise: float) -> Evidence:
-        return replace(evidence_for(self.target), noise=noise)
+    def changes(self, before: Target) -> int:
+        """How much is given up of what a target was assumed to be."""
+        same = [mine == before.rules[name] for name, mine in self.target.rules.items()]
+        return same.count(False) + (self.given is None)
 
     def fitted(self, noise: float) -> Fitted:
-        return fit(self.features, self.seconds, self.prior, self.evidence(noise), self.streamed)
+        """The fit, where every measurement has so much noise of its own."""
+        return fit(self.measured, self.prior, replace(OWN_MISFIT, noise=noise))
+
+    def start(self, noise: float) -> Start:
+        """What is known before that fit."""
+        misfit = replace(OWN_MISFIT, noise=noise)
+        if self.given is None:
+            return Start(self.prior, misfit, Doubt.of(spread_of(self.target), misfit))
+        return Start(self.prior, misfit, self.given.doubt, self.given.anchors)
 
 
 def _trials(
-    target: Target, known: Coefficients, limits: Limits, measured: Sequence[MeasuredNetwork]
+    target: Target, known: Coefficients, given: Fit | None, limits: Limits, measured: Sequence[MeasuredNetwork]
 ) -> Iterator[_Trial]:
-    """The target's own rules first, then every other combination that makes a difference."""
-    seconds = [1e-3 * each.ms for each in measured]
+    """Every combination of rules that makes a difference, and the target as it was fitted before."""
     # Inner loops are known of runs on one thread, which hides nothing.
     others = () if target.facts.vector is not None else (not target.queued,)
     for variant, networks in _variants(target, measured):
-        features = [features_of(variant, network) for network in networks]
-        streamed = [float(limits.streaming_seconds(network.weights)) for network in networks]
+        times = _for_fit(variant, networks, limits, measured)
+        if variant.rules == target.rules and given is not None and given.anchors:
+            yield _Trial(variant, networks, times, Prior(known, given.posterior().covariance), given)
         for queued in (target.queued, *others):
-            prior = _at_speed(replace(known, queued=queued), features, seconds, streamed)
-            ruled = variant.model_copy(update={"queued": queued})
-            yield _Trial(ruled, networks, features, seconds, streamed, prior)
+            centre = _at_speed(replace(known, queued=queued), times)
+            prior = Prior(centre, spread_of(target).covariance())
+            yield _Trial(variant.model_copy(update={"queued": queued}), networks, times, prior, None)
+
+
+def _for_fit(
+    target: Target, networks: Sequence[Network], limits: Limits, measured: Sequence[MeasuredNetwork]
+) -> Measured:
+    return Measured(
+        [features_of(target, network) for network in networks],
+        [1e-3 * each.ms for each in measured],
+        [float(max(network.flops, 1)) for network in networks],
+        [float(limits.streaming_seconds(network.weights)) for network in networks],
+    )
 
 
 def _variants(target: Target, measured: Sequence[MeasuredNetwork]) -> Iterator[tuple[Target, tuple[Network, ...]]]:
@@ -162,18 +208,10 @@ def _variants(target: Target, measured: Sequence[MeasuredNetwork]) -> Iterator[t
             yield found[pair]
 
 
-def _at_speed(
-    known: Coefficients, networks: Sequence[Features], seconds: Sequence[float], streamed: Sequence[float]
-) -> Coefficients:
+def _at_speed(known: Coefficients, measured: Measured) -> Coefficients:
     """Coefficients with the ratios of those known, at the speed of the measured device."""
-    slower = float(
-        np.median(
-            [
-                math.log(measured / (more + network.seconds(known)))
-                for network, measured, more in zip(networks, seconds, streamed, strict=True)
-            ]
-        )
-    )
+    logarithms, _ = linearised(measured, known)
+    slower = float(np.median(np.log(measured.seconds) - logarithms))
     signs = np.repeat([-1.0, -1.0, 1.0, 1.0], [len(KINDS), len(KINDS), len(KINDS), 1])
     return Coefficients.unpack(known.pack() + slower * signs, known.queued)
 

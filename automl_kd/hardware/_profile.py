@@ -16,7 +16,9 @@ from torch import nn
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.hardware._blocks import BlockTable
-from automl_kd.hardware._calibration import LEAST_NETWORKS, MeasuredNetwork, choose
+from automl_kd.hardware._calibration import LEAST_NETWORKS, MeasuredNetwork, Start, choose
+from automl_kd.hardware._evidence import Accuracy, MeasuredNetworks, holders, median_error
+from automl_kd.hardware._explanation import Explanation, explain
 from automl_kd.hardware._kernels.graph import Graph, Kind
 from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.read_onnx import read_onnx
@@ -26,11 +28,15 @@ from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Plan
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, kinds_of
-from automl_kd.hardware._predictor.fit import Evidence, fit
-from automl_kd.hardware._predictor.prediction import Prediction, Uncertainty
+from automl_kd.hardware._predictor.fit import Measured, fit
+from automl_kd.hardware._predictor.misfit import PUBLISHED
+from automl_kd.hardware._predictor.posterior import Evidence, Posterior
+from automl_kd.hardware._predictor.prediction import Prediction
+from automl_kd.hardware._predictor.prior import UNMEASURED, Prior
 from automl_kd.hardware._predictor.residual import Correction, left_out_corrections, residual_features
 from automl_kd.hardware._schema import (
     Anchor,
+    Doubt,
     Fit,
     Precision,
     ProfileFile,
@@ -39,15 +45,17 @@ from automl_kd.hardware._schema import (
     read_profile,
     write_profile,
 )
-from automl_kd.hardware._target import evidence_for, features_of, kernels_of
+from automl_kd.hardware._target import OWN_MISFIT, features_of, kernels_of, spread_of
 from automl_kd.paths import find_yaml, yaml_names
 
-_UNFITTED = math.log(2)  # a datasheet alone ranks networks and is good to about a factor of two
 _UNMEASURED = math.log(1.5)  # what kernels of integers gain over floats was measured on another machine
+_LEAST_COVERAGE = 0.05
 
-# What a price needs of a block besides the seconds by kind, which come first; all of it adds up over a plan.
+# What a price needs of a block besides its seconds by limit and kind, which come first; all of it adds up over a plan.
 _K = len(KINDS)
-_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _INTEGER, _UNEVEN = range(_K, _K + 7)
+_LIMITED = 3 * _K
+_FLOPS, _PARAMETERS, _WEIGHTS, _KERNELS, _UNKNOWN, _INTEGER, _UNEVEN = range(_LIMITED, _LIMITED + 7)
+_SIGNS = np.repeat((-1.0, -1.0, 1.0), _K)  # more throughput and bandwidth is less time, a longer launch more
 
 
 def profile_names() -> tuple[str, ...]:
@@ -88,13 +96,8 @@ class _Model:
 
     coefficients: Coefficients
     kinds: frozenset[Kind]
-    uncertainty: Uncertainty
+    posterior: Posterior
     correction: Correction | None
-
-    @property
-    def unfitted(self) -> Floats:
-        """1 for kinds that no anchor contains, (K,)."""
-        return np.array([float(kind not in self.kinds) for kind in KINDS])
 
 
 class Profile:
@@ -147,25 +150,35 @@ class Profile:
         """``log(measured / predicted)`` of every anchor when it was left out of the fit; empty without a fit."""
         return () if self._fit is None else tuple(anchor.error for anchor in self._fit.anchors)
 
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The measured networks that prices rest on; empty without a fit."""
+        return () if self._fit is None else self._fit.anchors
+
     def digest(self) -> str:
         """A hash of everything that decides a price, 16 hexadecimal digits; calibrates where that is still to do."""
-        model, residual = self._model, None if self._fit is None else self._fit.residual
-        rules = self.target.rules
-        text = repr(
-            (self.key, model.coefficients, sorted(model.kinds), model.uncertainty, residual, self._limits, rules)
-        )
+        known = self.target.prior if self._fit is None else self._fit.model_dump_json()
+        text = repr((self.key, self.target.rules, known, self._limits))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def summary(self) -> str:
-        """One line: name, runtime, precision, and how far off its predictions are."""
-        label = f"{self.name}  {self.target.runtime} {self.target.precision}"
+    def accuracy(self) -> Accuracy:
+        """How far off predictions are, and on what networks; measures nothing."""
         fitted = self.target.fit
         if self.target.this_machine and fitted is None:
-            return f"{label}  measured on this machine at the first use (≤ 30 s)"
-        if fitted is None or not fitted.anchors:
-            return f"{label}  rank only, ×/÷2"
-        spread = round(100 * math.expm1(self._model.uncertainty.error))
-        return f"{label}  ±{spread} % ({_describe(fitted.anchors)}, {fitted.validation})"
+            return Accuracy("first use", None, None, None, MeasuredNetworks(), ())
+        anchors = () if fitted is None else fitted.anchors
+        interval = math.exp(self._model.posterior.typical)
+        if not anchors:
+            return Accuracy("datasheet", None, None, interval, MeasuredNetworks(), ())
+        kinds = tuple(kind for kind, count in self.holders().items() if count)
+        unlike = [anchor.unlike_error for anchor in anchors if anchor.unlike_ms is not None]
+        families = median_error(unlike) if unlike else None
+        return Accuracy("networks", median_error(self.errors), families, interval, MeasuredNetworks.of(anchors), kinds)
+
+    def holders(self) -> dict[Kind, int]:
+        """How many measured networks spend a noteworthy share of their time in a kind, in the order of ``Kind``."""
+        anchors = () if self._fit is None else self._fit.anchors
+        return {kind: holders(anchors, kind) for kind in KINDS}
 
     def predict(
         self,
@@ -186,11 +199,32 @@ class Profile:
             UserError: If the network does not take the shape, or the file is no ONNX model.
         """
         if isinstance(target, nn.Module | str | Path):
-            network = self.network(target, input_shape, inputs)
-            price = self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
-            return replace(price, notes=self._notes(network))
+            return self._price_of(self.network(target, input_shape, inputs))
         self._check_input(target, input_shape)
         return self.price([target])[0]
+
+    def explain(
+        self,
+        target: Plan | nn.Module | str | Path,
+        input_shape: tuple[int, ...] | None = None,
+        *,
+        inputs: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Explanation:
+        """What ``predict`` says, and where it comes from.
+
+        Args:
+            target: As of ``predict``, like the rest.
+            input_shape: Of one input.
+            inputs: Whole shapes.
+
+        Raises:
+            UserError: As ``predict``.
+        """
+        network = Network.joined([self._lower(graph) for graph in self.graphs(target, input_shape, inputs)])
+        streaming = float(self._limits.streaming_seconds(network.weights))
+        features, coefficients = self._features(network), self._model.coefficients
+        price = self._price_of(network) if isinstance(target, nn.Module | str | Path) else self.price([target])[0]
+        return explain(price, network, features, coefficients, streaming, self.holders(), self._model.posterior)
 
     def network(
         self,
@@ -217,7 +251,18 @@ class Profile:
     def seconds_by_kind(self, plans: Sequence[Plan]) -> Floats:
         """Predicted seconds of the kernels of plans, by kind, (N, K)."""
         sums, _ = self._blocks.gather(plans)
-        return sums[:, :_K]
+        return _kind_sums(sums)
+
+    def extrapolated(self, plans: Sequence[Plan]) -> dict[Kind, float]:
+        """Mean shares of the time of plans in kinds that no measured network holds, dearest first."""
+        by_kind = self.seconds_by_kind(plans)
+        shares = (by_kind / (by_kind.sum(axis=1) + self.coefficients.intercept)[:, None]).mean(axis=0)
+        found = {
+            kind: share
+            for (kind, count), share in zip(self.holders().items(), shares.tolist(), strict=True)
+            if share and not count
+        }
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def graphs(
         self,
@@ -274,8 +319,9 @@ class Profile:
     ) -> Profile:
         """A profile refitted on networks that were measured on a device, under the rules that explain them best.
 
-        What this profile knows becomes the prior, so that a handful helps; from 20 networks on a boosted correction of
-        the kernel sum is added where it helps on networks left out.
+        What this profile knows becomes the prior, so that a handful helps, and its own measured networks keep counting
+        where the device is about as they say; from 20 networks on a boosted correction of the kernel sum is added where
+        it helps on networks left out.
 
         Args:
             measured: Networks with their latencies.
@@ -291,10 +337,10 @@ class Profile:
         for number, each in enumerate(measured, 1):
             if not (math.isfinite(each.ms) and each.ms > 0):
                 raise UserError(f"pair {number}: the time is {each.ms}; a latency is a positive number of milliseconds")
-        choice = choose(self.target, self.coefficients, self._limits, measured)
+        choice = choose(self.target, self.coefficients, self._fit, self._limits, measured)
         ruled = Profile(self.name, self.file.model_copy(update={"targets": {self._key: choice.target}}), self._key)
         times, names = [each.ms for each in measured], [each.name for each in measured]
-        fitted = ruled.refit(choice.networks, times, names, source, choice.prior, choice.evidence)
+        fitted = ruled.refit(choice.networks, times, names, source, choice.start)
         return ruled.with_fit(fitted, name or self.name, runtime_version)
 
     def with_fit(self, fitted: Fit | None, name: str | None = None, runtime_version: str | None = None) -> Profile:
@@ -317,8 +363,7 @@ class Profile:
         ms: Sequence[float],
         names: Sequence[str],
         source: str,
-        prior: Coefficients | None = None,
-        evidence: Evidence | None = None,
+        start: Start | None = None,
     ) -> Fit:
         """The fit on measured networks.
 
@@ -327,13 +372,16 @@ class Profile:
             ms: Their latencies in milliseconds.
             names: What to call them.
             source: Where the measurements come from.
-            prior: Coefficients to expect, by default this profile's.
-            evidence: What the measurements are worth against them, by default what is usual for the target.
+            start: What is known before, by default this profile's coefficients alone.
         """
         features = [self._features(network) for network in networks]
         streamed = [float(self._limits.streaming_seconds(network.weights)) for network in networks]
-        expected = prior or self._model.coefficients
-        found = fit(features, [1e-3 * each for each in ms], expected, evidence or evidence_for(self.target), streamed)
+        flops = [float(max(network.flops, 1)) for network in networks]
+        if start is None:
+            spread = spread_of(self.target)
+            prior = Prior(self._model.coefficients, spread.covariance())
+            start = Start(prior, OWN_MISFIT, Doubt.of(spread, OWN_MISFIT))
+        found = fit(Measured(features, [1e-3 * each for each in ms], flops, streamed), start.prior, start.misfit)
         table = residual_features(
             np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
             np.array([float(len(network.kernels)) for network in networks]),
@@ -344,18 +392,26 @@ class Profile:
             Anchor(
                 model=name,
                 input=network.input[1:],
-                gflops=max(network.flops, 1) / 1e9,
+                gflops=size / 1e9,
                 ms=each,
+                fitted_ms=each / math.exp(residual),
                 left_out_ms=each / math.exp(error),
                 source=source,
+                time=Anchor.time_of(sensitivities),
+                intercept=float(sensitivities[-1]),
             )
-            for name, network, each, error in zip(names, networks, ms, errors, strict=True)
+            for name, network, size, each, residual, error, sensitivities in zip(
+                names, networks, flops, ms, found.residuals.tolist(), errors, found.sensitivities, strict=True
+            )
         ]
+        moved = found.coefficients.pack() - start.prior.centre.pack()
+        anchors = [*(anchor.moved(moved) for anchor in start.anchors), *anchors]
         kinds = kinds_of(features) | self._model.kinds
         if corrections is None:
-            return Fit.of(found.coefficients, kinds, anchors)
+            return Fit.of(found.coefficients, kinds, start.doubt, anchors)
         rows = tuple(tuple(float(f"{value:.5g}") for value in row) for row in table)
-        return Fit.of(found.coefficients, kinds, anchors, Residual(features=rows, errors=found.errors))
+        residual = Residual(features=rows, errors=found.errors)
+        return Fit.of(found.coefficients, kinds, start.doubt, anchors, residual)
 
     def save(self, path: str | Path) -> None:
         """Write the profile as YAML, for ``load_profile`` to read."""
@@ -366,26 +422,30 @@ class Profile:
         if input_shape is not None and first != input_shape:
             raise UserError(f"the plan takes inputs of shape {first}; got {input_shape}")
 
+    def _price_of(self, network: Network) -> Prediction:
+        price = self._predictions(self._numbers(network)[None], np.array([network.peak]))[0]
+        return replace(price, notes=self._notes(network))
+
     def _predictions(self, sums: Floats, peaks: Floats) -> list[Prediction]:
         model = self._model
-        by_kind, kernels = sums[:, :_K], np.maximum(sums[:, _KERNELS], 1)
+        by_kind, kernels = _kind_sums(sums), np.maximum(sums[:, _KERNELS], 1)
         work = by_kind.sum(axis=1)
         streamed = self._limits.streaming_seconds(sums[:, _WEIGHTS])
         summed = model.coefficients.intercept + work
-        seconds = summed
+        total = (summed + streamed)[:, None]
+        shares = np.hstack([_SIGNS * sums[:, :_LIMITED], np.full_like(total, model.coefficients.intercept)]) / total
+        shift, width = model.posterior.assess(shares, sums[:, _FLOPS])
         if model.correction is not None:
             # No more than the errors that it was learned from, and the interval holds the sum that it corrects.
-            most = model.uncertainty.typical
-            seconds = summed * np.exp(np.clip(model.correction(residual_features(by_kind, kernels)), -most, most))
+            most = model.posterior.typical
+            shift = shift + np.clip(model.correction(residual_features(by_kind, kernels)), -most, most)
+        seconds = (summed + streamed) * np.exp(shift)
         # The interval reaches down to what slightly wider layers cost, where those fill a runtime's blocks.
-        least = np.minimum(seconds, summed) * (1 - sums[:, _UNEVEN] / summed) + streamed
-        seconds = seconds + streamed
+        least = np.minimum(seconds, summed + streamed) * (1 - sums[:, _UNEVEN] / (summed + streamed))
         coverage = 1 - sums[:, _UNKNOWN] / kernels
-        unfitted = by_kind @ model.unfitted / np.maximum(work, 1e-12)
         integer = sums[:, _INTEGER] / np.maximum(work, 1e-12)
-        shares = by_kind / (model.coefficients.intercept + work)[:, None]
-        width = model.uncertainty.half_widths(sums[:, _FLOPS], coverage, unfitted, shares)
-        factor = np.exp(width + _UNMEASURED * integer)
+        # A kernel that is not known may cost several that are.
+        factor = np.exp(width + _UNMEASURED * integer - 2 * np.log(np.maximum(coverage, _LEAST_COVERAGE)))
         missing = self._limits.missing(peaks, sums[:, _WEIGHTS])
         ms = np.where(missing > 0, np.inf, seconds * 1e3)
         columns = (ms, np.where(missing > 0, np.inf, least * 1e3) / factor, ms * factor, coverage)
@@ -406,13 +466,13 @@ class Profile:
         features, coefficients = self._features(network), self._model.coefficients
         integer = np.array([kernel.speed is not None for kernel in network.kernels], dtype=np.float64)
         seconds = float(features.kernel_seconds(coefficients) @ integer)
-        by_kind = features.seconds_by_kind(coefficients)
+        limited = features.limited_by_kind(coefficients).ravel()
         uneven = 0.0
         if network.even:
             even = self._features(replace(network, kernels=network.even)).seconds_by_kind(coefficients)
-            uneven = max(0.0, float(by_kind.sum() - even.sum()))
+            uneven = max(0.0, float(limited.sum() - even.sum()))
         counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels)
-        return np.array([*by_kind, *counts, seconds, uneven])
+        return np.array([*limited, *counts, seconds, uneven])
 
     def _notes(self, network: Network) -> tuple[str, ...]:
         """What a price rests on beside the fit."""
@@ -429,33 +489,22 @@ class Profile:
     def _model(self) -> _Model:
         fitted, prior = self._fit, self.target.prior
         if fitted is None:
-            return _Model(prior, frozenset(KINDS), Uncertainty(_UNFITTED, None), None)
-        coefficients = fitted.coefficients(prior)
-        if not fitted.anchors:
-            return _Model(coefficients, frozenset(KINDS), Uncertainty(_UNFITTED, None), None)
-        flops = [anchor.gflops * 1e9 for anchor in fitted.anchors]
+            return _Model(prior, frozenset(), Posterior(UNMEASURED, PUBLISHED, Evidence.none()), None)
         correction = None
         if fitted.residual is not None:
             correction = Correction(np.array(fitted.residual.features), np.array(fitted.residual.errors))
-        uncertainty = Uncertainty.from_errors(self.errors, flops, fitted.shares)
-        return _Model(coefficients, frozenset(fitted.kinds), uncertainty, correction)
+        return _Model(fitted.coefficients(prior), frozenset(fitted.kinds), fitted.posterior(), correction)
 
     @cached_property
     def _limits(self) -> Limits:
         return Limits.of(self.file.memory, self.target.memory_here)
 
 
-def _describe(anchors: Sequence[Anchor]) -> str:
-    cells = sum(anchor.model.startswith("nas-bench-201") for anchor in anchors)
-    own = sum(anchor.source.startswith("measured") for anchor in anchors)
-    published = len(anchors) - cells - own
-    parts = [
-        *([f"{published} published models"] if published else []),
-        *([f"{cells} NAS-Bench-201 cells"] if cells else []),
-        *([f"{own} measured networks"] if own else []),
-    ]
-    return " and ".join(parts)
-
-
 def _name_of(target: Plan | nn.Module | str | Path, number: int) -> str:
     return Path(target).stem if isinstance(target, str | Path) else f"network {number}"
+
+
+def _kind_sums(sums: Floats) -> Floats:
+    """Seconds by kind from seconds by limit and kind, (N, K)."""
+    found: Floats = sums[:, :_K] + sums[:, _K : 2 * _K] + sums[:, 2 * _K : _LIMITED]
+    return found

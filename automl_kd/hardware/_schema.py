@@ -18,17 +18,29 @@ from automl_kd.files import write_text
 from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.rules import Dead, Zeros, rules_of, runtimes
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Floats, datasheet, inner_loops
+from automl_kd.hardware._predictor.misfit import Misfit
+from automl_kd.hardware._predictor.posterior import Evidence, Posterior
+from automl_kd.hardware._predictor.prior import GROUPS, Spread
 from automl_kd.hardware._processor import core_cache_mb, vector_lanes
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Precision = Literal["fp32", "fp16", "int8"]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Rule = Literal["zeros", "dead", "queued"]
+Precision = Literal["fp32", "fp16", "int8", "w8a16"]
+"""Of weights and activations; ``w8a16`` has integers of 8 and of 16 bits."""
 
 _INTERCEPT_LAUNCHES, _IN_PROCESS = 20, 4
 """Launches that an inference costs besides its kernels, where nothing was measured: with a device or a framework in
 between, and as a call within the process."""
 
-ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}
+_LEAST_SHARE = 0.002
+"""Of a network's time; a kind that takes less is not written down."""
+
+ELEMENT_BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1, "w8a16": 2}
+"""Of one activation."""
+WEIGHT_BYTES: dict[Precision, int] = ELEMENT_BYTES | {"w8a16": 1}
+"""Of one weight."""
 
 
 class _Part(BaseModel):
@@ -113,24 +125,65 @@ class Facts(_Part):
 
 
 class Anchor(_Part):
-    """One measured network, with what the fit says of it when it is left out.
+    """One measured network, with what its time consists of and what the fit says of it when it is left out.
 
     Attributes:
-        shares: Of its predicted time by kind, where networks unlike each other were measured.
+        family: Networks that are variants of each other; None of those that were measured for the purpose.
+        fitted_ms: By the sum of its kernels under the fit on all networks.
+        left_out_ms: By the fit without it.
+        unlike_ms: By the fit without any network of its family; None where that was not asked.
+        time: Shares of its predicted time by kind: arithmetic, memory and launches.
+        intercept: Share of the intercept.
     """
 
     model: str
+    family: str | None = None
     input: tuple[int, ...]
     gflops: Positive
     ms: Positive
+    fitted_ms: Positive
     left_out_ms: Positive
+    unlike_ms: Positive | None = None
     source: str
-    shares: dict[Kind, float] | None = None
+    time: dict[Kind, tuple[Share, Share, Share]]
+    intercept: Share
+
+    @staticmethod
+    def time_of(sensitivities: Floats) -> dict[Kind, tuple[float, float, float]]:
+        """Shares by kind from derivatives of the logarithm of a network's time, (3 K + 1,), to three digits."""
+        shares = np.abs(sensitivities[:-1]).reshape(3, len(KINDS)).T
+        rows = zip(KINDS, shares.tolist(), strict=True)
+        return {kind: (_three(a), _three(m), _three(n)) for kind, (a, m, n) in rows if a + m + n >= _LEAST_SHARE}
 
     @property
     def error(self) -> float:
         """``log(measured / predicted)``."""
         return math.log(self.ms / self.left_out_ms)
+
+    def moved(self, change: Floats) -> Anchor:
+        """The anchor after its fit's log-coefficients changed by so much, (3 K + 1,), to first order."""
+        factor = math.exp(float(self.sensitivities @ change))
+        update = {"fitted_ms": self.fitted_ms * factor, "left_out_ms": self.left_out_ms * factor}
+        if self.unlike_ms is not None:
+            update["unlike_ms"] = self.unlike_ms * factor
+        return self.model_copy(update={name: _four(value) for name, value in update.items()})
+
+    @property
+    def unlike_error(self) -> float:
+        """The same when its family is left out; that of the network alone where that was not asked."""
+        return math.log(self.ms / (self.unlike_ms or self.left_out_ms))
+
+    @property
+    def shares(self) -> dict[Kind, float]:
+        """Shares of its time by kind."""
+        return {kind: sum(parts) for kind, parts in self.time.items()}
+
+    @property
+    def sensitivities(self) -> Floats:
+        """Derivatives of the logarithm of its time by the log-coefficients, (3 K + 1,)."""
+        rows = np.array([self.time.get(kind, (0.0, 0.0, 0.0)) for kind in KINDS])
+        found: Floats = np.append((rows * (-1.0, -1.0, 1.0)).T.ravel(), self.intercept)
+        return found
 
 
 class Residual(_Part):
@@ -145,6 +198,49 @@ class Residual(_Part):
     errors: tuple[float, ...]
 
 
+class Doubt(_Part):
+    """How far coefficients may lie off before anything is measured, and what the model gets wrong by itself.
+
+    Standard deviations in natural logarithms.
+
+    Attributes:
+        shared: Of what all kinds of a group have in common.
+        kinds: Of what each kind has of its own: throughput, bandwidth and launch.
+        intercept: Of the intercept.
+        noise: Of a measurement by itself.
+        unlike: Of what networks share that are alike.
+    """
+
+    shared: dict[str, NotNegative]
+    kinds: dict[Kind, tuple[Positive, Positive, Positive]]
+    intercept: Positive
+    noise: Positive
+    unlike: NotNegative
+
+    @staticmethod
+    def of(spread: Spread, misfit: Misfit) -> Doubt:
+        """In the form of the file, to three digits."""
+        rows = np.array(spread.kinds).reshape(3, len(KINDS)).T.tolist()
+        return Doubt(
+            shared=dict(zip(GROUPS, map(_three, spread.shared), strict=True)),
+            kinds={kind: (_three(a), _three(m), _three(n)) for kind, (a, m, n) in zip(KINDS, rows, strict=True)},
+            intercept=_three(spread.intercept),
+            noise=_three(misfit.noise),
+            unlike=_three(misfit.unlike),
+        )
+
+    @property
+    def spread(self) -> Spread:
+        """Of the coefficients."""
+        own = np.array([self.kinds[kind] for kind in KINDS]).T.ravel()
+        return Spread(tuple(self.shared[name] for name in GROUPS), tuple(own.tolist()), self.intercept)
+
+    @property
+    def misfit(self) -> Misfit:
+        """Of the model."""
+        return Misfit(self.noise, self.unlike)
+
+
 class Fit(_Part):
     """Coefficients by kind, the networks they were fitted on and the kinds those contain; written by a program.
 
@@ -154,8 +250,9 @@ class Fit(_Part):
         launch_us: Microseconds.
         intercept_ms: Milliseconds.
         kinds: That occur in the anchors.
+        doubt: How far the coefficients were to be trusted before the anchors were measured.
         validation: How the anchors' ``left_out_ms`` came about.
-        anchors: Measured networks, or none where the coefficients came from another target by ratio of datasheets.
+        anchors: Measured networks, or none where the coefficients came from other targets alone.
         residual: Given from 20 measured networks on, where a correction helps.
     """
 
@@ -164,6 +261,7 @@ class Fit(_Part):
     launch_us: dict[Kind, Positive]
     intercept_ms: Positive
     kinds: tuple[Kind, ...]
+    doubt: Doubt
     validation: str = "leave-one-out"
     anchors: tuple[Anchor, ...] = ()
     residual: Residual | None = None
@@ -172,6 +270,7 @@ class Fit(_Part):
     def of(
         coefficients: Coefficients,
         kinds: frozenset[Kind],
+        doubt: Doubt,
         anchors: Sequence[Anchor],
         residual: Residual | None = None,
     ) -> Fit:
@@ -182,17 +281,28 @@ class Fit(_Part):
             launch_us=_by_kind(coefficients.launch, 1e6),
             intercept_ms=_four(coefficients.intercept * 1e3),
             kinds=tuple(sorted(kinds)),
+            doubt=doubt,
             anchors=tuple(anchors),
             residual=residual,
         )
 
-    @property
-    def shares(self) -> Floats | None:
-        """Shares of the anchors' time by kind, (N, K); None where they are not known of all."""
-        known = [anchor.shares for anchor in self.anchors if anchor.shares is not None]
-        if not known or len(known) < len(self.anchors):
-            return None
-        return np.array([[shares.get(kind, 0.0) for kind in KINDS] for shares in known])
+    def posterior(self) -> Posterior:
+        """What the anchors say of networks, and how far off prices by this fit may be."""
+        return Posterior(self.doubt.spread, self.doubt.misfit, self._evidence() if self.anchors else Evidence.none())
+
+    def _evidence(self) -> Evidence:
+        families: dict[str, list[int]] = {}
+        for index, anchor in enumerate(self.anchors):
+            if anchor.family is not None and anchor.unlike_ms is not None:
+                families.setdefault(anchor.family, []).append(index)
+        unlike = [(tuple(rows), tuple(self.anchors[row].unlike_error for row in rows)) for rows in families.values()]
+        return Evidence(
+            np.stack([anchor.sensitivities for anchor in self.anchors]),
+            np.array([anchor.gflops * 1e9 for anchor in self.anchors]),
+            np.array([math.log(anchor.ms / anchor.fitted_ms) for anchor in self.anchors]),
+            np.array([anchor.error for anchor in self.anchors]),
+            tuple(unlike) if sum(len(rows) for rows, _ in unlike) == len(self.anchors) else (),
+        )
 
     def coefficients(self, prior: Coefficients) -> Coefficients:
         """The coefficients in SI units; kinds that the file does not know keep the datasheet's."""
@@ -349,3 +459,7 @@ def _in_order(values: dict[Kind, float], unit: float, prior: Sequence[float]) ->
 
 def _four(value: float) -> float:
     return float(f"{value:.4g}")
+
+
+def _three(value: float) -> float:
+    return round(value, 4) if value < 0.1 else float(f"{value:.3g}")

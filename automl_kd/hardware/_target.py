@@ -8,16 +8,22 @@ from automl_kd.hardware._kernels.graph import Graph
 from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.lower import lower
 from automl_kd.hardware._predictor.cost import Features
-from automl_kd.hardware._predictor.fit import KNOWN_LOOPS, MEASURED, Evidence
-from automl_kd.hardware._schema import ELEMENT_BYTES, Target
+from automl_kd.hardware._predictor.misfit import Misfit
+from automl_kd.hardware._predictor.prior import KNOWN_LOOPS, MEASURED, Spread
+from automl_kd.hardware._schema import ELEMENT_BYTES, WEIGHT_BYTES, Target
 
 
 def kernels_of(target: Target, graph: Graph) -> Network:
     """The kernels of the target's runtime in its precision."""
     vector, found = target.facts.vector, target.execution
-    lanes = None if vector is None else vector.lanes
-    dead_code = None if found is None else (found.zeros, found.dead)
-    return lower(graph, target.runtime, ELEMENT_BYTES[target.precision], lanes, dead_code)
+    return lower(
+        graph,
+        target.runtime,
+        ELEMENT_BYTES[target.precision],
+        None if vector is None else vector.lanes,
+        WEIGHT_BYTES[target.precision],
+        None if found is None else (found.zeros, found.dead),
+    )
 
 
 def features_of(target: Target, network: Network) -> Features:
@@ -27,6 +33,10 @@ def features_of(target: Target, network: Network) -> Features:
     return Features.of(network.kernels, 1.0 if slowdown is None else slowdown.value, cache)
 
 
-def evidence_for(target: Target) -> Evidence:
-    """What networks measured for the purpose say of the target."""
+OWN_MISFIT = Misfit(noise=0.03, unlike=0.1)
+"""Of networks that were measured for the purpose, under one protocol."""
+
+
+def spread_of(target: Target) -> Spread:
+    """How far coefficients may lie off the datasheet of a target that is measured for the purpose."""
     return MEASURED if target.facts.vector is None else KNOWN_LOOPS

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import math
 import random
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +101,13 @@ def calibrate_hardware(
         observer: Told where this machine has to be calibrated first.
 
     Returns:
-        ``name``, ``path``, ``summary``, ``pairs``, ``error_before`` and ``error_after`` (medians of the relative error;
-        the latter on networks left out), ``repeat_error``, ``label``, ``rules`` and ``networks`` (``model``,
-        ``measured_ms``, ``before_ms``, ``left_out_ms``). ``rules`` holds those by which the device executes networks,
-        ``zeros``, ``dead`` and ``queued``, each with what was ``chosen``, what was ``given`` before, and how ``sure``
-        that is (None where the networks cannot tell), and the mean left-out errors ``error`` and ``given_error``.
+        ``name``, ``path``, ``key``, ``accuracy``, ``pairs``, ``error_before`` and ``error_after`` (medians of the
+        relative error; the latter on networks left out), ``repeat_error``, ``label``, ``kept`` (how many networks that
+        the profile was fitted on before keep counting), ``rules`` and ``networks`` (``model``, ``measured_ms``,
+        ``before_ms``, ``left_out_ms``). ``rules`` holds those by which the device executes
+        networks, ``zeros``, ``dead`` and ``queued``, each with what was ``chosen``, what was ``given`` before, and how
+        ``sure`` that is (None where the networks cannot tell), and the mean left-out errors ``error`` and
+        ``given_error``.
 
     Raises:
         UserError: If the results are damaged, noisy, fewer than five, or of another kit or target, if their times fit
@@ -126,16 +128,17 @@ def calibrate_hardware(
     source = f"measured with the kit {folder.name}"
     calibrated = profile.calibrated(pairs, name=name, source=source, runtime_version=found.runtime_version)
     calibrated.save(path)
-    after = [ms / math.exp(error) for ms, error in zip(measured, calibrated.errors, strict=True)]
+    after = [anchor.left_out_ms for anchor in calibrated.anchors[-len(pairs) :]]
     return {
         "name": name,
         "path": str(path),
-        "summary": load_profile(name).summary(),
+        **_stated(name),
         "pairs": len(measured),
         "error_before": _median_error(before, measured),
         "error_after": _median_error(after, measured),
         "repeat_error": found.repeat_error,
         "label": found.label,
+        "kept": len(calibrated.anchors) - len(pairs),
         "rules": _rules(profile, calibrated),
         "networks": [
             {"model": model, "measured_ms": ms, "before_ms": first, "left_out_ms": last}
@@ -168,9 +171,9 @@ def train_hardware(
         observer: Told how far it is.
 
     Returns:
-        ``name``, ``path``, ``summary``, ``measured``, ``reused`` (of an earlier run), ``ended`` (``budget``, ``flat``
-        or ``exhausted``), ``error`` (median on whole networks left out) and ``steps`` (``measured``, ``error``,
-        ``seconds``).
+        ``name``, ``path``, ``key``, ``accuracy``, ``measured``, ``reused`` (of an earlier run), ``ended`` (``budget``,
+        ``flat`` or ``exhausted``), ``error`` (median on whole networks left out) and ``steps`` (``measured``,
+        ``error``, ``seconds``).
 
     Raises:
         UserError: If the profile is not of this machine, the name is taken by something else, the budget is too short
@@ -201,7 +204,7 @@ def train_hardware(
     return {
         "name": name,
         "path": str(path),
-        "summary": load_profile(name).summary(),
+        **_stated(name),
         "measured": trained.measured,
         "reused": trained.reused,
         "ended": trained.ended,
@@ -329,6 +332,12 @@ def _rules(before: Profile, after: Profile) -> dict[str, Any]:
         name: {"chosen": chosen[name], "given": given[name], "sure": execution.sure.get(name)} for name in chosen
     }
     return found | {"error": execution.error, "given_error": execution.given_error}
+
+
+def _stated(name: str) -> dict[str, Any]:
+    """What a profile of the user's own is for, and how far off it is."""
+    profile = load_profile(name)
+    return {"key": profile.key, "accuracy": asdict(profile.accuracy())}
 
 
 def _median_error(predicted: Sequence[float], measured: Sequence[float]) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from automl_kd.controller import split
+from automl_kd.hardware import Accuracy
 from automl_kd.storage import Database
 from automl_kd.workflows._observer import Observer
 from automl_kd.workflows._preparation import prepare
@@ -26,6 +27,8 @@ class SearchPlan:
         study: The study's name.
         architectures: Number of student architectures in the space, infinite where a real number is free.
         recipes: Number of recipes.
+        hw: The device's name.
+        accuracy: How far off its prices are.
         survey: Prices of a random sample.
         understood: What was read of task and teacher.
         teacher_seconds: What training the teacher is estimated to take, 0 where it is there.
@@ -40,6 +43,8 @@ class SearchPlan:
     study: str
     architectures: float
     recipes: float
+    hw: str
+    accuracy: Accuracy
     survey: Survey
     understood: Understanding
     teacher_seconds: float
@@ -69,6 +74,8 @@ class SearchPlan:
             "sampled": self.survey.sampled,
             "feasible": self.survey.feasible,
             "latency_ms": list(self.survey.latency_ms),
+            "accuracy": asdict(self.accuracy),
+            "extrapolated": self.survey.extrapolated,
             "params": list(self.survey.params),
             "sample": sample,
             "teacher": self.understood.status,
@@ -104,6 +111,8 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
         study=request.name,
         architectures=space.size("student"),
         recipes=space.size(),
+        hw=prepared.profile.name,
+        accuracy=prepared.profile.accuracy(),
         survey=prepared.survey,
         understood=prepared.understood,
         teacher_seconds=prepared.teacher_seconds,

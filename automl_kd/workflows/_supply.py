@@ -71,6 +71,11 @@ class Pricing:
         """What each recipe's student is predicted to cost."""
         return self._profile.price([self._plan(recipe.student) for recipe in recipes])
 
+    def extrapolated(self, recipes: Sequence[Recipe]) -> dict[str, float]:
+        """Mean shares of their students' time in kinds of kernel that were not measured on the target."""
+        shares = self._profile.extrapolated([self._plan(recipe.student) for recipe in recipes])
+        return {kind.value: share for kind, share in shares.items()}
+
     def _plan(self, student: Student) -> students.Plan:
         # A model space is run on shapes for its plan: once for a student, not once for a recipe.
         found = self._plans.get(student)
@@ -182,6 +187,7 @@ class Survey:
         feasible: Share of them within the limits.
         latency_ms: Quantiles 0, 0.25, 0.5, 0.75, 1 of the predicted latency.
         params: The same of the number of parameters.
+        extrapolated: Mean shares of their time in kinds of kernel that were not measured on the target, dearest first.
         examples: The first few with their price.
     """
 
@@ -189,6 +195,7 @@ class Survey:
     feasible: float
     latency_ms: tuple[float, ...]
     params: tuple[float, ...]
+    extrapolated: dict[str, float]
     examples: tuple[tuple[Recipe, Prediction], ...]
 
 
@@ -218,6 +225,7 @@ def survey(space: Space, pricing: Pricing, limits: Limits, seed: int) -> Survey:
         feasible=sum(limits.excess(price) is None for price in prices) / len(prices),
         latency_ms=tuple(float(x) for x in np.quantile([price.ms for price in prices], shares)),
         params=tuple(float(x) for x in np.quantile([price.params for price in prices], shares)),
+        extrapolated=pricing.extrapolated(recipes),
         examples=tuple(zip(recipes[:_EXAMPLES], prices[:_EXAMPLES], strict=True)),
     )
 

@@ -1,8 +1,4 @@
-"""torchdistill 1.1.5 through its own public interface: a training configuration, its box, its data loader.
-
-torchvision, which it needs, is built for CUDA: on a machine without it the operators that its compiled library would
-have registered are declared here, unimplemented, before the import. None of them is used.
-"""
+"""torchdistill 1.1.5 through its own public interface: a training configuration, its box, its data loader."""
 
 from __future__ import annotations
 
@@ -28,16 +24,7 @@ from benchmarks.distillation.speed_trials import (
     accuracy,
     read_teacher,
 )
-
-
-def declare_operators() -> torch.library.Library:
-    """The schemas of torchvision's compiled operators; they live as long as the library that is returned."""
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    kinds = ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "deform_conv2d")
-    for name in ("qnms", "qroi_align", *kinds, *(f"_{kind}_backward" for kind in kinds)):
-        library.define(f"{name}(Tensor input) -> Tensor")
-    return library
+from benchmarks.networks.libraries import declare_operators
 
 
 class Torchdistill:

@@ -25,6 +25,16 @@ def resnet(depths: Sequence[int], bottleneck: bool) -> nn.Module:
     return nn.Sequential(*layers, *head(inputs))
 
 
+def fcn_resnet18() -> nn.Module:
+    """The segmentation network of jetson-inference, as dusty-nv/pytorch-segmentation exports it.
+
+    The strides of the classifier stay, and its map is not enlarged behind the last convolution. The number of classes
+    is that of Pascal VOC; the published files have 21 or otherwise few.
+    """
+    stages = nn.Sequential(*list(resnet((2, 2, 2, 2), False).children())[:-3])
+    return nn.Sequential(stages, conv_bn(512, 128, 3), nn.Conv2d(128, 21, 1))
+
+
 def caffe_resnet(depths: Sequence[int], bottleneck: bool) -> nn.Module:
     """The original Caffe models: bottlenecks stride in their first convolution, and every stage has a projection."""
     layers: list[nn.Module] = [conv_bn(3, 64, 7, 2), nn.MaxPool2d(3, 2, ceil_mode=True)]
@@ -161,3 +171,8 @@ def regnet_y(depths: Sequence[int], widths: Sequence[int], group_width: int) -> 
             layers.append(Residual(body, conv_bn(inputs, width, 1, stride, act=None) if block == 0 else None))
             inputs = width
     return nn.Sequential(*layers, *head(inputs))
+
+
+def regnet_y_400mf() -> nn.Module:
+    """RegNetY-400MF of Radosavovic et al. 2020."""
+    return regnet_y((1, 3, 6, 6), (48, 104, 208, 440), 8)

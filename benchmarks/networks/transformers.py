@@ -60,7 +60,7 @@ class _First(nn.Module):
         return x[:, 0]
 
 
-def vit_b32() -> nn.Module:
-    """ViT-B/32 of Dosovitskiy et al. 2021, at 384 px."""
+def vit_b(pixels: int, patch: int) -> nn.Module:
+    """ViT-B of Dosovitskiy et al. 2021."""
     layers = (_Layer(768, 12, norm_first=True) for _ in range(12))
-    return nn.Sequential(_Patches(384, 32, 768), *layers, nn.LayerNorm(768), _First(), nn.Linear(768, 1000))
+    return nn.Sequential(_Patches(pixels, patch, 768), *layers, nn.LayerNorm(768), _First(), nn.Linear(768, 1000))

@@ -136,6 +136,8 @@ def test_search_dry_run(run, digits_teacher):
     plan = document_of(run("search", *arguments))
     assert plan["seconds"]["budget"] == 180
     assert plan["study"] == "digits-jetson-nano-tiny_cnn"
+    assert plan["accuracy"]["basis"] == "networks"
+    assert "conv3x3" not in plan["extrapolated"]
 
 
 def test_without_json_people_read_tables(run, searched):

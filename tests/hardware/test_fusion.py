@@ -18,7 +18,10 @@ from automl_kd.hardware._kernels.rules import rules_of, runtimes
 from automl_kd.hardware._kernels.trace import trace
 
 RUNTIMES = runtimes()
-OPTIMISING = ("tensorrt", "onnxruntime", "tflite", "tflite-2020", "edgetpu", "ncnn", "ncnn-vulkan")
+OPTIMISING = (
+    *("tensorrt", "onnxruntime", "tflite", "tflite-2020", "edgetpu", "tinyengine", "x-cube-ai"),
+    *("ncnn", "ncnn-vulkan"),
+)
 
 
 def kernels(module, shape, runtime, element_bytes=4):
@@ -57,6 +60,8 @@ def mobilenet_v2():
         ("tflite", 23 + 8, 54 + 10, 5),
         ("tflite-2020", 23 + 8, 54 + 10, 5),
         ("edgetpu", 23 + 8, 54 + 10, 5),
+        ("tinyengine", 23 + 8, 54 + 10, 5),
+        ("x-cube-ai", 23 + 8, 54 + 10, 5),
         # Sums are kernels of their own, and so are the ReLUs behind them.
         ("ncnn", 23 + 8 + 8, 54 + 10, 5),
         ("ncnn-vulkan", 23 + 8 + 8, 54 + 10, 5),

@@ -17,6 +17,8 @@ NAMES = [
     *("jetson-nano", "jetson-tx2", "jetson-xavier-nx", "jetson-agx-xavier", "jetson-orin-nano", "jetson-agx-orin"),
     *("raspberry-pi-4", "raspberry-pi-5", "coral-edgetpu", "pixel-4", "snapdragon-855", "apple-m1", "hailo-8"),
     *("stm32h743", "nvidia-t4", "nvidia-a100", "x86-server", "local"),
+    *("snapdragon-8-gen-3", "snapdragon-8-elite", "snapdragon-8-elite-gen-5", "snapdragon-7-gen-4", "rb3-gen-2"),
+    *("dragonwing-iq-9075", "dragonwing-q-6690", "qcs8275", "qcs8450", "sa8295p", "sa8775p"),
 ]
 FILES = {path.stem: path for path in shipped_dir("hardware_profiles").glob("*.yaml")}
 
@@ -55,7 +57,7 @@ def test_no_two_targets_stand_for_the_same_way_to_run_a_network():
 
 
 def test_lower_precision_is_never_slower_on_paper():
-    width = {"fp32": 4, "fp16": 2, "int8": 1}
+    width = {"fp32": 4, "fp16": 2, "w8a16": 1.5, "int8": 1}
     for path in FILES.values():
         ways = read_profile(path).targets.values()
         for one in ways:
@@ -140,7 +142,11 @@ def test_what_is_left_out_has_its_default(tmp_path):
         ("targets.cpu.threads", 0, r"targets\.cpu\.threads is 0: input should be greater than or equal to 1"),
         ("targets.cpu.batch", 8, r"targets\.cpu\.batch is 8: input should be 1"),
         ("targets.cpu.opset", 9, r"targets\.cpu\.opset is 9: input should be greater than or equal to 11"),
-        ("targets.cpu.precision", "fp8", r"targets\.cpu\.precision is 'fp8': input should be 'fp32', 'fp16' or 'int8'"),
+        (
+            "targets.cpu.precision",
+            "fp8",
+            r"targets\.cpu\.precision is 'fp8': input should be 'fp32', 'fp16', 'int8' or 'w8a16'",
+        ),
         ("targets.cpu.precision", "fp16", r"targets\.cpu\.precision is 'fp16'; the device has fp32, int8"),
         ("targets.cpu.runtime", "ncn", r"targets\.cpu\..*runtime.*ncn.*did you mean ncnn"),
         ("default", "gpu", r"default is 'gpu'; allowed: cpu"),

@@ -21,12 +21,14 @@ def jetson():
     return load_profile("jetson-nano")
 
 
-def test_every_profile_of_the_project_loads_and_sums_itself_up():
+def test_every_profile_of_the_project_loads_and_says_how_far_off_it_is():
     assert set(profile_names()) >= {"jetson-nano", "raspberry-pi-4", "local"}
     keys = set()
     for name in profile_names():
         profile = load_profile(name)
-        assert profile.summary().startswith(f"{name}  {profile.target.runtime} {profile.target.precision}  ")
+        accuracy = profile.accuracy()
+        assert (accuracy.basis == "networks") == bool(profile.target.fit and profile.target.fit.anchors)
+        assert (accuracy.basis == "first use") == (name == "local")
         keys.add(profile.key)
     assert len(keys) == len(profile_names())
 
@@ -130,7 +132,10 @@ def edited(tmp_path: Path, change) -> Path:
     ("change", "said"),
     [
         (lambda d: _own(d).pop("precision"), r"mine\.yaml: targets\.tensorrt\.precision is missing"),
-        (lambda d: _own(d).update(precision="fp8"), r"precision is 'fp8': input should be 'fp32', 'fp16' or 'int8'"),
+        (
+            lambda d: _own(d).update(precision="fp8"),
+            r"precision is 'fp8': input should be 'fp32', 'fp16', 'int8' or 'w8a16'",
+        ),
         (lambda d: d.update(clock=3), r"clock is unknown; remove it"),
         (lambda d: d["memory"]["ram_gb"].update(value=-1), r"memory\.ram_gb\.value is -1: input should be greater"),
         (lambda d: _own(d)["fit"].pop("launch_us"), r"fit\.launch_us is missing"),
@@ -154,7 +159,9 @@ def test_unknown_device_names_the_nearest():
 
 def test_profile_without_fit_ranks_only(tmp_path, jetson):
     profile = load_profile(str(edited(tmp_path, lambda d: _own(d).pop("fit"))))
-    assert profile.summary() == "mine  tensorrt fp16  rank only, ×/÷2"
+    accuracy = profile.accuracy()
+    assert (accuracy.basis, accuracy.median_error, accuracy.kinds) == ("datasheet", None, ())
+    assert accuracy.interval == pytest.approx(2)
     said = profile.price([nets.plan(8), nets.plan(8, 64, 64, 64, pixels=32)])
     assert said[0].ms < said[1].ms
     assert said[0].high == pytest.approx(2 * said[0].ms)
@@ -186,7 +193,7 @@ def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):
     assert first.price([nets.plan(8)]) == second.price([nets.plan(8)])
     assert first.digest() == second.digest()
     assert len(calls) == 1
-    assert "measured on this machine" in first.summary()
+    assert first.accuracy().basis == "first use"
 
     (stored,) = (tmp_path / "hardware").iterdir()
     for damage in (b"{", b"\xff", stored.read_bytes().replace(b"launch_us", b"launch_ms")):

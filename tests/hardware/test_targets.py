@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from automl_kd.errors import UserError
-from automl_kd.hardware import load_profile
+from automl_kd.hardware import MeasuredNetworks, load_profile
 from automl_kd.hardware._limits import Limits
 from automl_kd.hardware._predictor.residual import LEAST_PAIRS
 from automl_kd.onnxio import export
@@ -100,7 +100,7 @@ def test_five_pairs_teach_a_device_that_is_slower_than_its_profile(name):
 
     assert error(mine) < min(0.15, error(profile) / 2)
     assert (mine.name, mine.target.runtime, mine.key) == ("mine", profile.target.runtime, profile.key)
-    assert "5 measured networks" in mine.summary()
+    assert mine.accuracy().networks == MeasuredNetworks(own=5)
 
 
 def test_pairs_may_be_plans_modules_and_files(tmp_path):
@@ -128,6 +128,11 @@ def test_from_twenty_pairs_on_a_correction_may_join_and_survives_saving(tmp_path
     unseen = plans(20, seed=1)
     assert [price.ms for price in again.price(unseen)] == pytest.approx([price.ms for price in mine.price(unseen)])
     assert again.digest() == mine.digest()
+    explained = [mine.explain(plan) for plan in unseen]
+    corrections = [part.ms for each in explained for part in each.parts if part.name == "correction"]
+    assert any(abs(ms) > 0.1 for ms in corrections)
+    for each in explained:
+        assert math.fsum(part.ms for part in each.parts) == pytest.approx(each.prediction.ms)
     assert profile.calibrate(seen[: LEAST_PAIRS - 1]).target.fit.residual is None
 
 

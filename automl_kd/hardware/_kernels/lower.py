@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 from automl_kd.hardware._kernels.blocked import BlockedLayout
 from automl_kd.hardware._kernels.composites import merge_composites
 from automl_kd.hardware._kernels.fusion import Group, fuse
 from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op
 from automl_kd.hardware._kernels.kernel import Kernel, Network
-from automl_kd.hardware._kernels.quantised import is_narrow, precision_notes, with_integers
+from automl_kd.hardware._kernels.peak import peak_bytes
+from automl_kd.hardware._kernels.quantised import precision_notes, with_integers
 from automl_kd.hardware._kernels.rules import Dead, Rules, Zeros, rules_of
 
 
@@ -20,15 +21,17 @@ def lower(
     runtime: str,
     element_bytes: int,
     lanes: int | None = None,
+    weight_bytes: int | None = None,
     dead_code: tuple[Zeros, Dead] | None = None,
 ) -> Network:
-    """The kernels that ``runtime`` executes for ``graph``, with every number stored in ``element_bytes`` bytes.
+    """The kernels that ``runtime`` executes for ``graph``.
 
     Args:
         graph: Of a module or a file.
         runtime: One of ``runtimes()``.
         element_bytes: Bytes of a number.
         lanes: Numbers in a vector register, where the runtime lays activations out in blocks of as many channels.
+        weight_bytes: Bytes of a weight, where they are not those of other numbers.
         dead_code: What becomes of zeros and of dead operators, where that is not as the runtime's table says.
 
     Raises:
@@ -37,7 +40,8 @@ def lower(
     rules = rules_of(runtime)
     if dead_code is not None:
         rules = replace(rules, zeros=dead_code[0], dead=dead_code[1])
-    notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes))
+    widths = _Widths(element_bytes, element_bytes if weight_bytes is None else weight_bytes)
+    notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes, widths.weight))
     graph = merge_composites(with_integers(graph, rules.integers), rules.composites)
     if rules.zeros == "fold":
         graph = graph.without_zeros()
@@ -47,8 +51,8 @@ def lower(
         graph = graph.live().without_duplicates()
     groups = fuse(graph, rules)
     paid = [group for group in groups if group.lead.type not in rules.free]
-    supported = len(paid) if rules.accelerated is None else _supported(paid, rules.accelerated)
-    single = [_kernel(group, graph, rules, element_bytes, n >= supported) for n, group in enumerate(paid)]
+    on_host = _on_host(paid, graph, rules)
+    single = [_kernel(group, graph, rules, widths, n in on_host) for n, group in enumerate(paid)]
     kernels, even = tuple(single), tuple[Kernel, ...]()
     if rules.blocked is not None and lanes is not None:
         layout = BlockedLayout(graph, rules.blocked, lanes, element_bytes)
@@ -57,13 +61,13 @@ def lower(
             even = _laid_out(BlockedLayout(graph, rules.blocked, lanes, element_bytes, even=True), paid, single)
     return Network(
         kernels=kernels,
-        peak=_peak(groups, graph, element_bytes),
-        weights=sum(_bytes(group, _weights(group), rules, element_bytes, group.lead.stored) for group in paid),
+        peak=peak_bytes(groups, graph, rules.overwrites, element_bytes),
+        weights=sum(_bytes(group, _weights(group), rules, widths, group.lead.stored) for group in paid),
         parameters=graph.parameters,
         input=graph.shapes[graph.inputs[0]] if graph.inputs else (),
         output=graph.shapes[graph.outputs[0]] if graph.outputs else (),
         unknown=tuple(sorted({op.type for op in graph.ops if op.kind is Kind.OTHER})),
-        notes=notes,
+        notes=(*notes, *_host_notes(paid, on_host)),
         even=even,
     )
 
@@ -74,15 +78,37 @@ def _laid_out(layout: BlockedLayout, groups: Sequence[Group], single: Sequence[K
     return tuple(each if each.speed is None else _sped_up(each, each.speed) for each in kernels)
 
 
-def _supported(groups: Sequence[Group], accelerated: frozenset[str]) -> int:
-    """How many kernels come before the first with an operator that the accelerator lacks."""
-    for number, group in enumerate(groups):
-        if any(op.type not in accelerated for op in group.ops):
-            return number
-    return len(groups)
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    """Bytes of one activation and of one weight."""
+
+    activation: int
+    weight: int
 
 
-def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_host: bool) -> Kernel:
+def _on_host(groups: Sequence[Group], graph: Graph, rules: Rules) -> Set[int]:
+    """Which kernels run beside the accelerator: those it lacks an operator for, and those that the rules let follow."""
+    alone = {
+        number
+        for number, group in enumerate(groups)
+        if any(len(graph.shapes[op.outputs[0]]) >= rules.host.get(op.type, math.inf) for op in group.ops)
+    }
+    accelerated = rules.accelerated
+    if accelerated is None:
+        return alone
+    lacking = (n for n, group in enumerate(groups) if any(op.type not in accelerated for op in group.ops))
+    return alone | set(range(next(lacking, len(groups)), len(groups)))
+
+
+def _host_notes(groups: Sequence[Group], on_host: Set[int]) -> tuple[str, ...]:
+    """What is said of kernels that run beside the accelerator."""
+    if not on_host:
+        return ()
+    types = ", ".join(sorted({groups[number].lead.type for number in on_host}))
+    return (f"{len(on_host)} of {len(groups)} kernels run beside the accelerator, on the host: {types}",)
+
+
+def _kernel(group: Group, graph: Graph, rules: Rules, widths: _Widths, on_host: bool) -> Kernel:
     lead = group.lead
     inputs = tuple(graph.shapes[value] for value in group.inputs)
     outputs = [graph.shapes[value] for value in group.outputs]
@@ -90,14 +116,14 @@ def _kernel(group: Group, graph: Graph, rules: Rules, element_bytes: int, on_hos
     if lead.type in ("slice", "gather"):
         read = min(read, math.prod(outputs[0]))  # what is not selected is not read
     weights = lead.work if lead.kind is Kind.EMBEDDING else _weights(group)  # only the rows looked up are read
-    number = 1 if lead.integer else element_bytes
+    number = 1 if lead.integer else widths.activation
     return Kernel(
         kind=lead.kind,
         flops=lead.flops,
         operations=lead.flops if lead.kind in COMPUTE else round(_elementary(group, rules)),
         read=read * number,
         written=sum(math.prod(shape) for shape in outputs) * number,
-        weights=_bytes(group, weights, rules, element_bytes, lead.stored if lead.integer else None),
+        weights=_bytes(group, weights, rules, widths, lead.stored if lead.integer else None),
         inputs=inputs,
         output=outputs[0],
         on_host=on_host,
@@ -122,12 +148,12 @@ def _sped_up(kernel: Kernel, speed: float) -> Kernel:
     return replace(kernel, operations=round(kernel.operations / speed))
 
 
-def _bytes(group: Group, weights: int, rules: Rules, element_bytes: int, stored: int | None) -> int:
+def _bytes(group: Group, weights: int, rules: Rules, widths: _Widths, stored: int | None) -> int:
     """Bytes of so many weights: of the target's precision, unless the runtime keeps fewer or they are stored in fewer.
 
     A runtime that computes with floats makes floats of stored integers when it loads a network.
     """
-    bits = 8 * element_bytes
+    bits = 8 * widths.weight
     if rules.dense_weight_bytes is not None and group.lead.kind is Kind.DENSE:
         bits = min(bits, 8 * rules.dense_weight_bytes)
     if stored is not None:
@@ -143,20 +169,3 @@ def _weights(group: Group) -> int:
     if group.lead.kind in COMPUTE:
         return group.lead.weights + max(vectors)
     return 2 * vectors[0] if group.lead.kind is Kind.NORMALISATION else sum(vectors)
-
-
-def _peak(groups: Sequence[Group], graph: Graph, element_bytes: int) -> int:
-    """Bytes alive at once: a value lives from the kernel that writes it to the last that reads it."""
-    last = {value: index for index, group in enumerate(groups) for value in group.inputs}
-    last |= dict.fromkeys(graph.outputs, len(groups))
-    narrow = {value for group in groups if is_narrow(group.ops[-1], group.lead) for value in group.outputs}
-
-    def size(values: Iterable[int]) -> int:
-        return sum(math.prod(graph.shapes[value]) * (1 if value in narrow else element_bytes) for value in values)
-
-    live = peak = size(graph.inputs)
-    for index, group in enumerate(groups):
-        live += size(group.outputs)
-        peak = max(peak, live)
-        live -= size({value for value in (*group.inputs, *group.outputs) if last.get(value, -1) <= index})
-    return peak

@@ -65,25 +65,28 @@ def is_narrow(last: Op, lead: Op) -> bool:
     return last.type == "quantize" or (lead.integer and last.type != "dequantize")
 
 
-def precision_notes(graph: Graph, computes: bool, element_bytes: int) -> tuple[str, ...]:
+def precision_notes(graph: Graph, computes: bool, element_bytes: int, weight_bytes: int) -> tuple[str, ...]:
     """What is said of the precision that a file is stored in.
 
     Args:
         graph: With conversions as operators.
         computes: Whether the runtime computes with integers.
         element_bytes: Of a number of the target.
+        weight_bytes: Of a weight of the target.
     """
     quantised = any(op.integer or op.type in _CONVERSIONS for op in graph.ops)
-    target = 8 * element_bytes
-    least = min((op.stored for op in graph.ops if op.stored is not None), default=target)
+    target, weight = 8 * element_bytes, 8 * weight_bytes
+    least = min((op.stored for op in graph.ops if op.stored is not None), default=weight)
     if quantised and computes:
         return (
             "what is quantised is priced as integers by a rule, not by this target's fit; the interval allows for it",
         )
+    if quantised and weight < target:
+        return (f"what is quantised is priced with weights of {weight} bits and other numbers of {target}",)
     if quantised and target > _INTEGER_BITS:
         return (f"what is quantised is priced as floats of {target} bits, and sized as stored",)
-    if least < target:
-        return (f"weights stored in {least} bits are priced as numbers of {target} bits, and sized as stored",)
+    if least < weight:
+        return (f"weights stored in {least} bits are priced as numbers of {weight} bits, and sized as stored",)
     return ()
 
 

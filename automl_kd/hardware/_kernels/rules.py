@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
 
 from automl_kd.errors import unknown
-from automl_kd.hardware._kernels.graph import TYPES
+from automl_kd.hardware._kernels.graph import TYPES, Kind
 
 _FOLDER = Path(__file__).parent / "runtimes"
 _CONSTANT = "constant "
@@ -61,6 +61,20 @@ class Blocked(BaseModel):
     alone: frozenset[str]
 
 
+class Overwrites(BaseModel):
+    """Kinds of kernels that a runtime writes over their only operand, where nothing reads that afterwards.
+
+    Attributes:
+        by_pixel: Pixel after pixel; of these only 1x1 convolutions that read each pixel at its own place.
+        by_channel: Channel after channel, one of them kept aside; only where the result is no larger.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by_pixel: frozenset[Kind] = frozenset()
+    by_channel: frozenset[Kind] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How one runtime executes a graph.
@@ -75,12 +89,14 @@ class Rules:
         dense_weight_bytes: Bytes of one weight of a matrix product at most; ``None`` where the precision decides.
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
             ``None`` where there is one processor.
+        host: Types that run on the host each for itself, by the number of axes of the result from which on they do.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
         composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
         elementary: Operations of one element of operators that take more than one, by type; ``softmax across`` where
             it gathers what lies apart.
         integers: Of a runtime that computes quantised networks with integers beside floats: how many times as fast as
             floats, by kind or type; ``None`` of one that does not.
+        overwrites: Kernels that write their result over their operand.
     """
 
     before: Mapping[str, frozenset[str]]
@@ -90,10 +106,12 @@ class Rules:
     dead: Dead
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
+    host: Mapping[str, int]
     blocked: Blocked | None
     composites: frozenset[str] | None
     elementary: Mapping[str, float]
     integers: Mapping[str, float] | None
+    overwrites: Overwrites
 
 
 def runtimes() -> tuple[str, ...]:
@@ -149,10 +167,12 @@ class _Table(_Part):
     fusions: tuple[_Fusion, ...] = ()
     dense_weight_bytes: int | None = None
     accelerated: frozenset[str] | None = None
+    host: dict[str, int] = {}
     blocked: Blocked | None = None
     composites: frozenset[str] | None = None
     elementary: dict[str, float] = {}
     integers: dict[str, float] | None = None
+    overwrites: Overwrites = Overwrites()
 
     def rules(self) -> Rules:
         return Rules(
@@ -167,10 +187,12 @@ class _Table(_Part):
             dead=self.dead,
             dense_weight_bytes=self.dense_weight_bytes,
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
+            host=_named(self.host),
             blocked=self.blocked,
             composites=None if self.composites is None else _known(self.composites),
             elementary=_checked(self.elementary),
             integers=self.integers,
+            overwrites=self.overwrites,
         )
 
     def _step(self, word: str) -> Step:
@@ -197,6 +219,12 @@ def _checked(factors: Mapping[str, float]) -> Mapping[str, float]:
     """The factors of types, or of types that gather what lies apart."""
     _known(name.removesuffix(" across") for name in factors)
     return factors
+
+
+def _named(axes: Mapping[str, int]) -> Mapping[str, int]:
+    """Numbers by type."""
+    _known(axes)
+    return axes
 
 
 def _known(names: Iterable[str]) -> frozenset[str]:

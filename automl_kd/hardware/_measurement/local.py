@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,17 @@ import torch
 
 from automl_kd.errors import UserError
 from automl_kd.files import write_text
-from automl_kd.hardware._kernels.graph import Kind
 from automl_kd.hardware._kernels.read_onnx import read_onnx
 from automl_kd.hardware._limits import Limits
 from automl_kd.hardware._measurement.measure import Progress, measure_all
 from automl_kd.hardware._measurement.probes import probes
-from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, kinds_of
-from automl_kd.hardware._predictor.fit import fit
+from automl_kd.hardware._predictor.cost import kinds_of
+from automl_kd.hardware._predictor.fit import Measured, fit
+from automl_kd.hardware._predictor.misfit import Misfit
+from automl_kd.hardware._predictor.prior import Prior, Spread
 from automl_kd.hardware._processor import cpu_name
-from automl_kd.hardware._schema import Anchor, Fit, Memory, Target
-from automl_kd.hardware._target import evidence_for, features_of, kernels_of
+from automl_kd.hardware._schema import Anchor, Doubt, Fit, Memory, Target
+from automl_kd.hardware._target import features_of, kernels_of, spread_of
 from automl_kd.onnxio import export, onnxruntime
 from automl_kd.paths import cache_dir
 
@@ -32,13 +32,17 @@ from automl_kd.paths import cache_dir
 _NOISIEST = 0.10
 _CALM = 0.8
 # The probes are unlike each other, and what the model does not explain of one family is no property of its kernels.
-_UNLIKE = 0.10
+_MISFIT = Misfit(noise=0.10, unlike=0.0)
 # Between tables of weights and maps of activations bandwidths differ less than launches do. Chosen with the errors on
 # probes left out and on half of the real files of benchmarks/real_files.py.
-_BANDWIDTH, _LAUNCH = 0.3, 0.6
+_SPREAD = Spread.even(
+    {"arithmetic": 0.5, "other": 0.7, "bandwidth": 0.5, "launch": 0.8},
+    {"arithmetic": 0.1, "other": 0.6, "bandwidth": 0.3, "launch": 0.6},
+    1.0,
+)
 _VISITS, _PATIENCE = 12, 16.0  # seconds; with the making of the networks at most half a minute
 _MAKING = 0.3  # share of the time
-_MODEL = 3  # raised whenever kernels or costs are defined anew, so that no fit of the old ones is taken for one
+_MODEL = 4  # raised whenever kernels or costs are defined anew, so that no fit of the old ones is taken for one
 
 
 def calibration(device: str, target: Target, progress: Progress | None = None) -> Fit:
@@ -97,28 +101,28 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
     seconds = [item.ms * 1e-3 for _, _, item in known]
     limits = Limits.of(Memory(), target.memory_here)
     streamed = [float(limits.streaming_seconds(network.weights)) for _, network, _ in known]
-    evidence = replace(evidence_for(target), noise=_UNLIKE, bandwidth=_BANDWIDTH, launch=_LAUNCH)
-    fitted = fit(features, seconds, target.prior, evidence, streamed)
+    flops = [float(max(network.flops, 1)) for _, network, _ in known]
+    spread = _SPREAD if target.facts.vector is not None else spread_of(target)
+    prior = Prior(target.prior, spread.covariance())
+    fitted = fit(Measured(features, seconds, flops, streamed), prior, _MISFIT)
     progress(1.0, "fitted")
     anchors = tuple(
         Anchor(
             model=name,
             input=network.input[1:],
-            gflops=max(network.flops, 1) / 1e9,
+            gflops=size / 1e9,
             ms=item.ms,
+            fitted_ms=item.ms / float(np.exp(residual)),
             left_out_ms=item.ms / float(np.exp(error)),
             source="measured on this machine",
-            shares=_shares(kernels, fitted.coefficients),
+            time=Anchor.time_of(sensitivities),
+            intercept=float(sensitivities[-1]),
         )
-        for (name, network, item), kernels, error in zip(known, features, fitted.errors, strict=True)
+        for (name, network, item), size, residual, error, sensitivities in zip(
+            known, flops, fitted.residuals, fitted.errors, fitted.sensitivities, strict=True
+        )
     )
-    return Fit.of(fitted.coefficients, kinds_of(features), anchors)
-
-
-def _shares(kernels: Features, coefficients: Coefficients) -> dict[Kind, float]:
-    """Shares of a network's time by kind, to four digits; none where there are none."""
-    shares = kernels.seconds_by_kind(coefficients) / kernels.seconds(coefficients)
-    return {kind: float(f"{share:.4g}") for kind, share in zip(KINDS, shares, strict=True) if share > 0}
+    return Fit.of(fitted.coefficients, kinds_of(features), Doubt.of(spread, _MISFIT), anchors)
 
 
 @contextlib.contextmanager

@@ -96,21 +96,37 @@ class Features:
             np.concatenate([network.times for network in networks]),
         )
 
-    def kernel_seconds(self, coefficients: Coefficients) -> Floats:
-        """Seconds of every kernel, (K,)."""
+    def limited_seconds(self, coefficients: Coefficients) -> Floats:
+        """Seconds of every kernel by what they are spent on: arithmetic, memory and the launch, (3, K).
+
+        Where the three overlap, all of a kernel's time is spent on the longest.
+        """
         throughput, bandwidth, launch = (
             np.array(values)[self.kinds]
             for values in (coefficients.throughput, coefficients.bandwidth, coefficients.launch)
         )
-        compute, memory = self.operations / throughput, self.bytes / bandwidth
-        longest = np.maximum(launch, np.maximum(compute, memory))
-        seconds: Floats = self.times * (longest if coefficients.queued else launch + compute + memory)
+        parts = np.stack([self.operations / throughput, self.bytes / bandwidth, launch])
+        if coefficients.queued:
+            parts *= np.arange(3)[:, None] == np.argmax(parts, axis=0)
+        limited: Floats = self.times * parts
+        return limited
+
+    def kernel_seconds(self, coefficients: Coefficients) -> Floats:
+        """Seconds of every kernel, (K,)."""
+        seconds: Floats = self.limited_seconds(coefficients).sum(axis=0)
         return seconds
 
     def seconds_by_kind(self, coefficients: Coefficients) -> Floats:
         """Seconds of all kernels of a kind, by kind."""
-        seconds: Floats = np.bincount(self.kinds, self.kernel_seconds(coefficients), len(KINDS)).astype(np.float64)
+        seconds: Floats = self.limited_by_kind(coefficients).sum(axis=0)
         return seconds
+
+    def limited_by_kind(self, coefficients: Coefficients) -> Floats:
+        """Seconds by what they are spent on (arithmetic, memory, launches) and kind, (3, K)."""
+        found: Floats = np.stack(
+            [np.bincount(self.kinds, part, len(KINDS)) for part in self.limited_seconds(coefficients)]
+        ).astype(np.float64)
+        return found
 
     def seconds(self, coefficients: Coefficients) -> float:
         """Seconds of the whole network."""

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import least_squares
 from threadpoolctl import threadpool_limits
 
-from automl_kd.hardware._kernels.graph import COMPUTE
-from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats
+from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, Integers
+from automl_kd.hardware._predictor.misfit import Looks, Misfit
+from automl_kd.hardware._predictor.prior import WIDTH, Prior
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """How far measurements are to be trusted against the prior, in natural logarithms.
+class Measured:
+    """Networks as kernels, and what was measured of them.
 
     Attributes:
-        noise: Relative error expected of a measurement and of the model.
-        arithmetic: Standard deviation of a kind's throughput from what all kinds share.
-        other: The same of operations without multiply-accumulates.
-        bandwidth: The same of bandwidth.
-        launch: The same of launches.
+        networks: N of them.
+        seconds: Their latencies.
+        flops: Their operations in multiply-accumulates, each counted as 2.
+        extra: Seconds of each that are known and do not depend on coefficients.
     """
 
-    noise: float
-    arithmetic: float
-    other: float
-    bandwidth: float
-    launch: float
-
-
-PUBLISHED = Evidence(noise=0.06, arithmetic=0.35, other=0.4, bandwidth=0.3, launch=0.05)
-"""A few large networks, measured by others: they say little about launches, and nothing of how kinds differ there."""
-MEASURED = Evidence(noise=0.03, arithmetic=0.6, other=0.6, bandwidth=0.3, launch=0.5)
-"""Networks like those to be predicted, measured for the purpose."""
-
-
-KNOWN_LOOPS = Evidence(noise=0.03, arithmetic=0.1, other=0.6, bandwidth=0.6, launch=0.2)
-"""The same where operations count what the inner loops execute, so that kinds hardly differ in arithmetic."""
+    networks: Sequence[Features]
+    seconds: Sequence[float]
+    flops: Sequence[float]
+    extra: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,142 +39,122 @@ class Fitted:
     Attributes:
         coefficients: Fitted on all networks.
         errors: ``log(measured / predicted)`` of every network under the fit without it.
+        residuals: The same under the fit on all.
+        sensitivities: Derivatives of the logarithm of every network's time by the log-coefficients, (N, 3 K + 1).
     """
 
     coefficients: Coefficients
     errors: tuple[float, ...]
+    residuals: Floats
+    sensitivities: Floats
 
 
-def fit(
-    networks: Sequence[Features],
-    seconds: Sequence[float],
-    prior: Coefficients,
-    evidence: Evidence = PUBLISHED,
-    extra: Sequence[float] | None = None,
-) -> Fitted:
-    """The most probable coefficients under relative noise and a log-normal prior around a datasheet or another fit.
+def fit(measured: Measured, prior: Prior, misfit: Misfit) -> Fitted:
+    """The most probable coefficients under a log-normal prior and what the model gets wrong by itself.
 
-    Residuals are logarithms, so that a network of 4 ms counts as much as one of 80 ms. Coefficients are fitted as
-    logarithms, so that none can be negative. The prior is hierarchical: a device is faster or slower than its datasheet
-    in arithmetic, in memory, in other operations and in launches as a whole, and kinds differ from that by less. So a
-    handful of networks moves what they have in common, and kinds that none of them contains move along.
+    Residuals are logarithms, so that a network of 4 ms counts as much as one of 80 ms, and networks that are alike
+    share what the model gets wrong, so that ten variants of one count as little more than one. Coefficients are
+    fitted as logarithms, so that none can be negative.
 
     Args:
-        networks: N measured networks.
-        seconds: What was measured, N.
-        prior: Centre of the prior.
-        evidence: What the measurements are worth.
-        extra: Seconds of each network that are known and do not depend on coefficients, N.
+        measured: Networks with their times.
+        prior: What is expected of the coefficients.
+        misfit: What the model gets wrong.
     """
-    known = [0.0] * len(networks) if extra is None else list(extra)
-    together = _Batch(networks, seconds, prior, evidence, known)
-    errors = []
     # Of matrices of a hundred columns two threads on busy cores take twenty times as long as one.
     with threadpool_limits(1):  # type: ignore[no-untyped-call]
-        everything = together.solve(None, None)
-        for index, (network, measured, more) in enumerate(zip(networks, seconds, known, strict=True)):
-            # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
-            alone = together.solve(index, everything)
-            errors.append(math.log(measured / (more + network.seconds(together.coefficients(alone)))))
-    return Fitted(together.coefficients(everything), tuple(errors))
+        problem = Problem(measured, prior, misfit)
+        errors = [problem.errors_without([index])[0] for index in range(len(measured.networks))]
+    return Fitted(problem.coefficients, tuple(errors), problem.residuals, problem.sensitivities)
 
 
-_SHARED = {"arithmetic": 0.5, "other": 0.7, "bandwidth": 0.5, "launch": 0.8}
-"""Standard deviations, in natural logarithms, of what all kinds share."""
-_INTERCEPT = 1.0
+class Problem:
+    """Measured networks of one target, and the coefficients that explain them best.
 
+    Args:
+        measured: At least one network.
+        prior: What is expected of the coefficients.
+        misfit: What the model gets wrong.
+    """
 
-def _factors(evidence: Evidence) -> Floats:
-    """Columns of independent standard normal variables to log-coefficients, (3 K + 1, columns)."""
-    count = len(KINDS)
-    compute = [index for index, kind in enumerate(KINDS) if kind in COMPUTE]
-    other = [index for index in range(count) if index not in compute]
-    groups = {
-        "arithmetic": compute,
-        "other": other,
-        "bandwidth": [count + index for index in range(count)],
-        "launch": [2 * count + index for index in range(count)],
-    }
+    def __init__(self, measured: Measured, prior: Prior, misfit: Misfit) -> None:
+        self._kernels = Features.joined(measured.networks)
+        self._network = np.repeat(
+            np.arange(len(measured.networks)), [len(network.kinds) for network in measured.networks]
+        )
+        self._target = np.log(np.asarray(measured.seconds))
+        self._extra = np.asarray(measured.extra)
+        self._queued = prior.centre.queued
+        self._centre = prior.centre.pack()
+        self._factor = np.linalg.cholesky(prior.covariance)
+        self._rows: Integers = np.arange(len(self._target))
+        self._misfit = np.eye(len(self._target)) * (misfit.noise**2 + misfit.unlike**2)
+        first = self._solve(self._rows, np.zeros(WIDTH))
+        looks = Looks.of(self._logarithms(first)[1], np.asarray(measured.flops, dtype=np.float64))
+        self._misfit = misfit.covariance(looks)
+        self._found = self._solve(self._rows, first)
 
-    def columns() -> Iterator[Floats]:
-        unit = np.eye(3 * count + 1)
-        for name, rows in groups.items():
-            yield _SHARED[name] * unit[rows].sum(axis=0)
-            yield from getattr(evidence, name) * unit[rows]
-        yield _INTERCEPT * unit[-1]
+    @property
+    def coefficients(self) -> Coefficients:
+        """Those that explain all networks best."""
+        return self._coefficients(self._found)
 
-    return np.stack(list(columns()), axis=1)
+    @property
+    def sensitivities(self) -> Floats:
+        """Derivatives of the logarithm of every network's time by the log-coefficients, (N, 3 K + 1)."""
+        return self._logarithms(self._found)[1]
 
-
-class _Batch:
-    """Measured networks and the distance of coefficients from explaining them."""
-
-    def __init__(
-        self,
-        networks: Sequence[Features],
-        seconds: Sequence[float],
-        prior: Coefficients,
-        evidence: Evidence,
-        extra: Sequence[float],
-    ) -> None:
-        self._kernels = Features.joined(networks)
-        self._network = np.repeat(np.arange(len(networks)), [len(network.kinds) for network in networks])
-        self._target = np.log(np.asarray(seconds))
-        self._extra = np.asarray(extra)
-        self._queued = prior.queued
-        self._centre = prior.pack()
-        self._factors = _factors(evidence)
-        self._noise = evidence.noise
-
-    def coefficients(self, shift: Floats) -> Coefficients:
-        return Coefficients.unpack(self._centre + self._factors @ shift, self._queued)
-
-    def solve(self, left_out: int | None, start: Floats | None) -> Floats:
-        """The most probable shift from the prior, in standard deviations."""
-        weights = np.full(len(self._target), 1 / self._noise)
-        if left_out is not None:
-            weights[left_out] = 0.0
-        first = np.zeros(self._factors.shape[1]) if start is None else start
-        eye = np.eye(len(first))
-
-        def residuals(shift: Floats) -> Floats:
-            predicted, _ = self._predict(shift, slopes=False)
-            return np.concatenate([(np.log(predicted) - self._target) * weights, shift])
-
-        def jacobian(shift: Floats) -> Floats:
-            predicted, slopes = self._predict(shift, slopes=True)
-            return np.concatenate([(slopes @ self._factors) * (weights / predicted)[:, None], eye])
-
-        found: Floats = least_squares(residuals, first, jac=jacobian, xtol=1e-8, ftol=1e-8).x  # type: ignore[operator]
+    @property
+    def residuals(self) -> Floats:
+        """``log(measured / predicted)`` of every network by the sum of its kernels, (N,)."""
+        found: Floats = self._target - self._logarithms(self._found, slopes=False)[0]
         return found
 
-    def _predict(self, shift: Floats, slopes: bool) -> tuple[Floats, Floats]:
-        """Seconds of every network, and their derivatives by the log-coefficients."""
-        count, networks = len(KINDS), len(self._target)
-        theta = self._centre + self._factors @ shift
-        values = np.exp(theta)
-        kinds = self._kernels.kinds
-        compute = self._kernels.operations / values[kinds]
-        memory = self._kernels.bytes / values[count + kinds]
-        launch = values[2 * count + kinds]
-        times = self._kernels.times
-        seconds = np.maximum(launch, np.maximum(compute, memory)) if self._queued else launch + compute + memory
-        total = self._extra + values[-1] + np.bincount(self._network, times * seconds, networks)
+    def errors_without(self, left_out: Collection[int]) -> list[float]:
+        """``log(measured / predicted)`` of networks under the fit without any of them.
+
+        What networks that stay share with those that are left out is added to the sum of the kernels.
+        """
+        asked: Integers = np.array(list(left_out), dtype=np.intp)
+        kept: Integers = np.setdiff1d(self._rows, asked)
+        # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
+        shift = self._solve(kept, self._found) if len(kept) else np.zeros(WIDTH)
+        residuals = self._target - self._logarithms(shift, slopes=False)[0]
+        lasting = np.linalg.solve(self._misfit[np.ix_(kept, kept)], residuals[kept])
+        found: list[float] = (residuals[asked] - self._misfit[np.ix_(asked, kept)] @ lasting).tolist()
+        return found
+
+    def _coefficients(self, shift: Floats) -> Coefficients:
+        return Coefficients.unpack(self._centre + self._factor @ shift, self._queued)
+
+    def _solve(self, kept: Integers, start: Floats) -> Floats:
+        """The most probable shift from the prior, in standard deviations."""
+        white = np.linalg.cholesky(self._misfit[np.ix_(kept, kept)])
+        eye = np.eye(WIDTH)
+
+        def residuals(shift: Floats) -> Floats:
+            logarithms, _ = self._logarithms(shift, slopes=False)
+            off = logarithms[kept] - self._target[kept]
+            return np.concatenate([solve_triangular(white, off, lower=True), shift])
+
+        def jacobian(shift: Floats) -> Floats:
+            _, slopes = self._logarithms(shift)
+            return np.concatenate([solve_triangular(white, slopes[kept] @ self._factor, lower=True), eye])
+
+        found: Floats = least_squares(residuals, start, jac=jacobian, xtol=1e-6, ftol=1e-6).x  # type: ignore[operator]
+        return found
+
+    def _logarithms(self, shift: Floats, slopes: bool = True) -> tuple[Floats, Floats]:
+        """Logarithms of every network's seconds, and their derivatives by the log-coefficients."""
+        coefficients = self._coefficients(shift)
+        count = len(self._target)
+        parts = self._kernels.limited_seconds(coefficients)
+        total = self._extra + coefficients.intercept + np.bincount(self._network, parts.sum(axis=0), count)
         if not slopes:
-            return total, np.empty((0, 0))
-        everything = np.ones_like(seconds, dtype=bool)
-        launching = launch >= seconds if self._queued else everything
-        computing = ~launching & (compute >= memory) if self._queued else everything
-        moving = ~launching & ~computing if self._queued else everything
-        width = 3 * count + 1
-        table = np.zeros(networks * width)
-        for offset, active, part in (
-            (0, computing, -compute),
-            (count, moving, -memory),
-            (2 * count, launching, launch),
-        ):
-            index = (self._network * width + offset + kinds)[active]
-            table += np.bincount(index, (times * part)[active], len(table))
-        matrix = table.reshape(networks, width)
-        matrix[:, -1] = values[-1]
-        return total, matrix
+            return np.log(total), np.empty((0, 0))
+        table = np.zeros(count * WIDTH)
+        for offset, sign, part in zip((0, len(KINDS), 2 * len(KINDS)), (-1.0, -1.0, 1.0), parts, strict=True):
+            table += np.bincount(self._network * WIDTH + offset + self._kernels.kinds, sign * part, len(table))
+        matrix = table.reshape(count, WIDTH)
+        matrix[:, -1] = coefficients.intercept
+        return np.log(total), matrix / total[:, None]
