@@ -77,6 +77,7 @@ def kit(
         f"{len(listed)} {what}{own} and 2 sentinels in {document['path']}, {document['bytes'] / 1e6:.3g} MB,"
         f" for {document['key']}",
         table(rows, ["model", "GFLOP", "predicted ms"]),
+        *document["notes"],
         f"next: copy {document['path']} to the device and run python3 measure.py there; see README.txt in it",
     ]
     answer(document, "\n".join(text), json)

@@ -24,6 +24,7 @@ from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.read_onnx import read_onnx
 from automl_kd.hardware._kernels.trace import trace
 from automl_kd.hardware._limits import Limits
+from automl_kd.hardware._measurement.kit_script import RUNTIMES
 from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Plan
@@ -151,6 +152,19 @@ class Profile:
         return () if self._fit is None else tuple(anchor.error for anchor in self._fit.anchors)
 
     @property
+    def ranks_only(self) -> bool:
+        """Whether no network was measured on the target, so that its prices put networks in order and are no times."""
+        return not self.target.this_machine and (self.target.fit is None or not self.target.fit.anchors)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What all prices of the target rest on, a sentence each."""
+        if not self.ranks_only:
+            return ()
+        kit = f": automl-kd hw kit --hw {self.name}" if self.target.runtime in RUNTIMES else ""
+        return (f"no network was measured on {self.name}: a ranking, not a time, until calibrated{kit}",)
+
+    @property
     def anchors(self) -> tuple[Anchor, ...]:
         """The measured networks that prices rest on; empty without a fit."""
         return () if self._fit is None else self._fit.anchors
@@ -201,7 +215,7 @@ class Profile:
         if isinstance(target, nn.Module | str | Path):
             return self._price_of(self.network(target, input_shape, inputs))
         self._check_input(target, input_shape)
-        return self.price([target])[0]
+        return replace(self.price([target])[0], notes=self.notes)
 
     def explain(
         self,
@@ -477,7 +491,7 @@ class Profile:
     def _notes(self, network: Network) -> tuple[str, ...]:
         """What a price rests on beside the fit."""
         unknown = [f"unknown operators are priced by what they move: {', '.join(network.unknown)}"]
-        return (*network.notes, *(unknown if network.unknown else ()))
+        return (*self.notes, *network.notes, *(unknown if network.unknown else ()))
 
     @cached_property
     def _fit(self) -> Fit | None:

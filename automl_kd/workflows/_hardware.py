@@ -70,7 +70,8 @@ def hardware_kit(
         observer: Told how far it is.
 
     Returns:
-        ``path``, ``hw``, ``key``, ``space``, ``study`` (None), ``models`` (as in ``kit.json``) and ``bytes``.
+        ``path``, ``hw``, ``key``, ``space``, ``study`` (None), ``models`` (as in ``kit.json``), ``bytes`` and
+        ``notes`` (what the predictions rest on).
 
     Raises:
         UserError: If the profile, space or task is unknown, the count too small or too large, or the folder not empty.
@@ -80,7 +81,7 @@ def hardware_kit(
     candidates = _candidates(load_space(space), _shape_and_classes(task, input_shape))
     own, progress = [Path(model) for model in models], sharing(observer, "kit")
     kit = write_kit(Path(out), profile, hw, space, candidates, count, progress, own=own, inputs=inputs)
-    return kit_document(out, kit)
+    return kit_document(out, kit, profile)
 
 
 def calibrate_hardware(
@@ -268,11 +269,11 @@ def plot_hardware(hw: str, out: str | Path) -> dict[str, Any]:
     return {"path": str(out)}
 
 
-def kit_document(folder: str | Path, kit: Kit) -> dict[str, Any]:
-    """A kit as ``hw kit --json`` prints it."""
+def kit_document(folder: str | Path, kit: Kit, profile: Profile) -> dict[str, Any]:
+    """A kit, made with a profile, as ``hw kit --json`` prints it."""
     listed = kit.model_dump(mode="json", include={"hw", "key", "space", "study", "models"})
     written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    return {"path": str(folder), **listed, "bytes": written}
+    return {"path": str(folder), **listed, "bytes": written, "notes": list(profile.notes)}
 
 
 def kit_of(results: str | Path, folder: str | Path | None) -> tuple[Path, Kit]:

@@ -113,6 +113,28 @@ def test_how_fast_a_device_is_does_not_decide_its_rules(jetson, seen, executed, 
     assert other.predict(*seen[0]).ms == pytest.approx(factor * usual.predict(*seen[0]).ms, rel=0.02)
 
 
+def test_networks_measured_before_keep_counting_on_the_same_device_alone(jetson, seen, unseen, executed):
+    _, mine = executed
+    same, other = (measured(device(jetson, "keep", "execute", False), unseen[:6], factor) for factor in (1.0, 8.0))
+    again, elsewhere = mine.calibrated(same), mine.calibrated(other)
+    assert [anchor.model for anchor in again.anchors[: len(seen)]] == [anchor.model for anchor in mine.anchors]
+    assert len(again.anchors) == len(seen) + len(same)
+    assert len(elsewhere.anchors) == len(other)
+    widths = [
+        np.median([math.log(said.high / said.low) for said in (each.predict(*network) for network in unseen[6:])])
+        for each in (again, elsewhere)
+    ]
+    assert widths[0] < widths[1], "more networks leave less doubt"
+
+
+def test_a_target_without_measured_networks_says_that_it_ranks(jetson, seen, executed):
+    _, mine = executed
+    alone = jetson.with_fit(None, "new-board")
+    (note,) = alone.predict(*seen[0]).notes
+    assert "new-board: a ranking, not a time, until calibrated: automl-kd hw kit --hw new-board" in note
+    assert (alone.ranks_only, mine.ranks_only, mine.predict(*seen[0]).notes) == (True, False, ())
+
+
 def test_networks_that_cannot_tell_leave_a_rule_as_it_was(jetson):
     truth = device(jetson, "keep", "execute", True)
     plain = cells(8, seed=3, edges=("skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"))
