@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from latency import Floats, Score
 from nas_bench_201 import cells, columns
 from scipy.stats import spearmanr
+from scores import Floats, Score
 from tables import table
 
 from automl_kd.errors import UserError

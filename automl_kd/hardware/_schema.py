@@ -85,6 +85,19 @@ class VectorUnit(_Part):
     source: str
 
 
+class Scratchpad(_Part):
+    """Memory beside the arithmetic of an accelerator, where activations stay between kernels.
+
+    Attributes:
+        mb: Its size in 10⁶ bytes; what a kernel reads and writes beyond it goes through the memory.
+        gb_s: How fast it is.
+    """
+
+    mb: Positive
+    gb_s: Positive
+    source: str
+
+
 class Facts(_Part):
     """The datasheet of a target.
 
@@ -95,6 +108,7 @@ class Facts(_Part):
         power_w: Drawn while it infers; gives energy.
         host_slowdown: How often slower the host is that runs what an accelerator cannot.
         vector: Of the processor, where the runtime's inner loops are known.
+        scratchpad: Of an accelerator.
     """
 
     peak_gflops: Fact
@@ -103,6 +117,7 @@ class Facts(_Part):
     power_w: Fact | None = None
     host_slowdown: Fact | None = None
     vector: VectorUnit | None = None
+    scratchpad: Scratchpad | None = None
 
     def prior(self, queued: bool) -> Coefficients:
         """Coefficients to expect from these figures alone."""

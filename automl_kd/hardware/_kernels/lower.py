@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections import Counter
+from collections.abc import Container, Sequence, Set
 from dataclasses import dataclass, replace
 
 from automl_kd.hardware._kernels.blocked import BlockedLayout
@@ -49,6 +50,8 @@ def lower(
         graph = graph.with_zeros_stored()
     if rules.dead == "drop":
         graph = graph.live().without_duplicates()
+    if rules.rescaled and widths.weight == 1:
+        graph = _rescaled(graph, rules.rescaled)
     groups = fuse(graph, rules)
     paid = [group for group in groups if group.lead.type not in rules.free]
     on_host = _on_host(paid, graph, rules)
@@ -78,6 +81,24 @@ def _laid_out(layout: BlockedLayout, groups: Sequence[Group], single: Sequence[K
     return tuple(each if each.speed is None else _sped_up(each, each.speed) for each in kernels)
 
 
+def _rescaled(graph: Graph, types: Container[str]) -> Graph:
+    """The graph with a conversion behind operators of these types some of whose operands others read too."""
+    uses = Counter([*graph.outputs, *(value for op in graph.ops for value in op.inputs)])
+    ops, shapes = list[Op](), list(graph.shapes)
+    for op in graph.ops:
+        if op.type not in types or all(uses[value] == 1 for value in op.inputs):
+            ops.append(op)
+            continue
+        shape = shapes[op.outputs[0]]
+        shapes.append(shape)
+        before = (len(shapes) - 1,)
+        ops += [
+            replace(op, outputs=before),
+            Op("cast", Kind.ELEMENTWISE, before, op.outputs, work=math.prod(shape), times=op.times),
+        ]
+    return replace(graph, ops=tuple(ops), shapes=tuple(shapes))
+
+
 @dataclass(frozen=True, slots=True)
 class _Widths:
     """Bytes of one activation and of one weight."""
@@ -91,13 +112,17 @@ def _on_host(groups: Sequence[Group], graph: Graph, rules: Rules) -> Set[int]:
     alone = {
         number
         for number, group in enumerate(groups)
-        if any(len(graph.shapes[op.outputs[0]]) >= rules.host.get(op.type, math.inf) for op in group.ops)
+        if _rows(graph, group.lead) >= rules.host.get(group.lead.type, math.inf)
     }
     accelerated = rules.accelerated
     if accelerated is None:
         return alone
     lacking = (n for n, group in enumerate(groups) if any(op.type not in accelerated for op in group.ops))
     return alone | set(range(next(lacking, len(groups)), len(groups)))
+
+
+def _rows(graph: Graph, op: Op) -> int:
+    return math.prod(graph.shapes[op.outputs[0]][:-1])
 
 
 def _host_notes(groups: Sequence[Group], on_host: Set[int]) -> tuple[str, ...]:
