@@ -352,10 +352,11 @@ class Profile:
             if not (math.isfinite(each.ms) and each.ms > 0):
                 raise UserError(f"pair {number}: the time is {each.ms}; a latency is a positive number of milliseconds")
         choice = choose(self.target, self.coefficients, self._fit, self._limits, measured)
-        ruled = Profile(self.name, self.file.model_copy(update={"targets": {self._key: choice.target}}), self._key)
+        only = {"default": self._key, "targets": {self._key: choice.target}}
+        ruled = Profile(self.name.partition(":")[0], self.file.model_copy(update=only))
         times, names = [each.ms for each in measured], [each.name for each in measured]
         fitted = ruled.refit(choice.networks, times, names, source, choice.start)
-        return ruled.with_fit(fitted, name or self.name, runtime_version)
+        return ruled.with_fit(fitted, name, runtime_version)
 
     def with_fit(self, fitted: Fit | None, name: str | None = None, runtime_version: str | None = None) -> Profile:
         """A profile of this target alone: what was measured, and nothing that was not.
