@@ -26,48 +26,16 @@ from published_latencies import published
 from random_networks import FAMILIES, networks
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import spearmanr
+from scores import Floats, Score
 
-from automl_kd.hardware import Network, Prediction, Profile, load_profile
+from automl_kd.hardware import Network, Profile, load_profile
 from automl_kd.hardware._measurement.measure import measure_all
 from automl_kd.hardware._measurement.selection import Design
 from automl_kd.onnxio import export
 
-Floats = npt.NDArray[np.float64]
-
 CELLS = 300
 DRAWS = 20
 FEW = 10
-
-
-@dataclass(frozen=True)
-class Score:
-    """Predictions against measurements."""
-
-    spearman: float
-    median_error: float
-    mean_error: float
-    within_10: float
-    coverage: float
-
-    @staticmethod
-    def of(profile: Profile, found: Sequence[Network], ms: Floats) -> Score:
-        said = predictions(profile, found)
-        middle = np.array([each.ms for each in said])
-        error = np.abs(middle / ms - 1)
-        inside = np.mean([each.low <= value <= each.high for each, value in zip(said, ms, strict=True)])
-        return Score(
-            float(spearmanr(middle, ms)[0]),
-            float(np.median(error)),
-            float(error.mean()),
-            float(np.mean(error <= 0.1)),
-            float(inside),
-        )
-
-    @staticmethod
-    def median(scores: Sequence[Score]) -> Score:
-        table = np.array([list(vars(score).values()) for score in scores])
-        return Score(*(float(value) for value in np.median(table, axis=0)))
 
 
 @dataclass(frozen=True)
@@ -78,12 +46,6 @@ class Line:
     beat: str
     aim: str
     found: str
-
-
-def predictions(profile: Profile, found: Sequence[Network]) -> list[Prediction]:
-    """Prices of lowered networks, without tracing them again."""
-    table = np.stack([profile._numbers(network) for network in found])
-    return profile._predictions(table, np.array([float(network.peak) for network in found]))
 
 
 def few_shot(profile: Profile, found: Sequence[Network], ms: Floats, chosen: npt.NDArray[np.integer]) -> Score:

@@ -16,13 +16,14 @@ from automl_kd.hardware._schema import ELEMENT_BYTES, WEIGHT_BYTES, Scratchpad, 
 
 def kernels_of(target: Target, graph: Graph) -> Network:
     """The kernels of the target's runtime in its precision."""
-    vector = target.facts.vector
+    vector, found = target.facts.vector, target.execution
     return lower(
         graph,
         target.runtime,
         ELEMENT_BYTES[target.precision],
         None if vector is None else vector.lanes,
         WEIGHT_BYTES[target.precision],
+        None if found is None else (found.zeros, found.dead),
     )
 
 

@@ -14,11 +14,16 @@ from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op
 from automl_kd.hardware._kernels.kernel import Kernel, Network
 from automl_kd.hardware._kernels.peak import peak_bytes
 from automl_kd.hardware._kernels.quantised import precision_notes, with_integers
-from automl_kd.hardware._kernels.rules import Rules, rules_of
+from automl_kd.hardware._kernels.rules import Dead, Rules, Zeros, rules_of
 
 
 def lower(
-    graph: Graph, runtime: str, element_bytes: int, lanes: int | None = None, weight_bytes: int | None = None
+    graph: Graph,
+    runtime: str,
+    element_bytes: int,
+    lanes: int | None = None,
+    weight_bytes: int | None = None,
+    dead_code: tuple[Zeros, Dead] | None = None,
 ) -> Network:
     """The kernels that ``runtime`` executes for ``graph``.
 
@@ -28,11 +33,14 @@ def lower(
         element_bytes: Bytes of a number.
         lanes: Numbers in a vector register, where the runtime lays activations out in blocks of as many channels.
         weight_bytes: Bytes of a weight, where they are not those of other numbers.
+        dead_code: What becomes of zeros and of dead operators, where that is not as the runtime's table says.
 
     Raises:
         UserError: If there are no rules for the runtime.
     """
     rules = rules_of(runtime)
+    if dead_code is not None:
+        rules = replace(rules, zeros=dead_code[0], dead=dead_code[1])
     widths = _Widths(element_bytes, element_bytes if weight_bytes is None else weight_bytes)
     notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes, widths.weight))
     graph = merge_composites(with_integers(graph, rules.integers), rules.composites)

@@ -19,6 +19,9 @@ _CONSTANT = "constant "
 _REPEATED = "*"
 _BEFORE = " before "
 
+Zeros = Literal["fold", "store", "keep"]
+Dead = Literal["drop", "execute"]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -103,8 +106,8 @@ class Rules:
     then: Mapping[str, tuple[Step, ...]]
     free: frozenset[str]
     rescaled: frozenset[str]
-    zeros: Literal["fold", "store", "keep"]
-    dead: Literal["drop", "execute"]
+    zeros: Zeros
+    dead: Dead
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
     host: Mapping[str, int]
@@ -161,8 +164,8 @@ class _Table(_Part):
     """A file: see ``Rules``; ``sets`` name lists of types that its fusions refer to."""
 
     sources: tuple[str, ...] = Field(min_length=1)
-    zeros: Literal["fold", "store", "keep"]
-    dead: Literal["drop", "execute"]
+    zeros: Zeros
+    dead: Dead
     free: frozenset[str]
     rescaled: frozenset[str] = frozenset()
     sets: dict[str, tuple[str, ...]] = {}
