@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 from cases import Case, profile_of
 from joint_fits import CHOSEN, Chosen, JointFits
-from latency import predictions
 from published_latencies import Key
+from scores import predictions
 
 
 class Answer(NamedTuple):
