@@ -78,7 +78,7 @@ def _laid_out(layout: BlockedLayout, groups: Sequence[Group], single: Sequence[K
 
 
 def _step(kernel: Kernel, steps: int) -> Kernel:
-    """One step of a recurrent kernel, executed as often as there are steps; weights stay near, and are read once in all."""
+    """One step of a recurrent kernel, executed as often as there are; weights stay near, and are read once in all."""
     return replace(
         kernel,
         flops=kernel.flops // steps,
