@@ -90,6 +90,20 @@ def test_integers_are_converted_to_one_scale_where_another_reads_them_in_theirs(
     assert elementwise(Joined(), 1) == []
 
 
+def test_every_step_of_a_recurrent_layer_is_a_kernel():
+    module = nn.LSTM(16, 32, batch_first=True)
+    graph = trace(module, (10, 16))
+    whole, unrolled = (lower(graph, runtime, 2) for runtime in ("tflite", "qnn"))
+
+    def steps(network):
+        (kernel,) = [kernel for kernel in network.kernels if kernel.kind is Kind.RECURRENT]
+        return kernel
+
+    assert (steps(whole).times, steps(unrolled).times) == (1, 10)
+    assert steps(unrolled).flops == 2 * 4 * 32 * (16 + 32)
+    assert (unrolled.flops, unrolled.weights) == (whole.flops, whole.weights)
+
+
 def test_products_of_several_rows_fall_back_to_the_host_under_a_quantised_onnxruntime():
     integers, floats = (target(f"snapdragon-8-elite:onnxruntime-npu{end}") for end in ("-int8", ""))
     network = kernels_of(integers, trace(TOKENS, (5, 32)))

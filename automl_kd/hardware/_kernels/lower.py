@@ -56,6 +56,11 @@ def lower(
     paid = [group for group in groups if group.lead.type not in rules.free]
     on_host = _on_host(paid, graph, rules)
     single = [_kernel(group, graph, rules, widths, n in on_host) for n, group in enumerate(paid)]
+    if rules.unrolled:
+        single = [
+            _step(kernel, group.lead.steps) if group.lead.type in rules.unrolled else kernel
+            for kernel, group in zip(single, paid, strict=True)
+        ]
     kernels, even = tuple(single), tuple[Kernel, ...]()
     if rules.blocked is not None and lanes is not None:
         layout = BlockedLayout(graph, rules.blocked, lanes, element_bytes)
@@ -79,6 +84,19 @@ def _laid_out(layout: BlockedLayout, groups: Sequence[Group], single: Sequence[K
     """The kernels of groups in a layout, from those without one."""
     kernels = (kernel for pair in zip(groups, single, strict=True) for kernel in layout.kernels(*pair))
     return tuple(each if each.speed is None else _sped_up(each, each.speed) for each in kernels)
+
+
+def _step(kernel: Kernel, steps: int) -> Kernel:
+    """One step of a recurrent kernel, executed as often as there are; weights stay near, and are read once in all."""
+    return replace(
+        kernel,
+        flops=kernel.flops // steps,
+        operations=kernel.operations // steps,
+        read=kernel.read // steps,
+        written=kernel.written // steps,
+        weights=kernel.weights // steps,
+        times=kernel.times * steps,
+    )
 
 
 def _rescaled(graph: Graph, types: Container[str]) -> Graph:

@@ -85,6 +85,7 @@ class Rules:
         free: Types that cost no kernel: the runtime writes their inputs where the result is wanted.
         rescaled: Types whose operands must have one scale, so that in a network of integers they are converted before
             where others read them too.
+        unrolled: Recurrent types of which every step is a kernel of its own.
         zeros: Whether what is multiplied by zero is folded away with all that follows from it, stored as a constant
             that other operators read, or computed all the same.
         dead: Whether operators are dropped or executed whose result nobody reads or another has already computed.
@@ -106,6 +107,7 @@ class Rules:
     then: Mapping[str, tuple[Step, ...]]
     free: frozenset[str]
     rescaled: frozenset[str]
+    unrolled: frozenset[str]
     zeros: Zeros
     dead: Dead
     dense_weight_bytes: int | None
@@ -168,6 +170,7 @@ class _Table(_Part):
     dead: Dead
     free: frozenset[str]
     rescaled: frozenset[str] = frozenset()
+    unrolled: frozenset[str] = frozenset()
     sets: dict[str, tuple[str, ...]] = {}
     fusions: tuple[_Fusion, ...] = ()
     dense_weight_bytes: int | None = None
@@ -189,6 +192,7 @@ class _Table(_Part):
             },
             free=self._types(self.free),
             rescaled=self._types(self.rescaled),
+            unrolled=self._types(self.unrolled),
             zeros=self.zeros,
             dead=self.dead,
             dense_weight_bytes=self.dense_weight_bytes,
