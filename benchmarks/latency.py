@@ -1,9 +1,9 @@
 """How well latencies are predicted, on networks that no fit saw.
 
-    python benchmarks/latency.py [--data ../shared/data] [--rows nas-bench-201 published local speed] [--networks 160]
+    python benchmarks/latency.py [--data ../shared/data] [--rows nas-bench-201 local speed] [--networks 160]
 
 Prints one table. ``nas-bench-201`` fits every target on published whole models alone, then on ten cells more;
-``published`` leaves whole models out one by one; ``local`` measures random networks on this machine under onnxruntime;
+``local`` measures random networks on this machine under onnxruntime;
 ``speed`` prices candidates of ``mobile_cnn``.
 """
 
@@ -19,55 +19,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from fit_profiles import ALIKE, Fits, document, rows_of
+from cases import cases_of
+from joint_fits import JointFits
 from nas_bench_201 import COLUMNS, cells
 from pricing_speed import speeds
 from published_latencies import published
 from random_networks import FAMILIES, networks
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import spearmanr
+from scores import Floats, Score
 
-from automl_kd.hardware import Network, Prediction, Profile, load_profile
+from automl_kd.hardware import Network, Profile, load_profile
 from automl_kd.hardware._measurement.measure import measure_all
 from automl_kd.hardware._measurement.selection import Design
 from automl_kd.onnxio import export
 
-Floats = npt.NDArray[np.float64]
-
 CELLS = 300
 DRAWS = 20
 FEW = 10
-
-
-@dataclass(frozen=True)
-class Score:
-    """Predictions against measurements."""
-
-    spearman: float
-    median_error: float
-    mean_error: float
-    within_10: float
-    coverage: float
-
-    @staticmethod
-    def of(profile: Profile, found: Sequence[Network], ms: Floats) -> Score:
-        said = predictions(profile, found)
-        middle = np.array([each.ms for each in said])
-        error = np.abs(middle / ms - 1)
-        inside = np.mean([each.low <= value <= each.high for each, value in zip(said, ms, strict=True)])
-        return Score(
-            float(spearmanr(middle, ms)[0]),
-            float(np.median(error)),
-            float(error.mean()),
-            float(np.mean(error <= 0.1)),
-            float(inside),
-        )
-
-    @staticmethod
-    def median(scores: Sequence[Score]) -> Score:
-        table = np.array([list(vars(score).values()) for score in scores])
-        return Score(*(float(value) for value in np.median(table, axis=0)))
 
 
 @dataclass(frozen=True)
@@ -78,12 +47,6 @@ class Line:
     beat: str
     aim: str
     found: str
-
-
-def predictions(profile: Profile, found: Sequence[Network]) -> list[Prediction]:
-    """Prices of lowered networks, without tracing them again."""
-    table = np.stack([profile._numbers(network) for network in found])
-    return profile._predictions(table, np.array([float(network.peak) for network in found]))
 
 
 def few_shot(profile: Profile, found: Sequence[Network], ms: Floats, chosen: npt.NDArray[np.integer]) -> Score:
@@ -107,7 +70,8 @@ NAS_AIMS = {
 
 
 def nas_bench_201_lines(data: Path) -> Iterator[Line]:
-    fits = Fits(rows_of(published(data)))
+    cases = {key: [] for key in NAS_AIMS} | cases_of(published(data))
+    fits = JointFits(cases)
     for key, (beat, aim, few_beat, few_aim) in NAS_AIMS.items():
         column = COLUMNS[key]
         random = np.random.default_rng(0)
@@ -115,9 +79,7 @@ def nas_bench_201_lines(data: Path) -> Iterator[Line]:
         profile = load_profile(":".join(key))
         found = [profile.network(each.module, each.shape) for each in measured]
         ms = np.array([each.ms for each in measured])
-        fitted = fits.fitted(key)
-        rows = fits.rows(key) if fitted.errors else []
-        start = profile.with_fit(document(fitted, rows) if fits.taught(key) else None)
+        start = profile.with_fit(fits.without(key, range(len(cases[key])), fits.prior(key)))
         zero = Score.of(start, found, ms)
         name = f"{column}, {key[0]}:{key[1]}"
         yield Line(f"{name}, 0 cells", beat, aim, _nas(zero))
@@ -138,19 +100,6 @@ def nas_bench_201_lines(data: Path) -> Iterator[Line]:
 def _nas(score: Score) -> str:
     interval = f"90 % interval covers {score.coverage:.0%}"
     return f"Spearman {score.spearman:.3f}, median error {score.median_error:.1%}, {interval}"
-
-
-# -- published whole models -------------------------------------------------------------------------------------------
-
-
-def published_lines(data: Path) -> Iterator[Line]:
-    rows = rows_of(published(data))
-    fits = Fits(rows)
-    for key, own in rows.items():
-        if len(own) >= 6 and key not in ALIKE:
-            errors = np.abs(np.expm1(-np.array(fits.fitted(key).errors)))
-            what = f"{key[0]}:{key[1]}, {len(own)} published models, leave-one-model-out"
-            yield Line(what, "roofline × scale", "≤ 15 % (CPU, edge GPU)", f"median error {np.median(errors):.1%}")
 
 
 # -- this machine -----------------------------------------------------------------------------------------------------
@@ -251,14 +200,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of published latencies")
     parts: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
         "nas-bench-201": lambda options: nas_bench_201_lines(options.data),
-        "published": lambda options: published_lines(options.data),
         "local": lambda options: local_lines(options.networks),
         "speed": lambda options: speed_lines(),
     }
     parser.add_argument("--rows", nargs="+", choices=list(parts), default=list(parts), help="which rows")
     parser.add_argument("--networks", type=int, default=160, help="random networks measured here")
     options = parser.parse_args()
-    if not (options.data / "nb201.csv.gz").is_file() and {"nas-bench-201", "published"} & set(options.rows):
+    if not (options.data / "nb201.csv.gz").is_file() and "nas-bench-201" in options.rows:
         sys.exit(f"{options.data} holds no published latencies; give their folder with --data")
     torch.set_num_threads(1)
     console = Console(width=190)

@@ -14,25 +14,17 @@ import argparse
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from fit_profiles import CELLS
-from left_out_predictors import Answer, ByTarget, Predictor
-from left_out_schemes import NOTEWORTHY, SCHEMES, Case, Scheme
-from nas_bench_201 import COLUMNS, cells
-from published_latencies import Key, Measured, published
+from cases import Case, all_cases
+from left_out_predictors import Answer, Jointly, Predictor
+from left_out_schemes import NOTEWORTHY, SCHEMES, Scheme
+from published_latencies import Key
 from tables import table
-from torch import nn
-
-from automl_kd.hardware import load_profile
-from automl_kd.hardware._kernels.graph import Graph
-from automl_kd.hardware._kernels.trace import trace
-from automl_kd.hardware._predictor.cost import KINDS
-from automl_kd.hardware._target import features_of, kernels_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,31 +32,6 @@ LEAST_REPORTED = 6
 """Rows from which on a target is in the tables."""
 MOST_PARTS = 50
 """Of a table: networks that were left out one by one are listed for one target alone."""
-
-
-def cases_of(measured: Mapping[Key, Sequence[Measured]]) -> dict[Key, list[Case]]:
-    """Networks as kernels; what several targets measured is traced once."""
-    graphs: dict[nn.Module, Graph] = {}
-    found: dict[Key, list[Case]] = {}
-    for key, rows in measured.items():
-        target = load_profile(":".join(key)).target
-        for each in rows:
-            if each.module not in graphs:
-                graphs[each.module] = trace(each.module, each.shape)
-            network = kernels_of(target, graphs[each.module])
-            seconds = features_of(target, network).seconds_by_kind(target.prior)
-            shares = dict(zip(KINDS, (seconds / seconds.sum()).tolist(), strict=True))
-            found.setdefault(key, []).append(Case(each, network, shares))
-    return found
-
-
-def with_cells(measured: Mapping[Key, Sequence[Measured]], data: Path) -> dict[Key, list[Measured]]:
-    """The networks and, where the table has a column for the target, the cells that profiles are fitted on."""
-    found = {key: list(rows) for key, rows in measured.items()}
-    for key, column in COLUMNS.items():
-        chosen = cells(data, column, lambda count: np.linspace(0, count - 1, CELLS).astype(int))
-        found.setdefault(key, []).extend(chosen)
-    return found
 
 
 @dataclass(frozen=True)
@@ -194,12 +161,12 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.data / "published_jetson.csv").is_file():
         sys.exit(f"{options.data} holds no published latencies; give their folder with --data")
-    cases = cases_of(with_cells(published(options.data), options.data))
+    cases = all_cases(options.data)
     reported = {":".join(key): key for key, rows in cases.items() if len(rows) >= LEAST_REPORTED}
     if options.target and options.target not in reported:
         sys.exit(f"{options.target} has fewer than {LEAST_REPORTED} measured networks; allowed: {', '.join(reported)}")
     keys = [reported[options.target]] if options.target else list(reported.values())
-    predictor = ByTarget(cases)
+    predictor = Jointly(cases)
     for name, scheme in SCHEMES.items():
         found = [each for key in keys for each in outcomes(scheme, predictor, key, cases[key])]
         if found:

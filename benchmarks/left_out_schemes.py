@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from published_latencies import Measured
+from cases import Case
 
-from automl_kd.hardware import Network
 from automl_kd.hardware._kernels.graph import Kind
 
 NOTEWORTHY = 0.1
 """Share of a network's time from which on a kind of kernel decides what it costs."""
 LEAST_KEPT = 3
 """Rows that have to stay, or nothing of the target itself is known and its rows are not asked for."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A measured network as a target's kernels.
-
-    Attributes:
-        shares: Of its time by kind, as the datasheet says: what is left out together is the same for every predictor.
-    """
-
-    measured: Measured
-    network: Network
-    shares: Mapping[Kind, float]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,13 @@ def cells(data: Path, column: str, choose: Callable[[int], npt.NDArray[np.intege
     return [_measured(*found[position], source) for position in choose(len(found))]
 
 
+def columns(data: Path) -> list[str]:
+    """Names of the columns with latencies."""
+    with gzip.open(data / "nb201.csv.gz", "rt", newline="") as file:
+        names = csv.DictReader(file).fieldnames or []
+    return [name for name in names if name.partition("_")[0] in _SOURCES]
+
+
 def leads_somewhere(operators: Sequence[str]) -> bool:
     """Whether the output depends on the input."""
     reached = {0}

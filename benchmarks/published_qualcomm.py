@@ -32,7 +32,7 @@ DEVICES = {
     "SA8295P ADP": "sa8295p",
     "SA8775P ADP": "sa8775p",
 }
-"""The table's devices by profile. Its SA7255P has the times of its QCS8275, digit by digit, so that it is no other device."""
+"""The table's devices by profile. Its SA7255P has the times of its QCS8275, digit by digit, and is no other device."""
 
 _SAME_AS = {"SA7255P ADP": "QCS8275 (Proxy)"}
 _SIBLINGS = {"SA8775P ADP": "Dragonwing IQ-9075 EVK"}
@@ -114,8 +114,6 @@ def _reason(row: _Row, times: Mapping[tuple[str, ...], float]) -> str | None:
         return "some layers have another precision, and nothing says which"
     if row["unit"] == "CPU" and not _target(row):
         return "the whole network ran on the CPU, in a way that is no target"
-    if row["runtime"] == "tflite" and row["layers_npu"] != "0" and (row["layers_cpu"], row["layers_gpu"]) != ("0", "0"):
-        return "TensorFlow Lite left some layers to CPU and GPU, and nothing says which"
     sibling = _SIBLINGS.get(row["device"])
     other = times.get((sibling or "", *_way(row)))
     if other is not None and float(row["latency_ms"]) > _DISTURBED * other:

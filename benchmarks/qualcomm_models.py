@@ -1,8 +1,8 @@
 """The networks of Qualcomm AI Hub Models by the names of its tables, from torchvision and timm.
 
 They are compiled as that repository wraps them: most scale their input, images of values from 0 to 1, inside, and those
-that segment end in the class of every pixel. Its cards give an input resolution that some models do not use; here stands
-the size of ``get_input_spec`` in their code, which is 224 pixels where a classifier does not say otherwise.
+that segment end in the class of every pixel. Its cards give an input resolution that some models do not use; here
+stands the size of ``get_input_spec`` in their code, which is 224 pixels where a classifier does not say otherwise.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def predict(
             f"{model} does not fit {profile.name}: {price.missing_bytes / 1e6:.3g} MB of memory are missing"
         )
     shares = {kind.value: share for kind, share in found.extrapolated.items()}
-    unsure = extrapolation(shares, profile.accuracy().basis == "datasheet", profile.name, "the time")
+    unsure = None if profile.ranks_only else extrapolation(shares, profile.name, "the time")
     if unsure is not None and not explain:
         unsure += "; --explain shows them"
     notes = [*price.notes, *([] if unsure is None else [unsure])]

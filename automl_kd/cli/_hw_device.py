@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import typer
@@ -76,6 +77,7 @@ def kit(
         f"{len(listed)} {what}{own} and 2 sentinels in {document['path']}, {document['bytes'] / 1e6:.3g} MB,"
         f" for {document['key']}",
         table(rows, ["model", "GFLOP", "predicted ms"]),
+        *document["notes"],
         f"next: copy {document['path']} to the device and run python3 measure.py there; see README.txt in it",
     ]
     answer(document, "\n".join(text), json)
@@ -100,10 +102,43 @@ def calibrate(
         *accuracy_lines(document["accuracy"]),
         f"median error on {document['pairs']} measured networks: {percent(document['error_before'])} before,"
         f" {percent(document['error_after'])} after on networks left out",
+        *_rules(document["rules"]),
+        *([f"{document['kept']} networks that the profile was fitted on keep counting"] if document["kept"] else []),
         _noise(document),
         f"stored in {document['path']}; use it with --hw {document['name']}",
     ]
     answer(document, "\n".join(text), json)
+
+
+_SAID: dict[str, dict[Any, str]] = {
+    "zeros": {
+        "fold": "branches of zeros folded away",
+        "store": "products with zero stored and what reads them executed",
+        "keep": "branches of zeros executed",
+    },
+    "dead": {"drop": "dead and duplicate operators dropped", "execute": "dead and duplicate operators executed"},
+    "queued": {True: "launches hidden", False: "launches summed"},
+}
+
+
+def _rules(rules: dict[str, Any]) -> list[str]:
+    """What was chosen and how sure that is; what the networks could not tell."""
+    told = {name: rules[name] for name in _SAID if rules[name]["sure"] is not None}
+    lines = []
+    if told:
+        chosen = ", ".join(f"{_SAID[name][it['chosen']]} ({_sure(it['sure'])})" for name, it in told.items())
+        error, given = (percent(math.expm1(rules[name])) for name in ("error", "given_error"))
+        same = all(it["chosen"] == it["given"] for it in told.values())
+        against = "the profile's own rules" if same else f"{given} under the profile's own rules"
+        lines.append(f"rules: {chosen}: chosen by the left-out error, {error}, {'' if same else 'against '}{against}")
+    untold = [_SAID[name][rules[name]["chosen"]] for name in ("zeros", "dead") if name not in told]
+    if untold:
+        lines.append(f"as before, since the measured networks have none: {', '.join(untold)}")
+    return lines
+
+
+def _sure(share: float) -> str:
+    return "over 99 % sure" if share > 0.99 else f"{100 * share:.0f} % sure"
 
 
 def verify(

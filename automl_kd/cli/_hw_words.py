@@ -86,17 +86,14 @@ def _kinds(accuracy: Mapping[str, Any]) -> list[str]:
     return ["conv", *kinds[count:]] if tuple(kinds[:count]) == _DENSE_CONVOLUTIONS else kinds
 
 
-def extrapolation(shares: Mapping[str, float], ranks: bool, hw: str, of: str) -> str | None:
+def extrapolation(shares: Mapping[str, float], hw: str, of: str) -> str | None:
     """That a noteworthy share of a time is in kernels that no measured network has; None where it is not.
 
     Args:
         shares: Of the time, by such kinds, dearest first.
-        ranks: Whether the target only ranks, because no network was measured on it.
         hw: Name of the target.
         of: Whose time it is, such as ``the time``.
     """
-    if ranks:
-        return f"no network was measured on {hw}: it ranks networks, and is good to about a factor of two"
     whole = sum(shares.values())
     if whole < _NOTEWORTHY:
         return None

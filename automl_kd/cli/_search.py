@@ -186,15 +186,14 @@ def _plan_text(plan: SearchPlan) -> str:
         ]
         for number, (recipe, price) in enumerate(plan.survey.examples)
     ]
-    ranks = plan.accuracy.basis == "datasheet"
-    unsure = extrapolation(plan.survey.extrapolated, ranks, plan.hw, "the time of the sample")
+    unsure = None if plan.notes else extrapolation(plan.survey.extrapolated, plan.hw, "the time of the sample")
     return "\n".join(
         [
             f"study {plan.study}: {whole(plan.architectures)} student architectures, {whole(plan.recipes)} recipes",
             f"a sample of {plan.survey.sampled}: {100 * plan.survey.feasible:.0f} % within the limits",
             f"  latency in ms (least, quartiles, most): {quantiles}",
             f"  parameters: {params}",
-            *([] if unsure is None else [f"  {unsure}"]),
+            *(f"  {note}" for note in (*plan.notes, *([] if unsure is None else [unsure]))),
             table(rows, ["sample", "latency", "interval", "parameters", "family"]),
             *plan.understood.lines(),
             f"budget {duration(plan.budget)}:{_teacher_share(plan)} at least {duration(plan.search)} for the search,"

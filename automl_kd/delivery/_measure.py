@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,7 +30,8 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
         student: On the CPU, in evaluation mode.
         onnx: Its ONNX file, float32.
         task: Whose test split is read.
-        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; the last is quantised after training, on training images.
+        precision: ``"fp32"``, ``"fp16"``, ``"int8"`` or ``"w8a16"``; the last two are quantised after training, on
+            training images.
         threads: Of torch and of onnxruntime; equal counts give equal numbers.
 
     Raises:
@@ -69,10 +70,12 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
 def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:
     if precision == "fp16":
         return to_half(onnx, scratch / onnx.name)
-    if precision == "int8":
+    bits: dict[str, Literal[8, 16]] = {"int8": 8, "w8a16": 16}
+    if precision in bits:
         seen = torch.split(task.train.images[:_CALIBRATION_IMAGES], _BATCH)
-        return to_int8(onnx, scratch / onnx.name, (task.normalize(images).numpy() for images in seen))
-    raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32, int8")
+        batches = (task.normalize(images).numpy() for images in seen)
+        return to_int8(onnx, scratch / onnx.name, batches, bits[precision])
+    raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32, int8, w8a16")
 
 
 @contextmanager

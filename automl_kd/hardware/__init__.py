@@ -1,6 +1,7 @@
 """A plan, a module or an ONNX file to fused kernels, and those to latency and memory with an interval."""
 
 from automl_kd.hardware._accuracy import LeftOut, left_out
+from automl_kd.hardware._calibration import MeasuredNetwork
 from automl_kd.hardware._evidence import Accuracy, MeasuredNetworks
 from automl_kd.hardware._explanation import Explanation, Part
 from automl_kd.hardware._kernels.graph import Kind
@@ -24,6 +25,7 @@ __all__ = [
     "Kit",
     "KitTarget",
     "LeftOut",
+    "MeasuredNetwork",
     "MeasuredNetworks",
     "Measurement",
     "Network",

@@ -64,17 +64,18 @@ class BlockTable:
         self._check_chains(index, np.array(starts))
         return np.add.reduceat(self._table[index], starts, axis=0), np.maximum.reduceat(self._peaks[index], starts)
 
-    def networks(self, plan: Plan) -> list[Network]:
-        """The kernels of each block of a plan."""
-        self.gather([plan])
-        return [self._network(block) for block in plan.blocks]
+    def graphs(self, plan: Plan) -> list[Graph]:
+        """Each block of a plan, traced.
 
-    def _network(self, block: Block) -> Network:
-        return self._lower(trace_built(block.build, block.input_shape))
+        Raises:
+            UserError: As :meth:`gather`.
+        """
+        self.gather([plan])
+        return [_traced(block) for block in plan.blocks]
 
     def _add(self, block: Block) -> int:
         shape = block.input_shape
-        network = self._network(block)
+        network = self._lower(_traced(block))
         self._rows.append(_Row(self._numbers(network), network.peak, tuple(shape), network.output[1:]))
         return self._ids.setdefault(block, len(self._rows) - 1)
 
@@ -92,3 +93,7 @@ class BlockTable:
             raise UserError(
                 f"block {number + 1} of a plan takes {after.takes}, but block {number} returns {before.gives}"
             )
+
+
+def _traced(block: Block) -> Graph:
+    return trace_built(block.build, block.input_shape)

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from torch import nn
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.hardware._blocks import BlockTable
+from automl_kd.hardware._calibration import LEAST_NETWORKS, MeasuredNetwork, Start, choose
 from automl_kd.hardware._evidence import Accuracy, MeasuredNetworks, holders, median_error
 from automl_kd.hardware._explanation import Explanation, explain
 from automl_kd.hardware._kernels.graph import Graph, Kind
@@ -22,6 +24,7 @@ from automl_kd.hardware._kernels.kernel import Network
 from automl_kd.hardware._kernels.read_onnx import read_onnx
 from automl_kd.hardware._kernels.trace import trace
 from automl_kd.hardware._limits import Limits
+from automl_kd.hardware._measurement.kit_script import RUNTIMES
 from automl_kd.hardware._measurement.local import calibration
 from automl_kd.hardware._measurement.measure import Progress
 from automl_kd.hardware._plan import Plan
@@ -36,6 +39,7 @@ from automl_kd.hardware._schema import (
     Anchor,
     Doubt,
     Fit,
+    Precision,
     ProfileFile,
     Residual,
     Target,
@@ -46,7 +50,6 @@ from automl_kd.hardware._target import OWN_MISFIT, features_of, kernels_of, spre
 from automl_kd.paths import find_yaml, yaml_names
 
 _UNMEASURED = math.log(1.5)  # what kernels of integers gain over floats was measured on another machine
-_LEAST_PAIRS = 2
 _LEAST_COVERAGE = 0.05
 
 # What a price needs of a block besides its seconds by limit and kind, which come first; all of it adds up over a plan.
@@ -79,6 +82,11 @@ def load_profile(name: str, progress: Progress | None = None) -> Profile:
     path = find_yaml("hardware_profiles", "device", device)
     file = read_profile(path)
     if colon and device != name and target not in file.targets:
+        asked = target.rpartition("-")[2]
+        if asked in get_args(Precision) and asked not in (has := {each.precision for each in file.targets.values()}):
+            raise UserError(
+                f"{path.stem} has no target in {asked}; it has {', '.join(sorted(has))}: {', '.join(file.targets)}"
+            )
         raise unknown(f"target of {path.stem}", target, file.targets)
     return Profile(path.stem, file, target or None, progress)
 
@@ -143,10 +151,28 @@ class Profile:
         """``log(measured / predicted)`` of every anchor when it was left out of the fit; empty without a fit."""
         return () if self._fit is None else tuple(anchor.error for anchor in self._fit.anchors)
 
+    @property
+    def ranks_only(self) -> bool:
+        """Whether no network was measured on the target, so that its prices put networks in order and are no times."""
+        return not self.target.this_machine and (self.target.fit is None or not self.target.fit.anchors)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What all prices of the target rest on, a sentence each."""
+        if not self.ranks_only:
+            return ()
+        kit = f": automl-kd hw kit --hw {self.name}" if self.target.runtime in RUNTIMES else ""
+        return (f"no network was measured on {self.name}: a ranking, not a time, until calibrated{kit}",)
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The measured networks that prices rest on; empty without a fit."""
+        return () if self._fit is None else self._fit.anchors
+
     def digest(self) -> str:
         """A hash of everything that decides a price, 16 hexadecimal digits; calibrates where that is still to do."""
         known = self.target.prior if self._fit is None else self._fit.model_dump_json()
-        text = repr((self.key, known, self._limits))
+        text = repr((self.key, self.target.rules, known, self._limits))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def accuracy(self) -> Accuracy:
@@ -189,7 +215,7 @@ class Profile:
         if isinstance(target, nn.Module | str | Path):
             return self._price_of(self.network(target, input_shape, inputs))
         self._check_input(target, input_shape)
-        return self.price([target])[0]
+        return replace(self.price([target])[0], notes=self.notes)
 
     def explain(
         self,
@@ -208,7 +234,7 @@ class Profile:
         Raises:
             UserError: As ``predict``.
         """
-        network = self._whole(target, input_shape, inputs)
+        network = Network.joined([self._lower(graph) for graph in self.graphs(target, input_shape, inputs)])
         streaming = float(self._limits.streaming_seconds(network.weights))
         features, coefficients = self._features(network), self._model.coefficients
         price = self._price_of(network) if isinstance(target, nn.Module | str | Path) else self.price([target])[0]
@@ -225,11 +251,8 @@ class Profile:
         Raises:
             UserError: As ``predict``.
         """
-        if not isinstance(target, nn.Module):
-            return self._lower(read_onnx(target, input_shape, inputs))
-        if input_shape is None and not inputs:
-            raise UserError("tracing a module needs its input shape (C, H, W)")
-        return self._lower(trace(target, input_shape, inputs))
+        (graph,) = self.graphs(target, input_shape, inputs)
+        return self._lower(graph)
 
     def price(self, plans: Sequence[Plan]) -> list[Prediction]:
         """Latency and memory of many plans; each distinct block is traced once and remembered.
@@ -255,6 +278,26 @@ class Profile:
         }
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
+    def graphs(
+        self,
+        target: Plan | nn.Module | str | Path,
+        input_shape: tuple[int, ...] | None = None,
+        inputs: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> tuple[Graph, ...]:
+        """A network before any runtime saw it: one graph, or of a plan one a block.
+
+        Raises:
+            UserError: As ``predict``.
+        """
+        if isinstance(target, nn.Module):
+            if input_shape is None and not inputs:
+                raise UserError("tracing a module needs its input shape (C, H, W)")
+            return (trace(target, input_shape, inputs),)
+        if isinstance(target, str | Path):
+            return (read_onnx(target, input_shape, inputs),)
+        self._check_input(target, input_shape)
+        return tuple(self._blocks.graphs(target))
+
     def calibrate(
         self,
         pairs: Sequence[tuple[Plan | nn.Module | str | Path, float]],
@@ -263,10 +306,7 @@ class Profile:
         name: str | None = None,
         source: str = "measured",
     ) -> Profile:
-        """A profile refitted on networks that were measured on the device.
-
-        What this profile knows becomes the prior, so that two pairs already help; from 20 pairs on a boosted
-        correction of the kernel sum is added where it helps on networks left out.
+        """A profile refitted on networks that were measured on a device.
 
         Args:
             pairs: Networks and their latencies in milliseconds.
@@ -275,17 +315,48 @@ class Profile:
             source: Where the measurements come from, for the anchors.
 
         Raises:
-            UserError: If there are fewer than two pairs, or a time is no positive number.
+            UserError: As :meth:`calibrated`.
         """
-        if len(pairs) < _LEAST_PAIRS:
-            raise UserError(f"{len(pairs)} measured networks; a calibration needs at least {_LEAST_PAIRS}")
-        for number, (_, ms) in enumerate(pairs, 1):
-            if not (math.isfinite(ms) and ms > 0):
-                raise UserError(f"pair {number}: the time is {ms}; a latency is a positive number of milliseconds")
-        networks = [self._whole(target, input_shape) for target, _ in pairs]
-        names = [_name_of(target, number) for number, (target, _) in enumerate(pairs, 1)]
-        fitted = self.refit(networks, [ms for _, ms in pairs], names, source)
-        return self.with_fit(fitted, name)
+        measured = [
+            MeasuredNetwork(_name_of(target, number), self.graphs(target, input_shape), ms)
+            for number, (target, ms) in enumerate(pairs, 1)
+        ]
+        return self.calibrated(measured, name=name, source=source)
+
+    def calibrated(
+        self,
+        measured: Sequence[MeasuredNetwork],
+        *,
+        name: str | None = None,
+        source: str = "measured",
+        runtime_version: str | None = None,
+    ) -> Profile:
+        """A profile refitted on networks that were measured on a device, under the rules that explain them best.
+
+        What this profile knows becomes the prior, so that a handful helps, and its own measured networks keep counting
+        where the device is about as they say; from 20 networks on a boosted correction of the kernel sum is added where
+        it helps on networks left out.
+
+        Args:
+            measured: Networks with their latencies.
+            name: Of the new profile, by default this one's.
+            source: Where the measurements come from, for the anchors.
+            runtime_version: That they were measured under, by default this target's.
+
+        Raises:
+            UserError: If there are too few, a time is no positive number, or no rules explain the times.
+        """
+        if len(measured) < LEAST_NETWORKS:
+            raise UserError(f"{len(measured)} measured networks; a calibration needs at least {LEAST_NETWORKS}")
+        for number, each in enumerate(measured, 1):
+            if not (math.isfinite(each.ms) and each.ms > 0):
+                raise UserError(f"pair {number}: the time is {each.ms}; a latency is a positive number of milliseconds")
+        choice = choose(self.target, self.coefficients, self._fit, self._limits, measured)
+        only = {"default": self._key, "targets": {self._key: choice.target}}
+        ruled = Profile(self.name.partition(":")[0], self.file.model_copy(update=only))
+        times, names = [each.ms for each in measured], [each.name for each in measured]
+        fitted = ruled.refit(choice.networks, times, names, source, choice.start)
+        return ruled.with_fit(fitted, name, runtime_version)
 
     def with_fit(self, fitted: Fit | None, name: str | None = None, runtime_version: str | None = None) -> Profile:
         """A profile of this target alone: what was measured, and nothing that was not.
@@ -301,21 +372,31 @@ class Profile:
             name or self.name.partition(":")[0], self.file.model_copy(update={"default": self._key, "targets": targets})
         )
 
-    def refit(self, networks: Sequence[Network], ms: Sequence[float], names: Sequence[str], source: str) -> Fit:
-        """The fit on measured networks with this profile's coefficients as the prior.
+    def refit(
+        self,
+        networks: Sequence[Network],
+        ms: Sequence[float],
+        names: Sequence[str],
+        source: str,
+        start: Start | None = None,
+    ) -> Fit:
+        """The fit on measured networks.
 
         Args:
             networks: N networks as kernels of this target.
             ms: Their latencies in milliseconds.
             names: What to call them.
             source: Where the measurements come from.
+            start: What is known before, by default this profile's coefficients alone.
         """
         features = [self._features(network) for network in networks]
         streamed = [float(self._limits.streaming_seconds(network.weights)) for network in networks]
         flops = [float(max(network.flops, 1)) for network in networks]
-        spread = spread_of(self.target)
-        measured = Measured(features, [1e-3 * each for each in ms], flops, streamed)
-        found = fit(measured, Prior(self._model.coefficients, spread.covariance()), OWN_MISFIT)
+        if start is None:
+            spread = spread_of(self.target)
+            prior = Prior(self._model.coefficients, spread.covariance())
+            start = Start(prior, OWN_MISFIT, Doubt.of(spread, OWN_MISFIT))
+        found = fit(Measured(features, [1e-3 * each for each in ms], flops, streamed), start.prior, start.misfit)
         table = residual_features(
             np.stack([each.seconds_by_kind(found.coefficients) for each in features]),
             np.array([float(len(network.kernels)) for network in networks]),
@@ -338,36 +419,18 @@ class Profile:
                 names, networks, flops, ms, found.residuals.tolist(), errors, found.sensitivities, strict=True
             )
         ]
-        kinds, doubt = kinds_of(features) | self._model.kinds, Doubt.of(spread, OWN_MISFIT)
+        moved = found.coefficients.pack() - start.prior.centre.pack()
+        anchors = [*(anchor.moved(moved) for anchor in start.anchors), *anchors]
+        kinds = kinds_of(features) | self._model.kinds
         if corrections is None:
-            return Fit.of(found.coefficients, kinds, doubt, anchors)
+            return Fit.of(found.coefficients, kinds, start.doubt, anchors)
         rows = tuple(tuple(float(f"{value:.5g}") for value in row) for row in table)
-        return Fit.of(found.coefficients, kinds, doubt, anchors, Residual(features=rows, errors=found.errors))
+        residual = Residual(features=rows, errors=found.errors)
+        return Fit.of(found.coefficients, kinds, start.doubt, anchors, residual)
 
     def save(self, path: str | Path) -> None:
         """Write the profile as YAML, for ``load_profile`` to read."""
         write_profile(Path(path), self.file)
-
-    def _whole(
-        self,
-        target: Plan | nn.Module | str | Path,
-        input_shape: tuple[int, ...] | None,
-        inputs: Mapping[str, tuple[int, ...]] | None = None,
-    ) -> Network:
-        """A network as one list of kernels; a plan's blocks one after another."""
-        if isinstance(target, nn.Module | str | Path):
-            return self.network(target, input_shape, inputs)
-        self._check_input(target, input_shape)
-        parts = self._blocks.networks(target)
-        return replace(
-            parts[-1],
-            kernels=tuple(kernel for part in parts for kernel in part.kernels),
-            peak=max(part.peak for part in parts),
-            weights=sum(part.weights for part in parts),
-            parameters=sum(part.parameters for part in parts),
-            input=parts[0].input,
-            unknown=tuple(sorted({name for part in parts for name in part.unknown})),
-        )
 
     def _check_input(self, plan: Plan, input_shape: tuple[int, ...] | None) -> None:
         first = plan.blocks[0].input_shape if plan.blocks else None
@@ -429,7 +492,7 @@ class Profile:
     def _notes(self, network: Network) -> tuple[str, ...]:
         """What a price rests on beside the fit."""
         unknown = [f"unknown operators are priced by what they move: {', '.join(network.unknown)}"]
-        return (*network.notes, *(unknown if network.unknown else ()))
+        return (*self.notes, *network.notes, *(unknown if network.unknown else ()))
 
     @cached_property
     def _fit(self) -> Fit | None:

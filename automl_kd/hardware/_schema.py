@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from automl_kd.errors import UserError, unknown
 from automl_kd.files import write_text
 from automl_kd.hardware._kernels.graph import Kind
-from automl_kd.hardware._kernels.rules import runtimes
+from automl_kd.hardware._kernels.rules import Dead, Zeros, rules_of, runtimes
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Floats, datasheet, inner_loops
 from automl_kd.hardware._predictor.misfit import Misfit
 from automl_kd.hardware._predictor.posterior import Evidence, Posterior
@@ -26,6 +26,7 @@ from automl_kd.hardware._processor import core_cache_mb, vector_lanes
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Rule = Literal["zeros", "dead", "queued"]
 Precision = Literal["fp32", "fp16", "int8", "w8a16"]
 """Of weights and activations; ``w8a16`` has integers of 8 and of 16 bits."""
 
@@ -84,6 +85,19 @@ class VectorUnit(_Part):
     source: str
 
 
+class Scratchpad(_Part):
+    """Memory beside the arithmetic of an accelerator, where activations stay between kernels.
+
+    Attributes:
+        mb: Its size in 10⁶ bytes; what a kernel reads and writes beyond it goes through the memory.
+        gb_s: How fast it is.
+    """
+
+    mb: Positive
+    gb_s: Positive
+    source: str
+
+
 class Facts(_Part):
     """The datasheet of a target.
 
@@ -94,6 +108,7 @@ class Facts(_Part):
         power_w: Drawn while it infers; gives energy.
         host_slowdown: How often slower the host is that runs what an accelerator cannot.
         vector: Of the processor, where the runtime's inner loops are known.
+        scratchpad: Of an accelerator.
     """
 
     peak_gflops: Fact
@@ -102,6 +117,7 @@ class Facts(_Part):
     power_w: Fact | None = None
     host_slowdown: Fact | None = None
     vector: VectorUnit | None = None
+    scratchpad: Scratchpad | None = None
 
     def prior(self, queued: bool) -> Coefficients:
         """Coefficients to expect from these figures alone."""
@@ -158,6 +174,14 @@ class Anchor(_Part):
     def error(self) -> float:
         """``log(measured / predicted)``."""
         return math.log(self.ms / self.left_out_ms)
+
+    def moved(self, change: Floats) -> Anchor:
+        """The anchor after its fit's log-coefficients changed by so much, (3 K + 1,), to first order."""
+        factor = math.exp(float(self.sensitivities @ change))
+        update = {"fitted_ms": self.fitted_ms * factor, "left_out_ms": self.left_out_ms * factor}
+        if self.unlike_ms is not None:
+            update["unlike_ms"] = self.unlike_ms * factor
+        return self.model_copy(update={name: _four(value) for name, value in update.items()})
 
     @property
     def unlike_error(self) -> float:
@@ -306,6 +330,27 @@ class Fit(_Part):
         )
 
 
+class Execution(_Part):
+    """How a calibration found a target to execute networks, by the errors of networks left out; a program writes it.
+
+    It goes before what the table of the runtime says. Whether launches are hidden is the target's ``queued``.
+
+    Attributes:
+        zeros: What becomes of products with zero: see ``Rules``.
+        dead: What becomes of operators that nobody needs.
+        error: Mean left-out error under these rules, in natural logarithms.
+        given_error: The same under the rules that the profile had before.
+        sure: Share of resamples of the networks in which a rule is that of the best: ``zeros``, ``dead``, ``queued``;
+            of those that the networks can tell.
+    """
+
+    zeros: Zeros
+    dead: Dead
+    error: Annotated[float, Field(ge=0)]
+    given_error: Annotated[float, Field(ge=0)]
+    sure: dict[Rule, Annotated[float, Field(ge=0, le=1)]]
+
+
 class Target(_Part):
     """One way to run networks on a device: runtime, precision, batch, threads and power mode.
 
@@ -313,6 +358,7 @@ class Target(_Part):
         runtime: Whose fusion rules apply.
         runtime_version: That the anchors were measured with.
         queued: Whether launches of kernels overlap with work, as on GPUs.
+        execution: Which of the runtime's rules a calibration chose; None for those of its table.
         opset: Newest ONNX opset that the runtime reads.
         this_machine: Whether it is the machine that this runs on, so that it can be measured here; without a fit it
             is, at the first use.
@@ -328,7 +374,14 @@ class Target(_Part):
     opset: Annotated[int, Field(ge=11, le=21)]
     this_machine: bool = False
     facts: Facts
+    execution: Execution | None = None
     fit: Fit | None = None
+
+    @property
+    def rules(self) -> dict[Rule, Any]:
+        """What a calibration may choose: what becomes of zeros and dead operators, and whether launches are hidden."""
+        table = self.execution or rules_of(self.runtime)
+        return {"zeros": table.zeros, "dead": table.dead, "queued": self.queued}
 
     @property
     def memory_here(self) -> float | None:

@@ -1,11 +1,11 @@
-"""An ONNX file computed in 8-bit integers, as integer accelerators do."""
+"""An ONNX file computed in integers, as integer accelerators do."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from automl_kd.onnxio._session import load_model
 
 
-def to_int8(source: str | Path, target: str | Path, batches: Iterable[NDArray[np.float32]]) -> Path:
+def to_int8(
+    source: str | Path, target: str | Path, batches: Iterable[NDArray[np.float32]], activation_bits: Literal[8, 16] = 8
+) -> Path:
     """Quantise weights by channel and activations by tensor after training (Jacob et al. 2018, arXiv:1712.05877).
 
-    Values are rounded to int8 and back around every operator (QDQ), so that onnxruntime computes what a full-integer
-    runtime computes. Ranges of activations are the smallest and largest values seen.
+    Values are rounded to integers and back around every operator (QDQ), so that onnxruntime computes what a
+    full-integer runtime computes. Ranges of activations are the smallest and largest values seen.
 
     Args:
         source: A float32 model.
         target: Where the model goes.
         batches: Inputs (N, …) to see ranges on.
+        activation_bits: Of an activation; weights have 8.
 
     Returns:
         ``target``.
@@ -52,7 +55,7 @@ def to_int8(source: str | Path, target: str | Path, batches: Iterable[NDArray[np
             Batches(name),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QInt8,
+            activation_type={8: QuantType.QInt8, 16: QuantType.QInt16}[activation_bits],
             weight_type=QuantType.QInt8,
         )
     finally:

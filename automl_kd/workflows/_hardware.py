@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import random
 import re
 import time
@@ -23,6 +22,8 @@ from automl_kd.hardware import (
     Candidate,
     Kit,
     KitTarget,
+    MeasuredNetwork,
+    Profile,
     Step,
     load_profile,
     read_kit,
@@ -69,7 +70,8 @@ def hardware_kit(
         observer: Told how far it is.
 
     Returns:
-        ``path``, ``hw``, ``key``, ``space``, ``study`` (None), ``models`` (as in ``kit.json``) and ``bytes``.
+        ``path``, ``hw``, ``key``, ``space``, ``study`` (None), ``models`` (as in ``kit.json``), ``bytes`` and
+        ``notes`` (what the predictions rest on).
 
     Raises:
         UserError: If the profile, space or task is unknown, the count too small or too large, or the folder not empty.
@@ -79,7 +81,7 @@ def hardware_kit(
     candidates = _candidates(load_space(space), _shape_and_classes(task, input_shape))
     own, progress = [Path(model) for model in models], sharing(observer, "kit")
     kit = write_kit(Path(out), profile, hw, space, candidates, count, progress, own=own, inputs=inputs)
-    return kit_document(out, kit)
+    return kit_document(out, kit, profile)
 
 
 def calibrate_hardware(
@@ -101,25 +103,33 @@ def calibrate_hardware(
 
     Returns:
         ``name``, ``path``, ``key``, ``accuracy``, ``pairs``, ``error_before`` and ``error_after`` (medians of the
-        relative error; the latter on networks left out), ``repeat_error``, ``label`` and ``networks`` (``model``,
-        ``measured_ms``, ``before_ms``, ``left_out_ms``).
+        relative error; the latter on networks left out), ``repeat_error``, ``label``, ``kept`` (how many networks that
+        the profile was fitted on before keep counting), ``rules`` and ``networks`` (``model``, ``measured_ms``,
+        ``before_ms``, ``left_out_ms``). ``rules`` holds those by which the device executes
+        networks, ``zeros``, ``dead`` and ``queued``, each with what was ``chosen``, what was ``given`` before, and how
+        ``sure`` that is (None where the networks cannot tell), and the mean left-out errors ``error`` and
+        ``given_error``.
 
     Raises:
-        UserError: If the results are damaged, noisy, or of another kit or target, or the name is taken.
+        UserError: If the results are damaged, noisy, fewer than five, or of another kit or target, if their times fit
+            no rules, or the name is taken.
     """
     path = _free(name)
     folder, listed = kit_of(results, kit)
     profile = load_profile(hw or listed.hw, progress=sharing(observer or Observer(), "calibrate"))
-    found = read_results(Path(results), listed, KitTarget.of(profile))
+    found = read_results(Path(results), listed, KitTarget.of(profile), KitTarget.all_of(profile))
     models = {model.name: model for model in listed.models}
     names, measured = [model for model, _ in found.pairs], [ms for _, ms in found.pairs]
     files = {name: folder / models[name].file for name in names}
     before = [profile.predict(files[name], inputs=models[name].shapes).ms for name in names]
-    networks = [profile.network(files[name], inputs=models[name].shapes) for name in names]
-    fitted = profile.refit(networks, measured, names, f"measured with the kit {folder.name}")
-    calibrated = profile.with_fit(fitted, name, found.runtime_version)
+    pairs = [
+        MeasuredNetwork(name, profile.graphs(files[name], inputs=models[name].shapes), ms)
+        for name, ms in zip(names, measured, strict=True)
+    ]
+    source = f"measured with the kit {folder.name}"
+    calibrated = profile.calibrated(pairs, name=name, source=source, runtime_version=found.runtime_version)
     calibrated.save(path)
-    after = [ms / math.exp(error) for ms, error in zip(measured, calibrated.errors, strict=True)]
+    after = [anchor.left_out_ms for anchor in calibrated.anchors[-len(pairs) :]]
     return {
         "name": name,
         "path": str(path),
@@ -129,6 +139,8 @@ def calibrate_hardware(
         "error_after": _median_error(after, measured),
         "repeat_error": found.repeat_error,
         "label": found.label,
+        "kept": len(calibrated.anchors) - len(pairs),
+        "rules": _rules(profile, calibrated),
         "networks": [
             {"model": model, "measured_ms": ms, "before_ms": first, "left_out_ms": last}
             for (model, ms), first, last in zip(found.pairs, before, after, strict=True)
@@ -257,11 +269,11 @@ def plot_hardware(hw: str, out: str | Path) -> dict[str, Any]:
     return {"path": str(out)}
 
 
-def kit_document(folder: str | Path, kit: Kit) -> dict[str, Any]:
-    """A kit as ``hw kit --json`` prints it."""
+def kit_document(folder: str | Path, kit: Kit, profile: Profile) -> dict[str, Any]:
+    """A kit, made with a profile, as ``hw kit --json`` prints it."""
     listed = kit.model_dump(mode="json", include={"hw", "key", "space", "study", "models"})
     written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    return {"path": str(folder), **listed, "bytes": written}
+    return {"path": str(folder), **listed, "bytes": written, "notes": list(profile.notes)}
 
 
 def kit_of(results: str | Path, folder: str | Path | None) -> tuple[Path, Kit]:
@@ -312,6 +324,15 @@ def _free(name: str, replace: str | None = None) -> Path:
 def _fitted_from(path: Path, source: str) -> bool:
     fit = load_profile(str(path)).target.fit
     return fit is not None and bool(fit.anchors) and all(anchor.source == source for anchor in fit.anchors)
+
+
+def _rules(before: Profile, after: Profile) -> dict[str, Any]:
+    given, chosen, execution = before.target.rules, after.target.rules, after.target.execution
+    assert execution is not None  # of every calibrated target
+    found: dict[str, Any] = {
+        name: {"chosen": chosen[name], "given": given[name], "sure": execution.sure.get(name)} for name in chosen
+    }
+    return found | {"error": execution.error, "given_error": execution.given_error}
 
 
 def _stated(name: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class SearchPlan:
         recipes: Number of recipes.
         hw: The device's name.
         accuracy: How far off its prices are.
+        notes: What they rest on, a sentence each.
         survey: Prices of a random sample.
         understood: What was read of task and teacher.
         teacher_seconds: What training the teacher is estimated to take, 0 where it is there.
@@ -45,6 +46,7 @@ class SearchPlan:
     recipes: float
     hw: str
     accuracy: Accuracy
+    notes: tuple[str, ...]
     survey: Survey
     understood: Understanding
     teacher_seconds: float
@@ -75,6 +77,7 @@ class SearchPlan:
             "feasible": self.survey.feasible,
             "latency_ms": list(self.survey.latency_ms),
             "accuracy": asdict(self.accuracy),
+            "notes": list(self.notes),
             "extrapolated": self.survey.extrapolated,
             "params": list(self.survey.params),
             "sample": sample,
@@ -113,6 +116,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
         recipes=space.size(),
         hw=prepared.profile.name,
         accuracy=prepared.profile.accuracy(),
+        notes=prepared.profile.notes,
         survey=prepared.survey,
         understood=prepared.understood,
         teacher_seconds=prepared.teacher_seconds,

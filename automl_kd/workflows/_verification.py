@@ -43,7 +43,7 @@ def picks_kit(
     settings = database.study(study).settings
     hw, space = settings["hw"], settings["space"]
     profile = load_profile(hw, progress=sharing(observer or Observer(), "calibrate"))
-    return kit_document(out, write_picks_kit(Path(out), profile, hw, space, study, picks))
+    return kit_document(out, write_picks_kit(Path(out), profile, hw, space, study, picks), profile)
 
 
 def verify_picks(

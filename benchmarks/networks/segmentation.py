@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from networks.layers import conv_bn
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class _Inverted(nn.Module):
@@ -25,7 +25,7 @@ class _Inverted(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.body(F.pad(x, self.padding))
+        out: torch.Tensor = self.body(functional.pad(x, self.padding))
         return x + out if self.shortcut else out
 
 
@@ -66,4 +66,4 @@ class DeepLabV3PlusMobileNet(nn.Module):
 
 
 def _resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return F.interpolate(x, like.shape[2:], mode="bilinear", align_corners=True)
+    return functional.interpolate(x, like.shape[2:], mode="bilinear", align_corners=True)

@@ -26,7 +26,7 @@ def document_of(said):
 def measured(command, run_script, tmp_path_factory):
     """A kit and what its script really measured on this machine."""
     folder = tmp_path_factory.mktemp("device")
-    made = command(*KIT, "-n", "4", "--out", "kit", "--json", cwd=folder)
+    made = command(*KIT, "-n", "5", "--out", "kit", "--json", cwd=folder)
     assert made.code == 0, made.err
     run_script(folder / "kit")
     return folder / "kit", made.document
@@ -63,15 +63,15 @@ def test_the_script_measures_every_model_in_every_round_and_says_where(measured)
 
 def test_calibrate_keeps_a_profile_that_predicts_what_was_measured(run, kit):
     found = document_of(run("hw", "calibrate", "--from", "kit/results.jsonl", "--name", "my-server", "--json"))
-    assert found["pairs"] == len(found["networks"]) == 4
+    assert found["pairs"] == len(found["networks"]) == 5
     errors = [abs(each["left_out_ms"] / each["measured_ms"] - 1) for each in found["networks"]]
-    assert found["error_after"] == pytest.approx(sorted(errors)[1] / 2 + sorted(errors)[2] / 2)
+    assert found["error_after"] == pytest.approx(sorted(errors)[2])
     profile = load_profile("my-server")
     said = [profile.predict(kit / "models" / f"{each['model']}.onnx").ms for each in found["networks"]]
     ratios = [ms / each["measured_ms"] for ms, each in zip(said, found["networks"], strict=True)]
     assert math.prod(ratios) ** (1 / len(ratios)) == pytest.approx(1, abs=0.25)
     assert profile.target.runtime_version == __import__("onnxruntime").__version__
-    assert found["accuracy"]["networks"] == {"published": 0, "cells": 0, "own": 4}
+    assert found["accuracy"]["networks"] == {"published": 0, "cells": 0, "own": 5}
     assert found["accuracy"]["median_error"] == pytest.approx(found["error_after"], rel=0.01)
     shown = run("hw", "show", "my-server")
     assert all(each["model"] in shown.out for each in found["networks"])
@@ -122,7 +122,7 @@ def test_results_of_another_device_or_without_a_kit_are_one_line(mistake, kit, t
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((*KIT, "-n", "2"), "2 models are too few for a calibration; ask for at least 3"),
+        ((*KIT, "-n", "4"), "4 models are too few for a calibration; ask for at least 5"),
         ((*KIT[:4], "--space", "tiny"), "unknown search space 'tiny'; did you mean tiny_cnn"),
         (("hw", "kit", "--hw", "jetson-nono"), "unknown device 'jetson-nono'; did you mean jetson-nano"),
         ((*KIT, "--task", "digit"), "unknown task 'digit'"),

@@ -59,7 +59,10 @@ def test_without_being_asked_a_price_says_what_no_measured_network_has(command, 
     for hw, told in (
         (UNMEASURED, f"kinds of kernels that no measured network of {UNMEASURED} has: depthwise; --explain shows"),
         ("raspberry-pi-4", None),
-        ("hailo-8", "no network was measured on hailo-8: it ranks networks"),
+        (
+            "hailo-8",
+            "no network was measured on hailo-8: a ranking, not a time, until calibrated",
+        ),
     ):
         said = command("hw", "predict", model, "--hw", hw, "--json", cwd=model.parent).document
         assert "parts" not in said

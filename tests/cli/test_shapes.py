@@ -148,13 +148,13 @@ def test_control_flow_is_measured(here):
     assert measure(write(here / "if.onnx", nodes, inputs, [("y", TensorProto.FLOAT, [6])]), visits=5).ms > 0
 
 
-KIT = ("hw", "kit", *DEVICE, "-n", "3", "--out", "kit")
+KIT = ("hw", "kit", *DEVICE, "-n", "5", "--out", "kit")
 
 
 def test_a_kit_takes_the_input_of_its_networks_by_name(run):
     said = run(*KIT, "--input", "input=1x3x16x12", "--json")
     assert said.code == 0, said.err
-    assert [model["input"] for model in said.document["models"] if not model["sentinel"]] == [[3, 16, 12]] * 3
+    assert [model["input"] for model in said.document["models"] if not model["sentinel"]] == [[3, 16, 12]] * 5
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_kit_is_of_networks_that_take_one_image(mistake, arguments):
 
 def test_models_of_the_users_own_are_carried_measured_and_calibrated_on(run, run_script, quieten, sound, text, here):
     shapes = ("--input", "tokens=12x1", "--input", "temperature=scalar", "--input", "x=1x4000")
-    said = run("hw", "kit", "sound.onnx", "text.onnx", "--hw", "x86-server", "-n", "3", *shapes, "--json")
+    said = run("hw", "kit", "sound.onnx", "text.onnx", "--hw", "x86-server", "-n", "5", *shapes, "--json")
     assert said.code == 0, said.err
     own = {model["name"]: model for model in said.document["models"] if model["inputs"]}
     assert own["sound"]["inputs"] == {"x": {"shape": [1, 4000], "type": "float32"}}

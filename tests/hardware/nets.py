@@ -394,8 +394,9 @@ class SearchedCell(nn.Module):
 EDGES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
 
-def searched(edges, none):
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), SearchedCell(edges, 8, none), nn.ReLU(), head(8))
+def searched(edges, none, count=1):
+    cells = [SearchedCell(edges, 8, none) for _ in range(count)]
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), *cells, nn.ReLU(), head(8))
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from automl_kd.hardware._kernels.trace import trace
 
 RUNTIMES = runtimes()
 TENSORRT = ("tensorrt", "tensorrt-before-volta")
+QNN = ("qnn", "tflite-qnn", "tflite-qnn-integers", "onnxruntime-qnn", "onnxruntime-qnn-quantised")
 OPTIMISING = (
     *(*TENSORRT, "onnxruntime", "tflite", "tflite-2020", "edgetpu", "tinyengine", "x-cube-ai"),
-    *("ncnn", "ncnn-vulkan"),
+    *("ncnn", "ncnn-vulkan", *QNN),
 )
 
 
@@ -64,6 +65,8 @@ def mobilenet_v2():
         ("edgetpu", 23 + 8, 54 + 10, 5),
         ("tinyengine", 23 + 8, 54 + 10, 5),
         ("x-cube-ai", 23 + 8, 54 + 10, 5),
+        # As under TensorFlow Lite, but activations of all kinds join convolutions.
+        *((runtime, 23 + 8, 54 + 10, 4) for runtime in QNN),
         # Sums are kernels of their own, and so are the ReLUs behind them.
         ("ncnn", 23 + 8 + 8, 54 + 10, 5),
         ("ncnn-vulkan", 23 + 8 + 8, 54 + 10, 5),
@@ -212,7 +215,7 @@ def test_the_scale_of_attention_joins_its_product():
     for runtime in RUNTIMES:
         found = kinds(Scores(), (16, 32), runtime)
         assert found[Kind.ATTENTION] == 1
-        assert found[Kind.ELEMENTWISE] == (runtime not in (*TENSORRT, "onnxruntime"))
+        assert found[Kind.ELEMENTWISE] == (runtime not in (*TENSORRT, "onnxruntime", *QNN))
 
 
 def test_an_embedding_reads_rows_and_stores_the_table():

@@ -42,7 +42,7 @@ def candidates():
 @pytest.fixture(scope="module")
 def folder(profile, candidates, tmp_path_factory):
     path = tmp_path_factory.mktemp("device") / "kit"
-    write_kit(path, profile, "x86-server", "some nets", candidates, 4)
+    write_kit(path, profile, "x86-server", "some nets", candidates, 5)
     return path
 
 
@@ -93,9 +93,9 @@ def test_what_is_measured_is_not_chosen_again_nor_what_is_not_offered(profile, c
 
 def test_a_kit_holds_what_its_list_says(folder, kit, profile, candidates):
     assert sorted(path.name for path in folder.iterdir()) == ["README.txt", "kit.json", "measure.py", "models"]
-    assert [model.sentinel for model in kit.models] == [False] * 4 + [True] * 2
+    assert [model.sentinel for model in kit.models] == [False] * 5 + [True] * 2
     by_name = {candidate.name: candidate for candidate in candidates}
-    for model in kit.models[:4]:
+    for model in kit.models[:5]:
         candidate = by_name[model.name]
         assert model.origin == candidate.origin
         said = profile.predict(folder / model.file)
@@ -104,10 +104,10 @@ def test_a_kit_holds_what_its_list_says(folder, kit, profile, candidates):
 
 
 def test_the_same_candidates_give_the_same_bytes(kit, profile, candidates, tmp_path):
-    assert write_kit(tmp_path / "again", profile, "x86-server", "some nets", candidates, 4) == kit
+    assert write_kit(tmp_path / "again", profile, "x86-server", "some nets", candidates, 5) == kit
 
 
-@pytest.mark.parametrize(("count", "said"), [(2, "at least 3"), (1000, "at most that many")])
+@pytest.mark.parametrize(("count", "said"), [(4, "at least 5"), (1000, "at most that many")])
 def test_too_few_and_too_many_models_are_one_line(profile, candidates, tmp_path, count, said):
     with pytest.raises(UserError, match=said):
         write_kit(tmp_path / "kit", profile, "x86-server", "some nets", candidates, count)
@@ -117,17 +117,17 @@ def test_too_few_and_too_many_models_are_one_line(profile, candidates, tmp_path,
 def test_a_kit_never_replaces_files(profile, candidates, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="not empty"):
-        write_kit(tmp_path, profile, "x86-server", "some nets", candidates, 4)
+        write_kit(tmp_path, profile, "x86-server", "some nets", candidates, 5)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_runtime_that_no_script_drives_is_one_line(candidates, tmp_path):
     with pytest.raises(UserError, match="cannot measure under eager"):
-        write_kit(tmp_path / "kit", load_profile("x86-server:pytorch"), "x86", "nets", candidates, 4)
+        write_kit(tmp_path / "kit", load_profile("x86-server:pytorch"), "x86", "nets", candidates, 5)
 
 
 def test_a_changed_model_is_noticed(profile, candidates, tmp_path):
-    kit = write_kit(tmp_path / "kit", profile, "x86-server", "some nets", candidates, 3)
+    kit = write_kit(tmp_path / "kit", profile, "x86-server", "some nets", candidates, 5)
     (tmp_path / "kit" / kit.models[0].file).write_bytes(b"another")
     with pytest.raises(UserError, match="SHA-256 differs"):
         read_kit(tmp_path / "kit")
@@ -196,7 +196,7 @@ def measured(folder, path, script=()):
 def test_command_line_runtimes_are_driven(candidates, tmp_path, hw, programs, label_ms, version):
     folder = tmp_path / "kit"
     profile = load_profile(hw)
-    kit = write_kit(folder, profile, hw, "some nets", candidates, 3)
+    kit = write_kit(folder, profile, hw, "some nets", candidates, 5)
     path = tmp_path / "bin"
     path.mkdir()
     without = measured(folder, path)
@@ -207,8 +207,8 @@ def test_command_line_runtimes_are_driven(candidates, tmp_path, hw, programs, la
     ended = measured(folder, path)
     assert ended.returncode == 0, ended.stderr
     results = read_results(folder / "results.jsonl", kit, KitTarget.of(profile))
-    assert [model for model, _ in results.pairs] == [model.name for model in kit.models[:3]]
-    assert [ms for _, ms in results.pairs] == pytest.approx([label_ms] * 3)
+    assert [model for model, _ in results.pairs] == [model.name for model in kit.models[:5]]
+    assert [ms for _, ms in results.pairs] == pytest.approx([label_ms] * 5)
     assert (results.rounds, results.repeat_error, results.runtime_version) == (3, 0.0, version)
 
 
@@ -302,7 +302,7 @@ def changed(lines, index, **values):
         (lambda lines: changed(lines, 2, sha256="0" * 64), "measured with another kit"),
         (lambda lines: changed(lines, 2, model="net-xx"), "measured with another kit"),
         (lambda lines: lines[1:], "is not a results file"),
-        (lambda lines: [*lines[:13], {"rounds": 2}], "holds 2 rounds; at least 3 are needed"),
+        (lambda lines: [*lines[:15], {"rounds": 2}], "holds 2 rounds; at least 3 are needed"),
     ],
 )
 def test_damaged_results_are_refused_with_the_reason(kit, taken, change, said):
@@ -328,7 +328,7 @@ def test_a_file_cut_within_a_line_is_refused_with_its_number(kit, target, tmp_pa
     text = "".join(json.dumps(line) + "\n" for line in lines_of(kit))
     path = tmp_path / "results.jsonl"
     path.write_text(text[: text.index('"round": 1') + 3])
-    with pytest.raises(UserError, match="line 8 is cut off or damaged"):
+    with pytest.raises(UserError, match="line 9 is cut off or damaged"):
         read_results(path, kit, target)
 
 

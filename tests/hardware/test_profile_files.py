@@ -142,7 +142,11 @@ def test_what_is_left_out_has_its_default(tmp_path):
         ("targets.cpu.threads", 0, r"targets\.cpu\.threads is 0: input should be greater than or equal to 1"),
         ("targets.cpu.batch", 8, r"targets\.cpu\.batch is 8: input should be 1"),
         ("targets.cpu.opset", 9, r"targets\.cpu\.opset is 9: input should be greater than or equal to 11"),
-        ("targets.cpu.precision", "fp8", r"targets\.cpu\.precision is 'fp8': input should be 'fp32', 'fp16', 'int8' or 'w8a16'"),
+        (
+            "targets.cpu.precision",
+            "fp8",
+            r"targets\.cpu\.precision is 'fp8': input should be 'fp32', 'fp16', 'int8' or 'w8a16'",
+        ),
         ("targets.cpu.precision", "fp16", r"targets\.cpu\.precision is 'fp16'; the device has fp32, int8"),
         ("targets.cpu.runtime", "ncn", r"targets\.cpu\..*runtime.*ncn.*did you mean ncnn"),
         ("default", "gpu", r"default is 'gpu'; allowed: cpu"),

@@ -132,7 +132,10 @@ def edited(tmp_path: Path, change) -> Path:
     ("change", "said"),
     [
         (lambda d: _own(d).pop("precision"), r"mine\.yaml: targets\.tensorrt\.precision is missing"),
-        (lambda d: _own(d).update(precision="fp8"), r"precision is 'fp8': input should be 'fp32', 'fp16', 'int8' or 'w8a16'"),
+        (
+            lambda d: _own(d).update(precision="fp8"),
+            r"precision is 'fp8': input should be 'fp32', 'fp16', 'int8' or 'w8a16'",
+        ),
         (lambda d: d.update(clock=3), r"clock is unknown; remove it"),
         (lambda d: d["memory"]["ram_gb"].update(value=-1), r"memory\.ram_gb\.value is -1: input should be greater"),
         (lambda d: _own(d)["fit"].pop("launch_us"), r"fit\.launch_us is missing"),

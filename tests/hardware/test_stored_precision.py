@@ -19,6 +19,11 @@ def x86():
 
 
 @pytest.fixture(scope="module")
+def hexagon():
+    return load_profile("snapdragon-8-elite:qnn-w8a16")
+
+
+@pytest.fixture(scope="module")
 def jetson():
     return load_profile("jetson-nano")
 
@@ -79,6 +84,12 @@ def test_a_target_of_floats_says_that_integers_count_as_floats(jetson, tmp_path)
     assert (integers.ms, integers.low, integers.high) == (plain.ms, plain.low, plain.high)
     assert integers.memory_bytes < plain.memory_bytes
     assert integers.notes == ("what is quantised is priced as floats of 16 bits, and sized as stored",)
+
+
+def test_a_target_of_mixed_integers_says_in_which_bits_a_quantised_file_is_priced(hexagon, tmp_path):
+    plain, integers = map(hexagon.predict, quantised(tmp_path / "net.onnx"))
+    assert (integers.ms, integers.memory_bytes, plain.notes) == (plain.ms, plain.memory_bytes, ())
+    assert integers.notes == ("what is quantised is priced with weights of 8 bits and other numbers of 16",)
 
 
 def test_a_target_of_integers_prices_both_alike(tmp_path):

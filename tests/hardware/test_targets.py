@@ -108,7 +108,7 @@ def test_pairs_may_be_plans_modules_and_files(tmp_path):
     plan = nets.plan(8, 16, pixels=16)
     module = plan.build().eval()
     path = export(module, tmp_path / "net.onnx", (3, 16, 16))
-    mine = profile.calibrate([(plan, 3.0), (module, 3.0), (path, 3.0)], (3, 16, 16))
+    mine = profile.calibrate([(plan, 3.0), (module, 3.0), (path, 3.0), (plan, 3.0), (module, 3.0)], (3, 16, 16))
     assert mine.predict(plan).ms == pytest.approx(3.0, rel=0.2)
     assert mine.predict(path).ms == pytest.approx(mine.predict(plan).ms, rel=1e-6)
 
@@ -139,11 +139,11 @@ def test_from_twenty_pairs_on_a_correction_may_join_and_survives_saving(tmp_path
 @pytest.mark.parametrize(
     ("times", "said"),
     [
-        ([1.0], "1 measured networks; a calibration needs at least 2"),
-        ([1.0, 0.0], "pair 2: the time is 0.0; a latency is a positive number of milliseconds"),
-        ([math.nan, 1.0], "pair 1: the time is nan"),
-        ([1.0, -3.0], "pair 2: the time is -3.0"),
-        ([1.0, math.inf], "pair 2: the time is inf"),
+        ([1.0] * 4, "4 measured networks; a calibration needs at least 5"),
+        ([1.0, 0.0, 1.0, 1.0, 1.0], "pair 2: the time is 0.0; a latency is a positive number of milliseconds"),
+        ([math.nan, 1.0, 1.0, 1.0, 1.0], "pair 1: the time is nan"),
+        ([1.0, -3.0, 1.0, 1.0, 1.0], "pair 2: the time is -3.0"),
+        ([1.0, math.inf, 1.0, 1.0, 1.0], "pair 2: the time is inf"),
     ],
 )
 def test_times_that_are_none_are_refused(times, said):
@@ -154,6 +154,6 @@ def test_times_that_are_none_are_refused(times, said):
 
 def test_a_calibration_keeps_ranks_between_targets_apart():
     """Measured under one runtime, the other targets of the device are not in the new profile at all."""
-    mine = load_profile("jetson-nano:ncnn").calibrate([(plan, 5.0) for plan in plans(3)], name="mine")
+    mine = load_profile("jetson-nano:ncnn").calibrate([(plan, 5.0) for plan in plans(5)], name="mine")
     assert set(mine.file.targets) == {"ncnn"}
     assert mine.file.default == "ncnn"

@@ -158,3 +158,7 @@ def test_int8_computes_nearly_the_same_from_integers(tmp_path):
     assert onnx.TensorProto.INT8 in stored
     again = to_int8(full, tmp_path / "again.onnx", iter([x[:16], x[16:]]))
     assert again.read_bytes() == quantised.read_bytes()
+
+    finer = to_int8(full, tmp_path / "w8a16.onnx", iter([x[:16], x[16:]]), activation_bits=16)
+    error = np.abs(Session(finer).run(x) - before).max()
+    assert 0 < error < np.abs(after - before).max()  # weights are as coarse, activations finer

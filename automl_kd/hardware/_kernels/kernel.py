@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from automl_kd.hardware._kernels.graph import Kind, Shape
 
@@ -80,3 +81,18 @@ class Network:
     def flops(self) -> int:
         """Operations in multiply-accumulates, each counted as 2."""
         return sum(kernel.flops * kernel.times for kernel in self.kernels)
+
+    @staticmethod
+    def joined(parts: Sequence[Network]) -> Network:
+        """Networks that are executed one after another, each on the result of the one before."""
+        if len(parts) == 1:
+            return parts[0]
+        return replace(
+            parts[-1],
+            kernels=tuple(kernel for part in parts for kernel in part.kernels),
+            peak=max(part.peak for part in parts),
+            weights=sum(part.weights for part in parts),
+            parameters=sum(part.parameters for part in parts),
+            input=parts[0].input,
+            unknown=tuple(sorted({name for part in parts for name in part.unknown})),
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections import Counter
+from collections.abc import Container, Sequence, Set
 from dataclasses import dataclass, replace
 
 from automl_kd.hardware._kernels.blocked import BlockedLayout
@@ -14,11 +15,16 @@ from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op
 from automl_kd.hardware._kernels.kernel import Kernel, Network
 from automl_kd.hardware._kernels.peak import peak_bytes
 from automl_kd.hardware._kernels.quantised import precision_notes, with_integers
-from automl_kd.hardware._kernels.rules import Rules, rules_of
+from automl_kd.hardware._kernels.rules import Dead, Rules, Zeros, rules_of
 
 
 def lower(
-    graph: Graph, runtime: str, element_bytes: int, lanes: int | None = None, weight_bytes: int | None = None
+    graph: Graph,
+    runtime: str,
+    element_bytes: int,
+    lanes: int | None = None,
+    weight_bytes: int | None = None,
+    dead_code: tuple[Zeros, Dead] | None = None,
 ) -> Network:
     """The kernels that ``runtime`` executes for ``graph``.
 
@@ -28,11 +34,14 @@ def lower(
         element_bytes: Bytes of a number.
         lanes: Numbers in a vector register, where the runtime lays activations out in blocks of as many channels.
         weight_bytes: Bytes of a weight, where they are not those of other numbers.
+        dead_code: What becomes of zeros and of dead operators, where that is not as the runtime's table says.
 
     Raises:
         UserError: If there are no rules for the runtime.
     """
     rules = rules_of(runtime)
+    if dead_code is not None:
+        rules = replace(rules, zeros=dead_code[0], dead=dead_code[1])
     widths = _Widths(element_bytes, element_bytes if weight_bytes is None else weight_bytes)
     notes = (*graph.notes, *precision_notes(graph, rules.integers is not None, element_bytes, widths.weight))
     graph = merge_composites(with_integers(graph, rules.integers), rules.composites)
@@ -42,10 +51,17 @@ def lower(
         graph = graph.with_zeros_stored()
     if rules.dead == "drop":
         graph = graph.live().without_duplicates()
+    if rules.rescaled and widths.weight == 1:
+        graph = _rescaled(graph, rules.rescaled)
     groups = fuse(graph, rules)
     paid = [group for group in groups if group.lead.type not in rules.free]
     on_host = _on_host(paid, graph, rules)
     single = [_kernel(group, graph, rules, widths, n in on_host) for n, group in enumerate(paid)]
+    if rules.unrolled:
+        single = [
+            _step(kernel, group.lead.steps) if group.lead.type in rules.unrolled else kernel
+            for kernel, group in zip(single, paid, strict=True)
+        ]
     kernels, even = tuple(single), tuple[Kernel, ...]()
     if rules.blocked is not None and lanes is not None:
         layout = BlockedLayout(graph, rules.blocked, lanes, element_bytes)
@@ -71,6 +87,37 @@ def _laid_out(layout: BlockedLayout, groups: Sequence[Group], single: Sequence[K
     return tuple(each if each.speed is None else _sped_up(each, each.speed) for each in kernels)
 
 
+def _step(kernel: Kernel, steps: int) -> Kernel:
+    """One step of a recurrent kernel, executed as often as there are; weights stay near, and are read once in all."""
+    return replace(
+        kernel,
+        flops=kernel.flops // steps,
+        operations=kernel.operations // steps,
+        read=kernel.read // steps,
+        written=kernel.written // steps,
+        weights=kernel.weights // steps,
+        times=kernel.times * steps,
+    )
+
+
+def _rescaled(graph: Graph, types: Container[str]) -> Graph:
+    """The graph with a conversion behind operators of these types some of whose operands others read too."""
+    uses = Counter([*graph.outputs, *(value for op in graph.ops for value in op.inputs)])
+    ops, shapes = list[Op](), list(graph.shapes)
+    for op in graph.ops:
+        if op.type not in types or all(uses[value] == 1 for value in op.inputs):
+            ops.append(op)
+            continue
+        shape = shapes[op.outputs[0]]
+        shapes.append(shape)
+        before = (len(shapes) - 1,)
+        ops += [
+            replace(op, outputs=before),
+            Op("cast", Kind.ELEMENTWISE, before, op.outputs, work=math.prod(shape), times=op.times),
+        ]
+    return replace(graph, ops=tuple(ops), shapes=tuple(shapes))
+
+
 @dataclass(frozen=True, slots=True)
 class _Widths:
     """Bytes of one activation and of one weight."""
@@ -84,13 +131,17 @@ def _on_host(groups: Sequence[Group], graph: Graph, rules: Rules) -> Set[int]:
     alone = {
         number
         for number, group in enumerate(groups)
-        if any(len(graph.shapes[op.outputs[0]]) >= rules.host.get(op.type, math.inf) for op in group.ops)
+        if _rows(graph, group.lead) >= rules.host.get(group.lead.type, math.inf)
     }
     accelerated = rules.accelerated
     if accelerated is None:
         return alone
     lacking = (n for n, group in enumerate(groups) if any(op.type not in accelerated for op in group.ops))
     return alone | set(range(next(lacking, len(groups)), len(groups)))
+
+
+def _rows(graph: Graph, op: Op) -> int:
+    return math.prod(graph.shapes[op.outputs[0]][:-1])
 
 
 def _host_notes(groups: Sequence[Group], on_host: Set[int]) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ _CONSTANT = "constant "
 _REPEATED = "*"
 _BEFORE = " before "
 
+Zeros = Literal["fold", "store", "keep"]
+Dead = Literal["drop", "execute"]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -80,13 +83,17 @@ class Rules:
         before: For the type of a kernel's first operator, what joins it from in front.
         then: For the type of a kernel's first operator, what it absorbs in turn; each step may be absent.
         free: Types that cost no kernel: the runtime writes their inputs where the result is wanted.
+        rescaled: Types whose operands must have one scale, so that in a network of integers they are converted before
+            where others read them too.
+        unrolled: Recurrent types of which every step is a kernel of its own.
         zeros: Whether what is multiplied by zero is folded away with all that follows from it, stored as a constant
             that other operators read, or computed all the same.
         dead: Whether operators are dropped or executed whose result nobody reads or another has already computed.
         dense_weight_bytes: Bytes of one weight of a matrix product at most; ``None`` where the precision decides.
         accelerated: Types that an accelerator executes; everything from the first other operator on runs on its host.
             ``None`` where there is one processor.
-        host: Types that run on the host each for itself, by the number of axes of the result from which on they do.
+        host: Types that run on the host, each for itself with what it absorbs, by the rows of the result (all axes but
+            the last) from which on they do.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
         groups: Whether a convolution in groups is one kernel, or as many convolutions, one after another.
         composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
@@ -100,8 +107,10 @@ class Rules:
     before: Mapping[str, frozenset[str]]
     then: Mapping[str, tuple[Step, ...]]
     free: frozenset[str]
-    zeros: Literal["fold", "store", "keep"]
-    dead: Literal["drop", "execute"]
+    rescaled: frozenset[str]
+    unrolled: frozenset[str]
+    zeros: Zeros
+    dead: Dead
     dense_weight_bytes: int | None
     accelerated: frozenset[str] | None
     host: Mapping[str, int]
@@ -177,9 +186,11 @@ class _Table(_Part):
     """A file: see ``Rules``; ``sets`` name lists of types that its fusions refer to."""
 
     sources: tuple[str, ...] = Field(min_length=1)
-    zeros: Literal["fold", "store", "keep"]
-    dead: Literal["drop", "execute"]
+    zeros: Zeros
+    dead: Dead
     free: frozenset[str]
+    rescaled: frozenset[str] = frozenset()
+    unrolled: frozenset[str] = frozenset()
     sets: dict[str, tuple[str, ...]] = {}
     fusions: tuple[_Fusion, ...] = ()
     dense_weight_bytes: int | None = None
@@ -201,6 +212,8 @@ class _Table(_Part):
                 for name in self._types(fusion.first)
             },
             free=self._types(self.free),
+            rescaled=self._types(self.rescaled),
+            unrolled=self._types(self.unrolled),
             zeros=self.zeros,
             dead=self.dead,
             dense_weight_bytes=self.dense_weight_bytes,
@@ -240,10 +253,10 @@ def _checked(factors: Mapping[str, float]) -> Mapping[str, float]:
     return factors
 
 
-def _named(axes: Mapping[str, int]) -> Mapping[str, int]:
+def _named(rows: Mapping[str, int]) -> Mapping[str, int]:
     """Numbers by type."""
-    _known(axes)
-    return axes
+    _known(rows)
+    return rows
 
 
 def _known(names: Iterable[str]) -> frozenset[str]:

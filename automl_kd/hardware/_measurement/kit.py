@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from automl_kd.errors import UserError, unknown
 from automl_kd.files import sha256_of
+from automl_kd.hardware._calibration import LEAST_NETWORKS
 from automl_kd.hardware._kernels.onnx_file import load
 from automl_kd.hardware._measurement import kit_script
 from automl_kd.hardware._measurement.feeds import fed_inputs
@@ -21,10 +22,8 @@ from automl_kd.hardware._measurement.measure import write_sentinels
 from automl_kd.hardware._measurement.selection import Candidate, Design
 from automl_kd.hardware._predictor.prediction import Prediction
 from automl_kd.hardware._profile import Profile
+from automl_kd.hardware._schema import Target
 from automl_kd.onnxio import export
-
-LEAST_MODELS = 3
-"""Fewer could not tell an intercept from arithmetic from memory."""
 
 
 class _Part(BaseModel):
@@ -42,10 +41,12 @@ class KitTarget(_Part):
     @staticmethod
     def of(profile: Profile) -> KitTarget:
         """Those of a profile."""
-        target = profile.target
-        return KitTarget(
-            device=profile.file.device, runtime=target.runtime, precision=target.precision, threads=target.threads
-        )
+        return _kit_target(profile.file.device, profile.target)
+
+    @staticmethod
+    def all_of(profile: Profile) -> dict[str, KitTarget]:
+        """Those of every target in a profile's file, by its name."""
+        return {name: _kit_target(profile.file.device, target) for name, target in profile.file.targets.items()}
 
     def difference(self, other: KitTarget) -> str | None:
         """The first thing in which another target differs, as ``runtime ncnn, not tensorrt``."""
@@ -54,6 +55,10 @@ class KitTarget(_Part):
             if mine != theirs:
                 return f"{field} {mine}, not {theirs}"
         return None
+
+
+def _kit_target(device: str, target: Target) -> KitTarget:
+    return KitTarget(device=device, runtime=target.runtime, precision=target.precision, threads=target.threads)
 
 
 class KitInput(_Part):
@@ -145,8 +150,8 @@ def write_kit(
         UserError: If the folder holds files, there are too few candidates or ``count`` is too small, the target is
             one that ONNX files do not stand for, or a file of the user's own cannot be measured.
     """
-    if count < LEAST_MODELS:
-        raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_MODELS}")
+    if count < LEAST_NETWORKS:
+        raise UserError(f"{count} models are too few for a calibration; ask for at least {LEAST_NETWORKS}")
     if count > len(candidates):
         raise UserError(f"only {len(candidates)} different networks were found; ask for at most that many, not {count}")
     _check(folder, profile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,13 +71,14 @@ class Results:
     device: dict[str, Any]
 
 
-def read_results(path: Path, kit: Kit, target: KitTarget) -> Results:
+def read_results(path: Path, kit: Kit, target: KitTarget, known: Mapping[str, KitTarget] | None = None) -> Results:
     """The latencies in a file that ``measure.py`` wrote.
 
     Args:
         path: Its JSON lines.
         kit: That the file must belong to.
         target: That it must have been measured under.
+        known: All targets of the device by name, to say which of them it was.
 
     Raises:
         UserError: If the file is no such file or is cut off, was measured on another device, under another runtime,
@@ -86,7 +88,8 @@ def read_results(path: Path, kit: Kit, target: KitTarget) -> Results:
     header, visits = _read(path)
     difference = header.target.difference(target)
     if difference is not None:
-        raise UserError(f"{path} was measured under another target: {difference}; name its own profile or kit")
+        hint = _hint(header.target, known or {})
+        raise UserError(f"{path} was measured under another target: {difference}; {hint}")
     table, rounds = _table(path, kit, visits)
     label = "median" if header.device.get("locked") else "p10"
     rounds, worst = _calm(kit, table, rounds)
@@ -102,6 +105,17 @@ def read_results(path: Path, kit: Kit, target: KitTarget) -> Results:
     ms = np.exp(np.median(logs, axis=1))
     pairs = [(model.name, float(each)) for model, each in zip(kit.models, ms, strict=True) if not model.sentinel]
     return Results(tuple(pairs), label, len(rounds), worst, header.runtime_version, header.device)
+
+
+def _hint(measured: KitTarget, known: Mapping[str, KitTarget]) -> str:
+    """Which target results are of, or which precisions there are."""
+    for name, target in known.items():
+        if measured == target:
+            return f"that is target {name} of this device, so begin with --hw DEVICE:{name}"
+    precisions = sorted({target.precision for target in known.values() if target.device == measured.device})
+    if precisions and measured.precision not in precisions:
+        return f"this device has targets in {', '.join(precisions)}"
+    return "name its own profile or kit"
 
 
 def _read(path: Path) -> tuple[_Header, list[_Visit]]:

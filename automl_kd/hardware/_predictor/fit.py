@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.optimize import least_squares
 from threadpoolctl import threadpool_limits
 
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Floats, Integers
 from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import WIDTH, Prior
+
+
+_STEPS, _WHOLE_STEPS = 40, 6
+_LONGEST = 0.7
+"""Most that a coefficient moves in one step, in natural logarithms."""
+_SETTLED = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +91,29 @@ class Problem:
         self._extra = np.asarray(measured.extra)
         self._queued = prior.centre.queued
         self._centre = prior.centre.pack()
-        self._factor = np.linalg.cholesky(prior.covariance)
+        self._prior = prior.covariance
+        self._white = np.linalg.cholesky(prior.covariance)
         self._rows: Integers = np.arange(len(self._target))
         self._misfit = np.eye(len(self._target)) * (misfit.noise**2 + misfit.unlike**2)
-        first = self._solve(self._rows, np.zeros(WIDTH))
-        looks = Looks.of(self._logarithms(first)[1], np.asarray(measured.flops, dtype=np.float64))
+        first = self._solve(self._rows, self._centre)
+        looks = Looks.of(self._linear(first)[1], np.asarray(measured.flops, dtype=np.float64))
         self._misfit = misfit.covariance(looks)
         self._found = self._solve(self._rows, first)
 
     @property
     def coefficients(self) -> Coefficients:
         """Those that explain all networks best."""
-        return self._coefficients(self._found)
+        return Coefficients.unpack(self._found, self._queued)
 
     @property
     def sensitivities(self) -> Floats:
         """Derivatives of the logarithm of every network's time by the log-coefficients, (N, 3 K + 1)."""
-        return self._logarithms(self._found)[1]
+        return self._linear(self._found)[1]
 
     @property
     def residuals(self) -> Floats:
         """``log(measured / predicted)`` of every network by the sum of its kernels, (N,)."""
-        found: Floats = self._target - self._logarithms(self._found, slopes=False)[0]
+        found: Floats = self._target - self._linear(self._found)[0]
         return found
 
     def errors_without(self, left_out: Collection[int]) -> list[float]:
@@ -118,40 +124,39 @@ class Problem:
         asked: Integers = np.array(list(left_out), dtype=np.intp)
         kept: Integers = np.setdiff1d(self._rows, asked)
         # Starting from the full fit saves most steps; the minimum is that of the networks that stay.
-        shift = self._solve(kept, self._found) if len(kept) else np.zeros(WIDTH)
-        residuals = self._target - self._logarithms(shift, slopes=False)[0]
+        residuals = self._target - self._linear(self._solve(kept, self._found))[0]
         lasting = np.linalg.solve(self._misfit[np.ix_(kept, kept)], residuals[kept])
         found: list[float] = (residuals[asked] - self._misfit[np.ix_(asked, kept)] @ lasting).tolist()
         return found
 
-    def _coefficients(self, shift: Floats) -> Coefficients:
-        return Coefficients.unpack(self._centre + self._factor @ shift, self._queued)
-
     def _solve(self, kept: Integers, start: Floats) -> Floats:
-        """The most probable shift from the prior, in standard deviations."""
-        white = np.linalg.cholesky(self._misfit[np.ix_(kept, kept)])
-        eye = np.eye(WIDTH)
+        """The most probable log-coefficients: Gauss-Newton steps in the space of the networks, which are fewer."""
+        misfit = self._misfit[np.ix_(kept, kept)]
+        white = np.linalg.cholesky(misfit)
+        place, best, least = start, start, np.inf
+        for step in range(_STEPS):
+            logarithms, slopes = self._linear(place)
+            off, slopes = (self._target - logarithms)[kept], slopes[kept]
+            moved = place - self._centre
+            cost = np.sum(solve_triangular(white, off, lower=True) ** 2)
+            cost += np.sum(solve_triangular(self._white, moved, lower=True) ** 2)
+            if cost < least:
+                best, least = place, cost
+            pulled = self._prior @ slopes.T
+            move = pulled @ np.linalg.solve(slopes @ pulled + misfit, off + slopes @ moved) - moved
+            longest = float(np.abs(move).max())
+            if longest < _SETTLED:
+                break
+            # A roofline is bent where its limits meet, so that whole steps would go back and forth.
+            place = place + move * min(1.0, _LONGEST / longest) * (1.0 if step < _WHOLE_STEPS else 0.5)
+        return best
 
-        def residuals(shift: Floats) -> Floats:
-            logarithms, _ = self._logarithms(shift, slopes=False)
-            off = logarithms[kept] - self._target[kept]
-            return np.concatenate([solve_triangular(white, off, lower=True), shift])
-
-        def jacobian(shift: Floats) -> Floats:
-            _, slopes = self._logarithms(shift)
-            return np.concatenate([solve_triangular(white, slopes[kept] @ self._factor, lower=True), eye])
-
-        found: Floats = least_squares(residuals, start, jac=jacobian, xtol=1e-6, ftol=1e-6).x  # type: ignore[operator]
-        return found
-
-    def _logarithms(self, shift: Floats, slopes: bool = True) -> tuple[Floats, Floats]:
+    def _linear(self, place: Floats) -> tuple[Floats, Floats]:
         """Logarithms of every network's seconds, and their derivatives by the log-coefficients."""
-        coefficients = self._coefficients(shift)
+        coefficients = Coefficients.unpack(place, self._queued)
         count = len(self._target)
         parts = self._kernels.limited_seconds(coefficients)
         total = self._extra + coefficients.intercept + np.bincount(self._network, parts.sum(axis=0), count)
-        if not slopes:
-            return np.log(total), np.empty((0, 0))
         table = np.zeros(count * WIDTH)
         for offset, sign, part in zip((0, len(KINDS), 2 * len(KINDS)), (-1.0, -1.0, 1.0), parts, strict=True):
             table += np.bincount(self._network * WIDTH + offset + self._kernels.kinds, sign * part, len(table))

@@ -6,7 +6,6 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from automl_kd.hardware._predictor.cost import Coefficients, Floats, Integers
 from automl_kd.hardware._predictor.fit import Measured
@@ -44,14 +43,11 @@ class Joint:
     Args:
         members: The targets.
         levels: How far targets differ at each level, as many as every member has labels.
-        misfit: What the model gets wrong on a target.
-        common: Share of its variance that a level's targets have in common.
-        alike: The level.
+        misfit: What the model gets wrong.
+        alike: The level whose targets share what it gets wrong of one network.
     """
 
-    def __init__(
-        self, members: Sequence[Member], levels: Sequence[Spread], misfit: Misfit, common: float, alike: int
-    ) -> None:
+    def __init__(self, members: Sequence[Member], levels: Sequence[Spread], misfit: Misfit, alike: int) -> None:
         self._members = members
         self._covariances = [level.covariance() for level in levels]
         self._owner = np.repeat(np.arange(len(members)), [len(member.measured.seconds) for member in members])
@@ -60,7 +56,8 @@ class Joint:
         self._centres = np.stack([member.centre.pack() for member in members])
         self._slopes: Floats = np.empty((0, WIDTH))
         self._off: Floats = np.empty(0)
-        self._solve(misfit, common, alike)
+        self._solve(misfit, alike)
+        self._inverse: Floats = np.linalg.inv(self._covariance)
 
     def prior(self, member: int, without: Collection[tuple[int, int]] = ()) -> Prior:
         """What all other targets lead to expect of one.
@@ -70,13 +67,19 @@ class Joint:
             without: Networks that are not looked at, as target and index of the network.
         """
         first = np.searchsorted(self._owner, np.arange(len(self._members)))
-        left_out = np.array([first[target] + row for target, row in without], dtype=np.intp)
-        kept = np.setdiff1d(np.flatnonzero(self._owner != member), left_out)
-        whole = sum(self._covariances, np.zeros((WIDTH, WIDTH)))
-        cross = self._with_rows(member)[:, kept]
-        factor = cho_factor(self._covariance[np.ix_(kept, kept)], lower=True)
-        moved = self._centres[member] + cross @ _solved(factor, self._off[kept])
-        covariance = whole - cross @ _solved(factor, cross.T)
+        gone: Integers = np.union1d(
+            np.flatnonzero(self._owner == member),
+            np.array([first[target] + row for target, row in without], dtype=np.intp),
+        )
+        cross = self._with_rows(member)
+        cross[:, gone] = 0.0
+        off = np.where(np.isin(np.arange(len(self._owner)), gone), 0.0, self._off)
+        # The inverse over the rows that stay, from the inverse over all.
+        right = np.column_stack([off, cross.T])
+        solved = self._inverse @ right
+        solved -= self._inverse[:, gone] @ np.linalg.solve(self._inverse[np.ix_(gone, gone)], solved[gone])
+        moved = self._centres[member] + cross @ solved[:, 0]
+        covariance = sum(self._covariances, np.zeros((WIDTH, WIDTH))) - cross @ solved[:, 1:]
         centre = Coefficients.unpack(moved, self._members[member].centre.queued)
         return Prior(centre, 0.5 * (covariance + covariance.T))
 
@@ -88,22 +91,20 @@ class Joint:
             found[:, alike] += covariance @ self._slopes[alike].T
         return found
 
-    def _solve(self, misfit: Misfit, common: float, alike: int) -> None:
+    def _solve(self, misfit: Misfit, alike: int) -> None:
         place = self._centres.copy()
         flops = np.concatenate([np.asarray(m.measured.flops, dtype=np.float64) for m in self._members])
+        group = self._labels[alike][self._owner]
         for step in range(_STEPS):
             logarithms, slopes = self._linear(place)
             self._slopes = slopes
             self._off = self._target - logarithms + np.sum(slopes * (place - self._centres)[self._owner], axis=1)
             shared = misfit.shared(looks := Looks.of(slopes, flops), looks)
-            own = self._owner[:, None] == self._owner[None]
-            group = self._labels[alike][self._owner]
-            weight = common * (group[:, None] == group[None]) + (1 - common) * own
-            self._covariance = shared * weight + misfit.noise**2 * np.eye(len(self._owner))
+            self._covariance = shared * (group[:, None] == group[None]) + misfit.noise**2 * np.eye(len(self._owner))
             for labels, covariance in zip(self._labels, self._covariances, strict=True):
                 same = labels[self._owner][:, None] == labels[self._owner][None]
                 self._covariance += same * (slopes @ covariance @ slopes.T)
-            pull = slopes * _solved(cho_factor(self._covariance, lower=True), self._off)[:, None]
+            pull = slopes * np.linalg.solve(self._covariance, self._off)[:, None]
             move = self._centres + self._pulled(pull) - place
             longest = float(np.abs(move).max())
             place = place + move * min(1.0, _LONGEST / max(longest, 1e-9)) * (1.0 if step < 5 else 0.5)
@@ -143,8 +144,3 @@ def linearised(measured: Measured, coefficients: Coefficients) -> tuple[Floats, 
 def _numbered(labels: Sequence[Hashable]) -> Integers:
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     return np.array([numbers[label] for label in labels], dtype=np.intp)
-
-
-def _solved(factor: tuple[Floats, bool], right: Floats) -> Floats:
-    found: Floats = cho_solve(factor, right)  # type: ignore[no-untyped-call]
-    return found

@@ -132,19 +132,19 @@ class Posterior:
     @cached_property
     def _inverse(self) -> Floats:
         covariance = self.evidence.sensitivities @ self._pulled + self.misfit.covariance(self._looks)
-        found: Floats = np.linalg.inv(covariance)
+        found: Floats = np.linalg.inv(covariance).astype(np.float64)
         return found
 
     @cached_property
     def _lasting(self) -> Floats:
         """Residuals in the terms of what networks share that are alike, (N,)."""
-        found: Floats = np.linalg.solve(self.misfit.covariance(self._looks), self.evidence.residuals)
+        found: Floats = np.linalg.solve(self.misfit.covariance(self._looks), self.evidence.residuals).astype(np.float64)
         return found
 
     @cached_property
     def _alone(self) -> Floats:
         """Standard deviations of the measured networks, each left out, (N,)."""
-        found: Floats = 1 / np.sqrt(np.diag(self._inverse))
+        found: Floats = 1 / np.sqrt(np.asarray(np.diag(self._inverse), dtype=np.float64))
         return found
 
     @cached_property
@@ -153,7 +153,7 @@ class Posterior:
         if len(self.evidence.unlike) < 2:
             alone: Floats = self.evidence.errors / self._alone
             return alone
-        scores: Floats = np.empty(self._count)
+        scores = np.empty(self._count)
         for rows, errors in self.evidence.unlike:
             block = np.linalg.inv(self._inverse[np.ix_(rows, rows)])
             scores[list(rows)] = np.asarray(errors) / np.sqrt(np.diag(block))

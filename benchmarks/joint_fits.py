@@ -1,0 +1,167 @@
+"""All measured targets fitted together, and what that leads to expect of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from cases import Case, measured_of, profile_of
+from published_latencies import Key
+
+from automl_kd.hardware._predictor.cost import kinds_of
+from automl_kd.hardware._predictor.fit import Problem, fit
+from automl_kd.hardware._predictor.joint import Joint, Member
+from automl_kd.hardware._predictor.misfit import PUBLISHED, Misfit
+from automl_kd.hardware._predictor.prior import GROUPS, Prior, Spread
+from automl_kd.hardware._schema import Anchor, Doubt, Fit, Target
+
+LEVELS = ("processor", "processor and precision", "runtime", "runtime and precision", "device", "target")
+ALIKE = LEVELS.index("runtime and precision")
+"""Targets that share what the model gets wrong of a network."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """How far targets differ, by level; chosen by ``choose_levels.py``."""
+
+    spreads: tuple[Spread, ...]
+    misfit: Misfit
+
+
+def spread(**groups: tuple[float, float] | float) -> Spread:
+    """A level's spread from what kinds share and what they have of their own, by group, and the intercept's."""
+    intercept = groups.pop("intercept")
+    assert isinstance(intercept, float)
+    pairs = {name: pair for name, pair in groups.items() if isinstance(pair, tuple)}
+    return Spread.even({name: pairs[name][0] for name in GROUPS}, {name: pairs[name][1] for name in GROUPS}, intercept)
+
+
+CHOSEN = Chosen(
+    (
+        spread(arithmetic=(0.3, 0.41), other=(0.28, 0.27), bandwidth=(0.22, 0.53), launch=(0.37, 0.75), intercept=0.76),
+        spread(
+            arithmetic=(0.28, 0.19), other=(0.28, 0.27), bandwidth=(0.23, 0.46), launch=(0.28, 0.12), intercept=0.67
+        ),
+        spread(arithmetic=(0.28, 0.77), other=(0.28, 0.27), bandwidth=(0.19, 0.63), launch=(0.3, 0.11), intercept=0.49),
+        spread(arithmetic=(0.32, 0.16), other=(0.27, 0.27), bandwidth=(0.17, 0.2), launch=(0.5, 0.12), intercept=0.38),
+        spread(
+            arithmetic=(0.39, 0.17), other=(0.22, 0.02), bandwidth=(0.49, 0.13), launch=(0.39, 0.02), intercept=0.67
+        ),
+        spread(arithmetic=(0.18, 0.1), other=(0.21, 0.23), bandwidth=(0.04, 0.04), launch=(0.12, 0.15), intercept=0.1),
+    ),
+    PUBLISHED,
+)
+
+
+def labels_of(key: Key, target: Target) -> tuple[Hashable, ...]:
+    """What a target has in common with others, by level."""
+    processor = _processor(target)
+    return (
+        processor,
+        (processor, target.precision),
+        target.runtime,
+        (target.runtime, target.precision),
+        (key[0], processor),
+        key,
+    )
+
+
+def _processor(target: Target) -> str:
+    if target.runtime == "edgetpu":
+        return "edge tpu"
+    if "qnn" in target.runtime:
+        return "hexagon"
+    return "gpu" if target.queued else "cpu"
+
+
+class JointFits:
+    """Fits of all targets, each with what the others teach.
+
+    Args:
+        cases: Measured networks by target; a target without any is fitted to nothing of its own.
+        chosen: How far targets differ.
+    """
+
+    def __init__(self, cases: Mapping[Key, Sequence[Case]], chosen: Chosen = CHOSEN) -> None:
+        self._cases = cases
+        self._keys = {key: index for index, key in enumerate(cases)}
+        self._chosen = chosen
+        members = [
+            Member(labels_of(key, profile_of(key).target), profile_of(key).target.prior, measured_of(found))
+            for key, found in cases.items()
+        ]
+        self._joint = Joint(members, chosen.spreads, chosen.misfit, ALIKE)
+
+    def prior(self, key: Key, models: Collection[str] = (), devices: Collection[str] = ()) -> Prior:
+        """What all other targets lead to expect of one, in the form that a profile keeps.
+
+        Args:
+            key: The target.
+            models: Networks that are not looked at on any target of the same device.
+            devices: Devices that are not looked at.
+        """
+        gone = [
+            (self._keys[other], row)
+            for other, cases in self._cases.items()
+            for row, case in enumerate(cases)
+            if other[0] in devices or (other[0] == key[0] and case.measured.model in models)
+        ]
+        prior = self._joint.prior(self._keys[key], gone)
+        return Prior(prior.centre, Spread.of(prior.covariance).covariance())
+
+    def without(self, key: Key, kept: Sequence[int], prior: Prior) -> Fit:
+        """The fit of a target on some of its rows.
+
+        Args:
+            key: The target.
+            kept: Positions of the rows.
+            prior: What is expected of it.
+        """
+        return self._document([self._cases[key][row] for row in kept], prior, families=False)
+
+    def fit(self, key: Key) -> Fit:
+        """The fit of a target on all of its rows, with the errors of networks and of families left out."""
+        return self._document(self._cases[key], self.prior(key), families=True, key=key)
+
+    def _document(self, cases: Sequence[Case], prior: Prior, families: bool, key: Key | None = None) -> Fit:
+        doubt = Doubt.of(Spread.of(prior.covariance), self._chosen.misfit)
+        if not cases:
+            return Fit.of(prior.centre, frozenset(), doubt, ())
+        measured = measured_of(cases)
+        fitted = fit(measured, prior, self._chosen.misfit)
+        unlike = self._unlike_errors(cases, key) if families and key is not None else [None] * len(cases)
+        anchors = [
+            Anchor(
+                model=case.measured.name,
+                family=case.measured.family,
+                input=case.measured.shape,
+                gflops=round(max(case.network.flops, 1e5) / 1e9, 4),
+                ms=case.measured.ms,
+                fitted_ms=_four(case.measured.ms / math.exp(residual)),
+                left_out_ms=_four(case.measured.ms / math.exp(error)),
+                unlike_ms=None if family is None else _four(case.measured.ms / math.exp(family)),
+                source=case.measured.source,
+                time=Anchor.time_of(slopes),
+                intercept=_four(float(slopes[-1])),
+            )
+            for case, residual, error, family, slopes in zip(
+                cases, fitted.residuals, fitted.errors, unlike, fitted.sensitivities, strict=True
+            )
+        ]
+        return Fit.of(fitted.coefficients, kinds_of(case.features for case in cases), doubt, anchors)
+
+    def _unlike_errors(self, cases: Sequence[Case], key: Key) -> list[float]:
+        """``log(measured / predicted)`` of every network when its family is left out on the device."""
+        errors = np.empty(len(cases))
+        for family in {case.measured.family for case in cases}:
+            rows = [row for row, case in enumerate(cases) if case.measured.family == family]
+            prior = self.prior(key, {case.measured.model for case in cases if case.measured.family == family})
+            errors[rows] = Problem(measured_of(cases), prior, self._chosen.misfit).errors_without(rows)
+        found: list[float] = errors.tolist()
+        return found
+
+
+def _four(value: float) -> float:
+    return float(f"{value:.4g}")
