@@ -73,6 +73,9 @@ _JETSON: dict[tuple[str, str, str], Key] = {
 """By device, framework and precision. Of the other rows, the detection networks are not defined by a paper, and the
 throughput of Xavier NX is that of its GPU and both DLAs together."""
 
+_PREFIXES = {"TF-TRT": ("tf_trt_", "slim_"), "TensorFlow": ("slim_",)}
+"""Of the names of networks in ``MODELS``, by framework."""
+
 _SEGMENTATION: dict[str, Key] = {
     "Jetson Nano": ("jetson-nano", "tensorrt"),
     "Jetson AGX Xavier": ("jetson-agx-xavier", "tensorrt"),
@@ -234,9 +237,8 @@ def _jetson(data: Path) -> Iterator[Row]:
             if key is None or not row["latency_ms"]:
                 continue
             height, _, width = row["input"].partition("x")
-            slim = row["framework"] in ("TF-TRT", "TensorFlow")
-            candidates = (f"slim_{row['model']}_{width}", f"slim_{row['model']}") if slim else (row["model"],)
-            for model in candidates:
+            names = [prefix + row["model"] for prefix in _PREFIXES.get(row["framework"], ("",))]
+            for model in (each for name in names for each in (f"{name}_{width}", name)):
                 if model in MODELS and MODELS[model].shape == (3, int(height), int(width)):
                     yield Row(key, row["model"], model, float(row["latency_ms"]), row["source"].partition(":")[0])
                     break

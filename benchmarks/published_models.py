@@ -15,6 +15,7 @@ from functools import partial
 
 import torch
 from networks import efficient, inception, libraries, mobile, plain, residual, transformers
+from networks.layers import DifferenceOfReLUs
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -99,6 +100,15 @@ def _torchvision() -> dict[str, Published]:
     return {name: Published(build, _image(224), p, m, _TORCHVISION) for name, (build, p, m) in found.items()}
 
 
+def _without_clipping() -> dict[str, tuple[Callable[[], nn.Module], int, float, float, str]]:
+    """MobileNets as NVIDIA-AI-IOT/tf_trt_models rewrites them for TensorRT, ``graph_utils.convert_relu6``."""
+    sizes = {"0p25_128": (0.25, 128, 0.47, 14), "0p5_160": (0.5, 160, 1.34, 77), "1p0_224": (1.0, 224, 4.24, 569)}
+    return {
+        f"tf_trt_mobilenet_v1_{name}": (partial(mobile.mobilenet_v1, width, act=DifferenceOfReLUs), *rest, _SLIM)
+        for name, (width, *rest) in sizes.items()
+    }
+
+
 def _slim() -> dict[str, Published]:
     """Networks of TensorFlow-Slim: 1001 classes but for ResNet v1, and a softmax behind."""
     v1, v2 = residual.slim_resnet_v1, residual.slim_resnet_v2
@@ -108,6 +118,7 @@ def _slim() -> dict[str, Published]:
         "slim_mobilenet_v1_0p25_128": (partial(mobile.mobilenet_v1, 0.25), 128, 0.47, 14, _SLIM),
         "slim_mobilenet_v1_0p5_160": (partial(mobile.mobilenet_v1, 0.5), 160, 1.34, 77, _SLIM),
         "slim_mobilenet_v1_1p0_224": (mobile.mobilenet_v1, 224, 4.24, 569, _SLIM),
+        **_without_clipping(),
         "slim_inception_v1": (inception.inception_v1, 224, 6.62, 1500, "TensorFlow hosted models; paper"),
         "slim_inception_v2": (inception.inception_v2, 224, 11.2, 1940, "TensorFlow hosted models"),
         "slim_inception_v4": (inception.inception_v4, 299, 42.7, 12270, "pytorch-image-models, results table"),
@@ -257,7 +268,7 @@ def family_of(model: str) -> str:
     Raises:
         KeyError: If the table of families lacks it.
     """
-    name = model.removeprefix("slim_").removeprefix("ncnn_")
+    name = model.removeprefix("slim_").removeprefix("ncnn_").removeprefix("tf_trt_")
     for family, beginnings in _FAMILIES.items():
         if name.startswith(beginnings):
             return family

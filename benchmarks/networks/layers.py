@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 Activation = Callable[[], nn.Module]
 Kernel = int | tuple[int, int]
@@ -51,6 +52,13 @@ class Residual(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.act(self.body(x) + self.shortcut(x))
         return out
+
+
+class DifferenceOfReLUs(nn.Module):
+    """ReLU6 as converters to an early TensorRT write it, which had no clipping: ``relu(x) - relu(x - 6)``."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.relu(x) - functional.relu(x - 6)
 
 
 class Branches(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import nets
 import pytest
@@ -14,13 +15,14 @@ from automl_kd.errors import UserError
 from automl_kd.hardware import Kind
 from automl_kd.hardware._kernels.fusion import fuse
 from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.rules import rules_of, runtimes
+from automl_kd.hardware._kernels.rules import root_of, rules_of, runtimes
 from automl_kd.hardware._kernels.trace import trace
 
 RUNTIMES = runtimes()
 QNN = ("qnn", "tflite-qnn", "tflite-qnn-integers", "onnxruntime-qnn", "onnxruntime-qnn-quantised")
+TENSORRT = ("tensorrt", "tensorrt-before-volta")
 OPTIMISING = (
-    *("tensorrt", "onnxruntime", "tflite", "tflite-2020", "edgetpu", "tinyengine", "x-cube-ai"),
+    *(*TENSORRT, "onnxruntime", "tflite", "tflite-2020", "edgetpu", "tinyengine", "x-cube-ai"),
     *("ncnn", "ncnn-vulkan", *QNN),
 )
 
@@ -54,7 +56,7 @@ def mobilenet_v2():
     ("runtime", "resnet18", "mobilenet", "excite"),
     [
         # Convolutions, pools and the matrix product; sums join convolutions where an activation follows.
-        ("tensorrt", 20 + 3, 52 + 10 + 2, 4),
+        *((runtime, 20 + 3, 52 + 10 + 2, 4) for runtime in TENSORRT),
         # Sums join convolutions wherever they are.
         ("onnxruntime", 20 + 3, 52 + 2, 4),
         # Sums are kernels of their own and take a ReLU with them; so is a hard sigmoid.
@@ -109,9 +111,50 @@ class Dense(nn.Module):
 
 
 def test_concatenation_is_free_where_inputs_are_written_in_place():
-    assert kinds(Dense(), (8, 8, 8), "tensorrt") == {Kind.CONV3X3: 1}
-    for runtime in set(OPTIMISING) - {"tensorrt"}:
+    for runtime in TENSORRT:
+        assert kinds(Dense(), (8, 8, 8), runtime) == {Kind.CONV3X3: 1}
+    for runtime in set(OPTIMISING) - set(TENSORRT):
         assert kinds(Dense(), (8, 8, 8), runtime) == {Kind.CONV3X3: 1, Kind.COPY: 1}
+
+
+@pytest.mark.parametrize(
+    ("act", "apart"),
+    [(nn.ReLU, 0), (nn.ReLU6, 0), (nn.LeakyReLU, 1), (nn.Hardswish, 1), (nn.SiLU, 1), (nn.Sigmoid, 1)],
+)
+def test_early_gpus_join_no_other_activations_to_convolutions_than_relus(act, apart):
+    layers = nets.unit(4, 4, act=act)
+    assert kinds(layers, (4, 8, 8), "tensorrt") == {Kind.CONV3X3: 1}
+    found = kinds(layers, (4, 8, 8), "tensorrt-before-volta")
+    assert (found[Kind.CONV3X3], found[Kind.ELEMENTWISE]) == (1, apart)
+
+
+def test_variants_of_a_runtime_have_its_name_in_common():
+    for runtime in ("tensorrt", "tensorrt-before-volta"):
+        assert root_of(runtime) == "tensorrt"
+    assert root_of("onnxruntime-qnn-quantised") == root_of("tflite-qnn") == "qnn"
+    assert {root_of(runtime) for runtime in RUNTIMES} <= set(RUNTIMES)
+    with pytest.raises(UserError, match="unknown runtime 'tensort'; did you mean tensorrt"):
+        root_of("tensort")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "kind"), [(3, 1, Kind.CONV3X3), (1, 1, Kind.POINTWISE), (3, 2, Kind.CONV), (5, 1, Kind.CONV)]
+)
+def test_ncnn_convolves_groups_one_after_another_on_processors(kernel, stride, kind):
+    layer = nn.Sequential(nn.Conv2d(12, 24, kernel, stride, kernel // 2, groups=3), nn.ReLU())
+    (apart,), (whole,) = (kernels(layer, (12, 16, 10), runtime) for runtime in ("ncnn", "ncnn-vulkan"))
+    (one,) = kernels(nn.Sequential(nn.Conv2d(4, 8, kernel, stride, kernel // 2), nn.ReLU()), (4, 16, 10), "ncnn")
+    assert (whole.kind, whole.times) == (Kind.GROUPED, 1)
+    assert (apart.kind, apart.times) == (kind, 3)
+    assert apart == replace(one, times=3)
+    for amount in ("flops", "operations", "read", "written", "weights"):
+        assert getattr(apart, amount) * 3 == getattr(whole, amount)
+
+
+def test_ncnn_filters_all_channels_at_once():
+    for runtime in ("ncnn", "ncnn-vulkan"):
+        (found,) = kernels(nn.Conv2d(12, 12, 3, groups=12), (12, 16, 10), runtime)
+        assert (found.kind, found.times) == (Kind.DEPTHWISE, 1)
 
 
 class Twice(nn.Module):
@@ -165,7 +208,7 @@ def test_the_scale_of_attention_joins_its_product():
     for runtime in RUNTIMES:
         found = kinds(Scores(), (16, 32), runtime)
         assert found[Kind.ATTENTION] == 1
-        assert found[Kind.ELEMENTWISE] == (runtime not in ("tensorrt", "onnxruntime", *QNN))
+        assert found[Kind.ELEMENTWISE] == (runtime not in (*TENSORRT, "onnxruntime", *QNN))
 
 
 def test_an_embedding_reads_rows_and_stores_the_table():

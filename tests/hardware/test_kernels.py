@@ -66,8 +66,8 @@ def test_one_convolution_in_closed_form(jetson):
         (nn.Tanh(), Kind.ELEMENTWISE, 0),
     ],
 )
-def test_every_kind_with_its_operations(raspberry, layer, kind, macs):
-    (kernel,) = raspberry.network(layer, (8, 8, 8)).kernels
+def test_every_kind_with_its_operations(jetson, layer, kind, macs):
+    (kernel,) = jetson.network(layer, (8, 8, 8)).kernels
     assert (kernel.kind, kernel.flops) == (kind, 2 * macs)
 
 

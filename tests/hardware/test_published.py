@@ -60,6 +60,7 @@ def latencies(rows):
         ("shufflenet_v2_x0_5", 1.367, 40.5),
         ("mnasnet1_3", 6.282, 526),
         ("slim_mobilenet_v1_0p5_160", 1.332, 76.5),
+        ("tf_trt_mobilenet_v1_0p5_160", 1.332, 76.5),
         ("slim_resnet_v1_50", 25.557, 3482),
         ("slim_inception_v1", 6.626, 1498),
         ("ncnn_googlenet", 6.999, 1583),
@@ -123,6 +124,17 @@ def test_every_network_has_the_family_that_its_blocks_came_from():
     assert families["slim_inception_resnet_v2"] == families["ncnn_googlenet"] == "inception"
     assert families["ncnn_proxylessnasnet"] == families["mnasnet1_0"] == "mobilenet"
     assert families["slim_resnet_v2_50_299"] == families["ncnn_resnet18"] == "resnet"
+
+
+def test_an_early_tensorrt_measured_activations_that_were_written_out(rows):
+    from networks.layers import DifferenceOfReLUs
+
+    models = {
+        row.key[1]: row.model for row in rows if row.name == "mobilenet_v1_0p25_128" and row.key[0] == "jetson-tx2"
+    }
+    assert models == {"tf-trt": "tf_trt_mobilenet_v1_0p25_128", "tensorflow": "slim_mobilenet_v1_0p25_128"}
+    x = torch.linspace(-9, 9, 37)
+    assert torch.equal(DifferenceOfReLUs()(x), torch.nn.functional.relu6(x))
 
 
 def test_rows_belong_to_targets_and_are_the_tables_figures(rows):

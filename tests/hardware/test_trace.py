@@ -31,6 +31,34 @@ def kinds(function, shape, *parts):
     return Counter(op.kind for op in operators(function, shape, *parts))
 
 
+def heads(x, enter):
+    """Queries, keys and values of 4 heads, from one product."""
+    return enter(x).view(*x.shape[:2], 3, 4, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def test_attention_is_two_products_unless_a_kernel_is_called_by_name():
+    enter, aten = nn.Linear(16, 48), torch.ops.aten
+
+    def joined(values):
+        return values.transpose(1, 2).reshape(1, 12, 16)
+
+    written_out = operators(
+        lambda x, part: joined(functional.scaled_dot_product_attention(*heads(x, part))), (12, 16), enter
+    )
+    flops = [op.flops for op in written_out if op.kind is Kind.ATTENTION]
+    assert flops == [2 * 12 * 12 * 16] * 2
+    for attend in (
+        lambda q, k, v: aten._scaled_dot_product_efficient_attention(q, k, v, None, False)[0],
+        lambda q, k, v: aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)[0],
+    ):
+        graph = trace(Function(lambda x, part, attend=attend: joined(attend(*heads(x, part))), enter), (12, 16)).live()
+        # Parts of one product are read where they lie, and heads are written side by side.
+        assert [op.kind for op in graph.ops] == [Kind.DENSE, Kind.ATTENTION]
+        assert graph.ops[1].flops == sum(flops)
+        assert {*graph.ops[1].inputs} == {*graph.ops[0].outputs}
+        assert graph.shapes[graph.outputs[0]] == (1, 12, 16)
+
+
 @pytest.mark.parametrize(
     ("rnn", "gates", "states"), [(nn.LSTM, 4, 2), (nn.GRU, 3, 1), (nn.RNN, 1, 1)], ids=["lstm", "gru", "rnn"]
 )

@@ -72,6 +72,13 @@ class GraphBuilder:
         self._transposed[result] = (base, own, turned)
         return result
 
+    def stored(self, x: Operand) -> Operand:
+        """The value that ``x`` is a part or another order of, for a kernel that reads it where it lies."""
+        if x in self._transposed:
+            return self.stored(self._transposed[x][0])
+        made = next((op for op in reversed(self.ops) if x in op.outputs), None)
+        return self.stored(made.inputs[0]) if made is not None and made.type == "slice" else x
+
     def narrow(self, x: Operand, shape: Shape) -> None:
         """Give the result of the last operator, a pooling, without axes of size 1."""
         if self.ops and self.ops[-1].kind is Kind.POOLING and self.ops[-1].outputs == (x,):
@@ -104,7 +111,7 @@ class GraphBuilder:
         result = self.value(output)
         # A transposed convolution scatters: every input element meets every weight of its group once.
         macs = (math.prod(source) if back else math.prod(output)) * math.prod(weight[1:])
-        kind = Kind.TRANSPOSED if back else _convolution_kind(weight, window, groups)
+        kind = Kind.TRANSPOSED if back else convolution_kind(weight, window, groups)
         vector = output[1] if len(operands) > 2 and not is_value(operands[2]) else 0
         weights = 0 if is_value(operands[1]) else math.prod(weight)
         constants = len(operands) - len(inputs)
@@ -302,7 +309,8 @@ def _moves(shape: Shape, order: Sequence[int]) -> bool:
     return kept != sorted(kept)
 
 
-def _convolution_kind(weight: Shape, window: Window, groups: int) -> Kind:
+def convolution_kind(weight: Shape, window: Window, groups: int) -> Kind:
+    """What prices a convolution with a weight ``(O, I/groups, *window)``."""
     if groups > 1:
         return Kind.DEPTHWISE if weight[1] == 1 else Kind.GROUPED
     if window.size == 1:

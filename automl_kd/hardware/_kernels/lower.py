@@ -8,6 +8,7 @@ from collections.abc import Container, Sequence, Set
 from dataclasses import dataclass, replace
 
 from automl_kd.hardware._kernels.blocked import BlockedLayout
+from automl_kd.hardware._kernels.builder import convolution_kind
 from automl_kd.hardware._kernels.composites import merge_composites
 from automl_kd.hardware._kernels.fusion import Group, fuse
 from automl_kd.hardware._kernels.graph import COMPUTE, Graph, Kind, Op
@@ -160,7 +161,7 @@ def _kernel(group: Group, graph: Graph, rules: Rules, widths: _Widths, on_host: 
         read = min(read, math.prod(outputs[0]))  # what is not selected is not read
     weights = lead.work if lead.kind is Kind.EMBEDDING else _weights(group)  # only the rows looked up are read
     number = 1 if lead.integer else widths.activation
-    return Kernel(
+    kernel = Kernel(
         kind=lead.kind,
         flops=lead.flops,
         operations=lead.flops if lead.kind in COMPUTE else round(_elementary(group, rules)),
@@ -172,6 +173,26 @@ def _kernel(group: Group, graph: Graph, rules: Rules, widths: _Widths, on_host: 
         on_host=on_host,
         speed=_speed(lead, rules),
         times=lead.times,
+    )
+    return _of_a_group(kernel, lead) if lead.kind is Kind.GROUPED and rules.groups == "apart" else kernel
+
+
+def _of_a_group(kernel: Kernel, lead: Op) -> Kernel:
+    """The convolution of one group of channels, as often as there are groups."""
+    assert lead.window is not None
+    groups = lead.source[1] // lead.weight[1]
+    (source, *others), output = kernel.inputs, kernel.output
+    return replace(
+        kernel,
+        kind=convolution_kind(lead.weight, lead.window, 1),
+        flops=kernel.flops // groups,
+        operations=kernel.operations // groups,
+        read=kernel.read // groups,
+        written=kernel.written // groups,
+        weights=kernel.weights // groups,
+        inputs=((source[0], source[1] // groups, *source[2:]), *others),
+        output=(output[0], output[1] // groups, *output[2:]),
+        times=kernel.times * groups,
     )
 
 

@@ -95,6 +95,7 @@ class Rules:
         host: Types that run on the host, each for itself with what it absorbs, by the rows of the result (all axes but
             the last) from which on they do.
         blocked: What is computed with channels in blocks; ``None`` where nothing is.
+        groups: Whether a convolution in groups is one kernel, or as many convolutions, one after another.
         composites: Functions written out as several operators that the runtime executes as one; ``None`` for all.
         elementary: Operations of one element of operators that take more than one, by type; ``softmax across`` where
             it gathers what lies apart.
@@ -114,6 +115,7 @@ class Rules:
     accelerated: frozenset[str] | None
     host: Mapping[str, int]
     blocked: Blocked | None
+    groups: Literal["together", "apart"]
     composites: frozenset[str] | None
     elementary: Mapping[str, float]
     integers: Mapping[str, float] | None
@@ -137,14 +139,32 @@ def rules_of(runtime: str) -> Rules:
     return _Table.model_validate(_document(runtime)).rules()
 
 
+def root_of(runtime: str) -> str:
+    """The runtime that a runtime's table extends in the end: variants of one share it.
+
+    Raises:
+        UserError: If there are no rules for the runtime.
+    """
+    if runtime not in runtimes():
+        raise unknown("runtime", runtime, runtimes())
+    parent = _content(runtime).get("extends")
+    return runtime if parent is None else root_of(parent)
+
+
 def _document(runtime: str) -> dict[str, Any]:
-    """The content of a file over what it extends; sources add up."""
-    own: dict[str, Any] = YAML(typ="safe").load((_FOLDER / f"{runtime}.yaml").read_text(encoding="utf-8"))
+    """The content of a file over what it extends: sources add up, and each set is replaced for itself."""
+    own = _content(runtime)
     parent = own.pop("extends", None)
     if parent is None:
         return own
     inherited = _document(parent)
-    return inherited | own | {"sources": inherited["sources"] + own["sources"]}
+    sets = inherited.get("sets", {}) | own.get("sets", {})
+    return inherited | own | {"sources": inherited["sources"] + own["sources"], "sets": sets}
+
+
+def _content(runtime: str) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load((_FOLDER / f"{runtime}.yaml").read_text(encoding="utf-8"))
+    return found
 
 
 class _Part(BaseModel):
@@ -177,6 +197,7 @@ class _Table(_Part):
     accelerated: frozenset[str] | None = None
     host: dict[str, int] = {}
     blocked: Blocked | None = None
+    groups: Literal["together", "apart"] = "together"
     composites: frozenset[str] | None = None
     elementary: dict[str, float] = {}
     integers: dict[str, float] | None = None
@@ -199,6 +220,7 @@ class _Table(_Part):
             accelerated=None if self.accelerated is None else self._types(self.accelerated),
             host=_named(self.host),
             blocked=self.blocked,
+            groups=self.groups,
             composites=None if self.composites is None else _known(self.composites),
             elementary=_checked(self.elementary),
             integers=self.integers,

@@ -78,6 +78,11 @@ FILLS = ZEROS | {
 ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 PERMUTATIONS = frozenset({"permute", "transpose", "t", "numpy_T"})
 PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "mv", "dot"})
+ATTENTION = frozenset(
+    f"_scaled_dot_product_{how}attention{where}"
+    for how, where in (("flash_", ""), ("flash_", "_for_cpu"), ("efficient_", ""), ("cudnn_", ""))
+)
+"""Kernels that a module calls by name; a plain ``scaled_dot_product_attention`` is what exporters write of it."""
 INTERPOLATION: Mapping[str, int] = {"upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
 """Inputs that one output of a resize reads."""
 RECURRENT: Mapping[str, str] = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn", "rnn_relu": "rnn"}

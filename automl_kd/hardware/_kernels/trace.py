@@ -22,6 +22,7 @@ from automl_kd.hardware._kernels.graph import TYPES, Graph, Shape, Window
 from automl_kd.hardware._kernels.meta import OnMeta, outcome
 from automl_kd.hardware._kernels.torch_types import (
     ARITHMETIC,
+    ATTENTION,
     FILLS,
     INTERPOLATION,
     PERMUTATIONS,
@@ -291,6 +292,13 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 values[turn:] + values[:turn], sizes[turn:] + sizes[:turn], tuple(first.shape), depth
             )
             self._bind(first, value)
+        elif name in ATTENTION:
+            keys, width, depth = sizes[1][-2], sizes[2][-1], sizes[0][-1]
+            n, heads, tokens, _ = sizes[0]
+            flops = 2 * n * heads * tokens * keys * (depth + width)
+            written = (n, tokens, heads, width)  # heads side by side, however PyTorch shows them
+            value = self.builder.attention(list(map(self.builder.stored, values[:3])), written, flops, 0)
+            self._bind(first, self.builder.transpose(value, written, (0, 2, 1, 3)))
         else:
             kind = TYPE_OF.get(name, name)
             if name in ARITHMETIC and len(args) > 1:

@@ -219,6 +219,7 @@ class Ncnn:
 RUNTIMES = {  # type: dict[str, Any]
     "onnxruntime": OnnxRuntime,
     "tensorrt": TensorRT,
+    "tensorrt-before-volta": TensorRT,
     "tflite": TFLite,
     "tflite-2020": TFLite,
     "edgetpu": TFLite,
