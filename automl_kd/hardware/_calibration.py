@@ -31,8 +31,9 @@ _DEAD_CODE: Sequence[tuple[Zeros, Dead]] = (("fold", "drop"), ("store", "drop"),
 _NOISE, _OTHER_NOISES = 0.06, (0.03, 0.1, 0.2)
 """How far measurements may be from any sum of kernels. Where they are far, what was known before counts for more."""
 _NEAR, _NEAR_KEPT = 1.02, 1.25
-"""Errors up to so many times the least are no reason to change a rule, or to give up networks measured before. With
-those, errors on NAS-Bench-201 were mostly 1.1 to 1.2 times the least on the same device, 1.4 to 3 times on another."""
+"""Errors up to so many times the least are no reason to change a rule, or to give up networks measured before; nor are
+errors that those had themselves. With them, errors on NAS-Bench-201 were mostly 1.1 to 1.2 times the least on the same
+device, 1.4 to 3 times on another."""
 _RESAMPLES = 2000
 _WORST_MEAN, _WORST, _LEAST_ERROR = math.log(1.5), math.log(4), 0.1
 """Left-out errors of measurements that contradict: their mean, that of one, and where one time for all does better."""
@@ -108,8 +109,8 @@ def choose(
     trials = list(_trials(target, known, given, limits, measured))
     errors: Floats = np.abs(np.array([trial.fitted(_NOISE).errors for trial in trials]))
     means, rules = errors.mean(axis=1), [trial.target.rules for trial in trials]
-    changes = np.array([trial.changes(target) for trial in trials])
-    best = int(_best(means, changes))
+    changes, usual = np.array([trial.changes(target) for trial in trials]), _usual_error(given)
+    best = int(_best(means, changes, usual))
     chosen = trials[best]
     noise, left_out = min(
         ((noise, chosen.fitted(noise).errors) for noise in (_NOISE, *_OTHER_NOISES)),
@@ -121,7 +122,7 @@ def choose(
         dead=chosen.target.rules["dead"],
         error=_rounded(means[best]),
         given_error=_rounded(min(mean for mean, each in zip(means, rules, strict=True) if each == target.rules)),
-        sure=_sureness(rules, changes, errors, best),
+        sure=_sureness(rules, changes, usual, errors, best),
     )
     return Choice(chosen.target.model_copy(update={"execution": execution}), chosen.networks, chosen.start(noise))
 
@@ -217,22 +218,28 @@ def _at_speed(known: Coefficients, measured: Measured) -> Coefficients:
     return Coefficients.unpack(known.pack() + slower * signs, known.queued)
 
 
-def _best(means: Floats, changes: Integers) -> Integers:
+def _usual_error(given: Fit | None) -> float:
+    """Median of the errors that networks measured before had when they were left out; 0 without any."""
+    return float(np.median([abs(anchor.error) for anchor in given.anchors])) if given and given.anchors else 0.0
+
+
+def _best(means: Floats, changes: Integers, usual: float) -> Integers:
     """The trial with the fewest changes of those near the smallest error, (...); errors are (..., trials)."""
-    near = means <= np.where(changes == 0, _NEAR_KEPT, _NEAR) * means.min(axis=-1, keepdims=True)
+    least_error = means.min(axis=-1, keepdims=True)
+    near = means <= np.where(changes == 0, np.maximum(usual, _NEAR_KEPT * least_error), _NEAR * least_error)
     least: Integers = np.where(near, changes + means / means.max(), np.inf).argmin(axis=-1)
     return least
 
 
 def _sureness(
-    rules: Sequence[Mapping[Rule, object]], changes: Integers, errors: Floats, best: int
+    rules: Sequence[Mapping[Rule, object]], changes: Integers, usual: float, errors: Floats, best: int
 ) -> dict[Rule, float]:
     """How often resampled networks choose the rules that were chosen, of those that differ between trials.
 
     Resampled by the weights of the Bayesian bootstrap (Rubin 1981), under which none of few networks is ever absent.
     """
     weights = np.random.default_rng(0).dirichlet(np.ones(errors.shape[1]), _RESAMPLES)
-    winners = _best(weights @ errors.T, changes)
+    winners = _best(weights @ errors.T, changes, usual)
     return {
         rule: round(float(np.mean([rules[winner][rule] == value for winner in winners])), 3)
         for rule, value in rules[best].items()

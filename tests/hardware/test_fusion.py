@@ -19,8 +19,8 @@ from automl_kd.hardware._kernels.rules import root_of, rules_of, runtimes
 from automl_kd.hardware._kernels.trace import trace
 
 RUNTIMES = runtimes()
-TENSORRT = ("tensorrt", "tensorrt-before-volta")
 QNN = ("qnn", "tflite-qnn", "tflite-qnn-integers", "onnxruntime-qnn", "onnxruntime-qnn-quantised")
+TENSORRT = ("tensorrt", "tensorrt-before-volta")
 OPTIMISING = (
     *(*TENSORRT, "onnxruntime", "tflite", "tflite-2020", "edgetpu", "tinyengine", "x-cube-ai"),
     *("ncnn", "ncnn-vulkan", *QNN),
@@ -155,13 +155,6 @@ def test_ncnn_filters_all_channels_at_once():
     for runtime in ("ncnn", "ncnn-vulkan"):
         (found,) = kernels(nn.Conv2d(12, 12, 3, groups=12), (12, 16, 10), runtime)
         assert (found.kind, found.times) == (Kind.DEPTHWISE, 1)
-
-
-def test_local_response_normalisation_is_one_kernel_where_the_runtime_has_it():
-    layer = nn.LocalResponseNorm(5)
-    assert kinds(layer, (8, 6, 6), "ncnn") == {Kind.NORMALISATION: 1}
-    # A square, a padding with its pooling, a scale, a sum, a power and a division.
-    assert kinds(layer, (8, 6, 6), "onnxruntime") == {Kind.ELEMENTWISE: 5, Kind.POOLING: 1}
 
 
 class Twice(nn.Module):
