@@ -32,8 +32,8 @@ _NOISE, _OTHER_NOISES = 0.06, (0.03, 0.1, 0.2)
 """How far measurements may be from any sum of kernels. Where they are far, what was known before counts for more."""
 _NEAR, _NEAR_KEPT, _UNUSUAL = 1.02, 1.25, 2.0
 """Errors up to so many times the least are no reason to change a rule, or to give up networks measured before. Those
-stay in any case where errors are no larger than their own were, and go where they are beyond ``_UNUSUAL`` times that. On
-NAS-Bench-201, errors were mostly 1.0 to 1.2 times the least on the same device; on another 1.4 to 3 times, or unusual.
+stay where errors are no larger than their own were, and go where they are beyond ``_UNUSUAL`` times that. With them,
+errors on NAS-Bench-201 were mostly 1.0 to 1.2 times the least on the same device; else 1.4 to 3 times, or unusual.
 """
 _RESAMPLES = 2000
 _WORST_MEAN, _WORST, _LEAST_ERROR = math.log(1.5), math.log(4), 0.1
