@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-import timm
 import torch
-import torchvision.models as tv
+from networks.libraries import timm_network, torchvision_network
 from networks.segmentation import DeepLabV3PlusMobileNet
 from torch import nn
 
@@ -80,40 +80,44 @@ def _scaled(build: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
 
 
 def _timm(name: str) -> Callable[[], nn.Module]:
-    return lambda: timm.create_model(name)
+    return partial(timm_network, name)
+
+
+def _torchvision(name: str, **options: object) -> Callable[[], nn.Module]:
+    return partial(torchvision_network, name, **options)
 
 
 def _regnet() -> nn.Module:
     with torch.device("cpu"):  # its widths are computed with tensors
-        return tv.regnet_x_3_2gf().to("meta")
+        return torchvision_network("regnet_x_3_2gf").to("meta")
 
 
 def _models() -> dict[str, HubModel]:
     plain: dict[str, tuple[Callable[[], nn.Module], str, float, int | None]] = {
         "beit": (_timm("beit_base_patch16_224"), "transformer", 92.0, 431),
-        "convnext_base": (tv.convnext_base, "convnext", 88.6, 438),
-        "densenet121": (tv.densenet121, "densenet", 7.99, 373),
-        "efficientnet_b4": (tv.efficientnet_b4, "efficientnet", 19.3, 481),
-        "efficientnet_v2_s": (tv.efficientnet_v2_s, "efficientnet", 21.4, 507),
+        "convnext_base": (_torchvision("convnext_base"), "convnext", 88.6, 438),
+        "densenet121": (_torchvision("densenet121"), "densenet", 7.99, 373),
+        "efficientnet_b4": (_torchvision("efficientnet_b4"), "efficientnet", 19.3, 481),
+        "efficientnet_v2_s": (_torchvision("efficientnet_v2_s"), "efficientnet", 21.4, 507),
         "efficientvit_b2_cls": (_timm("efficientvit_b2"), "efficientvit", 24.3, 379),
         "efficientvit_l2_cls": (_timm("efficientvit_l2"), "efficientvit", 63.7, 347),
-        "googlenet": (lambda: tv.googlenet(aux_logits=False, init_weights=False), "inception", 6.62, 144),
-        "inception_v3": (lambda: tv.inception_v3(aux_logits=False, init_weights=False), "inception", 23.9, 220),
-        "mnasnet05": (tv.mnasnet0_5, "mobilenet", 2.21, 104),
-        "mobilenet_v2": (tv.mobilenet_v2, "mobilenet", 3.49, 104),
-        "mobilenet_v3_large": (tv.mobilenet_v3_large, "mobilenet", 5.47, 145),
+        "googlenet": (_torchvision("googlenet", aux_logits=False, init_weights=False), "inception", 6.62, 144),
+        "inception_v3": (_torchvision("inception_v3", aux_logits=False, init_weights=False), "inception", 23.9, 220),
+        "mnasnet05": (_torchvision("mnasnet0_5"), "mobilenet", 2.21, 104),
+        "mobilenet_v2": (_torchvision("mobilenet_v2"), "mobilenet", 3.49, 104),
+        "mobilenet_v3_large": (_torchvision("mobilenet_v3_large"), "mobilenet", 5.47, 145),
         "nasnet": (_timm("nasnetalarge"), "nasnet", 88.7, None),
         "regnet": (_regnet, "regnet", 15.3, 189),
-        "resnet101": (tv.resnet101, "resnet", 44.5, 246),
-        "resnet18": (tv.resnet18, "resnet", 11.7, 54),
-        "resnext101": (tv.resnext101_32x8d, "resnet", 88.7, 246),
-        "resnext50": (tv.resnext50_32x4d, "resnet", 25.0, 127),
+        "resnet101": (_torchvision("resnet101"), "resnet", 44.5, 246),
+        "resnet18": (_torchvision("resnet18"), "resnet", 11.7, 54),
+        "resnext101": (_torchvision("resnext101_32x8d"), "resnet", 88.7, 246),
+        "resnext50": (_torchvision("resnext50_32x4d"), "resnet", 25.0, 127),
         "sequencer2d": (_timm("sequencer2d_s"), "sequencer", 27.6, 5224),
-        "shufflenet_v2": (tv.shufflenet_v2_x0_5, "shufflenet", 1.37, 159),
-        "vit": (tv.vit_b_16, "transformer", 86.6, 901),
-        "wideresnet50": (tv.wide_resnet50_2, "resnet", 68.9, 127),
+        "shufflenet_v2": (_torchvision("shufflenet_v2_x0_5"), "shufflenet", 1.37, 159),
+        "vit": (_torchvision("vit_b_16"), "transformer", 86.6, 901),
+        "wideresnet50": (_torchvision("wide_resnet50_2"), "resnet", 68.9, 127),
     }
-    fcn = _scaled(lambda: tv.segmentation.fcn_resnet50(weights=None, weights_backbone=None))
+    fcn = _scaled(_torchvision("fcn_resnet50", weights_backbone=None))
     return {
         **{name: HubModel(_scaled(build), 224, *rest) for name, (build, *rest) in plain.items()},
         "mobile_vit": HubModel(_timm("mobilevit_s"), 256, "mobilevit", 5.57, 473),

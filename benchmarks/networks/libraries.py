@@ -11,13 +11,17 @@ from torch import nn
 from automl_kd.extras import import_extra
 
 
-def torchvision_network(name: str) -> nn.Module:
-    """A classifier of torchvision by its name, with 1000 classes.
+def torchvision_network(name: str, **options: object) -> nn.Module:
+    """A network of torchvision by its name, without weights.
+
+    Args:
+        name: As ``torchvision.models.get_model`` has it.
+        options: Of its builder.
 
     Raises:
         UserError: If torchvision is absent or broken.
     """
-    network: nn.Module = _library("torchvision").models.get_model(name, weights=None)
+    network: nn.Module = _library("torchvision").models.get_model(name, weights=None, **options)
     return network
 
 

@@ -6,7 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 
+from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.lower import lower
 from automl_kd.hardware._kernels.trace import trace
 from automl_kd.hardware._schema import read_profile
@@ -18,13 +20,16 @@ DATA = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="module", autouse=True)
 def benchmarks():
-    """The folder on the path; torchvision is an extra, and built for CUDA it does not load everywhere."""
+    """The folder on the path; the networks are those of torchvision and timm, which are extras."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
+        from networks.libraries import timm_network, torchvision_network
+
         try:
-            import qualcomm_models  # noqa: F401
-        except (ImportError, RuntimeError) as error:
-            pytest.skip(f"torchvision or timm does not load: {error}")
+            with torch.device("meta"):
+                torchvision_network("resnet18"), timm_network("resnet18")
+        except UserError as error:
+            pytest.skip(str(error))
         yield
 
 
