@@ -40,7 +40,7 @@ OWN = {
 }
 """Whose own device a column is."""
 CHOSEN_ON = ("help_raspi4", "help_1080ti_1", "help_gold_6226", "help_eyeriss", "help_samsung_s7")
-CELLS = 150
+CELLS = 250
 FEW = 10
 
 
