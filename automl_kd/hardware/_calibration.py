@@ -30,10 +30,11 @@ _DEAD_CODE: Sequence[tuple[Zeros, Dead]] = (("fold", "drop"), ("store", "drop"),
 """What runtimes do: one that finds zeros finds duplicates, too."""
 _NOISE, _OTHER_NOISES = 0.06, (0.03, 0.1, 0.2)
 """How far measurements may be from any sum of kernels. Where they are far, what was known before counts for more."""
-_NEAR, _NEAR_KEPT = 1.02, 1.25
-"""Errors up to so many times the least are no reason to change a rule, or to give up networks measured before; nor are
-errors that those had themselves. With them, errors on NAS-Bench-201 were mostly 1.1 to 1.2 times the least on the same
-device, 1.4 to 3 times on another."""
+_NEAR, _NEAR_KEPT, _UNUSUAL = 1.02, 1.25, 2.0
+"""Errors up to so many times the least are no reason to change a rule, or to give up networks measured before. Those
+stay where errors are no larger than their own were, and go where they are beyond ``_UNUSUAL`` times that. With them,
+errors on NAS-Bench-201 were mostly 1.0 to 1.2 times the least on the same device; else 1.4 to 3 times, or unusual.
+"""
 _RESAMPLES = 2000
 _WORST_MEAN, _WORST, _LEAST_ERROR = math.log(1.5), math.log(4), 0.1
 """Left-out errors of measurements that contradict: their mean, that of one, and where one time for all does better."""
@@ -226,7 +227,9 @@ def _usual_error(given: Fit | None) -> float:
 def _best(means: Floats, changes: Integers, usual: float) -> Integers:
     """The trial with the fewest changes of those near the smallest error, (...); errors are (..., trials)."""
     least_error = means.min(axis=-1, keepdims=True)
-    near = means <= np.where(changes == 0, np.maximum(usual, _NEAR_KEPT * least_error), _NEAR * least_error)
+    near = means <= np.where(
+        changes == 0, np.clip(_NEAR_KEPT * least_error, usual, _UNUSUAL * usual), _NEAR * least_error
+    )
     least: Integers = np.where(near, changes + means / means.max(), np.inf).argmin(axis=-1)
     return least
 

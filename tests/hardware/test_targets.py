@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from automl_kd.errors import UserError
-from automl_kd.hardware import MeasuredNetworks, load_profile
+from automl_kd.hardware import load_profile
 from automl_kd.hardware._limits import Limits
 from automl_kd.hardware._predictor.residual import LEAST_PAIRS
 from automl_kd.onnxio import export
@@ -100,7 +100,7 @@ def test_five_pairs_teach_a_device_that_is_slower_than_its_profile(name):
 
     assert error(mine) < min(0.15, error(profile) / 2)
     assert (mine.name, mine.target.runtime, mine.key) == ("mine", profile.target.runtime, profile.key)
-    assert mine.accuracy().networks == MeasuredNetworks(own=5)
+    assert mine.accuracy().networks.own == 5
 
 
 def test_pairs_may_be_plans_modules_and_files(tmp_path):
