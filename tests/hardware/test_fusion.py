@@ -157,13 +157,6 @@ def test_ncnn_filters_all_channels_at_once():
         assert (found.kind, found.times) == (Kind.DEPTHWISE, 1)
 
 
-def test_local_response_normalisation_is_one_kernel_where_the_runtime_has_it():
-    layer = nn.LocalResponseNorm(5)
-    assert kinds(layer, (8, 6, 6), "ncnn") == {Kind.NORMALISATION: 1}
-    # A square, a padding with its pooling, a scale, a sum, a power and a division.
-    assert kinds(layer, (8, 6, 6), "onnxruntime") == {Kind.ELEMENTWISE: 5, Kind.POOLING: 1}
-
-
 class Twice(nn.Module):
     """A convolution that leads nowhere, and one activation computed twice."""
 

@@ -29,7 +29,6 @@ COMPOSITES: tuple[tuple[str, Kind, Pattern], ...] = (
     ("gelu", Kind.ELEMENTWISE, ("mul", ("mul", _X), ("add", ("erf", ("div", _X))))),
     ("layernorm", Kind.NORMALISATION, ("add", ("mul", _NORMALISED))),
     ("layernorm", Kind.NORMALISATION, _NORMALISED),
-    ("lrn", Kind.NORMALISATION, ("div", _X, ("power", ("add", ("mul", ("avgpool", ("pad", ("mul", _X, _X)))))))),
     ("groupnorm", Kind.NORMALISATION, ("add", ("mul", ("instancenorm", _X)))),
     ("avgpool", Kind.POOLING, ("avgpool", ("pad", _X))),
 )
