@@ -58,11 +58,13 @@ CHOSEN = Chosen(
 def labels_of(key: Key, target: Target) -> tuple[Hashable, ...]:
     """What a target has in common with others, by level."""
     processor = _processor(target)
+    # Where inner loops are counted, coefficients say something else than elsewhere under the same runtime.
+    runtime = (target.runtime, target.facts.vector is not None)
     return (
         processor,
         (processor, target.precision),
-        target.runtime,
-        (target.runtime, target.precision),
+        runtime,
+        (runtime, target.precision),
         (key[0], processor),
         key,
     )

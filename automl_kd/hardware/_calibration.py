@@ -9,6 +9,7 @@ from itertools import product
 from typing import get_args
 
 import numpy as np
+from scipy.stats import multivariate_normal
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.graph import Graph
@@ -18,7 +19,7 @@ from automl_kd.hardware._limits import Limits
 from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Floats, Integers
 from automl_kd.hardware._predictor.fit import Fitted, Measured, fit
 from automl_kd.hardware._predictor.joint import linearised
-from automl_kd.hardware._predictor.misfit import Misfit
+from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import Prior
 from automl_kd.hardware._schema import Anchor, Doubt, Execution, Fit, Rule, Target
 from automl_kd.hardware._target import OWN_MISFIT, features_of, kernels_of, spread_of
@@ -30,12 +31,13 @@ _DEAD_CODE: Sequence[tuple[Zeros, Dead]] = (("fold", "drop"), ("store", "drop"),
 """What runtimes do: one that finds zeros finds duplicates, too."""
 _NOISE, _OTHER_NOISES = 0.06, (0.03, 0.1, 0.2)
 """How far measurements may be from any sum of kernels. Where they are far, what was known before counts for more."""
-_NEAR, _NEAR_KEPT, _UNUSUAL = 1.02, 1.25, 2.0
-"""Errors up to so many times the least are no reason to change a rule, or to give up networks measured before. Those
-stay where errors are no larger than their own were, and go where they are beyond ``_UNUSUAL`` times that. With them,
-errors on NAS-Bench-201 were mostly 1.0 to 1.2 times the least on the same device; else 1.4 to 3 times, or unusual.
-"""
+_NEAR, _NEAR_KEPT = 1.02, 1.25
+"""Errors up to so many times the least are no reason to change a rule; the second beside networks measured before."""
+_ANY_SPEED = 1.5
+"""Standard deviation of how fast another device is, in natural logarithms: some take 25 times as long as others."""
 _RESAMPLES = 2000
+_SLOWER = np.repeat([-1.0, -1.0, 1.0, 1.0], [len(KINDS), len(KINDS), len(KINDS), 1])
+"""How log-coefficients move on a device that is slower in everything."""
 _WORST_MEAN, _WORST, _LEAST_ERROR = math.log(1.5), math.log(4), 0.1
 """Left-out errors of measurements that contradict: their mean, that of one, and where one time for all does better."""
 
@@ -93,9 +95,9 @@ def choose(
     """The rules under which networks left out are predicted best.
 
     Every combination that makes a difference on these networks is fitted; of those that do about equally well the one
-    that changes least is taken. Least of all changes what goes on from the networks that the target was fitted on
-    before. Under other rules those say nothing, and of another device they say wrong: all else begins with no more
-    than the ratios of what is known, since the device may be many times as slow.
+    that changes least is taken. Networks that the target was fitted on before keep counting where the times are more
+    probable on that device than on one of any speed; under other rules they say nothing. All else begins with no more
+    than the ratios of what is known.
 
     Args:
         target: With the rules assumed so far.
@@ -110,8 +112,13 @@ def choose(
     trials = list(_trials(target, known, given, limits, measured))
     errors: Floats = np.abs(np.array([trial.fitted(_NOISE).errors for trial in trials]))
     means, rules = errors.mean(axis=1), [trial.target.rules for trial in trials]
-    changes, usual = np.array([trial.changes(target) for trial in trials]), _usual_error(given)
-    best = int(_best(means, changes, usual))
+    changes = np.array([trial.changes(target) for trial in trials])
+    evidence = np.array([trial.evidence(_NOISE) for trial in trials])
+    kept = changes == 0
+    if kept.any() and evidence[kept].max() >= evidence[~kept].max():
+        best = int(np.flatnonzero(kept)[0])
+    else:
+        best = int(_best(np.where(kept, np.inf, means), changes))
     chosen = trials[best]
     noise, left_out = min(
         ((noise, chosen.fitted(noise).errors) for noise in (_NOISE, *_OTHER_NOISES)),
@@ -123,7 +130,7 @@ def choose(
         dead=chosen.target.rules["dead"],
         error=_rounded(means[best]),
         given_error=_rounded(min(mean for mean, each in zip(means, rules, strict=True) if each == target.rules)),
-        sure=_sureness(rules, changes, usual, errors, best),
+        sure=_sureness(rules, changes, errors, best),
     )
     return Choice(chosen.target.model_copy(update={"execution": execution}), chosen.networks, chosen.start(noise))
 
@@ -136,6 +143,7 @@ class _Trial:
         target: With the rules.
         networks: As its kernels.
         measured: The same for a fit.
+        known: Its coefficients so far.
         prior: Of its coefficients.
         given: The fit to go on from; None where only ratios of coefficients are known.
     """
@@ -143,6 +151,7 @@ class _Trial:
     target: Target
     networks: tuple[Network, ...]
     measured: Measured
+    known: Coefficients
     prior: Prior
     given: Fit | None
 
@@ -154,6 +163,17 @@ class _Trial:
     def fitted(self, noise: float) -> Fitted:
         """The fit, where every measurement has so much noise of its own."""
         return fit(self.measured, self.prior, replace(OWN_MISFIT, noise=noise))
+
+    def evidence(self, noise: float) -> float:
+        """Logarithm of how probable the times are, whatever the coefficients; of another device, at any speed."""
+        found, misfit = self.fitted(noise), replace(OWN_MISFIT, noise=noise)
+        slopes, covariance = found.sensitivities, self.prior.covariance
+        if self.given is None:
+            covariance = covariance + _ANY_SPEED**2 * np.outer(_SLOWER, _SLOWER)
+        off = found.residuals + slopes @ (found.coefficients.pack() - self.known.pack())
+        looks = Looks.of(slopes, np.asarray(self.measured.flops))
+        spread = slopes @ covariance @ slopes.T + misfit.covariance(looks)
+        return float(multivariate_normal(np.zeros(len(off)), spread).logpdf(off))
 
     def start(self, noise: float) -> Start:
         """What is known before that fit."""
@@ -172,11 +192,11 @@ def _trials(
     for variant, networks in _variants(target, measured):
         times = _for_fit(variant, networks, limits, measured)
         if variant.rules == target.rules and given is not None and given.anchors:
-            yield _Trial(variant, networks, times, Prior(known, given.posterior().covariance), given)
+            yield _Trial(variant, networks, times, known, Prior(known, given.posterior().covariance), given)
         for queued in (target.queued, *others):
-            centre = _at_speed(replace(known, queued=queued), times)
-            prior = Prior(centre, spread_of(target).covariance())
-            yield _Trial(variant.model_copy(update={"queued": queued}), networks, times, prior, None)
+            begun = replace(known, queued=queued)
+            prior = Prior(_at_speed(begun, times), spread_of(target).covariance())
+            yield _Trial(variant.model_copy(update={"queued": queued}), networks, times, begun, prior, None)
 
 
 def _for_fit(
@@ -215,34 +235,26 @@ def _at_speed(known: Coefficients, measured: Measured) -> Coefficients:
     """Coefficients with the ratios of those known, at the speed of the measured device."""
     logarithms, _ = linearised(measured, known)
     slower = float(np.median(np.log(measured.seconds) - logarithms))
-    signs = np.repeat([-1.0, -1.0, 1.0, 1.0], [len(KINDS), len(KINDS), len(KINDS), 1])
-    return Coefficients.unpack(known.pack() + slower * signs, known.queued)
+    return Coefficients.unpack(known.pack() + slower * _SLOWER, known.queued)
 
 
-def _usual_error(given: Fit | None) -> float:
-    """Median of the errors that networks measured before had when they were left out; 0 without any."""
-    return float(np.median([abs(anchor.error) for anchor in given.anchors])) if given and given.anchors else 0.0
-
-
-def _best(means: Floats, changes: Integers, usual: float) -> Integers:
+def _best(means: Floats, changes: Integers) -> Integers:
     """The trial with the fewest changes of those near the smallest error, (...); errors are (..., trials)."""
-    least_error = means.min(axis=-1, keepdims=True)
-    near = means <= np.where(
-        changes == 0, np.clip(_NEAR_KEPT * least_error, usual, _UNUSUAL * usual), _NEAR * least_error
-    )
-    least: Integers = np.where(near, changes + means / means.max(), np.inf).argmin(axis=-1)
+    near = means <= np.where(changes == 0, _NEAR_KEPT, _NEAR) * means.min(axis=-1, keepdims=True)
+    errors = np.where(near, means, 0.0)
+    least: Integers = np.where(near, changes + errors / errors.max(), np.inf).argmin(axis=-1)
     return least
 
 
 def _sureness(
-    rules: Sequence[Mapping[Rule, object]], changes: Integers, usual: float, errors: Floats, best: int
+    rules: Sequence[Mapping[Rule, object]], changes: Integers, errors: Floats, best: int
 ) -> dict[Rule, float]:
     """How often resampled networks choose the rules that were chosen, of those that differ between trials.
 
     Resampled by the weights of the Bayesian bootstrap (Rubin 1981), under which none of few networks is ever absent.
     """
     weights = np.random.default_rng(0).dirichlet(np.ones(errors.shape[1]), _RESAMPLES)
-    winners = _best(weights @ errors.T, changes, usual)
+    winners = _best(weights @ errors.T, changes)
     return {
         rule: round(float(np.mean([rules[winner][rule] == value for winner in winners])), 3)
         for rule, value in rules[best].items()

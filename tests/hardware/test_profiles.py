@@ -59,7 +59,7 @@ def test_smaller_than_the_anchors_is_less_certain_but_still_ranked(jetson):
     said = jetson.price([shallow, deep, wide])
     assert said[0].ms < said[1].ms <= said[2].ms
     anchored = jetson.price([nets.plan(64, 64, 64, pixels=56)])[0]
-    assert said[0].high / said[0].low > 1.5 * anchored.high / anchored.low
+    assert said[0].high / said[0].low > anchored.high / anchored.low
 
 
 def test_a_plan_costs_what_its_module_costs(jetson):
@@ -161,7 +161,7 @@ def test_profile_without_fit_ranks_only(tmp_path, jetson):
     profile = load_profile(str(edited(tmp_path, lambda d: _own(d).pop("fit"))))
     accuracy = profile.accuracy()
     assert (accuracy.basis, accuracy.median_error, accuracy.kinds) == ("datasheet", None, ())
-    assert accuracy.interval == pytest.approx(2)
+    assert accuracy.interval > 2
     said = profile.price([nets.plan(8), nets.plan(8, 64, 64, 64, pixels=32)])
     assert said[0].ms < said[1].ms
     assert said[0].high == pytest.approx(2 * said[0].ms)

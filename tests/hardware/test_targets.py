@@ -120,7 +120,7 @@ def test_from_twenty_pairs_on_a_correction_may_join_and_survives_saving(tmp_path
         ms = profile.price([plan])[0].ms
         return ms * (2.0 if ms > 4 else 1.0)  # what no sum over kernels explains
 
-    seen = [(plan, truth(plan)) for plan in plans(3 * LEAST_PAIRS)]
+    seen = [(plan, truth(plan)) for plan in plans(5 * LEAST_PAIRS)]
     mine = profile.calibrate(seen, name="mine")
     assert mine.target.fit.residual is not None
     mine.save(tmp_path / "mine.yaml")

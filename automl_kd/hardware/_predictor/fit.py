@@ -13,7 +13,6 @@ from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, Fl
 from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import WIDTH, Prior
 
-
 _STEPS, _WHOLE_STEPS = 40, 6
 _LONGEST = 0.7
 """Most that a coefficient moves in one step, in natural logarithms."""
