@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_REPORTED = 6
 """Rows from which on a target is in the tables."""
-MOST_PARTS = 50
+MOST_PARTS = 150
 """Of a table: networks that were left out one by one are listed for one target alone."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from automl_kd.words import UNKNOWN, counted, percent, three_digits
 
 _WIDTH = 100
 """Characters of a line where nothing tells how wide the screen is."""
+_RUNTIME_WIDTH = 20
+"""Of the column with a target's runtime; longer names go over two lines."""
 _NOTEWORTHY = 0.1
 """Share of a price from which on it is said that no measured network has such kernels."""
 _NAMED = 0.01
@@ -40,7 +43,7 @@ def _target_row(target: Mapping[str, Any]) -> list[str]:
     known = {"first use": "measured at the first use", "datasheet": "ranking only"}
     return [
         f"  :{other}" if colon else target["name"],
-        f"{target['runtime']} {target['precision']}",
+        "\n".join(textwrap.wrap(f"{target['runtime']} {target['precision']}", _RUNTIME_WIDTH)),
         percent(accuracy["median_error"]),
         percent(accuracy["family_error"]),
         factor(accuracy["interval"]),

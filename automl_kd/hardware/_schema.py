@@ -224,6 +224,8 @@ class Doubt(_Part):
         intercept: Of the intercept.
         noise: Of a measurement by itself.
         unlike: Of what networks share that are alike.
+        composition: Distance in what their time consists of over which networks stop being alike.
+        size: The same in the logarithm of their operations.
     """
 
     shared: dict[str, NotNegative]
@@ -231,6 +233,8 @@ class Doubt(_Part):
     intercept: Positive
     noise: Positive
     unlike: NotNegative
+    composition: Positive
+    size: Positive
 
     @staticmethod
     def of(spread: Spread, misfit: Misfit) -> Doubt:
@@ -242,6 +246,8 @@ class Doubt(_Part):
             intercept=_three(spread.intercept),
             noise=_three(misfit.noise),
             unlike=_three(misfit.unlike),
+            composition=misfit.composition,
+            size=misfit.size,
         )
 
     @property
@@ -253,7 +259,7 @@ class Doubt(_Part):
     @property
     def misfit(self) -> Misfit:
         """Of the model."""
-        return Misfit(self.noise, self.unlike)
+        return Misfit(self.noise, self.unlike, self.composition, self.size)
 
 
 class Fit(_Part):

@@ -12,7 +12,9 @@ import pytest
 
 from automl_kd.hardware import load_profile
 from automl_kd.hardware._predictor.cost import KINDS
-from automl_kd.hardware._schema import Fit, write_profile
+from automl_kd.hardware._predictor.prior import KNOWN_LOOPS
+from automl_kd.hardware._schema import Doubt, Fit, write_profile
+from automl_kd.hardware._target import OWN_MISFIT
 
 KIT = ("hw", "kit", "--hw", "x86-server", "--space", "tiny_cnn")
 
@@ -163,7 +165,7 @@ def this_machine(run, tmp_path):
     """A profile of this machine that starts from its datasheet, so that no half minute goes by first."""
     file = load_profile("local").file
     target = file.targets[file.default]
-    fit = Fit.of(target.prior, frozenset(KINDS), [])
+    fit = Fit.of(target.prior, frozenset(KINDS), Doubt.of(KNOWN_LOOPS, OWN_MISFIT), [])
     path = tmp_path / "here" / "quick.yaml"
     write_profile(path, file.model_copy(update={"targets": {file.default: target.model_copy(update={"fit": fit})}}))
     return path

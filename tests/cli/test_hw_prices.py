@@ -36,7 +36,7 @@ def listed(command, tmp_path_factory):
 def test_explained_parts_add_up_to_the_price_and_name_what_is_extrapolated(command, model):
     said = command("hw", "predict", model, "--hw", UNMEASURED, "--explain", "--json", cwd=model.parent).document
     assert math.fsum(part["ms"] for part in said["parts"]) == pytest.approx(said["ms"], rel=1e-12)
-    assert said["extrapolated"].keys() == {"depthwise"}
+    assert next(iter(said["extrapolated"])) == "depthwise", "the dearest first"
     (depthwise,) = [part for part in said["parts"] if part["name"] == "depthwise"]
     assert depthwise["extrapolated"]
     assert depthwise["kernels"] == 6
@@ -57,7 +57,7 @@ def test_the_table_of_parts_ends_with_the_price(command, model):
 
 def test_without_being_asked_a_price_says_what_no_measured_network_has(command, model):
     for hw, told in (
-        (UNMEASURED, f"kinds of kernels that no measured network of {UNMEASURED} has: depthwise; --explain shows"),
+        (UNMEASURED, f"kinds of kernels that no measured network of {UNMEASURED} has: depthwise"),
         ("raspberry-pi-4", None),
         (
             "hailo-8",
@@ -83,7 +83,7 @@ def test_hw_list_has_a_row_for_every_target_that_fits_a_screen(listed):
         for each in device["targets"]:
             first = each["name"].replace(device["name"], "", 1) or device["name"]
             found = next(row for row in rows[start:] if row[:1] == [first])
-            assert found[1:3] == [each["runtime"], each["precision"]]
+            assert each["runtime"].startswith(found[1])
 
 
 def test_hw_list_tells_figures_that_load_profile_has(listed):
@@ -108,7 +108,7 @@ def test_a_wider_screen_needs_no_wrapped_rows(command, monkeypatch, tmp_path):
     monkeypatch.setitem(command.environment, "COLUMNS", "160")
     wide = command("hw", "list", cwd=tmp_path).out
     (row,) = [line for line in wide.splitlines() if line.startswith("raspberry-pi-5 ")]
-    assert row.endswith("attention")
+    assert row.endswith("conv, depthwise, dense")
 
 
 def test_hw_show_says_what_the_figures_are_for(command, tmp_path):

@@ -18,7 +18,7 @@ def cases():
     pytest.importorskip("timm")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
-        from left_out import cases_of
+        from cases import cases_of
         from published_latencies import published
 
         yield cases_of({KEY: published(DATA)[KEY]})[KEY]

@@ -164,7 +164,7 @@ def test_profile_without_fit_ranks_only(tmp_path, jetson):
     assert accuracy.interval > 2
     said = profile.price([nets.plan(8), nets.plan(8, 64, 64, 64, pixels=32)])
     assert said[0].ms < said[1].ms
-    assert said[0].high == pytest.approx(2 * said[0].ms)
+    assert all(price.high > 2 * price.ms for price in said)
     assert profile.digest() != jetson.digest()
 
 
