@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from automl_kd.errors import UserError
 from automl_kd.hardware._kernels.graph import Graph, Shape
@@ -62,7 +63,10 @@ class BlockTable:
             self._peaks = np.array([row.peak for row in self._rows])
         index = np.array(flat)
         self._check_chains(index, np.array(starts))
-        return np.add.reduceat(self._table[index], starts, axis=0), np.maximum.reduceat(self._peaks[index], starts)
+        # A sparse product adds rows up where every row of every plan would be copied first.
+        chains = csr_array((np.ones(len(flat)), index, [*starts, len(flat)]), (len(plans), len(self._rows)))
+        sums: Floats = chains @ self._table
+        return sums, np.maximum.reduceat(self._peaks[index], starts)
 
     def graphs(self, plan: Plan) -> list[Graph]:
         """Each block of a plan, traced.

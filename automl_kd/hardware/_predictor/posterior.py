@@ -13,7 +13,7 @@ from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import WIDTH, Spread
 
 _COVERAGE = 0.9
-USUAL = 1.9
+USUAL = 1.65
 """Standard deviations to either side that hold nine in ten networks of a family that was left out, over all targets."""
 _AS_MANY = 10
 """Networks that a target measured of its own to count as much as all targets together."""
