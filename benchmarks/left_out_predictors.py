@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 from cases import Case, profile_of
-from joint_fits import CHOSEN, Chosen, JointFits
+from joint_fits import CHOSEN, CHOSEN_ON, OTHER_HALF, Chosen, JointFits, half_of
 from published_latencies import Key
 from scores import predictions
 
@@ -54,3 +54,18 @@ class Jointly:
         profile = profile_of(key).with_fit(self._fits.without(key, sorted(kept), prior))
         said = predictions(profile, [cases[row].network for row in asked])
         return [Answer(each.ms, each.low, each.high) for each in said]
+
+
+class Crossed:
+    """As ``Jointly``, with levels that were chosen without the half of the devices that is asked for.
+
+    Args:
+        cases: Measured networks by target.
+    """
+
+    def __init__(self, cases: Mapping[Key, Sequence[Case]]) -> None:
+        self._judges = {half: Jointly(cases, CHOSEN_ON[other]) for half, other in OTHER_HALF.items()}
+
+    def predict(self, key: Key, kept: Collection[int], asked: Sequence[int]) -> list[Answer]:
+        """As ``Predictor``."""
+        return self._judges[half_of(key[0])].predict(key, kept, asked)

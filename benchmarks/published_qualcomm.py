@@ -35,7 +35,8 @@ DEVICES = {
 """The table's devices by profile. Its SA7255P has the times of its QCS8275, digit by digit, and is no other device."""
 
 _SAME_AS = {"SA7255P ADP": "QCS8275 (Proxy)"}
-_SIBLINGS = {"SA8775P ADP": "Dragonwing IQ-9075 EVK"}
+SIBLINGS = {"SA8775P ADP": "Dragonwing IQ-9075 EVK"}
+"""Devices that have the silicon of another."""
 _DISTURBED = 2.0
 
 TARGETS = {
@@ -114,7 +115,7 @@ def _reason(row: _Row, times: Mapping[tuple[str, ...], float]) -> str | None:
         return "some layers have another precision, and nothing says which"
     if row["unit"] == "CPU" and not _target(row):
         return "the whole network ran on the CPU, in a way that is no target"
-    sibling = _SIBLINGS.get(row["device"])
+    sibling = SIBLINGS.get(row["device"])
     other = times.get((sibling or "", *_way(row)))
     if other is not None and float(row["latency_ms"]) > _DISTURBED * other:
         return f"more than {_DISTURBED:g} times what {sibling} took, whose times are otherwise alike"

@@ -64,7 +64,8 @@ class BlockTable:
         index = np.array(flat)
         self._check_chains(index, np.array(starts))
         # A sparse product adds rows up where every row of every plan would be copied first.
-        chains = csr_array((np.ones(len(flat)), index, [*starts, len(flat)]), (len(plans), len(self._rows)))
+        parts, size = (np.ones(len(flat)), index, [*starts, len(flat)]), (len(plans), len(self._rows))
+        chains = csr_array(parts, size)  # type: ignore[no-untyped-call]
         sums: Floats = chains @ self._table
         return sums, np.maximum.reduceat(self._peaks[index], starts)
 

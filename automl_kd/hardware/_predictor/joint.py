@@ -59,6 +59,16 @@ class Joint:
         self._solve(misfit, alike)
         self._inverse: Floats = np.linalg.inv(self._covariance)
 
+    @property
+    def slopes(self) -> Floats:
+        """Derivatives of the logarithm of every network's time by its target's log-coefficients, (N, 3 K + 1)."""
+        return self._slopes
+
+    @property
+    def offsets(self) -> Floats:
+        """How far every network's logarithm is off its datasheet's, by those derivatives, (N,)."""
+        return self._off
+
     def prior(self, member: int, without: Collection[tuple[int, int]] = ()) -> Prior:
         """What all other targets lead to expect of one.
 
