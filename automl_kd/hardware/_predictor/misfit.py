@@ -64,4 +64,4 @@ class Looks:
 
 
 PUBLISHED = Misfit(noise=0.05, unlike=0.2)
-"""Of whole networks measured by others. By the marginal likelihood .15 are unlike, which holds too few unlike networks."""
+"""Of whole networks measured by others. The marginal likelihood says .15, which holds too few unlike networks."""
