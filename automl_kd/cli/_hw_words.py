@@ -12,7 +12,7 @@ from automl_kd.words import UNKNOWN, counted, percent, three_digits
 
 _WIDTH = 100
 """Characters of a line where nothing tells how wide the screen is."""
-_RUNTIME_WIDTH = 20
+_RUNTIME_WIDTH = 16
 """Of the column with a target's runtime; longer names go over two lines."""
 _NOTEWORTHY = 0.1
 """Share of a price from which on it is said that no measured network has such kernels."""
