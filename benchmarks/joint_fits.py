@@ -11,6 +11,7 @@ import numpy as np
 from cases import Case, measured_of, profile_of
 from published_latencies import Key
 
+from automl_kd.hardware._kernels.rules import root_of
 from automl_kd.hardware._predictor.cost import kinds_of
 from automl_kd.hardware._predictor.fit import Problem, fit
 from automl_kd.hardware._predictor.joint import Joint, Member
@@ -161,7 +162,7 @@ def half_of(device: str) -> str:
 def _processor(target: Target) -> str:
     if target.runtime == "edgetpu":
         return "edge tpu"
-    if "qnn" in target.runtime:
+    if root_of(target.runtime) == "qnn":
         return "hexagon"
     return "gpu" if target.queued else "cpu"
 
