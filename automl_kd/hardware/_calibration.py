@@ -242,7 +242,8 @@ def _best(means: Floats, changes: Integers) -> Integers:
     """The trial with the fewest changes of those near the smallest error, (...); errors are (..., trials)."""
     near = means <= np.where(changes == 0, _NEAR_KEPT, _NEAR) * means.min(axis=-1, keepdims=True)
     errors = np.where(near, means, 0.0)
-    least: Integers = np.where(near, changes + errors / errors.max(), np.inf).argmin(axis=-1)
+    largest = max(float(errors.max()), 1e-12)
+    least: Integers = np.where(near, changes + errors / largest, np.inf).argmin(axis=-1)
     return least
 
 
