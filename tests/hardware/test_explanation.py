@@ -42,7 +42,7 @@ def test_a_plan_is_explained_like_its_module():
     assert [part.ms for part in said.parts] == pytest.approx([part.ms for part in whole.parts])
 
 
-def test_kinds_without_a_measured_network_are_extrapolated_and_less_certain():
+def test_kinds_without_a_measured_network_are_extrapolated():
     """Cells of NAS-Bench-201 hold no depthwise convolution."""
     profile = load_profile("pixel-4:tflite-1-thread")
     found = explained(profile, "inverted-silu")
@@ -50,7 +50,7 @@ def test_kinds_without_a_measured_network_are_extrapolated_and_less_certain():
     assert Kind.DEPTHWISE in found.extrapolated
     assert found.extrapolated.keys() == {kind for kind, part in parts.items() if part.extrapolated}
     assert not found.extrapolated.keys() & set(profile.accuracy().kinds)
-    assert parts[Kind.DEPTHWISE].off_by > parts[Kind.POINTWISE].off_by > 1
+    assert min(part.off_by for part in parts.values() if part.ms) > 1
     assert not explained(load_profile("raspberry-pi-4"), "basic").extrapolated
 
 
