@@ -13,8 +13,8 @@ from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import WIDTH, Spread
 
 _COVERAGE = 0.9
-USUAL = 1.65
-"""Standard deviations to either side that hold nine in ten networks of a family that was left out, over all targets."""
+USUAL = 1.5
+"""Standard deviations to either side that hold nine in ten networks of all targets, left out alone or by family."""
 _AS_MANY = 10
 """Networks that a target measured of its own to count as much as all targets together."""
 _LIKE_ALL = 2.0
@@ -148,16 +148,16 @@ class Posterior:
         return found
 
     @cached_property
-    def _scores(self) -> Floats:
-        """Errors in standard deviations: of families left out where there are several, of networks else."""
+    def _scores(self) -> list[Floats]:
+        """Errors in standard deviations, of networks left out and, where there are several families, of those."""
+        alone: Floats = self.evidence.errors / self._alone
         if len(self.evidence.unlike) < 2:
-            alone: Floats = self.evidence.errors / self._alone
-            return alone
-        scores = np.empty(self._count)
+            return [alone]
+        unlike = np.empty(self._count)
         for rows, errors in self.evidence.unlike:
             block = np.linalg.inv(self._inverse[np.ix_(rows, rows)])
-            scores[list(rows)] = np.asarray(errors) / np.sqrt(np.diag(block))
-        return scores
+            unlike[list(rows)] = np.asarray(errors) / np.sqrt(np.diag(block))
+        return [alone, unlike]
 
     @cached_property
     def _by_kind(self) -> Floats:
@@ -182,11 +182,16 @@ class Posterior:
         """Standard deviations to either side that hold nine in ten."""
         if self._count < 2:
             return USUAL
-        scores = np.sort(np.abs(self._scores) / self._units(self.evidence.sensitivities))
-        rank = math.ceil(_COVERAGE * (self._count + 1))
-        own = scores[rank - 1] if rank <= self._count else USUAL * math.sqrt(np.mean(np.square(scores)))
+        units = self._units(self.evidence.sensitivities)
+        own = max(_quantile(np.abs(scores) / units) for scores in self._scores)
         mixed = self._count * math.log(max(own, 1e-3)) + _AS_MANY * math.log(USUAL)
         return math.exp(mixed / (self._count + _AS_MANY))
+
+
+def _quantile(scores: Floats) -> float:
+    """What nine in ten lie below, with the correction for few of them; of too few as if they were normal."""
+    rank = math.ceil(_COVERAGE * (len(scores) + 1))
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else USUAL * math.sqrt(np.mean(np.square(scores)))
 
 
 def _by_kind(sensitivities: Floats) -> Floats:
