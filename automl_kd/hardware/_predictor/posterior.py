@@ -13,7 +13,7 @@ from automl_kd.hardware._predictor.misfit import Looks, Misfit
 from automl_kd.hardware._predictor.prior import WIDTH, Spread
 
 _COVERAGE = 0.9
-USUAL = 1.5
+USUAL = 1.6
 """Standard deviations to either side that hold nine in ten networks of all targets, left out alone or by family."""
 _AS_MANY = 10
 """Networks that a target measured of its own to count as much as all targets together."""
