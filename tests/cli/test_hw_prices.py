@@ -30,7 +30,9 @@ UNMEASURED = "pixel-4:tflite-1-thread"
 def listed(command, tmp_path_factory):
     """``hw list`` for people and as a document."""
     folder = tmp_path_factory.mktemp("listed")
-    return command("hw", "list", cwd=folder).out, command("hw", "list", "--json", cwd=folder).document["devices"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(command.environment, "XDG_CONFIG_HOME", str(folder))  # no profiles of other tests
+        return command("hw", "list", cwd=folder).out, command("hw", "list", "--json", cwd=folder).document["devices"]
 
 
 def test_explained_parts_add_up_to_the_price_and_name_what_is_extrapolated(command, model):
