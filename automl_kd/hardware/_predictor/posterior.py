@@ -17,6 +17,9 @@ USUAL = 1.6
 """Standard deviations to either side that hold nine in ten networks of all targets, left out alone or by family."""
 _AS_MANY = 10
 """Networks that a target measured of its own to count as much as all targets together."""
+_PER_OCTAVE, _MOST_OCTAVES = 0.3, 3.0
+"""How much wider an interval is for every factor of two outside the sizes that were measured, and up to how many: what
+limits a far smaller or larger network the measured ones may never have shown."""
 _LIKE_ALL = 2.0
 """Networks that err as all do together, which every kind counts beside its own."""
 
@@ -78,7 +81,7 @@ class Posterior:
             variance -= np.einsum("nm,nm->n", cross @ self._inverse, cross)
             shift = shared @ self._lasting
         deviations = np.sqrt(np.maximum(variance, self.misfit.noise**2))
-        return shift, self._scale * self._units(sensitivities) * deviations
+        return shift, self._scale * self._units(sensitivities) * deviations * self._outside(flops)
 
     def of_coefficients(self, mixes: Floats) -> Floats:
         """Half-widths of times that are made of coefficients alone, without the model's misfit, (N,).
@@ -175,6 +178,15 @@ class Posterior:
         shares = _by_kind(sensitivities)
         whole = np.column_stack([shares, np.maximum(0.0, 1.0 - shares.sum(axis=1))])
         found: Floats = np.sqrt(whole @ self._by_kind / self._by_kind[-1])
+        return found
+
+    def _outside(self, flops: Floats) -> Floats:
+        """How much wider intervals are beyond the smallest and the largest measured network, (N,)."""
+        if not self._count:
+            return np.ones(len(flops))
+        size, known = np.maximum(flops, 1.0), self.evidence.flops
+        beyond = np.log2(np.maximum(1.0, np.maximum(known.min() / size, size / known.max())))
+        found: Floats = 1 + _PER_OCTAVE * np.minimum(beyond, _MOST_OCTAVES)
         return found
 
     @cached_property
