@@ -38,13 +38,17 @@ def list_devices(storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None
     with quiet(json):
         from automl_kd.hardware import Profile, load_profile, profile_names
 
-        devices = []
+        devices, unreadable = [], []
         for name in profile_names():
-            file = load_profile(name).file
+            try:
+                file = load_profile(name).file
+            except UserError as error:
+                unreadable.append(str(error))  # one damaged file of a user's own hides no other device
+                continue
             names = sorted(file.targets, key=lambda target: target != file.default)
             targets = [_target_document(target, Profile(name, file, target)) for target in names]
             devices.append({"name": name, "targets": targets})
-    answer({"devices": devices}, _devices_text(devices), json)
+    answer({"devices": devices, "unreadable": unreadable}, "\n".join((_devices_text(devices), *unreadable)), json)
 
 
 def _target_document(target: str, profile: Profile) -> dict[str, Any]:

@@ -99,6 +99,17 @@ def test_hw_list_tells_figures_that_load_profile_has(listed):
         assert said["family_error"] is None or said["family_error"] > 0
 
 
+def test_a_damaged_profile_of_ones_own_hides_no_other(command, monkeypatch, tmp_path):
+    monkeypatch.setitem(command.environment, "XDG_CONFIG_HOME", str(tmp_path))
+    mine = tmp_path / "automl-kd" / "hardware_profiles" / "mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("device: mine\n")
+    said = command("hw", "list", "--json", cwd=tmp_path).document
+    assert "raspberry-pi-5" in {device["name"] for device in said["devices"]}
+    assert len(said["unreadable"]) == 1
+    assert str(mine) in said["unreadable"][0]
+
+
 def test_targets_without_a_measured_network_are_said_to_rank(listed):
     out, _ = listed
     (row,) = [line for line in out.splitlines() if line.startswith("hailo-8 ")]
