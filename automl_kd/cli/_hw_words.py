@@ -140,6 +140,4 @@ def _short(value: float) -> str:
 
 
 def _evidence(part: Mapping[str, Any]) -> str:
-    if part["extrapolated"]:
-        return "extrapolated"
-    return "some networks" if part["networks"] is None else counted(part["networks"], "network")
+    return "extrapolated" if part["extrapolated"] else counted(part["networks"], "network")

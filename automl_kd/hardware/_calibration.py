@@ -110,10 +110,11 @@ def choose(
         UserError: If no rules explain the times.
     """
     trials = list(_trials(target, known, given, limits, measured))
-    errors: Floats = np.abs(np.array([trial.fitted(_NOISE).errors for trial in trials]))
+    fits = [trial.fitted(_NOISE) for trial in trials]
+    errors: Floats = np.abs(np.array([found.errors for found in fits]))
     means, rules = errors.mean(axis=1), [trial.target.rules for trial in trials]
     changes = np.array([trial.changes(target) for trial in trials])
-    evidence = np.array([trial.evidence(_NOISE) for trial in trials])
+    evidence = np.array([trial.evidence(found) for trial, found in zip(trials, fits, strict=True)])
     kept = changes == 0
     if kept.any() and evidence[kept].max() >= evidence[~kept].max():
         best = int(np.flatnonzero(kept)[0])
@@ -121,7 +122,7 @@ def choose(
         best = int(_best(np.where(kept, np.inf, means), changes))
     chosen = trials[best]
     noise, left_out = min(
-        ((noise, chosen.fitted(noise).errors) for noise in (_NOISE, *_OTHER_NOISES)),
+        ((_NOISE, fits[best].errors), *((noise, chosen.fitted(noise).errors) for noise in _OTHER_NOISES)),
         key=lambda found: np.abs(found[1]).mean(),
     )
     _check(left_out, measured)
@@ -164,9 +165,13 @@ class _Trial:
         """The fit, where every measurement has so much noise of its own."""
         return fit(self.measured, self.prior, replace(OWN_MISFIT, noise=noise))
 
-    def evidence(self, noise: float) -> float:
-        """Logarithm of how probable the times are, whatever the coefficients; of another device, at any speed."""
-        found, misfit = self.fitted(noise), replace(OWN_MISFIT, noise=noise)
+    def evidence(self, found: Fitted) -> float:
+        """Logarithm of how probable the times are, whatever the coefficients; of another device, at any speed.
+
+        Args:
+            found: The fit with the noise of ``_NOISE``.
+        """
+        misfit = replace(OWN_MISFIT, noise=_NOISE)
         slopes, covariance = found.sensitivities, self.prior.covariance
         if self.given is None:
             covariance = covariance + _ANY_SPEED**2 * np.outer(_SLOWER, _SLOWER)

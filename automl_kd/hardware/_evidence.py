@@ -51,8 +51,7 @@ class Accuracy:
         interval: Factor by which a network like those measured is off at most in nine of ten cases, either way; an
             assumption without any.
         networks: How many were measured.
-        kinds: Of kernels that those hold, in the order of :class:`Kind`; where it is known, in which one of them spends
-            a noteworthy share of its time.
+        kinds: Of kernels in which one of those spends a noteworthy share of its time, in the order of :class:`Kind`.
     """
 
     basis: Basis

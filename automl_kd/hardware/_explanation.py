@@ -32,7 +32,7 @@ class Part:
         memory: Milliseconds of memory traffic.
         launch: Milliseconds of launches.
         extrapolated: Whether no measured network holds the kind.
-        networks: How many measured networks tell of the kind; also None where that is not known.
+        networks: How many measured networks tell of the kind.
         off_by: Factor by which the time may be off either way, as a 90 % interval.
     """
 
