@@ -10,25 +10,31 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from automl_kd.version import __version__
+from automl_kd.core import __version__
 
 if TYPE_CHECKING:
     from automl_kd import distillation, hardware, recipes, students, tasks, teachers
-    from automl_kd.errors import Interrupted, UserError
+    from automl_kd.core import Interrupted, UserError
     from automl_kd.hardware import load_profile
     from automl_kd.recipes import Recipe, Space, load_recipe, load_space
     from automl_kd.tasks import open_task
-    from automl_kd.workflows import SearchResult, dashboard, distill, export, report, search, status, work
+    from automl_kd.workflows.dashboard import dashboard
+    from automl_kd.workflows.distill import distill
+    from automl_kd.workflows.export import export
+    from automl_kd.workflows.report import report
+    from automl_kd.workflows.search import SearchResult, search
+    from automl_kd.workflows.status import status
+    from automl_kd.workflows.worker import work
 
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
-    **dict.fromkeys(
-        ("search", "work", "export", "distill", "report", "status", "dashboard", "SearchResult"), "workflows"
-    ),
+    **{verb: f"workflows.{verb}" for verb in ("dashboard", "distill", "export", "report", "search", "status")},
     **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
-    **dict.fromkeys(("Interrupted", "UserError"), "errors"),
+    **dict.fromkeys(("Interrupted", "UserError"), "core"),
+    "SearchResult": "workflows.search",
     "load_profile": "hardware",
     "open_task": "tasks",
+    "work": "workflows.worker",
 }
 _ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers")
 

@@ -22,10 +22,10 @@ import onnx
 from onnx.backend.test.loader import load_node_model_tests
 from random_graphs import random_model
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Profile, load_profile, profile_names
-from automl_kd.hardware._kernels.graph import Graph
-from automl_kd.hardware._kernels.read_onnx import read_onnx
+from automl_kd.hardware.kernels.graph import Graph
+from automl_kd.hardware.kernels.read_onnx import read_onnx
 
 Inputs = Mapping[str, tuple[int, ...]]
 

@@ -25,10 +25,10 @@ from scipy.stats import spearmanr
 from scores import Floats, Score
 from tables import table
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import MeasuredNetwork, Network, Profile, load_profile
-from automl_kd.hardware._kernels.graph import Graph
-from automl_kd.hardware._target import kernels_of
+from automl_kd.hardware.kernels.graph import Graph
+from automl_kd.hardware.target import kernels_of
 
 STARTS = ("x86-server:pytorch", "raspberry-pi-4:tflite", "jetson-nano:tensorrt", "pixel-4:tflite-1-thread")
 """One a runtime: eager execution, TensorFlow Lite as of 2020 and today, TensorRT."""

@@ -14,11 +14,11 @@ from published_qualcomm import published_qualcomm
 from torch import nn
 
 from automl_kd.hardware import Network, Profile, load_profile
-from automl_kd.hardware._kernels.graph import Graph, Kind
-from automl_kd.hardware._kernels.trace import trace
-from automl_kd.hardware._predictor import fit
-from automl_kd.hardware._predictor.cost import KINDS, Features
-from automl_kd.hardware._target import features_of, kernels_of
+from automl_kd.hardware.kernels.graph import Graph, Kind
+from automl_kd.hardware.kernels.trace import trace
+from automl_kd.hardware.predictor import fit
+from automl_kd.hardware.predictor.cost import KINDS, Features
+from automl_kd.hardware.target import features_of, kernels_of
 
 CELLS = 20
 """NAS-Bench-201 cells that anchor the small end where the table has a column for the target."""

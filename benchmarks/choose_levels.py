@@ -22,9 +22,9 @@ import torch
 from cases import all_cases
 from joint_fits import ALIKE, LEVELS, Chosen, half_of, members_of
 
-from automl_kd.hardware._predictor.joint import Joint, Member
-from automl_kd.hardware._predictor.misfit import Looks, Misfit
-from automl_kd.hardware._predictor.prior import GROUPS, Spread
+from automl_kd.hardware.predictor.joint import Joint, Member
+from automl_kd.hardware.predictor.misfit import Looks, Misfit
+from automl_kd.hardware.predictor.prior import GROUPS, Spread
 
 _START = {"arithmetic": (0.3, 0.3), "other": (0.3, 0.3), "bandwidth": (0.3, 0.2), "launch": (0.4, 0.15)}
 _START_INTERCEPT = 0.6

@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 from automl_kd import tasks
+from automl_kd.core import cache_dir
 from automl_kd.distillation import evaluate_teacher
-from automl_kd.paths import cache_dir
+from automl_kd.distillation.teacher_training import find_teacher
 from automl_kd.tasks import open_task
-from automl_kd.workflows._teaching import find_teacher
 
 _TASK = """\
 version: 1

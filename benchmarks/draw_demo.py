@@ -16,7 +16,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from automl_kd.storage import Database
-from automl_kd.workflows._summary import summarize
+from automl_kd.studies.summary import summarize
 
 WIDTH, HEIGHT = 860, 460
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 30, 56

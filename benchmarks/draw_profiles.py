@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from automl_kd.delivery._figures import accuracy_figure
+from automl_kd.delivery.figures import accuracy_figure
 from automl_kd.hardware import left_out, load_profile
 
 _RANDOM = re.compile(r"(defs-|clip|legend|trace)([0-9a-f]{6})")

@@ -22,9 +22,9 @@ from published_latencies import Key
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from automl_kd.core import shipped_dir
 from automl_kd.hardware import load_profile
-from automl_kd.hardware._schema import Fit
-from automl_kd.paths import shipped_dir
+from automl_kd.hardware.schema import Fit
 
 
 def write(key: Key, result: Fit) -> None:

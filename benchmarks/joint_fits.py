@@ -11,13 +11,13 @@ import numpy as np
 from cases import Case, measured_of, profile_of
 from published_latencies import Key
 
-from automl_kd.hardware._kernels.rules import root_of
-from automl_kd.hardware._predictor.cost import kinds_of
-from automl_kd.hardware._predictor.fit import Problem, fit
-from automl_kd.hardware._predictor.joint import Joint, Member
-from automl_kd.hardware._predictor.misfit import PUBLISHED, Misfit
-from automl_kd.hardware._predictor.prior import GROUPS, Prior, Spread
-from automl_kd.hardware._schema import Anchor, Doubt, Fit, Target
+from automl_kd.hardware.kernels.rules import root_of
+from automl_kd.hardware.predictor.cost import kinds_of
+from automl_kd.hardware.predictor.fit import Problem, fit
+from automl_kd.hardware.predictor.joint import Joint, Member
+from automl_kd.hardware.predictor.misfit import PUBLISHED, Misfit
+from automl_kd.hardware.predictor.prior import GROUPS, Prior, Spread
+from automl_kd.hardware.schema import Anchor, Doubt, Fit, Target
 
 LEVELS = ("processor", "processor and precision", "runtime", "runtime and precision", "device", "target")
 ALIKE = LEVELS.index("runtime and precision")

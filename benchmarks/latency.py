@@ -30,8 +30,8 @@ from rich.table import Table
 from scores import Floats, Score
 
 from automl_kd.hardware import Network, Profile, load_profile
-from automl_kd.hardware._measurement.measure import measure_all
-from automl_kd.hardware._measurement.selection import Design
+from automl_kd.hardware.measurement.measure import measure_all
+from automl_kd.hardware.measurement.selection import Design
 from automl_kd.onnxio import export
 
 CELLS = 300

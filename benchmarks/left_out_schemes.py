@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cases import Case
 
-from automl_kd.hardware._kernels.graph import Kind
+from automl_kd.hardware.kernels.graph import Kind
 
 NOTEWORTHY = 0.1
 """Share of a network's time from which on a kind of kernel decides what it costs."""

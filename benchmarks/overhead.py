@@ -20,21 +20,21 @@ from automl_kd.hardware import load_profile
 from automl_kd.recipes import Space, load_space
 from automl_kd.samplers import multivariate_tpe
 from automl_kd.storage import Database
+from automl_kd.studies.proposer import Limits, Pricing, Proposer
+from automl_kd.studies.trials import DIRECTIONS, TrialStore
 from automl_kd.tasks import open_task
-from automl_kd.workflows._ledger import DIRECTIONS, Ledger
-from automl_kd.workflows._supply import Limits, Pricing, Supply
 
 
 def ours(folder: Path, space: Space, pricing: Pricing, trials: int) -> list[float]:
-    """Milliseconds a trial through the project's ledger: screened, priced, stored, told."""
-    ledger = Ledger(Database(str(folder / "ours.db")).optuna(), "ours", (12,), multivariate_tpe(0))
-    supply = Supply(ledger, space, pricing, Limits(), {})
+    """Milliseconds a trial through the project's store: screened, priced, stored, told."""
+    store = TrialStore(Database(str(folder / "ours.db")).optuna(), "ours", (12,), multivariate_tpe(0))
+    supply = Proposer(store, space, pricing, Limits(), {})
     times = []
     for number in range(trials):
         began = time.perf_counter()
         candidate = supply.next()
         assert candidate is not None
-        ledger.arrive(candidate, 0, (number * 37 % 100) / 100, 1.0, None)
+        store.arrive(candidate, 0, (number * 37 % 100) / 100, 1.0, None)
         times.append(1000 * (time.perf_counter() - began))
     return times
 

@@ -29,7 +29,7 @@ from published_qualcomm import DEVICES, SIBLINGS
 from scores import predictions
 from tables import table
 
-from automl_kd.hardware._predictor.prior import Prior
+from automl_kd.hardware.predictor.prior import Prior
 
 MEASURED = 5
 """Networks that are measured on a device that is new otherwise."""

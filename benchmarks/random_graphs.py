@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from automl_kd.hardware._kernels.graph import Shape
+from automl_kd.hardware.kernels.graph import Shape
 
 Random = np.random.Generator
 ACTIVATIONS = {"Relu": nn.ReLU, "Sigmoid": nn.Sigmoid, "Tanh": nn.Tanh, "LeakyRelu": nn.LeakyReLU, "Elu": nn.ELU}

@@ -17,8 +17,8 @@ import ray
 from ray import tune
 
 from automl_kd.execution import Setup, Trained, TrainJob, _ray
-from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
-from automl_kd.execution._ray import RayExecutor
+from automl_kd.execution.parcel import PackedSetup, Parcel, Returned
+from automl_kd.execution.ray import RayExecutor
 from automl_kd.tasks import OnnxTeacher
 
 WORKERS = 64

@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from tables import table
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Profile, load_profile, measure
 
 Shapes = dict[str, tuple[int, ...]]

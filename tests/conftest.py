@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from automl_kd.files import locked
+from automl_kd.core import locked
 
 ROOT = Path(__file__).resolve().parents[1]
 _SCRIPT = Path(sys.executable).with_name("automl-kd")
@@ -183,8 +183,8 @@ def own_cache(cache, monkeypatch):
 @pytest.fixture(scope="session")
 def digits_teacher(cache):
     """The hash of the teacher of digits, trained once a session."""
+    from automl_kd.distillation.teacher_training import find_teacher
     from automl_kd.tasks import open_task
-    from automl_kd.workflows._teaching import find_teacher
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTOML_KD_CACHE", str(cache))
@@ -195,8 +195,8 @@ def digits_teacher(cache):
 def median_latency(cheap_space):
     """Half of the cheap space is predicted slower than this, in ms."""
     from automl_kd.hardware import load_profile
+    from automl_kd.studies.proposer import Limits, Pricing, survey
     from automl_kd.tasks import open_task
-    from automl_kd.workflows._supply import Limits, Pricing, survey
 
     pricing = Pricing(open_task("digits"), load_profile("jetson-nano"))
     return round(survey(cheap_space, pricing, Limits(), seed=0).latency_ms[2], 4)

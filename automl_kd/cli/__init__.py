@@ -1,5 +1,5 @@
 """The command line: one file per verb, each a thin shell around the function of the same name."""
 
-from automl_kd.cli._main import main
+from automl_kd.cli.main import main
 
 __all__ = ["main"]

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from automl_kd.errors import UserError
-from automl_kd.files import replacing
+from automl_kd.core import UserError, replacing
 
 
 @dataclass(frozen=True)

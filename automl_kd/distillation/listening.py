@@ -8,11 +8,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from automl_kd.core import cache_dir
 from automl_kd.distillation import fusion
 from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.distillation.term import Signals, Term
 from automl_kd.distillation.wiring import Wiring
-from automl_kd.paths import cache_dir
 from automl_kd.recipes import Distill
 from automl_kd.tasks import Mix, Task, Views
 from automl_kd.teachers import TargetCache, Teacher

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
+from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation.checkpoint import load, save
 from automl_kd.distillation.evaluation import evaluate
 from automl_kd.distillation.randomness import reproducible
 from automl_kd.distillation.run import Run
 from automl_kd.distillation.wiring import wire
-from automl_kd.errors import Interrupted, UserError
 from automl_kd.recipes import Recipe
 from automl_kd.students import StudentModule
 from automl_kd.tasks import Task

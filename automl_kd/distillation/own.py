@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from automl_kd.core import UserError
 from automl_kd.distillation.losses import Contract, Inputs, Kind, Moment
-from automl_kd.errors import UserError
 from automl_kd.recipes.losses import OwnLoss
 from automl_kd.recipes.own_code import checked_file, run_file
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from automl_kd.core import UserError
 from automl_kd.distillation.losses import Contract, Pair
-from automl_kd.errors import UserError
 from automl_kd.recipes.losses import FeatureLoss, StagePair
 from automl_kd.teachers import Teacher
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from automl_kd.core import UserError, unknown
 from automl_kd.distillation.losses import CONTRACTS, Contract, Moment, Pair, Scene
 from automl_kd.distillation.own import own_contract
 from automl_kd.distillation.pairing import Pairing
 from automl_kd.distillation.term import Signals, Term
-from automl_kd.errors import UserError, unknown
 from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import FeatureLoss, OwnLoss, SimKD
 from automl_kd.recipes.schema import MIXING

@@ -1,10 +1,10 @@
 """Where trials run: worker processes that train to a checkpoint, stop when told, and may die without harm."""
 
-from automl_kd.execution._bounds import Bounds, usual_workers
-from automl_kd.execution._crew import Crew
-from automl_kd.execution._executor import Executor
-from automl_kd.execution._inline import InlineExecutor
-from automl_kd.execution._jobs import (
+from automl_kd.execution.bounds import Bounds, usual_workers
+from automl_kd.execution.crew import Crew
+from automl_kd.execution.executor import Executor
+from automl_kd.execution.inline import InlineExecutor
+from automl_kd.execution.jobs import (
     Answer,
     Evaluated,
     EvaluateJob,
@@ -15,10 +15,10 @@ from automl_kd.execution._jobs import (
     Trained,
     TrainJob,
 )
-from automl_kd.execution._joined import JoinedWorkers
-from automl_kd.execution._joining import Joining, Taken
-from automl_kd.execution._letters import setup_of
-from automl_kd.execution._pool import WorkerPool
+from automl_kd.execution.joined import JoinedWorkers
+from automl_kd.execution.joining import Joining, Taken
+from automl_kd.execution.letters import setup_of
+from automl_kd.execution.pool import WorkerPool
 
 __all__ = [
     "Answer",

@@ -11,7 +11,7 @@ import threading
 import time
 from multiprocessing.connection import Connection
 
-from automl_kd.execution._jobs import Alive, Job, Setup
+from automl_kd.execution.jobs import Alive, Job, Setup
 
 _SIGN_SECONDS = 1.0
 
@@ -39,7 +39,7 @@ def main() -> None:
                 jobs.put(message)  # type: ignore[arg-type]
 
     threading.Thread(target=listen, daemon=True).start()
-    from automl_kd.execution._work import Workshop  # torch takes seconds: only once the listener watches the driver
+    from automl_kd.execution.work import Workshop  # torch takes seconds: only once the listener watches the driver
 
     signed = time.monotonic()
 

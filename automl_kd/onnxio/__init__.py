@@ -1,11 +1,11 @@
 """A module to one checked ONNX file at an asked opset, and back to a session."""
 
-from automl_kd.onnxio._ending import Ending, ending
-from automl_kd.onnxio._export import difference, export
-from automl_kd.onnxio._half import to_half
-from automl_kd.onnxio._quantize import to_int8
-from automl_kd.onnxio._runtime import onnxruntime
-from automl_kd.onnxio._session import Session, load_model, repeatable
+from automl_kd.onnxio.exporting import difference, export
+from automl_kd.onnxio.half import to_half
+from automl_kd.onnxio.quantize import to_int8
+from automl_kd.onnxio.runtime import onnxruntime
+from automl_kd.onnxio.session import Session, load_model, repeatable
+from automl_kd.onnxio.suffix import Ending, ending
 
 __all__ = [
     "Ending",

@@ -1,11 +1,11 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
-from automl_kd.recipes._documents import parse_text, parse_yaml, to_yaml, validate
-from automl_kd.recipes._files import load_recipe, own_files, pin_code, save_recipe
-from automl_kd.recipes._holes import Categorical, Float, Hole, Integer
-from automl_kd.recipes._model_space import frozen_model
-from automl_kd.recipes._part import Part
+from automl_kd.recipes.documents import parse_text, parse_yaml, to_yaml, validate
+from automl_kd.recipes.files import load_recipe, own_files, pin_code, save_recipe
+from automl_kd.recipes.holes import Categorical, Float, Hole, Integer
 from automl_kd.recipes.losses import FeatureLoss, Loss, Losses
+from automl_kd.recipes.model_space import frozen_model
+from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
 from automl_kd.recipes.schema import (
     SGD,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from automl_kd.recipes._part import Part
+from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Fraction, Positive, Schedule, Temperature, Weight
 from automl_kd.recipes.students import Student
 

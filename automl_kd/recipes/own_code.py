@@ -6,9 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from automl_kd.errors import UserError
-from automl_kd.files import replacing, sha256_of
-from automl_kd.paths import cache_dir
+from automl_kd.core import UserError, cache_dir, replacing, sha256_of
 
 
 def checked_file(

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from automl_kd.recipes._part import Part
 from automl_kd.recipes.losses import Losses
+from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student
 

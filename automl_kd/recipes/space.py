@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from automl_kd.errors import UserError, unknown
-from automl_kd.paths import find_yaml, yaml_names
-from automl_kd.recipes import _tree as tree
-from automl_kd.recipes._documents import explain, parse_text, parse_yaml
-from automl_kd.recipes._files import pin_code
-from automl_kd.recipes._holes import Hole, Rng, Trial, Value, same
-from automl_kd.recipes._model_space import with_choices
+from automl_kd.core import UserError, find_yaml, unknown, yaml_names
+from automl_kd.recipes import tree
+from automl_kd.recipes.documents import explain, parse_text, parse_yaml
+from automl_kd.recipes.files import pin_code
+from automl_kd.recipes.holes import Hole, Rng, Trial, Value, same
+from automl_kd.recipes.model_space import with_choices
 from automl_kd.recipes.schema import Recipe, digest
 
 _OWN_FIELDS = ("description", "search_epochs", "halving", "starts")

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from automl_kd.extras import import_extra
-from automl_kd.samplers._candidates import distributions
-from automl_kd.samplers._known_cost import KnownCostSampler
-from automl_kd.samplers._tpe import multivariate_tpe
+from automl_kd.core import import_extra
+from automl_kd.samplers.candidates import distributions
+from automl_kd.samplers.known_cost import KnownCostSampler
+from automl_kd.samplers.tpe import multivariate_tpe
 
 if TYPE_CHECKING:
-    from automl_kd.samplers._ray_tune import RayTuneSearcher
+    from automl_kd.samplers.ray_tune import RayTuneSearcher
 
 __all__ = ["KnownCostSampler", "RayTuneSearcher", "distributions", "multivariate_tpe"]
 
@@ -17,6 +17,6 @@ def __getattr__(name: str) -> Any:
     if name != "RayTuneSearcher":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import_extra("ray.tune.search", "ray", "RayTuneSearcher")
-    from automl_kd.samplers._ray_tune import RayTuneSearcher
+    from automl_kd.samplers.ray_tune import RayTuneSearcher
 
     return RayTuneSearcher

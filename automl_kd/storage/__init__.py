@@ -1,9 +1,9 @@
 """What outlives a process: studies, leases, finished jobs and artifacts, in one database and one folder beside it."""
 
-from automl_kd.storage._artifacts import ArtifactStore, folder_bytes, free_bytes
-from automl_kd.storage._database import Database, StudyRecord
-from automl_kd.storage._lease import Lease
-from automl_kd.storage._mailboxes import Letter, Mailboxes, Post, Sign, Slot
+from automl_kd.storage.artifacts import ArtifactStore
+from automl_kd.storage.database import Database, StudyRecord
+from automl_kd.storage.lease import Lease
+from automl_kd.storage.mailboxes import Letter, Mailboxes, Post, Sign, Slot
 
 __all__ = [
     "ArtifactStore",
@@ -15,6 +15,4 @@ __all__ = [
     "Sign",
     "Slot",
     "StudyRecord",
-    "folder_bytes",
-    "free_bytes",
 ]

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from automl_kd.recipes.students import MobileNet, MobileNetStage
-from automl_kd.students._layers import Classifier, ConvNorm, ending
-from automl_kd.students._plan import Block, Plan, Shape, scaled, strided
+from automl_kd.students.layers import Classifier, ConvNorm, ending
+from automl_kd.students.plans import Block, Plan, Shape, scaled, strided
 
 # Expansion, channels, depth, stride: table 2 of the paper.
 _PUBLISHED = tuple(

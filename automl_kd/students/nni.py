@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.recipes import ModelSpace, frozen_model
-from automl_kd.students._plan import Block, Plan, Shape
+from automl_kd.students.plans import Block, Plan, Shape
 
 
 def plan(spec: ModelSpace, input_shape: Shape, classes: int, *, allow_code: bool) -> Plan:

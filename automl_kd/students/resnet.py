@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from automl_kd.recipes.students import ResNet, ResNetStage, ResNetStem
-from automl_kd.students._layers import ConvNorm, ending
-from automl_kd.students._plan import Block, Plan, Shape, strided
+from automl_kd.students.layers import ConvNorm, ending
+from automl_kd.students.plans import Block, Plan, Shape, strided
 
 _IMAGENET_DEPTHS = {
     18: ("basic", (2, 2, 2, 2)),

@@ -1,14 +1,14 @@
 """What is learned: data in three splits, their metric, and how images reach a network."""
 
-from automl_kd.tasks._augment import Views
-from automl_kd.tasks._mix import Mix, draw_mix
-from automl_kd.tasks._open import data_place, open_task, task_names
-from automl_kd.tasks._randomness import generator
-from automl_kd.tasks._reading import DataReading, LeftOut
-from automl_kd.tasks._split import Split
-from automl_kd.tasks._stored import open_array, writing_array
-from automl_kd.tasks._task import Task
-from automl_kd.tasks._teacher import (
+from automl_kd.tasks.augment import Views
+from automl_kd.tasks.mix import Mix, draw_mix
+from automl_kd.tasks.open import data_place, open_task, task_names
+from automl_kd.tasks.randomness import generator
+from automl_kd.tasks.reading import DataReading, LeftOut
+from automl_kd.tasks.split import Split
+from automl_kd.tasks.stored import open_array, writing_array
+from automl_kd.tasks.task import Task
+from automl_kd.tasks.teacher import (
     BroughtTeacher,
     CheckpointTeacher,
     OneTeacher,
@@ -24,7 +24,7 @@ from automl_kd.tasks._teacher import (
     moved_to,
     place_of,
 )
-from automl_kd.tasks._teacher_text import found_anywhere, parse_teacher
+from automl_kd.tasks.teacher_text import found_anywhere, parse_teacher
 
 __all__ = [
     "BroughtTeacher",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from automl_kd.core import cache_dir
 from automl_kd.distillation import distill
-from automl_kd.paths import cache_dir
 from automl_kd.recipes import Recipe, digest
 from automl_kd.students import save_weights
 from automl_kd.tasks import Split, Task

@@ -8,7 +8,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from automl_kd.extras import import_extra
+from automl_kd.core import import_extra
 
 
 def torchvision_network(name: str, **options: object) -> nn.Module:

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from automl_kd.paths import cache_dir
+from automl_kd.core import cache_dir
+from automl_kd.distillation.teacher_training import find_teacher
 from automl_kd.tasks import open_task
-from automl_kd.workflows._teaching import find_teacher
 from benchmarks.search.arms import TASK
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automl_kd.paths import cache_dir
+from automl_kd.core import cache_dir
 from automl_kd.students import synflow
 from benchmarks.cell_networks import SHAPE, network
 from benchmarks.search import kept

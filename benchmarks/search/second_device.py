@@ -7,16 +7,16 @@ import tempfile
 from pathlib import Path
 
 from automl_kd.storage import Database
-from automl_kd.workflows._files import Files
-from automl_kd.workflows._supply import Limits
-from automl_kd.workflows._warm_start import WarmStart
+from automl_kd.studies.proposer import Limits
+from automl_kd.studies.study_files import Files
+from automl_kd.studies.warm_start import WarmStart
 from benchmarks.search import kept, mixed_trainings
 from benchmarks.search.arms import HW, TASK
 from benchmarks.search.cells import share
 from benchmarks.search.mixed_trainings import TRAININGS
 from benchmarks.search.product import teach
 from benchmarks.search.samplers import OURS, version
-from benchmarks.search.trainings import ACCURACY, PINS, open_ledger, pricing, slowest, space, train
+from benchmarks.search.trainings import ACCURACY, PINS, open_store, pricing, slowest, space, train
 from benchmarks.tables import table, with_error
 
 FIRST, SECOND = "jetson-nano", HW
@@ -57,14 +57,14 @@ def one(seed: int) -> list[list[tuple[float, float]]]:
     """Accuracies with latencies on the second device: of what was taken over, then with what was trained there."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        train(open_ledger(folder, "earlier"), "known-cost", (), FIRST, seed, TRAININGS)
+        train(open_store(folder, "earlier"), "known-cost", (), FIRST, seed, TRAININGS)
         database = Database(str(folder / "study.db"))
-        ledger = open_ledger(folder, "taken")
+        store = open_store(folder, "taken")
         warm = WarmStart(database, space(), pricing(SECOND), Limits(), SECOND)
-        warm.take_over(ledger, ["earlier"], database.optuna(), Files(folder / "taken"))
-        before = [(point.accuracy, point.latency_ms) for point in ledger.complete()]
-        train(ledger, "known-cost", (), SECOND, seed, MORE)
-        return [before, [(point.accuracy, point.latency_ms) for point in ledger.complete()]]
+        warm.take_over(store, ["earlier"], database.optuna(), Files(folder / "taken"))
+        before = [(point.accuracy, point.latency_ms) for point in store.complete()]
+        train(store, "known-cost", (), SECOND, seed, MORE)
+        return [before, [(point.accuracy, point.latency_ms) for point in store.complete()]]
 
 
 def _key(seed: int) -> str:

@@ -10,16 +10,16 @@ import optuna
 import torch
 
 from automl_kd.distillation import Diverged, distill, evaluate
+from automl_kd.distillation.teacher_outputs import Targets
+from automl_kd.distillation.teacher_training import find_teacher
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Space, load_space
 from automl_kd.storage import Database
+from automl_kd.studies.proposer import Limits, Pricing, Proposer, survey
+from automl_kd.studies.sampling import make_sampler
+from automl_kd.studies.trials import TrialStore
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import Teacher
-from automl_kd.workflows._ledger import Ledger
-from automl_kd.workflows._sampling import make_sampler
-from automl_kd.workflows._supply import Limits, Pricing, Supply, survey
-from automl_kd.workflows._targets import Targets
-from automl_kd.workflows._teaching import find_teacher
 from benchmarks.search.arms import TASK
 
 PINS = (
@@ -54,17 +54,17 @@ def slowest(hw: str) -> float:
     return survey(space(), pricing(hw), Limits(), 0).latency_ms[-1]
 
 
-def open_ledger(folder: Path, study: str) -> Ledger:
+def open_store(folder: Path, study: str) -> TrialStore:
     """A study in a folder's database, without rungs."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return Ledger(Database(str(folder / "study.db")).optuna(), study, (space().search_epochs,))
+    return TrialStore(Database(str(folder / "study.db")).optuna(), study, (space().search_epochs,))
 
 
-def train(ledger: Ledger, sampler: str, pins: Iterable[str], hw: str, seed: int, count: int) -> list[Point]:
+def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: int, count: int) -> list[Point]:
     """What so many trainings came to, in their order; one that ended early stands with accuracies of 0.
 
     Args:
-        ledger: The study to go on with.
+        store: The study to go on with.
         sampler: As ``--sampler`` takes it.
         pins: More of the space that is pinned.
         hw: The device.
@@ -73,18 +73,18 @@ def train(ledger: Ledger, sampler: str, pins: Iterable[str], hw: str, seed: int,
     """
     torch.set_num_threads(1)
     searched, (task, teacher), points = space(pins), _classroom(), []
-    draws = seed + len(ledger.study.get_trials(deepcopy=False))  # as the product has it
-    ledger.study.sampler = make_sampler(sampler, searched, pricing(hw), Limits(), lambda recipe, price: True, draws)
+    draws = seed + len(store.study.get_trials(deepcopy=False))  # as the product has it
+    store.study.sampler = make_sampler(sampler, searched, pricing(hw), Limits(), lambda recipe, price: True, draws)
     targets = Targets(task, teacher, device="cpu", threads=1, runs=count, allow_code=False)
-    supply = Supply(ledger, searched, pricing(hw), Limits(), {"seed": seed}, targets.decided)
+    supply = Proposer(store, searched, pricing(hw), Limits(), {"seed": seed}, targets.decided)
     while len(points) < count and (candidate := supply.next()) is not None:
         try:
             outcome = distill(candidate.recipe, task, teacher, device="cpu", total_epochs=searched.search_epochs)
         except Diverged as error:
-            ledger.fail(candidate, error.reason)
+            store.fail(candidate, error.reason)
             points.append((0.0, 0.0, candidate.latency_ms))
             continue
-        ledger.arrive(candidate, 0, outcome.accuracy, outcome.seconds, None)
+        store.arrive(candidate, 0, outcome.accuracy, outcome.seconds, None)
         test = evaluate(outcome.student, task, task.test, "cpu").accuracy
         points.append((outcome.accuracy, test, candidate.latency_ms))
     return points

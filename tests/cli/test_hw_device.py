@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from automl_kd.hardware import load_profile
-from automl_kd.hardware._predictor.cost import KINDS
-from automl_kd.hardware._predictor.prior import KNOWN_LOOPS
-from automl_kd.hardware._schema import Doubt, Fit, write_profile
-from automl_kd.hardware._target import OWN_MISFIT
+from automl_kd.hardware.predictor.cost import KINDS
+from automl_kd.hardware.predictor.prior import KNOWN_LOOPS
+from automl_kd.hardware.schema import Doubt, Fit, write_profile
+from automl_kd.hardware.target import OWN_MISFIT
 
 KIT = ("hw", "kit", "--hw", "x86-server", "--space", "tiny_cnn")
 

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from automl_kd.files import sha256_of
+from automl_kd.core import sha256_of
 from automl_kd.storage import Database
-from automl_kd.storage._tables import LeaseRow
-from automl_kd.workflows import picks_kit
+from automl_kd.storage.tables import LeaseRow
+from automl_kd.workflows.verification import picks_kit
 
 STUDY = "digits-x86-server-two"
 VERIFY = ("hw", "verify", "--from", "picks/results.jsonl")

@@ -45,8 +45,8 @@ def test_verbs_are_functions_on_the_first_and_the_tenth_call_also_after_importin
     code = (
         "import automl_kd as ak\n"
         "kinds = [type(ak.search).__name__]\n"
-        "import automl_kd.workflows, automl_kd.distillation, automl_kd.hardware, automl_kd.workflows._search\n"
-        "import automl_kd.workflows._distill, automl_kd.workflows._report, automl_kd.workflows._export\n"
+        "import automl_kd.workflows, automl_kd.distillation, automl_kd.hardware, automl_kd.workflows.search\n"
+        "import automl_kd.workflows.distill, automl_kd.workflows.report, automl_kd.workflows.export\n"
         "kinds += [type(getattr(ak, verb)).__name__ for _ in range(9)\n"
         "          for verb in ('search', 'export', 'distill', 'report', 'status', 'dashboard')]\n"
         "print(set(kinds))"

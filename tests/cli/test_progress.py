@@ -6,8 +6,8 @@ import time
 import pytest
 from rich.console import Console
 
-from automl_kd.cli._progress import _panel, watching
-from automl_kd.workflows import Snapshot
+from automl_kd.cli.progress import _panel, watching
+from automl_kd.core import Snapshot
 
 
 def rendered(snapshot):

@@ -7,7 +7,7 @@ import pytest
 
 NOISY = """
 import ctypes, logging, os, sys, warnings
-from automl_kd.cli._answer import answer, quiet
+from automl_kd.cli.answer import answer, quiet
 
 with quiet({as_json}):
     warnings.warn("a warning of a library")
@@ -33,14 +33,14 @@ def test_libraries_are_not_on_the_screen_and_the_program_is(as_json):
 
 
 def test_an_error_in_the_program_is_still_a_traceback():
-    code = "from automl_kd.cli._answer import quiet\nwith quiet(False):\n    1 / 0"
+    code = "from automl_kd.cli.answer import quiet\nwith quiet(False):\n    1 / 0"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_standard_error_may_be_closed():
-    code = "from automl_kd.cli._answer import answer, quiet\nwith quiet(False):\n    answer({}, 'answer', False)"
+    code = "from automl_kd.cli.answer import answer, quiet\nwith quiet(False):\n    answer({}, 'answer', False)"
     ended = subprocess.run(
         f'{sys.executable} -c "{code}" 2>&-', shell=True, capture_output=True, text=True, timeout=60, check=False
     )

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from automl_kd.delivery._folder import replacing
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
+from automl_kd.delivery.folder import replacing
 
 
 def fill(folder, **files):
@@ -103,7 +103,7 @@ def test_an_error_leaves_what_was_there(tmp_path):
 def test_a_killed_process_leaves_what_was_there_and_is_no_obstacle(tmp_path):
     fill(tmp_path / "out", report="1")
     code = (
-        "import sys, time; from pathlib import Path; from automl_kd.delivery._folder import replacing\n"
+        "import sys, time; from pathlib import Path; from automl_kd.delivery.folder import replacing\n"
         "with replacing(Path(sys.argv[1])) as new:\n"
         "    (new / 'report').write_text('half'); print('ready', flush=True); time.sleep(60)"
     )

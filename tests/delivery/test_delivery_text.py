@@ -4,24 +4,24 @@ import math
 
 import pytest
 
-from automl_kd.delivery import _text
-from automl_kd.delivery._progress import progress
+from automl_kd.delivery import text
+from automl_kd.delivery.progress import progress
 
 
 def test_a_network_that_does_not_fit_has_no_latency():
-    assert "does not fit" in _text.latency(math.inf, math.inf, math.inf)
+    assert "does not fit" in text.latency(math.inf, math.inf, math.inf)
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.012, "+1.2"), (-0.012, "−1.2"), (0.0002, "0.0"), (-0.0002, "0.0")])
 def test_points_have_a_sign(value, text):
-    assert _text.points(value) == text
+    assert text.points(value) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(12, "12 B"), (2048, "2.0 KiB"), (1.5 * 2**20, "1.5 MiB"), (2**31, "2.0 GiB")]
 )
 def test_sizes(number, text):
-    assert _text.size(number) == text
+    assert text.size(number) == text
 
 
 def test_progress_counts_complete_trials_only_and_ends_at_the_whole():

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from automl_kd.core import UserError
 from automl_kd.distillation import distill
 from automl_kd.distillation.balance import GradientBalance, UncertaintyBalance
 from automl_kd.distillation.probe import FIRST, Pull, is_due, pulls
-from automl_kd.errors import UserError
 from automl_kd.recipes import validate
 from automl_kd.recipes.schema import Distill
 

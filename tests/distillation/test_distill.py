@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch._inductor.exc import InductorError
 
+from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation import Diverged, distill, evaluate
-from automl_kd.errors import Interrupted, UserError
 from automl_kd.students import build
 from automl_kd.tasks import Split
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation import distill
-from automl_kd.errors import Interrupted, UserError
 
 SGD = {"name": "sgd", "lr": 0.05}
 ADAMW = {"name": "adamw", "lr": 0.003}

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation import CONTRACTS, distill
-from automl_kd.errors import Interrupted, UserError
 from automl_kd.recipes import Recipe
 from automl_kd.students import build
 

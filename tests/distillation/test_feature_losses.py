@@ -10,6 +10,7 @@ from inputs import FS, FS1, FT, FT1, STUDENT, assert_agrees, det
 from torch import Tensor, nn
 from torch.nn import functional
 
+from automl_kd.core import UserError
 from automl_kd.distillation.adapters import Connector, Projection, ReviewFusion, VariationalRegressor
 from automl_kd.distillation.functional import (
     activation_boundary,
@@ -31,7 +32,6 @@ from automl_kd.distillation.functional import (
 )
 from automl_kd.distillation.losses import CONTRACTS, Moment, Pair, Scene, WithOwn
 from automl_kd.distillation.losses.fsp import flow
-from automl_kd.errors import UserError
 from automl_kd.recipes import Losses
 
 NARROW = det((4, 3, 8, 8), 0.3, 0.1)

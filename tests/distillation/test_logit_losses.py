@@ -13,6 +13,7 @@ from inputs import ES, ET, FS, SMALL, STUDENT, ZS, ZT, Y, assert_agrees, det
 from torch import Tensor, nn
 from torch.nn import functional
 
+from automl_kd.core import UserError
 from automl_kd.distillation.functional import (
     ce_soft,
     crd,
@@ -27,7 +28,6 @@ from automl_kd.distillation.functional import (
     self_distillation,
 )
 from automl_kd.distillation.losses import CONTRACTS, Moment, Pair, Scene, WithOwn
-from automl_kd.errors import UserError
 from automl_kd.recipes import Losses
 from automl_kd.students import build
 from automl_kd.tasks import Mix

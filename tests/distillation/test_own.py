@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from automl_kd.core import UserError, sha256_of
 from automl_kd.distillation import distill, loss, wire
-from automl_kd.errors import UserError
-from automl_kd.files import sha256_of
 
 FILE = """
 import torch

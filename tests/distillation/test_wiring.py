@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
+from automl_kd.core import UserError
 from automl_kd.distillation import wire
-from automl_kd.errors import UserError
 from automl_kd.onnxio import export
 from automl_kd.students import build
 from automl_kd.tasks import OnnxTeacher

@@ -64,8 +64,8 @@ def test_the_recipe_makes_the_same_student_again_in_another_folder_with_an_empty
 
 
 def test_a_project_may_move_its_folder(searched, own_cache, tmp_path):
-    from automl_kd.errors import UserError
-    from automl_kd.workflows import export
+    from automl_kd.core import UserError
+    from automl_kd.workflows.export import export
 
     moved = tmp_path / "moved"
     # Not in this process: closing a copied file would drop the locks of the connections that it has to that file.
@@ -78,7 +78,8 @@ def test_a_project_may_move_its_folder(searched, own_cache, tmp_path):
 
 
 def test_export_delivers_a_trial_that_is_no_pick_as_the_search_left_it(searched, own_cache, tmp_path):
-    from automl_kd.workflows import export, status
+    from automl_kd.workflows.export import export
+    from automl_kd.workflows.status import status
 
     storage = str(searched.folder / "automl-kd.db")
     (summary,) = status("cam", storage=storage)
@@ -94,7 +95,7 @@ def test_export_delivers_a_trial_that_is_no_pick_as_the_search_left_it(searched,
 
 @pytest.mark.parametrize(("pick", "end"), [("best", -1), ("fastest", 0)])
 def test_export_finds_the_ends_of_the_front(searched, own_cache, tmp_path, pick, end):
-    from automl_kd.workflows import export
+    from automl_kd.workflows.export import export
 
     document = export("cam", pick=pick, out=tmp_path / pick, storage=str(searched.folder / "automl-kd.db"))
     assert document["trial"] == searched.document["front"][end]["trial"]

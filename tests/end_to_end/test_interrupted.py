@@ -147,7 +147,8 @@ def test_an_interrupted_search_goes_on_with_all_that_it_had_finished(interrupted
 
 
 def test_a_student_can_be_exported_before_there_are_picks(interrupted, own_cache, tmp_path):
-    from automl_kd.workflows import export, status
+    from automl_kd.workflows.export import export
+    from automl_kd.workflows.status import status
 
     storage = str(interrupted[0] / "automl-kd.db")
     (summary,) = status("cut", storage=storage)

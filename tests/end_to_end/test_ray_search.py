@@ -10,8 +10,8 @@ import pytest
 from outside import until
 from ray.cluster_utils import Cluster
 
-from automl_kd.errors import UserError
-from automl_kd.workflows._request import SearchRequest
+from automl_kd.core import UserError
+from automl_kd.studies.request import SearchRequest
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
+from automl_kd.studies.proposer import Pricing
 from automl_kd.tasks import open_task
-from automl_kd.workflows._supply import Pricing
 
 FILES = {"student.onnx", "student.safetensors", "recipe.yaml", "model_card.md", "report.html", "manifest.json"}
 

@@ -3,9 +3,9 @@
 import pytest
 from worker_jobs import answer_of
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.execution import Bounds, Failed, WorkerPool
-from automl_kd.workflows._request import SearchRequest
+from automl_kd.studies.request import SearchRequest
 
 
 @pytest.mark.usefixtures("module_cache")

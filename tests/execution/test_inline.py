@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from worker_jobs import answer_of, labels_only
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.execution import InlineExecutor, Stopped, Trained
-from automl_kd.workflows._request import SearchRequest
+from automl_kd.studies.request import SearchRequest
 
 
 @pytest.fixture

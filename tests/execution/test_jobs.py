@@ -8,7 +8,7 @@ import pytest
 from worker_jobs import answer_of, labels_only, recipe_document
 
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, WorkerPool
-from automl_kd.execution._work import Workshop
+from automl_kd.execution.work import Workshop
 from automl_kd.tasks import open_task
 
 

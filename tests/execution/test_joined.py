@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from worker_jobs import answer_of, labels_only, recipe_document
 
+from automl_kd.core import UserError
 from automl_kd.distillation import own_contract
-from automl_kd.errors import UserError
 from automl_kd.execution import (
     Bounds,
     Crew,
@@ -28,10 +28,10 @@ from automl_kd.execution import (
     WorkerPool,
     setup_of,
 )
-from automl_kd.execution._archive import Archive
-from automl_kd.execution._letters import answer_of as returned_of
-from automl_kd.execution._letters import letter_of_answer, letter_of_parcel, offer_of, parcel_of
-from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
+from automl_kd.execution.archive import Archive
+from automl_kd.execution.letters import answer_of as returned_of
+from automl_kd.execution.letters import letter_of_answer, letter_of_parcel, offer_of, parcel_of
+from automl_kd.execution.parcel import PackedSetup, Parcel, Returned
 from automl_kd.recipes import own_files, pin_code
 from automl_kd.recipes.losses import OwnLoss
 from automl_kd.storage import Database, Letter, Mailboxes, Post
@@ -208,7 +208,7 @@ def test_what_takes_long_to_offer_holds_nobody_up(database, post, setup, monkeyp
         assert going.wait(60)
         return {"task": "digits"}, {}
 
-    monkeypatch.setattr("automl_kd.execution._joined.offer_of", offer_of)
+    monkeypatch.setattr("automl_kd.execution.joined.offer_of", offer_of)
     mailboxes = Mailboxes(database, "cam")
     with JoinedWorkers(post, setup) as joined:
         mailboxes.open(1)
@@ -229,7 +229,7 @@ def test_a_file_that_goes_before_it_is_sent_is_told_to_those_that_join(database,
         (tmp_path / "data.npz").unlink()
         return document, {archive.sha256: archive}
 
-    monkeypatch.setattr("automl_kd.execution._joined.offer_of", offer_of)
+    monkeypatch.setattr("automl_kd.execution.joined.offer_of", offer_of)
     mailboxes = Mailboxes(database, "cam")
     with JoinedWorkers(post, setup) as joined:
         mailboxes.open(1)
@@ -239,12 +239,12 @@ def test_a_file_that_goes_before_it_is_sent_is_told_to_those_that_join(database,
 
 
 def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monkeypatch):
-    monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
+    monkeypatch.setattr("automl_kd.execution.joined._SILENT_SECONDS", 1.0)
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
     mailboxes = Mailboxes(database, "cam")
     mailboxes.open(1)
     monkeypatch.undo()
-    monkeypatch.setattr("automl_kd.execution._joined._SILENT_SECONDS", 1.0)
+    monkeypatch.setattr("automl_kd.execution.joined._SILENT_SECONDS", 1.0)
     mailboxes.ready(True)
     until(joined, lambda: joined.idle)
     joined.submit("a", endless)
@@ -254,8 +254,8 @@ def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monke
 
 
 def test_a_machine_whose_main_thread_hangs_does_not_beat(database, tmp_path, monkeypatch):
-    monkeypatch.setattr("automl_kd.execution._joining._BEAT_SECONDS", 0.02)
-    monkeypatch.setattr("automl_kd.execution._joining._STUCK_SECONDS", 0.5)
+    monkeypatch.setattr("automl_kd.execution.joining._BEAT_SECONDS", 0.02)
+    monkeypatch.setattr("automl_kd.execution.joining._STUCK_SECONDS", 0.5)
     with database.lease("cam") as lease, Joining(Mailboxes(database, "cam"), tmp_path) as joining:
         post = Post(database, "cam", lease)
 

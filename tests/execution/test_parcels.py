@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from worker_jobs import answer_of, labels_only, recipe_document
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, TrainJob
-from automl_kd.execution._archive import Archive, place_archive
-from automl_kd.execution._parcel import PackedSetup, Parcel, Returned
-from automl_kd.execution._work import Workshop
+from automl_kd.execution.archive import Archive, place_archive
+from automl_kd.execution.parcel import PackedSetup, Parcel, Returned
+from automl_kd.execution.work import Workshop
 from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, open_task
 from automl_kd.teachers import KeptTeacher, TeacherStore
 

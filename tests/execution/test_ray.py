@@ -10,9 +10,9 @@ import ray
 from ray.cluster_utils import Cluster
 from worker_jobs import labels_only
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
-from automl_kd.execution._ray import RayExecutor
+from automl_kd.execution.ray import RayExecutor
 
 _WORKER = {"CPU": 1, "seat": 1}
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automl_kd.hardware import Kind, load_profile
-from automl_kd.hardware._kernels.graph import Window
-from automl_kd.hardware._kernels.inner_loops import as_operations, blocked_convolution, product
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.optimised import optimised_file
-from automl_kd.hardware._kernels.read_onnx import read_onnx
-from automl_kd.hardware._kernels.trace import trace
-from automl_kd.hardware._processor import core_cache_mb, vector_lanes
+from automl_kd.hardware.kernels.graph import Window
+from automl_kd.hardware.kernels.inner_loops import as_operations, blocked_convolution, product
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.optimised import optimised_file
+from automl_kd.hardware.kernels.read_onnx import read_onnx
+from automl_kd.hardware.kernels.trace import trace
+from automl_kd.hardware.processor import core_cache_mb, vector_lanes
 
 LANES = vector_lanes()
 # A mean over pixels is taken in blocks or not depending on the operator it was exported as, which the table does not

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import MeasuredNetwork, Profile, load_profile
-from automl_kd.hardware._schema import Execution
+from automl_kd.hardware.schema import Execution
 
 PIXELS = (8, 16, 32, 64, 128, 192)
 

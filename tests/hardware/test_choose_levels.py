@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl_kd.hardware._kernels.graph import COMPUTE
-from automl_kd.hardware._predictor.cost import KINDS, Features, datasheet
-from automl_kd.hardware._predictor.fit import Measured
-from automl_kd.hardware._predictor.joint import Member
+from automl_kd.hardware.kernels.graph import COMPUTE
+from automl_kd.hardware.predictor.cost import KINDS, Features, datasheet
+from automl_kd.hardware.predictor.fit import Measured
+from automl_kd.hardware.predictor.joint import Member
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICES, TARGETS, NETWORKS = 10, 4, 2

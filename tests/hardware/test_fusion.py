@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Kind
-from automl_kd.hardware._kernels.fusion import fuse
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.rules import root_of, rules_of, runtimes
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware.kernels.fusion import fuse
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.rules import root_of, rules_of, runtimes
+from automl_kd.hardware.kernels.trace import trace
 
 RUNTIMES = runtimes()
 QNN = ("qnn", "tflite-qnn", "tflite-qnn-integers", "onnxruntime-qnn", "onnxruntime-qnn-quantised")

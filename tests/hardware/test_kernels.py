@@ -12,11 +12,11 @@ from onnx import TensorProto, helper
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Kind, load_profile
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.read_onnx import read_onnx
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.read_onnx import read_onnx
+from automl_kd.hardware.kernels.trace import trace
 from automl_kd.onnxio import export
 
 

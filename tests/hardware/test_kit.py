@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Candidate, KitTarget, load_profile, read_kit, read_results, write_kit
-from automl_kd.hardware._measurement import kit_script
-from automl_kd.hardware._measurement.selection import Design
-from automl_kd.hardware._measurement.training import Journal, Timed
-from automl_kd.hardware._predictor.cost import Features
+from automl_kd.hardware.measurement import kit_script
+from automl_kd.hardware.measurement.selection import Design
+from automl_kd.hardware.measurement.training import Journal, Timed
+from automl_kd.hardware.predictor.cost import Features
 
 
 @pytest.fixture(scope="module")

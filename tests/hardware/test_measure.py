@@ -6,9 +6,9 @@ import nets
 import numpy as np
 import pytest
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import measure
-from automl_kd.hardware._measurement.measure import Runs, Visits, measure_together
+from automl_kd.hardware.measurement.measure import Runs, Visits, measure_together
 from automl_kd.onnxio import export
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from automl_kd.hardware._kernels.meta import OnMeta, outcome
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware.kernels.meta import OnMeta, outcome
+from automl_kd.hardware.kernels.trace import trace
 
 aten = torch.ops.aten
 few = st.integers(1, 3)

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from automl_kd.hardware import Kind, load_profile
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.trace import trace
-from automl_kd.hardware._target import features_of, kernels_of
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.trace import trace
+from automl_kd.hardware.target import features_of, kernels_of
 
 CONV = nn.Conv2d(32, 64, 3, padding=1, bias=False)
 TOKENS = nn.Sequential(nn.Linear(32, 64), nn.Sigmoid(), nn.Linear(64, 32))

@@ -10,12 +10,12 @@ import pytest
 from onnx import TensorProto, helper
 from torch import nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Kind
-from automl_kd.hardware._kernels.graph import COMPUTE
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.optimised import optimised_graph, optimised_module_graph
-from automl_kd.hardware._kernels.read_onnx import read_onnx
+from automl_kd.hardware.kernels.graph import COMPUTE
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.optimised import optimised_graph, optimised_module_graph
+from automl_kd.hardware.kernels.read_onnx import read_onnx
 
 ALL = {name: (build, (3, 32, 32)) for name, build in nets.FAMILIES.items()} | nets.SEQUENCES
 # What the table does not follow: sums that stay on their own below level "all", hard swishes that become two

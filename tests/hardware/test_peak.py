@@ -8,8 +8,8 @@ import nets
 import pytest
 from torch import nn
 
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.trace import trace
 
 
 def peak(module, shape, runtime):

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_kd.hardware import Kind
-from automl_kd.hardware._predictor.cost import KINDS, Coefficients, Features, datasheet
-from automl_kd.hardware._predictor.fit import Measured, fit
-from automl_kd.hardware._predictor.joint import Joint, Member, linearised
-from automl_kd.hardware._predictor.misfit import PUBLISHED, Misfit
-from automl_kd.hardware._predictor.posterior import Evidence, Posterior
-from automl_kd.hardware._predictor.prior import GROUPS, MEASURED, UNMEASURED, Prior, Spread
-from automl_kd.hardware._predictor.residual import Correction, left_out_corrections, residual_features
+from automl_kd.hardware.predictor.cost import KINDS, Coefficients, Features, datasheet
+from automl_kd.hardware.predictor.fit import Measured, fit
+from automl_kd.hardware.predictor.joint import Joint, Member, linearised
+from automl_kd.hardware.predictor.misfit import PUBLISHED, Misfit
+from automl_kd.hardware.predictor.posterior import Evidence, Posterior
+from automl_kd.hardware.predictor.prior import GROUPS, MEASURED, UNMEASURED, Prior, Spread
+from automl_kd.hardware.predictor.residual import Correction, left_out_corrections, residual_features
 
 K = len(KINDS)
 POINTWISE, POOLING, DEPTHWISE = (KINDS.index(kind) for kind in (Kind.POINTWISE, Kind.POOLING, Kind.DEPTHWISE))

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_kd.hardware import Prediction, load_profile, profile_names
-from automl_kd.hardware._kernels.read_onnx import read_onnx
-from automl_kd.hardware._kernels.trace import trace
-from automl_kd.hardware._predictor.residual import LEAST_PAIRS
+from automl_kd.hardware.kernels.read_onnx import read_onnx
+from automl_kd.hardware.kernels.trace import trace
+from automl_kd.hardware.predictor.residual import LEAST_PAIRS
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = ("jetson-nano", "raspberry-pi-4", "coral-edgetpu", "x86-server", "narrow")

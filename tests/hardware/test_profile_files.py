@@ -8,10 +8,9 @@ from collections import Counter
 import pytest
 from ruamel.yaml import YAML
 
-from automl_kd.errors import UserError
-from automl_kd.hardware._kernels.rules import runtimes
-from automl_kd.hardware._schema import Fact, read_profile
-from automl_kd.paths import shipped_dir
+from automl_kd.core import UserError, shipped_dir
+from automl_kd.hardware.kernels.rules import runtimes
+from automl_kd.hardware.schema import Fact, read_profile
 
 NAMES = [
     *("jetson-nano", "jetson-tx2", "jetson-xavier-nx", "jetson-agx-xavier", "jetson-orin-nano", "jetson-agx-orin"),

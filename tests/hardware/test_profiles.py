@@ -11,9 +11,8 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError, find_yaml
 from automl_kd.hardware import load_profile, profile_names
-from automl_kd.paths import find_yaml
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +178,7 @@ def test_digest_follows_prices_and_nothing_else(tmp_path, jetson):
 
 def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):
     """A second process must see the prices of the first, and must not measure."""
-    from automl_kd.hardware._measurement import local
+    from automl_kd.hardware.measurement import local
 
     monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path))
     calls = []

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from automl_kd.errors import UserError
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.trace import trace
-from automl_kd.hardware._schema import read_profile
-from automl_kd.paths import shipped_dir
+from automl_kd.core import UserError, shipped_dir
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.trace import trace
+from automl_kd.hardware.schema import read_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

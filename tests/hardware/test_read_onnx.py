@@ -14,11 +14,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Kind
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.read_onnx import read_onnx
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.read_onnx import read_onnx
+from automl_kd.hardware.kernels.trace import trace
 
 FLOAT = TensorProto.FLOAT
 

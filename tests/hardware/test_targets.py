@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import load_profile
-from automl_kd.hardware._limits import Limits
-from automl_kd.hardware._predictor.residual import LEAST_PAIRS
+from automl_kd.hardware.limits import Limits
+from automl_kd.hardware.predictor.residual import LEAST_PAIRS
 from automl_kd.onnxio import export
 
 

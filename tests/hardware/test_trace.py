@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.hardware import Kind
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware.kernels.trace import trace
 
 
 class Function(nn.Module):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automl_kd.hardware import Kind
-from automl_kd.hardware._kernels.lower import lower
-from automl_kd.hardware._kernels.read_onnx import read_onnx
-from automl_kd.hardware._kernels.trace import trace
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.read_onnx import read_onnx
+from automl_kd.hardware.kernels.trace import trace
 
 SHAPE = (3, 8, 8)
 MACS = {"nor_conv_1x1": 8 * 8 * 64, "nor_conv_3x3": 9 * 8 * 8 * 64}

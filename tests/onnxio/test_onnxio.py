@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.onnxio import Session, difference, export, load_model, to_half, to_int8
 
 

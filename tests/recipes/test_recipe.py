@@ -2,7 +2,7 @@
 
 import pytest
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.recipes import Recipe, load_recipe
 
 RECIPE = {

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_kd.errors import UserError
-from automl_kd.paths import yaml_names
+from automl_kd.core import UserError, yaml_names
 from automl_kd.recipes import Recipe, Space, load_recipe, load_space, save_recipe
 
 SHIPPED = sorted(yaml_names("search_spaces"))

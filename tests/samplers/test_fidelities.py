@@ -5,9 +5,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from scipy.stats import spearmanr
 
-from automl_kd.samplers._encoding import Encoder
-from automl_kd.samplers._model import Model
-from automl_kd.samplers._readings import Readings
+from automl_kd.samplers.encoding import Encoder
+from automl_kd.samplers.model import Model
+from automl_kd.samplers.readings import Readings
 
 OPTIONS = {"slow": 0.0, "fair": 1.0, "good": 1.6, "best": 2.0}
 PLACES = [f"place{index}" for index in range(5)]

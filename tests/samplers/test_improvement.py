@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
-from automl_kd.samplers._encoding import Encoder
-from automl_kd.samplers._improvement import expected_improvement, non_dominated, open_region, uncovered
-from automl_kd.samplers._process import Process, Sample, _Likelihood, fit
-from automl_kd.samplers._warp import Warp
+from automl_kd.samplers.encoding import Encoder
+from automl_kd.samplers.improvement import expected_improvement, non_dominated, open_region, uncovered
+from automl_kd.samplers.process import Process, Sample, _Likelihood, fit
+from automl_kd.samplers.warp import Warp
 
 D = optuna.distributions
 

@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.recipes import Space
 from automl_kd.samplers import KnownCostSampler
 

@@ -5,7 +5,7 @@ import pytest
 import ray
 from ray import tune
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.recipes import Recipe, load_space
 from automl_kd.samplers import RayTuneSearcher
 

@@ -7,7 +7,8 @@ import pytest
 from optuna.artifacts import download_artifact, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from automl_kd.storage import ArtifactStore, Database, folder_bytes, free_bytes
+from automl_kd.core import folder_bytes, free_bytes
+from automl_kd.storage import ArtifactStore, Database
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.storage import Database, StudyRecord
 
 RECORD = StudyRecord(

@@ -8,9 +8,9 @@ import time
 import pytest
 from sqlalchemy import text
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.storage import Database
-from automl_kd.storage._tables import LeaseRow
+from automl_kd.storage.tables import LeaseRow
 
 _HOLD = """
 import sys
@@ -45,7 +45,7 @@ def leases(database):
 @pytest.fixture
 def hasty(monkeypatch):
     """Hearts are watched for a moment only."""
-    monkeypatch.setattr("automl_kd.storage._lease._WATCH_SECONDS", 1.0)
+    monkeypatch.setattr("automl_kd.storage.lease._WATCH_SECONDS", 1.0)
 
 
 def hold_from_another_host(database, heartbeat):
@@ -107,7 +107,7 @@ def test_a_holder_on_another_host_is_respected_until_its_heartbeat_is_old(databa
 
 @pytest.mark.parametrize("wrong", [-86_400, 86_400])
 def test_a_holder_whose_clock_is_wrong_is_respected_as_long_as_its_heart_beats(database, monkeypatch, wrong):
-    monkeypatch.setattr("automl_kd.storage._lease._WATCH_SECONDS", 20.0)
+    monkeypatch.setattr("automl_kd.storage.lease._WATCH_SECONDS", 20.0)
     hold_from_another_host(database, time.time() + wrong)
     beat = threading.Timer(1.0, hold_from_another_host, [database, time.time() + wrong + 1])
     beat.start()
@@ -126,7 +126,7 @@ def test_who_lost_its_lease_is_told_at_its_next_heartbeat(database):
 
 _RACE = """
 import sys, time
-from automl_kd.errors import UserError
+from automl_kd.core.errors import UserError
 from automl_kd.storage import Database
 database = Database(sys.argv[1])
 sys.stdin.read(1)

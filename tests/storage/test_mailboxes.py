@@ -6,7 +6,7 @@ import os
 import pytest
 from sqlalchemy import text
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.storage import Database, Letter, Mailboxes, Post, Slot
 
 
@@ -98,7 +98,7 @@ def test_an_offer_is_read_file_by_file_and_a_damaged_one_is_refused(database, po
 
 
 def test_a_file_goes_in_parts_and_an_offer_that_is_taken_back_is_none(database, post, machine, monkeypatch):
-    monkeypatch.setattr("automl_kd.storage._mailboxes._PART_BYTES", 4)
+    monkeypatch.setattr("automl_kd.storage.mailboxes._PART_BYTES", 4)
     pieces = [b"ab", b"cdefghijk", b"", b"lm"]
     whole = b"".join(pieces)
     sha256 = hashlib.sha256(whole).hexdigest()

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.storage import Database
 
 

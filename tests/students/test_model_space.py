@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from automl_kd import search, students
+from automl_kd.core import UserError
 from automl_kd.distillation import distill
-from automl_kd.errors import UserError
 from automl_kd.hardware import load_profile
 from automl_kd.onnxio import difference, export
 from automl_kd.recipes import Recipe, load_space

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.tasks import open_task
 
 _SOURCE = np.random.default_rng(0)

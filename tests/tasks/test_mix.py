@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from automl_kd.tasks import draw_mix
-from automl_kd.tasks._mix import cutmix, mixup
+from automl_kd.tasks.mix import cutmix, mixup
 
 
 def _generator(seed):

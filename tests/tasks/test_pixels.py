@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.tasks import open_task
 
 _COUNT = 24

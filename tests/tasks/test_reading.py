@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from task_files import patterns, write_fashion
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.tasks import open_task
 
 

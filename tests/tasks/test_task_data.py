@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from task_files import patterns, write_fashion, write_folder, write_idx
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, TrainedTeacher, open_task
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.tasks import open_task, task_names
 
 

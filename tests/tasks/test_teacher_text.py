@@ -1,6 +1,6 @@
 import pytest
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.recipes import ResNet
 from automl_kd.tasks import (
     CheckpointTeacher,

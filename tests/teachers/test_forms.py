@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_kd.teachers._forms import form_of
+from automl_kd.teachers.forms import form_of
 
 
 def _logits(batch, classes, seed, scale=4.0):

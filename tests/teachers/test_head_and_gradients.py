@@ -6,7 +6,7 @@ from teacher_cases import CLASSES, SHAPE, STUDENT, small_task, tiny_vit, trained
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks import CheckpointTeacher, OnnxTeacher
 from automl_kd.teachers import load_teacher, module_teacher

@@ -6,7 +6,7 @@ from teacher_cases import CLASSES, small_task
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.onnxio import export
 from automl_kd.recipes import ResNet
 from automl_kd.students import build

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from teacher_cases import CLASSES, small_task
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.tasks import TeacherInput, TimmTeacher, TransformersTeacher
 from automl_kd.teachers import load_teacher
 

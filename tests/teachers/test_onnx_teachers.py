@@ -9,8 +9,7 @@ from onnx import TensorProto, helper
 from onnx_cases import BATCHES, node, write
 from teacher_cases import CLASSES, reader, telling_task
 
-from automl_kd.errors import UserError
-from automl_kd.files import sha256_of
+from automl_kd.core import UserError, sha256_of
 from automl_kd.tasks import OnnxTeacher, TeacherInput, parse_teacher
 from automl_kd.teachers import load_teacher, read_teacher
 

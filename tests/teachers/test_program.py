@@ -10,8 +10,7 @@ import torch
 from teacher_cases import CLASSES, SHAPE, reader, small_task, telling_task, tiny_vit, trained_module
 from torch import nn
 
-from automl_kd.errors import UserError
-from automl_kd.files import sha256_of
+from automl_kd.core import UserError, sha256_of
 from automl_kd.tasks import ProgramTeacher
 from automl_kd.teachers import load_teacher, module_teacher
 

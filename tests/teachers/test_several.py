@@ -2,7 +2,7 @@ import pytest
 import torch
 from teacher_cases import CLASSES, SHAPE, small_task, trained_module
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks import OnnxTeacher
 from automl_kd.teachers import KeptTeacher, MultiTeacher, TeacherStore, load_teacher, module_teacher

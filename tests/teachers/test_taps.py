@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from teacher_cases import CLASSES, SHAPE, tiny_vit, trained_module
 from torch import nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.teachers import module_teacher, tokens_to_map
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from automl_kd.recipes import Recipe
 from automl_kd.tasks import Split
 from automl_kd.teachers import TeacherCost, decide_targets, measure_cost, module_teacher
-from automl_kd.teachers._targets import OutputCost
+from automl_kd.teachers.targets import OutputCost
 
 IMAGES = 1000
 # A millisecond to ask, a tenth of it to read the logits (40 bytes), half of it to read the map (4,000 bytes).

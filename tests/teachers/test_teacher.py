@@ -3,7 +3,7 @@ import torch
 from teacher_cases import CLASSES, SHAPE, small_task, trained_module
 from torch import nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks import OnnxTeacher, TeacherInput
 from automl_kd.teachers import load_teacher, module_teacher

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from teacher_cases import CLASSES, SHAPE, reader, small_task, telling_task
 from torch import nn
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks import parse_teacher
 from automl_kd.teachers import MultiTeacher, load_teacher, module_teacher, read_teacher

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.execution import Setup
-from automl_kd.execution._letters import offer_of
+from automl_kd.execution.letters import offer_of
 from automl_kd.storage import Database, Post, StudyRecord
 from automl_kd.tasks import open_task
-from automl_kd.workflows import work
+from automl_kd.workflows.worker import work
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from automl_kd.distillation.losses import (
     tinybert_hidden,
     vid,
 )
-from automl_kd.distillation.losses._contract import Compare, Contract, Inputs, Kind, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses.contract import Compare, Contract, Inputs, Kind, Moment, Pair, Scene, WithOwn
 
 CONTRACTS: Mapping[str, Contract] = MappingProxyType(
     {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from automl_kd.distillation.adapters import Connector
-from automl_kd.distillation.losses._channels import each_where_channels_differ
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.distillation.losses.channels import each_where_channels_differ
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ActivationBoundary
 
 _SCALE = 3 / 1000  # of RepDistiller's ABLoss

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._logits import softened
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.logits import softened
 from automl_kd.recipes.losses import SoftCE
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import CorrelationCongruenceAdjacent
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
-from automl_kd.distillation.losses._contrast import Heads
-from automl_kd.distillation.losses._tensors import unit_rows
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.contrast import Heads
+from automl_kd.distillation.losses.tensors import unit_rows
 from automl_kd.recipes.losses import CRD
 
 _EPSILON = 1e-7  # of the authors' code, added to the noise's share

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
-from automl_kd.distillation.losses._contrast import Heads
-from automl_kd.distillation.losses._tensors import full_precision, unit_rows
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.contrast import Heads
+from automl_kd.distillation.losses.tensors import full_precision, unit_rows
 from automl_kd.recipes.losses import CRDInBatch
 
 

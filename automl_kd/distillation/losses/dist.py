@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._logits import softened
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.logits import softened
 from automl_kd.recipes.losses import DIST
 
 _EPSILON = 1e-8  # of the authors' code, added to the product of the norms

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._logits import mean_divergence, softened
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.logits import mean_divergence, softened
 from automl_kd.recipes.losses import DKD
 
 

@@ -6,10 +6,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
-from automl_kd.distillation.losses._channels import each_where_channels_differ
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._correlations import correlations
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.channels import each_where_channels_differ
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.correlations import correlations
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import FSP
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._logits import class_axis
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.dkd import dkd
 from automl_kd.distillation.losses.kd import kd
+from automl_kd.distillation.losses.logits import class_axis
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import LogitStandardization
 
 _EPSILON = 1e-7  # of the authors' code, added to the standard deviation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene, WithOwn
 from automl_kd.distillation.losses.kd import kd
 from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.recipes.losses import Mutual

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
-from automl_kd.distillation.losses._channels import where_channels_differ
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.distillation.losses.channels import where_channels_differ
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import PKD
 
 _EPSILON = 1e-6  # of the authors' code, added to the standard deviation

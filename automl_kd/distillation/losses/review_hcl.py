@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import ReviewFusion
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
-from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ReviewHCL
 
 _LEVELS = (4, 2, 1)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._distances import squared_distances
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.distances import squared_distances
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import RKDAngle
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._distances import squared_distances
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.distances import squared_distances
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import RKDDistance
 
 _SMALLEST_SQUARE = 1e-12  # of the authors' code: the square of the distance that two equal embeddings are given

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene, Shape
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.core import UserError
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene, Shape
 from automl_kd.distillation.losses.kd import kd
 from automl_kd.distillation.losses.task import cross_entropy
-from automl_kd.errors import UserError
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import SelfDistillation
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from automl_kd.core import UserError
 from automl_kd.distillation.adapters import TeacherHead
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
-from automl_kd.distillation.losses._tensors import full_precision
-from automl_kd.errors import UserError
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import SRRL
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses._contract import Contract, Moment
-from automl_kd.distillation.losses._tensors import full_precision
+from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import TaskLoss
 
 

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import VariationalRegressor
-from automl_kd.distillation.losses._contract import Contract, Moment, Pair, Scene
-from automl_kd.distillation.losses._tensors import full_precision, pool_to_common
+from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import VID
 
 _EPSILON = 1e-5  # of the authors' code: the least variance

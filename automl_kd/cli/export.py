@@ -1,0 +1,46 @@
+"""``automl-kd export``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from automl_kd.cli.answer import AllowCode, Json, Storage, answer, quiet
+from automl_kd.core import DEFAULT_STORAGE, milliseconds, percent
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("export")(export)
+
+
+def export(
+    study: Annotated[str | None, typer.Option(help="The study; by default the only one.")] = None,
+    pick: Annotated[str, typer.Option(help="knee, best, fastest, or a trial's number.")] = "knee",
+    out: Annotated[str, typer.Option(help="Folder to write.")] = "winner",
+    allow_code: AllowCode = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Deliver a student with the recipe that makes it again; at any time, also while the search runs."""
+    with quiet(json):
+        from automl_kd.workflows.export import export as deliver
+
+        document = deliver(study, pick=pick, out=out, storage=storage, allow_code=allow_code)
+    head = f"trial {document['trial']} of study {document['study']} ({document['origin']})"
+    answer(document, f"{head}\n{delivery_text(document)}", json)
+
+
+def delivery_text(document: dict[str, Any]) -> str:
+    """A delivery for people."""
+    interval = f"{document['latency_low']:.3g}–{document['latency_high']:.3g}"
+    return "\n".join(
+        [
+            f"test accuracy {percent(document['test_accuracy'])}, in the device's precision"
+            f" {percent(document['test_accuracy_deployed'])}",
+            f"latency {milliseconds(document['latency_ms'])} ({interval}, predicted)",
+            f"ONNX opset {document['onnx_opset']}, differs from torch by at most {document['onnx_max_difference']:.1e}",
+            f"in {document['path']}: {', '.join(document['files'])}",
+        ]
+    )

@@ -1,0 +1,211 @@
+"""``automl-kd hw``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl_kd.cli import hw_device
+from automl_kd.cli.answer import Json, Storage, answer, quiet, table
+from automl_kd.cli.hw_words import accuracy_lines, extrapolation, parts_table, targets_table
+from automl_kd.cli.progress import watching
+from automl_kd.cli.shape import Inputs, InputShape, shape, shapes
+from automl_kd.core import DEFAULT_STORAGE, UserError, milliseconds, percent, three_digits
+
+if TYPE_CHECKING:
+    from automl_kd.hardware import Profile
+
+Model = Annotated[str, typer.Argument(help="An ONNX file.")]
+
+
+def app() -> typer.Typer:
+    """The group of verbs."""
+    group = typer.Typer(name="hw", help="What it costs, on which device.", no_args_is_help=True)
+    group.command("list")(list_devices)
+    group.command("show")(show)
+    group.command("predict")(predict)
+    group.command("measure")(measure)
+    hw_device.register(group)
+    return group
+
+
+def list_devices(storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:
+    """The devices with a profile, the ways to run networks on them, and how far off predictions are."""
+    with quiet(json):
+        from automl_kd.hardware import Profile, load_profile, profile_names
+
+        devices, unreadable = [], []
+        for name in profile_names():
+            try:
+                file = load_profile(name).file
+            except UserError as error:
+                unreadable.append(str(error))  # one damaged file of a user's own hides no other device
+                continue
+            names = sorted(file.targets, key=lambda target: target != file.default)
+            targets = [_target_document(target, Profile(name, file, target)) for target in names]
+            devices.append({"name": name, "targets": targets})
+    answer({"devices": devices, "unreadable": unreadable}, "\n".join((_devices_text(devices), *unreadable)), json)
+
+
+def _target_document(target: str, profile: Profile) -> dict[str, Any]:
+    return {
+        "target": target,
+        "name": profile.name,
+        "key": profile.key,
+        "runtime": profile.target.runtime,
+        "precision": profile.target.precision,
+        "accuracy": asdict(profile.accuracy()),
+    }
+
+
+def _devices_text(devices: list[dict[str, Any]]) -> str:
+    return (
+        f"{targets_table(devices)}\n\n"
+        "median error: of measured networks, each predicted by a fit without it\n"
+        "90 % interval: of networks like those; it is wider for others\n"
+        "good for: kinds of kernel that they hold, of those with multiplications\n"
+        "a target goes by device:target, such as --hw jetson-nano:ncnn"
+    )
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A device by name or path; device:target for one of its targets.")],
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE.html", help="Write a page of predicted against measured latencies.")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """A profile: facts with their sources, limits of memory, and the networks it was fitted on."""
+    with quiet(json):
+        from automl_kd.hardware import left_out, load_profile
+
+        profile = load_profile(name)
+        rows = left_out(profile)
+        page = None
+        if plot is not None:
+            from automl_kd.workflows.hardware import plot_hardware
+
+            page = plot_hardware(name, plot)["path"]
+    document = {
+        "name": profile.name,
+        "key": profile.key,
+        "accuracy": asdict(profile.accuracy()),
+        "target": profile.target.model_dump(mode="json", exclude_none=True),
+        "memory": profile.file.memory.model_dump(mode="json", exclude_none=True),
+        "anchors": [asdict(row) | {"error": row.error} for row in rows],
+        "targets": list(profile.file.targets),
+        "plot": page,
+    }
+    answer(document, _profile_text(document), json)
+
+
+def _profile_text(document: dict[str, Any]) -> str:
+    parts = [f"{document['name']}: {document['key']}", *accuracy_lines(document["accuracy"])]
+    parts.append(f"targets: {', '.join(document['targets'])}")
+    for title, facts in (("facts", document["target"]["facts"]), ("memory", document["memory"])):
+        rows = [[key, _values(fact), fact["source"]] for key, fact in facts.items()]
+        if rows:
+            parts += ["", table(rows, [title, "value", "source"])]
+    if document["anchors"]:
+        anchors = [
+            [
+                row["model"],
+                f"{row['gflops']:.3g}",
+                three_digits(row["measured_ms"]),
+                three_digits(row["predicted_ms"]),
+                f"{three_digits(row['low'])}–{three_digits(row['high'])}",
+                f"{100 * row['error']:+.0f} %",
+            ]
+            for row in document["anchors"]
+        ]
+        header = ["measured network", "GFLOP", "measured ms", "left out ms", "90 % interval", "error"]
+        parts += ["", table(anchors, header)]
+    if document["plot"]:
+        parts += ["", f"plot: {document['plot']}"]
+    return "\n".join(parts)
+
+
+def _values(fact: dict[str, Any]) -> str:
+    """``16`` of a single figure; ``lanes 16, cache_mb 1`` of several under one source."""
+    named = {key: value for key, value in fact.items() if key != "source"}
+    return ", ".join(f"{value:g}" if key == "value" else f"{key} {value:g}" for key, value in named.items())
+
+
+def predict(
+    model: Model,
+    hw: Annotated[str, typer.Option(help="A device by name or path.")],
+    input_shape: InputShape = None,
+    inputs: Inputs = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say which kinds of kernel take the time, and what is known of them.")
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Predict a model's latency on a device."""
+    with quiet(json):
+        from automl_kd.core import sharing
+        from automl_kd.hardware import load_profile
+
+        asked, named = shape(input_shape), shapes(inputs)
+        with watching(json) as observer:
+            profile = load_profile(hw, progress=sharing(observer, "calibrate"))
+            found = profile.explain(model, asked, inputs=named)
+    price = found.prediction
+    if not price.fits:
+        raise UserError(
+            f"{model} does not fit {profile.name}: {price.missing_bytes / 1e6:.3g} MB of memory are missing"
+        )
+    shares = {kind.value: share for kind, share in found.extrapolated.items()}
+    unsure = None if profile.ranks_only else extrapolation(shares, profile.name, "the time")
+    if unsure is not None and not explain:
+        unsure += "; --explain shows them"
+    notes = [*price.notes, *([] if unsure is None else [unsure])]
+    document: dict[str, Any] = {
+        "ms": price.ms,
+        "low": price.low,
+        "high": price.high,
+        "coverage": price.coverage,
+        "memory_bytes": price.memory_bytes,
+        "params": price.params,
+        "flops": price.flops,
+        "hw": profile.name,
+        "extrapolated": shares,
+        "notes": notes,
+    }
+    if explain:
+        document["parts"] = [asdict(part) for part in found.parts]
+    text = (
+        f"{milliseconds(price.ms)} predicted on {profile.name} (90 % interval {three_digits(price.low)}–"
+        f"{three_digits(price.high)}), coverage {100 * price.coverage:.0f} %, {price.memory_bytes / 1e6:.3g} MB"
+    )
+    shown = ["", parts_table(document["parts"], price.ms)] if explain else []
+    answer(document, "\n".join((text, *notes, *shown)), json)
+
+
+def measure(
+    model: Model,
+    input_shape: InputShape = None,
+    inputs: Inputs = None,
+    threads: Annotated[int, typer.Option(help="Threads of onnxruntime.")] = 1,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Measure a model's latency on this machine under onnxruntime."""
+    with quiet(json):
+        from automl_kd.core import sharing
+        from automl_kd.hardware import measure as run
+
+        asked, named = shape(input_shape), shapes(inputs)
+        with watching(json) as observer:
+            progress = sharing(observer, "measure")
+            measured = run(model, threads, input_shape=asked, inputs=named, progress=progress)
+    text = (
+        f"{milliseconds(measured.ms)} ± {percent(measured.repeat_error)} measured, undisturbed; this machine's speed"
+        f" ranged over {100 * measured.drift:.0f} %; as timed least {measured.minimum:.3g}, p10 {measured.p10:.3g},"
+        f" median {measured.median:.3g}, p90 {measured.p90:.3g} in {measured.runs} runs"
+    )
+    answer(asdict(measured), text, json)

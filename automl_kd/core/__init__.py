@@ -1,0 +1,58 @@
+"""What all rooms share: errors, paths, whole files, quantities read and shown, progress. It imports no other room."""
+
+from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
+from automl_kd.core.disk_space import folder_bytes, free_bytes
+from automl_kd.core.errors import Interrupted, UserError, unknown
+from automl_kd.core.extras import import_extra
+from automl_kd.core.formatting import (
+    UNKNOWN,
+    chance,
+    count,
+    counted,
+    duration,
+    milliseconds,
+    percent,
+    three_digits,
+    whole,
+)
+from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
+from automl_kd.core.progress import Observer, Snapshot, sharing
+from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
+from automl_kd.core.version import __version__
+
+__all__ = [
+    "DEFAULT_STORAGE",
+    "UNKNOWN",
+    "Interrupted",
+    "Observer",
+    "Snapshot",
+    "UserError",
+    "__version__",
+    "cache_dir",
+    "chance",
+    "config_dir",
+    "count",
+    "counted",
+    "duration",
+    "find_yaml",
+    "folder_bytes",
+    "free_bytes",
+    "import_extra",
+    "locked",
+    "milliseconds",
+    "parse_bytes",
+    "parse_count",
+    "parse_duration",
+    "parse_latency",
+    "parse_resources",
+    "percent",
+    "replacing",
+    "sha256_of",
+    "sharing",
+    "shipped_dir",
+    "three_digits",
+    "unknown",
+    "whole",
+    "write_text",
+    "yaml_names",
+]

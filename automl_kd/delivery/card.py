@@ -1,0 +1,11 @@
+"""The model card (Mitchell et al. 2019, arXiv:1810.03993), short."""
+
+from __future__ import annotations
+
+from automl_kd.delivery.facts import Datasheet
+from automl_kd.delivery.html_page import render
+
+
+def model_card(sheet: Datasheet) -> str:
+    """What a student is, takes, gives, is worth and is not fit for, as Markdown; equal for equal datasheets."""
+    return render("model_card.md", {"sheet": sheet, "verdict": sheet.facts.arms.sentences()})

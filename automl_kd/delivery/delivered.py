@@ -1,0 +1,174 @@
+"""One student as a folder of files that stands on its own."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from automl_kd.core import sha256_of
+from automl_kd.delivery.card import model_card
+from automl_kd.delivery.facts import Datasheet, Facts
+from automl_kd.delivery.folder import MANIFEST, replacing
+from automl_kd.delivery.measure import measure
+from automl_kd.delivery.student_page import student_report
+from automl_kd.hardware import Profile
+from automl_kd.onnxio import export
+from automl_kd.recipes import Recipe, save_recipe
+from automl_kd.students import StudentModule, save_weights
+from automl_kd.tasks import Task
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A delivery as it lies on disk.
+
+    Attributes:
+        path: Its folder.
+        files: SHA-256 of each file by name, the manifest included.
+        test_accuracy: Of this very student on the test split, in torch and float32, in [0, 1].
+        test_accuracy_deployed: Of its ONNX file on the test split, in the precision of the device.
+        onnx_max_difference: Largest absolute difference between a logit of torch and of the ONNX file, test split.
+        opset: Of the ONNX file.
+        latency_ms: Predicted for one image on the device.
+        latency_low: Lower end of the prediction's interval, in ms.
+        latency_high: Upper end, in ms.
+        coverage: Share of the network's kernels that the profile knows, in [0, 1].
+    """
+
+    path: Path
+    files: dict[str, str]
+    test_accuracy: float
+    test_accuracy_deployed: float
+    onnx_max_difference: float
+    opset: int
+    latency_ms: float
+    latency_low: float
+    latency_high: float
+    coverage: float
+
+
+def deliver(
+    folder: Path,
+    student: StudentModule,
+    recipe: Recipe,
+    task: Task,
+    profile: Profile,
+    facts: Facts,
+    report_html: str | None = None,
+) -> Delivered:
+    """Write what the user leaves with.
+
+    The folder then holds ``student.onnx`` (one file, dynamic batch, float32, at the profile's opset),
+    ``student.safetensors``, ``recipe.yaml``, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash of
+    each. Nothing in them tells the time: equal arguments on one machine give equal bytes.
+
+    Args:
+        folder: Where to; appears whole or not at all. An earlier delivery there is replaced.
+        student: Trained, on any device; it is not touched.
+        recipe: What it was made by.
+        task: What it was made for. The test split is read.
+        profile: The device that it was made for.
+        facts: What the files shall say beside what is measured here.
+        report_html: A report to deliver in place of the student's own, such as that of a whole study.
+
+    Raises:
+        UserError: If the folder holds other files or cannot be written, or the student cannot be exported at the
+            profile's opset, does not agree with its ONNX file to 1e-4, or has weights too large for the profile's
+            precision.
+    """
+    delivered = copy.deepcopy(student).cpu().eval()
+    with replacing(folder) as new:
+        onnx = export(delivered, new / "student.onnx", task.input_shape, profile.opset)
+        datasheet = Datasheet(
+            recipe=recipe,
+            task=task,
+            profile=profile,
+            prediction=profile.predict(delivered.plan),
+            measured=measure(delivered, onnx, task, profile.target.precision, recipe.threads),
+            facts=facts,
+        )
+        save_weights(delivered, new / "student.safetensors")
+        save_recipe(recipe, new / "recipe.yaml")
+        _write(new / "model_card.md", model_card(datasheet))
+        _write(new / "report.html", student_report(datasheet) if report_html is None else report_html)
+        files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}
+        _write(new / MANIFEST, json.dumps(_manifest(datasheet, files), indent=2, ensure_ascii=False) + "\n")
+        files[MANIFEST] = sha256_of(new / MANIFEST)
+    return Delivered(
+        path=folder,
+        files=files,
+        test_accuracy=datasheet.measured.test_accuracy,
+        test_accuracy_deployed=datasheet.measured.test_accuracy_deployed,
+        onnx_max_difference=datasheet.measured.onnx_max_difference,
+        opset=profile.opset,
+        latency_ms=datasheet.prediction.ms,
+        latency_low=datasheet.prediction.low,
+        latency_high=datasheet.prediction.high,
+        coverage=datasheet.prediction.coverage,
+    )
+
+
+def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, Any]:
+    facts, prediction, measured = sheet.facts, sheet.prediction, sheet.measured
+    return {
+        "files": files,
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in ("automl-kd", "torch", "onnx", "onnxruntime", "numpy")},
+        "task": {"name": sheet.task.name, "sha256": sheet.task.sha256},
+        "teacher": {"sha256": sheet.recipe.teacher.sha256 if sheet.recipe.teacher else None},
+        "recipe": {"digest": sheet.recipe.digest()},
+        "student": {
+            "origin": facts.origin,
+            "study": facts.study,
+            "trial": facts.trial,
+            "params": prediction.params,
+            "flops": prediction.flops,
+            "memory_bytes": prediction.memory_bytes,
+        },
+        "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
+        "onnx": {"opset": sheet.profile.opset, "max_difference": measured.onnx_max_difference},
+        "latency": {
+            "kind": "predicted",
+            "ms": _finite(prediction.ms),
+            "low": _finite(prediction.low),
+            "high": _finite(prediction.high),
+            "coverage": prediction.coverage,
+        },
+        "accuracy": {
+            "split": "test",
+            "this_student": measured.test_accuracy,
+            "this_student_deployed": measured.test_accuracy_deployed,
+            "mean": facts.test_accuracy,
+            "std": facts.test_accuracy_std,
+            "seeds": list(facts.seeds),
+            "arm": facts.arms.arm,
+            "searched": facts.arms.searched,
+            "no_distillation": facts.arms.no_distillation,
+            "plain_kd": facts.arms.plain_kd,
+            "teacher": facts.teacher_accuracy,
+        },
+        "preprocessing": sheet.preprocessing,
+        "class_names": list(sheet.task.class_names),
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return None
+
+
+def _finite(ms: float) -> float | None:
+    # A network that does not fit the device has an infinite latency, and JSON has no infinity.
+    return ms if math.isfinite(ms) else None
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

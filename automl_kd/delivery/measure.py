@@ -1,0 +1,88 @@
+"""How often the student is right, as trained and as deployed, and how far the two are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from automl_kd.core import UserError
+from automl_kd.delivery.facts import Measured
+from automl_kd.onnxio import Session, to_half, to_int8
+from automl_kd.students import StudentModule
+from automl_kd.tasks import Task
+
+_BATCH = 256
+_TOLERANCE = 1e-4
+_CALIBRATION_IMAGES = 512
+
+
+def measure(student: StudentModule, onnx: Path, task: Task, precision: str, threads: int) -> Measured:
+    """Run the whole test split through torch, through the ONNX file, and through it in the device's precision.
+
+    Args:
+        student: On the CPU, in evaluation mode.
+        onnx: Its ONNX file, float32.
+        task: Whose test split is read.
+        precision: ``"fp32"``, ``"fp16"``, ``"int8"`` or ``"w8a16"``; the last two are quantised after training, on
+            training images.
+        threads: Of torch and of onnxruntime; equal counts give equal numbers.
+
+    Raises:
+        UserError: If the file's logits differ from torch's by more than 1e-4 (relative to the largest logit where that
+            exceeds 1), the precision cannot be computed here, or the weights do not fit into it.
+    """
+    with TemporaryDirectory() as scratch, _torch_threads(threads):
+        exact = Session(onnx, threads)
+        deployed = exact if precision == "fp32" else Session(_converted(onnx, precision, task, Path(scratch)), threads)
+        right = right_deployed = 0
+        difference = largest = 0.0
+        for images, labels in zip(
+            torch.split(task.test.images, _BATCH), torch.split(task.test.labels, _BATCH), strict=True
+        ):
+            with torch.inference_mode():
+                inputs = task.normalize(images)
+                expected: NDArray[Any] = student(inputs).numpy()
+            written = exact.run(inputs.numpy())
+            in_precision = written if deployed is exact else deployed.run(inputs.numpy())
+            right += int((expected.argmax(axis=1) == labels.numpy()).sum())
+            right_deployed += int((in_precision.argmax(axis=1) == labels.numpy()).sum())
+            difference = max(difference, float(np.abs(written - expected).max()))
+            largest = max(largest, float(np.abs(expected).max()))
+    if not difference <= _TOLERANCE * max(1.0, largest):
+        raise UserError(
+            f"the exported student differs from torch by {difference:.2g} on the test images of {task.name}"
+            f" (allowed {_TOLERANCE:g} where logits reach {max(1.0, largest):.3g})"
+        )
+    return Measured(
+        test_accuracy=right / len(task.test),
+        test_accuracy_deployed=right_deployed / len(task.test),
+        onnx_max_difference=difference,
+    )
+
+
+def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:
+    if precision == "fp16":
+        return to_half(onnx, scratch / onnx.name)
+    bits: dict[str, Literal[8, 16]] = {"int8": 8, "w8a16": 16}
+    if precision in bits:
+        seen = torch.split(task.train.images[:_CALIBRATION_IMAGES], _BATCH)
+        batches = (task.normalize(images).numpy() for images in seen)
+        return to_int8(onnx, scratch / onnx.name, batches, bits[precision])
+    raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32, int8, w8a16")
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

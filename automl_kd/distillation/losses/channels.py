@@ -1,0 +1,37 @@
+"""Adapters for losses that can do without one where student and teacher have the same channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from automl_kd.distillation.adapters import Several
+from automl_kd.distillation.losses.contract import Pair, Scene
+
+Build = Callable[[int, int], nn.Module]
+Adapter = Callable[[Any, tuple[Pair, ...], Scene], nn.Module | None]
+
+
+def where_channels_differ(build: Build) -> Adapter:
+    """For a loss of one pair of maps: ``build(student's channels, teacher's)``, or nothing where they agree."""
+
+    def adapter(part: Any, pairs: tuple[Pair, ...], scene: Scene) -> nn.Module | None:
+        (pair,) = pairs
+        ours, theirs = pair.student_shape[0], pair.teacher_shape[0]
+        return build(ours, theirs) if ours != theirs else None
+
+    return adapter
+
+
+def each_where_channels_differ(build: Build) -> Adapter:
+    """The same for a loss of several pairs of maps, whose tuple it takes."""
+
+    def adapter(part: Any, pairs: tuple[Pair, ...], scene: Scene) -> nn.Module | None:
+        channels = [(pair.student_shape[0], pair.teacher_shape[0]) for pair in pairs]
+        if all(ours == theirs for ours, theirs in channels):
+            return None
+        return Several(build(ours, theirs) if ours != theirs else nn.Identity() for ours, theirs in channels)
+
+    return adapter

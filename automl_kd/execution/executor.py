@@ -1,0 +1,76 @@
+"""What a search asks of whatever runs its jobs."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from automl_kd.execution.jobs import Answer, Job
+
+Key = TypeVar("Key", bound=Hashable)
+
+_GRACE_SECONDS = 10.0
+
+
+class Executor(ABC, Generic[Key]):
+    """Workers, one job each at a time; jobs are known by keys that the caller chooses."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many jobs can run at a time now."""
+
+    @property
+    @abstractmethod
+    def idle(self) -> int:
+        """How many workers wait for a job."""
+
+    @property
+    @abstractmethod
+    def running(self) -> list[Key]:
+        """The jobs under way."""
+
+    @abstractmethod
+    def submit(self, key: Key, job: Job) -> None:
+        """Give a job to an idle worker.
+
+        Raises:
+            IndexError: If no worker is idle.
+        """
+
+    @abstractmethod
+    def wait(self, timeout: float) -> list[tuple[Key, Answer]]:
+        """Answers that arrived, waiting up to ``timeout`` seconds for the first. A dead worker is replaced."""
+
+    @abstractmethod
+    def abandon(self) -> list[Key]:
+        """Kill the workers that are still busy, replace them, and return their jobs."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End all workers now."""
+
+    @abstractmethod
+    def _ask_to_stop(self) -> None:
+        """Ask every worker to save its state and answer."""
+
+    def stop(self) -> list[tuple[Key, Answer]]:
+        """Let running jobs save their state and end; kill what does not. Returns the last answers."""
+        self._ask_to_stop()
+        answers: list[tuple[Key, Answer]] = []
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self.running and (left := deadline - time.monotonic()) > 0:
+            answers += self.wait(left)
+        self.kill()
+        return answers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()

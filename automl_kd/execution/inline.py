@@ -1,0 +1,100 @@
+"""Jobs in the driver's own process: for a debugger, and for machines where no process may be started."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+from automl_kd.execution.executor import Executor, Key
+from automl_kd.execution.jobs import Answer, Job, Setup
+
+
+class InlineExecutor(Executor[Key]):
+    """One worker, a thread of this process: it shares memory and breakpoints with the driver, and its fate.
+
+    A thread cannot be ended from outside. One that does not hear a stop is left behind, and its answer is nobody's.
+
+    Args:
+        setup: What all jobs share.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._worker = _Worker(setup)
+        self._key: Key | None = None
+
+    @property
+    def size(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def idle(self) -> int:
+        """Whether the worker waits for a job, as a number."""
+        return int(self._key is None)
+
+    @property
+    def running(self) -> list[Key]:
+        """The job under way."""
+        return [] if self._key is None else [self._key]
+
+    def submit(self, key: Key, job: Job) -> None:
+        """Give a job to the worker.
+
+        Raises:
+            IndexError: If it has one.
+        """
+        if self._key is not None:
+            raise IndexError("no worker is idle")
+        self._key = key
+        self._worker.jobs.put(job)
+
+    def wait(self, timeout: float) -> list[tuple[Key, Answer]]:
+        """The answer, waiting up to ``timeout`` seconds for it."""
+        key = self._key
+        if key is None:
+            time.sleep(timeout)
+            return []
+        try:
+            answer = self._worker.answers.get(timeout=max(timeout, 0.0))
+        except queue.Empty:
+            return []
+        self._key = None
+        return [(key, answer)]
+
+    def abandon(self) -> list[Key]:
+        """Leave a busy worker behind, replace it, and return its job."""
+        lost = self.running
+        if lost:
+            self.kill()
+            self._worker = _Worker(self._setup)
+        return lost
+
+    def kill(self) -> None:
+        """Let the worker end at its next step."""
+        self._key = None
+        self._worker.stop.set()
+        self._worker.jobs.put(None)
+
+    def _ask_to_stop(self) -> None:
+        self._worker.stop.set()
+
+
+class _Worker(threading.Thread):
+    """The thread: a daemon, so that one that hangs does not keep the process."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(daemon=True, name="automl-kd-worker")
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.stop = threading.Event()
+        self._setup = setup
+        self.start()
+
+    def run(self) -> None:
+        from automl_kd.execution.work import Workshop  # torch takes seconds, which the driver need not wait for
+
+        workshop = Workshop(self._setup, self.stop.is_set)
+        while (job := self.jobs.get()) is not None:
+            self.answers.put(workshop.do(job))

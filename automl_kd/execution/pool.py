@@ -1,0 +1,192 @@
+"""A pool of worker processes that outlives each of them."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any, Generic
+
+from automl_kd.execution.bounds import Bounds
+from automl_kd.execution.executor import Executor, Key
+from automl_kd.execution.jobs import Alive, Answer, Failed, Job, Setup
+
+_LOOK_SECONDS = 0.5
+"""How often bounds are looked at."""
+
+
+class WorkerPool(Executor[Key]):
+    """Worker processes, one job each at a time.
+
+    Started with ``subprocess`` rather than ``multiprocessing``: a user's script needs no ``__main__`` guard.
+
+    Args:
+        count: Number of processes.
+        setup: What all jobs share.
+        log: File for what workers write on standard error.
+        bounds: What a job may take before its worker is ended; by default as :meth:`Bounds.of` says.
+    """
+
+    def __init__(self, count: int, setup: Setup, log: Path, bounds: Bounds | None = None) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._setup = setup
+        self._log = log
+        self._bounds = bounds or Bounds.of(None, None, count)
+        self._workers: list[_Worker[Key]] = [_Worker(setup, log) for _ in range(count)]
+
+    @property
+    def size(self) -> int:
+        """How many jobs can run at a time."""
+        return len(self._workers)
+
+    @property
+    def idle(self) -> int:
+        """How many workers wait for a job."""
+        return sum(worker.key is None for worker in self._workers)
+
+    @property
+    def running(self) -> list[Key]:
+        """The jobs under way."""
+        return [worker.key for worker in self._workers if worker.key is not None]
+
+    def submit(self, key: Key, job: Job) -> None:
+        """Give a job to an idle worker.
+
+        Raises:
+            IndexError: If no worker is idle.
+        """
+        idle = [worker for worker in self._workers if worker.key is None]
+        idle[0].submit(key, job)
+
+    def wait(self, timeout: float) -> list[tuple[Key, Answer]]:
+        """Answers that arrived, waiting up to ``timeout`` seconds for the first. A dead worker is replaced."""
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            answers = self._received(min(max(0.0, left), _LOOK_SECONDS)) + self._ended()
+            if answers or left <= 0 or not self.running:
+                return answers
+
+    def _received(self, timeout: float) -> list[tuple[Key, Answer]]:
+        busy = {worker.connection: worker for worker in self._workers if worker.key is not None}
+        answers: list[tuple[Key, Answer]] = []
+        for ready in connection.wait(list(busy), timeout) if busy else []:
+            worker = busy[ready]  # type: ignore[index]
+            key = worker.key
+            assert key is not None
+            try:
+                answer = worker.receive()
+            except (EOFError, OSError):
+                answer = Failed(worker.epitaph(), worker_died=True)
+                self._workers[self._workers.index(worker)] = _Worker(self._setup, self._log)
+            if answer is not None:
+                answers.append((key, answer))
+        return answers
+
+    def _ended(self) -> list[tuple[Key, Answer]]:
+        """End workers whose job breaks its bounds, and replace them."""
+        answers: list[tuple[Key, Answer]] = []
+        for index, worker in enumerate(self._workers):
+            if worker.key is None:
+                continue
+            found = self._bounds.broken(worker.process, worker.silent, begun=worker.begun)
+            if found is not None:
+                reason, again = found
+                answers.append((worker.key, Failed(reason, worker_died=again)))
+                worker.kill()
+                self._workers[index] = _Worker(self._setup, self._log)
+        return answers
+
+    def abandon(self) -> list[Key]:
+        """Kill the workers that are still busy, replace them, and return their jobs."""
+        lost: list[Key] = []
+        for index, worker in enumerate(self._workers):
+            if worker.key is not None:
+                lost.append(worker.key)
+                worker.kill()
+                self._workers[index] = _Worker(self._setup, self._log)
+        return lost
+
+    def kill(self) -> None:
+        """End all workers now."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers = []
+
+    def _ask_to_stop(self) -> None:
+        for worker in self._workers:
+            worker.ask_to_stop()
+
+
+class _Worker(Generic[Key]):
+    def __init__(self, setup: Setup, log: Path) -> None:
+        self.key: Key | None = None
+        self.begun = False
+        self._signed = time.monotonic()
+        self.connection, theirs = multiprocessing.Pipe()
+        package_parent = str(Path(__file__).resolve().parents[2])
+        environment = os.environ | {
+            # The very package that runs here, wherever the worker's own search path would lead.
+            "PYTHONPATH": os.pathsep.join([package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "OMP_NUM_THREADS": "1",
+        }
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "automl_kd.execution.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=environment,
+            )
+        theirs.close()
+        self._send(setup)
+
+    @property
+    def process(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def silent(self) -> float:
+        """Seconds since it got its job or last gave a sign."""
+        return time.monotonic() - self._signed
+
+    def submit(self, key: Key, job: Job) -> None:
+        self.key = key
+        self.begun = False
+        self._signed = time.monotonic()
+        self._send(job)
+
+    def receive(self) -> Answer | None:
+        """What came: the answer to its job, or None for a sign that it works."""
+        message: Any = self.connection.recv()
+        if isinstance(message, Alive):
+            self.begun = True
+            self._signed = time.monotonic()
+            return None
+        self.key = None
+        return message  # type: ignore[no-any-return]
+
+    def ask_to_stop(self) -> None:
+        self._send(None)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.connection.close()
+
+    def epitaph(self) -> str:
+        """How the process ended, in one line."""
+        self.connection.close()
+        code = self._process.wait()
+        return f"worker process ended by signal {-code}" if code < 0 else f"worker process ended with code {code}"
+
+    def _send(self, message: object) -> None:
+        with contextlib.suppress(OSError):  # the process died: wait() notices, because its end of the pipe is closed
+            self.connection.send(message)

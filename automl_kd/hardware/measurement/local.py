@@ -1,0 +1,134 @@
+"""Coefficients of this machine from networks that the room makes and times itself."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from automl_kd.core import UserError, cache_dir, write_text
+from automl_kd.hardware.kernels.read_onnx import read_onnx
+from automl_kd.hardware.limits import Limits
+from automl_kd.hardware.measurement.measure import Progress, measure_all
+from automl_kd.hardware.measurement.probes import probes
+from automl_kd.hardware.predictor.cost import kinds_of
+from automl_kd.hardware.predictor.fit import Measured, fit
+from automl_kd.hardware.predictor.misfit import Misfit
+from automl_kd.hardware.predictor.prior import Prior, Spread
+from automl_kd.hardware.processor import cpu_name
+from automl_kd.hardware.schema import Anchor, Doubt, Fit, Memory, Target
+from automl_kd.hardware.target import features_of, kernels_of, spread_of
+from automl_kd.onnxio import export, onnxruntime
+
+# On a shared machine small noise is the rule and shows in the leave-one-out error, so that it widens every interval;
+# a network known no better than this is left out, and with too few of them the fit would be about the other programs.
+_NOISIEST = 0.10
+_CALM = 0.8
+# The probes are unlike each other, and what the model does not explain of one family is no property of its kernels.
+_MISFIT = Misfit(noise=0.10, unlike=0.0)
+# Between tables of weights and maps of activations bandwidths differ less than launches do. Chosen with the errors on
+# probes left out and on half of the real files of benchmarks/real_files.py.
+_SPREAD = Spread.even(
+    {"arithmetic": 0.5, "other": 0.7, "bandwidth": 0.5, "launch": 0.8},
+    {"arithmetic": 0.1, "other": 0.6, "bandwidth": 0.3, "launch": 0.6},
+    1.0,
+)
+_VISITS, _PATIENCE = 12, 16.0  # seconds; with the making of the networks at most half a minute
+_MAKING = 0.3  # share of the time
+_MODEL = 4  # raised whenever kernels or costs are defined anew, so that no fit of the old ones is taken for one
+
+
+def calibration(device: str, target: Target, progress: Progress | None = None) -> Fit:
+    """The fit of this machine under ``target``: stored, or measured now in at most half a minute.
+
+    It is stored in ``cache_dir()/hardware`` by processor, onnxruntime version and threads; delete it to measure anew.
+
+    Raises:
+        UserError: If the stored file is damaged, or the machine is too busy for a measurement to repeat within 10 %.
+    """
+    path = cached(device, target, "json")
+    if path.is_file():
+        try:
+            stored = Fit.model_validate_json(path.read_text(encoding="utf-8"))
+            _ = stored.coefficients(target.prior)
+            return stored
+        except (ValueError, KeyError):  # no JSON, no fit, or a fit without all of its coefficients
+            raise UserError(f"{path}: not a whole calibration; delete it to measure this machine anew") from None
+    result = _calibrate(device, target, progress or (lambda share, what: None))
+    write_text(path, result.model_dump_json(indent=1))
+    return result
+
+
+def cached(name: str, target: Target, ending: str) -> Path:
+    """Where what was measured here is kept: by processor, onnxruntime version, precision and threads."""
+    key = f"{_MODEL}|{cpu_name()}|{onnxruntime.__version__}|{target.precision}|{target.threads}"
+    return cache_dir() / "hardware" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.{ending}"
+
+
+def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
+    made = probes()
+    with tempfile.TemporaryDirectory() as folder, one_torch_thread():
+        paths = []
+        for index, (name, module, shape) in enumerate(made):
+            progress(_MAKING * index / len(made), "making small networks")
+            paths.append(export(module, Path(folder) / f"{name}.onnx", shape, target.opset))
+        lowered = [kernels_of(target, read_onnx(path, None)) for path in paths]
+        timed = measure_all(
+            paths,
+            target.threads,
+            visits=_VISITS,
+            patience=_PATIENCE,
+            progress=lambda share, what: progress(_MAKING + (0.95 - _MAKING) * share, what),
+        )
+    known = [
+        (path.stem, network, item)
+        for path, network, item in zip(paths, lowered, timed, strict=True)
+        if item.repeat_error <= _NOISIEST
+    ]
+    if len(known) < _CALM * len(made):
+        raise UserError(
+            f"this machine is too busy to calibrate {device}: the times of {len(made) - len(known)} of {len(made)}"
+            f" networks are known no better than to {100 * _NOISIEST:.0f} %; try again when it is quieter"
+        )
+    features = [features_of(target, network) for _, network, _ in known]
+    seconds = [item.ms * 1e-3 for _, _, item in known]
+    limits = Limits.of(Memory(), target.memory_here)
+    streamed = [float(limits.streaming_seconds(network.weights)) for _, network, _ in known]
+    flops = [float(max(network.flops, 1)) for _, network, _ in known]
+    spread = _SPREAD if target.facts.vector is not None else spread_of(target)
+    prior = Prior(target.prior, spread.covariance())
+    fitted = fit(Measured(features, seconds, flops, streamed), prior, _MISFIT)
+    progress(1.0, "fitted")
+    anchors = tuple(
+        Anchor(
+            model=name,
+            input=network.input[1:],
+            gflops=size / 1e9,
+            ms=item.ms,
+            fitted_ms=item.ms / float(np.exp(residual)),
+            left_out_ms=item.ms / float(np.exp(error)),
+            source="measured on this machine",
+            time=Anchor.time_of(sensitivities),
+            intercept=float(sensitivities[-1]),
+        )
+        for (name, network, item), size, residual, error, sensitivities in zip(
+            known, flops, fitted.residuals, fitted.errors, fitted.sensitivities, strict=True
+        )
+    )
+    return Fit.of(fitted.coefficients, kinds_of(features), Doubt.of(spread, _MISFIT), anchors)
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Two threads that share a busy core make the tiny convolutions of an export ten times slower than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,213 @@
+"""What measured networks say of one that was not: what to add to the sum of its kernels, and how far off it may be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from automl_kd.hardware.predictor.cost import Floats
+from automl_kd.hardware.predictor.misfit import Looks, Misfit
+from automl_kd.hardware.predictor.prior import WIDTH, Spread
+
+_COVERAGE = 0.9
+USUAL = 1.6
+"""Standard deviations to either side that hold nine in ten networks of all targets, left out alone or by family."""
+_AS_MANY = 10
+"""Networks that a target measured of its own to count as much as all targets together."""
+_PER_OCTAVE, _MOST_OCTAVES = 0.3, 3.0
+"""How much wider an interval is for every factor of two outside the sizes that were measured, and up to how many: what
+limits a far smaller or larger network the measured ones may never have shown."""
+_LIKE_ALL = 2.0
+"""Networks that err as all do together, which every kind counts beside its own."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The networks that a target was fitted on, N of them.
+
+    Attributes:
+        sensitivities: Derivatives of the logarithm of their time by the log-coefficients, (N, 3 K + 1).
+        flops: Their operations, (N,).
+        residuals: ``log(measured / predicted)`` under the fit on all of them, (N,).
+        errors: The same of every network when it was left out, (N,).
+        unlike: The same when its family was left out, as the rows of each family and their errors; may be empty.
+    """
+
+    sensitivities: Floats
+    flops: Floats
+    residuals: Floats
+    errors: Floats
+    unlike: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...] = ()
+
+    @staticmethod
+    def none() -> Evidence:
+        """Of a target that nobody measured."""
+        return Evidence(np.empty((0, WIDTH)), np.empty(0), np.empty(0), np.empty(0))
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A Gaussian process over the coefficients and over what the model gets wrong by itself, scaled by what it missed.
+
+    The width is conformal (Vovk et al. 2005): a quantile of the errors of networks that were left out, each in
+    standard deviations of what was said of it then (normalised scores, Papadopoulos et al. 2008).
+
+    Attributes:
+        spread: Of the coefficients before the networks were measured.
+        misfit: What the model gets wrong.
+        evidence: The networks.
+    """
+
+    spread: Spread
+    misfit: Misfit
+    evidence: Evidence
+
+    def assess(self, sensitivities: Floats, flops: Floats) -> tuple[Floats, Floats]:
+        """What to add to the logarithms of N predictions, (N,), and the half-widths of their 90 % intervals, (N,).
+
+        Args:
+            sensitivities: Derivatives of the logarithm of their time by the log-coefficients, (N, 3 K + 1).
+            flops: Their operations, (N,).
+        """
+        variance = np.einsum("nw,nw->n", sensitivities @ self._prior, sensitivities)
+        variance += self.misfit.unlike**2 + self.misfit.noise**2
+        shift = np.zeros(len(flops))
+        if self._count:
+            shared = self.misfit.shared(Looks.of(sensitivities, flops), self._looks)
+            cross = sensitivities @ self._pulled + shared
+            variance -= np.einsum("nm,nm->n", cross @ self._inverse, cross)
+            shift = shared @ self._lasting
+        deviations = np.sqrt(np.maximum(variance, self.misfit.noise**2))
+        return shift, self._scale * self._units(sensitivities) * deviations * self._outside(flops)
+
+    def of_coefficients(self, mixes: Floats) -> Floats:
+        """Half-widths of times that are made of coefficients alone, without the model's misfit, (N,).
+
+        Args:
+            mixes: Derivatives of the logarithm of each by the log-coefficients, (N, 3 K + 1).
+        """
+        variance = np.einsum("nw,nw->n", mixes @ self.covariance, mixes)
+        widths: Floats = self._scale * np.sqrt(np.maximum(variance, 0.0))
+        return widths
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """Of the log-coefficients after the networks were measured, (3 K + 1, 3 K + 1)."""
+        if not self._count:
+            return self._prior
+        found: Floats = self._prior - self._pulled @ self._inverse @ self._pulled.T
+        return found
+
+    @cached_property
+    def typical(self) -> float:
+        """Half-width for a network like those measured; of a target without any, for one of launches alone."""
+        if self._count:
+            return float(np.median(self.left_out_widths()))
+        launches = np.repeat((0.0, 0.0, 1.0), WIDTH // 3) / (WIDTH // 3)
+        return float(self.assess(np.append(launches, 0.0)[None], np.ones(1))[1][0])
+
+    def left_out_widths(self) -> Floats:
+        """Half-widths that the measured networks had when each was left out, (N,)."""
+        widths: Floats = self._scale * self._units(self.evidence.sensitivities) * self._alone
+        return widths
+
+    @property
+    def _count(self) -> int:
+        return len(self.evidence.flops)
+
+    @cached_property
+    def _prior(self) -> Floats:
+        return self.spread.covariance()
+
+    @cached_property
+    def _looks(self) -> Looks:
+        return Looks.of(self.evidence.sensitivities, self.evidence.flops)
+
+    @cached_property
+    def _pulled(self) -> Floats:
+        """Covariance of the coefficients with the measured networks, (3 K + 1, N)."""
+        found: Floats = self._prior @ self.evidence.sensitivities.T
+        return found
+
+    @cached_property
+    def _inverse(self) -> Floats:
+        covariance = self.evidence.sensitivities @ self._pulled + self.misfit.covariance(self._looks)
+        found: Floats = np.linalg.inv(covariance).astype(np.float64)
+        return found
+
+    @cached_property
+    def _lasting(self) -> Floats:
+        """Residuals in the terms of what networks share that are alike, (N,)."""
+        found: Floats = np.linalg.solve(self.misfit.covariance(self._looks), self.evidence.residuals).astype(np.float64)
+        return found
+
+    @cached_property
+    def _alone(self) -> Floats:
+        """Standard deviations of the measured networks, each left out, (N,)."""
+        found: Floats = 1 / np.sqrt(np.asarray(np.diag(self._inverse), dtype=np.float64))
+        return found
+
+    @cached_property
+    def _scores(self) -> list[Floats]:
+        """Errors in standard deviations, of networks left out and, where there are several families, of those."""
+        alone: Floats = self.evidence.errors / self._alone
+        if len(self.evidence.unlike) < 2:
+            return [alone]
+        unlike = np.empty(self._count)
+        for rows, errors in self.evidence.unlike:
+            block = np.linalg.inv(self._inverse[np.ix_(rows, rows)])
+            unlike[list(rows)] = np.asarray(errors) / np.sqrt(np.diag(block))
+        return [alone, unlike]
+
+    @cached_property
+    def _by_kind(self) -> Floats:
+        """Mean square score by kind and, last, of all; a kind that few networks hold is like all, (K + 1,)."""
+        squares = np.square(self.evidence.errors / self._alone)
+        shares = _by_kind(self.evidence.sensitivities)
+        pooled = max(float(squares.mean()), 1e-6)
+        found: Floats = np.append((_LIKE_ALL * pooled + squares @ shares) / (_LIKE_ALL + shares.sum(axis=0)), pooled)
+        return found
+
+    def _units(self, sensitivities: Floats) -> Floats:
+        """How much more than others networks err whose time is in kinds that are predicted badly, (N,)."""
+        if not self._count:
+            return np.ones(len(sensitivities))
+        shares = _by_kind(sensitivities)
+        whole = np.column_stack([shares, np.maximum(0.0, 1.0 - shares.sum(axis=1))])
+        found: Floats = np.sqrt(whole @ self._by_kind / self._by_kind[-1])
+        return found
+
+    def _outside(self, flops: Floats) -> Floats:
+        """How much wider intervals are beyond the smallest and the largest measured network, (N,)."""
+        if not self._count:
+            return np.ones(len(flops))
+        size, known = np.maximum(flops, 1.0), self.evidence.flops
+        beyond = np.log2(np.maximum(1.0, np.maximum(known.min() / size, size / known.max())))
+        found: Floats = 1 + _PER_OCTAVE * np.minimum(beyond, _MOST_OCTAVES)
+        return found
+
+    @cached_property
+    def _scale(self) -> float:
+        """Standard deviations to either side that hold nine in ten."""
+        if self._count < 2:
+            return USUAL
+        units = self._units(self.evidence.sensitivities)
+        own = max(_quantile(np.abs(scores) / units) for scores in self._scores)
+        mixed = self._count * math.log(max(own, 1e-3)) + _AS_MANY * math.log(USUAL)
+        return math.exp(mixed / (self._count + _AS_MANY))
+
+
+def _quantile(scores: Floats) -> float:
+    """What nine in ten lie below, with the correction for few of them; of too few as if they were normal."""
+    rank = math.ceil(_COVERAGE * (len(scores) + 1))
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else USUAL * math.sqrt(np.mean(np.square(scores)))
+
+
+def _by_kind(sensitivities: Floats) -> Floats:
+    """Shares of the time by kind, (N, K)."""
+    shares = np.abs(sensitivities[:, :-1])
+    found: Floats = shares.reshape(len(shares), 3, -1).sum(axis=1)
+    return found

@@ -1,0 +1,61 @@
+"""What a target executes for a graph, and what that is priced by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from automl_kd.hardware.kernels.graph import Graph
+from automl_kd.hardware.kernels.kernel import Kernel, Network
+from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.predictor.cost import Features
+from automl_kd.hardware.predictor.misfit import Misfit
+from automl_kd.hardware.predictor.prior import KNOWN_LOOPS, MEASURED, Spread
+from automl_kd.hardware.schema import ELEMENT_BYTES, WEIGHT_BYTES, Scratchpad, Target
+
+
+def kernels_of(target: Target, graph: Graph) -> Network:
+    """The kernels of the target's runtime in its precision."""
+    vector, found = target.facts.vector, target.execution
+    return lower(
+        graph,
+        target.runtime,
+        ELEMENT_BYTES[target.precision],
+        None if vector is None else vector.lanes,
+        WEIGHT_BYTES[target.precision],
+        None if found is None else (found.zeros, found.dead),
+    )
+
+
+def features_of(target: Target, network: Network) -> Features:
+    """Work and traffic.
+
+    Kernels on a host beside the accelerator count as so much more as it is slower; activations in its scratchpad count
+    as so much less as that is faster than the memory.
+    """
+    facts = target.facts
+    slowdown, vector = facts.host_slowdown, facts.vector
+    cache = math.inf if vector is None else vector.cache_mb * 1e6
+    kernels = network.kernels
+    if facts.scratchpad is not None:
+        kernels = tuple(_kept_near(kernel, facts.scratchpad, facts.bandwidth_gb_s.value) for kernel in kernels)
+    return Features.of(kernels, 1.0 if slowdown is None else slowdown.value, cache)
+
+
+def _kept_near(kernel: Kernel, scratchpad: Scratchpad, memory_gb_s: float) -> Kernel:
+    """The kernel with activations that a scratchpad holds as so many bytes as the memory moves in the same time."""
+    moved = kernel.read + kernel.written
+    if kernel.on_host or not moved:
+        return kernel
+    near = min(1.0, 1e6 * scratchpad.mb / moved)
+    share = 1 - near + near * min(1.0, memory_gb_s / scratchpad.gb_s)
+    return replace(kernel, read=round(share * kernel.read), written=round(share * kernel.written))
+
+
+OWN_MISFIT = Misfit(noise=0.03, unlike=0.1)
+"""Of networks that were measured for the purpose, under one protocol."""
+
+
+def spread_of(target: Target) -> Spread:
+    """How far coefficients may lie off the datasheet of a target that is measured for the purpose."""
+    return MEASURED if target.facts.vector is None else KNOWN_LOOPS

@@ -1,7 +1,0 @@
-"""onnxruntime, imported in one place, so that one line tells where it is broken."""
-
-from __future__ import annotations
-
-from automl_kd.extras import import_extra
-
-onnxruntime = import_extra("onnxruntime", None, "automl-kd")

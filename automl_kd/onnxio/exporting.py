@@ -1,0 +1,143 @@
+"""Write a module to one checked ONNX file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from automl_kd.core import UserError, replacing
+from automl_kd.onnxio.session import Session
+
+_OPSETS = range(11, 22)
+_TOLERANCE = 1e-4
+
+
+def export(module: nn.Module, path: str | Path, input_shape: tuple[int, ...], opset: int = 17) -> Path:
+    """Write ``module`` to one ONNX file and check what was written.
+
+    The file has one input ``input`` of shape ``(batch, *input_shape)`` and one output ``logits``, both float32 with
+    a dynamic batch axis, and holds its weights. It appears under ``path`` only after it passed the ONNX checker,
+    declares the asked opset, and agrees with PyTorch on a random batch. The module is exported as it behaves in
+    evaluation (dropout off, batch normalisation folded) and keeps the training flag of every submodule.
+
+    Args:
+        module: Maps ``(N, *input_shape)`` to one tensor.
+        path: File to write; missing folders are created.
+        input_shape: Shape of one input without the batch axis, ``(C, H, W)`` for images.
+        opset: Version of the ONNX operator set, 11 to 21 (TensorRT 8.2 on a Jetson Nano reads up to 13).
+
+    Returns:
+        ``path``.
+
+    Raises:
+        UserError: If the opset is out of range, the module cannot be exported or rejects the shape, or the file's
+            output differs from the module's by more than 1e-4 (relative to the largest output where that exceeds 1).
+    """
+    if opset not in _OPSETS:
+        raise UserError(f"opset {opset} is not supported; allowed: {_OPSETS.start} to {_OPSETS.stop - 1}")
+    target = Path(path)
+    batch = torch.randn(3, *input_shape, generator=torch.Generator().manual_seed(0))
+    with replacing(target) as draft:
+        _write(module, draft, batch, opset)
+        _check(module, draft, batch, opset)
+    return target
+
+
+def difference(module: nn.Module, path: str | Path, x: torch.Tensor) -> float:
+    """The largest absolute difference between onnxruntime on ``path`` and ``module`` in evaluation, over batch ``x``.
+
+    Args:
+        module: Maps ``(N, *input_shape)`` to one tensor; its training flags are kept.
+        path: An ONNX file of the same function.
+        x: A batch ``(N, *input_shape)``.
+
+    Raises:
+        UserError: If the file is missing or is not an ONNX model, or the two outputs differ in shape.
+    """
+    with _evaluating(module), torch.no_grad():
+        expected = module(x.to(_device(module))).cpu().numpy()
+    actual = Session(path).run(x.cpu().numpy())
+    if actual.shape != expected.shape:
+        raise UserError(f"{path} returns shape {actual.shape} where the module returns {expected.shape}")
+    return float(np.abs(actual - expected).max(initial=0.0))
+
+
+def _write(module: nn.Module, path: Path, batch: torch.Tensor, opset: int) -> None:
+    with _evaluating(module), torch.no_grad(), _silence():
+        example = batch.to(_device(module))
+        try:
+            output = module(example)
+            if not isinstance(output, torch.Tensor):
+                raise UserError(f"{type(module).__name__} returns {type(output).__name__}; export needs one tensor")
+            # The legacy exporter keeps the asked opset and writes one file; the dynamo exporter converts opsets
+            # below 18 only on paper, and puts the weights into a second file.
+            torch.onnx.export(
+                module,
+                (example,),
+                str(path),
+                dynamo=False,
+                opset_version=opset,
+                input_names=["input"],
+                output_names=["logits"],
+                dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+            )
+        except (RuntimeError, torch.onnx.OnnxExporterError) as error:
+            reason = str(error).strip().splitlines()[0]
+            shape = tuple(batch.shape[1:])
+            raise UserError(
+                f"cannot export {type(module).__name__} with input {shape} at opset {opset}: {reason}"
+            ) from error
+
+
+def _check(module: nn.Module, path: Path, batch: torch.Tensor, opset: int) -> None:
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    written = {item.domain: item.version for item in model.opset_import}
+    if written.get("") != opset:
+        raise UserError(f"the exporter wrote opset {written.get('')} where {opset} was asked; ask for another opset")
+    with _evaluating(module), torch.no_grad():
+        largest = float(module(batch.to(_device(module))).abs().max())
+    worst = difference(module, path, batch)
+    if not worst <= _TOLERANCE * max(1.0, largest):
+        raise UserError(
+            f"the exported {type(module).__name__} differs from the module by {worst:.2g} on a random batch "
+            f"(allowed {_TOLERANCE:g}); its forward may depend on values or on the batch size"
+        )
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; afterwards every submodule has the training flag it had."""
+    flags = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, flag in flags:
+            part.training = flag
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """The legacy exporter warns about its own age and may print; neither is the user's concern."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _device(module: nn.Module) -> torch.device:
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -1,0 +1,126 @@
+"""What candidates are expected to add to the front of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from automl_kd.samplers.encoding import Points
+from automl_kd.samplers.improvement import expected_improvement, open_region, uncovered
+from automl_kd.samplers.model import Posterior
+
+Array = NDArray[np.float64]
+
+_DRAWS = 64
+_MOST_CUT, _MOST_SLABS = 3, 30_000
+"""Objectives, and slabs, of an exact volume; slabs grow with the front to the power of the objectives."""
+_PLACES = 2048
+"""Quasi-random points by which a volume is counted otherwise."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The state of a study, from which the worth of a candidate follows. Objectives are minimised, the modelled first.
+
+    Attributes:
+        modelled: One posterior a modelled objective.
+        constraints: One posterior a constraint, of how far it is kept.
+        front: Shape (k, objectives), all within the reference.
+        reference: Worst values that count, shape (objectives,).
+        ideal: Values that hardly anything reaches, shape (objectives,).
+        members: Trials of the front.
+        doubt: How many times the models' standard deviations are taken.
+    """
+
+    modelled: Sequence[Posterior]
+    constraints: Sequence[Posterior]
+    front: Array
+    reference: Array
+    ideal: Array
+    members: frozenset[int]
+    doubt: float = 1.0
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Of the front."""
+        if self._exact:
+            return self._slabs_of_front()
+        points, each = self._open
+        return each * (_PLACES - len(points))
+
+    def improvement(self, points: Points, costs: Array) -> Array:
+        """Expected hypervolume improvement times the probability that all constraints are kept, shape (m,).
+
+        Args:
+            points: m candidates.
+            costs: Their known objectives, shape (m, known).
+        """
+        predicted = [(mean, self.doubt * std) for mean, std in (each.predict(points) for each in self.modelled)]
+        if not self._exact:
+            gain = self._counted(predicted, costs)
+        elif len(predicted) == 1:
+            warp, (mean, std) = self.modelled[0].warp, predicted[0]
+            gain = expected_improvement(
+                lambda levels: warp.expected_excess(-levels, mean, std), costs, self.front, self.reference
+            )
+        else:
+            gain = self._sampled(predicted, costs)
+        for posterior in self.constraints:
+            mean, std = posterior.predict(points)
+            gain = gain * ndtr((mean - posterior.warp(np.zeros(1))) / std)
+        return np.asarray(gain)
+
+    @property
+    def _exact(self) -> bool:
+        """Whether volumes are cut into slabs; where objectives or members are too many, points are counted."""
+        members, objectives = len(self.front), len(self.reference)
+        match len(self.modelled):
+            case 0:
+                slabs = members ** (objectives - 1)
+            case 1:
+                slabs = members ** max(1, objectives - 1)
+            case _:
+                slabs = _DRAWS * members ** (objectives - 1)
+        return objectives <= _MOST_CUT and bool(slabs <= _MOST_SLABS)
+
+    @cached_property
+    def _open(self) -> tuple[Array, float]:
+        """Where the front leaves room, as points."""
+        return open_region(self.front, self.ideal, self.reference, _PLACES)
+
+    def _slabs_of_front(self) -> float:
+        empty = np.empty((0, len(self.reference)))
+        total, covered = 0.0, empty
+        for member in self.front:
+            total += float(uncovered(member[None, :], covered, self.reference)[0])
+            covered = np.concatenate([covered, member[None, :]])
+        return total
+
+    def _counted(self, predicted: Sequence[tuple[Array, Array]], costs: Array) -> Array:
+        """Mean over the points that the front leaves open: the probability that a candidate dominates them."""
+        points, each = self._open
+        reached = (costs[:, None, :] <= points[None, :, len(predicted) :]).all(axis=2).astype(np.float64)
+        for column, (posterior, (mean, std)) in enumerate(zip(self.modelled, predicted, strict=True)):
+            reached *= ndtr((mean[:, None] - posterior.warp(-points[:, column])) / std[:, None])
+        return np.asarray(each * reached.sum(axis=1))
+
+    def _sampled(self, predicted: Sequence[tuple[Array, Array]], costs: Array) -> Array:
+        """Mean over quasi-random draws, the same for all candidates; exact where nothing is modelled."""
+        if not predicted:
+            return uncovered(costs, self.front, self.reference)
+        from scipy.stats import qmc  # takes a second, and few studies model two objectives
+
+        draws = ndtri(qmc.Sobol(len(predicted), seed=0).random(_DRAWS))
+        total = np.zeros(len(costs))
+        for draw in draws:
+            values = [
+                -posterior.warp.inverse(mean + std * number)
+                for posterior, (mean, std), number in zip(self.modelled, predicted, draw, strict=True)
+            ]
+            total += uncovered(np.column_stack([*values, costs]), self.front, self.reference)
+        return total / len(draws)

@@ -1,0 +1,150 @@
+"""One driver a study."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable
+
+import psutil
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from automl_kd.core import UserError
+from automl_kd.storage.patience import transact
+from automl_kd.storage.tables import LeaseRow
+
+_FRESH_SECONDS = 60.0
+_WATCH_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
+
+
+class Lease:
+    """The right to drive a study; ``beat`` renews it.
+
+    Args:
+        engine: Of the database.
+        study: The study.
+    """
+
+    def __init__(self, engine: Engine, study: str) -> None:
+        self._engine = engine
+        self._study = study
+        self._owner = uuid.uuid4().hex
+
+    def take(self, shown: str) -> None:
+        """Take the lease, from a dead owner where need be.
+
+        Args:
+            shown: How the database is called in an error.
+
+        Raises:
+            UserError: If the owner lives, or another process took the lease at the same moment.
+        """
+        for _ in range(2):
+            holder = self.refuse_alive(shown)
+            try:
+                transact(self._engine, lambda session, holder=holder: self._replace(session, holder))  # type: ignore[misc]
+                return
+            except IntegrityError:
+                continue  # another process took it between our look and our insert: look again
+        raise UserError(f"study {self._study} in {shown} was taken by another process just now; wait for it")
+
+    def refuse_alive(self, shown: str) -> LeaseRow | None:
+        """The holder that died with the lease, or None.
+
+        Args:
+            shown: How the database is called in an error.
+
+        Raises:
+            UserError: If the holder lives.
+        """
+        holder = self._holder()
+        if holder is not None and _alive(holder, self._holder):
+            raise UserError(
+                f"study {self._study} in {shown} is being searched by process {holder.pid} on"
+                f" {holder.host}; wait for it, stop it, or search under another --study"
+            )
+        return holder
+
+    def beat(self) -> None:
+        """Say that the owner is alive.
+
+        Raises:
+            UserError: If the lease was lost to another process, so that two never drive one study.
+        """
+        statement = (
+            update(LeaseRow)
+            .where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)
+            .values(heartbeat=time.time())
+        )
+        if not transact(self._engine, lambda session: session.execute(statement).rowcount):  # type: ignore[attr-defined]
+            raise UserError(f"study {self._study} was taken over by another process while this one stood still")
+
+    def held(self, session: Session) -> bool:
+        """Whether it is ours still, within a transaction."""
+        mine = select(LeaseRow.owner).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)
+        return session.scalar(mine) is not None
+
+    def give_back(self) -> None:
+        """Let another process drive the study."""
+        statement = delete(LeaseRow).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)
+        transact(self._engine, lambda session: session.execute(statement))
+
+    def _holder(self) -> LeaseRow | None:
+        def work(session: Session) -> LeaseRow | None:
+            found = session.scalar(select(LeaseRow).where(LeaseRow.study == self._study))
+            if found is not None:
+                session.expunge(found)
+            return found
+
+        return transact(self._engine, work)
+
+    def _replace(self, session: Session, holder: LeaseRow | None) -> None:
+        """Put our lease in the place of a dead holder's.
+
+        Raises:
+            IntegrityError: If somebody else took it.
+        """
+        if holder is not None:
+            session.execute(delete(LeaseRow).where(LeaseRow.study == self._study, LeaseRow.owner == holder.owner))
+        # Where the answer to an earlier try was lost, the lease is ours already.
+        session.execute(delete(LeaseRow).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner))
+        me = {"host": socket.gethostname(), "pid": os.getpid(), "heartbeat": time.time()}
+        session.add(LeaseRow(study=self._study, owner=self._owner, **me))
+
+
+def _alive(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
+    """Whether a holder lives: by its process on this machine, elsewhere by its heart.
+
+    A heartbeat bears the time of the holder's clock. Where that does not fit, a clock may have been set, or be wrong,
+    so the heart is watched for a while before anything is taken from the holder.
+    """
+    if holder.host == socket.gethostname():
+        if holder.pid == os.getpid() or not psutil.pid_exists(holder.pid):
+            return False
+        return _started_before(holder) or _beats(holder, look)
+    return abs(time.time() - holder.heartbeat) < _FRESH_SECONDS or _beats(holder, look)
+
+
+def _beats(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
+    end = time.monotonic() + _WATCH_SECONDS
+    while time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+        now = look()
+        if now is None:
+            return False
+        if (now.owner, now.heartbeat) != (holder.owner, holder.heartbeat):
+            return True
+    return False
+
+
+def _started_before(holder: LeaseRow) -> bool:
+    """Whether the process of that number is the holder itself, and not a later one that got its number."""
+    try:
+        return bool(psutil.Process(holder.pid).create_time() <= holder.heartbeat + 1)
+    except psutil.Error:
+        return False

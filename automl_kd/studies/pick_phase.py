@@ -1,0 +1,269 @@
+"""The picks phase: points of the front distilled in full, several seeds, beside arms that share everything else."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_kd.core import Interrupted, UserError
+from automl_kd.execution import Answer, Evaluated, EvaluateJob, Executor, Failed, Job, Stopped, Trained, TrainJob
+from automl_kd.storage import Database
+from automl_kd.studies.answers import take_all
+from automl_kd.studies.clock import Clock, StopRequest
+from automl_kd.studies.pick import ARMS, SEARCHED, Pick, Run
+from automl_kd.studies.policy import FINISHING_SECONDS, SEEDS, of_length
+from automl_kd.studies.study_files import Files
+
+TEACHER = "teacher"
+_WAIT_SECONDS = 0.2
+_FORWARD_SHARE = 0.4
+"""Of a training step, what only looking at the images takes, generously."""
+_READINGS = 3
+"""Times that delivery reads the test split: in torch, in ONNX, and in ONNX in the precision of the device."""
+
+
+class PickPhase:
+    """Trains the runs of all picks, then reads the test split with those that are reported.
+
+    Args:
+        picks: In the order of their worth.
+        study: The study's name.
+        study_hash: Hash of data and teacher: what results of equal recipes depend on.
+        database: Where finished runs are stored.
+        pool: The workers.
+        files: Where weights go.
+        clock: Time left.
+        stop: The user's wish to stop.
+        report_seconds: Kept aside for the report.
+        test_share: Images of the test split for one of the training split.
+
+    Attributes:
+        failures: Why runs could not be done, one reason a failure.
+    """
+
+    def __init__(
+        self,
+        picks: list[Pick],
+        study: str,
+        study_hash: str,
+        database: Database,
+        pool: Executor[Any],
+        files: Files,
+        clock: Clock,
+        stop: StopRequest,
+        report_seconds: float,
+        test_share: float,
+    ) -> None:
+        self._picks = picks
+        self._study = study
+        self._hash = study_hash
+        self._database = database
+        self._pool = pool
+        self._files = files
+        self._clock = clock
+        self._stop = stop
+        self._report_seconds = report_seconds
+        self._test_share = test_share
+        self._done = database.jobs(study)
+        # By key, not by run: equal trainings of two picks are one, and share a checkpoint.
+        self._running: dict[str, Run] = {}
+        self._died: set[str] = set()
+        self._failed: dict[str, str] = {}
+        self.failures: list[str] = []
+
+    @property
+    def left(self) -> float:
+        """Seconds left for training, with time to test and deliver kept aside."""
+        return self._left()
+
+    @property
+    def done(self) -> int:
+        """Runs that have ended."""
+        return sum(len(pick.results) + len(pick.failed) for pick in self._picks)
+
+    def step(self) -> bool:
+        """Hand out work and take in answers; false once nothing runs and nothing more fits.
+
+        Raises:
+            UserError: If a training met what every other would meet, after all answers that arrived are stored.
+        """
+        while self._pool.idle and (run := self._next()) is not None:
+            self._pool.submit(run, self._job(run))
+            self._running[run.key(self._hash)] = run
+        self.take_all(self._pool.wait(_WAIT_SECONDS))
+        return bool(self._running) or self._next() is not None
+
+    def take_all(self, answers: Sequence[tuple[Run, Answer]]) -> None:
+        """Store what workers answered: all of it, also where one answer ends the phase.
+
+        Raises:
+            UserError: If a training met what every other would meet.
+        """
+        take_all(answers, self.take)
+
+    def take(self, run: Run, answer: Answer) -> None:
+        """Store what a worker answered.
+
+        Raises:
+            UserError: If the training met what every other would meet.
+        """
+        key, pick = run.key(self._hash), self._pick(run)
+        self._running.pop(key, None)
+        match answer:
+            case Trained(accuracy, epoch, seconds, _):
+                result = {"accuracy": accuracy, "epochs": epoch, "seconds": seconds, "arm": run.arm, "trial": run.pick}
+                self._database.finish_job(self._study, key, result)
+                self._done[key] = pick.results[run] = result
+                self._files.job_checkpoint(key).unlink(missing_ok=True)  # only now that its result is stored
+            case Stopped():
+                pass
+            case Failed(_, _, worker_died) if worker_died and key not in self._died:
+                self._died.add(key)
+            case Failed(reason, fatal, _):
+                if fatal:
+                    raise UserError(reason)
+                self._failed[key] = pick.failed[run] = reason
+                self.failures.append(reason)
+            case _:
+                raise AssertionError(f"a training answered {answer}")
+
+    def fall_back(self, epochs: int) -> None:
+        """Where the time held no full training of any pick, the first is delivered as the search left it.
+
+        It stands without arms: none was trained as the search trains.
+
+        Args:
+            epochs: That the search trains a candidate for.
+        """
+        first, candidate = self._picks[0], self._picks[0].candidate
+        run = Run(candidate.number, SEARCHED, 0, of_length(candidate.recipe, epochs), kept=True)
+        accuracy = candidate.accuracies[max(candidate.accuracies)]
+        first.results = {run: {"accuracy": accuracy, "epochs": epochs, "seconds": candidate.seconds}}
+        self._picks[1:] = []
+
+    def test(self, beat: Callable[[], None] = lambda: None) -> Mapping[str, float]:
+        """Read the test split, once for every run that is reported and for the teacher.
+
+        It goes on when the budget is used up: time for it was kept aside, and picks without it are worth nothing.
+        A run whose test cannot be read is left out and counted among the failures.
+
+        Args:
+            beat: Called again and again meanwhile.
+
+        Returns:
+            The teacher's accuracy under ``teacher``, where it could be computed.
+
+        Raises:
+            Interrupted: If the user asked to stop.
+            UserError: If a job met what every other would meet, after all answers that arrived are stored.
+        """
+        reported: dict[str, list[Run]] = {}
+        for pick in self._picks:
+            for run in (run for arm in ARMS for run in pick.compared(arm)):
+                reported.setdefault(run.key(self._hash), []).append(run)
+        known = self._done.get(TEACHER)
+        jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if known is None else []
+        for key, runs in reported.items():
+            jobs.append((key, EvaluateJob(runs[0].recipe.document(), self.weights(runs[0]))))
+        under_way: dict[str, Job] = {}
+        while jobs or self._pool.running:
+            if self._stop:
+                raise Interrupted(
+                    f"stopped; nothing finished is lost, the same command goes on with study {self._study}"
+                )
+            beat()
+            while jobs and self._pool.idle:
+                key, job = jobs.pop(0)
+                self._pool.submit(key, job)
+                under_way[key] = job
+            fatal: str | None = None
+            for key, answer in self._pool.wait(_WAIT_SECONDS):
+                match answer:
+                    case Evaluated(correct):
+                        self._store_test(key, reported.get(key, []), correct)
+                    case Stopped():  # its worker left
+                        jobs.append((key, under_way[key]))
+                    case Failed(_, _, worker_died) if worker_died and key not in self._died:
+                        self._died.add(key)
+                        jobs.append((key, under_way[key]))
+                    case Failed(reason, is_fatal, _):
+                        self.failures.append(reason)
+                        fatal = fatal or (reason if is_fatal else None)
+            if fatal is not None:
+                raise UserError(fatal)
+        known = self._done.get(TEACHER)
+        return {} if known is None else {TEACHER: float(known["accuracy"])}
+
+    def _store_test(self, key: str, runs: list[Run], correct: NDArray[np.bool_]) -> None:
+        if key == TEACHER:
+            self._done[TEACHER] = {"accuracy": float(correct.mean())}
+            self._database.finish_job(self._study, TEACHER, self._done[TEACHER])
+        for run in runs:
+            self._pick(run).correct[run] = correct
+
+    def weights(self, run: Run) -> Path:
+        """The student that a finished run made."""
+        if run.kept:
+            return self._files.weights(run.pick)
+        return self._files.job_weights(run.key(self._hash))
+
+    def _left(self, training: int | None = None) -> float:
+        # A pick that is begun will be delivered: where the time for that is not kept aside from its first run on, the
+        # run takes it, is stopped, and seems to fit again.
+        begun = {training, *(run.pick for run in self._running.values())}
+        delivered = [pick for pick in self._picks if pick.results or pick.candidate.number in begun]
+        return self._clock.left - self._report_seconds - sum(map(self._finishing, delivered or self._picks[:1]))
+
+    def _next(self) -> Run | None:
+        if self._stop:
+            return None
+        for pick, seed in self._order():
+            for run in pick.runs(seed):
+                key = run.key(self._hash)
+                if run in pick.results or run in pick.failed or key in self._running:
+                    continue
+                stored = self._done.get(key)
+                if stored is not None and self.weights(run).exists():
+                    pick.results[run] = stored | {"arm": run.arm, "trial": run.pick}
+                elif key in self._failed:
+                    pick.failed[run] = self._failed[key]
+                elif self._seconds(pick, run.arm) <= self._left(run.pick):
+                    return run
+        return None
+
+    def _order(self) -> Iterator[tuple[Pick, int]]:
+        """Pick by pick under the first seeds; only then, where time is left, each under one seed more."""
+        yield from ((pick, seed) for pick in self._picks for seed in range(SEEDS))
+        yield from ((pick, SEEDS) for pick in self._picks)
+
+    def _seconds(self, pick: Pick, arm: str) -> float:
+        """What a run of this arm takes: what its like took so far, or else what the search leads to expect."""
+        seen = [result["seconds"] for run, result in pick.results.items() if run.arm == arm]
+        return statistics.fmean(seen) if seen else pick.seconds_per_epoch * pick.epochs
+
+    def _finishing(self, pick: Pick) -> float:
+        """What it takes to read the test split with a pick's runs, then again while it is delivered."""
+        once = _FORWARD_SHARE * pick.seconds_per_epoch * self._test_share
+        runs = sum(len(pick.compared(arm)) for arm in ARMS)
+        return FINISHING_SECONDS + once * (runs / max(1, self._pool.size) + _READINGS)
+
+    def _job(self, run: Run) -> TrainJob:
+        key = run.key(self._hash)
+        epochs = run.recipe.train.epochs
+        return TrainJob(
+            recipe=run.recipe.document(),
+            total_epochs=epochs,
+            until=epochs,
+            checkpoint=self._files.job_checkpoint(key),
+            weights=self.weights(run),
+            deadline=time.monotonic() + max(0.0, self._left(run.pick)),
+        )
+
+    def _pick(self, run: Run) -> Pick:
+        return next(pick for pick in self._picks if pick.candidate.number == run.pick)

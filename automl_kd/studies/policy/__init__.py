@@ -1,0 +1,43 @@
+"""Decisions of a study as pure rules: how time is split, who goes on, what is compared. No torch, database, clock."""
+
+from automl_kd.studies.policy.budget import (
+    FINISHING_SECONDS,
+    MEASURING_SECONDS,
+    MOST_PICKS,
+    MOST_RESERVED,
+    REPORT_SECONDS,
+    SEEDS,
+    Split,
+    epoch_seconds,
+    full_epochs,
+    seconds_for_picks,
+    split,
+)
+from automl_kd.studies.policy.picks import PLAIN_KD, choose_picks, near_ties, no_distillation, of_length, plain_kd
+from automl_kd.studies.policy.rungs import LEAST_IMAGES, REDUCTION, RungRecord, hopeless, promotions, rung_epochs
+
+__all__ = [
+    "FINISHING_SECONDS",
+    "LEAST_IMAGES",
+    "MEASURING_SECONDS",
+    "MOST_PICKS",
+    "MOST_RESERVED",
+    "PLAIN_KD",
+    "REDUCTION",
+    "REPORT_SECONDS",
+    "SEEDS",
+    "RungRecord",
+    "Split",
+    "choose_picks",
+    "epoch_seconds",
+    "full_epochs",
+    "hopeless",
+    "near_ties",
+    "no_distillation",
+    "of_length",
+    "plain_kd",
+    "promotions",
+    "rung_epochs",
+    "seconds_for_picks",
+    "split",
+]

@@ -1,0 +1,138 @@
+"""What a search begins with: everything read and checked before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from automl_kd.core import Observer, UserError, sharing
+from automl_kd.distillation import resolve_device
+from automl_kd.distillation.teacher_training import (
+    ExpectedTeacher,
+    expect_teacher,
+    too_short,
+    training_recipe,
+    was_begun,
+)
+from automl_kd.hardware import Profile, load_profile
+from automl_kd.recipes import Space, load_space
+from automl_kd.storage import Database
+from automl_kd.studies.executors import check_executor
+from automl_kd.studies.loss_check import check_losses, check_own_losses
+from automl_kd.studies.proposer import Pricing, Survey, survey
+from automl_kd.studies.record import identity_of, is_settled, refuse_another
+from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.timing import epoch_seconds
+from automl_kd.studies.understanding import Understanding, understand
+from automl_kd.studies.warm_start import check_comparable
+from automl_kd.tasks import Task, open_task
+
+_BYTES = 4
+"""Of a weight."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a search begins with.
+
+    Attributes:
+        task: What is learned.
+        space: What is searched.
+        profile: The device.
+        pricing: Prices on it.
+        survey: Prices of a random sample of the space.
+        teacher: Who teaches, as far as it is there.
+        teacher_seconds: What its training is estimated to take, 0 where it is there.
+        understood: What was read of task and teacher.
+    """
+
+    task: Task
+    space: Space
+    profile: Profile
+    pricing: Pricing
+    survey: Survey
+    teacher: ExpectedTeacher
+    teacher_seconds: float
+    understood: Understanding
+
+
+def prepare(request: SearchRequest, database: Database, observer: Observer) -> Preparation:
+    """Read everything that a search needs and make every check that can refuse it; nothing is stored.
+
+    A dry run and a search call it alike, so that the one accepts what the other does.
+
+    Args:
+        request: What is asked for.
+        database: Where the study is, or would be begun.
+        observer: Told how far the measuring of this machine is, where the device is ``local``.
+
+    Raises:
+        UserError: If something does not fit.
+    """
+    for name in request.from_study:
+        database.study(name)
+    database.refuse_driven(request.name)
+    check_executor(request)
+    task = open_task(request.task, request.data)
+    space = load_space(request.space, request.pins, allow_code=request.allow_code)
+    profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
+    identity = identity_of(request, task, space, profile)
+    found = database.find_study(request.name)
+    settled = found if found is not None and is_settled(found) else None
+    if settled is not None:
+        refuse_another(settled, identity)
+    pricing = Pricing(task, profile, request.allow_code)
+    sample = survey(space, pricing, request.limits, request.seed)
+    check_own_losses(space, request)
+    teacher = expect_teacher(task, request.teacher)
+    check_losses(space, request, task, teacher.teacher)
+    if teacher.taught is not None:
+        identity = {**identity, "teacher": teacher.taught.teacher.sha256}
+        if settled is not None:
+            refuse_another(settled, identity)
+    check_comparable(database, request.earlier, identity)
+    understood = understand(task, teacher, resolve_device(request.device))
+    _check_disk(request, sample)
+    trainings = _trainings(teacher, task)
+    if found is None:  # of one that was begun the clock knows more
+        _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
+    seconds = sum(each.seconds for each in trainings)
+    return Preparation(task, space, profile, pricing, sample, teacher, seconds, understood)
+
+
+def _check_disk(request: SearchRequest, sample: Survey) -> None:
+    least = _BYTES * sample.params[0]
+    if request.disk is not None and least > request.disk:
+        raise UserError(
+            f"--max-disk {request.max_disk}: does not hold one student: the weights of the smallest of the sample take"
+            f" {least / 1e6:.3g} MB"
+        )
+
+
+def _check_time(request: SearchRequest, epochs: int, teacher: Sequence[_Training]) -> None:
+    # A student's epoch costs at most about a teacher's: it hears one.
+    trial = teacher[-1].epoch_seconds * epochs if teacher else 0.0
+    short = too_short(request.seconds + request.extension, 0.0, sum(each.seconds for each in teacher), trial, epochs)
+    if short is not None:
+        raise UserError(short)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A teacher's training that was not begun before."""
+
+    epochs: int
+    epoch_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.epochs * self.epoch_seconds
+
+
+def _trainings(teacher: ExpectedTeacher, task: Task) -> list[_Training]:
+    new = [training_recipe(spec) for spec in teacher.missing if not was_begun(spec, task)]
+    lengths = [(recipe, recipe.train.epochs) for recipe in new]
+    return [
+        _Training(epochs, epoch_seconds(recipe, task, epochs, allow_code=False, must_learn=True))
+        for recipe, epochs in lengths
+    ]

@@ -1,0 +1,86 @@
+"""The report of a study where its search puts it, and what the dashboard shows of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
+from optuna.storages import RDBStorage
+
+from automl_kd.core import chance, milliseconds, percent, write_text
+from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report
+from automl_kd.storage import ArtifactStore, Database
+from automl_kd.studies.enrichment import common
+from automl_kd.studies.importance import importances
+from automl_kd.studies.summary import summarize
+
+
+def reviewed(database: Database, storage: RDBStorage, name: str) -> dict[str, Any]:
+    """A study's summary with what its report adds, in seconds where holes are many: ``importance`` and ``common``."""
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+    return summarize(database, name) | {"importance": importances(trials), "common": common(trials)}
+
+
+def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
+    """Write a study's report; it becomes the study's artifact, and the front a plot in the dashboard.
+
+    Args:
+        database: Where the study is.
+        storage: Optuna's view of it.
+        name: The study's name.
+
+    Returns:
+        The report's file, among the study's own.
+    """
+    from optuna_dashboard import save_note, save_plotly_graph_object
+
+    summary = reviewed(database, storage, name)
+    path = database.files / name / "report.html"
+    study = optuna.load_study(study_name=name, storage=storage)
+    write_text(path, study_report(summary))
+    _attach(study, ArtifactStore(database.files / "artifacts"), path)
+    save_plotly_graph_object(study, front_figure(summary), graph_object_id="front")
+    save_plotly_graph_object(study, progress_figure(summary), graph_object_id="progress")
+    save_plotly_graph_object(study, growth_figure(summary), graph_object_id="growth")
+    save_note(study, _study_note(summary))
+    return path
+
+
+def _attach(study: optuna.Study, artifacts: ArtifactStore, path: Path) -> None:
+    """One report a study: Optuna cannot remove an artifact's entry, so a newer report is written under it."""
+    known = [each for each in get_all_artifact_meta(study) if each.filename == path.name]
+    if not known:
+        upload_artifact(artifact_store=artifacts, file_path=str(path), study_or_trial=study, mimetype="text/html")
+    for meta in known:
+        with path.open("rb") as file:
+            artifacts.write(meta.artifact_id, file)
+
+
+def _study_note(summary: dict[str, Any]) -> str:
+    lines = [f"# {summary['study']}", "", f"Task {summary['task']} on {summary['hw']}; space {summary['space']}.", ""]
+    header = ("pick", "delivered", "test accuracy", "searched losses", "no distillation", "plain KD", "predicted")
+    lines += [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    for pick in summary["picks"]:
+        shown = [f"{pick['trial']} ({pick['role']})", pick["arm"].replace("_", " ")]
+        shown += [percent(pick[each]) for each in ("test_accuracy", "searched", "no_distillation", "plain_kd")]
+        lines.append(f"| {' | '.join(shown)} | {milliseconds(pick['latency_ms'])} |")
+    if summary["importance"]:
+        lines += ["", "| decides | accuracy | the front | trials that have it |", "|---|---|---|---|"]
+        lines += [
+            f"| {each['hole']} | {percent(each['accuracy'])} | {percent(each['front'])} | {each['trials']} |"
+            for each in summary["importance"]
+        ]
+    shared = [each for each in summary["common"]["values"] if each["sure"]]
+    if shared:
+        lines += ["", "| the front has in common | of the front | of all finished | p |", "|---|---|---|---|"]
+        lines += [
+            f"| {each['hole']}: {each['value']} | {each['chosen']} of {each['of_chosen']}"
+            f" | {each['count']} of {each['of_count']} | {chance(each['p'])} |"
+            for each in shared
+        ]
+    elif summary["common"]["looked_at"]:
+        lines += ["", "Nothing the front shares is more than chance would give."]
+    return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])

@@ -1,0 +1,111 @@
+"""What was understood of a task and its teacher, told before anything is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from automl_kd.delivery import teacher_rows, understood_rows
+from automl_kd.distillation.teacher_training import ExpectedTeacher
+from automl_kd.tasks import DataReading, Task
+from automl_kd.teachers import Teacher, TeacherReading, read_teacher
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What was read of a task and its teacher.
+
+    Attributes:
+        task: The task's name.
+        metric: What students are compared by.
+        data: What was read of the data.
+        status: ``brought by the user``, ``kept from before`` or ``to be trained``; None where nobody teaches.
+        training: What is to be trained first, in words; empty where nothing is.
+        teachers: What was found out about each teacher, empty as long as one is to be trained.
+    """
+
+    task: str
+    metric: str
+    data: DataReading
+    status: str | None
+    training: str = ""
+    teachers: tuple[TeacherReading, ...] = ()
+
+    @classmethod
+    def of(cls, task: Task) -> Understanding:
+        """A task's data alone."""
+        return cls(task.name, task.metric, task.reading, None)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd, a line each with its remedy."""
+        return (*self.data.warnings, *(line for reading in self.teachers for line in reading.warnings))
+
+    def document(self) -> dict[str, Any]:
+        """As ``--json`` prints it and a study keeps it."""
+        teacher: dict[str, Any] | None = None
+        if self.status is not None:
+            members = [reading.document() for reading in self.teachers]
+            teacher = {"status": self.status, "training": self.training or None, "members": members}
+        return {
+            "task": self.task,
+            "metric": self.metric,
+            "data": self.data.document(),
+            "teacher": teacher,
+            "warnings": list(self.warnings),
+        }
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        return _aligned(understood_rows(self.document()))
+
+    def teacher_lines(self) -> list[str]:
+        """Those of the lines that tell of the teacher."""
+        warnings = [("warning", line) for reading in self.teachers for line in reading.warnings]
+        return _aligned(teacher_rows(self.document()["teacher"]) + warnings)
+
+
+def understand(task: Task, expected: ExpectedTeacher | None, device: torch.device) -> Understanding:
+    """Look at a task and, as far as it is there, at its teacher.
+
+    Args:
+        task: What is learned.
+        expected: Its teacher, None where nobody teaches.
+        device: Where the teacher is asked.
+
+    Raises:
+        UserError: If nothing can be learned from the teacher.
+    """
+    data = Understanding.of(task)
+    if expected is None:
+        return data
+    if expected.taught is None:
+        words = [f"{each.train.student.family}, {each.train.train.epochs} epochs" for each in expected.missing]
+        return replace(data, status=expected.status, training="; ".join(words))
+    return with_teacher(data, task, expected.taught.teacher, device, expected.status)
+
+
+def with_teacher(
+    data: Understanding, task: Task, teacher: Teacher, device: torch.device, status: str = "trained here"
+) -> Understanding:
+    """What was understood, with a teacher that is there now.
+
+    Args:
+        data: What was understood of the task.
+        task: What is learned.
+        teacher: The teacher.
+        device: Where it is asked.
+        status: Where it comes from.
+
+    Raises:
+        UserError: If nothing can be learned from it.
+    """
+    return replace(data, status=status, training="", teachers=read_teacher(teacher, task, device=device))
+
+
+def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(title) for title, _ in rows)
+    return [f"{title.ljust(width)}  {text}" for title, text in rows]

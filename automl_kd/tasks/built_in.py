@@ -1,0 +1,74 @@
+"""Tasks that are known by name: task files that need no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from automl_kd.recipes import ResNet, Train
+from automl_kd.recipes.students import ResNetStem
+from automl_kd.tasks.cluttered_digits import ClutteredDigits
+from automl_kd.tasks.digits import Digits
+from automl_kd.tasks.document import TaskDocument
+from automl_kd.tasks.fashion_mnist import FashionMnist
+from automl_kd.tasks.image_folder import ImageFolder
+from automl_kd.tasks.npz import Npz
+from automl_kd.tasks.splits import Splits
+from automl_kd.tasks.teacher import CheckpointTeacher, TeacherTraining, TrainedTeacher
+
+_RESNET_8 = TrainedTeacher(
+    train=TeacherTraining(student=ResNet(family="resnet", depth=8), train=Train(epochs=15)),
+)
+_RESNET_20 = TrainedTeacher(
+    train=TeacherTraining(
+        # Stride 2 in the stem: a quarter of the work at 28x28.
+        student=ResNet(family="resnet", depth=20, stem=ResNetStem(stride=2)),
+        train=Train(epochs=6, warmup=0.1),
+    )
+)
+_CLUTTERED_DIGITS_TEACHER = CheckpointTeacher(
+    # Made by benchmarks/demo_teacher.py: a good teacher that was trained once, on forty times the images of a student.
+    checkpoint=str(Path(__file__).with_name("cluttered_digits_teacher.safetensors")),
+    student=ResNet(family="resnet", depth=8),
+)
+
+BUILT_IN: Mapping[str, tuple[str, TaskDocument]] = MappingProxyType(
+    {
+        "cluttered-digits": (
+            "500 images of 16x16 pixels, a handwritten digit among pieces of others; the teacher has seen 20,000",
+            TaskDocument(
+                name="cluttered-digits",
+                data=ClutteredDigits(kind="cluttered-digits"),
+                teacher=_CLUTTERED_DIGITS_TEACHER,
+            ),
+        ),
+        "digits": (
+            "1,797 handwritten digits of 8x8 pixels, from scikit-learn",
+            TaskDocument(
+                name="digits",
+                data=Digits(kind="digits"),
+                splits=Splits(train=1000, validation=300),
+                teacher=_RESNET_8,
+            ),
+        ),
+        "fashion-mnist": (
+            "Fashion-MNIST, 28x28 pixels: 10,000 images to train on, 2,000 to search by, the official 10,000 to test",
+            TaskDocument(
+                name="fashion-mnist",
+                data=FashionMnist(kind="fashion-mnist"),
+                splits=Splits(train=10_000, validation=2_000),
+                teacher=_RESNET_20,
+            ),
+        ),
+        "image-folder": (
+            "your own images, one sub-folder a class, or train, val and test of such, scaled to 32x32 (a task file"
+            " sets the size); --data FOLDER",
+            TaskDocument(name="image-folder", data=ImageFolder(kind="image-folder"), teacher=_RESNET_8),
+        ),
+        "npz": (
+            "your own arrays, x and y in a .npz file; --data FILE",
+            TaskDocument(name="npz", data=Npz(kind="npz"), teacher=_RESNET_8),
+        ),
+    }
+)

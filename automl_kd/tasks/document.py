@@ -1,0 +1,29 @@
+"""The task file: where data come from, how they are split, and who teaches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from automl_kd.recipes import Part
+from automl_kd.tasks.cluttered_digits import ClutteredDigits
+from automl_kd.tasks.digits import Digits
+from automl_kd.tasks.fashion_mnist import FashionMnist
+from automl_kd.tasks.image_folder import ImageFolder
+from automl_kd.tasks.npz import Npz
+from automl_kd.tasks.splits import Splits
+from automl_kd.tasks.teacher import TeacherSpec
+
+AnyData = Annotated[ClutteredDigits | Digits | FashionMnist | ImageFolder | Npz, Field(discriminator="kind")]
+
+
+class TaskDocument(Part):
+    """What a task file holds. Relative paths start at the folder of the file."""
+
+    version: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1)]
+    data: AnyData
+    splits: Splits = Splits()
+    teacher: TeacherSpec | None = None
+    metric: Literal["accuracy"] = "accuracy"

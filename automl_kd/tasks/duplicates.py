@@ -1,0 +1,75 @@
+"""The same picture twice: in two classes, or in a split that is learned from and one that is tested on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from automl_kd.core import counted
+from automl_kd.tasks.split import Split
+
+_MOSTLY = 0.1
+
+Place = tuple[str, int]
+"""A split and a position in it."""
+
+
+def duplicate_warnings(splits: Mapping[str, Split], class_names: Sequence[str]) -> Iterator[str]:
+    """A line for every kind of doubling: labels that contradict, splits that overlap, one image many times.
+
+    Images are compared as the task stores them, so that copies under other names or in other formats count.
+    """
+    copies = [places for places in _by_content(splits).values() if len(places) > 1]
+    yield from _two_labels(copies, splits, class_names)
+    for split in ("validation", "test"):
+        yield from _overlap(copies, splits, split)
+    yield from _many(copies, splits)
+
+
+def _by_content(splits: Mapping[str, Split]) -> dict[bytes, list[Place]]:
+    found: dict[bytes, list[Place]] = {}
+    for name, split in splits.items():
+        for index, image in enumerate(split.images.contiguous().numpy()):
+            found.setdefault(hashlib.blake2b(image, digest_size=16).digest(), []).append((name, index))
+    return found
+
+
+def _two_labels(
+    copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], class_names: Sequence[str]
+) -> Iterator[str]:
+    def label(place: Place) -> int:
+        return int(splits[place[0]].labels[place[1]])
+
+    torn = [places for places in copies if len({label(place) for place in places}) > 1]
+    if torn:
+        first = torn[0][0]
+        other = next(place for place in torn[0] if label(place) != label(first))
+        said = " and ".join(f"{_name(splits, place)} ({class_names[label(place)]})" for place in (first, other))
+        yield f"{counted(len(torn), 'image')} in two classes, such as {said}: keep each in one"
+
+
+def _overlap(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], split: str) -> Iterator[str]:
+    # Places come in the order train, validation, test: the first is in the split that is seen first.
+    shared = [(places[0], other) for places in copies for other in places if places[0][0] != split == other[0]]
+    if shared:
+        here, there = (_name(splits, place) for place in shared[0])
+        seen = " or ".join(dict.fromkeys(first[0] for first, _ in shared))
+        yield (
+            f"{len(shared)} of {len(splits[split])} {split} images also in {seen}, such as {there} ({here}): accuracy"
+            " on them says nothing about new ones; keep one of each"
+        )
+
+
+def _many(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split]) -> Iterator[str]:
+    total = sum(map(len, splits.values()))
+    spare = sum(len(places) - 1 for places in copies)
+    if spare > _MOSTLY * total:
+        most = max(copies, key=len)
+        yield (
+            f"{spare} of {total} images copies of others; {_name(splits, most[0])} is there {len(most)} times:"
+            " leave the copies out"
+        )
+
+
+def _name(splits: Mapping[str, Split], place: Place) -> str:
+    return splits[place[0]].name(place[1])

@@ -1,0 +1,152 @@
+"""From a name or a task file to a task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from automl_kd.core import UserError, unknown
+from automl_kd.recipes import TaskReference, parse_yaml, validate
+from automl_kd.tasks.built_in import BUILT_IN
+from automl_kd.tasks.document import TaskDocument
+from automl_kd.tasks.look import refuse_contradictions
+from automl_kd.tasks.source import Source
+from automl_kd.tasks.split import Split
+from automl_kd.tasks.splits import Splits, stratify
+from automl_kd.tasks.task import Task, to_unit
+from automl_kd.tasks.teacher import relative_to
+
+_TEST_SHARE = 0.2
+
+
+def task_names() -> dict[str, str]:
+    """The built-in tasks, each with a line that says what it is."""
+    return {name: description for name, (description, _) in BUILT_IN.items()}
+
+
+def open_task(name: str, data: str | None = None) -> Task:
+    """Read a task's data and split them.
+
+    >>> open_task("digits").input_shape
+    (1, 8, 8)
+
+    Args:
+        name: A built-in task, or the path of a task file (``.yaml``).
+        data: File or folder to read instead of the one that the task names.
+
+    Raises:
+        UserError: If the task is unknown, its file has a mistake, or its data are missing, damaged or too few to split.
+    """
+    document, folder = _document(name)
+    part = document.data
+    if data is not None:
+        if "path" not in type(part).model_fields:
+            raise UserError(f"task {name} takes no data; leave {data} out")
+        part = part.model_copy(update={"path": str(Path(data).expanduser().absolute())})
+    try:
+        source = part.read(folder)
+        parts = _split(source, document.splits)
+        refuse_contradictions(source.found, parts["train"], source.class_names)
+    except UserError as error:
+        raise UserError(f"task {name}: {error}") from None
+    mean, std = _statistics(parts["train"].images, source.white)
+    shape = parts["train"].images.shape
+    sha256 = _digest(parts, mean, std, source.class_names, document.metric)
+    return Task(
+        name=document.name,
+        input_shape=(shape[1], shape[2], shape[3]),
+        class_names=source.class_names,
+        mean=mean,
+        std=std,
+        metric=document.metric,
+        sha256=sha256,
+        teacher=None if document.teacher is None else relative_to(folder, document.teacher),
+        reference=TaskReference(name=_anywhere(name), data=None if data is None else _anywhere(data), sha256=sha256),
+        found=source.found,
+        white=source.white,
+        **parts,
+    )
+
+
+def data_place(name: str, data: str | None = None) -> Path | None:
+    """The file or folder that a task's data are read from, None where they come with a package.
+
+    Args:
+        name: As for :func:`open_task`.
+        data: As for :func:`open_task`.
+
+    Raises:
+        UserError: If the task is unknown or its file has a mistake.
+    """
+    if data is not None:
+        return Path(data).expanduser()
+    document, folder = _document(name)
+    path = None if name in BUILT_IN else getattr(document.data, "path", None)
+    return None if path is None else folder / Path(path).expanduser()
+
+
+def _anywhere(name: str) -> str:
+    """A path that is found from every folder; a built-in name as it is."""
+    return name if name in BUILT_IN else str(Path(name).expanduser().absolute())
+
+
+def _document(name: str) -> tuple[TaskDocument, Path]:
+    if name.endswith((".yaml", ".yml")) or os.sep in name:
+        return validate(TaskDocument, parse_yaml(name), name), Path(name).parent
+    if name not in BUILT_IN:
+        raise unknown("task", name, BUILT_IN)
+    return BUILT_IN[name][1], Path()
+
+
+def _split(source: Source, splits: Splits) -> dict[str, Split]:
+    sizes = {"validation": splits.validation, "train": splits.train, "test": splits.test}
+    for name in source.given:
+        if name in splits.model_fields_set and sizes[name] is not None:
+            raise UserError(f"splits.{name}: the data have a {name} set of their own; leave it out")
+        del sizes[name]
+    if "test" in sizes and splits.train is None and splits.test is None:
+        sizes["test"] = _TEST_SHARE
+    rest_last = dict(sorted(sizes.items(), key=lambda item: item[1] is None))
+    drawn = stratify(source.pool.labels.numpy(), rest_last, splits.seed, source.class_names)
+    return {split: source.pool.take(indices) for split, indices in drawn.items()} | dict(source.given)
+
+
+def _statistics(images: Tensor, white: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    # Channel by channel: float64 copies of one channel fit where those of all images might not.
+    channels = [to_unit(images[:, channel], white).double() for channel in range(images.shape[1])]
+    means = (float(channel.mean()) for channel in channels)
+    deviations = (float(channel.std(correction=0)) for channel in channels)
+    # A constant channel carries nothing and must not be divided by zero.
+    return tuple(map(_six_digits, means)), tuple(_six_digits(deviation) or 1.0 for deviation in deviations)
+
+
+def _six_digits(value: float) -> float:
+    # The last digits of a sum depend on the number of threads; the hash of the task must not.
+    return float(f"{value:.6g}")
+
+
+def _digest(
+    parts: dict[str, Split],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    class_names: tuple[str, ...],
+    metric: str,
+) -> str:
+    header = {"classes": class_names, "mean": mean, "std": std, "metric": metric}
+    hashed = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, tensor in _tensors(parts):
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hashed.update(tensor.contiguous().view(torch.uint8).numpy().data)
+    return hashed.hexdigest()
+
+
+def _tensors(parts: dict[str, Split]) -> Iterator[tuple[str, Tensor]]:
+    for name, split in sorted(parts.items()):
+        yield f"{name}.images", split.images
+        yield f"{name}.labels", split.labels

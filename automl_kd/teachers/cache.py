@@ -1,0 +1,207 @@
+"""A teacher's outputs for numbered views of the training images: computed once, mapped by every process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from automl_kd.core import UserError, locked, write_text
+from automl_kd.recipes import digest
+from automl_kd.tasks import Task, Views, open_array, writing_array
+from automl_kd.teachers.disk_space import make_room, touch
+from automl_kd.teachers.forms import CacheType, form_of
+from automl_kd.teachers.teacher import Outputs, Teacher
+
+DEFAULT_LIMIT = 8_000_000_000
+"""Bytes that the outputs of all teachers in one folder may take."""
+
+_LOGITS = ""  # the path of the module itself: no stage can have it
+_BATCH = 256
+_OWNER = "teacher"
+
+
+class TargetCache:
+    """Outputs by view and image, as exact as their form is (:func:`form_of`): the teacher sees the augmented image.
+
+    A view is computed when it is first asked for: one process computes, holding the folder's lock, and the others wait.
+    Its arrays lie in ``<folder>/<teacher>/``, one file an output, under a hash of all that decides their bytes:
+    teacher, task, view, output, form, torch and its number of threads, kind of device. Equal views of different runs
+    are one file. Files whose bytes or names are not those written are computed anew.
+
+    Where the folder would outgrow its bound, files go in the order of their last use, never those that this run needs.
+    Runs that need more than the bound only together compute again what they took from each other.
+
+    Args:
+        teacher: Who is asked, on the device where it shall compute.
+        task: Whose training images.
+        views: How they are augmented; ``Views(len(task.train), (), 0)`` for the images as they are.
+        numbers: The views that will be asked for.
+        stages: Stages or paths whose maps are wanted beside the logits.
+        kind: How outputs are stored.
+        folder: Where the files of all teachers lie.
+        limit_bytes: What all files in the folder may take.
+
+    Raises:
+        UserError: If the teacher has no such stage; if all these views would take more than ``limit_bytes``; or if the
+            folder is that of another teacher.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        task: Task,
+        views: Views,
+        numbers: Collection[int],
+        stages: Sequence[str],
+        kind: CacheType,
+        folder: Path,
+        limit_bytes: int = DEFAULT_LIMIT,
+    ) -> None:
+        shapes: Mapping[str, tuple[int, ...]] = {_LOGITS: teacher.logits_shape, **teacher.feature_shapes(stages)}
+        self._forms = {name: form_of(kind, shapes[name]) for name in (_LOGITS, *stages)}
+        self._teacher, self._task, self._views = teacher, task, views
+        self._root, self._folder = _places(folder, teacher.sha256)
+        self._limit = limit_bytes
+        self._paths = {(number, name): self._path(number, name) for number in numbers for name in self._forms}
+        distinct = len(set(self._paths.values())) // len(self._forms)
+        needed = distinct * sum(map(self._bytes, self._forms))
+        if needed > limit_bytes:
+            raise UserError(
+                f"{distinct} views of the teacher's outputs take {needed / 1e9:.3g} GB as {kind} and {folder} may hold"
+                f" {limit_bytes / 1e9:.3g} GB: ask for fewer views, for cache-fp16, or for live targets"
+            )
+        self._checked: set[tuple[Path, int]] = set()
+        # The arrays of the view last asked for alone: each holds a file open.
+        self._number: int | None = None
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def rows(self, index: Tensor, number: int, stages: Sequence[str] = ()) -> Outputs:
+        """The outputs for one view of some training images, float32 on the CPU, pinned where the teacher is on CUDA.
+
+        Args:
+            index: Positions in the training split (B,).
+            number: Which view, one of those announced.
+            stages: Stages that were announced.
+
+        Raises:
+            UserError: If the outputs do not fit the form, or the disk has no room for them.
+        """
+        if number != self._number:
+            self._arrays, self._number = {}, number
+        names = (_LOGITS, *stages)
+        self._open([name for name in names if name not in self._arrays], number)
+        at = index.cpu().numpy()
+        values = {name: self._read(name, at) for name in names}
+        return Outputs(values.pop(_LOGITS), values)
+
+    def _read(self, name: str, at: NDArray[np.int64]) -> Tensor:
+        values = self._forms[name].decode(self._arrays[name].take(at, axis=0))  # 8 times as fast as indexing
+        return values.pin_memory() if self._teacher.device.type == "cuda" else values
+
+    def _open(self, names: Sequence[str], number: int) -> None:
+        for name in names:
+            if (number, name) not in self._paths:
+                raise ValueError(f"view {number} of {name or 'logits'} was not announced")
+        missing = [name for name in names if not self._find(name, number)]
+        if missing:
+            with locked(self._root / "lock"):
+                missing = [name for name in missing if not self._find(name, number)]
+                if missing:
+                    self._compute(missing, number)
+                for name in missing:
+                    self._map(name, self._paths[number, name])
+
+    def _find(self, name: str, number: int) -> bool:
+        """Open an array if it is there and whole; within a run a file is checked once."""
+        path = self._paths[number, name]
+        try:
+            known = (path, path.stat().st_ino) in self._checked
+            if not known and open_array(path) is None:
+                return False
+            self._map(name, path)
+        except FileNotFoundError:  # not there, or another process has just made room
+            return False
+        return True
+
+    def _map(self, name: str, path: Path) -> None:
+        self._arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        self._checked.add((path, path.stat().st_ino))
+        touch(path)
+
+    def _path(self, number: int, name: str) -> Path:
+        key = digest(
+            {
+                "teacher": self._teacher.sha256,
+                "task": self._task.sha256,
+                "view": self._views.identity(number),
+                "output": name,
+                "form": str(self._forms[name].dtype),
+                # All three change last bits, the first also what a seed draws; a replay must find its own.
+                "torch": torch.__version__,
+                "threads": torch.get_num_threads(),
+                "device": self._teacher.device.type,
+            }
+        )
+        return self._folder / f"{key}.npy"
+
+    def _bytes(self, name: str) -> int:
+        return len(self._task.train) * self._forms[name].bytes_per_image
+
+    def _compute(self, names: Sequence[str], number: int) -> None:
+        write_text(self._folder / _OWNER, self._teacher.sha256)
+        for name in names:  # damaged files count for nothing
+            self._paths[number, name].unlink(missing_ok=True)
+        make_room(self._root, sum(map(self._bytes, names)), self._limit, set(self._paths.values()))
+        stages = [name for name in names if name != _LOGITS]
+        images = self._task.train.images
+        with ExitStack() as stack:
+            arrays = {
+                name: stack.enter_context(
+                    writing_array(
+                        self._paths[number, name], (len(images), *self._forms[name].shape), self._forms[name].dtype
+                    )
+                )
+                for name in names
+            }
+            for index in torch.split(torch.arange(len(images)), _BATCH):
+                batch = self._task.normalize(images[index].to(self._teacher.device))
+                view = self._views.images(batch, index, number).contiguous(memory_format=torch.channels_last)
+                outputs = self._teacher.outputs(view, stages)
+                for name, array in arrays.items():
+                    values = (outputs.logits if name == _LOGITS else outputs.maps[name]).cpu()
+                    try:
+                        array[index.numpy()] = self._forms[name].encode(values)
+                    except OverflowError as error:
+                        raise UserError(f"the teacher's {name or 'logits'} reach {error}") from None
+
+
+def _places(folder: Path, teacher: str) -> tuple[Path, Path]:
+    """The folder of all teachers, and in it that of this one; a user may also name the latter.
+
+    Raises:
+        UserError: If either is that of another teacher.
+    """
+    root = folder.parent if _owner(folder) == teacher == folder.name else folder
+    own = root / teacher
+    for place in (root, own):
+        owner = _owner(place)
+        if owner is not None and (place == root or owner != teacher):
+            raise UserError(
+                f"{place}: is what a cache keeps of teacher {owner[:12]} and nothing for teacher {teacher[:12]}:"
+                f" name the folder above it, {place.parent}, or a new one"
+            )
+    return root, own
+
+
+def _owner(folder: Path) -> str | None:
+    try:
+        return (folder / _OWNER).read_text(encoding="ascii")
+    except OSError:
+        return None

@@ -1,0 +1,154 @@
+"""What every teacher can do, whatever it was loaded from."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from automl_kd.core import UserError
+from automl_kd.students import Shape
+
+_MOST_LISTED = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a teacher says of a batch, in float32.
+
+    Attributes:
+        logits: (B, classes), or (B, members, classes) where several teachers speak.
+        maps: (B, C, H, W) by stage.
+    """
+
+    logits: Tensor
+    maps: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Understood:
+    """How a teacher was understood when it was opened, in words for its user.
+
+    Attributes:
+        form: What it is, for example ``ONNX file teacher.onnx, output logits``.
+        input: What it is shown, and who says so.
+        classes: How its outputs were matched to the task's classes.
+        outputs: What its outputs are, and what is made of them.
+        warnings: What is odd, each with the option that mends it.
+        brought: Whether a user brought it; else it was trained here.
+        order: For each class of the task the output that stands for it; None where they are the same.
+    """
+
+    form: str = "module"
+    input: str = "the task's images as the task normalises them"
+    classes: str = "by order (no names known)"
+    outputs: str = "logits"
+    warnings: tuple[str, ...] = ()
+    brought: bool = True
+    order: tuple[int, ...] | None = None
+
+
+class Teacher(ABC):
+    """A network that is only ever asked: always in evaluation mode, never a gradient, never changed.
+
+    Attributes:
+        sha256: Hash of its weights, or of its file.
+        input_shape: Channels, height, width of an image.
+        classes: Number of logits.
+        device: Where it computes.
+        members: How many networks speak: 1, or more for :class:`MultiTeacher`.
+        understood: How it was understood when it was opened.
+    """
+
+    sha256: str
+    input_shape: Shape
+    classes: int
+    device: torch.device
+    members: int = 1
+    understood: Understood = Understood()
+
+    @property
+    def alone(self) -> tuple[Teacher, ...]:
+        """The networks that speak, each as a teacher of its own."""
+        return (self,)
+
+    @property
+    def logits_shape(self) -> tuple[int, ...]:
+        """Shape of the logits for one image: (classes,), or (members, classes) where several speak."""
+        return (self.classes,) if self.members == 1 else (self.members, self.classes)
+
+    @abstractmethod
+    def stage_names(self) -> tuple[str, ...]:
+        """The stages whose maps can be had, from input to output; none where only logits are known."""
+
+    @abstractmethod
+    def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
+        """Logits, and the maps asked for.
+
+        Args:
+            images: (B, C, H, W), normalised, on the teacher's device.
+            stages: Any of :meth:`stage_names`, or paths of submodules such as ``layer2.1.conv2``.
+
+        Raises:
+            UserError: If the teacher has no such stage and no such submodule.
+        """
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> Teacher:
+        """This teacher on a device: itself if it is there already, else a copy."""
+
+    def feature_shapes(self, paths: Sequence[str] | None = None) -> dict[str, Shape]:
+        """Channels, height, width of maps, seen on one batch of two.
+
+        Args:
+            paths: What :meth:`outputs` takes as stages; by default every stage.
+
+        Raises:
+            UserError: As for :meth:`outputs`.
+        """
+        asked = self.stage_names() if paths is None else tuple(paths)
+        if not asked:
+            return {}
+        maps = self.outputs(torch.zeros(2, *self.input_shape, device=self.device), asked).maps
+        return {stage: (features.shape[1], features.shape[2], features.shape[3]) for stage, features in maps.items()}
+
+    def head(self) -> tuple[Tensor, Tensor] | None:
+        """The classifier, where the logits are exactly ``linear(mean over space of the last stage's map)``.
+
+        Returns:
+            Copies of its weight (classes, D) and bias (classes,), or None for a teacher that ends in another way.
+        """
+        return None
+
+    def input_gradients(self, images: Tensor) -> Tensor:
+        """Gradient of the largest logit of each image with respect to that image (B, C, H, W).
+
+        This is the quantity that Jacobian matching compares (Srinivas & Fleuret 2018, arXiv:1803.00443).
+
+        Args:
+            images: As for :meth:`outputs`.
+
+        Raises:
+            UserError: If the teacher cannot be differentiated.
+        """
+        raise UserError("this teacher gives logits only: a loss on input gradients needs a teacher of layers")
+
+
+def unknown_stage(name: str, stages: Sequence[str], paths: Iterable[str]) -> UserError:
+    """An error for a stage that does not exist, with those that do and the paths nearest to it.
+
+    Args:
+        name: What was asked for.
+        stages: The teacher's stages.
+        paths: Every path that can be tapped.
+    """
+    shown = list(stages) if len(stages) <= _MOST_LISTED else [*stages[:2], "…", *stages[-2:]]
+    listed = ", ".join(shown) or "none"
+    near = difflib.get_close_matches(name, sorted(set(paths) - set(stages)), n=3, cutoff=0.5)
+    return UserError(
+        f"unknown teacher stage {name!r}; stages: {listed}" + (f"; paths near it: {', '.join(near)}" if near else "")
+    )

@@ -1,0 +1,104 @@
+"""A folder of transformers as a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from automl_kd.core import UserError, import_extra
+from automl_kd.teachers.card import Card, by_channel, floats, named_outputs, read_json, sides
+
+
+def transformers_module(folder: Path) -> nn.Module:
+    """The image classifier that ``save_pretrained`` wrote, its weights from safetensors alone.
+
+    Code beside the weights is not run, and nothing is looked for outside of the folder.
+
+    Args:
+        folder: A folder on this machine.
+
+    Raises:
+        UserError: If transformers is not installed, or the folder is missing, damaged or holds no image classifier.
+    """
+    transformers: Any = import_extra("transformers", "text", f"{folder}: a teacher of transformers")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"teacher folder {folder} does not exist, or holds no config.json")
+    if not list(folder.glob("model*.safetensors")):
+        raise UserError(f"{folder}: holds no model.safetensors; save the model with save_pretrained")
+    try:
+        with _silent(transformers.utils.logging):
+            module, loading = transformers.AutoModelForImageClassification.from_pretrained(
+                str(folder.resolve()),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # transformers raises what its many parts raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{folder}: transformers cannot load it: {reason}") from None
+    # It would fill what is missing with random numbers.
+    missing = sorted(map(_name, loading["missing_keys"])) + sorted(map(_name, loading["mismatched_keys"]))
+    if missing:
+        raise UserError(f"{folder}: lacks {missing[0]}, which {type(module).__name__} needs")
+    loaded: nn.Module = module.float()
+    return loaded
+
+
+def transformers_card(folder: Path) -> Card:
+    """What ``preprocessor_config.json`` and ``config.json`` say of images and classes."""
+    config, images = read_json(folder / "config.json"), read_json(folder / "preprocessor_config.json")
+    channels = config.get("num_channels")
+    mean, std = _moments(images)
+    channels = channels if isinstance(channels, int) else None if mean is None else len(mean)
+    stated = sides(images.get("crop_size")) if images.get("do_center_crop") else None
+    resized = images.get("do_resize", True) is not False
+    return Card(
+        place="its preprocessor_config.json" if images else "its config.json",
+        names_place="its config.json",
+        names=named_outputs(config.get("id2label")),
+        size=stated or (sides(images.get("size")) if resized else None) or sides(config.get("image_size")),
+        channels=channels,
+        mean=by_channel(mean, channels),
+        std=by_channel(std, channels),
+        remarks=("whole, not the middle",) if images.get("do_center_crop") or "crop_pct" in images else (),
+    )
+
+
+def _moments(images: Mapping[str, Any]) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Mean and standard deviation, for values in [0, 1], of what an image processor makes of values from 0 to 255.
+
+    It multiplies them by ``rescale_factor``, takes 1 off where ``rescale_offset`` says so, and normalises the result.
+    """
+    if not images:
+        return None, None
+    mean, std = floats(images.get("image_mean")), floats(images.get("image_std"))
+    if images.get("do_normalize", mean is not None) is False or mean is None or std is None:
+        mean, std = (0.0,) * len(mean or (0,)), (1.0,) * len(mean or (0,))
+    factor = images.get("rescale_factor", 1 / 255) if images.get("do_rescale", True) is not False else 1.0
+    scale = 255 * factor if isinstance(factor, int | float) and factor > 0 else 1.0
+    scale = 1.0 if abs(scale - 1) < 1e-6 else scale
+    offset = 1.0 if images.get("rescale_offset") else 0.0
+    return tuple((each + offset) / scale for each in mean), tuple(each / scale for each in std)
+
+
+@contextmanager
+def _silent(logging: Any) -> Iterator[None]:
+    """Without bars and tables on standard error: what matters of them is told in one line."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _name(key: Any) -> str:
+    return str(key[0]) if isinstance(key, tuple) else str(key)

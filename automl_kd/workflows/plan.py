@@ -1,0 +1,141 @@
+"""What a search would do, without doing it."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from automl_kd.core import Observer
+from automl_kd.hardware import Accuracy
+from automl_kd.storage import Database
+from automl_kd.studies.policy import split
+from automl_kd.studies.preparation import prepare
+from automl_kd.studies.proposer import Survey
+from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.timing import epoch_seconds
+from automl_kd.studies.understanding import Understanding
+
+_TIMED = 3
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a search would do (``--dry-run``).
+
+    Attributes:
+        study: The study's name.
+        architectures: Number of student architectures in the space, infinite where a real number is free.
+        recipes: Number of recipes.
+        hw: The device's name.
+        accuracy: How far off its prices are.
+        notes: What they rest on, a sentence each.
+        survey: Prices of a random sample.
+        understood: What was read of task and teacher.
+        teacher_seconds: What training the teacher is estimated to take, 0 where it is there.
+        budget: Seconds in all.
+        search: Seconds that the search may take.
+        rungs: Epochs at which candidates are compared.
+        epoch_seconds: Median time of an epoch of a sampled student on one worker, without its teacher.
+        workers: Trainings at a time.
+        trials: Candidates that the search time buys.
+    """
+
+    study: str
+    architectures: float
+    recipes: float
+    hw: str
+    accuracy: Accuracy
+    notes: tuple[str, ...]
+    survey: Survey
+    understood: Understanding
+    teacher_seconds: float
+    budget: float
+    search: float
+    rungs: tuple[int, ...]
+    epoch_seconds: float
+    workers: int
+    trials: int
+
+    def document(self) -> dict[str, Any]:
+        """The plan as ``search --dry-run --json`` prints it; an infinite size is null."""
+        sample = [
+            {
+                "student": recipe.document()["student"],
+                "latency_ms": price.ms,
+                "latency_low": price.low,
+                "latency_high": price.high,
+                "params": price.params,
+                "memory_bytes": price.memory_bytes,
+            }
+            for recipe, price in self.survey.examples
+        ]
+        return {
+            "study": self.study,
+            "space": {"architectures": _finite(self.architectures), "recipes": _finite(self.recipes)},
+            "sampled": self.survey.sampled,
+            "feasible": self.survey.feasible,
+            "latency_ms": list(self.survey.latency_ms),
+            "accuracy": asdict(self.accuracy),
+            "notes": list(self.notes),
+            "extrapolated": self.survey.extrapolated,
+            "params": list(self.survey.params),
+            "sample": sample,
+            "teacher": self.understood.status,
+            "understood": self.understood.document(),
+            "rungs": list(self.rungs),
+            "workers": self.workers,
+            "epoch_seconds": self.epoch_seconds,
+            "trials": self.trials,
+            "seconds": {
+                "budget": self.budget,
+                "teacher": self.teacher_seconds,
+                "search": self.search,
+                "picks": self.budget - self.teacher_seconds - self.search,
+            },
+        }
+
+
+def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
+    """What :func:`search` would do with the same request: nothing is stored, and only a few epochs are timed.
+
+    Raises:
+        UserError: As the search itself would.
+    """
+    prepared = prepare(request, Database(request.storage), observer)
+    task, space = prepared.task, prepared.space
+    rungs = request.rungs(space, len(task.train))
+    epoch = statistics.median(
+        epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in prepared.survey.examples[:_TIMED]
+    )
+    workers = max(1, request.worker_count())  # who will join is not known
+    seconds = split(request.seconds, prepared.teacher_seconds, None).search
+    return SearchPlan(
+        study=request.name,
+        architectures=space.size("student"),
+        recipes=space.size(),
+        hw=prepared.profile.name,
+        accuracy=prepared.profile.accuracy(),
+        notes=prepared.profile.notes,
+        survey=prepared.survey,
+        understood=prepared.understood,
+        teacher_seconds=prepared.teacher_seconds,
+        budget=request.seconds,
+        search=seconds,
+        rungs=rungs,
+        epoch_seconds=epoch,
+        workers=workers,
+        trials=int(seconds * workers / (epoch * _epochs_per_candidate(rungs, space.halving.reduction))),
+    )
+
+
+def _epochs_per_candidate(rungs: tuple[int, ...], reduction: int) -> float:
+    """Epochs that a candidate takes on average when one in ``reduction`` goes on at every rung."""
+    before = (0, *rungs[:-1])
+    return sum(
+        (rung - last) / float(reduction) ** level for level, (last, rung) in enumerate(zip(before, rungs, strict=True))
+    )
+
+
+def _finite(number: float) -> float | None:
+    return None if number == float("inf") else number

@@ -1,0 +1,220 @@
+"""A machine that joins a study over the database that it shares with the study's driver."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automl_kd.core import DEFAULT_STORAGE, Interrupted, Observer, Snapshot, UserError, parse_bytes, parse_duration
+from automl_kd.distillation import resolve_device
+from automl_kd.execution import Bounds, Joining, Setup, Taken, WorkerPool, setup_of, usual_workers
+from automl_kd.storage import Database, Mailboxes
+from automl_kd.studies.clock import StopRequest
+from automl_kd.tasks import BroughtTeacher, found_anywhere, open_task, parse_teacher
+from automl_kd.teachers import load_teacher
+
+_WAIT_SECONDS = 0.5
+
+
+def work(
+    study: str,
+    *,
+    storage: str = DEFAULT_STORAGE,
+    workers: int | None = None,
+    data: str | None = None,
+    teacher: str | None = None,
+    trial_timeout: str | float | None = None,
+    trial_memory: str | float | None = None,
+    allow_code: bool = False,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Do jobs of a study until it is finished; where nobody drives it, wait.
+
+    Data and teacher come through the database, once a machine, and are known by their hashes; jobs bring their
+    checkpoints and take them back.
+
+    Args:
+        study: The study's name.
+        storage: URL of the database that the study's driver uses.
+        workers: Trainings at a time; by default one a core, or one on a GPU.
+        data: This machine's own copy of the data, instead of fetching them.
+        teacher: This machine's own copy of the teacher, as ``search`` takes it, instead of fetching it.
+        trial_timeout: How long a training may make no step before it counts as hanging; by default 10 minutes.
+        trial_memory: What a training's process may take; by default its share of this machine's memory.
+        allow_code: Whether losses and model spaces of the user's own may be loaded, which runs their files.
+        observer: Told what happens.
+
+    Returns:
+        The study's name and how many jobs were done here.
+
+    Raises:
+        UserError: If there is no such study, if data or teacher here are not the study's, or if this machine cannot do
+            its jobs (its disk is full, say); what was under way is handed back first.
+        Interrupted: If a signal ended it; what was under way is handed back, its state saved.
+    """
+    if workers is not None and workers < 1:
+        raise UserError(f"workers {workers}: must be at least 1")
+    given = _Given(
+        workers,
+        data,
+        None if teacher is None else _own_teacher(teacher),
+        None if trial_timeout is None else parse_duration(trial_timeout, "trial_timeout"),
+        parse_bytes(trial_memory, "trial_memory"),
+        allow_code,
+    )
+    stop = StopRequest()
+    with stop.listening(), tempfile.TemporaryDirectory(prefix="automl-kd-") as folder:
+        helper = _Helper(Database(storage, create=False), study, given, stop, observer or Observer(), Path(folder))
+        helper.run()
+    return {"study": study, "jobs": helper.done}
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the user said of this machine."""
+
+    workers: int | None
+    data: str | None
+    teacher: BroughtTeacher | tuple[BroughtTeacher, ...] | None
+    silent_seconds: float | None
+    memory_bytes: float | None
+    allow_code: bool
+
+
+@dataclass
+class _Helper:
+    """One machine at one study."""
+
+    database: Database
+    study: str
+    given: _Given
+    stop: StopRequest
+    observer: Observer
+    folder: Path
+    done: int = 0
+    _said: set[str] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Join drivers of the study, one after the other, until it is finished."""
+        while not self._finished():
+            if self.stop:
+                raise self._interrupted()
+            try:
+                self._join()
+            except Taken:
+                self._say("the driver has ended; waiting for the next")
+                time.sleep(_WAIT_SECONDS)
+
+    def _join(self) -> None:
+        """Work for one driver.
+
+        Raises:
+            Taken: If it ends.
+        """
+        jobs = self.folder / "jobs"
+        shutil.rmtree(jobs, ignore_errors=True)
+        jobs.mkdir()
+        with Joining(Mailboxes(self.database, self.study), jobs) as joining:
+            offer = self._wait_for_offer(joining)
+            if offer is None:
+                return
+            setup = self._checked(offer, joining)
+            count = self.given.workers or usual_workers(setup.device)
+            bounds = Bounds.of(self.given.silent_seconds, self.given.memory_bytes, count, elsewhere=True)
+            with WorkerPool[int](count, setup, self.folder / "workers.log", bounds) as pool:
+                joining.ready(count)
+                self.observer.note(f"joined study {self.study} with {count} workers")
+                self._serve(joining, pool)
+
+    def _serve(self, joining: Joining, pool: WorkerPool[int]) -> None:
+        before = self.done
+        try:
+            while not self.stop:
+                joining.step(pool)
+                self.done = before + joining.done
+                self._tell(f"{joining.busy} jobs under way, {self.done} done")
+        except UserError:
+            joining.leave(pool)
+            raise
+        joining.leave(pool)
+        self.done = before + joining.done
+
+    def _wait_for_offer(self, joining: Joining) -> Mapping[str, Any] | None:
+        """What the driver offers; None once the user has asked to stop, or the study is finished."""
+        while not self.stop and not self._finished():
+            offer = joining.asked()
+            if offer is not None:
+                return offer
+            self._say(f"waiting for the driver of study {self.study}: the search command that began it")
+            self._tell("waiting for the study's driver")
+            time.sleep(_WAIT_SECONDS)
+        return None
+
+    def _checked(self, offer: Mapping[str, Any], joining: Joining) -> Setup:
+        """The setup with this machine's paths, its data and teacher the study's own.
+
+        Raises:
+            UserError: If they are not.
+        """
+        self._tell("fetching data and teacher")
+        if offer.get("allow_code") and not self.given.allow_code:
+            raise UserError(
+                f"study {self.study} uses losses or model spaces of its user's own, whose files would be run here;"
+                " allow it with --allow-code"
+            )
+        packed = setup_of(offer)
+        resolve_device(packed.setup.device)
+        setup = packed.with_own(self.given.data, self.given.teacher).unpack(joining.fetch)
+        task = open_task(setup.task, setup.data)
+        if task.sha256 != setup.data_sha256:
+            raise UserError(_other("data set", task.sha256, setup.data_sha256, self.study))
+        assert setup.teacher is not None, "an offer names it"
+        found = load_teacher(setup.teacher, task).sha256
+        if found != setup.teacher_sha256:
+            raise UserError(_other("teacher", found, setup.teacher_sha256, self.study))
+        return setup
+
+    def _finished(self) -> bool:
+        """Whether the study is.
+
+        Raises:
+            UserError: If there is no such study, or its driver takes no worker that joins.
+        """
+        record = self.database.study(self.study)
+        executor = record.settings.get("executor", "process")
+        if record.state != "done" and executor != "process":
+            raise UserError(f"study {self.study} is searched with --executor {executor}, which no worker joins")
+        return record.state == "done"
+
+    def _say(self, text: str) -> None:
+        """A note, once."""
+        if text not in self._said:
+            self._said.add(text)
+            self.observer.note(text)
+
+    def _tell(self, doing: str) -> None:
+        self.observer.update(Snapshot(phase=f"worker of {self.study}", doing=doing, spent=0.0, budget=0.0))
+
+    def _interrupted(self) -> Interrupted:
+        return Interrupted(f"left study {self.study}; {self.done} jobs were done, what was under way is handed back")
+
+
+def _own_teacher(text: str) -> BroughtTeacher | tuple[BroughtTeacher, ...]:
+    spec = parse_teacher(found_anywhere(text))
+    several = spec if isinstance(spec, tuple) else (spec,)
+    brought = tuple(each for each in several if isinstance(each, BroughtTeacher))
+    if len(brought) != len(several):
+        raise UserError(f"teacher {text!r}: a worker trains none; name its file, or leave it out to fetch the study's")
+    return brought if isinstance(spec, tuple) else brought[0]
+
+
+def _other(what: str, here: str, theirs: str, study: str) -> str:
+    return (
+        f"refused: the {what} here has hash {here[:12]}, that of study {study} {theirs[:12]};"
+        " results could not be compared"
+    )

@@ -1,0 +1,152 @@
+"""Candidates survive their driver: a study that was cut at any point is read back as it stood."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from automl_kd.recipes import Recipe
+from automl_kd.storage import StudyRecord
+from automl_kd.studies.summary import result_document, summarize
+
+OPEN = {"task": "digits", "hw": "jetson-nano", "space": "tiny_cnn", "seed": 0, "limits": {}}
+
+
+def states(database):
+    """State and values of every trial, as Optuna has them."""
+    study = optuna.load_study(study_name="cam", storage=database.optuna())
+    return [(trial.state, trial.values) for trial in study.get_trials()]
+
+
+def trial_in_the_middle(store):
+    return store.study.ask()
+
+
+def test_a_paused_candidate_is_running_for_optuna_and_complete_only_at_the_top_rung(database, open_store, supply):
+    store = open_store()
+    candidate = supply(store).next()
+    store.arrive(candidate, 0, 0.6, 1.5, None)
+    assert states(database) == [(TrialState.RUNNING, None)]
+    assert store.complete() == []
+
+    store.arrive(candidate, 1, 0.9, 4.5, 0.02)
+    assert states(database) == [(TrialState.COMPLETE, [0.9, candidate.latency_ms])]
+    assert [(point.trial, point.accuracy) for point in store.complete()] == [(0, 0.9)]
+
+
+def test_a_driver_that_starts_again_finds_every_candidate_as_it_was(open_store, supply):
+    store = open_store()
+    source = supply(store)
+    waiting, done, pruned, failed, fresh = (source.next() for _ in range(5))
+    store.arrive(waiting, 0, 0.6, 1.5, None)
+    store.arrive(done, 0, 0.7, 1.0, None)
+    store.arrive(done, 1, 0.9, 3.0, None)
+    store.arrive(pruned, 0, 0.1, 1.0, None)
+    store.prune(pruned, "as many stand before it as will ever go on")
+    store.fail(failed, "kd is not finite")
+    store.note_death(fresh)
+    waiting.status = "running"  # its worker had it in hand when the driver was killed
+
+    again = open_store()
+
+    assert {number: each.status for number, each in again.candidates.items()} == {
+        waiting.number: "waiting",
+        done.number: "complete",
+        pruned.number: "pruned",
+        failed.number: "failed",
+        fresh.number: "waiting",
+    }
+    for candidate in (waiting, done, pruned, failed, fresh):
+        found = again.candidates[candidate.number]
+        assert found.recipe == candidate.recipe
+        assert (found.price, found.accuracies) == (candidate.price, candidate.accuracies)
+        assert (found.seconds, found.attempts) == (candidate.seconds, candidate.attempts)
+    assert again.counts() == store.counts() | {"running": 0, "waiting": 2}
+    assert again.front() == store.front()
+
+
+def test_a_trial_cut_between_its_last_accuracy_and_the_verdict_is_complete(database, open_store, supply):
+    store = open_store()
+    candidate = supply(store).next()
+    store.arrive(candidate, 0, 0.6, 1.5, None)
+    store._set(candidate.number, "akd:accuracy@9", 0.8)  # the kill came here
+
+    again = open_store()
+
+    assert again.candidates[0].status == "complete"
+    assert states(database) == [(TrialState.COMPLETE, [0.8, candidate.latency_ms])]
+
+
+def test_a_trial_cut_between_screening_and_the_verdict_is_screened(database, open_store):
+    trial = trial_in_the_middle(open_store())
+    trial.set_user_attr("akd:screened", "9 ms is over the limit of 4")  # the kill came here
+
+    again = open_store()
+
+    assert (again.screened, again.candidates) == (1, {})
+    assert states(database) == [(TrialState.PRUNED, None)]
+
+
+def test_a_trial_cut_before_it_was_priced_costs_nothing_and_is_closed(database, open_store):
+    trial_in_the_middle(open_store())
+    again = open_store()
+    assert again.candidates == {}
+    assert states(database) == [(TrialState.FAIL, None)]
+
+
+def test_a_candidate_that_waits_keeps_its_place_on_the_next_rung(open_store, supply):
+    store = open_store()
+    store.arrive(supply(store).next(), 0, 0.6, 1.5, None)
+    (rung_record,) = open_store().rung_records()
+    assert (rung_record.rung, rung_record.waiting, rung_record.accuracies) == (0, True, {0: 0.6})
+
+
+def test_a_study_in_the_middle_is_summarized_without_mixing_rungs(database, open_store, supply):
+    database.save_study(StudyRecord("cam", {}, OPEN, 180.0, {"teacher": 5.0, "search": 20.0}))
+    store = open_store()
+    source = supply(store)
+    waiting, done, pruned, failed, _ = (source.next() for _ in range(5))
+    store.arrive(waiting, 0, 0.99, 1.5, None)
+    store.arrive(done, 0, 0.5, 1.0, None)
+    store.arrive(done, 1, 0.7, 3.0, 0.05)
+    store.arrive(pruned, 0, 0.1, 1.0, None)
+    store.prune(pruned, "as many stand before it as will ever go on")
+    store.fail(failed, "kd is not finite")
+
+    summary = summarize(database, "cam")
+
+    assert summary["trials"] == {"complete": 1, "pruned": 1, "failed": 1, "running": 2}
+    (entry,) = summary["front"]
+    assert (entry["trial"], entry["accuracy"], entry["epochs"]) == (done.number, 0.7, 9)
+    assert Recipe.model_validate(entry["recipe"]) == done.recipe
+    assert {(each["trial"], each["epochs"]) for each in summary["stopped"]} == {(waiting.number, 3), (pruned.number, 3)}
+    assert summary["failures"] == [{"reason": "kd is not finite", "count": 1}]
+    assert (summary["state"], summary["picks"], summary["teacher"]) == ("open", [], {"accuracy": None})
+    assert (summary["seconds"]["budget"], summary["seconds"]["total"]) == (180.0, 25.0)
+    assert summary["between_ms"] == 50.0
+
+
+def test_a_study_that_has_only_just_begun_is_summarized(database):
+    database.save_study(StudyRecord("cam", {}, OPEN, 180.0))
+    document = result_document(summarize(database, "cam"))
+    assert document["trials"] == {"complete": 0, "pruned": 0, "failed": 0, "running": 0}
+    assert (document["front"], document["picks"], document["screened"]) == ([], [], 0)
+
+
+def test_time_of_a_full_run_is_learned_from_the_front(open_store, supply):
+    store = open_store()
+    assert store.seconds_per_full_run() is None
+    candidate = supply(store).next()
+    store.arrive(candidate, 0, 0.6, 1.5, None)
+    assert store.seconds_per_full_run() == pytest.approx(1.5 / 3 * 9)
+
+
+def test_what_full_runs_of_an_earlier_round_took_corrects_it(open_store, supply):
+    store = open_store()
+    candidate = supply(store).next()
+    store.arrive(candidate, 0, 0.6, 1.5, None)
+    other = {"trial": 99, "epochs": 9, "seconds": 900.0}
+    store.learn_from_full_runs([{"accuracy": 0.9}, other])
+    assert store.seconds_per_full_run() == pytest.approx(1.5 / 3 * 9)
+    took = [{"trial": candidate.number, "epochs": 9, "seconds": seconds} for seconds in (9.0, 11.0)]
+    store.learn_from_full_runs([*took, other])
+    assert store.seconds_per_full_run() == pytest.approx(10.0)
