@@ -33,7 +33,7 @@ def shipped_dir(kind: str) -> Path:
     Args:
         kind: ``"search_spaces"`` or ``"hardware_profiles"``.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package.parent / kind, package / kind):
         if folder.is_dir() and any(folder.glob("*.yaml")):
             return folder
