@@ -147,7 +147,7 @@ def predict(
 ) -> None:
     """Predict a model's latency on a device."""
     with quiet(json):
-        from automl_kd.core import sharing
+        from automl_kd.results import sharing
         from automl_kd.hardware import load_profile
 
         asked, named = shape(input_shape), shapes(inputs)
@@ -196,7 +196,7 @@ def measure(
 ) -> None:
     """Measure a model's latency on this machine under onnxruntime."""
     with quiet(json):
-        from automl_kd.core import sharing
+        from automl_kd.results import sharing
         from automl_kd.hardware import measure as run
 
         asked, named = shape(input_shape), shapes(inputs)

@@ -21,7 +21,6 @@ from automl_kd.core.formatting import (
     whole,
 )
 from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
-from automl_kd.core.progress import Observer, Snapshot, sharing
 from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
 from automl_kd.core.version import __version__
 
@@ -29,8 +28,6 @@ __all__ = [
     "DEFAULT_STORAGE",
     "UNKNOWN",
     "Interrupted",
-    "Observer",
-    "Snapshot",
     "UserError",
     "__version__",
     "cache_dir",
@@ -55,7 +52,6 @@ __all__ = [
     "percent",
     "replacing",
     "sha256_of",
-    "sharing",
     "shipped_dir",
     "signed",
     "size",

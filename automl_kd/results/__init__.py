@@ -1,6 +1,7 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.pick import ARMS, Arm, ArmResult, Gain, PickResult, PlainKdSetting, UndistilledPick
+from automl_kd.results.progress import Observer, Snapshot, sharing
 from automl_kd.results.study import (
     CommonValue,
     CommonValues,
@@ -27,10 +28,12 @@ __all__ = [
     "HistoryRow",
     "HoleImportance",
     "LimitsResult",
+    "Observer",
     "PhaseSeconds",
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "Snapshot",
     "StoppedTrial",
     "StudyResult",
     "StudyReview",
@@ -39,4 +42,5 @@ __all__ = [
     "TrialCounts",
     "TrialResult",
     "UndistilledPick",
+    "sharing",
 ]

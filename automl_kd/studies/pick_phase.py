@@ -18,7 +18,7 @@ from automl_kd.studies.answers import take_all
 from automl_kd.studies.clock import Clock, StopRequest
 from automl_kd.studies.pick import ARMS, SEARCHED, Pick, Run
 from automl_kd.studies.policy import FINISHING_SECONDS, SEEDS, of_length
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.study_files import StudyFiles
 
 TEACHER = "teacher"
 _WAIT_SECONDS = 0.2
@@ -54,7 +54,7 @@ class PickPhase:
         study_hash: str,
         database: Database,
         pool: Executor[Any],
-        files: Files,
+        files: StudyFiles,
         clock: Clock,
         stop: StopRequest,
         report_seconds: float,

@@ -16,7 +16,7 @@ from automl_kd.recipes import Recipe, Space
 from automl_kd.samplers import distributions
 from automl_kd.storage import Database
 from automl_kd.studies.proposer import Limits, Pricing
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.summary import reached
 from automl_kd.studies.trials import TrialStore
 
@@ -73,7 +73,7 @@ class WarmStart:
         self._distributions = distributions(space)
 
     def take_over(
-        self, store: TrialStore, names: Sequence[str], storage: optuna.storages.RDBStorage, files: Files
+        self, store: TrialStore, names: Sequence[str], storage: optuna.storages.RDBStorage, files: StudyFiles
     ) -> int:
         """Add what is not there yet; returns how many trials were added.
 
@@ -98,7 +98,7 @@ class WarmStart:
         for each in store.study.get_trials(deepcopy=False):
             if FROM in each.user_attrs:  # also of a run that was killed before it came to this
                 name, number = each.user_attrs[FROM]
-                _share(Files(self._database.files / name).weights(number), files.weights(each.number))
+                _share(StudyFiles(self._database.files / name).weights(number), files.weights(each.number))
         return len(found)
 
     def _taken(self, trial: FrozenTrial, name: str, rungs: Sequence[int]) -> FrozenTrial | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from automl_kd.core import Interrupted, Observer, Snapshot, UserError, cache_dir, sharing, write_text
+from automl_kd.core import Interrupted, UserError, cache_dir, write_text
+from automl_kd.results import Observer, Snapshot, sharing
 from automl_kd.delivery import Facts, check_replaceable, deliver
 from automl_kd.distillation import Diverged, Outcome, resolve_device, wire
 from automl_kd.distillation import distill as train

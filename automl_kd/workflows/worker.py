@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from automl_kd.core import DEFAULT_STORAGE, Interrupted, Observer, Snapshot, UserError, parse_bytes, parse_duration
+from automl_kd.core import DEFAULT_STORAGE, Interrupted, UserError, parse_bytes, parse_duration
+from automl_kd.results import Observer, Snapshot
 from automl_kd.distillation import resolve_device
 from automl_kd.execution import Bounds, Joining, Setup, Taken, WorkerPool, setup_of, usual_workers
 from automl_kd.storage import Database, Mailboxes

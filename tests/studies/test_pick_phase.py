@@ -12,7 +12,7 @@ from automl_kd.studies.clock import Clock, StopRequest
 from automl_kd.studies.pick import ARMS, Pick, measured
 from automl_kd.studies.pick_phase import TEACHER, PickPhase
 from automl_kd.studies.policy import PLAIN_KD
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.trials import Candidate
 
 ARMS_OF_ONE_PICK = 3 * 2 + len(PLAIN_KD)  # three seeds of pick and no distillation, one of every plain KD
@@ -86,7 +86,7 @@ def open_phase(database, tmp_path):
     def open_phase(picks, pool, budget=1000.0, stop=None):
         clock = Clock({}, budget, time.monotonic())
         stop = StopRequest() if stop is None else stop
-        return PickPhase(picks, "cam", "hash", database, pool, Files(tmp_path / "cam"), clock, stop, 5.0, 0.2)
+        return PickPhase(picks, "cam", "hash", database, pool, StudyFiles(tmp_path / "cam"), clock, stop, 5.0, 0.2)
 
     return open_phase
 
@@ -128,7 +128,7 @@ def test_where_no_full_training_fits_the_first_pick_is_delivered_as_the_search_l
     assert (found["trial"], found["origin"], found["epochs"], found["seeds"]) == (5, "search checkpoint", 3, [0])
     assert (found["test_accuracy"], found["no_distillation"], found["plain_kd"]) == (0.75, None, None)
     assert delivered.recipe == pick.candidate.recipe.with_(train={"epochs": 3})
-    assert phase.weights(delivered) == Files(tmp_path / "cam").weights(5)
+    assert phase.weights(delivered) == StudyFiles(tmp_path / "cam").weights(5)
     assert pick.results[delivered]["accuracy"] == 0.7
 
 

@@ -13,12 +13,11 @@ from automl_kd.studies.policy.budget import (
     seconds_for_picks,
     split,
 )
-from automl_kd.studies.policy.picks import PLAIN_KD, choose_picks, near_ties, no_distillation, of_length, plain_kd
-from automl_kd.studies.policy.rungs import LEAST_IMAGES, REDUCTION, RungRecord, hopeless, promotions, rung_epochs
+from automl_kd.studies.policy.arms import PLAIN_KD, no_distillation, of_length, plain_kd
+from automl_kd.studies.policy.rungs import REDUCTION, RungRecord, hopeless, promotions, rung_epochs
 
 __all__ = [
     "FINISHING_SECONDS",
-    "LEAST_IMAGES",
     "MEASURING_SECONDS",
     "MOST_PICKS",
     "MOST_RESERVED",
@@ -28,11 +27,9 @@ __all__ = [
     "SEEDS",
     "RungRecord",
     "Split",
-    "choose_picks",
     "epoch_seconds",
     "full_epochs",
     "hopeless",
-    "near_ties",
     "no_distillation",
     "of_length",
     "plain_kd",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from automl_kd.objectives import Objective
+from automl_kd.results.trial import TrialResult
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Snapshot:
         budget: Seconds in all.
         split: Seconds planned by phase.
         counts: Numbers of candidates by what became of them.
-        front: The front so far, fastest first: entries as in the search's JSON.
+        objectives: What the front is of.
+        front: The front so far, as in the search's result.
         done: Share of the phase that is done, in [0, 1], where it is known.
     """
 
@@ -29,7 +32,8 @@ class Snapshot:
     budget: float
     split: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    front: Sequence[Mapping[str, Any]] = ()
+    objectives: Sequence[Objective] = ()
+    front: Sequence[TrialResult] = ()
     done: float | None = None
 
 
