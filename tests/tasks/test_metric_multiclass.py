@@ -101,6 +101,12 @@ def test_calibration_error_is_what_its_definition_says(case):
     assert case.value(_named("ece")) == pytest.approx(expected, **_CLOSE)
 
 
+def test_a_bin_of_confidence_holds_its_upper_edge():
+    # A third is the edge of the fifth and the sixth bin: the two examples would partly cancel in one of them.
+    logits = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [0.35, 0.33, 0.32]], dtype=torch.float64).log()
+    assert _scored("ece", logits, [1, 0]) == pytest.approx((1 / 3 + 0.65) / 2)
+
+
 def test_accuracy_is_exactly_the_mean_of_right_answers():
     source = np.random.default_rng(0)
     for rows in (1, 3, 7, 1797, 9_999):
