@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_kd.cli.answer import AllowCode, Json, Storage, TrialMemory, TrialTimeout, answer, quiet, table
+from automl_kd.cli.answer import Json, answer, quiet, table
 from automl_kd.cli.hw_words import extrapolation
+from automl_kd.cli.options import with_fields
 from automl_kd.cli.progress import front_row, watching
-from automl_kd.core import DEFAULT_STORAGE, count, duration, milliseconds, percent, whole
+from automl_kd.core import count, duration, milliseconds, percent, whole
+from automl_kd.studies.request import SearchRequest
 
 if TYPE_CHECKING:
     from automl_kd.workflows.plan import SearchPlan
@@ -23,94 +25,19 @@ def register(app: typer.Typer) -> None:
     app.command("search")(search)
 
 
+@with_fields(SearchRequest)
 def search(
-    hw: Annotated[str, typer.Option(help="Device to search for, by name or path; see automl-kd hw list.")],
-    budget: Annotated[str, typer.Option(help="Time in all: 90s, 3m, 48h, 1h30m.")],
-    task: Annotated[str, typer.Option(help="Built-in task or path of a task file.")] = "digits",
-    data: Annotated[str | None, typer.Option(help="Data instead of those that the task names.")] = None,
-    teacher: Annotated[
-        str | None,
-        typer.Option(
-            help="Teacher instead of the task's: t.onnx, t.pt2, t.pt@{family: resnet, …}; 'a + b' for several."
-        ),
-    ] = None,
-    space: Annotated[str, typer.Option(help="Search space by name or path.")] = "tiny_cnn",
-    pins: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Fill a hole of the space; repeatable.")
-    ] = None,
-    max_latency: Annotated[str | None, typer.Option(help="Never train what is predicted slower, e.g. 4ms.")] = None,
-    max_params: Annotated[str | None, typer.Option(help="Never train what has more parameters, e.g. 100k.")] = None,
-    max_memory: Annotated[str | None, typer.Option(help="Never train what needs more memory, e.g. 512KB.")] = None,
-    study: Annotated[str | None, typer.Option(help="Name of the study; by default <task>-<hw>-<space>.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Trainings at a time here; by default one a core, or what the cluster holds.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the sampler and of the students' weights.")] = 0,
-    sampler: Annotated[
-        str, typer.Option(help="What proposes candidates: known-cost, tpe, nsga2, random or gp.")
-    ] = "known-cost",
-    fidelity: Annotated[
-        str, typer.Option(help="halving: only promising candidates are trained on; none: all are.")
-    ] = "halving",
-    device: Annotated[str, typer.Option(help="Where students train: auto, cpu or cuda.")] = "auto",
-    extend: Annotated[str | None, typer.Option(help="Time to add to the study's budget.")] = None,
-    max_disk: Annotated[str | None, typer.Option(help="What the study's files may take, e.g. 2GB.")] = None,
-    executor: Annotated[
-        str, typer.Option(help="Where students train: process (which automl-kd worker joins), inline or ray.")
-    ] = "process",
-    address: Annotated[str | None, typer.Option(help="Of the Ray cluster: host:port, ray://host:port, local.")] = None,
-    per_trial: Annotated[
-        str | None, typer.Option(help="What a trial takes of the Ray cluster, e.g. cpu=1,gpu=0.25.")
-    ] = None,
-    from_study: Annotated[
-        list[str] | None,
-        typer.Option(help="Take over what an earlier study of this task and teacher finished; repeatable."),
-    ] = None,
-    stop_when_flat: Annotated[
-        bool, typer.Option("--stop-when-flat", help="End the search once hardly any improvement is expected.")
-    ] = False,
-    trial_timeout: TrialTimeout = None,
-    trial_memory: TrialMemory = None,
-    allow_code: AllowCode = False,
+    *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would do, and stop.")] = False,
-    storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Search students and their distillation together; the same command resumes."""
     with quiet(json):
-        from automl_kd.studies.request import SearchRequest
         from automl_kd.workflows.plan import plan_search
         from automl_kd.workflows.search import run_search
 
-        request = SearchRequest(
-            hw=hw,
-            budget=budget,
-            task=task,
-            data=data,
-            teacher=teacher,
-            space=space,
-            pins=tuple(pins or ()),
-            max_latency=max_latency,
-            max_params=max_params,
-            max_memory=max_memory,
-            study=study,
-            storage=storage,
-            workers=workers,
-            seed=seed,
-            sampler=sampler,
-            fidelity=fidelity,
-            device=device,
-            extend=extend,
-            max_disk=max_disk,
-            allow_code=allow_code,
-            from_study=tuple(from_study or ()),
-            stop_when_flat=stop_when_flat,
-            trial_timeout=trial_timeout,
-            trial_memory=trial_memory,
-            executor=executor,
-            address=address,
-            per_trial=per_trial,
-        )
+        request = SearchRequest(**options)
         with watching(json) as observer:
             if dry_run:
                 plan = plan_search(request, observer)
