@@ -137,8 +137,7 @@ class SearchPhase:
         candidate = self._trials.candidates[number]
         match answer:
             case Trained():
-                rung = self._trials.rungs.index(answer.epoch)
-                self._trials.arrive(candidate, rung, answer.score, answer.values, answer.seconds, answer.between)
+                self._trials.arrive(candidate, self._trials.rungs.index(answer.epoch), answer)
                 self._recent_failures.clear()
                 if candidate.status == "complete":
                     self._context.files.checkpoint(number).unlink(missing_ok=True)
