@@ -116,8 +116,8 @@ class PickPhase:
         key, pick = run.key(self._hash), self._pick(run)
         self._running.pop(key, None)
         match answer:
-            case Trained(accuracy, epoch, seconds, _):
-                result = {"accuracy": accuracy, "epochs": epoch, "seconds": seconds, "arm": run.arm, "trial": run.pick}
+            case Trained(score, _, epoch, seconds, _):
+                result = {"accuracy": score, "epochs": epoch, "seconds": seconds, "arm": run.arm, "trial": run.pick}
                 self._database.finish_job(self._study, key, result)
                 self._done[key] = pick.results[run] = result
                 self._files.job_checkpoint(key).unlink(missing_ok=True)  # only now that its result is stored
@@ -170,7 +170,7 @@ class PickPhase:
         known = self._done.get(TEACHER)
         jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if known is None else []
         for key, runs in reported.items():
-            jobs.append((key, EvaluateJob(runs[0].recipe.document(), self.weights(runs[0]))))
+            jobs.append((key, EvaluateJob(runs[0].recipe, self.weights(runs[0]))))
         under_way: dict[str, Job] = {}
         while jobs or self._pool.running:
             if self._stop:
@@ -185,8 +185,8 @@ class PickPhase:
             fatal: str | None = None
             for key, answer in self._pool.wait(_WAIT_SECONDS):
                 match answer:
-                    case Evaluated(correct):
-                        self._store_test(key, reported.get(key, []), correct)
+                    case Evaluated(_, statistics):
+                        self._store_test(key, reported.get(key, []), statistics[:, 0] > 0)
                     case Stopped():  # its worker left
                         jobs.append((key, under_way[key]))
                     case Failed(_, _, worker_died) if worker_died and key not in self._died:
@@ -257,7 +257,7 @@ class PickPhase:
         key = run.key(self._hash)
         epochs = run.recipe.train.epochs
         return TrainJob(
-            recipe=run.recipe.document(),
+            recipe=run.recipe,
             total_epochs=epochs,
             until=epochs,
             checkpoint=self._files.job_checkpoint(key),

@@ -16,7 +16,7 @@ from automl_kd.distillation.teacher_outputs import Targets
 from automl_kd.distillation.teacher_training import Lesson, Taught, find_teacher, too_short
 from automl_kd.execution import Executor, Setup
 from automl_kd.recipes import digest, own_files
-from automl_kd.storage import Database, Lease, Post
+from automl_kd.storage import Database, JobQueue, Lease
 from automl_kd.studies.clock import Clock, StopRequest
 from automl_kd.studies.executors import open_executor
 from automl_kd.studies.pick import ARMS, Pick, measured
@@ -104,8 +104,8 @@ class StudyRunner:
             code=tuple(map(str, own_files(self.space.document))),
         )
         self._keep(settings={"executor": self.request.executor})
-        post = Post(self.parts.database, self.name, self.lease)
-        with open_executor(self.request, setup, post, self.files.log) as pool:
+        queue = JobQueue(self.parts.database, self.name, self.lease)
+        with open_executor(self.request, setup, queue, self.files.log) as pool:
             if self.record.settings.get("searched") != self.record.budget:
                 self._search(store, self.parts.prepared.pricing, taught, pool, storage)
             self._pick(store, taught, pool, storage)

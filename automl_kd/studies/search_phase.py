@@ -199,8 +199,8 @@ class SearchPhase:
     def _take(self, number: int, answer: Answer) -> None:
         candidate = self._store.candidates[number]
         match answer:
-            case Trained(accuracy, epoch, seconds, between):
-                self._store.arrive(candidate, self._store.rungs.index(epoch), accuracy, seconds, between)
+            case Trained(score, _, epoch, seconds, between):
+                self._store.arrive(candidate, self._store.rungs.index(epoch), score, seconds, between)
                 self._recent_failures.clear()
                 if candidate.status == "complete":
                     self._files.checkpoint(number).unlink(missing_ok=True)
@@ -282,7 +282,7 @@ class SearchPhase:
         rungs = self._store.rungs
         candidate.status = "running"
         job = TrainJob(
-            recipe=candidate.recipe.document(),
+            recipe=candidate.recipe,
             total_epochs=rungs[-1],
             until=rungs[max(candidate.accuracies, default=-1) + 1],
             checkpoint=self._files.checkpoint(candidate.number),
