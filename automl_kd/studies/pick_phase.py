@@ -164,7 +164,7 @@ class PickPhase:
         known = self._teacher_values()
         jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if not known else []
         for key, runs in reported.items():
-            jobs.append((key, EvaluateJob(runs[0].recipe.document(), self.weights(runs[0]))))
+            jobs.append((key, EvaluateJob(runs[0].recipe, self.weights(runs[0]))))
         under_way: dict[str, Job] = {}
         while jobs or self._pool.running:
             if self._context.stop:
@@ -254,7 +254,7 @@ class PickPhase:
         key = run.key(self._hash)
         epochs = run.recipe.train.epochs
         return TrainJob(
-            recipe=run.recipe.document(),
+            recipe=run.recipe,
             total_epochs=epochs,
             until=epochs,
             checkpoint=self._context.files.job_checkpoint(key),

@@ -186,7 +186,7 @@ class SearchPhase:
         rungs, files = self._trials.rungs, self._context.files
         candidate.status = "running"
         job = TrainJob(
-            recipe=candidate.recipe.document(),
+            recipe=candidate.recipe,
             total_epochs=rungs[-1],
             until=rungs[max(candidate.scores, default=-1) + 1],
             checkpoint=files.checkpoint(candidate.number),
