@@ -32,7 +32,8 @@ class TrialAttributes(BaseModel):
         recipe: Its recipe, None for a proposal that was never priced.
         price: Its prices.
         scores: The metric that is searched, on search-validation, by epoch.
-        metrics: All metrics at the last of these.
+        error: Standard error of the last of these, in the metric's unit; None where it is not known.
+        metrics: All metrics there.
         seconds: Training time so far.
         between: Seconds that its worker did not train since the training before; None for a worker's first.
         attempts: Times that its worker died under it.
@@ -47,6 +48,7 @@ class TrialAttributes(BaseModel):
     recipe: RecipeDocument | None = None
     price: Price | None = None
     scores: dict[int, float] = Field(default_factory=dict)
+    error: float | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
     seconds: float = 0.0
     between: float | None = None

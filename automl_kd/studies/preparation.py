@@ -68,7 +68,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     """
     for name in request.from_study:
         database.study(name)
-    database.refuse_driven(request.name)
+    database.refuse_if_driven(request.name)
     check_executor(request)
     task = open_task(request.task, request.data, request.metric)
     space = load_space(request.space, request.pins, allow_code=request.allow_code)

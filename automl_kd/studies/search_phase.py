@@ -137,8 +137,7 @@ class SearchPhase:
         candidate = self._trials.candidates[number]
         match answer:
             case Trained():
-                rung = self._trials.rungs.index(answer.epoch)
-                self._trials.arrive(candidate, rung, answer.score, answer.values, answer.seconds, answer.between)
+                self._trials.arrive(candidate, self._trials.rungs.index(answer.epoch), answer)
                 self._recent_failures.clear()
                 if candidate.status == "complete":
                     self._context.files.checkpoint(number).unlink(missing_ok=True)
@@ -187,7 +186,7 @@ class SearchPhase:
         rungs, files = self._trials.rungs, self._context.files
         candidate.status = "running"
         job = TrainJob(
-            recipe=candidate.recipe.document(),
+            recipe=candidate.recipe,
             total_epochs=rungs[-1],
             until=rungs[max(candidate.scores, default=-1) + 1],
             checkpoint=files.checkpoint(candidate.number),

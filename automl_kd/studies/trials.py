@@ -13,6 +13,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from automl_kd.execution import Trained
 from automl_kd.objectives import Objective, Point, pareto_front
 from automl_kd.recipes import Recipe
 from automl_kd.results import Price, TrialResult
@@ -122,34 +123,18 @@ class TrialStore:
         self._set(trial.number, TrialAttributes(ending="passed over", reason=reason))
         self.study.tell(trial.number, state=TrialState.FAIL)
 
-    def arrive(
-        self,
-        candidate: Candidate,
-        rung: int,
-        score: float,
-        metrics: Mapping[str, float],
-        seconds: float,
-        between: float | None,
-    ) -> None:
-        """A candidate reached a rung; at the top one it is COMPLETE.
-
-        Args:
-            candidate: Which one.
-            rung: The rung, from 0.
-            score: Its score there, on search-validation.
-            metrics: All metrics there.
-            seconds: Its training time so far.
-            between: Seconds that its worker did not train before this training, None for a worker's first.
-        """
+    def arrive(self, candidate: Candidate, rung: int, trained: Trained) -> None:
+        """A candidate reached a rung; at the top one it is COMPLETE."""
         known = candidate.attributes
         self._change(
             candidate,
-            scores={**known.scores, self.rungs[rung]: score},
-            metrics=dict(metrics),
-            seconds=seconds,
-            between=known.between if between is None else between,
+            scores={**known.scores, self.rungs[rung]: trained.score},
+            error=trained.error,
+            metrics=dict(trained.values),
+            seconds=trained.seconds,
+            between=known.between if trained.between is None else trained.between,
         )
-        candidate.scores[rung] = score
+        candidate.scores[rung] = trained.score
         candidate.status = "waiting"
         if rung == len(self.rungs) - 1:
             self._complete(candidate)

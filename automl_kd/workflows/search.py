@@ -42,6 +42,6 @@ def run_search(request: SearchRequest, observer: Observer) -> StudyResult:
     with stop.listening():
         database = Database(request.storage)
         parts = StudyInputs(request, observer, stop, database, prepare(request, database, observer))
-        with database.lease(request.name) as lease, database.explained():
+        with database.lease(request.name) as lease, database.user_errors():
             StudyRunner(parts, lease, began).run()
     return found(database, request.name)

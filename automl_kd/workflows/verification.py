@@ -73,7 +73,7 @@ def verify_picks(
     name, database = listed.study, Database(storage, create=False)
     trials = _trials(folder, listed, _files_of_picks(database, name))
     measured = {trials[model]: ms for model, ms in found.pairs}
-    with database.lease(name), database.explained():
+    with database.lease(name), database.user_errors():
         record = database.study(name)
         known = {**record.settings.get("measured", {}), **{str(trial): ms for trial, ms in measured.items()}}
         database.save_study(replace(record, settings={**record.settings, "measured": known}))

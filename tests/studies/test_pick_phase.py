@@ -50,13 +50,21 @@ class FakePool:
         return answers
 
 
+def evaluated(correct):
+    return Evaluated({"accuracy": float(correct.mean())}, correct[:, None].astype(np.float64))
+
+
+def trained(accuracy, job):
+    return Trained(accuracy, {"accuracy": accuracy}, epoch=job.until, seconds=1.0, between=None)
+
+
 def succeed(key, job):
     """A training leaves its weights; an evaluation finds three of four right."""
     if isinstance(job, EvaluateJob):
-        return Evaluated(RIGHT)
+        return evaluated(RIGHT)
     job.weights.parent.mkdir(parents=True, exist_ok=True)
     job.weights.touch()
-    return Trained(accuracy=0.9, epoch=job.until, seconds=1.0, between=None)
+    return trained(0.9, job)
 
 
 def fail(reason, **how):
@@ -137,7 +145,7 @@ def test_a_pick_and_its_arms_are_trained_as_long_as_the_pick_says(open_phase):
     pick.epochs = 4
     run(open_phase([pick], pool))
 
-    assert {(job.until, job.total_epochs, job.recipe["train"]["epochs"]) for _, job in pool.log} == {(4, 4, 4)}
+    assert {(job.until, job.total_epochs, job.recipe.train.epochs) for _, job in pool.log} == {(4, 4, 4)}
     assert all(key.recipe.train.epochs == 4 for key, _ in pool.log)
 
 
@@ -263,10 +271,10 @@ def test_the_arm_that_did_best_on_search_validation_is_delivered(open_phase, cha
 
     def answer(run, job):
         if isinstance(job, EvaluateJob):
-            return Evaluated(np.arange(4) < right[arms[job.weights]] if job.weights else RIGHT)
+            return evaluated(np.arange(4) < right[arms[job.weights]] if job.weights else RIGHT)
         arms[job.weights] = run.arm
         succeed(run, job)
-        return Trained(accuracy=accuracy[run.arm] + 0.001 * run.seed, epoch=job.until, seconds=1.0, between=None)
+        return trained(accuracy[run.arm] + 0.001 * run.seed, job)
 
     arms, pick = {}, a_pick()
     phase = run(open_phase([pick], FakePool(1, answer)))

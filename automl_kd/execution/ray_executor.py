@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster, as many as it has room for while nodes join and leave."""
+"""Workers on a Ray cluster: as many as it has room for, while its nodes join and leave."""
 
 from __future__ import annotations
 
@@ -12,35 +12,40 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import ray
 from ray.exceptions import RayError
 
 from automl_kd.core import UserError
 from automl_kd.execution.executor import Executor, Key
-from automl_kd.execution.jobs import Answer, Failed, Job, Setup, failed_file
-from automl_kd.execution.parcel import PackedSetup, Parcel, Returned
+from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
+from automl_kd.execution.jobs import Answer, Failed, Job, Setup, file_failure
+
+if TYPE_CHECKING:
+    from automl_kd.execution.job_runner import JobRunner
 
 _LOOK_SECONDS = 1.0
-"""Between looks at the cluster's nodes."""
+"""Between two looks at the cluster's nodes."""
 _CONNECT_SECONDS = 5.0
 _FAILED_STARTS = 3
+"""After so many workers in a row that could not start, while none runs, the cluster is given up."""
 
 
 class RayExecutor(Executor[Key]):
-    """One Ray actor a worker: it keeps data and teacher open between jobs and hears of a stop while it trains.
+    """Workers that are Ray actors: they keep data and teacher open between jobs, and can be stopped while they train.
 
-    Files travel with the jobs (:mod:`automl_kd.execution.parcel`); data and teacher are put into the object store once
-    and unpacked once a machine. A worker whose process or node dies is replaced where the cluster has room.
+    Files travel with the jobs (:mod:`automl_kd.execution.file_bundles`); data and teacher are put into the object store
+    once and unpacked once a machine. A worker whose process or node dies is replaced where the cluster has room.
 
     Args:
         setup: What all jobs share.
         address: ``host:port`` of the cluster's head or ``ray://host:port``; by default Ray's own choice: $RAY_ADDRESS,
             else the cluster that runs on this machine, else one started for this process.
-        most: Workers to ask for, whether the cluster has room for them yet or not; by default what fits its nodes.
-        resources: Of one worker, in Ray's names, such as ``{"CPU": 1, "GPU": 0.25}``; by default one core, and one GPU
-            where the setup's device is not ``cpu`` and the cluster has any.
+        most: How many workers to ask for, whether the cluster has room for them yet or not; by default as many as fit
+            its nodes.
+        resources: What one worker takes, in Ray's names, such as ``{"CPU": 1, "GPU": 0.25}``; by default one core, and
+            one GPU where the setup's device is not ``cpu`` and the cluster has any.
 
     Raises:
         UserError: If the cluster cannot be reached, or no node of it can hold a worker.
@@ -56,15 +61,15 @@ class RayExecutor(Executor[Key]):
     ) -> None:
         self._workers: list[_Worker[Key]] = []
         self._most = most
-        self._looked = -math.inf
+        self._looked_at = -math.inf
         self._failed_starts = 0
-        self._held = 0
-        packed, archives = PackedSetup.pack(setup)
+        self._room = 0
+        packed, archives = SetupBundle.pack(setup)
         self._connected = not ray.is_initialized()
         if self._connected:
             _connect(address)
         try:
-            self._resources = _fitting(resources, setup.device)
+            self._resources = _worker_resources(resources, setup.device)
             self._packed = packed
             self._archives = {sha256: ray.put(b"".join(archive)) for sha256, archive in archives.items()}
             self._resize()
@@ -74,8 +79,8 @@ class RayExecutor(Executor[Key]):
 
     @property
     def size(self) -> int:
-        """How many workers the nodes hold, those included that are starting."""
-        return min(len(self._workers), self._held)
+        """How many workers the nodes hold, with those that are starting."""
+        return min(len(self._workers), self._room)
 
     @property
     def idle(self) -> int:
@@ -118,7 +123,7 @@ class RayExecutor(Executor[Key]):
         lost = [worker for worker in self._workers if worker.key is not None]
         for worker in lost:
             self._drop(worker)
-        self._looked = -math.inf
+        self._looked_at = -math.inf
         return [worker.key for worker in lost if worker.key is not None]
 
     def kill(self) -> None:
@@ -129,23 +134,28 @@ class RayExecutor(Executor[Key]):
             self._connected = False
             ray.shutdown()
 
-    def _ask_to_stop(self) -> None:
+    def ask_to_stop(self) -> None:
+        """Ask every worker to save its state and answer; no others are started."""
         self._most = 0
         for worker in self._workers:
             worker.ask_to_stop()
 
     def _take(self, worker: _Worker[Key]) -> tuple[Key, Answer] | None:
-        """What a worker's call came to: an answer, or None where it has started or could not."""
+        """The answer that a worker's call came to; None where the call was its start.
+
+        Raises:
+            UserError: If no worker of the cluster can start.
+        """
         key = worker.key
         try:
             answer = worker.receive()
         except RayError as error:
             self._drop(worker)
             if key is not None:
-                return key, Failed(_epitaph(error), worker_died=True)
+                return key, Failed(_exit_reason(error), worker_died=True)
             self._failed_starts += 1
             if self._failed_starts >= _FAILED_STARTS and not any(each.node for each in self._workers):
-                raise UserError(f"no worker could start on the Ray cluster: {_epitaph(error)}") from None
+                raise UserError(f"no worker could start on the Ray cluster: {_exit_reason(error)}") from None
             return None
         if key is None or answer is None:
             self._failed_starts = 0
@@ -157,17 +167,17 @@ class RayExecutor(Executor[Key]):
         worker.kill()
 
     def _resize(self) -> None:
-        """Follow the cluster: forget workers of nodes that left, ask for as many as there is room for."""
-        if time.monotonic() < self._looked + _LOOK_SECONDS:
+        """Follow the cluster: drop workers of nodes that left, and ask for as many as there is room for."""
+        if time.monotonic() < self._looked_at + _LOOK_SECONDS:
             return
-        self._looked = time.monotonic()
+        self._looked_at = time.monotonic()
         nodes = _nodes()
-        # A busy worker of a node that left is told of by its call, with the reason.
+        # Where a node left, the call of a busy worker gives the reason, so only idle ones are dropped here.
         for worker in [each for each in self._workers if each.idle and each.node not in nodes]:
             self._drop(worker)
         living = [worker for worker in self._workers if worker.node is None or worker.node in nodes]
-        self._held = _room(nodes.values(), self._resources)
-        wanted = self._held if self._most is None else self._most
+        self._room = _room(nodes.values(), self._resources)
+        wanted = self._room if self._most is None else self._most
         for worker in [each for each in living if each.node is None][: max(0, len(living) - wanted)]:
             self._drop(worker)
         for _ in range(wanted - len(living)):
@@ -175,16 +185,22 @@ class RayExecutor(Executor[Key]):
 
 
 class _Worker(Generic[Key]):
-    """The driver's end of an actor."""
+    """The driver's end of an actor.
 
-    def __init__(self, packed: PackedSetup, archives: Mapping[str, Any], resources: Mapping[str, float]) -> None:
+    Attributes:
+        node: Id of the node where it runs; None until it has started.
+        key: Of its job.
+        call: The call under way, its start or its job; None while it is idle.
+    """
+
+    def __init__(self, packed: SetupBundle, archives: Mapping[str, Any], resources: Mapping[str, float]) -> None:
         more = {name: amount for name, amount in resources.items() if name not in ("CPU", "GPU")}
         actor: Any = ray.remote(_Actor)
         self._actor = actor.options(
             num_cpus=resources.get("CPU", 0),
             num_gpus=resources.get("GPU", 0),
             resources=more,
-            max_concurrency=2,  # a stop is heard beside the job
+            max_concurrency=2,  # stop() runs beside a job
             scheduling_strategy="SPREAD",
         ).remote(packed, archives)
         self.node: str | None = None
@@ -198,20 +214,20 @@ class _Worker(Generic[Key]):
 
     def submit(self, key: Key, job: Job) -> None:
         self.key, self._job = key, job
-        self.call = self._actor.do.remote(Parcel.pack(job))
+        self.call = self._actor.do.remote(JobBundle.pack(job))
 
     def receive(self) -> Answer | None:
-        """The answer of its job, delivered; None if it was its start that ended.
+        """The answer to its job, whose files are written; None if the call was its start.
 
         Raises:
             RayError: If the actor died, or could not start.
         """
-        came = ray.get(self.call)
+        result: str | AnswerBundle = ray.get(self.call)
         job, self._job, self.key, self.call = self._job, None, None, None
-        if job is None:
-            self.node = came
+        if isinstance(result, str) or job is None:
+            self.node = str(result)
             return None
-        return came.deliver(job)  # type: ignore[no-any-return]
+        return result.deliver(job)
 
     def ask_to_stop(self) -> None:
         self._actor.stop.remote()
@@ -221,35 +237,36 @@ class _Worker(Generic[Key]):
 
 
 class _Actor:
-    """A worker, in a process of some node."""
+    """A worker, in a process of a node."""
 
-    def __init__(self, packed: PackedSetup, archives: Mapping[str, Any]) -> None:
+    def __init__(self, packed: SetupBundle, archives: Mapping[str, Any]) -> None:
         self._packed = packed
         self._archives = archives
         self._stop = threading.Event()
-        self._workshop: Any = None
+        self._runner: JobRunner | None = None
 
     def start(self) -> str:
-        """Open the workshop; gives the node's id."""
+        """Unpack the setup; gives the node's id."""
         setup = self._packed.unpack(lambda sha256: [ray.get(self._archives[sha256])])
-        from automl_kd.execution.work import Workshop  # torch takes seconds, which the driver need not wait for
+        from automl_kd.execution.job_runner import JobRunner  # imports torch for seconds, only here
 
-        self._workshop = Workshop(setup, self._stop.is_set)
+        self._runner = JobRunner(setup, self._stop.is_set)
         node: str = ray.get_runtime_context().get_node_id()
         return node
 
-    def do(self, parcel: Parcel) -> Returned:
+    def do(self, bundle: JobBundle) -> AnswerBundle:
         """Do a job in a folder of its own."""
+        assert self._runner is not None, "start() makes it"
         with tempfile.TemporaryDirectory(prefix="automl-kd-") as name:
             folder = Path(name)
             try:
-                job = parcel.unpack(folder)
-                return Returned.pack(self._workshop.do(job), job)
+                job = bundle.unpack(folder)
+                return AnswerBundle.pack(self._runner.do(job), job)
             except OSError as error:
-                return Returned(failed_file(error, folder))
+                return AnswerBundle(file_failure(error, folder))
 
     def stop(self) -> None:
-        """Have the job under way save its state and end."""
+        """Ask the job under way to save its state and end."""
         self._stop.set()
 
 
@@ -268,7 +285,7 @@ def check_cluster(address: str, device: str, resources: Mapping[str, float] | No
     if joins:
         _connect(address)
     try:
-        _fitting(resources, device)
+        _worker_resources(resources, device)
     finally:
         if joins:
             ray.shutdown()
@@ -283,7 +300,7 @@ def _connect(address: str | None) -> None:
                 address=address,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                # The very package that runs here, whatever the nodes have installed.
+                # Nodes use the package that runs here, whatever they have installed.
                 runtime_env={"py_modules": [str(Path(__file__).resolve().parents[1])]},
             )
     except (RayError, ConnectionError, RuntimeError, ValueError, SystemExit) as error:
@@ -292,7 +309,7 @@ def _connect(address: str | None) -> None:
 
 
 def _reach(address: str) -> None:
-    """Try the port: Ray itself takes two minutes to find out, and then ends the process."""
+    """Try the port, because Ray takes two minutes to find that nothing answers, and then ends the process."""
     host, _, port = address.rpartition("//")[2].rpartition(":")
     if not host or not port.isdigit():
         raise UserError(f"address {address!r}: write host:port, ray://host:port, auto or local")
@@ -304,7 +321,7 @@ def _reach(address: str) -> None:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; who drives a search has its own way to end."""
+    """Keeps this process's handler of SIGTERM, which Ray would replace by its own: a driver has its own way to end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -316,16 +333,16 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _nodes() -> dict[str, dict[str, float]]:
-    """What each living node has, by its id."""
+    """Resources of each living node, by its id."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return {node["NodeID"]: node["Resources"] for node in nodes if node["Alive"]}
 
 
-def _fitting(resources: Mapping[str, float] | None, device: str) -> dict[str, float]:
-    """What one worker takes, where some node has it.
+def _worker_resources(resources: Mapping[str, float] | None, device: str) -> dict[str, float]:
+    """What one worker takes.
 
     Raises:
-        UserError: If none has.
+        UserError: If no node has so much.
     """
     nodes = _nodes().values()
     wanted = dict(resources or _usual_resources(device, nodes))
@@ -341,15 +358,15 @@ def _usual_resources(device: str, nodes: Iterable[Mapping[str, float]]) -> dict[
 
 
 def _room(nodes: Iterable[Mapping[str, float]], resources: Mapping[str, float]) -> int:
-    """How many workers fit the nodes, each as a whole on one."""
+    """How many workers fit the nodes; each needs all its resources on one node."""
     needed = {name: amount for name, amount in resources.items() if amount > 0}
     return sum(
         min(math.floor(node.get(name, 0.0) / amount + 1e-6) for name, amount in needed.items()) for node in nodes
     )
 
 
-def _epitaph(error: Exception) -> str:
-    """Why a worker ended, in one line: Ray says it last, followed by general advice."""
+def _exit_reason(error: Exception) -> str:
+    """Why a worker ended, in one line: the last of Ray's message, without the general advice that follows."""
     return str(error).strip().splitlines()[-1].partition(" Some common causes")[0]
 
 

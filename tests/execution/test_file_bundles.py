@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worker_jobs import answer_of, labels_only, recipe_document
+from worker_jobs import answer_of, labels_only, recipe
 
 from automl_kd.core import UserError
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, TrainJob
-from automl_kd.execution.archive import Archive, place_archive
-from automl_kd.execution.parcel import PackedSetup, Parcel, Returned
-from automl_kd.execution.work import Workshop
+from automl_kd.execution.archive import Archive, unpack_archive
+from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
+from automl_kd.execution.job_runner import JobRunner
 from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, open_task
 from automl_kd.teachers import KeptTeacher, TeacherStore
 
@@ -37,21 +37,21 @@ def across(value):
     return pickle.loads(pickle.dumps(value))
 
 
-def done_elsewhere(workshop, job, folder):
+def done_elsewhere(runner, job, folder):
     """Have a job done with files of another folder; what comes back is put where the job says."""
     folder.mkdir()
-    local = across(Parcel.pack(job)).unpack(folder)
-    return across(Returned.pack(workshop.do(local), local)).deliver(job)
+    local = across(JobBundle.pack(job)).unpack(folder)
+    return across(AnswerBundle.pack(runner.do(local), local)).deliver(job)
 
 
 def test_a_training_goes_on_from_machine_to_machine_with_the_weights_of_one_that_stayed(
     pool, setup, job, module_cache, elsewhere, tmp_path
 ):
-    packed, archives = PackedSetup.pack(setup)
+    packed, archives = SetupBundle.pack(setup)
     straight = replace(job, checkpoint=tmp_path / "straight.pt", weights=tmp_path / "straight.safetensors")
     assert isinstance(answer_of(pool, 1, straight), Trained)
     elsewhere()
-    here, there = (Workshop(across(packed).unpack(archives.__getitem__), lambda: False) for _ in range(2))
+    here, there = (JobRunner(across(packed).unpack(archives.__getitem__), lambda: False) for _ in range(2))
 
     first = done_elsewhere(here, replace(job, until=2), tmp_path / "here")
     assert (first.epoch, job.checkpoint.exists(), job.weights.exists()) == (2, True, False)
@@ -64,11 +64,11 @@ def test_a_training_goes_on_from_machine_to_machine_with_the_weights_of_one_that
     student = done_elsewhere(here, EvaluateJob(job.recipe, job.weights), tmp_path / "student")
     teacher = done_elsewhere(here, EvaluateJob(None, None), tmp_path / "teacher")
     assert isinstance(student, Evaluated)
-    assert teacher.correct.mean() > 0.95, "the teacher travelled"
+    assert teacher.values["accuracy"] > 0.95, "the teacher travelled"
 
 
 def test_a_setup_is_unpacked_once_a_machine_and_a_damaged_archive_never(setup, module_cache, elsewhere):
-    packed, archives = PackedSetup.pack(setup)
+    packed, archives = SetupBundle.pack(setup)
     elsewhere()
     for spoil in (lambda parts: parts[:-1], lambda parts: parts[:1], lambda parts: [*parts, b"more"]):
         with pytest.raises(UserError, match="damaged on its way"):
@@ -94,7 +94,7 @@ def test_an_archive_is_a_tar_file_that_depends_on_names_and_contents_alone(tmp_p
     assert first.sha256 == second.sha256 == hashlib.sha256(b"".join(first)).hexdigest()
     with tarfile.open(fileobj=io.BytesIO(b"".join(first))) as tar:
         assert len(tar.getnames()) == 6
-    place_archive(tmp_path / "there", first.sha256, first)
+    unpack_archive(tmp_path / "there", first.sha256, first)
     found = {str(path.relative_to(tmp_path / "there")): path for path in (tmp_path / "there").rglob("*")}
     assert found["photos/cats/a.png"].read_bytes() == bytes(range(256)) * 10_000
     assert (found["photos/empty"].read_bytes(), found["photos/cats/none"].is_dir()) == (b"", True)
@@ -113,7 +113,7 @@ def test_what_lies_behind_links_travels_but_not_the_folders_around(tmp_path):
     for link, target in {"more": tmp_path / "away", "up": "..", "far": "/", "gone": "nowhere"}.items():
         (photos / "cats" / link).symlink_to(target)
     archive = Archive(photos)
-    place_archive(tmp_path / "there", archive.sha256, archive)
+    unpack_archive(tmp_path / "there", archive.sha256, archive)
     found = {path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*") if path.is_file()}
     assert {str(path) for path in found} == {"photos/cats/more/a.png"}
 
@@ -127,7 +127,7 @@ def test_data_and_several_teachers_given_by_path_travel(setup, module_cache, els
     kept = TeacherStore().place(digits_teacher)
     teachers = (KeptTeacher(digits_teacher), kept, OnnxTeacher(onnx=str(source / "data.npz")))
     mine = replace(setup, task=str(source / "mine.yaml"), data_sha256=task.sha256, teacher=teachers)
-    packed, archives = PackedSetup.pack(mine)
+    packed, archives = SetupBundle.pack(mine)
     archives = {sha256: list(archive) for sha256, archive in archives.items()}
     shutil.rmtree(source)
 
@@ -141,15 +141,15 @@ def test_data_and_several_teachers_given_by_path_travel(setup, module_cache, els
 
 
 def test_a_worker_with_other_data_than_the_study_s_refuses(setup, job, module_cache, elsewhere, tmp_path):
-    packed, archives = PackedSetup.pack(replace(setup, data_sha256="0" * 64))
+    packed, archives = SetupBundle.pack(replace(setup, data_sha256="0" * 64))
     elsewhere()
-    workshop = Workshop(packed.unpack(archives.__getitem__), lambda: False)
-    answer = done_elsewhere(workshop, replace(job, recipe=labels_only()), tmp_path / "folder")
+    runner = JobRunner(packed.unpack(archives.__getitem__), lambda: False)
+    answer = done_elsewhere(runner, replace(job, recipe=labels_only()), tmp_path / "folder")
     assert answer == Failed("task digits: the data changed while the study ran", fatal=True)
 
 
 def test_a_folder_that_cannot_be_written_is_an_answer(tmp_path):
     (tmp_path / "file").write_text("")
-    job = TrainJob(recipe_document(), 6, 6, tmp_path / "file" / "c.pt", tmp_path / "w", time.monotonic())
-    answer = Returned(Stopped(), b"state").deliver(job)
+    job = TrainJob(recipe(), 6, 6, tmp_path / "file" / "c.pt", tmp_path / "w", time.monotonic())
+    answer = AnswerBundle(Stopped(), b"state").deliver(job)
     assert isinstance(answer, Failed)

@@ -1,7 +1,7 @@
-"""What crosses to a machine that does not share this one's files: jobs, answers and setups with their files as bytes.
+"""Jobs, answers and setups together with their files, for machines that do not share the driver's.
 
-A driver packs its setup, which every machine unpacks once. Each job goes out as a :class:`Parcel`, is done as a job of
-the worker's own files, and comes back as :class:`Returned`.
+A driver packs its setup, which every machine unpacks once. Each job goes out as a :class:`JobBundle`, is done as a job
+of the worker's own files, and comes back as an :class:`AnswerBundle`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_kd.core import cache_dir, locked, replacing
-from automl_kd.execution.archive import Archive, place_archive
-from automl_kd.execution.jobs import Answer, EvaluateJob, Failed, Job, Setup, TrainJob, failed_file
+from automl_kd.execution.archive import Archive, unpack_archive
+from automl_kd.execution.jobs import Answer, EvaluateJob, Failed, Job, Setup, TrainJob, file_failure
 from automl_kd.recipes.own_code import keep_copy
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """A job on its way.
+class JobBundle:
+    """A job with its file.
 
     Attributes:
         job: The job; its paths are the sender's.
-        seconds: What is left until its deadline: clocks of two machines cannot be compared. None without a deadline.
-        content: The checkpoint of a training, the weights of an evaluation; None where there is no such file.
+        seconds: Time left until its deadline, because clocks of two machines cannot be compared. None without one.
+        content: The checkpoint of a training or the weights of an evaluation; None where there is no such file.
     """
 
     job: Job
@@ -37,22 +37,23 @@ class Parcel:
     content: bytes | None
 
     @classmethod
-    def pack(cls, job: Job) -> Parcel:
-        """A job with its file.
+    def pack(cls, job: Job) -> JobBundle:
+        """The job with its file.
 
         Raises:
-            OSError: If a file cannot be read.
+            OSError: If the file cannot be read.
         """
         if isinstance(job, TrainJob):
             return cls(job, job.deadline - time.monotonic(), _content(job.checkpoint))
         return cls(job, None, None if job.weights is None else _content(job.weights))
 
-    def unpack(self, folder: Path, late: float = 0.0) -> Job:
+    def unpack(self, folder: Path, transfer_seconds: float = 0.0) -> Job:
         """The job with paths and the clock of this machine.
 
         Args:
             folder: An empty folder for its files.
-            late: Seconds that the ways here and back are expected to take of the time until the deadline.
+            transfer_seconds: What sending the job took and sending the answer is expected to take, of the time until
+                the deadline.
 
         Raises:
             OSError: If the file cannot be written.
@@ -61,7 +62,7 @@ class Parcel:
         if isinstance(self.job, TrainJob):
             if self.content is not None:
                 checkpoint.write_bytes(self.content)
-            deadline = time.monotonic() + max(0.0, (self.seconds or 0.0) - late)
+            deadline = time.monotonic() + max(0.0, (self.seconds or 0.0) - transfer_seconds)
             return replace(self.job, checkpoint=checkpoint, weights=weights, deadline=deadline)
         if self.content is None:
             return self.job
@@ -70,8 +71,8 @@ class Parcel:
 
 
 @dataclass(frozen=True)
-class Returned:
-    """An answer on its way back, with the files that the job left.
+class AnswerBundle:
+    """An answer with the files that its job left.
 
     Attributes:
         answer: What the worker answered.
@@ -84,8 +85,8 @@ class Returned:
     weights: bytes | None = None
 
     @classmethod
-    def pack(cls, answer: Answer, job: Job) -> Returned:
-        """An answer with the files of its job, as :meth:`Parcel.unpack` gave it.
+    def pack(cls, answer: Answer, job: Job) -> AnswerBundle:
+        """An answer with the files of its job, as :meth:`JobBundle.unpack` gave it.
 
         Raises:
             OSError: If a file cannot be read.
@@ -95,26 +96,29 @@ class Returned:
         return cls(answer, _content(job.checkpoint), _content(job.weights))
 
     def deliver(self, job: Job) -> Answer:
-        """Put the files where the sender's job says, whole or not at all; without room the answer is that."""
+        """Write the files where the sender's job says, whole or not at all, and give the answer.
+
+        Where a file cannot be written, the answer is that failure.
+        """
         if isinstance(job, EvaluateJob):
             return self.answer
-        # The checkpoint first, as where a job runs in place: a kill in between costs an evaluation.
+        # The checkpoint first, as where a job runs in place, so a kill in between costs one evaluation.
         for path, content in ((job.checkpoint, self.checkpoint), (job.weights, self.weights)):
             if content is not None:
                 try:
                     with replacing(path) as draft:
                         draft.write_bytes(content)
                 except OSError as error:
-                    return failed_file(error, path)
+                    return file_failure(error, path)
         return self.answer
 
 
 @dataclass(frozen=True)
-class PackedSetup:
-    """A setup with the files that it names: the task's, data that come with no package, the teacher, the user's code.
+class SetupBundle:
+    """A setup and the hashes of its files: the task's, data that come with no package, the teacher, custom code.
 
     Attributes:
-        setup: The setup; instead of paths it has ``<sha256>/<name>``.
+        setup: The setup; its paths are ``<sha256>/<name>``.
         hashes: SHA-256 of each archive that it needs.
     """
 
@@ -122,13 +126,18 @@ class PackedSetup:
     hashes: tuple[str, ...]
 
     @classmethod
-    def pack(cls, setup: Setup) -> tuple[PackedSetup, dict[str, Archive]]:
+    def pack(cls, setup: Setup) -> tuple[SetupBundle, dict[str, Archive]]:
         """The setup, and its archives by their hashes.
 
         Raises:
             UserError: If a file is missing, or the teacher is gone from the cache.
         """
-        from automl_kd.tasks import data_place, moved_to, place_of, task_names  # tasks bring torch, which takes seconds
+        from automl_kd.tasks import (
+            data_place,
+            moved_to,
+            place_of,
+            task_names,
+        )  # tasks import torch, which takes seconds
         from automl_kd.teachers import KeptTeacher, TeacherStore
 
         archives: dict[str, Archive] = {}
@@ -153,64 +162,65 @@ class PackedSetup:
         )
         return cls(moved, tuple(archives)), archives
 
-    def with_own(self, data: str | None, teacher: BroughtTeacher | tuple[BroughtTeacher, ...] | None) -> PackedSetup:
-        """The same, with data or a teacher that this machine has already: nothing of them need be fetched.
+    def with_own(self, data: str | None, teacher: BroughtTeacher | tuple[BroughtTeacher, ...] | None) -> SetupBundle:
+        """The same setup with data or a teacher that this machine has already, which need not be fetched then.
 
-        Whether they are the same is for whoever opens them to find out.
+        Whoever opens them checks that they are the same.
         """
         setup = replace(self.setup, data=data or self.setup.data, teacher=teacher or self.setup.teacher)
-        left = {path.parts[0] for path in PackedSetup(setup, self.hashes).paths}
-        return PackedSetup(setup, tuple(sha256 for sha256 in self.hashes if sha256 in left))
+        needed = {path.parts[0] for path in SetupBundle(setup, self.hashes).paths}
+        return SetupBundle(setup, tuple(sha256 for sha256 in self.hashes if sha256 in needed))
+
+    @property
+    def teachers(self) -> tuple[BroughtTeacher, ...]:
+        """The teachers: each has files, because :meth:`pack` replaces one that is known by its hash."""
+        from automl_kd.tasks import BroughtTeacher
+
+        several = self.setup.teacher if isinstance(self.setup.teacher, tuple) else (self.setup.teacher,)
+        return tuple(one for one in several if isinstance(one, BroughtTeacher))
 
     @property
     def paths(self) -> list[Path]:
-        """Of all files that the setup names."""
+        """All files that the setup names."""
         from automl_kd.tasks import place_of, task_names
 
         setup = self.setup
-        teachers = setup.teacher if isinstance(setup.teacher, tuple) else (setup.teacher,)
         task = [] if setup.task in task_names() else [setup.task]
         data = [] if setup.data is None else [setup.data]
-        return [*map(Path, (*task, *data, *setup.code)), *(place_of(each) for each in teachers)]  # type: ignore[arg-type]
+        return [*map(Path, (*task, *data, *setup.code)), *map(place_of, self.teachers)]
 
     def unpack(self, fetch: Callable[[str], Iterable[bytes]]) -> Setup:
         """The setup with paths of this machine.
 
-        Archives are unpacked below the cache once a machine, by whichever process comes first.
+        Archives are unpacked into the cache once a machine, by whichever process comes first.
 
         Args:
-            fetch: Gives an archive by its hash, in parts; asked only for those that this machine lacks.
+            fetch: Gives an archive by its hash, in parts; called only for those that this machine lacks.
 
         Raises:
             OSError: If there is no room.
             UserError: If an archive is not what its hash says.
         """
         from automl_kd.tasks import moved_to, place_of
-        from automl_kd.teachers import KeptTeacher
 
-        folder = cache_dir() / "parcels"
+        folder = cache_dir() / "parcels"  # its name since version 0.1: machines need not fetch again what lies there
         for sha256 in self.hashes:
             with locked(folder / f"{sha256}.lock"):
                 if not (folder / sha256).is_dir():
-                    place_archive(folder / sha256, sha256, fetch(sha256))
+                    unpack_archive(folder / sha256, sha256, fetch(sha256))
 
-        def placed(path: str) -> str:
+        def unpacked(path: str) -> str:
             return str(folder / path) if Path(path).parts[0] in self.hashes else path
 
-        def placed_teacher(one: LoadableTeacher) -> BroughtTeacher:
-            assert not isinstance(one, KeptTeacher), "pack makes it a brought one"
-            return moved_to(Path(placed(str(place_of(one)))), one)
-
-        teacher = self.setup.teacher
-        assert teacher is not None, "pack names it"
-        code = tuple(map(placed, self.setup.code))
+        teachers = tuple(moved_to(Path(unpacked(str(place_of(one)))), one) for one in self.teachers)
+        code = tuple(map(unpacked, self.setup.code))
         for file in code:
             keep_copy(Path(file))
         return replace(
             self.setup,
-            task=placed(self.setup.task),
-            data=None if self.setup.data is None else placed(self.setup.data),
-            teacher=tuple(map(placed_teacher, teacher)) if isinstance(teacher, tuple) else placed_teacher(teacher),
+            task=unpacked(self.setup.task),
+            data=None if self.setup.data is None else unpacked(self.setup.data),
+            teacher=teachers if isinstance(self.setup.teacher, tuple) else teachers[0],
             code=code,
         )
 

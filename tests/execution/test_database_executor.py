@@ -1,6 +1,7 @@
 """Workers that join over a database: a pool at the other end of mailboxes, in a thread of this process."""
 
 import json
+import math
 import subprocess
 import threading
 import time
@@ -9,32 +10,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worker_jobs import answer_of, labels_only, recipe_document
+from worker_jobs import answer_of, labels_only, recipe
 
 from automl_kd.core import UserError
 from automl_kd.distillation import own_contract
 from automl_kd.execution import (
     Bounds,
-    Crew,
+    CompositeExecutor,
+    DatabaseExecutor,
+    Dismissed,
     Evaluated,
     EvaluateJob,
     Failed,
-    JoinedWorkers,
-    Joining,
     Stopped,
-    Taken,
     Trained,
     TrainJob,
+    WorkerAgent,
     WorkerPool,
-    setup_of,
+    decode_setup,
 )
 from automl_kd.execution.archive import Archive
-from automl_kd.execution.letters import answer_of as returned_of
-from automl_kd.execution.letters import letter_of_answer, letter_of_parcel, offer_of, parcel_of
-from automl_kd.execution.parcel import PackedSetup, Parcel, Returned
+from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
+from automl_kd.execution.messages import decode_answer, decode_job, encode_answer, encode_job, encode_setup
 from automl_kd.recipes import own_files, pin_code
 from automl_kd.recipes.losses import OwnLoss
-from automl_kd.storage import Database, Letter, Mailboxes, Post
+from automl_kd.storage import Database, JobQueue, Mailboxes, Message
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def post(database):
+def queue(database):
     with database.lease("cam") as lease:
-        yield Post(database, "cam", lease)
+        yield JobQueue(database, "cam", lease)
 
 
 @pytest.fixture
-def joined(post, setup, module_cache):
-    with JoinedWorkers(post, setup) as joined:
+def joined(queue, setup, module_cache):
+    with DatabaseExecutor(queue, setup) as joined:
         yield joined
 
 
@@ -67,16 +67,16 @@ class Machine(threading.Thread):
     def run(self):
         (self.folder / "jobs").mkdir()
         try:
-            with Joining(Mailboxes(self.database, "cam"), self.folder / "jobs") as joining:
-                while (offer := joining.asked()) is None:
+            with WorkerAgent(Mailboxes(self.database, "cam"), self.folder / "jobs") as agent:
+                while (offer := agent.offer()) is None:
                     time.sleep(0.05)
-                setup = setup_of(offer).unpack(joining.fetch)
+                setup = decode_setup(offer).unpack(agent.fetch)
                 with WorkerPool(1, setup, self.folder / "log", Bounds(60.0, 64e9)) as pool:
                     self.pool = pool
-                    joining.ready(1)
-                    self.serve(joining, pool)
+                    agent.set_ready(1)
+                    self.serve(agent, pool)
                 self.ended = "left"
-        except Taken:
+        except Dismissed:
             self.ended = "taken"
         except UserError as error:
             self.ended = str(error)
@@ -85,14 +85,14 @@ class Machine(threading.Thread):
         """Whether its worker has begun its job."""
         return self.pool._workers[0].begun
 
-    def serve(self, joining, pool):
+    def serve(self, agent, pool):
         try:
             while not self.leaving.is_set():
-                joining.step(pool)
+                agent.step(pool)
         except UserError:
-            joining.leave(pool)
+            agent.leave(pool)
             raise
-        joining.leave(pool)
+        agent.leave(pool)
 
 
 @pytest.fixture
@@ -137,9 +137,9 @@ def until(joined, condition, seconds=60):
     return answers
 
 
-def as_json(letter):
-    """A letter after its way through a database."""
-    return Letter(json.loads(json.dumps(dict(letter.document))), letter.files)
+def as_json(message):
+    """A message after its way through a database."""
+    return Message(json.loads(json.dumps(dict(message.document), allow_nan=False)), message.files)
 
 
 def test_a_training_there_gives_the_weights_of_one_here(machine, joined, pool, job, tmp_path):
@@ -151,7 +151,7 @@ def test_a_training_there_gives_the_weights_of_one_here(machine, joined, pool, j
     assert isinstance(answer_of(joined, "b", job), Trained)
     assert job.weights.read_bytes() == straight.weights.read_bytes()
     evaluated = answer_of(joined, "c", EvaluateJob(None, None))
-    assert evaluated.correct.mean() > 0.95
+    assert evaluated.values["accuracy"] > 0.95
     assert joined.idle == 1
 
 
@@ -184,9 +184,9 @@ def test_a_machine_without_room_hands_its_job_back_and_leaves(begin, tiny_disk, 
     assert until(joined, lambda: not joined.size) == []
 
 
-def test_a_driver_that_starts_again_is_nobody_s_debtor_and_workers_see_it(machine, joined, endless, post, setup):
+def test_a_driver_that_starts_again_is_nobody_s_debtor_and_workers_see_it(machine, joined, endless, queue, setup):
     joined.submit("a", endless)
-    JoinedWorkers(post, setup)
+    DatabaseExecutor(queue, setup)
     machine.join(60)
     assert machine.ended == "taken"
     assert until(joined, lambda: not joined.running) == [("a", Stopped())]
@@ -200,17 +200,17 @@ def test_abandoned_jobs_come_back_at_once(machine, joined, endless):
     assert machine.ended == "taken"
 
 
-def test_what_takes_long_to_offer_holds_nobody_up(database, post, setup, monkeypatch):
+def test_what_takes_long_to_offer_holds_nobody_up(database, queue, setup, monkeypatch):
     going, begun = threading.Event(), threading.Event()
 
-    def offer_of(setup):
+    def encode_setup(setup):
         begun.set()
         assert going.wait(60)
         return {"task": "digits"}, {}
 
-    monkeypatch.setattr("automl_kd.execution.joined.offer_of", offer_of)
+    monkeypatch.setattr("automl_kd.execution.database_executor.encode_setup", encode_setup)
     mailboxes = Mailboxes(database, "cam")
-    with JoinedWorkers(post, setup) as joined:
+    with DatabaseExecutor(queue, setup) as joined:
         mailboxes.open(1)
         until(joined, begun.is_set)
         for _ in range(3):  # the loop goes on meanwhile
@@ -221,119 +221,135 @@ def test_what_takes_long_to_offer_holds_nobody_up(database, post, setup, monkeyp
     assert mailboxes.offer() is None
 
 
-def test_a_file_that_goes_before_it_is_sent_is_told_to_those_that_join(database, post, setup, tmp_path, monkeypatch):
-    def offer_of(setup):
+def test_a_file_that_goes_before_it_is_sent_is_told_to_those_that_join(database, queue, setup, tmp_path, monkeypatch):
+    def encode_setup(setup):
         (tmp_path / "data.npz").write_bytes(b"images")
         archive = Archive(tmp_path / "data.npz")
         document = {"hashes": [archive.sha256]}
         (tmp_path / "data.npz").unlink()
         return document, {archive.sha256: archive}
 
-    monkeypatch.setattr("automl_kd.execution.joined.offer_of", offer_of)
+    monkeypatch.setattr("automl_kd.execution.database_executor.encode_setup", encode_setup)
     mailboxes = Mailboxes(database, "cam")
-    with JoinedWorkers(post, setup) as joined:
+    with DatabaseExecutor(queue, setup) as joined:
         mailboxes.open(1)
         until(joined, lambda: mailboxes.offer() is not None)
         assert "data.npz: cannot be read to be sent to other machines" in mailboxes.offer()["refused"]
         assert joined.wait(0.3) == []
 
 
-def test_a_worker_whose_heart_stops_is_given_up(database, joined, endless, monkeypatch):
-    monkeypatch.setattr("automl_kd.execution.joined._SILENT_SECONDS", 1.0)
+def test_a_worker_whose_heartbeats_end_is_given_up(database, joined, endless, monkeypatch):
+    monkeypatch.setattr("automl_kd.execution.database_executor._SILENT_SECONDS", 1.0)
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
     mailboxes = Mailboxes(database, "cam")
     mailboxes.open(1)
     monkeypatch.undo()
-    monkeypatch.setattr("automl_kd.execution.joined._SILENT_SECONDS", 1.0)
-    mailboxes.ready(True)
+    monkeypatch.setattr("automl_kd.execution.database_executor._SILENT_SECONDS", 1.0)
+    mailboxes.set_ready(True)
     until(joined, lambda: joined.idle)
     joined.submit("a", endless)
     ((key, answer),) = until(joined, lambda: not joined.running)
     assert (key, answer.reason, answer.worker_died) == ("a", "worker on another-machine gave no sign for 1 s", True)
-    assert mailboxes.look() == {}
+    assert mailboxes.status() == {}
 
 
 def test_a_machine_whose_main_thread_hangs_does_not_beat(database, tmp_path, monkeypatch):
-    monkeypatch.setattr("automl_kd.execution.joining._BEAT_SECONDS", 0.02)
-    monkeypatch.setattr("automl_kd.execution.joining._STUCK_SECONDS", 0.5)
-    with database.lease("cam") as lease, Joining(Mailboxes(database, "cam"), tmp_path) as joining:
-        post = Post(database, "cam", lease)
+    monkeypatch.setattr("automl_kd.execution.agent._BEAT_SECONDS", 0.02)
+    monkeypatch.setattr("automl_kd.execution.agent._STUCK_SECONDS", 0.5)
+    with database.lease("cam") as lease, WorkerAgent(Mailboxes(database, "cam"), tmp_path) as agent:
+        queue = JobQueue(database, "cam", lease)
 
         def beaten(turn=lambda: None):
             """Whether it beats within a while."""
-            before, end = post.signs()[0].beats, time.monotonic() + 2.0
-            while post.signs()[0].beats < before + 3 and time.monotonic() < end:
+            before, end = queue.workers()[0].heartbeats, time.monotonic() + 2.0
+            while queue.workers()[0].heartbeats < before + 3 and time.monotonic() < end:
                 turn()
                 time.sleep(0.02)
-            return post.signs()[0].beats >= before + 3
+            return queue.workers()[0].heartbeats >= before + 3
 
         time.sleep(1.0)
         assert beaten(), "data and teacher may take long to open"
-        joining.ready(1)
-        assert beaten(joining.asked)
+        agent.set_ready(1)
+        assert beaten(agent.offer)
         time.sleep(1.0)  # and no turn of the loop
         assert not beaten()
-        assert beaten(joining.asked)
+        assert beaten(agent.offer)
 
 
 def test_jobs_go_to_this_machine_first_and_then_to_those_that_joined(machine, joined, setup, job, tmp_path):
     short = replace(job, recipe=labels_only(), until=1)
     with WorkerPool(1, setup, tmp_path / "log") as local:
-        crew = Crew(local, joined)
-        assert (crew.size, crew.idle) == (2, 2)
-        crew.submit(1, replace(short, checkpoint=tmp_path / "1.pt"))
+        both = CompositeExecutor(local, joined)
+        assert (both.size, both.idle) == (2, 2)
+        both.submit(1, replace(short, checkpoint=tmp_path / "1.pt"))
         assert (local.running, joined.running) == ([1], [])
-        crew.submit(2, replace(short, checkpoint=tmp_path / "2.pt"))
-        assert crew.running == [1, 2]
+        both.submit(2, replace(short, checkpoint=tmp_path / "2.pt"))
+        assert both.running == [1, 2]
         with pytest.raises(IndexError):
-            crew.submit(3, short)
+            both.submit(3, short)
         answers = {}
         while len(answers) < 2:
-            answers |= dict(crew.wait(60))
+            answers |= dict(both.wait(60))
         assert {type(answer) for answer in answers.values()} == {Trained}
-        assert answers[1].accuracy == answers[2].accuracy
+        assert answers[1].score == answers[2].score
 
 
 @pytest.mark.parametrize(
-    "returned",
+    "bundle",
     [
-        Returned(Trained(0.9, 3, 1.5, None), b"state", b"weights"),
-        Returned(Trained(0.9, 3, 1.5, 0.25), b"state"),
-        Returned(Stopped(), b"state"),
-        Returned(Failed("diverged at step 3", worker_died=True)),
+        AnswerBundle(Trained(0.9, {"accuracy": 0.9, "log_loss": math.inf}, 3, 1.5, None), b"state", b"weights"),
+        AnswerBundle(Trained(0.9, {"accuracy": 0.9}, 3, 1.5, 0.25), b"state"),
+        AnswerBundle(Stopped(), b"state"),
+        AnswerBundle(Failed("diverged at step 3", worker_died=True)),
     ],
 )
-def test_answers_come_through_a_database_as_they_were(returned):
-    assert returned_of(as_json(letter_of_answer(returned))) == returned
+def test_answers_come_through_a_database_as_they_were(bundle):
+    assert decode_answer(as_json(encode_answer(bundle))) == bundle
 
 
-def test_right_answers_come_through_a_database_as_they_were():
-    correct = np.random.default_rng(0).random(1000) < 0.7
-    came = returned_of(as_json(letter_of_answer(Returned(Evaluated(correct)))))
-    assert came.answer.correct.dtype == bool
-    assert (came.answer.correct == correct).all()
+_COUNTS = np.random.default_rng(0).random((10_000, 1)).round()
+
+
+@pytest.mark.parametrize(
+    ("statistics", "most_bytes"),
+    [
+        (_COUNTS, 0.25 * _COUNTS.size),  # right or wrong: two bits an example, and not 64
+        (_COUNTS * 256, None),
+        (-_COUNTS, None),
+        (np.random.default_rng(0).normal(size=(100, 10)), None),
+        (np.array([[np.nan, np.inf], [-np.inf, 5e-324]]), None),
+        (np.empty((0, 3)), None),
+    ],
+)
+def test_statistics_come_through_a_database_as_they_were(statistics, most_bytes):
+    message = as_json(encode_answer(AnswerBundle(Evaluated({"accuracy": 0.5, "auroc": math.nan}, statistics))))
+    came = decode_answer(message).answer
+    assert came.values == {"accuracy": 0.5, "auroc": pytest.approx(math.nan, nan_ok=True)}
+    assert came.statistics.dtype == np.float64
+    np.testing.assert_array_equal(came.statistics, statistics)
+    assert most_bytes is None or len(message.files["statistics"]) < most_bytes
 
 
 def test_jobs_come_through_a_database_without_the_sender_s_paths(tmp_path):
-    job = TrainJob(recipe_document(), 6, 3, tmp_path / "c.pt", tmp_path / "w", time.monotonic() + 60, 1.25)
-    letter = as_json(letter_of_parcel(Parcel(job, 60.0, b"state")))
-    assert str(tmp_path) not in json.dumps(letter.document)
-    came = parcel_of(letter)
+    job = TrainJob(recipe(), 6, 3, tmp_path / "c.pt", tmp_path / "w", time.monotonic() + 60, 1.25)
+    message = as_json(encode_job(JobBundle(job, 60.0, b"state")))
+    assert str(tmp_path) not in json.dumps(message.document)
+    came = decode_job(message)
     assert (came.content, came.seconds, came.job.recipe, came.job.until) == (b"state", 60.0, job.recipe, 3)
     assert (came.job.total_epochs, came.job.trained) == (6, 1.25)
     left = [came.unpack(tmp_path, late).deadline - time.monotonic() for late in (0.0, 10.0, 90.0)]
     assert left == pytest.approx([60, 50, 0], abs=5)  # what the way takes is not for training
-    student = parcel_of(as_json(letter_of_parcel(Parcel(EvaluateJob(job.recipe, tmp_path / "w"), None, b"weights"))))
+    student = decode_job(as_json(encode_job(JobBundle(EvaluateJob(job.recipe, tmp_path / "w"), None, b"weights"))))
     assert student.unpack(tmp_path).weights.read_bytes() == b"weights"
-    teacher = parcel_of(as_json(letter_of_parcel(Parcel(EvaluateJob(None, None), None, None))))
+    teacher = decode_job(as_json(encode_job(JobBundle(EvaluateJob(None, None), None, None))))
     assert teacher.unpack(tmp_path) == EvaluateJob(None, None)
 
 
 def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fetched(setup, module_cache):
-    document, archives = offer_of(setup)
+    document, archives = encode_setup(setup)
     document = json.loads(json.dumps(document))
-    packed = setup_of(document)
-    assert packed == PackedSetup.pack(setup)[0]
+    packed = decode_setup(document)
+    assert packed == SetupBundle.pack(setup)[0]
     for spoilt, told in (
         ({"version": "0.0.1"}, "runs automl-kd 0.0.1, this machine"),
         ({"hashes": ["/home/me/project/poetry"]}, "names files as no driver does"),
@@ -342,8 +358,8 @@ def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fet
         ({"refused": "data.npz: cannot be read"}, "cannot send what its jobs share: data.npz"),
     ):
         with pytest.raises(UserError, match=told):
-            setup_of({**document, **spoilt})
-    setup_of({**document, "data": f"{packed.hashes[0]}/a..b.npz"})
+            decode_setup({**document, **spoilt})
+    decode_setup({**document, "data": f"{packed.hashes[0]}/a..b.npz"})
     assert set(packed.hashes) == set(archives)
     own = packed.with_own(None, packed.setup.teacher.model_copy(update={"checkpoint": "mine.safetensors"}))
     assert own.hashes == ()
@@ -358,14 +374,14 @@ def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, mon
     twice = {"own": {"gap": named, "again": {"choice": [named, {"file": "other.py", "function": "f"}]}}}
     assert own_files({"distill": {"losses": twice}}) == [file, Path("other.py")]
     sent = replace(setup, allow_code=True, code=(str(file),))
-    document, archives = offer_of(sent)
+    document, archives = encode_setup(sent)
     kept = {sha256: list(archive) for sha256, archive in archives.items()}
     file.unlink()
     monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "another machine"))
     part = OwnLoss.model_validate(named | {"weight": 1})
     with pytest.raises(UserError, match="no such file"):
         own_contract("gap", part, allow_code=True)
-    setup_of(document).unpack(kept.__getitem__)
+    decode_setup(document).unpack(kept.__getitem__)
     for spoilt in (None, "another loss"):
         if spoilt is not None:
             file.write_text(spoilt)

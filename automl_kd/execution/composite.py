@@ -1,4 +1,4 @@
-"""Workers of this machine and those that join, as one."""
+"""Several executors as one: the workers of this machine and those that join."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from automl_kd.execution.jobs import Answer, Job
 _TURN_SECONDS = 0.1
 
 
-class Crew(Executor[Key]):
+class CompositeExecutor(Executor[Key]):
     """Several executors as one; a job goes to the first that has an idle worker.
 
     Args:
-        members: The executors; the first is waited for, the others are looked at in between.
+        members: The executors. ``wait`` waits for the first, and asks the others in turns.
     """
 
     def __init__(self, *members: Executor[Key]) -> None:
@@ -50,7 +50,7 @@ class Crew(Executor[Key]):
         end = time.monotonic() + timeout
         while True:
             turn = max(0.0, min(_TURN_SECONDS, end - time.monotonic()))
-            if not first.running:  # it would not wait
+            if not first.running:  # it would return at once
                 time.sleep(turn)
             answers = first.wait(turn) + [each for member in others for each in member.wait(0.0)]
             if answers or time.monotonic() >= end:
@@ -65,6 +65,7 @@ class Crew(Executor[Key]):
         for member in self._members:
             member.kill()
 
-    def _ask_to_stop(self) -> None:
+    def ask_to_stop(self) -> None:
+        """Ask every worker to save its state and answer."""
         for member in self._members:
-            member._ask_to_stop()
+            member.ask_to_stop()

@@ -1,4 +1,4 @@
-"""How a worker does its jobs."""
+"""The part of a worker that does its jobs: it trains students and evaluates them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
-import torch._dynamo  # the first optimiser imports it, for seconds that would count as its training's
+import torch._dynamo  # the first optimiser would import it, and these seconds would count as training
 
 from automl_kd.core import Interrupted, UserError
-from automl_kd.distillation import Diverged, distill, evaluate, evaluate_teacher
+from automl_kd.distillation import Diverged, Evaluation, distill, evaluate, evaluate_teacher
 from automl_kd.execution.jobs import (
     Answer,
     Evaluated,
@@ -22,21 +23,20 @@ from automl_kd.execution.jobs import (
     Stopped,
     Trained,
     TrainJob,
-    failed_file,
+    file_failure,
 )
-from automl_kd.recipes import Recipe
 from automl_kd.students import build, load_weights, save_weights
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import KeptTeacher, Teacher, load_teacher
 
 
-class Workshop:
-    """Task and teacher of a study, opened once, and the jobs done with them.
+class JobRunner:
+    """Does jobs one after the other; task and teacher of the study are opened once.
 
     Args:
         setup: What the jobs share.
-        stop: Whether to stop at the next step.
-        begun: Told when a job has data and teacher open, and begins.
+        stop: Says whether to stop at the next step.
+        begun: Called when a job has data and teacher open, and begins.
     """
 
     def __init__(self, setup: Setup, stop: Callable[[], bool], begun: Callable[[], None] = lambda: None) -> None:
@@ -46,7 +46,7 @@ class Workshop:
         self._last_job_ended: float | None = None
 
     def do(self, job: Job) -> Answer:
-        """Do a job; whatever goes wrong becomes an answer."""
+        """Do a job; whatever goes wrong becomes an answer of it."""
         try:
             self._open(job)
         except (UserError, OSError) as error:
@@ -59,21 +59,21 @@ class Workshop:
         except (Diverged, UserError) as error:
             return Failed(str(error))
         except OSError as error:
-            return failed_file(error, _file(job))
+            return file_failure(error, _file(job))
         except MemoryError:
             return Failed("out of memory")
-        except Exception as error:  # a trial's fault is not the search's: it is stored and the search goes on
+        except Exception as error:  # one trial's fault must not end the search
             return Failed(f"{type(error).__name__}: {error}".splitlines()[0])
 
     def _open(self, job: Job) -> None:
-        """Data and, where the job needs it, the teacher; opened once."""
+        """Open the data and, where the job needs it, the teacher."""
         _ = self._task
-        if job.recipe is None or Recipe.model_validate(job.recipe).distill.listens():
+        if job.recipe is None or job.recipe.distill.listens():
             _ = self._teacher
 
     @cached_property
     def _task(self) -> Task:
-        task = open_task(self._setup.task, self._setup.data)
+        task = open_task(self._setup.task, self._setup.data, self._setup.metric)
         if task.sha256 != self._setup.data_sha256:
             raise UserError(f"task {self._setup.task}: the data changed while the study ran")
         return task
@@ -87,8 +87,7 @@ class Workshop:
         return teacher
 
     def _train(self, job: TrainJob) -> Trained:
-        recipe = Recipe.model_validate(job.recipe)
-        task = self._task
+        recipe, task = job.recipe, self._task
         teacher = self._teacher if recipe.distill.listens() else None
         torch.set_num_threads(recipe.threads)
         job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -104,12 +103,13 @@ class Workshop:
             allow_code=self._setup.allow_code,
         )
         if outcome.finished:
-            # The checkpoint stays until whoever asked has stored the answer: a kill in between costs an evaluation.
+            # The checkpoint stays until the driver has stored the answer, so a kill in between costs one evaluation.
             save_weights(outcome.student, job.weights)
         before, self._last_job_ended = self._last_job_ended, time.monotonic()
         training = outcome.seconds - job.trained
         between = None if before is None else max(0.0, self._last_job_ended - before - training)
-        return Trained(outcome.accuracy, outcome.epoch, outcome.seconds, between)
+        values = {"accuracy": outcome.accuracy}
+        return Trained(outcome.accuracy, values, outcome.epoch, outcome.seconds, between)
 
     def _evaluate(self, job: EvaluateJob) -> Evaluated:
         def watch() -> None:
@@ -118,8 +118,8 @@ class Workshop:
 
         task = self._task
         if job.recipe is None or job.weights is None:
-            return Evaluated(evaluate_teacher(self._teacher, task, task.test, watch).correct)
-        recipe = Recipe.model_validate(job.recipe)
+            return _evaluated(evaluate_teacher(self._teacher, task, task.test, watch))
+        recipe = job.recipe
         torch.set_num_threads(recipe.threads)
         student = build(
             recipe.student,
@@ -128,7 +128,11 @@ class Workshop:
             allow_code=self._setup.allow_code,
         )
         load_weights(student, job.weights)
-        return Evaluated(evaluate(student, task, task.test, "cpu", watch).correct)
+        return _evaluated(evaluate(student, task, task.test, "cpu", watch))
+
+
+def _evaluated(found: Evaluation) -> Evaluated:
+    return Evaluated({"accuracy": found.accuracy}, found.correct[:, None].astype(np.float64))
 
 
 def _file(job: Job) -> Path | None:
