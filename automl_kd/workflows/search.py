@@ -11,7 +11,7 @@ from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.preparation import prepare
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.runner import StudyInputs, StudyRunner
-from automl_kd.studies.summary import found
+from automl_kd.studies.summary import result_of, summarize
 from automl_kd.workflows.signature import with_options
 
 SearchResult = StudyResult
@@ -44,4 +44,4 @@ def run_search(request: SearchRequest, observer: Observer) -> StudyResult:
         parts = StudyInputs(request, observer, stop, database, prepare(request, database, observer))
         with database.lease(request.name) as lease, database.user_errors():
             StudyRunner(parts, lease, began).run()
-    return found(database, request.name)
+    return result_of(summarize(database, request.name))
