@@ -72,7 +72,9 @@ class SearchRequest(BaseModel):
     ] = ()
     teacher: Annotated[
         str | None,
-        Field(description="Teacher instead of the task's: t.onnx, t.pt2, t.pt@{family: resnet, …}; 'a + b' for several."),
+        Field(
+            description="Teacher instead of the task's: t.onnx, t.pt@{family: resnet, …}; 'a + b' for several."
+        ),
     ] = None
     space: Annotated[str, Field(description="Search space by name or path.")] = "tiny_cnn"
     pins: Annotated[
@@ -106,9 +108,9 @@ class SearchRequest(BaseModel):
     ] = None
     seed: Annotated[int, Field(description="Of the sampler and of the students' weights.")] = 0
     sampler: Annotated[str, Field(description=f"What proposes candidates: {', '.join(SAMPLERS)}.")] = "known-cost"
-    fidelity: Annotated[
-        str, Field(description="halving: only promising candidates are trained on; none: all are.")
-    ] = "halving"
+    fidelity: Annotated[str, Field(description="halving: only promising candidates are trained on; none: all are.")] = (
+        "halving"
+    )
     device: Annotated[str, Field(description="Where students train: auto, cpu or cuda.")] = "auto"
     extend: Annotated[Quantity | None, Field(description="Time to add to the study's budget.")] = None
     max_disk: Annotated[Quantity | None, Field(description="What the study's files may take, e.g. 2GB.")] = None
@@ -120,9 +122,7 @@ class SearchRequest(BaseModel):
         str,
         Field(description="Where students train: process (which automl-kd worker joins), inline or ray."),
     ] = "process"
-    address: Annotated[
-        str | None, Field(description="Of the Ray cluster: host:port, ray://host:port, local.")
-    ] = None
+    address: Annotated[str | None, Field(description="Of the Ray cluster: host:port, ray://host:port, local.")] = None
     per_trial: Annotated[
         str | None, Field(description="What a trial takes of the Ray cluster, e.g. cpu=1,gpu=0.25.")
     ] = None
@@ -130,9 +130,9 @@ class SearchRequest(BaseModel):
         tuple[str, ...],
         Field(description="Take over what an earlier study of this task and teacher finished; repeatable."),
     ] = ()
-    stop_when_flat: Annotated[
-        bool, Field(description="End the search once hardly any improvement is expected.")
-    ] = False
+    stop_when_flat: Annotated[bool, Field(description="End the search once hardly any improvement is expected.")] = (
+        False
+    )
     trial_timeout: Annotated[
         Quantity | None, Field(description="A training without a step for so long is ended; by default 10m.")
     ] = None
