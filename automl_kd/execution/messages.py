@@ -64,7 +64,11 @@ def encode_answer(bundle: AnswerBundle) -> Message:
     files = {"checkpoint": bundle.checkpoint, "weights": bundle.weights}
     match answer:
         case Trained():
-            about: dict[str, Any] = {"score": _to_json(answer.score), "error": _to_json(answer.error), "values": _values_to_json(answer.values)}
+            about: dict[str, Any] = {
+                "score": _to_json(answer.score),
+                "error": _to_json(answer.error),
+                "values": _values_to_json(answer.values),
+            }
             about |= {"epoch": answer.epoch, "seconds": answer.seconds, "between": answer.between}
         case Evaluated():
             about = {"values": _values_to_json(answer.values)}

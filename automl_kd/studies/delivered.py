@@ -62,9 +62,7 @@ def delivery_document(delivered: Delivered, task: Task) -> dict[str, Any]:
     }
 
 
-def facts_of(
-    found: Finding | PickResult, study: str, trial: int, teacher_metrics: Mapping[str, float]
-) -> Facts:
+def facts_of(found: Finding | PickResult, study: str, trial: int, teacher_metrics: Mapping[str, float]) -> Facts:
     """What a pick's runs showed, for its delivery.
 
     Args:

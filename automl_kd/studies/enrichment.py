@@ -11,9 +11,9 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from automl_kd.core import three_digits
 from automl_kd.objectives import Objective, Point, commonalities, pareto_front
 from automl_kd.results import CommonValue, CommonValues
-from automl_kd.core import three_digits
 
 _SURE = 0.05
 _FEW = 6

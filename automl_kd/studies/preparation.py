@@ -15,16 +15,16 @@ from automl_kd.distillation.teacher_training import (
     was_begun,
 )
 from automl_kd.hardware import Profile, load_profile
-from automl_kd.recipes import Space, load_space
+from automl_kd.recipes import load_space
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.executors import check_executor
 from automl_kd.studies.loss_check import check_losses, check_own_losses
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
-from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.record import Identified, identity_of, is_settled, refuse_another
 from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding, understand
 from automl_kd.studies.warm_start import check_comparable
@@ -97,9 +97,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
     seconds = sum(each.seconds for each in trainings)
-    return Preparation(
-        task, space, profile, elsewhere, objectives, pricing, sample, teacher, seconds, understood
-    )
+    return Preparation(task, space, profile, elsewhere, objectives, pricing, sample, teacher, seconds, understood)
 
 
 def _elsewhere(request: SearchRequest, observer: Observer) -> dict[str, Profile]:

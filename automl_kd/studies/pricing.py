@@ -106,9 +106,7 @@ class Pricing:
         if not self._elsewhere:
             return [Priced(each) for each in here]
         there = {name: profile.price(plans) for name, profile in self._elsewhere.items()}
-        return [
-            Priced(each, {name: prices[row] for name, prices in there.items()}) for row, each in enumerate(here)
-        ]
+        return [Priced(each, {name: prices[row] for name, prices in there.items()}) for row, each in enumerate(here)]
 
     def extrapolated(self, recipes: Sequence[Recipe]) -> dict[str, float]:
         """Mean shares of their students' time in kinds of kernel that were not measured on the target."""

@@ -129,9 +129,7 @@ class StudyBook:
         self.note(spent={phase: seconds.get(phase, 0.0) for phase in ("search", "picks")})
 
     def _save(self) -> None:
-        self.record = with_state(
-            replace(self.record, seconds=self._clock.seconds()), self.settings, self.progress
-        )
+        self.record = with_state(replace(self.record, seconds=self._clock.seconds()), self.settings, self.progress)
         self._database.save_study(self.record)
 
 

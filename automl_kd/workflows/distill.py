@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from automl_kd.core import Interrupted, UserError, cache_dir, write_text
-from automl_kd.results import Observer, Snapshot, sharing
 from automl_kd.delivery import Facts, check_replaceable, deliver
 from automl_kd.distillation import Diverged, Outcome, resolve_device, wire
 from automl_kd.distillation import distill as train
@@ -18,6 +17,7 @@ from automl_kd.distillation.teacher_outputs import Targets
 from automl_kd.distillation.teacher_training import Lesson, Taught, expect_teacher, find_teacher
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe, load_recipe, pin_code, save_recipe
+from automl_kd.results import Observer, Snapshot, sharing
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.delivered import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.studies.understanding import understand, with_teacher

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.core import DEFAULT_STORAGE, UserError, sha256_of
-from automl_kd.results import Observer, sharing
 from automl_kd.hardware import Kit, load_profile, read_results, write_picks_kit
+from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.report import publish_report
 from automl_kd.studies.study_files import StudyFiles

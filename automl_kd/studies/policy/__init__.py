@@ -1,5 +1,6 @@
 """Decisions of a study as pure rules: how time is split, who goes on, what is compared. No torch, database, clock."""
 
+from automl_kd.studies.policy.arms import PLAIN_KD, no_distillation, of_length, plain_kd
 from automl_kd.studies.policy.budget import (
     FINISHING_SECONDS,
     MEASURING_SECONDS,
@@ -13,7 +14,6 @@ from automl_kd.studies.policy.budget import (
     seconds_for_picks,
     split,
 )
-from automl_kd.studies.policy.arms import PLAIN_KD, no_distillation, of_length, plain_kd
 from automl_kd.studies.policy.rungs import REDUCTION, RungRecord, hopeless, promotions, rung_epochs
 
 __all__ = [
