@@ -72,9 +72,7 @@ class SearchRequest(BaseModel):
     ] = ()
     teacher: Annotated[
         str | None,
-        Field(
-            description="Teacher instead of the task's: t.onnx, t.pt@{family: resnet, …}; 'a + b' for several."
-        ),
+        Field(description="Teacher instead of the task's: t.onnx, t.pt@{family: resnet, …}; 'a + b' for several."),
     ] = None
     space: Annotated[str, Field(description="Search space by name or path.")] = "tiny_cnn"
     pins: Annotated[
