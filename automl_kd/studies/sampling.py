@@ -6,16 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from automl_kd.core import unknown
 from automl_kd.hardware import Prediction
 from automl_kd.recipes import InvalidCombinationError, Recipe, Space
-from automl_kd.samplers import KnownCostSampler, multivariate_tpe
+from automl_kd.samplers import AttributeReadings, KnownCostSampler, KnowsWorth, multivariate_tpe
 from automl_kd.studies.proposer import Affordable, Limits, Pricing
 
-SAMPLERS = ("known-cost", "tpe", "nsga2", "random", "gp")
+_CLASSES: Mapping[str, type[optuna.samplers.BaseSampler]] = {
+    "known-cost": KnownCostSampler,
+    "tpe": optuna.samplers.TPESampler,
+    "nsga2": optuna.samplers.NSGAIISampler,
+    "random": optuna.samplers.RandomSampler,
+    "gp": optuna.samplers.GPSampler,
+}
+SAMPLERS = tuple(_CLASSES)
 LATENCY = 1
 """Position of the latency among a study's objectives."""
+
+
+def knows_worth(name: str) -> bool:
+    """Whether the sampler of that name can say what a trial is worth, which ``stop_when_flat`` needs.
+
+    >>> [name for name in SAMPLERS if knows_worth(name)]
+    ['known-cost']
+    """
+    return issubclass(_CLASSES[name], KnowsWorth)
 
 
 def make_sampler(
@@ -38,7 +55,14 @@ def make_sampler(
     match name:
         case "known-cost":
             latency = _Latency(space, pricing, limits, affordable)
-            return KnownCostSampler({LATENCY: latency}, vectorized=True, space=space, seed=seed, starts=space.starts)
+            return KnownCostSampler(
+                {LATENCY: latency},
+                vectorized=True,
+                space=space,
+                seed=seed,
+                starts=space.starts,
+                readings=_lower_rungs,
+            )
         case "tpe":
             return multivariate_tpe(seed)
         case "nsga2":
@@ -48,6 +72,17 @@ def make_sampler(
         case "gp":
             return optuna.samplers.GPSampler(seed=seed)
     raise unknown("sampler", name, list(SAMPLERS))
+
+
+_at_rungs = AttributeReadings("akd:accuracy@")
+
+
+def _lower_rungs(trial: FrozenTrial) -> dict[int, float]:
+    """Accuracy by epoch below the top rung; there a trial is complete, and the accuracy is its value."""
+    readings = _at_rungs(trial)
+    if trial.state == TrialState.COMPLETE and readings:
+        del readings[max(readings)]
+    return readings
 
 
 class _Latency:

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from automl_kd.controller import Point, pareto_front
 from automl_kd.hardware import Prediction
 from automl_kd.recipes import Recipe
-from automl_kd.samplers import KnownCostSampler
+from automl_kd.samplers import KnowsWorth
 from automl_kd.studies.policy import RungRecord
 
 Status = Literal["waiting", "running", "complete", "pruned", "failed"]
@@ -180,31 +180,32 @@ class TrialStore:
         ]
 
     @property
-    def _known_cost(self) -> KnownCostSampler | None:
+    def _judge(self) -> KnowsWorth | None:
+        """The sampler, if it can say what a trial is worth."""
         sampler = self.study.sampler
-        return sampler if isinstance(sampler, KnownCostSampler) else None
+        return sampler if isinstance(sampler, KnowsWorth) else None
 
     def renew_candidates(self) -> None:
-        """What the budget can hold has changed: a sampler that knows costs prices its candidates anew."""
-        if self._known_cost is not None:
-            self._known_cost.renew()
+        """Let the sampler price its candidates anew, because what the budget can hold has changed."""
+        if self._judge is not None:
+            self._judge.renew()
 
     def worth(self) -> Mapping[int, float] | None:
         """What finishing each paused candidate is expected to add to the front, None where the sampler cannot tell.
 
         It is asked again only once a candidate has arrived somewhere since.
         """
-        if self._known_cost is None:
+        if self._judge is None:
             return None
         arrived = sum(len(each.accuracies) for each in self.candidates.values())
         if arrived != self._worth_at:
             waiting = [each.number for each in self.candidates.values() if each.accuracies and each.status == "waiting"]
-            self._worth, self._worth_at = self._known_cost.expected_improvements(self.study, waiting), arrived
+            self._worth, self._worth_at = self._judge.expected_improvements(self.study, waiting), arrived
         return self._worth
 
     def expected_gain(self) -> float | None:
         """What the last proposal is expected to add, as a share of the front's hypervolume; None where that is open."""
-        return None if self._known_cost is None else self._known_cost.improvement
+        return None if self._judge is None else self._judge.improvement
 
     def complete(self) -> list[Point]:
         """The candidates at the top rung."""
