@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from automl_kd.objectives import dominated_volume
 from automl_kd.samplers.encoding import Points
 from automl_kd.samplers.improvement import added_volume, expected_improvement, open_samples
 from automl_kd.samplers.multi_fidelity import Posterior
@@ -52,7 +53,7 @@ class Acquisition:
     def hypervolume(self) -> float:
         """Volume between the front and the reference."""
         if self._exact:
-            return self._slabs_of_front()
+            return dominated_volume(self.front, self.reference)
         points, each = self._open_samples
         return each * (_SAMPLES - len(points))
 
@@ -95,14 +96,6 @@ class Acquisition:
     def _open_samples(self) -> tuple[Array, float]:
         """Points that the front does not dominate, and the volume that each stands for."""
         return open_samples(self.front, self.ideal, self.reference, _SAMPLES)
-
-    def _slabs_of_front(self) -> float:
-        empty = np.empty((0, len(self.reference)))
-        total, covered = 0.0, empty
-        for member in self.front:
-            total += float(added_volume(member[None, :], covered, self.reference)[0])
-            covered = np.concatenate([covered, member[None, :]])
-        return total
 
     def _counted(self, predicted: Sequence[tuple[Array, Array]], costs: Array) -> Array:
         """The volume of all points outside the front, each times the probability that a candidate dominates it."""

@@ -88,15 +88,5 @@ def open_samples(front: Array, ideal: Array, reference: Array, count: int) -> tu
     return draws[free], float(np.prod(reference - ideal)) / count
 
 
-def non_dominated(values: Array) -> NDArray[np.bool_]:
-    """Which rows no other row dominates, shape (n,); of equal rows the first."""
-    keep = np.zeros(len(values), dtype=bool)
-    rest = np.lexsort(values.T[::-1])
-    while len(rest):  # in lexicographic order no later row dominates the first
-        keep[rest[0]] = True
-        rest = rest[(values[rest] < values[rest[0]]).any(axis=1)]
-    return keep
-
-
 def _width(starts: Array, low: float, high: float) -> Array:
     return np.asarray(np.maximum(high - np.maximum(starts, low), 0.0))

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
+from automl_kd.objectives import non_dominated
 from automl_kd.samplers.acquisition import Acquisition
 from automl_kd.samplers.candidate_pool import CandidatePool
 from automl_kd.samplers.candidates import CandidateSource
 from automl_kd.samplers.clipping import clip_magnitude
 from automl_kd.samplers.encoding import Encoder, Features, Points
 from automl_kd.samplers.history import ObservedTrial, TrialHistory
-from automl_kd.samplers.improvement import non_dominated
 from automl_kd.samplers.multi_fidelity import MultiFidelityModel, Posterior
 from automl_kd.samplers.observations import ObservationStore
 from automl_kd.samplers.parameters import Parameters

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
+from automl_kd.objectives import non_dominated
 from automl_kd.samplers.encoding import Encoder
 from automl_kd.samplers.gaussian_process import GaussianProcess, TrainingData, _Likelihood, fit
-from automl_kd.samplers.improvement import added_volume, expected_improvement, non_dominated, open_samples
+from automl_kd.samplers.improvement import added_volume, expected_improvement, open_samples
 from automl_kd.samplers.warp import Warp
 
 D = optuna.distributions
