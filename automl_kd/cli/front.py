@@ -9,7 +9,7 @@ from automl_kd.core import count
 
 if TYPE_CHECKING:
     from automl_kd.objectives import Objective
-    from automl_kd.results import TrialResult
+    from automl_kd.results import Price, TrialResult
 
 
 def front_table(front: Sequence[TrialResult], objectives: Sequence[Objective]) -> tuple[list[str], list[list[str]]]:
@@ -17,20 +17,29 @@ def front_table(front: Sequence[TrialResult], objectives: Sequence[Objective]) -
 
     Args:
         front: Its points, in the order of the rows.
-        objectives: The score first, then prices; of a latency the interval is shown, too.
+        objectives: The score first, then prices.
     """
+    score, *prices = objectives
+    rows = [[str(each.trial), score.shown(each.score), *price_cells(each, prices)] for each in front]
+    return ["trial", score.title, *price_header(prices)], rows
+
+
+def price_header(prices: Sequence[Objective]) -> list[str]:
+    """Columns of a student's price: every objective, behind a latency its interval; parameters."""
+    columns = [[each.title, "interval"] if _has_interval(each) else [each.title] for each in prices]
+    return [*(name for names in columns for name in names), "parameters"]
+
+
+def price_cells(price: Price, prices: Sequence[Objective]) -> list[str]:
+    """Cells of a student's price under :func:`price_header`."""
     from automl_kd.studies.objectives import KnownObjective
 
-    score, *prices = objectives
-    known = [KnownObjective.of_name(each.name) for each in prices]
-    header = ["trial", score.title]
-    for price, each in zip(prices, known, strict=True):
-        header += [price.title, "interval"] if each.quantity == "latency" else [price.title]
-    rows = []
-    for entry in front:
-        row = [str(entry.trial), score.shown(entry.score)]
-        for price, each in zip(prices, known, strict=True):
-            value, low, high = each.interval(entry)
-            row += [price.shown(value), *([f"{low:.3g}–{high:.3g}"] if each.quantity == "latency" else [])]
-        rows.append([*row, count(entry.params)])
-    return [*header, "parameters"], rows
+    cells = []
+    for each in prices:
+        value, low, high = KnownObjective.of_name(each.name).interval(price)
+        cells += [each.shown(value), *([f"{low:.3g}–{high:.3g}"] if _has_interval(each) else [])]
+    return [*cells, count(price.params)]
+
+
+def _has_interval(price: Objective) -> bool:
+    return price.name.partition("@")[0] == "latency_ms"
