@@ -21,7 +21,7 @@ from automl_kd.core import (
     unknown,
 )
 
-# The command line's help is made from this module: whatever imports torch, optuna or numpy is imported where it is used.
+# The command line's help is made from this module: what imports torch, optuna or numpy is imported where it is used.
 if TYPE_CHECKING:
     from automl_kd.recipes import Space
     from automl_kd.studies.objectives import KnownObjective
