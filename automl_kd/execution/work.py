@@ -68,7 +68,7 @@ class Workshop:
     def _open(self, job: Job) -> None:
         """Data and, where the job needs it, the teacher; opened once."""
         _ = self._task
-        if job.recipe is None or Recipe.model_validate(job.recipe).distill.listens():
+        if job.recipe is None or Recipe.model_validate(job.recipe).distill.needs_teacher():
             _ = self._teacher
 
     @cached_property
@@ -89,7 +89,7 @@ class Workshop:
     def _train(self, job: TrainJob) -> Trained:
         recipe = Recipe.model_validate(job.recipe)
         task = self._task
-        teacher = self._teacher if recipe.distill.listens() else None
+        teacher = self._teacher if recipe.distill.needs_teacher() else None
         torch.set_num_threads(recipe.threads)
         job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         outcome = distill(

@@ -79,7 +79,7 @@ class Pick:
         """
         recipe = self.recipe(seed)
         yield Run(self.candidate.number, SEARCHED, seed, recipe)
-        if recipe.distill.listens():  # or it would be the same again
+        if recipe.distill.needs_teacher():  # or it would be the same again
             yield Run(self.candidate.number, NO_DISTILLATION, seed, no_distillation(recipe))
         best = self.best_setting()
         for temperature, weight in PLAIN_KD if seed == 0 else [best] if best else []:
@@ -117,7 +117,7 @@ class Pick:
         return {"trial": self.candidate.number, "role": self.role, "missing": self.missing()}
 
     def _why_missing(self, arm: str) -> str:
-        if arm == NO_DISTILLATION and not self.candidate.recipe.distill.listens():
+        if arm == NO_DISTILLATION and not self.candidate.recipe.distill.needs_teacher():
             return "the searched losses hear no teacher, so it would be the same training"
         if self.compared(arm):
             return "its test could not be read"
@@ -185,7 +185,7 @@ def measured(pick: Pick) -> dict[str, Any] | None:
         "trial": pick.candidate.number,
         "role": pick.role,
         "arm": delivered,
-        "hears_teacher": pick.candidate.recipe.distill.listens(),
+        "hears_teacher": pick.candidate.recipe.distill.needs_teacher(),
         "origin": "search checkpoint" if runs[0].kept else "distilled in full",
         "seeds": [run.recipe.seed for run in runs],
         "epochs": runs[0].recipe.train.epochs,

@@ -11,11 +11,17 @@ import optuna
 
 from automl_kd.controller import Point, knee, pareto_front
 from automl_kd.core import Interrupted, Observer, Snapshot, UserError, duration
-from automl_kd.distillation import evaluate_teacher, resolve_device
-from automl_kd.distillation.teacher_outputs import Targets
-from automl_kd.distillation.teacher_training import Lesson, Taught, find_teacher, too_short
+from automl_kd.distillation import (
+    ResolvedTeacher,
+    TeacherOutputPolicy,
+    TrainingProgress,
+    budget_too_short,
+    evaluate_teacher,
+    find_teacher,
+    resolve_device,
+)
 from automl_kd.execution import Executor, Setup
-from automl_kd.recipes import digest, own_files
+from automl_kd.recipes import custom_files, digest
 from automl_kd.storage import Database, Lease, Post
 from automl_kd.studies.clock import Clock, StopRequest
 from automl_kd.studies.executors import open_executor
@@ -101,7 +107,7 @@ class StudyRunner:
             teacher_sha256=taught.teacher.sha256,
             device=self.request.device,
             allow_code=self.request.allow_code,
-            code=tuple(map(str, own_files(self.space.document))),
+            code=tuple(map(str, custom_files(self.space.document))),
         )
         self._keep(settings={"executor": self.request.executor})
         post = Post(self.parts.database, self.name, self.lease)
@@ -114,18 +120,18 @@ class StudyRunner:
 
     # -- teacher ------------------------------------------------------------------------------------------------------
 
-    def _teach(self) -> Taught:
+    def _teach(self) -> ResolvedTeacher:
         self.clock.enter("teacher")
         self._tell("teacher", "looking for the teacher")
         short: list[str] = []
 
-        def watch(lesson: Lesson) -> bool:
+        def watch(lesson: TrainingProgress) -> bool:
             self._tell("teacher", lesson.doing, done=lesson.done)
             short[:] = filter(None, [self._too_short_for(lesson)])
             return bool(short) or bool(self.parts.stop)
 
         expected, understood = self.parts.prepared.teacher, self.parts.prepared.understood
-        taught = expected.taught
+        taught = expected.resolved
         if taught is None:
             try:
                 taught = find_teacher(self.task, self.request.teacher, watch=watch, device=self.request.device)
@@ -152,13 +158,13 @@ class StudyRunner:
             self._keep(state="open")
         return taught
 
-    def _too_short_for(self, lesson: Lesson) -> str | None:
+    def _too_short_for(self, lesson: TrainingProgress) -> str | None:
         """Why the budget does not even hold the teacher and one trial, with what would, or None."""
         if lesson.seconds_left is None or lesson.seconds_per_epoch is None:
             return None
         # A student's epoch costs at most about a teacher's: it hears one.
         trial, left = lesson.seconds_per_epoch * self.rungs[-1], self.clock.left + self.extension
-        short = too_short(left, self.clock.spent, lesson.seconds_left, trial, self.rungs[-1])
+        short = budget_too_short(left, self.clock.spent, lesson.seconds_left, trial, self.rungs[-1])
         return None if short is None else f"{short} (what the teacher learned so far is kept)"
 
     # -- search -------------------------------------------------------------------------------------------------------
@@ -167,7 +173,7 @@ class StudyRunner:
         self,
         store: TrialStore,
         pricing: Pricing,
-        taught: Taught,
+        taught: ResolvedTeacher,
         pool: Executor[Any],
         storage: optuna.storages.RDBStorage,
     ) -> None:
@@ -238,9 +244,9 @@ class StudyRunner:
         count = warm.take_over(store, names, storage, self.files)
         parts.observer.note(f"{count} trials taken over from {', '.join(names)}")
 
-    def _targets(self, taught: Taught) -> Targets:
+    def _targets(self, taught: ResolvedTeacher) -> TeacherOutputPolicy:
         """Decides whether a candidate's teacher is asked or its outputs kept, by one measurement for the study."""
-        targets = Targets(
+        targets = TeacherOutputPolicy(
             self.task,
             taught.teacher,
             self.record.settings.get("teacher_cost"),
@@ -255,7 +261,7 @@ class StudyRunner:
     # -- picks --------------------------------------------------------------------------------------------------------
 
     def _pick(
-        self, store: TrialStore, taught: Taught, pool: Executor[Any], storage: optuna.storages.RDBStorage
+        self, store: TrialStore, taught: ResolvedTeacher, pool: Executor[Any], storage: optuna.storages.RDBStorage
     ) -> None:
         self.clock.enter("picks")
         picks = self._choose(store, pool.size or max(1, self.record.settings.get("workers", 0)))

@@ -219,7 +219,7 @@ def test_arms_share_everything_but_the_teacher():
         assert arm.distill.balance == "none"
         for heard in ("targets", "views", "mixed", "fuse"):
             assert getattr(arm.distill, heard) == getattr(recipe.distill, heard)
-    assert not no_distillation(recipe).distill.listens()
+    assert not no_distillation(recipe).distill.needs_teacher()
     assert plain_kd(recipe, 4.0, 0.9).distill.losses.kd.temperature == 4.0
 
 
