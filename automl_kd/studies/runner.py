@@ -9,27 +9,27 @@ from automl_kd.distillation import (
     ResolvedTeacher,
     TeacherOutputPolicy,
     TrainingProgress,
+    budget_too_short,
     evaluate_teacher,
     find_teacher,
     resolve_device,
-    too_short,
 )
 from automl_kd.execution import Executor, Setup
-from automl_kd.recipes import own_files
+from automl_kd.recipes import custom_files
 from automl_kd.storage import JobQueue, Lease
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.context import StudyContext, StudyInputs
 from automl_kd.studies.executors import open_executor
 from automl_kd.studies.picking import PickRound
 from automl_kd.studies.proposer import Proposer
-from automl_kd.studies.record import StudyBook, identity_of, open_record
+from automl_kd.studies.record import StudyBook, check_comparable, identity_of, open_record
 from automl_kd.studies.sampling import make_sampler
 from automl_kd.studies.search_phase import SearchPhase
 from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.time_plan import TimePlan
 from automl_kd.studies.trials import TrialStore
 from automl_kd.studies.understanding import with_teacher
-from automl_kd.studies.warm_start import WarmStart, check_comparable
+from automl_kd.studies.warm_start import WarmStart
 
 _WAIT_SECONDS = 0.2
 _OVERDUE_SECONDS = 8.0
@@ -95,7 +95,7 @@ class StudyRunner:
             teacher_sha256=teacher.teacher.sha256,
             device=request.device,
             allow_code=request.allow_code,
-            code=tuple(map(str, own_files(context.prepared.space.document))),
+            code=tuple(map(str, custom_files(context.prepared.space.document))),
         )
         queue = JobQueue(context.database, context.name, context.lease)
         with open_executor(request, setup, queue, context.files.log) as pool:
@@ -149,7 +149,7 @@ class StudyRunner:
         clock, epochs = self._context.clock, self._rungs[-1]
         # A student's epoch costs at most about a teacher's: it hears one.
         trial, left = progress.seconds_per_epoch * epochs, clock.left + self._extension
-        short = too_short(left, clock.spent, progress.seconds_left, trial, epochs)
+        short = budget_too_short(left, clock.spent, progress.seconds_left, trial, epochs)
         return None if short is None else f"{short} (what the teacher learned so far is kept)"
 
     # -- search -------------------------------------------------------------------------------------------------------

@@ -30,6 +30,11 @@ def number(student, teacher):
 def vector(student, teacher):
     return (student - teacher).square().sum(1)
 
+@loss("flows")
+def named_in_0_1(student, teacher):
+    assert len(student) == len(teacher) == 2
+    return sum((s.mean() - t.mean()).square() for s, t in zip(student, teacher))
+
 def unmarked(student, teacher):
     return (student - teacher).sum()
 """
@@ -43,11 +48,11 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def own(path):
+def custom(path):
     def losses(function="cosine", **fields):
         parameters = {"sharpness": 2.0} if function == "cosine" else {}
         return {
-            "own": {
+            "custom": {
                 "mine": {"file": str(path), "function": function, "weight": 1} | {"parameters": parameters} | fields
             }
         }
@@ -55,29 +60,34 @@ def own(path):
     return losses
 
 
-def test_a_loss_of_the_users_own_trains_beside_the_others(make, few, teacher, own):
-    recipe = make(own() | {"kd": {"weight": 1}}, epochs=4)
+def test_a_custom_loss_trains_beside_the_others(make, few, teacher, custom):
+    recipe = make(custom() | {"kd": {"weight": 1}}, epochs=4)
     first = distill(recipe, few, teacher, device="cpu", until=1, allow_code=True)
     last = distill(recipe, few, teacher, device="cpu", allow_code=True)
     assert last.losses["mine"] < first.losses["mine"]
 
 
-def test_it_may_compare_features(make, few, teacher, own):
-    recipe = make(own("moments", at=["stage1", "last"]), epochs=1)
+def test_it_may_compare_features(make, few, teacher, custom):
+    recipe = make(custom("moments", at=["stage1", "last"]), epochs=1)
     assert distill(recipe, few, teacher, device="cpu", allow_code=True).losses["mine"] > 0
 
 
 @pytest.mark.parametrize(
     ("function", "fields", "allowed", "message"),
     [
-        ("cosine", {}, False, r"own\.mine: runs the code of .*losses\.py: look at it, then allow it with --allow-code"),
-        ("cosine", {"file": "nowhere.py"}, True, r"own\.mine\.file: nowhere\.py: no such file"),
-        ("cosine", {"sha256": "0" * 64}, True, r"own\.mine\.sha256: .* changed since the recipe was made"),
+        (
+            "cosine",
+            {},
+            False,
+            r"mine: runs the code of .*losses\.py: look at it, then allow it with --allow-code",
+        ),
+        ("cosine", {"file": "nowhere.py"}, True, r"custom\.mine\.file: nowhere\.py: no such file"),
+        ("cosine", {"sha256": "0" * 64}, True, r"custom\.mine\.sha256: .* changed since the recipe was made"),
         (
             "unmarked",
             {},
             True,
-            r"own\.mine\.function: .* has no loss unmarked: it holds cosine, moments, missing, number, vector",
+            r"custom\.mine\.function: .* has no loss unmarked: it holds cosine, moments, missing, number, vector, .*",
         ),
         ("vector", {}, True, r"losses\.mine: gives a tensor of shape \(4,\); a loss gives a tensor of one number"),
         ("number", {}, True, r"losses\.mine: gives 1\.0; a loss gives a tensor of one number"),
@@ -85,25 +95,30 @@ def test_it_may_compare_features(make, few, teacher, own):
         ("cosine", {"parameters": {"sharp": 1}}, True, r"losses\.mine: cannot be computed here: .*sharp"),
     ],
 )
-def test_what_is_wrong_is_said_before_any_training(make, few, teacher, own, function, fields, allowed, message):
+def test_what_is_wrong_is_said_before_any_training(make, few, teacher, custom, function, fields, allowed, message):
     with pytest.raises(UserError, match=message):
-        wire(make(own(function, **fields)), few, teacher, allow_code=allowed)
+        wire(make(custom(function, **fields)), few, teacher, allow_code=allowed)
 
 
-def test_a_file_that_fails_is_named(make, few, teacher, own, path):
+def test_inputs_under_their_names_of_0_1_are_still_understood(make, few, teacher, custom):
+    (term,) = wire(make(custom("named_in_0_1", at=["all"])), few, teacher, allow_code=True).terms[1:]
+    assert term.spec.inputs.name == "stage_pairs"
+
+
+def test_a_file_that_fails_is_named(make, few, teacher, custom, path):
     path.write_text("1 / 0")
     with pytest.raises(UserError, match=r"losses\.py fails: ZeroDivisionError: division by zero"):
-        wire(make(own()), few, teacher, allow_code=True)
+        wire(make(custom()), few, teacher, allow_code=True)
 
 
-def test_the_right_hash_is_accepted(make, few, teacher, own, path):
-    wire(make(own(sha256=sha256_of(path))), few, teacher, allow_code=True)
+def test_the_right_hash_is_accepted(make, few, teacher, custom, path):
+    wire(make(custom(sha256=sha256_of(path))), few, teacher, allow_code=True)
 
 
-def test_labels_of_one_class_are_not_given_for_mixed_images(make, few, teacher, own):
+def test_labels_of_one_class_are_not_given_for_mixed_images(make, few, teacher, custom):
     with pytest.raises(UserError, match=r"losses\.mine needs images of one class each, and train\.augment has mixup"):
-        wire(make(own(), augment=["mixup"]), few, teacher, allow_code=True)
-    wire(make(own("moments"), augment=["mixup"]), few, teacher, allow_code=True)
+        wire(make(custom(), augment=["mixup"]), few, teacher, allow_code=True)
+    wire(make(custom("moments"), augment=["mixup"]), few, teacher, allow_code=True)
 
 
 def test_only_known_inputs_can_be_asked_for():
@@ -111,6 +126,6 @@ def test_only_known_inputs_can_be_asked_for():
         loss("weights")  # type: ignore[arg-type]
 
 
-def test_the_name_of_a_built_in_loss_is_taken(make, own):
-    with pytest.raises(ValueError, match=r"own\.kd has the name of a loss that is built in"):
-        make({"own": {"kd": own()["own"]["mine"]}})
+def test_the_name_of_a_built_in_loss_is_taken(make, custom):
+    with pytest.raises(ValueError, match=r"custom\.kd has the name of a loss that is built in"):
+        make({"custom": {"kd": custom()["custom"]["mine"]}})

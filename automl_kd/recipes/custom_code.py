@@ -1,4 +1,4 @@
-"""A file of the user's own that a recipe names: it runs only where it may, and only as it was pinned."""
+"""Custom code: a file of the user's that a recipe names. It runs only where allowed, and only as it was pinned."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from automl_kd.core import UserError, cache_dir, replacing, sha256_of
 def checked_file(
     file: str, sha256: str | None, *, allow_code: bool, asked_by: str, file_field: str, hash_field: str
 ) -> Path:
-    """The file, if it may run: where the recipe says, or what :func:`keep_copy` kept of it.
+    """The path of a file that may run: as the recipe says, or of the copy that :func:`keep_copy` made.
 
     Args:
         file: Its path, as the recipe says.
-        sha256: What it was pinned to, None where it was not.
-        allow_code: Whether the user said that the recipe's code may run.
-        asked_by: Path in the recipe of what needs the file.
-        file_field: Path in the recipe of its path.
-        hash_field: Path in the recipe of its hash.
+        sha256: The hash that it was pinned to, None where it was not.
+        allow_code: Whether the user allowed code that the recipe names to run.
+        asked_by: The field of the recipe that needs the file.
+        file_field: The field that holds its path.
+        hash_field: The field that holds its hash.
 
     Raises:
         UserError: If code may not run, or the file is missing or changed.
@@ -39,7 +39,7 @@ def checked_file(
 
 
 def keep_copy(path: Path) -> None:
-    """Keep a file by its hash: recipes of another machine name it by a path that may lead nowhere here."""
+    """Keep a copy of a file by its hash, because a recipe of another machine names a path that may not exist here."""
     with replacing(_copy(sha256_of(path), path.name)) as draft:
         draft.write_bytes(path.read_bytes())
 
@@ -49,12 +49,12 @@ def _copy(sha256: str, name: str) -> Path:
 
 
 def run_file(path: Path, file_field: str) -> ModuleType:
-    """Run a file that was checked, and give it as a module.
+    """The module that a checked file makes when it runs.
 
     Raises:
-        UserError: If it is no Python, or fails.
+        UserError: If it is no Python file, or fails.
     """
-    spec = importlib.util.spec_from_file_location(f"automl_kd_own_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"automl_kd_custom_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UserError(f"{file_field}: {path} is no Python file; its name should end in .py")
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""What the teacher says of a batch: asked, or read from what is kept; several teachers as one."""
+"""What the teacher shows of a batch: asked now or read from the cache, several teachers fused to one."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from torch import Tensor, nn
 from automl_kd.core import cache_dir
 from automl_kd.distillation import fusion
 from automl_kd.distillation.losses.task import cross_entropy
-from automl_kd.distillation.term import Signals, Term
+from automl_kd.distillation.signals import Signals
+from automl_kd.distillation.term import Term
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Distill
 from automl_kd.tasks import Mix, Task, Views
 from automl_kd.teachers import TargetCache, Teacher
 
 FUSION = "fusion"
-"""The name among the adapters of what learns how much each of several teachers is heard."""
-_DEAF = ("labels", "exits", "peer")
+"""The name among the adapters of the module that learns how much each of several teachers counts."""
 
 
-class Listener:
-    """The teacher of a run.
+class TeacherSignals:
+    """The teacher of a run, as a source of signals for its losses.
 
     Args:
-        distill: What the recipe says of it.
-        wiring: The losses, for what they read.
+        distill: The recipe's ``distill``.
+        wiring: The losses, which say what of the teacher is read.
         teacher: The teacher, on the device of the run.
         task: What is learned.
         views: How images are augmented.
-        numbers: The views that the run will go through.
+        numbers: The numbers of the views that the run will go through.
         cache: Folder for kept outputs, or None for the user's cache.
     """
 
@@ -53,11 +53,11 @@ class Listener:
             self._kept = TargetCache(teacher, task, views, numbers, wiring.teacher_stages, distill.targets, folder)
 
     def module(self) -> nn.Module | None:
-        """A fresh module that learns how much each teacher is heard, where the recipe asks for it."""
+        """A fresh module that learns how much each of several teachers counts, where the recipe asks for one."""
         learned = self._teacher.members > 1 and self._fuse == "learned"
         return fusion.LearnedFusion(self._teacher.members) if learned else None
 
-    def hear(
+    def for_batch(
         self,
         terms: Sequence[Term],
         images: Tensor,
@@ -67,27 +67,27 @@ class Listener:
         labels: Tensor,
         adapters: nn.ModuleDict,
     ) -> tuple[Signals | None, Tensor | None]:
-        """What some loss of a step needs to know of the teacher, and what learned fusion learns by; None where nothing.
+        """The teacher's signals for one batch, and the loss by which learned fusion learns; None where there is none.
 
         Args:
-            terms: The losses of the step.
+            terms: The losses of the step. Where none of them needs the teacher, it is not asked.
             images: The view that the student sees (B, C, H, W), mixed.
             index: Positions of the images in the training split (B,).
             number: The number of the view.
             mix: How the images were mixed.
             labels: Of the images, classes or distributions.
-            adapters: Where under ``FUSION`` is what :meth:`module` made.
+            adapters: The modules of the run; under ``FUSION`` the one that :meth:`module` made.
         """
-        heard = [term for term in terms if term.contract.inputs not in _DEAF]
-        if not heard:
+        asking = [term for term in terms if term.spec.inputs.needs_teacher]
+        if not asking:
             return None, None
-        stages = tuple(dict.fromkeys(pair.teacher for term in heard for pair in term.pairs))
+        stages = tuple(dict.fromkeys(pair.teacher for term in asking for pair in term.pairs))
         gradients = None
         if self._kept is not None:
             outputs = self._kept.rows(index, number, stages)
         else:
             outputs = self._teacher.outputs(images.detach(), stages)
-            if any(term.contract.inputs == "gradients" for term in heard):
+            if any(term.spec.inputs.reads_gradients for term in asking):
                 gradients = self._teacher.input_gradients(images.detach())
         device = images.device
         logits = outputs.logits.to(device, non_blocking=True)
