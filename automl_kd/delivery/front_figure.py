@@ -151,15 +151,21 @@ class _Panel:
 
     def style_axis(self) -> None:
         price, summary = self.price, self.summary
-        finished = [value_of(entry, price) for entry in (*summary.complete, *summary.front)]
-        values = finished + [value_of(entry, price) for entry in summary.stopped]
+        values = [value_of(entry, price) for entry in (*summary.complete, *summary.front)]
+        values += [value_of(entry, price) for entry in summary.stopped]
         binary, narrow = price.unit == "bytes", len(self.prices) > 1
         ticks = (round_bytes if binary else round_numbers)(min(values), max(values)) if values else []
-        device = f" on {device_of(price, summary.hw)}" if narrow and is_latency(price) else ""
+        device = f" on {device_of(price, summary.hw)}" if is_latency(price) else ""
         unit = "" if binary or not price.unit else f", {price.unit}"
+        # Beside others a panel is about as wide as the title's first line.
+        title = (
+            f"{quantity(price)}{device}{unit}<br>(predicted, logarithmic)"
+            if narrow
+            else f"predicted {quantity(price)}{unit} (logarithmic)"
+        )
         self.figure.update_xaxes(
             type="log",
-            title=f"predicted {quantity(price)}{device}{unit}{'<br>' if narrow else ' '}(logarithmic)",
+            title=title,
             tickvals=ticks,
             ticktext=[size(tick) if binary else f"{tick:g}" for tick in ticks],
             row=1,
