@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from automl_kd.core import cache_dir, locked, replacing
 from automl_kd.execution.archive import Archive, unpack_archive
 from automl_kd.execution.jobs import Answer, EvaluateJob, Failed, Job, Setup, TrainJob, file_failure
-from automl_kd.recipes.own_code import keep_copy
+from automl_kd.recipes.custom_code import keep_copy
 
 if TYPE_CHECKING:
     from automl_kd.tasks import BroughtTeacher

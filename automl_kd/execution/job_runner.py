@@ -68,12 +68,12 @@ class JobRunner:
     def _open(self, job: Job) -> None:
         """Open the data and, where the job needs it, the teacher."""
         _ = self._task
-        if job.recipe is None or job.recipe.distill.listens():
+        if job.recipe is None or job.recipe.distill.needs_teacher():
             _ = self._teacher
 
     @cached_property
     def _task(self) -> Task:
-        task = open_task(self._setup.task, self._setup.data)
+        task = open_task(self._setup.task, self._setup.data, self._setup.metric)
         if task.sha256 != self._setup.data_sha256:
             raise UserError(f"task {self._setup.task}: the data changed while the study ran")
         return task
@@ -88,7 +88,7 @@ class JobRunner:
 
     def _train(self, job: TrainJob) -> Trained:
         recipe, task = job.recipe, self._task
-        teacher = self._teacher if recipe.distill.listens() else None
+        teacher = self._teacher if recipe.distill.needs_teacher() else None
         torch.set_num_threads(recipe.threads)
         job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         outcome = distill(

@@ -29,6 +29,7 @@ class Setup:
         device: ``auto``, ``cpu`` or ``cuda``.
         allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
         code: Paths of these files, for machines that lack them.
+        metric: What students are compared by, None for what the task says.
     """
 
     task: str
@@ -39,6 +40,7 @@ class Setup:
     device: str
     allow_code: bool = False
     code: tuple[str, ...] = ()
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Trained:
 
     Attributes:
         score: Value of the task's first metric on the search-validation split.
+        error: Its standard error over samples of examples, in the metric's unit.
         values: Values of all metrics of the task there, by name.
         epoch: The epoch reached.
         seconds: Training time since the schedule began, over all jobs.
@@ -94,6 +97,7 @@ class Trained:
     """
 
     score: float
+    error: float
     values: Mapping[str, float]
     epoch: int
     seconds: float

@@ -64,7 +64,11 @@ def encode_answer(bundle: AnswerBundle) -> Message:
     files = {"checkpoint": bundle.checkpoint, "weights": bundle.weights}
     match answer:
         case Trained():
-            about: dict[str, Any] = {"score": _to_json(answer.score), "values": _values_to_json(answer.values)}
+            about: dict[str, Any] = {
+                "score": _to_json(answer.score),
+                "error": _to_json(answer.error),
+                "values": _values_to_json(answer.values),
+            }
             about |= {"epoch": answer.epoch, "seconds": answer.seconds, "between": answer.between}
         case Evaluated():
             about = {"values": _values_to_json(answer.values)}
@@ -83,8 +87,8 @@ def decode_answer(message: Message) -> AnswerBundle:
     answer: Answer
     match about.pop("kind"):
         case "trained":
-            score, values = float(about.pop("score")), _values_from_json(about.pop("values"))
-            answer = Trained(score, values, **about)
+            score, error = float(about.pop("score")), float(about.pop("error"))
+            answer = Trained(score, error, _values_from_json(about.pop("values")), **about)
         case "evaluated":
             answer = Evaluated(_values_from_json(about["values"]), _from_bytes(files["statistics"]))
         case "failed":

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_kd.core import DEFAULT_STORAGE, Observer
+from automl_kd.core import DEFAULT_STORAGE
+from automl_kd.results import Observer
 from automl_kd.storage import Database
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.preparation import prepare

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from automl_kd.core import DEFAULT_STORAGE, Interrupted, Observer, Snapshot, UserError, parse_bytes, parse_duration
+from automl_kd.core import DEFAULT_STORAGE, Interrupted, UserError, parse_bytes, parse_duration
 from automl_kd.distillation import resolve_device
 from automl_kd.execution import Bounds, Dismissed, Setup, WorkerAgent, WorkerPool, decode_setup, usual_workers
+from automl_kd.results import Observer, Snapshot
 from automl_kd.storage import Database, Mailboxes
 from automl_kd.studies.clock import StopRequest
 from automl_kd.tasks import BroughtTeacher, found_anywhere, open_task, parse_teacher

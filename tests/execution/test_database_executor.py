@@ -13,7 +13,7 @@ import pytest
 from worker_jobs import answer_of, labels_only, recipe
 
 from automl_kd.core import UserError
-from automl_kd.distillation import own_contract
+from automl_kd.distillation import custom_loss_spec
 from automl_kd.execution import (
     Bounds,
     CompositeExecutor,
@@ -32,8 +32,8 @@ from automl_kd.execution import (
 from automl_kd.execution.archive import Archive
 from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
 from automl_kd.execution.messages import decode_answer, decode_job, encode_answer, encode_job, encode_setup
-from automl_kd.recipes import own_files, pin_code
-from automl_kd.recipes.losses import OwnLoss
+from automl_kd.recipes import custom_files, pin_code
+from automl_kd.recipes.losses import CustomLoss
 from automl_kd.storage import Database, JobQueue, Mailboxes, Message
 
 
@@ -372,17 +372,17 @@ def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, mon
     file.write_text("\n".join([*lines, "    return (student - teacher).square().mean()", ""]))
     named = pin_code({"file": str(file), "function": "gap"})
     twice = {"own": {"gap": named, "again": {"choice": [named, {"file": "other.py", "function": "f"}]}}}
-    assert own_files({"distill": {"losses": twice}}) == [file, Path("other.py")]
+    assert custom_files({"distill": {"losses": twice}}) == [file, Path("other.py")]
     sent = replace(setup, allow_code=True, code=(str(file),))
     document, archives = encode_setup(sent)
     kept = {sha256: list(archive) for sha256, archive in archives.items()}
     file.unlink()
     monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "another machine"))
-    part = OwnLoss.model_validate(named | {"weight": 1})
+    part = CustomLoss.model_validate(named | {"weight": 1})
     with pytest.raises(UserError, match="no such file"):
-        own_contract("gap", part, allow_code=True)
+        custom_loss_spec("gap", part, allow_code=True)
     decode_setup(document).unpack(kept.__getitem__)
     for spoilt in (None, "another loss"):
         if spoilt is not None:
             file.write_text(spoilt)
-        assert own_contract("gap", part, allow_code=True).inputs == "logits"
+        assert custom_loss_spec("gap", part, allow_code=True).inputs == "logits"
