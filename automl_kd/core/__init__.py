@@ -1,5 +1,6 @@
 """What all rooms share: errors, paths, whole files, quantities read and shown, progress. It imports no other room."""
 
+from automl_kd.core import formatting
 from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
 from automl_kd.core.disk_space import folder_bytes, free_bytes
 from automl_kd.core.errors import Interrupted, UserError, unknown
@@ -21,7 +22,6 @@ from automl_kd.core.formatting import (
     whole,
 )
 from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
-from automl_kd.core.progress import Observer, Snapshot, sharing
 from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
 from automl_kd.core.version import __version__
 
@@ -29,8 +29,6 @@ __all__ = [
     "DEFAULT_STORAGE",
     "UNKNOWN",
     "Interrupted",
-    "Observer",
-    "Snapshot",
     "UserError",
     "__version__",
     "cache_dir",
@@ -42,6 +40,7 @@ __all__ = [
     "duration",
     "find_yaml",
     "folder_bytes",
+    "formatting",
     "free_bytes",
     "import_extra",
     "in_unit",
@@ -55,7 +54,6 @@ __all__ = [
     "percent",
     "replacing",
     "sha256_of",
-    "sharing",
     "shipped_dir",
     "signed",
     "size",

@@ -84,7 +84,9 @@ class Datasheet:
         """How the student came about, for people: one that hears no teacher is not distilled."""
         whole = self.facts.origin == "distilled in full"
         return (
-            "trained in full, without a teacher" if whole and not self.recipe.distill.listens() else self.facts.origin
+            "trained in full, without a teacher"
+            if whole and not self.recipe.distill.needs_teacher()
+            else self.facts.origin
         )
 
     @property

@@ -39,7 +39,7 @@ def knee(front: Sequence[Point], objectives: Sequence[Objective]) -> Point:
     for position, values in enumerate(scaled(ordered, objectives)):
         good = objectives[position].goodness(1.0) * values
         span = max(float(good.max() - good.min()), 1e-12)
-        # Of the leading objective it counts what is lost, not what is kept: both ends of a front of two are exactly 0.
+        # What is lost of the leading objective, not what is kept: so both ends of a front of two are exactly 0.
         beyond += (good - good.max() if position == lead else good - good.min()) / span
     return ordered[max(range(len(ordered)), key=lambda index: (beyond[index], best[index], index))]
 

@@ -1,6 +1,7 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.pick import ARMS, Arm, ArmResult, Gain, PickResult, PlainKdSetting, UndistilledPick
+from automl_kd.results.progress import Observer, Snapshot, sharing
 from automl_kd.results.study import (
     CommonValue,
     CommonValues,
@@ -14,7 +15,7 @@ from automl_kd.results.study import (
     TeacherResult,
     TrialCounts,
 )
-from automl_kd.results.trial import HistoryRow, Price, StoppedTrial, TrialResult
+from automl_kd.results.trial import HistoryRow, Price, RecipeDocument, StoppedTrial, TrialResult
 
 __all__ = [
     "ARMS",
@@ -27,10 +28,13 @@ __all__ = [
     "HistoryRow",
     "HoleImportance",
     "LimitsResult",
+    "Observer",
     "PhaseSeconds",
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "RecipeDocument",
+    "Snapshot",
     "StoppedTrial",
     "StudyResult",
     "StudyReview",
@@ -39,4 +43,5 @@ __all__ = [
     "TrialCounts",
     "TrialResult",
     "UndistilledPick",
+    "sharing",
 ]

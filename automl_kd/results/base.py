@@ -47,4 +47,4 @@ class Result(BaseModel):
 
 def _unserialized(schema: CoreSchema) -> CoreSchema:
     """The schema of a model as if it had no serializer of its own."""
-    return {key: value for key, value in schema.items() if key != "serialization"}  # type: ignore[return-value]
+    return {key: value for key, value in schema.items() if key != "serialization"}

@@ -138,7 +138,7 @@ class SumMetric(Metric):
         """The values (B,) that belong to the weighted means (B, K) of the statistics' columns."""
 
     def value(self, statistics: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> float:
-        # Not the matrix product of `values`: its order of summation hangs on the machine and its threads.
+        # Not the matrix product of `values`: its order of summation depends on the machine and its threads.
         checked = checked_weights(weights, len(statistics))
         sums = statistics.sum(axis=0) if weights is None else (statistics * checked[:, None]).sum(axis=0)
         return float(self.of_means(sums[None] / checked.sum())[0])
