@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-    from automl_kd.core import Observer, Snapshot
+    from automl_kd.results import Observer, Snapshot
 
 _FRONT_ROWS = 8
 _SOON = 2.0  # seconds before the first line of a log: what takes no longer says its answer alone
@@ -28,7 +28,7 @@ def watching(as_json: bool) -> Iterator[Observer]:
     """An observer that draws on the terminal; without one a few lines are written, and under ``--json`` nothing."""
     from rich.console import Console
 
-    from automl_kd.core import Observer
+    from automl_kd.results import Observer
 
     console = Console(stderr=True)
     if as_json or not console.is_terminal:
@@ -41,7 +41,7 @@ def watching(as_json: bool) -> Iterator[Observer]:
 
 
 def _line_observer() -> Observer:
-    from automl_kd.core import Observer
+    from automl_kd.results import Observer
 
     class LineObserver(Observer):
         """Standard error as a log: notes, every phase as it begins, and now and then how far it is."""
@@ -70,7 +70,7 @@ def _line_observer() -> Observer:
 
 
 def _terminal_observer(console: Console, live: Live) -> Observer:
-    from automl_kd.core import Observer
+    from automl_kd.results import Observer
 
     class TerminalObserver(Observer):
         """Redraws one panel in place; notes scroll above it."""

@@ -41,7 +41,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         formatting.percent,
         formatting.whole,
         text.points,
-        text.size,
+        formatting.size,
         text.spread,
     )
     environment.filters.update({each.__name__: each for each in formats})

@@ -41,14 +41,3 @@ def latency(ms: float | None, low: float | None, high: float | None) -> str:
     if ms is None or low is None or high is None:
         return milliseconds(ms)
     return f"{milliseconds(ms)} ({three_digits(low)}–{three_digits(high)})"
-
-
-def size(number: float | None) -> str:
-    """Bytes in the largest binary unit below the number: ``1.4 MiB``."""
-    if number is None:
-        return UNKNOWN
-    for unit in ("B", "KiB", "MiB"):
-        if number < 1024:
-            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} GiB"

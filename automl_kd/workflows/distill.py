@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from automl_kd.core import Interrupted, Observer, Snapshot, UserError, cache_dir, sharing, write_text
+from automl_kd.core import Interrupted, UserError, cache_dir, write_text
 from automl_kd.delivery import Facts, check_replaceable, deliver
 from automl_kd.distillation import (
     Diverged,
@@ -25,6 +25,7 @@ from automl_kd.distillation import (
 from automl_kd.distillation import distill as train
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe, load_recipe, pin_code, save_recipe
+from automl_kd.results import Observer, Snapshot, sharing
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.delivered import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.studies.understanding import understand, with_teacher

@@ -17,7 +17,7 @@ from automl_kd.studies.delivered import delivery_document, facts_of, open_recipe
 from automl_kd.studies.lookup import the_study
 from automl_kd.studies.policy import of_length
 from automl_kd.studies.report import reviewed
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.study_files import StudyFiles
 from automl_kd.workflows.search import SearchResult
 
 _ROLES = ("knee", "best", "fastest")
@@ -53,7 +53,7 @@ def export(
         storage, study = storage or study.storage, study.study
     database = Database(storage or DEFAULT_STORAGE, create=False)
     name = the_study(database, study)
-    files = Files(database.files / name)
+    files = StudyFiles(database.files / name)
     summary = reviewed(database, database.optuna(), name)
     number = _number(pick, summary, name)
     found = next((entry for entry in summary["picks"] if entry["trial"] == number), None)

@@ -6,8 +6,8 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from automl_kd.core import Observer
 from automl_kd.hardware import Accuracy
+from automl_kd.results import Observer
 from automl_kd.storage import Database
 from automl_kd.studies.policy import split
 from automl_kd.studies.preparation import prepare

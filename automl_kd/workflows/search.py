@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_kd.core import DEFAULT_STORAGE, Observer
+from automl_kd.core import DEFAULT_STORAGE
+from automl_kd.results import Observer
 from automl_kd.storage import Database
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.preparation import prepare
@@ -157,6 +158,6 @@ def run_search(request: SearchRequest, observer: Observer) -> SearchResult:
     with stop.listening():
         database = Database(request.storage)
         parts = StudyInputs(request, observer, stop, database, prepare(request, database, observer))
-        with database.lease(request.name) as lease, database.explained():
+        with database.lease(request.name) as lease, database.user_errors():
             StudyRunner(parts, lease, began).run()
     return SearchResult(request.name, database.url, result_document(summarize(database, request.name)))

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from automl_kd.core import formatting
 from automl_kd.delivery import text
 from automl_kd.delivery.progress import progress
 
@@ -21,7 +22,7 @@ def test_points_have_a_sign(value, text):
     ("number", "text"), [(12, "12 B"), (2048, "2.0 KiB"), (1.5 * 2**20, "1.5 MiB"), (2**31, "2.0 GiB")]
 )
 def test_sizes(number, text):
-    assert text.size(number) == text
+    assert formatting.size(number) == text
 
 
 def test_progress_counts_complete_trials_only_and_ends_at_the_whole():

@@ -468,7 +468,9 @@ def test_the_paraphraser_learns_first_and_is_frozen_after():
     before = step(0.39)
     assert before.warming_up
     assert before.loss.item() == 0
-    assert before.adapter_loss.item() == pytest.approx(functional.mse_loss(adapter.paraphraser(teacher), teacher).item())
+    assert before.adapter_loss.item() == pytest.approx(
+        functional.mse_loss(adapter.paraphraser(teacher), teacher).item()
+    )
     assert not student.grad.any()
     assert all(touched(adapter.paraphraser))
     assert not any(touched(adapter.translator))
