@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict, Field
 
 from automl_kd.recipes import Recipe
@@ -90,9 +90,14 @@ class TrialAttributes(BaseModel):
         )
 
 
-def lower_scores(trial: FrozenTrial) -> Mapping[int, float]:
-    """Scores of a trial by epoch, for a sampler that learns from lower rungs; cheap, for it is called often."""
+def lower_scores(trial: FrozenTrial) -> dict[int, float]:
+    """Scores by epoch below the top rung, for a sampler that learns from them; cheap, for it is asked often.
+
+    At the top rung a trial is complete, and the score is its value.
+    """
     kept = trial.user_attrs.get(TRIAL)
-    if kept is not None:
-        return {int(epoch): float(score) for epoch, score in kept.get("scores", {}).items()}
-    return TrialAttributes.of(trial).scores
+    scores = TrialAttributes.of(trial).scores if kept is None else kept.get("scores", {})
+    found = {int(epoch): float(score) for epoch, score in scores.items()}
+    if trial.state == TrialState.COMPLETE and found:
+        del found[max(found)]
+    return found

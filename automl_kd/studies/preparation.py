@@ -22,12 +22,11 @@ from automl_kd.studies.executors import check_executor
 from automl_kd.studies.loss_check import check_custom_losses, check_losses
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
-from automl_kd.studies.record import Identified, identity_of, is_settled, refuse_another
+from automl_kd.studies.record import Identified, check_comparable, identity_of, is_settled, refuse_another
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding, understand
-from automl_kd.studies.warm_start import check_comparable
 from automl_kd.tasks import Task, open_task
 
 _BYTES = 4

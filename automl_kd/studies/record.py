@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ _WORDS = {
 }
 _OF_0_1 = {"metric": ACCURACY.name, "objectives": [LATENCY.name], "elsewhere": {}}
 """What version 0.1 did not keep, for there was one only."""
+
+_COMPARABLE = {"data": "other data", "teacher": "another teacher", "metric": "another metric"}
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,24 @@ def refuse_another(record: StudyRecord, identity: Mapping[str, Any]) -> None:
             f"study {record.name} was begun with another {' and another '.join(different)}; results would not be"
             " comparable: name a new study with --study"
         )
+
+
+def check_comparable(database: Database, names: Sequence[str], identity: Mapping[str, Any]) -> None:
+    """See to it that scores of earlier studies can be compared with those of the study at hand.
+
+    Args:
+        database: Where the earlier studies are.
+        names: Theirs.
+        identity: Of the study at hand: hashes of its data and teacher, and its metric.
+
+    Raises:
+        UserError: If there is no such study, or it was searched with other data or another teacher.
+    """
+    for name in names:
+        theirs = {"metric": ACCURACY.name, **database.study(name).identity}
+        for part, words in _COMPARABLE.items():
+            if part in theirs and theirs[part] != identity.get(part, theirs[part]):
+                raise UserError(f"--from-study {name}: was searched with {words}; scores would not be comparable")
 
 
 class StudyBook:

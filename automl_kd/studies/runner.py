@@ -22,14 +22,14 @@ from automl_kd.studies.context import StudyContext, StudyInputs
 from automl_kd.studies.executors import open_executor
 from automl_kd.studies.picking import PickRound
 from automl_kd.studies.proposer import Proposer
-from automl_kd.studies.record import StudyBook, identity_of, open_record
+from automl_kd.studies.record import StudyBook, check_comparable, identity_of, open_record
 from automl_kd.studies.sampling import make_sampler
 from automl_kd.studies.search_phase import SearchPhase
 from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.time_plan import TimePlan
 from automl_kd.studies.trials import TrialStore
 from automl_kd.studies.understanding import with_teacher
-from automl_kd.studies.warm_start import WarmStart, check_comparable
+from automl_kd.studies.warm_start import WarmStart
 
 _WAIT_SECONDS = 0.2
 _OVERDUE_SECONDS = 8.0

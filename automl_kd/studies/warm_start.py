@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from automl_kd.core import UserError, replacing
+from automl_kd.core import replacing
 from automl_kd.samplers import distributions
-from automl_kd.storage import Database
 from automl_kd.studies.attributes import TRIAL, TrialAttributes
 from automl_kd.studies.context import StudyContext
-from automl_kd.studies.state import ACCURACY
 from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.trials import TrialStore
-
-_COMPARABLE = {"data": "other data", "teacher": "another teacher", "metric": "another metric"}
-
-
-def check_comparable(database: Database, names: Sequence[str], identity: Mapping[str, Any]) -> None:
-    """See to it that scores of earlier studies can be compared with those of the study at hand.
-
-    Args:
-        database: Where the earlier studies are.
-        names: Theirs.
-        identity: Of the study at hand: hashes of its data and teacher, and its metric.
-
-    Raises:
-        UserError: If there is no such study, or it was searched with other data or another teacher.
-    """
-    for name in names:
-        theirs = {"metric": ACCURACY.name, **database.study(name).identity}
-        for part, words in _COMPARABLE.items():
-            if part in theirs and theirs[part] != identity.get(part, theirs[part]):
-                raise UserError(f"--from-study {name}: was searched with {words}; scores would not be comparable")
 
 
 class WarmStart:

@@ -108,12 +108,12 @@ class TestChain:
     @pytest.mark.parametrize(
         ("teacher", "message"),
         [
-            (f"{{train: {{{SMALL}, {TRAIN}, {KD}}}}}", "teacher.train: distill needs a teacher and none is named"),
+            (f"{{train: {{{SMALL}, {TRAIN}, {KD}}}}}", "teacher.train: distill listens to a teacher and none is named"),
             (
                 f"{{train: {{{SMALL}, {TRAIN}, {KD}, teacher: {{train: {{{SMALL}, {TRAIN}, {KD}}}}}}}}}",
-                "teacher.train.teacher.train: distill needs a teacher and none is named",
+                "teacher.train.teacher.train: distill listens to a teacher and none is named",
             ),
-            (f"{{train: {{{SMALL}, {TRAIN}, teacher: {FIRST}}}}}", "a teacher is named and no loss needs it"),
+            (f"{{train: {{{SMALL}, {TRAIN}, teacher: {FIRST}}}}}", "a teacher is named and no loss listens to it"),
         ],
     )
     def test_a_chain_with_a_link_missing_is_refused(self, task, teacher, message):

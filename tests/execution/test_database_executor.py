@@ -371,7 +371,7 @@ def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, mon
     lines = ["from automl_kd.distillation import loss", '@loss("logits")', "def gap(student, teacher):"]
     file.write_text("\n".join([*lines, "    return (student - teacher).square().mean()", ""]))
     named = pin_code({"file": str(file), "function": "gap"})
-    twice = {"custom": {"gap": named, "again": {"choice": [named, {"file": "other.py", "function": "f"}]}}}
+    twice = {"own": {"gap": named, "again": {"choice": [named, {"file": "other.py", "function": "f"}]}}}
     assert custom_files({"distill": {"losses": twice}}) == [file, Path("other.py")]
     sent = replace(setup, allow_code=True, code=(str(file),))
     document, archives = encode_setup(sent)
@@ -385,4 +385,4 @@ def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, mon
     for spoilt in (None, "another loss"):
         if spoilt is not None:
             file.write_text(spoilt)
-        assert custom_loss_spec("gap", part, allow_code=True).inputs.name == "logits"
+        assert custom_loss_spec("gap", part, allow_code=True).inputs == "logits"

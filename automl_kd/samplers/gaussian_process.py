@@ -6,11 +6,12 @@ r"""A Gaussian process over mixed, conditional parameters.
         M_{5/2}\Big(\sqrt{\textstyle\sum_o v_o (x_o - x'_o)^2}\Big) + \textstyle\sum_l \tau_l x_l x'_l \Big], \qquad
     h^2 = \tfrac{1}{2} \textstyle\sum_c w_c [x_c \ne x'_c] (u_{x_c} + u_{x'_c})
 
-Categories enter through a Hamming distance with a weight for every parameter and one for every option, in a rough
-kernel (Matérn 1/2): one option can change much. Ordered values, and how often each option is taken where parameters
-have equal ones, enter through a smooth one with a length scale each, of which all combinations of categories share a
-part; some of them, those of ``l``, have a linear effect besides. Weights, noise, share and slopes maximise the marginal
-likelihood under log-normal and logit-normal priors, the signal's variance integrated out against an inverse-gamma prior
+Categories enter through a Hamming distance with a weight for every parameter and one for every option. Their kernel is
+rough (Matérn 1/2), because a single option can change the value by much. Ordered values, and counts of options where
+several parameters have the same ones, enter through a smooth kernel with a length scale each. A share of the signal,
+beta, depends on the ordered values alone; some of the ordered columns, those of ``l``, have a linear effect besides.
+Weights, noise, share and slopes maximise the marginal likelihood under log-normal and logit-normal priors, with the
+signal's variance integrated out under an inverse-gamma prior
 (Rasmussen & Williams 2006, ch. 5; dimension-scaled priors: Hvarfner et al. 2024,
 arXiv:2402.02229).
 """
@@ -30,26 +31,30 @@ from automl_kd.samplers.encoding import FEATURE_SPREAD, Layout, Points
 Array = NDArray[np.float64]
 
 _TOTAL_WEIGHT = 2.0
-"""Prior median of the weights' sum: where everything differs, little is shared."""
+"""Prior median of the weights' sum: candidates that differ in all parameters are hardly correlated."""
 _ORDERED_GAIN = 6.0
-"""Squared differences of ordered values are a sixth on average where options differ by one."""
+"""Squared differences of ordered values are 1/6 on average, and those of options are 1."""
 _WEIGHT_SPREAD, _OPTION_SPREAD = 0.5, 0.75
-"""Narrow: few observations soon call a parameter idle that decides elsewhere, and what is alike but for it is known."""
+"""Narrow priors: with few observations a wide one lets the fit switch off a parameter that matters in other regions.
+The model is then too sure of every candidate that differs from a known one in that parameter alone."""
 _NOISE, _NOISE_SPREAD = 1e-2, 1.5
+"""Prior median of the noise variance relative to the signal's, and the standard deviation of its logarithm."""
 _SLOPE, _SLOPE_SPREAD = FEATURE_SPREAD**-2, 1.0
-"""Prior variance of slopes: over a feature's spread, the signal's own."""
+"""Prior median of the slopes' variance: over the spread of a feature a linear effect has the signal's variance."""
 _SHARED, _SHARED_SPREAD = 0.0, 1.0
-"""Prior of the logit of the share of the signal that hangs on ordered values alone."""
+"""Prior of the logit of the share of the signal that depends on ordered values alone."""
 _VARIANCE_SHARE = 2.0
 """Weight of the prior signal variance of 1, in observations."""
 _JITTER = 1e-8
 _CLIP = 12.0
+"""Bound of the logarithms in the search for hyper-parameters."""
 _MOST_SURPRISE = 4.0
+"""Largest factor by which errors of observations left out widen the signal's variance."""
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What the kernel learned.
+    """The hyper-parameters of the kernel.
 
     Attributes:
         weights: Logarithms, shape (categorical + ordered dimensions,).
@@ -57,7 +62,7 @@ class Hyperparameters:
         slopes: Logarithms of the variances, relative to the signal's, of the linear effects of the last ordered
             columns, shape (columns that have one,).
         noise: Logarithm of the noise variance relative to the signal's.
-        shared: Logit of the share of the signal that all combinations of categories have in common.
+        shared: Logit of the share of the signal that depends on ordered values alone.
     """
 
     weights: Array
@@ -75,11 +80,11 @@ class Hyperparameters:
         return cls(weights, np.zeros(layout.options), slopes, float(np.log(_NOISE)), _SHARED)
 
     def vector(self) -> Array:
-        """All in one vector."""
+        """All hyper-parameters in one vector."""
         return np.concatenate([self.weights, self.options, self.slopes, [self.noise, self.shared]])
 
     def like(self, vector: Array) -> Hyperparameters:
-        """The inverse of :meth:`vector`, of the same sizes as this."""
+        """The hyper-parameters that a vector holds, with the sizes of these; the inverse of :meth:`vector`."""
         first, second = len(self.weights), len(self.weights) + len(self.options)
         weights, options, slopes = vector[:first], vector[first:second], vector[second:-2]
         return Hyperparameters(weights, options, slopes, float(vector[-2]), float(vector[-1]))
@@ -90,37 +95,37 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Observations.
+class TrainingData:
+    """Standardised observations of one quantity at one fidelity.
 
     Attributes:
-        points: Where, n of them.
-        values: Shape (n,): standardised.
+        points: n of them.
+        values: Shape (n,).
     """
 
     points: Points
     values: Array
 
 
-class Process:
-    """A Gaussian process with given hyper-parameters, conditioned on a sample.
+class GaussianProcess:
+    """A Gaussian process with given hyper-parameters, conditioned on observations.
 
     Args:
-        sample: What was observed.
+        data: The observations.
         layout: Of the points.
         hyperparameters: Of the kernel.
     """
 
-    def __init__(self, sample: Sample, layout: Layout, hyperparameters: Hyperparameters) -> None:
-        self._sample = sample
+    def __init__(self, data: TrainingData, layout: Layout, hyperparameters: Hyperparameters) -> None:
+        self._data = data
         self._layout = layout
         self._hyperparameters = hyperparameters
-        matrix = self._kernel(sample.points, sample.points)
+        matrix = self._kernel(data.points, data.points)
         matrix[np.diag_indices_from(matrix)] += np.exp(hyperparameters.noise) + _JITTER
         self._factor = cholesky(matrix, lower=True, check_finite=False)
-        whitened = solve_triangular(self._factor, sample.values, lower=True, check_finite=False)
+        whitened = solve_triangular(self._factor, data.values, lower=True, check_finite=False)
         self._weights = solve_triangular(self._factor.T, whitened, lower=False, check_finite=False)
-        self._fitted_variance = (whitened @ whitened + _VARIANCE_SHARE) / (len(sample.values) + _VARIANCE_SHARE)
+        self._fitted_variance = (whitened @ whitened + _VARIANCE_SHARE) / (len(data.values) + _VARIANCE_SHARE)
 
     def mean(self, points: Points) -> Array:
         """Mean of the value, shape (m,)."""
@@ -136,10 +141,10 @@ class Process:
 
     @cached_property
     def _variance(self) -> float:
-        """Of the signal, and no less than squared errors of observations left out say.
+        """Variance of the signal, widened where squared errors of observations left out are larger than it predicts.
 
-        Most probable weights are overconfident where few observations decided them, and a search that trusts them stops
-        looking (leave-one-out in closed form: Rasmussen & Williams 2006, eq. 5.10 to 5.12).
+        The most probable weights make a model overconfident where few observations decided them, and a search that
+        trusts such a model stops looking (leave-one-out in closed form: Rasmussen & Williams 2006, eq. 5.10 to 5.12).
         """
         root = solve_triangular(self._factor, np.eye(len(self._factor)), lower=True, check_finite=False)
         precision = (root * root).sum(axis=0)
@@ -147,14 +152,14 @@ class Process:
         return float(self._fitted_variance * np.clip(squares.mean(), 1.0, _MOST_SURPRISE))
 
     def _cross(self, points: Points) -> Array:
-        return self._kernel(points, self._sample.points)
+        return self._kernel(points, self._data.points)
 
     def _kernel(self, left: Points, right: Points) -> Array:
         hyper = self._hyperparameters
         columns = np.sqrt(hyper.columns(self._layout))
         scales = np.exp(0.5 * hyper.weights[self._layout.parameters :])
         shared = _logistic(hyper.shared)
-        # In place, for most of a proposal's time goes into these few lines, and most of theirs into memory.
+        # In place, because most of a proposal's time is spent in these lines, and most of that on memory.
         distance = _distances(left.categories * columns, right.categories * columns)
         kernel = np.exp(np.negative(distance, out=distance), out=distance)
         kernel *= 1.0 - shared
@@ -171,17 +176,19 @@ class Process:
         return np.asarray(kernel)
 
 
-def fit(sample: Sample, layout: Layout, sloped: int, start: Hyperparameters | None, iterations: int) -> Hyperparameters:
-    """Most probable hyper-parameters.
+def fit(
+    data: TrainingData, layout: Layout, sloped: int, start: Hyperparameters | None, iterations: int
+) -> Hyperparameters:
+    """The most probable hyper-parameters.
 
     Args:
-        sample: What was observed.
+        data: The observations.
         layout: Of the points.
         sloped: How many of the last ordered columns have a linear effect.
-        start: Where the search begins, for example what was found for a smaller sample; None for the prior's medians.
-        iterations: Of L-BFGS, at most.
+        start: Where the search begins, for example those of fewer observations; None for the prior's medians.
+        iterations: Most iterations of L-BFGS.
     """
-    problem = _Likelihood(sample, layout, sloped)
+    problem = _Likelihood(data, layout, sloped)
     begin = (start or problem.prior).vector()
     found = minimize(  # type: ignore[no-untyped-call]
         problem,
@@ -197,12 +204,12 @@ def fit(sample: Sample, layout: Layout, sloped: int, start: Hyperparameters | No
 class _Likelihood:
     """Negative log posterior of the hyper-parameters, with its gradient."""
 
-    def __init__(self, sample: Sample, layout: Layout, sloped: int) -> None:
-        points = sample.points
+    def __init__(self, data: TrainingData, layout: Layout, sloped: int) -> None:
+        points = data.points
         ordered = points.ordered.shape[1]
         self.prior = Hyperparameters.prior(layout, ordered, sloped)
         self._layout = layout
-        self._values = sample.values
+        self._values = data.values
         self._sloped = points.ordered[:, ordered - sloped :]
         self._categorical = _all_differences(points.categories)
         self._ordered = _all_differences(points.ordered)
@@ -260,7 +267,7 @@ class _Likelihood:
 
 
 def _sloped(points: Points, hyperparameters: Hyperparameters) -> Array:
-    """The columns with a linear effect, times their slopes' standard deviations."""
+    """The columns with a linear effect, each times the standard deviation of its slope."""
     count = len(hyperparameters.slopes)
     columns = points.ordered[:, points.ordered.shape[1] - count :]
     return np.asarray(columns * np.exp(0.5 * hyperparameters.slopes))

@@ -1,4 +1,4 @@
-"""Values of any size, as a model and a hypervolume can take them."""
+"""Values of any size, clipped to what a model and a hypervolume can compute with."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _LARGE = 1e30
 """Products of nine objectives of this size are still numbers."""
 
 
-def bounded(value: float) -> float:
-    """A value whose digits beyond 1e30 are drawn in, in order; infinite ones stay infinite."""
+def clip_magnitude(value: float) -> float:
+    """The value, compressed to a logarithm beyond 1e30; the order is kept, and infinite values stay infinite."""
     size = abs(value)
     if size <= _LARGE or math.isinf(size):
         return value
     return math.copysign(_LARGE * (1.0 + math.log(size) - math.log(_LARGE)), value)
 
 
-def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values with the largest and smallest of the finite ones in place of the infinite ones, zero where all are."""
+def clip_infinite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values with the largest and smallest finite one in place of infinite ones; zeros where all are infinite."""
     numbers = values[np.isfinite(values)]
     if len(numbers) == len(values):
         return values

@@ -1,4 +1,4 @@
-"""Candidates that wait to be proposed, with what is known of them."""
+"""Candidates that can be proposed, with their costs and encoded parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.samplers.candidates import Source
+from automl_kd.samplers.candidates import CandidateSource
 from automl_kd.samplers.encoding import Encoder, Params, Points
 from automl_kd.samplers.history import key
 
@@ -19,21 +19,21 @@ _MOST_LISTED = 20_000
 """Candidates of a finite space that are listed to find the last ones."""
 
 
-class Pool:
-    """Feasible candidates that were not tried, priced and encoded once.
+class CandidatePool:
+    """Feasible candidates that were not tried; each is priced and encoded once.
 
     Args:
         source: Where they come from.
         price: Known objectives of candidates, to be minimised, shape (n, known); infinite where infeasible.
     """
 
-    def __init__(self, source: Source, price: Price) -> None:
+    def __init__(self, source: CandidateSource, price: Price) -> None:
         self._source = source
         self._price = price
         self._known: set[Hashable] = set()
         self._infeasible: set[Hashable] = set()
         self._listed = False
-        self._held: Params = {}
+        self._fixed: Params = {}
         self.params: list[Params] = []
         self._keys: list[Hashable] = []
         self.costs: Array = np.empty((0, 0))
@@ -45,10 +45,10 @@ class Pool:
         return len(self.params)
 
     def add(self, candidates: Iterable[Params], tried: Container[Hashable]) -> int:
-        """Add what is new, untried and feasible; returns how many."""
+        """Add the candidates that are new, untried and feasible; returns how many these are."""
         new: dict[Hashable, Params] = {}
         for params in candidates:
-            if self._held and not self._keeps(params):
+            if self._fixed and not self._admits(params):
                 continue
             name = key(params)
             if name not in self._known and name not in self._infeasible and name not in tried:
@@ -69,22 +69,22 @@ class Pool:
         return len(kept)
 
     def refill(self, count: int, rng: random.Random, tried: Container[Hashable]) -> None:
-        """Draw random candidates; where that finds nothing any more, every candidate of a finite space is looked at."""
-        added = self.add((self._source.sample(rng, self._held) for _ in range(count)), tried)
+        """Add random candidates; where these are none and the pool is empty, every candidate of a finite space."""
+        added = self.add((self._source.sample(rng, self._fixed) for _ in range(count)), tried)
         if not added and not self.params and not self._listed:
             candidates = self._source.all()
             if candidates is not None:
                 self._listed = True
                 self.add((each for each, _ in zip(candidates, range(_MOST_LISTED), strict=False)), tried)
 
-    def hold(self, values: Params) -> None:
-        """Keep to candidates with these values, where they have the parameters."""
-        if values != self._held:
-            self._held = values
+    def fix(self, values: Params) -> None:
+        """Admit only candidates that have these values, or do not have the parameters."""
+        if values != self._fixed:
+            self._fixed = values
             self.clear()
 
-    def _keeps(self, params: Params) -> bool:
-        return all(params.get(name, value) == value for name, value in self._held.items())
+    def _admits(self, params: Params) -> bool:
+        return all(params.get(name, value) == value for name, value in self._fixed.items())
 
     def breed(self, parents: Sequence[Params], count: int, rng: random.Random, tried: Container[Hashable]) -> None:
         """Add up to ``count`` mutations of each parent, of one or two steps."""
@@ -96,7 +96,7 @@ class Pool:
         self.add(children, tried)
 
     def points(self, encoder: Encoder) -> Points:
-        """All candidates encoded; by another encoder than before, all anew."""
+        """All candidates encoded; all of them anew where the encoder is another one than before."""
         if self._encoder is not encoder:
             self._encoder, self._points = encoder, None
         done = 0 if self._points is None else len(self._points)
@@ -115,13 +115,13 @@ class Pool:
             self._points = self._points[np.asarray(rows, dtype=np.int64)]
 
     def clear(self) -> None:
-        """Forget all candidates, also which were infeasible."""
+        """Forget all candidates, and which ones were infeasible."""
         self._infeasible.clear()
         self._listed = False
         self.keep([])
 
     def drop(self, tried: Container[Hashable]) -> None:
-        """Forget what was tried meanwhile."""
+        """Forget the candidates that were tried meanwhile."""
         rows = [row for row, name in enumerate(self._keys) if name not in tried]
         if len(rows) < len(self._keys):
             self.keep(rows)

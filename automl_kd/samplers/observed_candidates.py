@@ -1,4 +1,4 @@
-"""Candidates of a study that has no space but what its trials have shown."""
+"""The source of candidates of a study whose space is known only from its trials."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from automl_kd.samplers.candidates import NOTHING
 from automl_kd.samplers.encoding import Params, hole_of
-from automl_kd.samplers.history import Observation
+from automl_kd.samplers.history import ObservedTrial
 from automl_kd.samplers.parameters import contains
 
 _FEW = 32
-"""Integers with up to as many values can decide a branch, as categories can."""
+"""Values up to which an integer can decide a branch, as a category can; ranges up to which a branch has variants."""
 _STEP = 0.4
-"""Width of a mutation's window on a continuous parameter, in shares of its range."""
+"""Width of the window of a mutation of a continuous parameter, as a share of its range."""
 _NEIGHBOUR = 0.7
+"""Share of the mutations that take a value nearby."""
 
 
 @dataclass
 class _Branch:
-    """Trials with the same parameters from the same ranges.
+    """A branch of the space: what trials with the same parameters from the same ranges have shown.
 
     Attributes:
         distributions: Of the parameters, in the order in which they were suggested.
-        shown: Values seen of each parameter that has few.
+        values: Observed values of each parameter that has few.
         whole: Whether a trial came to a result with these parameters, so that none is missing.
         own: Whether the sampler was asked for one of its trials.
-        sure: Whether it was asked for one that came to a result with values that lie in their ranges.
+        confirmed: Whether it was asked for one that came to a result with values that lie in their ranges.
     """
 
     distributions: Mapping[str, BaseDistribution]
-    shown: dict[str, set[Any]] = field(default_factory=dict)
+    values: dict[str, set[Any]] = field(default_factory=dict)
     whole: bool = False
     own: bool = False
-    sure: bool = False
+    confirmed: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,95 +55,100 @@ class _Branch:
 Range = tuple[float, float, float | None] | None
 _Key = frozenset[tuple[str, Range]]
 Guess = tuple[frozenset[str], Params]
-"""Parameters of a branch, and values of some of them that may lead out of it."""
+"""Names of a branch's parameters, and values of some of them that may lead into another branch."""
 
 
-class ShownSource:
-    """The candidates of a define-by-run study, as far as its trials have shown them.
+class ObservedCandidates:
+    """The candidates of a define-by-run study, as far as its trials have shown its space.
 
-    Trials with the same set of parameters form a branch. A value that only ever led into other branches is not taken
-    in this one; one that was never seen may be. Where that guess is wrong, Optuna asks for the parameters that are
-    missing. A trial that has not come to a result may have suggested but the first of its parameters: it forms a branch
-    only as long as no other trial went on from there.
+    Trials with the same set of parameters form a branch. A candidate of a branch never has a value that was observed
+    in other branches only; it can have a value that no trial has had. Where that guess is wrong, Optuna asks for the
+    parameters that are missing. A trial without a result may have suggested only the first of its parameters. It forms
+    a branch as long as no other trial has these parameters and further ones.
 
-    A parameter may have another range in every trial, for example up to the value of another one. Trials with other
-    ranges form a branch of their own, from which candidates are drawn until a trial that was given one shows that its
-    values are no longer asked for.
+    A parameter can have another range in every trial, for example up to the value of another one. Trials with other
+    ranges form a branch of their own. Candidates are drawn from it until a trial that was given one of them shows that
+    its values are no longer asked for.
     """
 
     def __init__(self) -> None:
         self.distributions: dict[str, BaseDistribution] = {}
         """All parameters, with ranges that hold those of every trial."""
         self.dropped = 0
-        """How many branches were given up; candidates may still be of them."""
+        """Number of branches that were given up; there may still be candidates of them."""
         self._ranges: dict[str, Range] = {}
         self._branches: dict[_Key, _Branch] = {}
         self._named: dict[frozenset[str], list[_Key]] = {}
-        self._shown: dict[tuple[str, Range], set[Any]] = {}
+        self._values: dict[tuple[str, Range], set[Any]] = {}
         self._options: dict[_Key, dict[str, list[Any]]] = {}
         self._several: dict[_Key, list[str]] = {}
 
-    def show(self, seen: Observation, own: bool) -> bool:
-        """Learn from a trial; returns whether its branch is sure from here on."""
-        if not seen.params:
-            return False
-        key = _key_of(seen)
-        if key not in self._branches and not self._begin(key, seen):
-            return False
-        branch = self._branches[key]
-        for name, value in seen.params.items():
-            if _options(branch.distributions[name]) is not None:
-                branch.shown.setdefault(name, set()).add(value)
-                self._shown.setdefault((name, _range(branch.distributions[name])), set()).add(value)
-        self._options.clear()
-        self._several.clear()
-        self._widen(seen.distributions)
-        first = own and seen.whole and not branch.sure and branch.holds(seen.params)
-        branch.whole |= seen.whole
-        branch.own |= own
-        branch.sure |= first
-        return first
-
-    def sure(self, params: Params) -> bool:
-        """Whether a trial that the sampler was asked for has come to a result with these parameters and no more."""
-        return self._branches[self._home(params)].sure
-
-    def unseen(self, params: Params) -> dict[str, Any]:
-        """Values that no trial of the branch has had: there may be other parameters where they are taken.
-
-        There are none where the sampler was not asked for any of the trials.
-        """
-        branch = self._branches[self._home(params)]
-        shown = branch.shown if branch.own else {}
-        return {name: value for name, value in params.items() if name in shown and value not in shown[name]}
-
-    def open(self, guess: Guess) -> bool:
-        """Whether the branch of a guess is still one, and no trial has had all of its values."""
-        names, values = guess
-        return names in self._named and not all(map(self._seen, values.items()))
-
-    def withdraw(self, candidate: Params, seen: Observation) -> None:
-        """Forget ranges in which a candidate lies, but not the trial that was given it.
+    def observe(self, trial: ObservedTrial, own: bool) -> bool:
+        """Learn from a trial; returns whether this confirms its branch.
 
         Args:
-            candidate: A proposal.
-            seen: The trial, which drew anew what it was not to have.
+            trial: The trial.
+            own: Whether the sampler was asked for it.
         """
-        now = _key_of(seen)
+        if not trial.params:
+            return False
+        key = _key_of(trial)
+        if key not in self._branches and not self._begin(key, trial):
+            return False
+        branch = self._branches[key]
+        for name, value in trial.params.items():
+            if _options(branch.distributions[name]) is not None:
+                branch.values.setdefault(name, set()).add(value)
+                self._values.setdefault((name, _range(branch.distributions[name])), set()).add(value)
+        self._options.clear()
+        self._several.clear()
+        self._widen(trial.distributions)
+        first = own and trial.whole and not branch.confirmed and branch.holds(trial.params)
+        branch.whole |= trial.whole
+        branch.own |= own
+        branch.confirmed |= first
+        return first
+
+    def confirmed(self, params: Params) -> bool:
+        """Whether a trial that the sampler was asked for has come to a result with exactly these parameters."""
+        return self._branches[self._home(params)].confirmed
+
+    def unseen(self, params: Params) -> dict[str, Any]:
+        """Values that no trial of the branch has had, so that they may lead to other parameters.
+
+        There are none in a branch of which the sampler was asked for no trial.
+        """
+        branch = self._branches[self._home(params)]
+        observed = branch.values if branch.own else {}
+        return {name: value for name, value in params.items() if name in observed and value not in observed[name]}
+
+    def is_open(self, guess: Guess) -> bool:
+        """Whether the branch of a guess still exists, and one of its values was not observed yet."""
+        names, values = guess
+        return names in self._named and not all(map(self._observed, values.items()))
+
+    def withdraw(self, candidate: Params, trial: ObservedTrial) -> None:
+        """Give up the branch of a proposal of which a trial did not take all values.
+
+        Args:
+            candidate: The proposal.
+            trial: The trial that was given it; its own branch is kept.
+        """
+        now = _key_of(trial)
         keys = self._named.get(frozenset(candidate), [])
         outdated = [key for key in keys if key != now and self._branches[key].holds(candidate)]
         if now in keys:
             self._drop(outdated[:1])
 
-    def within(self, params: Params, rng: random.Random) -> Params:
-        """A candidate like a trial's parameters: these themselves, where they are one."""
+    def adapt(self, params: Params, rng: random.Random) -> Params:
+        """The parameters of a trial where they are a candidate, else a random candidate with most of their values."""
         keys = self._named.get(frozenset(params), [])
         if any(self._branches[key].holds(params) for key in keys):
             return params
         return self._draw(keys[-1], params, rng) if keys else self.sample(rng, params)
 
     def sample(self, rng: random.Random, given: Params = NOTHING) -> Params:
-        """A random candidate of a random branch, of those that take most of the given values."""
+        """A random candidate, from one of the branches that can have most of the given values."""
         branches = list(self._branches)
         if given:
             taken = [self._taken(each, given) for each in branches]
@@ -150,7 +156,7 @@ class ShownSource:
         return self._draw(branches[int(rng.random() * len(branches))], given, rng)
 
     def mutate(self, params: Params, rng: random.Random) -> Params:
-        """A candidate that differs in one parameter; where that leads into another branch, in what hangs on it."""
+        """A candidate that differs in one parameter, and in those that depend on it."""
         home = self._home(params)
         names = self._movable(home)
         if not names:
@@ -165,25 +171,28 @@ class ShownSource:
         return self._draw(others[int(rng.random() * len(others))], changed, rng) if others else params
 
     def all(self) -> Iterator[Params] | None:
-        """Every candidate of the branches seen, None where a real number is free."""
+        """Every candidate of the observed branches; None where a parameter is a real number."""
         if any(_options(each) is None and not each.single() for each in self.distributions.values()):
             return None
         return itertools.chain.from_iterable(map(self._every, self._branches))
 
-    def _seen(self, item: tuple[str, Any]) -> bool:
+    def _observed(self, item: tuple[str, Any]) -> bool:
         """Whether any trial has had a value."""
-        return any(item[1] in values for (name, _), values in self._shown.items() if name == item[0])
+        return any(item[1] in values for (name, _), values in self._values.items() if name == item[0])
 
-    def _begin(self, key: _Key, seen: Observation) -> bool:
-        """Begin a branch, unless the trial may yet go on into one that is known; ends those that went on into it."""
-        names = tuple(seen.distributions)
-        if not seen.whole and any(_leads(names, each.names) for each in self._branches.values()):
+    def _begin(self, key: _Key, trial: ObservedTrial) -> bool:
+        """Begin a branch, unless the trial may still come to the parameters of a known one; returns whether it did.
+
+        Branches of which this one has all parameters and more are given up, if no trial of theirs came to a result.
+        """
+        names = tuple(trial.distributions)
+        if not trial.whole and any(_leads(names, each.names) for each in self._branches.values()):
             return False
         self._drop([old for old, each in self._branches.items() if not each.whole and _leads(each.names, names)])
         variants = self._named.setdefault(frozenset(names), [])
         if len(variants) == _FEW:
             self._drop(variants[:1])
-        self._branches[key] = _Branch(seen.distributions)
+        self._branches[key] = _Branch(trial.distributions)
         self._named.setdefault(frozenset(names), []).append(key)
         return True
 
@@ -196,11 +205,11 @@ class ShownSource:
             if not named:
                 del self._named[frozenset(branch.names)]
         if keys:
-            self._shown.clear()
+            self._values.clear()
             self._options.clear()
             for each in self._branches.values():
-                for name, values in each.shown.items():
-                    self._shown.setdefault((name, _range(each.distributions[name])), set()).update(values)
+                for name, values in each.values.items():
+                    self._values.setdefault((name, _range(each.distributions[name])), set()).update(values)
 
     def _widen(self, distributions: Mapping[str, BaseDistribution]) -> None:
         self.distributions = {**distributions, **self.distributions}
@@ -225,7 +234,7 @@ class ShownSource:
         return self._several[key]
 
     def _taken(self, key: _Key, given: Params) -> int:
-        """How many of the given values a branch can take."""
+        """Number of the given values that a candidate of the branch can have."""
         return sum(self._may_have(key, name, value) for name, value in given.items())
 
     def _may_have(self, key: _Key, name: str, value: Any) -> bool:
@@ -252,25 +261,25 @@ class ShownSource:
         return drawn
 
     def _allowed(self, key: _Key) -> dict[str, list[Any]]:
-        """Values that may be taken in a branch, of the parameters that have few."""
+        """Values that a candidate of the branch can have, of each parameter that has few."""
         if key not in self._options:
             branch = self._branches[key]
             allowed = {}
-            for name, shown in branch.shown.items():
+            for name, observed in branch.values.items():
                 distribution = branch.distributions[name]
                 options = _options(distribution) or []
-                elsewhere = self._shown[name, _range(distribution)] - shown
+                elsewhere = self._values[name, _range(distribution)] - observed
                 allowed[name] = [option for option in options if option not in elsewhere] or list(options)
             self._options[key] = allowed
         return self._options[key]
 
 
-def _key_of(seen: Observation) -> _Key:
-    return frozenset((name, _range(each)) for name, each in seen.distributions.items())
+def _key_of(trial: ObservedTrial) -> _Key:
+    return frozenset((name, _range(each)) for name, each in trial.distributions.items())
 
 
 def _range(distribution: BaseDistribution) -> Range:
-    """What can differ between suggestions of the same parameter; None for categories, of which nothing can."""
+    """What can differ between suggestions of the same parameter; None for a category, whose choices are fixed."""
     if isinstance(distribution, CategoricalDistribution):
         return None
     assert isinstance(distribution, IntDistribution | FloatDistribution)
@@ -278,7 +287,7 @@ def _range(distribution: BaseDistribution) -> Range:
 
 
 def _joined(left: BaseDistribution, right: BaseDistribution) -> BaseDistribution:
-    """The distribution of a range that holds both."""
+    """The distribution over the smallest range that holds both ranges."""
     if isinstance(left, IntDistribution) and isinstance(right, IntDistribution):
         return IntDistribution(min(left.low, right.low), max(left.high, right.high), log=left.log)
     assert isinstance(left, FloatDistribution)
@@ -293,7 +302,7 @@ def _leads(first: tuple[str, ...], whole: tuple[str, ...]) -> bool:
 
 def _options(distribution: BaseDistribution) -> Sequence[Any] | None:
     """All values of a parameter that has few, None for others."""
-    if type(distribution) is CategoricalDistribution:  # not isinstance, which is slow: distributions are abstract
+    if type(distribution) is CategoricalDistribution:  # not isinstance, which is slow for abstract classes
         return distribution.choices
     if type(distribution) is IntDistribution:
         few = (distribution.high - distribution.low) // distribution.step < _FEW
@@ -307,7 +316,7 @@ def _drawn(distribution: BaseDistribution, unit: float = 0.0) -> Any:
 
 
 def _moved(distribution: BaseDistribution, value: Any, rng: random.Random) -> Any:
-    """A neighbour of a value, or now and then any other."""
+    """Another value: most often one nearby, else any."""
     options = _options(distribution)
     if options is not None:
         others = [option for option in options if option != value]
@@ -321,7 +330,7 @@ def _moved(distribution: BaseDistribution, value: Any, rng: random.Random) -> An
 
 
 def _at(distribution: IntDistribution | FloatDistribution, unit: float) -> Any:
-    """The value at a share of the range."""
+    """The value at a share of the range from its lower end."""
     unit = 0.0 if unit < 0.0 else min(1.0, unit)
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
@@ -337,5 +346,5 @@ def _at(distribution: IntDistribution | FloatDistribution, unit: float) -> Any:
 
 
 def _between(low: float, high: float, unit: float) -> float:
-    """On a logarithmic scale so wide that the ratio of its ends is no number."""
+    """A value on a logarithmic scale that is so wide that the ratio of its ends is infinite."""
     return math.exp((1.0 - unit) * math.log(low) + unit * math.log(high))

@@ -1,4 +1,4 @@
-"""What candidates are expected to add to the front of a study."""
+"""The acquisition function: what candidates are expected to add to the front of a study."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from automl_kd.objectives import dominated_volume
 from automl_kd.samplers.encoding import Points
-from automl_kd.samplers.improvement import expected_improvement, open_region, uncovered
-from automl_kd.samplers.model import Posterior
+from automl_kd.samplers.improvement import added_volume, expected_improvement, open_samples
+from automl_kd.samplers.multi_fidelity import Posterior
 
 Array = NDArray[np.float64]
 
 _DRAWS = 64
-_MOST_CUT, _MOST_SLABS = 3, 30_000
-"""Objectives, and slabs, of an exact volume; slabs grow with the front to the power of the objectives."""
-_PLACES = 2048
-"""Quasi-random points by which a volume is counted otherwise."""
+"""Quasi-random draws of the modelled objectives, where they are several."""
+_MOST_EXACT, _MOST_SLABS = 3, 30_000
+"""Objectives and slabs up to which volumes are exact; slabs grow with the front to the power of the objectives."""
+_SAMPLES = 2048
+"""Quasi-random points by which other volumes are counted."""
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """The state of a study, from which the worth of a candidate follows. Objectives are minimised, the modelled first.
+class Acquisition:
+    """The expected hypervolume improvement of candidates in one state of a study.
+
+    All objectives are minimised here, and the modelled ones come first.
 
     Attributes:
         modelled: One posterior a modelled objective.
-        constraints: One posterior a constraint, of how far it is kept.
+        constraints: One posterior a constraint, of the margin by which it is kept.
         front: Shape (k, objectives), all within the reference.
         reference: Worst values that count, shape (objectives,).
-        ideal: Values that hardly anything reaches, shape (objectives,).
-        members: Trials of the front.
-        doubt: How many times the models' standard deviations are taken.
+        ideal: Values that hardly any candidate reaches, shape (objectives,).
+        members: Numbers of the front's trials.
+        std_scale: Factor on the models' standard deviations; above 1 the unknown is preferred.
     """
 
     modelled: Sequence[Posterior]
@@ -43,15 +47,15 @@ class Expectation:
     reference: Array
     ideal: Array
     members: frozenset[int]
-    doubt: float = 1.0
+    std_scale: float = 1.0
 
     @cached_property
     def hypervolume(self) -> float:
-        """Of the front."""
+        """Volume between the front and the reference."""
         if self._exact:
-            return self._slabs_of_front()
-        points, each = self._open
-        return each * (_PLACES - len(points))
+            return dominated_volume(self.front, self.reference)
+        points, each = self._open_samples
+        return each * (_SAMPLES - len(points))
 
     def improvement(self, points: Points, costs: Array) -> Array:
         """Expected hypervolume improvement times the probability that all constraints are kept, shape (m,).
@@ -60,7 +64,7 @@ class Expectation:
             points: m candidates.
             costs: Their known objectives, shape (m, known).
         """
-        predicted = [(mean, self.doubt * std) for mean, std in (each.predict(points) for each in self.modelled)]
+        predicted = [(mean, self.std_scale * std) for mean, std in (each.predict(points) for each in self.modelled)]
         if not self._exact:
             gain = self._counted(predicted, costs)
         elif len(predicted) == 1:
@@ -77,7 +81,7 @@ class Expectation:
 
     @property
     def _exact(self) -> bool:
-        """Whether volumes are cut into slabs; where objectives or members are too many, points are counted."""
+        """Whether volumes are exact, cut into slabs; where these are too many, points are counted instead."""
         members, objectives = len(self.front), len(self.reference)
         match len(self.modelled):
             case 0:
@@ -86,34 +90,26 @@ class Expectation:
                 slabs = members ** max(1, objectives - 1)
             case _:
                 slabs = _DRAWS * members ** (objectives - 1)
-        return objectives <= _MOST_CUT and bool(slabs <= _MOST_SLABS)
+        return objectives <= _MOST_EXACT and bool(slabs <= _MOST_SLABS)
 
     @cached_property
-    def _open(self) -> tuple[Array, float]:
-        """Where the front leaves room, as points."""
-        return open_region(self.front, self.ideal, self.reference, _PLACES)
-
-    def _slabs_of_front(self) -> float:
-        empty = np.empty((0, len(self.reference)))
-        total, covered = 0.0, empty
-        for member in self.front:
-            total += float(uncovered(member[None, :], covered, self.reference)[0])
-            covered = np.concatenate([covered, member[None, :]])
-        return total
+    def _open_samples(self) -> tuple[Array, float]:
+        """Points that the front does not dominate, and the volume that each stands for."""
+        return open_samples(self.front, self.ideal, self.reference, _SAMPLES)
 
     def _counted(self, predicted: Sequence[tuple[Array, Array]], costs: Array) -> Array:
-        """Mean over the points that the front leaves open: the probability that a candidate dominates them."""
-        points, each = self._open
+        """The volume of all points outside the front, each times the probability that a candidate dominates it."""
+        points, each = self._open_samples
         reached = (costs[:, None, :] <= points[None, :, len(predicted) :]).all(axis=2).astype(np.float64)
         for column, (posterior, (mean, std)) in enumerate(zip(self.modelled, predicted, strict=True)):
             reached *= ndtr((mean[:, None] - posterior.warp(-points[:, column])) / std[:, None])
         return np.asarray(each * reached.sum(axis=1))
 
     def _sampled(self, predicted: Sequence[tuple[Array, Array]], costs: Array) -> Array:
-        """Mean over quasi-random draws, the same for all candidates; exact where nothing is modelled."""
+        """Mean over quasi-random draws, the same ones for all candidates; exact where no objective is modelled."""
         if not predicted:
-            return uncovered(costs, self.front, self.reference)
-        from scipy.stats import qmc  # takes a second, and few studies model two objectives
+            return added_volume(costs, self.front, self.reference)
+        from scipy.stats import qmc  # here, because the import takes a second and few studies model two objectives
 
         draws = ndtri(qmc.Sobol(len(predicted), seed=0).random(_DRAWS))
         total = np.zeros(len(costs))
@@ -122,5 +118,5 @@ class Expectation:
                 -posterior.warp.inverse(mean + std * number)
                 for posterior, (mean, std), number in zip(self.modelled, predicted, draw, strict=True)
             ]
-            total += uncovered(np.column_stack([*values, costs]), self.front, self.reference)
+            total += added_volume(np.column_stack([*values, costs]), self.front, self.reference)
         return total / len(draws)
