@@ -1,5 +1,6 @@
 """What all rooms share: errors, paths, whole files, quantities read and shown, progress. It imports no other room."""
 
+from automl_kd.core import formatting
 from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
 from automl_kd.core.disk_space import folder_bytes, free_bytes
 from automl_kd.core.errors import Interrupted, UserError, unknown
@@ -39,6 +40,7 @@ __all__ = [
     "duration",
     "find_yaml",
     "folder_bytes",
+    "formatting",
     "free_bytes",
     "import_extra",
     "in_unit",

@@ -15,7 +15,7 @@ from automl_kd.results.study import (
     TeacherResult,
     TrialCounts,
 )
-from automl_kd.results.trial import HistoryRow, Price, StoppedTrial, TrialResult
+from automl_kd.results.trial import HistoryRow, Price, RecipeDocument, StoppedTrial, TrialResult
 
 __all__ = [
     "ARMS",
@@ -33,6 +33,7 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "RecipeDocument",
     "Snapshot",
     "StoppedTrial",
     "StudyResult",

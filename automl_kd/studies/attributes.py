@@ -9,8 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict, Field
 
 from automl_kd.recipes import Recipe
-from automl_kd.results import Price
-from automl_kd.results.trial import RecipeDocument
+from automl_kd.results import Price, RecipeDocument
 
 TRIAL = "akd:trial"
 """The attribute's name."""
