@@ -165,8 +165,8 @@ def _train(
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
 
-    def on_epoch(epoch: int, accuracy: float | None) -> None:
-        shown = "" if accuracy is None else f", accuracy {100 * accuracy:.1f} %"
+    def on_epoch(epoch: int, score: float | None) -> None:
+        shown = "" if score is None else f", {task.metric.title} {task.metric.shown(score)}"
         doing = f"distilling, epoch {epoch} of {epochs}{shown}"
         watcher.update(Snapshot("distill", doing, time.monotonic() - began, 0.0, done=epoch / epochs))
 
@@ -187,7 +187,7 @@ def _train(
                 compiled=compiled,
             )
             if outcome.epoch == until and until not in known:
-                history.append({"epoch": float(until), "accuracy": outcome.accuracy, **outcome.losses})
+                history.append({"epoch": float(until), task.metric.name: outcome.score, **outcome.losses})
                 write_text(passed, json.dumps(history))
         return outcome, history
     except Diverged as error:
