@@ -82,7 +82,11 @@ def test_a_limit_that_nothing_meets_is_refused(refused):
         (("--objective", "latency@raspbery-pi-4"), "unknown device 'raspbery-pi-4'; did you mean raspberry-pi-4"),
         (("--objective", "energy"), "--objective energy: "),
         (
-            [word for name in ("latency", "memory", "energy", "latency@raspberry-pi-4") for word in ("--objective", name)],
+            [
+                word
+                for name in ("latency", "memory", "energy", "latency@raspberry-pi-4")
+                for word in ("--objective", name)
+            ],
             "4 objectives beside the score: a search takes 3 at most",
         ),
         (("--stop-when-flat", "--sampler", "tpe"), "sampler tpe cannot tell what improvement it expects; use sampler"),
