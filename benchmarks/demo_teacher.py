@@ -15,8 +15,7 @@ from pathlib import Path
 
 from automl_kd import tasks
 from automl_kd.core import cache_dir
-from automl_kd.distillation import evaluate_teacher
-from automl_kd.distillation.teacher_training import find_teacher
+from automl_kd.distillation import evaluate_teacher, find_teacher
 from automl_kd.tasks import open_task
 
 _TASK = """\

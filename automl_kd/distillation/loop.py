@@ -73,18 +73,18 @@ def distill(
     Args:
         recipe: What to train and how.
         task: What to train on. The test split is not read.
-        teacher: Needed if the recipe listens to one; else it may be None.
+        teacher: The teacher; may be None if no loss of the recipe needs one.
         total_epochs: Length of the schedule, by default ``train.epochs``.
         until: The epoch to train to now, by default ``total_epochs``: a run stopped early is a prefix of the full one.
         checkpoint: The file to resume from, if it exists, and to write the state to: at the end, when stopped, and
             after an epoch now and then, so that a kill costs little.
-        device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
-        cache: Where outputs of the teacher are kept if the recipe's targets are cached; by default in the user's cache.
-            A recipe that leaves its targets open asks the teacher at every step.
+        device: The torch device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
+        cache: Where the teacher's outputs are kept if ``distill.targets`` says so; by default in the user's cache. A
+            recipe without ``distill.targets`` asks the teacher at every step.
         on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
-        should_stop: Asked before every step; if true, the state is written and the run ends. Also asked, and not heard,
-            between batches of the evaluation.
-        allow_code: Whether losses of the user's own may be loaded, which runs their files.
+        should_stop: Called before every step; if it returns true, the state is written and the run ends. Also called
+            between batches of the evaluation, where its answer is ignored.
+        allow_code: Whether custom losses may be loaded, which runs their files.
         compiled: Whether the student is compiled (``torch.compile``), which takes a minute and pays on long runs; its
             weights differ in the last bits from those of a run that is not.
 
@@ -99,19 +99,19 @@ def distill(
     until = total_epochs if until is None else until
     if not 1 <= until <= total_epochs:
         raise ValueError(f"until is {until}: should be from 1 to total_epochs, {total_epochs}")
-    place = resolve_device(device)
+    torch_device = resolve_device(device)
     wiring = wire(recipe, task, teacher, allow_code=allow_code)
-    if compiled and place.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
+    if compiled and torch_device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
         raise UserError("a student that is compiled for a CPU needs a C++ compiler: install g++, or do not compile")
     if compiled and wiring.gradients:
         raise UserError("distill.losses.gradient_matching differentiates twice, which a compiled student cannot")
-    listened = teacher if recipe.distill.listens() else None
+    asked = teacher if recipe.distill.needs_teacher() else None
     with (
-        reproducible(recipe.seed, place),
-        Run(recipe, task, listened, wiring, total_epochs, place, cache, compiled) as run,
+        reproducible(recipe.seed, torch_device),
+        Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled) as run,
     ):
         if checkpoint is not None and checkpoint.exists():
-            run.restore(load(checkpoint, run.identity, place))
+            run.restore(load(checkpoint, run.identity, torch_device))
         saved = time.monotonic()
         while run.epoch < until:
             started = time.perf_counter()
@@ -128,9 +128,9 @@ def distill(
                 on_epoch(run.epoch, None)
         if checkpoint is not None:
             save(run.state(), checkpoint)
-        # Asked also here, because it shows that the run lives; what it says comes too late to matter.
+        # Called here too, because the call shows that the run is alive; its answer comes too late to matter.
         watch = should_stop or (lambda: False)
-        accuracy = evaluate(run.student, task, task.validation, place, watch).accuracy
+        accuracy = evaluate(run.student, task, task.validation, torch_device, watch).accuracy
         if on_epoch is not None:
             on_epoch(run.epoch, accuracy)
     return Outcome(
@@ -146,7 +146,7 @@ def distill(
 
 
 def resolve_device(device: str) -> torch.device:
-    """The device of a training: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
+    """The torch device of a training, from ``"auto"`` (CUDA where there is one) or what ``torch.device`` takes.
 
     Raises:
         UserError: If there is no such device.
@@ -154,9 +154,9 @@ def resolve_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(device)
+        torch_device = torch.device(device)
     except RuntimeError as error:
         raise UserError(f"device {device!r} does not exist: should be auto, cpu or cuda") from error
-    if place.type == "cuda" and not torch.cuda.is_available():
+    if torch_device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device {device!r}: this machine has no CUDA; use cpu, or auto")
-    return place
+    return torch_device

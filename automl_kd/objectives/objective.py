@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from automl_kd.core import difference_in_unit, in_unit, spread_in_unit
+
 Direction = Literal["maximize", "minimize"]
 _LEAST_KNOWN = 1e-9
 
@@ -48,6 +50,22 @@ class Objective:
         -3.0
         """
         return value if self.direction == "maximize" else -value
+
+    def shown(self, value: float | None) -> str:
+        """A value for people: ``97.8 %``, ``1.42 ms``; an en dash where there is none."""
+        return in_unit(value, self.unit)
+
+    def shown_difference(self, difference: float | None) -> str:
+        """One value minus another for people, its sign not turned: ``+1.2 points``, ``−0.013 nats``."""
+        return difference_in_unit(difference, self.unit)
+
+    def shown_spread(self, deviation: float | None) -> str:
+        """A standard deviation for people, without its unit."""
+        return spread_in_unit(deviation, self.unit)
+
+    def better(self, value: float, other: float) -> bool:
+        """Whether the first of two values is the better."""
+        return self.goodness(value) > self.goodness(other)
 
     def scaled(self, values: Sequence[float]) -> NDArray[np.float64]:
         """The values on the scale on which distances count, shape (n,): the logarithm of prices, else unchanged."""

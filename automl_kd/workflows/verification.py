@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl_kd.core import DEFAULT_STORAGE, Observer, UserError, sha256_of, sharing
+from automl_kd.core import DEFAULT_STORAGE, UserError, sha256_of
 from automl_kd.hardware import Kit, load_profile, read_results, write_picks_kit
+from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.report import publish_report
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.summary import summarize
 from automl_kd.workflows.hardware import kit_document, kit_of
 
@@ -72,7 +73,7 @@ def verify_picks(
     name, database = listed.study, Database(storage, create=False)
     trials = _trials(folder, listed, _files_of_picks(database, name))
     measured = {trials[model]: ms for model, ms in found.pairs}
-    with database.lease(name), database.explained():
+    with database.lease(name), database.user_errors():
         record = database.study(name)
         known = {**record.settings.get("measured", {}), **{str(trial): ms for trial, ms in measured.items()}}
         database.save_study(replace(record, settings={**record.settings, "measured": known}))
@@ -90,7 +91,7 @@ def verify_picks(
 
 def _files_of_picks(database: Database, study: str) -> dict[int, Path]:
     """The delivered network of every pick by its trial."""
-    files = Files(database.files / study)
+    files = StudyFiles(database.files / study)
     found = {pick["trial"]: files.pick(pick["trial"]) / "student.onnx" for pick in summarize(database, study)["picks"]}
     if not found:
         raise UserError(f"study {study} has no picks yet; automl-kd status --study {study} tells how far it is")

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 
 from automl_kd.core import Interrupted, UserError
-from automl_kd.distillation import Diverged, distill, evaluate
-from automl_kd.distillation.teacher_training import find_teacher
+from automl_kd.distillation import Diverged, distill, evaluate, find_teacher
 from automl_kd.recipes import Recipe, digest
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import Teacher

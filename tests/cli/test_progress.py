@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from automl_kd.cli.progress import _panel, watching
-from automl_kd.core import Snapshot
+from automl_kd.results import Snapshot
 
 
 def rendered(snapshot):

@@ -28,19 +28,22 @@ def checked_weights(weights: NDArray[np.float64] | None, rows: int) -> NDArray[n
     return checked
 
 
-def sums_by_group(weights: NDArray[np.float64], groups: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+def sums_by_group(
+    weights: NDArray[np.float64], groups: NDArray[np.int64], count: int, among: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """For each of ``count`` groups the sum of its examples' weights, (count, B).
 
     Args:
         weights: (N, B), one column a weighting, rows contiguous for speed.
-        groups: The group of each example, (N,), at least 0 and below ``count``.
+        groups: The group of each example that is counted, in their order, at least 0 and below ``count``.
         count: How many groups there are; an empty one sums to 0.
+        among: Which examples are counted, (N,); None for all.
     """
-    from scipy import sparse  # 40 ms that a process which only trains does not need
+    from scipy import sparse  # 30 ms that only metrics of rows need
 
-    examples = len(groups)
-    entries = (np.ones(examples), (groups, np.arange(examples)))
-    membership = sparse.csr_array(entries, shape=(count, examples))  # type: ignore[no-untyped-call]
+    counted = np.arange(len(weights)) if among is None else np.flatnonzero(among)
+    entries = (np.ones(len(groups)), (groups, counted))
+    membership = sparse.csr_array(entries, shape=(count, len(weights)))  # type: ignore[no-untyped-call]
     sums: NDArray[np.float64] = membership @ weights
     return sums
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from automl_kd.errors import UserError
+from automl_kd.core import UserError
 from automl_kd.tasks.metrics import multiclass, multilabel, regression
 from automl_kd.tasks.metrics.metric import Metric
 
@@ -58,7 +58,7 @@ def metric_named(name: str, problem: Problem, classes: int) -> Metric:
     'top-3 accuracy'
     >>> metric_named("rmse", "multiclass", 2)
     Traceback (most recent call last):
-    automl_kd.errors.UserError: unknown metric 'rmse'; a multiclass problem has: accuracy, balanced_accuracy, ...
+    automl_kd.core.errors.UserError: unknown metric 'rmse'; a multiclass problem has: accuracy, balanced_accuracy, ...
     """
     known = {metric.name: metric for metric in metrics_of(problem, classes)}
     if name in known:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl_kd.core import difference_in_unit, in_unit
+from automl_kd.objectives import Direction, Objective
 from automl_kd.tasks.metrics.arrays import checked_weights
-from automl_kd.words import UNKNOWN, percent, three_digits
-
-Direction = Literal["maximize", "minimize"]
 
 _BLOCK = 2**21
 
@@ -97,23 +94,21 @@ class Metric(ABC):
         """:meth:`value` under many weightings at once, (B, N) to (B,)."""
         return np.array([self.value(statistics, weighting) for weighting in weights])
 
+    @property
+    def objective(self) -> Objective:
+        """The metric as what a search makes as large or as small as it can; it knows how values are shown."""
+        return Objective(self.name, self.direction, self.unit, title=self.title)
+
     def shown(self, value: float) -> str:
         """A value for people: ``97.8 %``, ``0.132 nats``, ``1.42``; an en dash where it is not a number."""
-        if math.isnan(value):
-            return UNKNOWN
-        return percent(value) if self.unit == "%" else _with_unit(_digits(value), self.unit)
+        return in_unit(value, self.unit)
 
     def shown_difference(self, difference: float) -> str:
         """One value minus another for people: ``+1.2 points``, ``-0.013 nats``; the sign is that of the metric itself.
 
         Where less is better, a gain is shown as a negative difference.
         """
-        if math.isnan(difference):
-            return UNKNOWN
-        if self.unit == "%":
-            return f"{100 * difference:+.1f} points"
-        sign = "-" if difference < 0 else "+"
-        return _with_unit(sign + _digits(abs(difference)), self.unit)
+        return difference_in_unit(difference, self.unit)
 
 
 class RowMetric(Metric):
@@ -143,7 +138,7 @@ class SumMetric(Metric):
         """The values (B,) that belong to the weighted means (B, K) of the statistics' columns."""
 
     def value(self, statistics: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> float:
-        # Not the matrix product of `values`: its order of summation hangs on the machine and its threads.
+        # Not the matrix product of `values`: its order of summation depends on the machine and its threads.
         checked = checked_weights(weights, len(statistics))
         sums = statistics.sum(axis=0) if weights is None else (statistics * checked[:, None]).sum(axis=0)
         return float(self.of_means(sums[None] / checked.sum())[0])
@@ -158,11 +153,3 @@ class MeanMetric(SumMetric):
 
     def of_means(self, means: NDArray[np.float64]) -> NDArray[np.float64]:
         return means[:, 0]
-
-
-def _digits(value: float) -> str:
-    return f"-{three_digits(-value)}" if value < 0 else three_digits(value)
-
-
-def _with_unit(number: str, unit: str) -> str:
-    return number if unit in ("", "label") else f"{number} {unit}"

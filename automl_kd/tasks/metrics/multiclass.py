@@ -130,7 +130,7 @@ class DecisionMetric(RowMetric):
         return self.of_classes(
             sums_by_group(weights, labels, count),
             sums_by_group(weights, answers, count),
-            sums_by_group(weights[right], labels[right], count),
+            sums_by_group(weights, labels[right], count, right),
         )
 
 

@@ -61,8 +61,8 @@ def ranked(scores: NDArray[np.float64], positive: NDArray[np.bool_], weights: ND
     # Even where a score is between thresholds, odd where it is at one.
     places = np.searchsorted(thresholds, others, side="left") + np.searchsorted(thresholds, others, side="right")
     return RankedClass(
-        sums_by_group(weights[positive], at, len(thresholds)),
-        sums_by_group(weights[~positive], places, 2 * len(thresholds) + 1),
+        sums_by_group(weights, at, len(thresholds), positive),
+        sums_by_group(weights, places, 2 * len(thresholds) + 1, ~positive),
     )
 
 
