@@ -172,6 +172,7 @@ def reviewed(complete, picks, teacher, objectives, stopped):
         "state": "done",
         "metric": objectives[0].name,
         "direction": objectives[0].direction,
+        "metrics": (objectives[0],),
         "objectives": objectives,
         "seed": 1,
         "teacher": teacher,
