@@ -21,9 +21,7 @@ from pydantic_core import CoreSchema
 MetricValue = Annotated[
     float,
     BeforeValidator(lambda value: math.nan if value is None else value),
-    PlainSerializer(
-        lambda value: value if math.isfinite(value) else None, return_type=float | None, when_used="json"
-    ),
+    PlainSerializer(lambda value: value if math.isfinite(value) else None, return_type=float | None, when_used="json"),
 ]
 """A number; null in JSON where the examples do not define the metric, as without one of a class."""
 Metrics = dict[str, MetricValue]

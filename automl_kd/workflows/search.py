@@ -8,9 +8,10 @@ from typing import Any
 from automl_kd.results import Observer, StudyResult
 from automl_kd.storage import Database
 from automl_kd.studies.clock import StopRequest
+from automl_kd.studies.context import StudyInputs
 from automl_kd.studies.preparation import prepare
 from automl_kd.studies.request import SearchRequest
-from automl_kd.studies.runner import StudyInputs, StudyRunner
+from automl_kd.studies.runner import StudyRunner
 from automl_kd.studies.summary import result_of, summarize
 from automl_kd.workflows.signature import with_options
 
@@ -41,7 +42,7 @@ def run_search(request: SearchRequest, observer: Observer) -> StudyResult:
     stop = StopRequest()
     with stop.listening():
         database = Database(request.storage)
-        parts = StudyInputs(request, observer, stop, database, prepare(request, database, observer))
+        inputs = StudyInputs(request, observer, stop, database, prepare(request, database, observer))
         with database.lease(request.name) as lease, database.user_errors():
-            StudyRunner(parts, lease, began).run()
+            StudyRunner(inputs, lease, began).run()
     return result_of(summarize(database, request.name))
