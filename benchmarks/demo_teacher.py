@@ -40,7 +40,7 @@ def main() -> None:
         task = open_task(str(path))
         teacher = find_teacher(task, None, device="cpu").teacher
     shutil.copyfile(cache_dir() / "teachers" / f"{teacher.sha256}.safetensors", out)
-    right = evaluate_teacher(teacher, task, task.test).accuracy
+    right = evaluate_teacher(teacher, task, task.test).score
     print(f"{out}: {teacher.sha256}, right on {100 * right:.1f} % of the test")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 
 from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation.checkpoint import load, save
-from automl_kd.distillation.evaluation import evaluate
+from automl_kd.distillation.evaluation import Evaluation, evaluate
 from automl_kd.distillation.randomness import reproducible
 from automl_kd.distillation.run import Run
 from automl_kd.distillation.wiring import wire
@@ -32,7 +32,7 @@ class Outcome:
         student: In evaluation mode, on the device of the training.
         epoch: Epochs trained since the start, those before a checkpoint included.
         step: Steps, likewise.
-        accuracy: On the search-validation split, in [0, 1].
+        evaluation: What the metrics of the task say of it on the search-validation split.
         losses: Unweighted mean of each loss over the last epoch.
         seconds: Spent in training since the start, without evaluation and files.
         finished: Whether the schedule is at its end.
@@ -42,11 +42,21 @@ class Outcome:
     student: StudentModule
     epoch: int
     step: int
-    accuracy: float
+    evaluation: Evaluation
     losses: dict[str, float]
     seconds: float
     finished: bool
     dropped: dict[str, str]
+
+    @property
+    def score(self) -> float:
+        """The value of the task's first metric on the search-validation split."""
+        return self.evaluation.score
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The values of all metrics of the task there, by name."""
+        return self.evaluation.values
 
 
 def distill(
@@ -81,7 +91,7 @@ def distill(
         device: The torch device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
         cache: Where the teacher's outputs are kept if ``distill.targets`` says so; by default in the user's cache. A
             recipe without ``distill.targets`` asks the teacher at every step.
-        on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
+        on_epoch: Called after every epoch with its number, counted from 1, and None; with the score at the end.
         should_stop: Called before every step; if it returns true, the state is written and the run ends. Also called
             between batches of the evaluation, where its answer is ignored.
         allow_code: Whether custom losses may be loaded, which runs their files.
@@ -130,14 +140,14 @@ def distill(
             save(run.state(), checkpoint)
         # Called here too, because the call shows that the run is alive; its answer comes too late to matter.
         watch = should_stop or (lambda: False)
-        accuracy = evaluate(run.student, task, task.validation, torch_device, watch).accuracy
+        evaluation = evaluate(run.student, task, task.validation, torch_device, watch)
         if on_epoch is not None:
-            on_epoch(run.epoch, accuracy)
+            on_epoch(run.epoch, evaluation.score)
     return Outcome(
         student=run.student.eval(),
         epoch=run.epoch,
         step=run.step,
-        accuracy=accuracy,
+        evaluation=evaluation,
         losses=run.objective.history.means(),
         dropped=dict(run.objective.dropped),
         seconds=run.seconds,

@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from automl_kd.core import UserError, cache_dir, duration
 from automl_kd.distillation.history import Diverged
-from automl_kd.distillation.loop import distill
+from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest
 from automl_kd.students import build
@@ -122,7 +123,7 @@ class _StepTimer:
         self._taken = -1
         self._before = 0.0  # steps before the checkpoint that the training went on from, known once an epoch ends
 
-    def on_epoch(self, epoch: int, accuracy: float | None) -> None:
+    def on_epoch(self, epoch: int, score: float | None) -> None:
         self._before = max(0.0, epoch * self._per_epoch - self._taken - 1)
 
     def should_stop(self) -> bool:
@@ -175,10 +176,7 @@ class _TeacherResolver:
                 on_epoch=timer.on_epoch,
                 should_stop=timer.should_stop,
             )
-            facts = {"validation_accuracy": outcome.accuracy} | (
-                {} if taught_by is None else {"teacher": taught_by.sha256}
-            )
-            teacher = store.keep(key, recipe.student, outcome.student, facts)
+            teacher = store.keep(key, recipe.student, outcome.student, _facts(self._task, outcome, taught_by))
         except Diverged as error:
             checkpoint.unlink(missing_ok=True)  # a training that goes on from it would fail the same way
             raise untrainable_teacher(recipe, self._task, error) from None
@@ -186,6 +184,18 @@ class _TeacherResolver:
             torch.set_num_threads(threads)
         checkpoint.unlink(missing_ok=True)
         return teacher
+
+
+def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str, Any]:
+    """What is kept beside a trained teacher, for people who look into its file."""
+    facts: dict[str, Any] = {
+        "metric": task.metric.name,
+        "validation_score": outcome.score,
+        "validation_metrics": dict(outcome.values),
+    }
+    if "accuracy" in outcome.values:
+        facts["validation_accuracy"] = outcome.values["accuracy"]  # as version 0.1 kept it
+    return facts if taught_by is None else facts | {"teacher": taught_by.sha256}
 
 
 def find_teacher(

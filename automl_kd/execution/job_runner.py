@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch._dynamo  # the first optimiser would import it, and these seconds would count as training
 
@@ -25,6 +24,7 @@ from automl_kd.execution.jobs import (
     TrainJob,
     file_failure,
 )
+from automl_kd.objectives import standard_error
 from automl_kd.students import build, load_weights, save_weights
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import KeptTeacher, Teacher, load_teacher
@@ -108,8 +108,8 @@ class JobRunner:
         before, self._last_job_ended = self._last_job_ended, time.monotonic()
         training = outcome.seconds - job.trained
         between = None if before is None else max(0.0, self._last_job_ended - before - training)
-        values = {"accuracy": outcome.accuracy}
-        return Trained(outcome.accuracy, values, outcome.epoch, outcome.seconds, between)
+        error = standard_error(task.metric, outcome.evaluation.statistics)
+        return Trained(outcome.score, error, outcome.values, outcome.epoch, outcome.seconds, between)
 
     def _evaluate(self, job: EvaluateJob) -> Evaluated:
         def watch() -> None:
@@ -132,7 +132,7 @@ class JobRunner:
 
 
 def _evaluated(found: Evaluation) -> Evaluated:
-    return Evaluated({"accuracy": found.accuracy}, found.correct[:, None].astype(np.float64))
+    return Evaluated(found.values, found.statistics)
 
 
 def _file(job: Job) -> Path | None:

@@ -23,11 +23,15 @@ Fuse = Literal["mean", "entropy", "learned", "dempster-shafer"]
 
 
 class TaskReference(Part):
-    """A task by name or path, the data it was given (where that is not the task's own), and the hash of its data."""
+    """A task by name or path, with the hash of its data.
+
+    ``data`` and ``metric`` are there only where the user chose others than the task names.
+    """
 
     name: str
     data: str | None = None
     sha256: Sha256 | None = None
+    metric: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -141,8 +141,8 @@ def _train(run: Run, images: int) -> Result:
         outcome = distill(Recipe.model_validate(run.document), task, teacher, device="cpu")
     except Diverged as error:
         return Result(0.0, 0.0 if run.test else None, time.monotonic() - began, error.reason)
-    test = evaluate(outcome.student, task, task.test, "cpu").accuracy if run.test else None
-    return Result(outcome.accuracy, test, time.monotonic() - began, None)
+    test = evaluate(outcome.student, task, task.test, "cpu").score if run.test else None
+    return Result(outcome.score, test, time.monotonic() - began, None)
 
 
 def best_by_validation(runs: Runs, candidates: Sequence[Run]) -> Run:

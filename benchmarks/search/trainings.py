@@ -82,9 +82,9 @@ def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: i
             store.fail(candidate, error.reason)
             points.append((0.0, 0.0, candidate.latency_ms))
             continue
-        store.arrive(candidate, 0, outcome.accuracy, outcome.seconds, None)
-        test = evaluate(outcome.student, task, task.test, "cpu").accuracy
-        points.append((outcome.accuracy, test, candidate.latency_ms))
+        store.arrive(candidate, 0, outcome.score, outcome.seconds, None)
+        test = evaluate(outcome.student, task, task.test, "cpu").score
+        points.append((outcome.score, test, candidate.latency_ms))
     return points
 
 

@@ -39,9 +39,11 @@ def sums_by_group(
         count: How many groups there are; an empty one sums to 0.
         among: Which examples are counted, (N,); None for all.
     """
-    from scipy import sparse  # 30 ms that only metrics of rows need
-
     counted = np.arange(len(weights)) if among is None else np.flatnonzero(among)
+    if weights.shape[1] == 1:  # a single value, as of every evaluation: twenty times as fast as a product
+        return np.bincount(groups, weights[counted, 0], count)[:, None].astype(np.float64)
+    from scipy import sparse  # 30 ms that only the bootstrap needs
+
     entries = (np.ones(len(groups)), (groups, counted))
     membership = sparse.csr_array(entries, shape=(count, len(weights)))  # type: ignore[no-untyped-call]
     sums: NDArray[np.float64] = membership @ weights
