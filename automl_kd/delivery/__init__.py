@@ -6,7 +6,7 @@ from automl_kd.delivery.delivered import Delivered, deliver
 from automl_kd.delivery.facts import Datasheet, Facts, Measured
 from automl_kd.delivery.figures import front_figure, growth_figure, progress_figure
 from automl_kd.delivery.folder import check_replaceable
-from automl_kd.delivery.latency_error_report import accuracy_report
+from automl_kd.delivery.latency_error_report import latency_error_report
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.study_page import study_report
 from automl_kd.delivery.understood import teacher_rows, understood_rows
@@ -17,11 +17,11 @@ __all__ = [
     "Delivered",
     "Facts",
     "Measured",
-    "accuracy_report",
     "check_replaceable",
     "deliver",
     "front_figure",
     "growth_figure",
+    "latency_error_report",
     "model_card",
     "progress_figure",
     "student_report",

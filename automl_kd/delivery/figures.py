@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from automl_kd.core import count, milliseconds, percent
 from automl_kd.delivery import text
 from automl_kd.delivery.progress import Progress, progress
-from automl_kd.hardware import LeftOut
+from automl_kd.hardware import CrossValidation
 
 Entry = Mapping[str, Any]
 
@@ -110,7 +110,7 @@ def training_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     return _styled(figure, 120 + 150 * len(panels))
 
 
-def accuracy_figure(rows: Sequence[LeftOut]) -> Figure:
+def latency_error_figure(rows: Sequence[CrossValidation]) -> Figure:
     """Predicted over measured latency on logarithmic axes, with intervals and the line where both are equal.
 
     Args:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 
 from automl_kd.core import UserError
-from automl_kd.delivery.figures import accuracy_figure
+from automl_kd.delivery.figures import latency_error_figure
 from automl_kd.delivery.html_page import embed, render
-from automl_kd.hardware import Profile, left_out
+from automl_kd.hardware import Profile, cross_validation
 
 
-def accuracy_report(profile: Profile) -> str:
+def latency_error_report(profile: Profile) -> str:
     """One self-contained HTML page: predicted against measured latency of the networks that a profile was fitted on.
 
     Every prediction is that of the fit without the network.
@@ -18,7 +18,7 @@ def accuracy_report(profile: Profile) -> str:
     Raises:
         UserError: If the profile has no measured networks.
     """
-    rows = left_out(profile)
+    rows = cross_validation(profile)
     if not rows:
         raise UserError(
             f"{profile.name} has no measured networks to plot; automl-kd hw kit and hw calibrate add them,"
@@ -30,6 +30,6 @@ def accuracy_report(profile: Profile) -> str:
         "median_error": statistics.median(abs(row.error) for row in rows),
         "inside": sum(row.low <= row.measured_ms <= row.high for row in rows),
         "validation": profile.target.fit.validation if profile.target.fit else "",
-        "figure": embed(accuracy_figure(rows), "accuracy"),
+        "figure": embed(latency_error_figure(rows), "predicted against measured latency"),
     }
     return render("hardware.html", context)

@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from automl_kd.delivery import deliver
-from automl_kd.hardware import Profile, measure_together
+from automl_kd.hardware import Profile, measure_latencies
 from automl_kd.recipes import Recipe
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.students import build, load_weights
@@ -105,7 +105,7 @@ class Publisher:
     def measure(self, folders: Sequence[Path]) -> list[float]:
         """Milliseconds of delivered students on this machine, timed side by side."""
         paths = [folder / "student.onnx" for folder in folders]
-        return [each.ms for each in measure_together(paths, self._profile.target.threads)]
+        return [each.ms for each in measure_latencies(paths, self._profile.target.threads)]
 
     def _stored(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
         """What an earlier publisher of the same round stored of this pick."""
