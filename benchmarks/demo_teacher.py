@@ -15,8 +15,7 @@ from pathlib import Path
 
 from automl_kd import tasks
 from automl_kd.core import cache_dir
-from automl_kd.distillation import evaluate_teacher
-from automl_kd.distillation.teacher_training import find_teacher
+from automl_kd.distillation import evaluate_teacher, find_teacher
 from automl_kd.tasks import open_task
 
 _TASK = """\
@@ -41,7 +40,7 @@ def main() -> None:
         task = open_task(str(path))
         teacher = find_teacher(task, None, device="cpu").teacher
     shutil.copyfile(cache_dir() / "teachers" / f"{teacher.sha256}.safetensors", out)
-    right = evaluate_teacher(teacher, task, task.test).accuracy
+    right = evaluate_teacher(teacher, task, task.test).score
     print(f"{out}: {teacher.sha256}, right on {100 * right:.1f} % of the test")
 
 

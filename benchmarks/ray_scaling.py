@@ -16,9 +16,9 @@ from pathlib import Path
 import ray
 from ray import tune
 
-from automl_kd.execution import Setup, Trained, TrainJob, _ray
-from automl_kd.execution.parcel import PackedSetup, Parcel, Returned
-from automl_kd.execution.ray import RayExecutor
+from automl_kd.execution import Setup, Trained, TrainJob, ray_executor
+from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
+from automl_kd.recipes import Recipe
 from automl_kd.tasks import OnnxTeacher
 
 WORKERS = 64
@@ -26,35 +26,36 @@ SECONDS = 10.0
 ROUNDS = 3
 CHECKPOINT = bytes(1_000_000)
 SEAT = {"CPU": 1.0}
+RECIPE = Recipe.model_validate({"student": {"family": "resnet", "depth": 8}, "train": {"epochs": 9}})
 
 
 class Sleeper:
     """Stands in for a worker: its trainings sleep."""
 
-    def __init__(self, packed: PackedSetup, archives: object) -> None:
+    def __init__(self, packed: SetupBundle, archives: object) -> None:
         pass
 
     def start(self) -> str:
         return ray.get_runtime_context().get_node_id()
 
-    def do(self, parcel: Parcel) -> Returned:
+    def do(self, bundle: JobBundle) -> AnswerBundle:
         time.sleep(SECONDS)
-        return Returned(Trained(0.5, 1, SECONDS, 0.0), CHECKPOINT)
+        return AnswerBundle(Trained(0.5, 0.1, {}, 1, SECONDS, 0.0), CHECKPOINT)
 
 
 def job(folder: Path, number: int) -> TrainJob:
     checkpoint = folder / f"{number}.pt"
     if not checkpoint.exists():
         checkpoint.write_bytes(CHECKPOINT)
-    return TrainJob({}, 9, 3, checkpoint, folder / f"{number}.safetensors", time.monotonic() + 600)
+    return TrainJob(RECIPE, 9, 3, checkpoint, folder / f"{number}.safetensors", time.monotonic() + 600)
 
 
 def by_executor(folder: Path) -> float:
     """Seconds from the first warm submission to the last answer."""
-    vars(_ray)["_Actor"] = Sleeper
+    vars(ray_executor)["_Actor"] = Sleeper
     (folder / "teacher.onnx").write_bytes(CHECKPOINT)
     setup = Setup("digits", None, "", OnnxTeacher(onnx=str(folder / "teacher.onnx")), "", "cpu")
-    with RayExecutor[int](setup, most=WORKERS, resources=SEAT) as executor:
+    with ray_executor.RayExecutor[int](setup, most=WORKERS, resources=SEAT) as executor:
         while executor.idle < WORKERS:
             executor.wait(1.0)
 
@@ -75,15 +76,15 @@ def by_tasks(folder: Path) -> float:
     """The same as one Ray task a trial."""
 
     @ray.remote(num_cpus=SEAT["CPU"])
-    def trial(parcel: Parcel) -> Returned:
+    def trial(bundle: JobBundle) -> AnswerBundle:
         time.sleep(SECONDS)
-        return Returned(Trained(0.5, 1, SECONDS, 0.0), CHECKPOINT)
+        return AnswerBundle(Trained(0.5, 0.1, {}, 1, SECONDS, 0.0), CHECKPOINT)
 
     def run(trials: int) -> float:
         began, given, running = time.monotonic(), 0, {}
         while given < trials or running:
             while given < trials and len(running) < WORKERS:
-                running[trial.remote(Parcel.pack(job(folder, given)))] = job(folder, given)
+                running[trial.remote(JobBundle.pack(job(folder, given)))] = job(folder, given)
                 given += 1
             ready, _ = ray.wait(list(running), timeout=0.2)
             for reference in ready:

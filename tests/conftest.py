@@ -183,7 +183,7 @@ def own_cache(cache, monkeypatch):
 @pytest.fixture(scope="session")
 def digits_teacher(cache):
     """The hash of the teacher of digits, trained once a session."""
-    from automl_kd.distillation.teacher_training import find_teacher
+    from automl_kd.distillation import find_teacher
     from automl_kd.tasks import open_task
 
     with pytest.MonkeyPatch.context() as patch:

@@ -147,8 +147,8 @@ def predict(
 ) -> None:
     """Predict a model's latency on a device."""
     with quiet(json):
-        from automl_kd.core import sharing
         from automl_kd.hardware import load_profile
+        from automl_kd.results import sharing
 
         asked, named = shape(input_shape), shapes(inputs)
         with watching(json) as observer:
@@ -196,8 +196,8 @@ def measure(
 ) -> None:
     """Measure a model's latency on this machine under onnxruntime."""
     with quiet(json):
-        from automl_kd.core import sharing
         from automl_kd.hardware import measure_latency
+        from automl_kd.results import sharing
 
         asked, named = shape(input_shape), shapes(inputs)
         with watching(json) as observer:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from automl_kd.core import count, duration, milliseconds, percent
+from automl_kd.cli.front import front_table
+from automl_kd.core import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-    from automl_kd.core import Observer, Snapshot
+    from automl_kd.results import Observer, Snapshot, TrialResult
 
 _FRONT_ROWS = 8
 _SOON = 2.0  # seconds before the first line of a log: what takes no longer says its answer alone
@@ -28,7 +29,7 @@ def watching(as_json: bool) -> Iterator[Observer]:
     """An observer that draws on the terminal; without one a few lines are written, and under ``--json`` nothing."""
     from rich.console import Console
 
-    from automl_kd.core import Observer
+    from automl_kd.results import Observer
 
     console = Console(stderr=True)
     if as_json or not console.is_terminal:
@@ -41,7 +42,7 @@ def watching(as_json: bool) -> Iterator[Observer]:
 
 
 def _line_observer() -> Observer:
-    from automl_kd.core import Observer
+    from automl_kd.results import Observer
 
     class LineObserver(Observer):
         """Standard error as a log: notes, every phase as it begins, and now and then how far it is."""
@@ -70,7 +71,7 @@ def _line_observer() -> Observer:
 
 
 def _terminal_observer(console: Console, live: Live) -> Observer:
-    from automl_kd.core import Observer
+    from automl_kd.results import Observer
 
     class TerminalObserver(Observer):
         """Redraws one panel in place; notes scroll above it."""
@@ -121,22 +122,16 @@ def _panel(snapshot: Snapshot) -> RenderableType:
         parts.append(Text(", ".join(f"{number} {name}" for name, number in snapshot.counts.items() if number)))
     if snapshot.front:
         grid = Table(box=None, pad_edge=False)
-        for name in ("trial", "accuracy", "latency", "interval", "parameters"):
+        header, rows = front_table(_spread(snapshot.front), snapshot.objectives)
+        for name in header:
             grid.add_column(name, justify="right")
-        for entry in _spread(snapshot.front):
-            grid.add_row(*front_row(entry))
+        for row in rows:
+            grid.add_row(*row)
         parts += [Text(""), grid]
     return Panel(Group(*parts), title=snapshot.phase, title_align="left", width=78)
 
 
-def front_row(entry: Mapping[str, Any]) -> list[str]:
-    """A point of the front as cells of a table."""
-    interval = f"{entry['latency_low']:.3g}–{entry['latency_high']:.3g}"
-    accuracy, latency = percent(entry["accuracy"]), milliseconds(entry["latency_ms"])
-    return [str(entry["trial"]), accuracy, latency, interval, count(entry["params"])]
-
-
-def _spread(front: Any) -> list[Any]:
+def _spread(front: Sequence[TrialResult]) -> list[TrialResult]:
     """At most a few rows, from both ends and evenly between."""
     if len(front) <= _FRONT_ROWS:
         return list(front)

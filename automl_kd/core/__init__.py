@@ -1,5 +1,6 @@
 """What all rooms share: errors, paths, whole files, quantities read and shown, progress. It imports no other room."""
 
+from automl_kd.core import formatting
 from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
 from automl_kd.core.disk_space import folder_bytes, free_bytes
 from automl_kd.core.errors import Interrupted, UserError, unknown
@@ -9,14 +10,18 @@ from automl_kd.core.formatting import (
     chance,
     count,
     counted,
+    difference_in_unit,
     duration,
+    in_unit,
     milliseconds,
     percent,
+    signed,
+    size,
+    spread_in_unit,
     three_digits,
     whole,
 )
 from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
-from automl_kd.core.progress import Observer, Snapshot, sharing
 from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
 from automl_kd.core.version import __version__
 
@@ -24,8 +29,6 @@ __all__ = [
     "DEFAULT_STORAGE",
     "UNKNOWN",
     "Interrupted",
-    "Observer",
-    "Snapshot",
     "UserError",
     "__version__",
     "cache_dir",
@@ -33,11 +36,14 @@ __all__ = [
     "config_dir",
     "count",
     "counted",
+    "difference_in_unit",
     "duration",
     "find_yaml",
     "folder_bytes",
+    "formatting",
     "free_bytes",
     "import_extra",
+    "in_unit",
     "locked",
     "milliseconds",
     "parse_bytes",
@@ -48,8 +54,10 @@ __all__ = [
     "percent",
     "replacing",
     "sha256_of",
-    "sharing",
     "shipped_dir",
+    "signed",
+    "size",
+    "spread_in_unit",
     "three_digits",
     "unknown",
     "whole",

@@ -61,3 +61,59 @@ def whole(number: float | None) -> str:
     if number is None:
         return UNKNOWN
     return "infinitely many" if math.isinf(number) else f"{number:,.0f}"
+
+
+def size(number: float | None) -> str:
+    """Bytes in the largest binary unit below the number: ``1.4 MiB``."""
+    if number is None:
+        return UNKNOWN
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1024:
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} GiB"
+
+
+def in_unit(value: float | None, unit: str) -> str:
+    """A value in its unit: ``97.8 %``, ``1.42 ms``, ``0.132 nats``, ``1.4 MiB``.
+
+    Args:
+        value: None, or what is not a number, becomes an en dash.
+        unit: ``%`` for a share in [0, 1]; ``bytes``; ``label`` or nothing for a plain number; any other is written as
+            it is.
+    """
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    if unit == "%":
+        return percent(value)
+    if unit == "bytes":
+        return size(value)
+    return _with_unit(_digits(value), unit)
+
+
+def difference_in_unit(difference: float | None, unit: str) -> str:
+    """A signed difference of two values of a unit: ``+1.2 points``, ``-0.013 nats``."""
+    if difference is None or math.isnan(difference):
+        return UNKNOWN
+    return _with_unit(signed(difference, unit), "points" if unit == "%" else unit)
+
+
+def signed(difference: float, unit: str) -> str:
+    """The number of :func:`difference_in_unit` alone, zero without a sign."""
+    text = f"{100 * difference:+.1f}" if unit == "%" else f"{'-' if difference < 0 else '+'}{_digits(abs(difference))}"
+    return text[1:] if not text.strip("+-0.") else text.replace("-", "−")
+
+
+def spread_in_unit(deviation: float | None, unit: str) -> str:
+    """A standard deviation of values of a unit, without the unit: 0.004 of ``%`` as ``0.4`` (points)."""
+    if deviation is None:
+        return UNKNOWN
+    return f"{100 * deviation:.1f}" if unit == "%" else _digits(deviation)
+
+
+def _digits(value: float) -> str:
+    return f"−{three_digits(-value)}" if value < 0 else three_digits(value)
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return number if unit in ("", "label") else f"{number} {unit}"

@@ -1,29 +1,51 @@
 """Distillation: one student trained by one recipe, up to an epoch, from a checkpoint."""
 
 from automl_kd.distillation.checkpoint import Checkpoint
+from automl_kd.distillation.custom_loss import custom_loss_spec, loss
 from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill, resolve_device
-from automl_kd.distillation.losses import CONTRACTS, Contract, Pair
-from automl_kd.distillation.own import loss, own_contract
+from automl_kd.distillation.losses import LOSS_SPECS, LossSpec, Pair
+from automl_kd.distillation.teacher_outputs import TeacherOutputPolicy
+from automl_kd.distillation.teacher_training import (
+    ExpectedTeacher,
+    ResolvedTeacher,
+    TrainingProgress,
+    budget_too_short,
+    expect_teacher,
+    find_teacher,
+    teacher_recipe,
+    training_was_begun,
+    untrainable_teacher,
+)
 from automl_kd.distillation.term import Term
 from automl_kd.distillation.wiring import Wiring, wire
 
 __all__ = [
-    "CONTRACTS",
+    "LOSS_SPECS",
     "Checkpoint",
-    "Contract",
     "Diverged",
     "Evaluation",
+    "ExpectedTeacher",
+    "LossSpec",
     "Outcome",
     "Pair",
+    "ResolvedTeacher",
+    "TeacherOutputPolicy",
     "Term",
+    "TrainingProgress",
     "Wiring",
+    "budget_too_short",
+    "custom_loss_spec",
     "distill",
     "evaluate",
     "evaluate_teacher",
+    "expect_teacher",
+    "find_teacher",
     "loss",
-    "own_contract",
     "resolve_device",
+    "teacher_recipe",
+    "training_was_begun",
+    "untrainable_teacher",
     "wire",
 ]

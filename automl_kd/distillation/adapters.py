@@ -1,4 +1,4 @@
-"""Modules that bring features of student and teacher together; trained beside the student, never part of it."""
+"""Adapters: modules that make features of student and teacher comparable. They are trained, and never delivered."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Regressor(nn.Sequential):
 
 
 class Several(nn.ModuleList):
-    """A module for each of several maps: a tuple of (B, C, H, W) to a tuple of (B, C', H, W)."""
+    """One module for each of several maps: a tuple of (B, C, H, W) to a tuple of (B, C', H, W)."""
 
     def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Each map through its own module."""
@@ -75,7 +75,7 @@ class VariationalRegressor(nn.Module):
 class Paraphraser(nn.Module):
     """Auto-encoder of the teacher's map (Kim et al. 2018, arXiv:1802.04977), as RepDistiller's ``Paraphraser``.
 
-    It has no batch normalisation, so that nothing in it moves once its weights are left alone.
+    It has no batch normalisation, so that nothing in it changes once its weights are no longer trained.
     """
 
     def __init__(self, channels: int, factors: int) -> None:
@@ -157,10 +157,10 @@ class ReviewFusion(nn.Module):
         fused = self.narrow[last](maps[last])
         found = [self.widen[last](fused)]
         for i in reversed(range(last)):
-            own = self.narrow[i](maps[i])
-            above = functional.interpolate(fused, size=own.shape[2:], mode="nearest")
-            attention = self.attend[i](torch.cat((own, above), dim=1))
-            fused = own * attention[:, :1] + above * attention[:, 1:]
+            narrowed = self.narrow[i](maps[i])
+            above = functional.interpolate(fused, size=narrowed.shape[2:], mode="nearest")
+            attention = self.attend[i](torch.cat((narrowed, above), dim=1))
+            fused = narrowed * attention[:, :1] + above * attention[:, 1:]
             found.append(self.widen[i](fused))
         return tuple(reversed(found))
 
@@ -169,7 +169,7 @@ class TeacherHead(nn.Module):
     """The teacher's classifier, behind a regressor of the student's map where channels differ.
 
     Attributes:
-        connector: To the teacher's channels; its ReLU makes what a classifier after a ReLU is used to.
+        connector: Brings the map to the teacher's channels; ends in a ReLU, which the classifier was trained after.
         weight: Of the classifier, (classes, D); never trained.
         bias: (classes,); never trained.
     """
@@ -181,7 +181,7 @@ class TeacherHead(nn.Module):
         super().__init__()
         width = weight.shape[1]
         self.connector = Regressor(student_channels, width) if student_channels != width else nn.Identity()
-        # Copied into tensors of the current device, which may be the meta device; the teacher itself is known already.
+        # Copied into tensors of the current device, which may be the meta device.
         self.register_buffer("weight", torch.empty(weight.shape).copy_(weight.detach()), persistent=False)
         self.register_buffer("bias", torch.empty(bias.shape).copy_(bias.detach()), persistent=False)
 

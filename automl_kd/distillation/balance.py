@@ -1,4 +1,4 @@
-"""The unit of the weights: what a loss is multiplied by so that its weight is in units of the task loss's pull."""
+"""The balance of the losses: factors that give the recipe's weights a common unit, measured or learned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from automl_kd.distillation.probe import FIRST, Pull
 
 _LARGEST_CHANGE = math.log(4)
 _ATTEMPTS = 16
-"""Times that a new loss is measured for its first ratios, should some say nothing."""
+"""How often a new loss is measured at most for its first ratios, because some measurements give no ratio."""
 _MOST = 5.0
 
 
@@ -20,8 +20,8 @@ class GradientBalance:
     """Scales that give every loss, at weight 1, the gradient norm of the task's loss on the weights that both reach.
 
     The idea of GradNorm (Chen et al. 2018, arXiv:1711.02257) without its learning: the ratio of the norms is measured.
-    While a loss is new its scale is the geometric mean of the ratios so far; later ones count by half, and change it
-    fourfold at most, since a loss that is nearly solved has a gradient near 0 which no scale should bring back.
+    While a loss is new, its scale is the geometric mean of the ratios so far. Later ratios count by half and change the
+    scale fourfold at most, because a loss that is nearly solved has a gradient near 0 which no scale should restore.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class GradientBalance:
         self._attempts: dict[str, int] = {}
 
     def wants(self, names: Iterable[str]) -> bool:
-        """Whether some of these losses has told its ratio fewer times than its scale needs."""
+        """Whether some of these losses needs more measurements for its scale."""
         return any(
             self._counts.get(name, 0) < FIRST and self._attempts.get(name, 0) < _ATTEMPTS
             for name in names
@@ -38,7 +38,7 @@ class GradientBalance:
         )
 
     def learn(self, found: Mapping[str, Pull]) -> None:
-        """Take in what a step's losses pull."""
+        """Update the scales by the pulls of one step."""
         for name, pull in found.items():
             if name == "task":
                 continue
@@ -58,11 +58,11 @@ class GradientBalance:
                 self._logs[name] += max(-_LARGEST_CHANGE, min(_LARGEST_CHANGE, step))
 
     def scale(self, name: str) -> float:
-        """What a loss is multiplied by, beside its weight; 1 until it is measured."""
+        """The factor of a loss beside its weight; 1 until the loss is measured."""
         return math.exp(self._logs.get(name, 0.0))
 
     def state_dict(self) -> dict[str, dict[str, float]]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint keeps."""
         return {
             "logs": dict(self._logs),
             "counts": {name: float(count) for name, count in self._counts.items()},
@@ -70,7 +70,7 @@ class GradientBalance:
         }
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        """Take up what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` gave."""
         self._logs = dict(state["logs"])
         self._counts = {name: int(count) for name, count in state["counts"].items()}
         self._attempts = {name: int(count) for name, count in state["attempts"].items()}

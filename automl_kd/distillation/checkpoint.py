@@ -42,21 +42,21 @@ class Checkpoint:
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write atomically: whoever reads ``path`` sees the old state or the new one, also after a loss of power."""
+    """Write a checkpoint atomically: readers see the old state or the new one, even after a loss of power."""
     content = io.BytesIO()
-    torch.save(vars(checkpoint), content)  # not asdict, which would copy every tensor
+    torch.save(vars(checkpoint), content)  # vars, because asdict would copy every tensor
     with replacing(path) as draft:
-        draft.write_bytes(content.getbuffer())  # torch itself does not say that a disk is full
+        draft.write_bytes(content.getbuffer())  # not by torch, which does not report a full disk
 
 
-def load(path: Path, identity: Mapping[str, str], device: torch.device) -> Checkpoint:
-    """Read a checkpoint of the run that ``identity`` describes.
+def load(path: Path, identity: Mapping[str, str], torch_device: torch.device) -> Checkpoint:
+    """The checkpoint in a file, of the run that ``identity`` describes, with its tensors on ``torch_device``.
 
     Raises:
         UserError: If the file cannot be read, or belongs to another run.
     """
     try:
-        checkpoint = Checkpoint(**torch.load(path, map_location=device, weights_only=True))
+        checkpoint = Checkpoint(**torch.load(path, map_location=torch_device, weights_only=True))
     except Exception as error:  # torch.load raises a type of its own for each way to be damaged
         raise UserError(
             f"checkpoint {path}: cannot be read ({type(error).__name__}); delete it to start afresh"

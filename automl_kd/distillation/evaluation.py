@@ -1,16 +1,17 @@
-"""How often a student, or its teacher, is right."""
+"""How good a student, or its teacher, is on a split, by the metrics of the task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from automl_kd.tasks import Split, Task
+from automl_kd.distillation.losses.tensors import full_precision
+from automl_kd.tasks import Metric, Split, Task
 from automl_kd.teachers import Teacher
 
 _BATCH = 1024
@@ -19,54 +20,79 @@ _TEACHER_BATCH = 256
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy in [0, 1] and, image by image (N,), whether the largest logit was that of the label."""
+    """What the metrics of a task say of one network on one split.
 
-    accuracy: float
-    correct: NDArray[np.bool_]
+    Attributes:
+        values: Of every metric that was asked for, by name; that of the first comes first.
+        statistics: What the first metric is computed from, (examples, K), one row an example in the order of the split.
+    """
+
+    values: Mapping[str, float]
+    statistics: NDArray[np.float64]
+
+    @property
+    def score(self) -> float:
+        """The value of the first metric, by which networks are compared."""
+        return next(iter(self.values.values()))
 
 
 def evaluate(
     student: nn.Module,
     task: Task,
     split: Split,
-    device: torch.device | str,
+    torch_device: torch.device | str,
     watch: Callable[[], object] = lambda: None,
 ) -> Evaluation:
-    """Classify a split in evaluation mode, without autocast; the student's train flag is put back afterwards.
+    """The metrics of a student in evaluation mode, without autocast; its train flag is restored afterwards.
 
     Args:
-        student: Normalised images (B, C, H, W) to logits (B, classes), on ``device``.
-        task: The task, for its normalisation.
+        student: Normalised images (B, C, H, W) to logits (B, classes), on ``torch_device``.
+        task: The task, for its normalisation and its metrics.
         split: Images and labels.
-        device: Where to compute.
-        watch: Called before every batch; what it raises ends the evaluation.
+        torch_device: Where to compute.
+        watch: Called before every batch; an exception that it raises ends the evaluation.
     """
-    predicted = []
+    batches = []
     training = student.training
     student.eval()
     try:
         with torch.inference_mode():
             for images in torch.split(split.images, _BATCH):
                 watch()
-                predicted.append(student(task.normalize(images.to(device))).argmax(dim=1).cpu())
+                batches.append(_kept(student(task.normalize(images.to(torch_device)))))
     finally:
         student.train(training)
-    return _compared(predicted, split)
+    return _evaluation(batches, split, task.metrics)
 
 
 def evaluate_teacher(
     teacher: Teacher, task: Task, split: Split, watch: Callable[[], object] = lambda: None
 ) -> Evaluation:
-    """As :func:`evaluate`, where the teacher is; several teachers count as the mean of their probabilities."""
-    predicted = []
+    """As :func:`evaluate`, on the device of the teacher; several teachers count as the mean of their probabilities."""
+    batches = []
     for images in torch.split(split.images, _TEACHER_BATCH):
         watch()
         logits = teacher.outputs(task.normalize(images.to(teacher.device))).logits
-        answers = logits if teacher.members == 1 else logits.softmax(dim=2).mean(dim=1)
-        predicted.append(answers.argmax(dim=1).cpu())
-    return _compared(predicted, split)
+        batches.append(_kept(logits if teacher.members == 1 else _mean_of_teachers(logits)))
+    return _evaluation(batches, split, task.metrics)
 
 
-def _compared(predicted: Sequence[torch.Tensor], split: Split) -> Evaluation:
-    correct: NDArray[np.bool_] = (torch.cat(list(predicted)) == split.labels.cpu()).numpy()
-    return Evaluation(float(correct.mean()), correct)
+def _mean_of_teachers(logits: Tensor) -> Tensor:
+    """The logarithm of the mean of several teachers' probabilities, (B, M, classes) to (B, classes)."""
+    mean = logits.softmax(dim=2).mean(dim=1)
+    # In float64 the logarithm keeps the order of any two float32. A probability that underflowed has a finite one.
+    return mean.clamp(min=torch.finfo(mean.dtype).tiny).double().log()
+
+
+def _kept(outputs: Tensor) -> Tensor:
+    # In ordinary memory, batch by batch: the outputs of a large split would not fit beside the network on a GPU.
+    return full_precision(outputs.detach()).cpu()
+
+
+def _evaluation(batches: Sequence[Tensor], split: Split, metrics: Sequence[Metric]) -> Evaluation:
+    outputs, labels = torch.cat(list(batches)), split.labels.cpu()
+    first, *others = metrics
+    statistics = first.statistics(outputs, labels)
+    values = {first.name: first.value(statistics)}
+    values |= {metric.name: metric.value(metric.statistics(outputs, labels)) for metric in others}
+    return Evaluation(values, statistics)

@@ -1,4 +1,4 @@
-"""Several teachers heard as one."""
+"""Fusion of several teachers: their logits to those of one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mean(logits: Tensor) -> Tensor:
 
 
 def by_entropy(logits: Tensor) -> Tensor:
-    """As :func:`mean`, each teacher weighted for each sample by 1 / (its entropy + ε): who is sure is heard.
+    """As :func:`mean`, each teacher weighted for each sample by 1 / (its entropy + ε): a sure teacher counts more.
 
     Args:
         logits: (B, M, C) of M teachers.
@@ -41,8 +41,8 @@ def dempster_shafer(logits: Tensor) -> Tensor:
     """Dempster's rule for the teachers' evidence by class (Han et al. 2021, arXiv:2102.02051).
 
     Evidence is softplus of the logit; belief b = e / S and uncertainty u = C / S with S = Σ e + C. Two teachers make
-    b = (b₁b₂ + b₁u₂ + b₂u₁) / (1 - K), u = u₁u₂ / (1 - K), where K is what they contradict each other in; more are
-    taken in one by one, in any order.
+    b = (b₁b₂ + b₁u₂ + b₂u₁) / (1 - K), u = u₁u₂ / (1 - K), where K is the mass on which they contradict each other;
+    further teachers are combined one by one, and their order does not matter.
 
     Args:
         logits: (B, M, C) of M teachers.
@@ -65,7 +65,7 @@ def dempster_shafer(logits: Tensor) -> Tensor:
 
 
 class LearnedFusion(nn.Module):
-    """A weighted mean of the teachers' probabilities; the weights learn to predict the labels.
+    """A weighted mean of the teachers' probabilities, whose weights are trained to predict the labels.
 
     Args:
         members: Number of teachers.

@@ -1,4 +1,4 @@
-"""What is wrong with a run, seen in its first steps and named."""
+"""The health of a run: what goes wrong in its first steps, named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALIKE = 1e-10
 
 
 class Health:
-    """Watches what :mod:`automl_kd.distillation.probe` measures.
+    """Judges the gradients that :mod:`automl_kd.distillation.probe` measures.
 
     A loss whose gradient is 0 three times in a row is dead; one whose gradient has a cosine below -0.5 with that of the
     task five times in a row opposes it; a student that answers every image of a batch alike three times in a row has
@@ -36,29 +36,29 @@ class Health:
         self.dropped: dict[str, str] = {}
 
     def wants(self, step: int) -> bool:
-        """Whether the step is among the first, at which everything is looked at."""
+        """Whether the step is among the first, all of which are examined."""
         return step < _DEAD
 
     def examine(
-        self, step: int, losses: Mapping[str, float], found: Mapping[str, Pull], silent: frozenset[str]
+        self, step: int, losses: Mapping[str, float], found: Mapping[str, Pull], warming_up: frozenset[str]
     ) -> None:
-        """Look at one step.
+        """Examine the gradients of one step.
 
         Args:
             step: Its number.
             losses: Unweighted losses by name.
-            found: What they pull.
-            silent: Losses that are meant to have no gradient at this step.
+            found: Their pulls.
+            warming_up: Losses that are not meant to have a gradient yet.
 
         Raises:
-            Diverged: With the loss and what is wrong with it.
+            Diverged: If a loss or gradient is not finite, or a loss is dead or opposed and is not to be dropped.
         """
         for name, pull in found.items():
             if not math.isfinite(losses[name]):
                 raise Diverged(f"non-finite loss {name} at step {step}")
             if not math.isfinite(pull.norm):
                 raise Diverged(f"non-finite gradient of loss {name} at step {step}")
-            if name in silent:
+            if name in warming_up:
                 continue
             self._dead[name] = self._dead.get(name, 0) + 1 if pull.norm == 0 else 0
             self._opposed[name] = self._opposed.get(name, 0) + 1 if pull.cosine < _OPPOSING else 0
@@ -70,10 +70,10 @@ class Health:
                 )
 
     def examine_answers(self, step: int, logits: Tensor) -> None:
-        """Look at the student's logits (B, classes) for one batch.
+        """Examine the student's logits (B, classes) for one batch.
 
         Raises:
-            Diverged: If the student has answered alike for long.
+            Diverged: If the student has answered all images alike several times in a row.
         """
         if len(logits) < 2:
             return
@@ -84,11 +84,11 @@ class Health:
             raise Diverged(f"collapsed features: the student answers every image alike, at step {step}")
 
     def state_dict(self) -> dict[str, object]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint keeps."""
         return {"dead": self._dead, "opposed": self._opposed, "alike": self._alike, "dropped": self.dropped}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Take up what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` gave."""
         self._dead, self._opposed = dict(state["dead"]), dict(state["opposed"])  # type: ignore[call-overload]
         self._alike, self.dropped = int(state["alike"]), dict(state["dropped"])  # type: ignore[call-overload]
 

@@ -1,4 +1,4 @@
-"""The losses of one epoch, kept where they were computed until the epoch is over."""
+"""The history of one epoch's losses, kept on the device until the epoch is over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Diverged(Exception):
-    """Training cannot go on; ``reason`` says what became non-finite and when."""
+    """Training cannot go on; ``reason`` says what went wrong and at which step."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -18,9 +18,9 @@ class Diverged(Exception):
 
 
 class History:
-    """Every loss of every step since the epoch began, by name.
+    """The value of every loss at every step of the epoch, by name.
 
-    Values stay tensors on their device, so that a step waits for nothing; :meth:`check` and :meth:`means` read them.
+    Values stay tensors on their device, so that no step waits for a copy; :meth:`check` and :meth:`means` read them.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class History:
         self._values.setdefault(name, {})[step] = value.detach()
 
     def check(self) -> None:
-        """Read the epoch.
+        """Read the values of the epoch.
 
         Raises:
             Diverged: If a value is infinite or not a number; names the first such loss and its step.
@@ -62,7 +62,7 @@ class History:
         }
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Take up what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` gave."""
         self._values = {
             name: dict(zip(kept["steps"].tolist(), kept["values"].unbind(), strict=True))
             for name, kept in state.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 
 from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation.checkpoint import load, save
-from automl_kd.distillation.evaluation import evaluate
+from automl_kd.distillation.evaluation import Evaluation, evaluate
 from automl_kd.distillation.randomness import reproducible
 from automl_kd.distillation.run import Run
 from automl_kd.distillation.wiring import wire
@@ -32,7 +32,7 @@ class Outcome:
         student: In evaluation mode, on the device of the training.
         epoch: Epochs trained since the start, those before a checkpoint included.
         step: Steps, likewise.
-        accuracy: On the search-validation split, in [0, 1].
+        evaluation: What the metrics of the task say of it on the search-validation split.
         losses: Unweighted mean of each loss over the last epoch.
         seconds: Spent in training since the start, without evaluation and files.
         finished: Whether the schedule is at its end.
@@ -42,11 +42,21 @@ class Outcome:
     student: StudentModule
     epoch: int
     step: int
-    accuracy: float
+    evaluation: Evaluation
     losses: dict[str, float]
     seconds: float
     finished: bool
     dropped: dict[str, str]
+
+    @property
+    def score(self) -> float:
+        """The value of the task's first metric on the search-validation split."""
+        return self.evaluation.score
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The values of all metrics of the task there, by name."""
+        return self.evaluation.values
 
 
 def distill(
@@ -73,18 +83,18 @@ def distill(
     Args:
         recipe: What to train and how.
         task: What to train on. The test split is not read.
-        teacher: Needed if the recipe listens to one; else it may be None.
+        teacher: The teacher; may be None if no loss of the recipe needs one.
         total_epochs: Length of the schedule, by default ``train.epochs``.
         until: The epoch to train to now, by default ``total_epochs``: a run stopped early is a prefix of the full one.
         checkpoint: The file to resume from, if it exists, and to write the state to: at the end, when stopped, and
             after an epoch now and then, so that a kill costs little.
-        device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
-        cache: Where outputs of the teacher are kept if the recipe's targets are cached; by default in the user's cache.
-            A recipe that leaves its targets open asks the teacher at every step.
-        on_epoch: Called after every epoch with its number, counted from 1, and None; with the accuracy at the end.
-        should_stop: Asked before every step; if true, the state is written and the run ends. Also asked, and not heard,
-            between batches of the evaluation.
-        allow_code: Whether losses of the user's own may be loaded, which runs their files.
+        device: The torch device: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
+        cache: Where the teacher's outputs are kept if ``distill.targets`` says so; by default in the user's cache. A
+            recipe without ``distill.targets`` asks the teacher at every step.
+        on_epoch: Called after every epoch with its number, counted from 1, and None; with the score at the end.
+        should_stop: Called before every step; if it returns true, the state is written and the run ends. Also called
+            between batches of the evaluation, where its answer is ignored.
+        allow_code: Whether custom losses may be loaded, which runs their files.
         compiled: Whether the student is compiled (``torch.compile``), which takes a minute and pays on long runs; its
             weights differ in the last bits from those of a run that is not.
 
@@ -99,19 +109,19 @@ def distill(
     until = total_epochs if until is None else until
     if not 1 <= until <= total_epochs:
         raise ValueError(f"until is {until}: should be from 1 to total_epochs, {total_epochs}")
-    place = resolve_device(device)
+    torch_device = resolve_device(device)
     wiring = wire(recipe, task, teacher, allow_code=allow_code)
-    if compiled and place.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
+    if compiled and torch_device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
         raise UserError("a student that is compiled for a CPU needs a C++ compiler: install g++, or do not compile")
     if compiled and wiring.gradients:
         raise UserError("distill.losses.gradient_matching differentiates twice, which a compiled student cannot")
-    listened = teacher if recipe.distill.listens() else None
+    asked = teacher if recipe.distill.needs_teacher() else None
     with (
-        reproducible(recipe.seed, place),
-        Run(recipe, task, listened, wiring, total_epochs, place, cache, compiled) as run,
+        reproducible(recipe.seed, torch_device),
+        Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled) as run,
     ):
         if checkpoint is not None and checkpoint.exists():
-            run.restore(load(checkpoint, run.identity, place))
+            run.restore(load(checkpoint, run.identity, torch_device))
         saved = time.monotonic()
         while run.epoch < until:
             started = time.perf_counter()
@@ -128,16 +138,16 @@ def distill(
                 on_epoch(run.epoch, None)
         if checkpoint is not None:
             save(run.state(), checkpoint)
-        # Asked also here, because it shows that the run lives; what it says comes too late to matter.
+        # Called here too, because the call shows that the run is alive; its answer comes too late to matter.
         watch = should_stop or (lambda: False)
-        accuracy = evaluate(run.student, task, task.validation, place, watch).accuracy
+        evaluation = evaluate(run.student, task, task.validation, torch_device, watch)
         if on_epoch is not None:
-            on_epoch(run.epoch, accuracy)
+            on_epoch(run.epoch, evaluation.score)
     return Outcome(
         student=run.student.eval(),
         epoch=run.epoch,
         step=run.step,
-        accuracy=accuracy,
+        evaluation=evaluation,
         losses=run.objective.history.means(),
         dropped=dict(run.objective.dropped),
         seconds=run.seconds,
@@ -146,7 +156,7 @@ def distill(
 
 
 def resolve_device(device: str) -> torch.device:
-    """The device of a training: ``"auto"`` (CUDA where there is one), or what ``torch.device`` takes.
+    """The torch device of a training, from ``"auto"`` (CUDA where there is one) or what ``torch.device`` takes.
 
     Raises:
         UserError: If there is no such device.
@@ -154,9 +164,9 @@ def resolve_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(device)
+        torch_device = torch.device(device)
     except RuntimeError as error:
         raise UserError(f"device {device!r} does not exist: should be auto, cpu or cuda") from error
-    if place.type == "cuda" and not torch.cuda.is_available():
+    if torch_device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device {device!r}: this machine has no CUDA; use cpu, or auto")
-    return place
+    return torch_device

@@ -1,4 +1,4 @@
-"""What a step minimises: the losses of a recipe in the balance that it asks for, watched for their health."""
+"""The number that a step minimises: the weighted sum of a recipe's losses, balanced and watched for their health."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import GradientBalance, UncertaintyBalance
 from automl_kd.distillation.health import Health
 from automl_kd.distillation.history import History
-from automl_kd.distillation.losses import Moment
+from automl_kd.distillation.losses import StepContext
 from automl_kd.distillation.probe import is_due, pulls
-from automl_kd.distillation.term import Signals, Term
+from automl_kd.distillation.signals import Signals
+from automl_kd.distillation.term import Term
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Distill
 
 UNCERTAINTY = "balance"
-"""The name among the adapters of what learns the weights."""
+"""The name among the adapters of the module that learns the weights of the losses."""
 
 
 class Objective:
     """The sum of the losses of a recipe.
 
     Args:
-        distill: What the recipe says of them.
-        wiring: The losses, settled.
-        adapters: What they train, and what learns their weights where the recipe asks for it.
+        distill: The recipe's ``distill``.
+        wiring: The losses, with their stages paired.
+        adapters: The modules that they train, and under ``UNCERTAINTY`` the one that learns their weights, if any.
         trunk: The student's weights on which gradients are compared.
         total_steps: Length of the schedule.
     """
@@ -54,7 +55,7 @@ class Objective:
 
     @property
     def dropped(self) -> Mapping[str, str]:
-        """The losses that were left out, and why."""
+        """The losses that are left out from now on, each with the reason."""
         return self._health.dropped
 
     def active(self, progress: float) -> list[tuple[Term, float]]:
@@ -68,31 +69,31 @@ class Objective:
         active: Sequence[tuple[Term, float]],
         student: Signals,
         teacher: Signals | None,
-        moment: Moment,
+        context: StepContext,
     ) -> Tensor | None:
-        """The number to descend at a step, or None where no loss counts.
+        """The sum to minimise at a step, a scalar, or None where no loss has a weight.
 
         Raises:
-            Diverged: If something is wrong with a loss, where this step is one at which that is looked at.
+            Diverged: If this step is one at which losses are examined, and one of them does harm or nothing.
         """
-        rows = self._easiest(teacher, moment)
+        rows = self._easiest(teacher, context)
         values: dict[str, Tensor] = {}
-        silent = set()
+        warming_up = set()
         parts: list[Tensor] = []
         for term, _ in active:
-            found = term.value(student, teacher, moment, self._adapters, rows)
-            values[term.name] = found.loss
-            self.history.record(term.name, step, found.loss)
-            if found.own is not None:
-                parts.append(found.own)
-            if found.silent:
-                silent.add(term.name)
-        self._measure(step, values, student.logits, moment.labels, frozenset(silent))
-        parts += [self._weighted(term.name, weight, values) for term, weight in active if term.name not in silent]
+            output = term.value(student, teacher, context, self._adapters, rows)
+            values[term.name] = output.loss
+            self.history.record(term.name, step, output.loss)
+            if output.adapter_loss is not None:
+                parts.append(output.adapter_loss)
+            if output.warming_up:
+                warming_up.add(term.name)
+        self._examine(step, values, student.logits, context.labels, frozenset(warming_up))
+        parts += [self._weighted(term.name, weight, values) for term, weight in active if term.name not in warming_up]
         return torch.stack(parts).sum() if parts else None
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint keeps."""
         return {
             "history": self.history.state_dict(),
             "balance": None if self._balance is None else self._balance.state_dict(),
@@ -100,7 +101,7 @@ class Objective:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what :meth:`state_dict` gave."""
+        """Restore what :meth:`state_dict` gave."""
         self.history.load_state_dict(state["history"])
         self._health.load_state_dict(state["health"])
         if self._balance is not None:
@@ -116,32 +117,32 @@ class Objective:
             return weight * learned(name, value)  # type: ignore[no-any-return]
         return weight * value
 
-    def _easiest(self, teacher: Signals | None, moment: Moment) -> Tensor | None:
+    def _easiest(self, teacher: Signals | None, context: StepContext) -> Tensor | None:
         if self._curriculum is None or teacher is None:
             return None
-        share = schedules.share_of_batch(self._curriculum, moment.progress)
+        share = schedules.share_of_batch(self._curriculum, context.progress)
         if share >= 1:
             return None
-        difficulty = functional.cross_entropy(teacher.logits, moment.labels, reduction="none")
+        difficulty = functional.cross_entropy(teacher.logits, context.labels, reduction="none")
         return difficulty.topk(max(2, math.ceil(share * len(difficulty))), largest=False).indices
 
-    def _measure(
-        self, step: int, values: Mapping[str, Tensor], logits: Tensor, labels: Tensor, silent: frozenset[str]
+    def _examine(
+        self, step: int, values: Mapping[str, Tensor], logits: Tensor, labels: Tensor, warming_up: frozenset[str]
     ) -> None:
         if not values:
             return
-        telling = {name for name in values if name not in silent}
-        new = self._balance is not None and self._balance.wants(telling)
+        balanced = {name for name in values if name not in warming_up}
+        new = self._balance is not None and self._balance.wants(balanced)
         if not (new or self._health.wants(step) or is_due(step, self._total_steps)):
             return
-        held_to: Mapping[str, Tensor] = {}
+        reference: Mapping[str, Tensor] = {}
         if self._balance is not None and "task" not in values:
-            # The unit of the weights is the task's pull also while the task has none.
-            held_to = {"task": functional.cross_entropy(logits.float(), labels)}
-        found = pulls({**held_to, **values}, self._trunk)
+            # Weights are in units of the task loss's pull, also while the task loss itself has no weight.
+            reference = {"task": functional.cross_entropy(logits.float(), labels)}
+        found = pulls({**reference, **values}, self._trunk)
         found = {name: pull for name, pull in found.items() if name in values}
         read = dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))
-        self._health.examine(step, read, found, silent)
+        self._health.examine(step, read, found, warming_up)
         self._health.examine_answers(step, logits)
         if self._balance is not None:
-            self._balance.learn({name: pull for name, pull in found.items() if name in telling})
+            self._balance.learn({name: pull for name, pull in found.items() if name in balanced})

@@ -1,11 +1,11 @@
-"""Which of the student's stages meets which of the teacher's."""
+"""The pairing of the student's stages with the teacher's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from automl_kd.core import UserError
-from automl_kd.distillation.losses import Contract, Pair
+from automl_kd.distillation.losses import LossSpec, Pair
 from automl_kd.recipes.losses import FeatureLoss, StagePair
 from automl_kd.teachers import Teacher
 
@@ -13,11 +13,12 @@ Shape = tuple[int, int, int]
 
 
 class Pairing:
-    """Pairs of stages, last with last and backwards, or as the recipe names them.
+    """Pairs stages from the last backwards, or as the recipe names them.
 
     Args:
         stages: The student's stages with their shapes, from input to output.
-        probe: The shapes of any of the student's submodules by path; raises UserError for one that is not there.
+        probe: Gives the shapes of any of the student's submodules by path; raises UserError for a path that leads
+            nowhere.
         teacher: The teacher, or None where no loss compares features with one.
     """
 
@@ -31,15 +32,15 @@ class Pairing:
         self._probe = probe
         self._teacher = teacher
 
-    def pairs(self, name: str, part: FeatureLoss, contract: Contract) -> tuple[Pair, ...]:
-        """The pairs of a loss, those named by stage from input to output.
+    def pairs(self, name: str, part: FeatureLoss, spec: LossSpec) -> tuple[Pair, ...]:
+        """The pairs of a loss; those that are named by stage come in the order from input to output.
 
         Raises:
-            UserError: If a stage or a path does not exist, is named twice or has no partner, or the teacher shows no
-                features.
+            UserError: If a stage or a path does not exist, is named twice or has no partner; if the loss needs more
+                stages, or larger maps; or if the teacher gives no feature maps.
         """
         where = f"distill.losses.{name}.at"
-        teacher = None if contract.inputs == "exits" else self._teacher
+        teacher = self._teacher if spec.inputs.needs_teacher else None
         asked = [self._named(where, each, teacher) for each in self._spelled(part, teacher)]
         named = [student for student, _ in asked]
         for student in named:
@@ -47,9 +48,10 @@ class Pairing:
                 raise UserError(f"{where}: names the stage {student} twice; once is right")
         found = [self._pair(where, ours, theirs, teacher) for ours, theirs in asked]
         for pair in found:
-            _check_places(where, pair, contract)
-        if contract.inputs == "flows" and len(found) < 2:
-            raise UserError(f"{where}: a flow needs two stages or more, and {len(found)} is named: use all")
+            _check_spatial(where, pair, spec)
+        if len(found) < spec.inputs.least_stages:
+            least = spec.inputs.least_stages
+            raise UserError(f"{where}: this loss needs {least} stages or more, and {len(found)} is named: use all")
         order = list(self._stages)
         if all(pair.student in order for pair in found):
             found.sort(key=lambda pair: order.index(pair.student))
@@ -102,9 +104,9 @@ class Pairing:
         return Pair(student, theirs, ours, shape)
 
 
-def _check_places(where: str, pair: Pair, contract: Contract) -> None:
+def _check_spatial(where: str, pair: Pair, spec: LossSpec) -> None:
     (_, *ours), (_, *theirs) = pair.student_shape, pair.teacher_shape
-    if contract.places and all(min(sizes) == 1 for sizes in zip(ours, theirs, strict=True)):
+    if spec.spatial and all(min(sizes) == 1 for sizes in zip(ours, theirs, strict=True)):
         raise UserError(
             f"{where}: {pair.student} meets the teacher's {pair.teacher} at 1x1 pixels, where this loss is constant:"
             " name an earlier stage"

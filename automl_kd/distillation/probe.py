@@ -1,4 +1,4 @@
-"""How each loss pulls on the weights that it shares with the task's, measured at few steps of a run."""
+"""The pull of each loss: its gradient on the weights that it shares with the task loss, measured at few steps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 FIRST = 4
-"""Times that a loss is measured as soon as it begins."""
+"""How often a loss is measured as soon as it begins."""
 _PARTS = 16
 _LEAST_PERIOD = 50
 
 
 @dataclass(frozen=True)
 class Pull:
-    """The gradient of one loss on the trunk: all weights of the student that it reaches, but the classifier's.
+    """The gradient of one loss on the trunk: all weights of the student that it reaches, except the classifier's.
 
     Attributes:
         norm: L2 norm of its gradient there.
@@ -31,15 +31,15 @@ class Pull:
 
 
 def is_due(step: int, total_steps: int) -> bool:
-    """Whether all losses are measured anew: sixteen times a run, and at most every fiftieth step."""
+    """Whether all losses are measured again at this step: sixteen times a run, and at most every fiftieth step."""
     return step % max(_LEAST_PERIOD, total_steps // _PARTS) == 0
 
 
 def pulls(losses: Mapping[str, Tensor], trunk: Sequence[nn.Parameter]) -> dict[str, Pull]:
-    """Measure the gradients of losses, one backward pass each; the graph is kept. Waits for the device once.
+    """The pulls of losses, measured by one backward pass each; the graph is kept. Waits for the device once.
 
     Args:
-        losses: Unweighted losses by name, scalars with a graph; ``task`` among them is what the others are held to.
+        losses: Unweighted losses by name, scalars with a graph; the others are compared with ``task`` among them.
         trunk: The weights.
     """
     gradients = {
@@ -49,10 +49,10 @@ def pulls(losses: Mapping[str, Tensor], trunk: Sequence[nn.Parameter]) -> dict[s
     }
     reference = gradients.get("task")
     rows = []
-    for own in gradients.values():
+    for each in gradients.values():
         nothing = torch.zeros((), device=trunk[0].device)
         norm, task, dot = nothing, nothing, nothing
-        for index, gradient in enumerate(own):
+        for index, gradient in enumerate(each):
             if gradient is None:
                 continue
             norm = norm + gradient.square().sum()

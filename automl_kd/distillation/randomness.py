@@ -1,4 +1,4 @@
-"""Torch's own random state, started from the seed of a run and given back as it was."""
+"""Torch's global random state, seeded for a run and restored after it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 
 
 @contextmanager
-def reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's global generators started from ``seed`` and cuDNN deterministic inside; outside all is as it was."""
-    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+def reproducible(seed: int, torch_device: torch.device) -> Iterator[None]:
+    """A context with torch's global generators seeded and cuDNN deterministic; it restores the state of before."""
+    devices = [torch.cuda.current_device()] if torch_device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.backends.cudnn.flags(enabled=True, deterministic=True):
         torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
+        if torch_device.type == "cuda":
             torch.cuda.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""A run between two steps: student, adapters and optimizer, and the one step that moves them."""
+"""A run between two steps: student, adapters and optimizer, and the step that moves them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.history import Diverged
-from automl_kd.distillation.listening import FUSION, Listener, view_number
-from automl_kd.distillation.losses import Moment
+from automl_kd.distillation.losses import StepContext
 from automl_kd.distillation.objective import UNCERTAINTY, Objective
 from automl_kd.distillation.optimizers import build_optimizer
-from automl_kd.distillation.term import Signals
+from automl_kd.distillation.signals import Signals
+from automl_kd.distillation.teacher_signals import FUSION, TeacherSignals, view_number
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Recipe
 from automl_kd.students import StudentModule, Taps, build
@@ -32,18 +32,18 @@ _CLASSIFIER = "head."
 
 
 class Run:
-    """The state of a training and its steps; features are tapped while it is open.
+    """The state of a training, and its steps. Used as a context: the student's features are tapped inside.
 
-    The student is initialised before the adapters, from torch's global generator: recipes that differ only in what
-    they distil start from the same weights.
+    The student is initialised before the adapters, by torch's global generator, so that recipes which differ only in
+    their losses start from the same weights.
 
     Args:
         recipe: What to train and how.
         task: What to train on.
-        teacher: The teacher if the recipe listens, else None.
-        wiring: The recipe's losses, as :func:`automl_kd.distillation.wiring.wire` settled them.
+        teacher: The teacher if the recipe needs one, else None.
+        wiring: The recipe's losses, as :func:`automl_kd.distillation.wiring.wire` gave them.
         total_epochs: Length of the schedule.
-        device: Where to compute, channels last; on CUDA in bfloat16.
+        torch_device: Where to compute, channels last; on CUDA in bfloat16.
         cache: Folder for cached outputs of the teacher, or None for the user's cache.
         compiled: Whether the student's forward and backward pass are compiled.
     """
@@ -55,12 +55,12 @@ class Run:
         teacher: Teacher | None,
         wiring: Wiring,
         total_epochs: int,
-        device: torch.device,
+        torch_device: torch.device,
         cache: Path | None,
         compiled: bool,
     ) -> None:
         train = recipe.train
-        self.recipe, self.task, self.wiring, self.device = recipe, task, wiring, device
+        self.recipe, self.task, self.wiring, self.torch_device = recipe, task, wiring, torch_device
         self.identity = {
             "recipe": recipe.digest(),
             "task": task.sha256,
@@ -72,34 +72,36 @@ class Run:
             recipe.student,
             input_shape=task.input_shape,
             classes=task.classes,
-            allow_code=wiring.scene.allow_code,
+            allow_code=wiring.build_context.allow_code,
         )
-        self.student: StudentModule = student.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.student: StudentModule = student.to(device=torch_device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         if recipe.distill.losses.simkd is not None:
             _take_over_classifier(self.student, wiring)
         self._views = Views(len(task.train), train.augment, recipe.seed)
-        self._listener = None
+        self._teacher_signals = None
         if teacher is not None:
             numbers = sorted({view_number(recipe.distill, epoch) for epoch in range(total_epochs)})
-            self._listener = Listener(recipe.distill, wiring, teacher.to(device), task, self._views, numbers, cache)
+            self._teacher_signals = TeacherSignals(
+                recipe.distill, wiring, teacher.to(torch_device), task, self._views, numbers, cache
+            )
         self.adapters = self._build_adapters()
         trained = [weight for weight in self.student.parameters() if weight.requires_grad]
         self.optimizer = build_optimizer(train.optimizer, [*trained, *self.adapters.parameters()])
         self.step = 0
         self.seconds = 0.0
 
-        # A last batch of one image has no variance for batch normalisation: it is left out.
+        # A last batch of one image is left out, because batch normalisation needs a variance.
         self.steps_per_epoch = len(task.train) // train.batch_size + (len(task.train) % train.batch_size > 1)
         self._total_steps = total_epochs * self.steps_per_epoch
         # The classifier is left out: only losses of logits reach it.
         trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_CLASSIFIER)]
         self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, self._total_steps)
-        self._images = task.train.images.to(device)
-        self._labels = task.train.labels.to(device)
+        self._images = task.train.images.to(torch_device)
+        self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
         self._autocast: AbstractContextManager[object] = (
-            torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+            torch.autocast("cuda", torch.bfloat16) if torch_device.type == "cuda" else nullcontext()
         )
 
     def __enter__(self) -> Self:
@@ -127,8 +129,8 @@ class Run:
             self.objective.history.start_epoch()
         order = torch.randperm(len(self.task.train), generator=generator("order", self.recipe.seed, epoch))
         batches = torch.split(order, self.recipe.train.batch_size)[taken : self.steps_per_epoch]
-        # To the device once an epoch: every copy from here waits for all that a GPU still has to do.
-        placed = torch.split(order.to(self.device), self.recipe.train.batch_size)[taken : self.steps_per_epoch]
+        # The order is copied to the device once an epoch, because every copy waits for all that a GPU still has to do.
+        placed = torch.split(order.to(self.torch_device), self.recipe.train.batch_size)[taken : self.steps_per_epoch]
         for index, at in zip(batches, placed, strict=True):
             if should_stop is not None and should_stop():
                 return False
@@ -146,7 +148,7 @@ class Run:
             adapters=self.adapters.state_dict(),
             optimizer=self.optimizer.state_dict(),
             rng=torch.get_rng_state(),
-            cuda_rng=torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            cuda_rng=torch.cuda.get_rng_state() if self.torch_device.type == "cuda" else None,
             objective=self.objective.state_dict(),
             seconds=self.seconds,
         )
@@ -160,38 +162,38 @@ class Run:
         self.step = checkpoint.step
         self.seconds = checkpoint.seconds
         torch.set_rng_state(checkpoint.rng.cpu())
-        if checkpoint.cuda_rng is not None and self.device.type == "cuda":
+        if checkpoint.cuda_rng is not None and self.torch_device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint.cuda_rng.cpu())
 
     def _build_adapters(self) -> nn.ModuleDict:
         adapters = self.wiring.adapters()
         if self.recipe.distill.balance == "uncertainty":
             adapters[UNCERTAINTY] = UncertaintyBalance(term.name for term in self.wiring.terms)
-        learned = None if self._listener is None else self._listener.module()
+        learned = None if self._teacher_signals is None else self._teacher_signals.module()
         if learned is not None:
             adapters[FUSION] = learned
-        return adapters.to(self.device).train()
+        return adapters.to(self.torch_device).train()
 
     def _take_step(self, index: Tensor, at: Tensor) -> None:
         progress = self.step / self._total_steps
         number = view_number(self.recipe.distill, self.epoch)
         images, labels, mix = self._view(at, number)
         active = self.objective.active(progress)
-        if any(term.contract.inputs == "gradients" for term, _ in active):
+        if any(term.spec.inputs.reads_gradients for term, _ in active):
             images = images.requires_grad_()
         with self._autocast:
             student = Signals(self._forward(images), self._taps.maps, images)
-        teacher = own = None
-        if self._listener is not None:
-            teacher, own = self._listener.hear(
+        teacher = fusion_loss = None
+        if self._teacher_signals is not None:
+            teacher, fusion_loss = self._teacher_signals.for_batch(
                 [term for term, _ in active], images, index, number, mix, labels, self.adapters
             )
-        total = self.objective.total(self.step, active, student, teacher, Moment(progress, labels, at))
+        total = self.objective.total(self.step, active, student, teacher, StepContext(progress, labels, at))
         for group in self.optimizer.param_groups:
             group["lr"] = schedules.learning_rate(self.recipe.train, progress)
         if total is not None:
             self.optimizer.zero_grad()
-            torch.autograd.backward(total if own is None else total + own)
+            torch.autograd.backward(total if fusion_loss is None else total + fusion_loss)
             self.optimizer.step()
         self.step += 1
 
@@ -201,7 +203,7 @@ class Run:
         labels = self._labels[index]
         mix = draw_mix(self.recipe.train.augment, images.shape, generator("mix", self.recipe.seed, self.step))
         if mix is not None:
-            mix = replace(mix, permutation=mix.permutation.to(self.device, non_blocking=True))
+            mix = replace(mix, permutation=mix.permutation.to(self.torch_device, non_blocking=True))
             images = mix.images(images)
             labels = mix.blend(functional.one_hot(labels, self.task.classes).float())
         return images.contiguous(memory_format=torch.channels_last), labels, mix
@@ -214,10 +216,10 @@ class Run:
 
 
 def _take_over_classifier(student: StudentModule, wiring: Wiring) -> None:
-    """The teacher's classifier in the place of the student's, and held there (SimKD)."""
-    assert wiring.scene.head is not None
+    """Copy the teacher's classifier into the student's, and freeze it there (SimKD)."""
+    assert wiring.build_context.head is not None
     linear = student.get_submodule("head")[-1].linear  # type: ignore[index]
     with torch.no_grad():
-        for own, given in zip((linear.weight, linear.bias), wiring.scene.head, strict=True):
-            own.copy_(given)
+        for ours, theirs in zip((linear.weight, linear.bias), wiring.build_context.head, strict=True):
+            ours.copy_(theirs)
     student.get_submodule("head").requires_grad_(False)

@@ -1,7 +1,7 @@
-"""What changes over a run, as pure functions of progress: 0 at the first step, towards 1 at the end of the schedule.
+"""Schedules: pure functions of the progress of a run, which is 0 at its first step and nears 1 at its end.
 
-Progress counts over the whole schedule and not up to where a run is stopped, so a run that is stopped early is a prefix
-of the full one.
+Progress is a share of the whole schedule, not of the part up to which a run is trained, so that a run which is stopped
+early is a prefix of the full one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from automl_kd.recipes import Curriculum, HandOver, Loss, Schedule, Train
 
 
 def number(spec: float | Schedule, progress: float) -> float:
-    """A number that may follow a schedule, at ``progress`` in [0, 1]."""
+    """The value of a number, which may follow a schedule, at ``progress`` in [0, 1]."""
     if not isinstance(spec, Schedule):
         return spec
     if spec.at is not None:

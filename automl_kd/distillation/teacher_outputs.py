@@ -1,4 +1,4 @@
-"""Whether a recipe's teacher is asked at every step or its outputs are kept, decided once and written down."""
+"""The policy for a teacher's outputs: asked at every step, or kept; decided once and written into the recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from automl_kd.core import cache_dir, free_bytes
-from automl_kd.distillation import resolve_device, wire
+from automl_kd.distillation.loop import resolve_device
+from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Recipe
 from automl_kd.tasks import Task
 from automl_kd.teachers import DEFAULT_LIMIT, OutputCost, Teacher, TeacherCost, decide_targets, measure_cost
@@ -17,17 +18,17 @@ from automl_kd.teachers import DEFAULT_LIMIT, OutputCost, Teacher, TeacherCost, 
 _SHARE_OF_DISK = 0.25
 
 
-class Targets:
-    """Decides for recipes that leave ``distill.targets`` open.
+class TeacherOutputPolicy:
+    """Decides whether a teacher's outputs are asked live or kept, for recipes without ``distill.targets``.
 
     Args:
         task: What is learned.
-        teacher: Who teaches.
-        cost: What the teacher costs here, as :meth:`cost` gave it before; measured if None.
-        device: Where students train.
-        threads: Of one training.
-        runs: Trainings that share what is kept.
-        allow_code: Whether losses of the user's own may be loaded.
+        teacher: The teacher.
+        cost: What the teacher costs on this machine, as :attr:`cost` gave it before; measured if None.
+        device: The torch device on which students train, as :func:`resolve_device` takes it.
+        threads: Threads of one training.
+        runs: Trainings that share the kept outputs.
+        allow_code: Whether custom losses may be loaded, which runs their files.
     """
 
     def __init__(
@@ -52,19 +53,19 @@ class Targets:
 
     @property
     def cost(self) -> dict[str, Any]:
-        """What was measured, as plain data."""
+        """The measured cost of the teacher, as plain data."""
         return asdict(self._cost)
 
     def decided(self, recipe: Recipe) -> Recipe:
-        """The recipe, checked, with its ``distill.targets``; as it is where it has them, or never hears the teacher.
+        """The recipe, checked, with ``distill.targets``; unchanged where it has that already, or needs no teacher.
 
-        What is decided holds for the recipe's full length too, so that picks are trained as their candidates were.
+        The decision is made for the recipe's full length, so that picks are trained as their candidates were.
 
         Raises:
             UserError: If the recipe does not fit task or teacher.
         """
         wiring = wire(recipe, self._task, self._teacher, allow_code=self._allow_code)
-        if recipe.distill.targets is not None or not recipe.distill.listens():
+        if recipe.distill.targets is not None or not recipe.distill.needs_teacher():
             return recipe
         document = recipe.document()
         document["distill"]["targets"] = "live" if wiring.gradients else self._decide(recipe, wiring.teacher_stages)
@@ -85,7 +86,7 @@ class Targets:
         )
 
     def _measure(self, stages: Sequence[str]) -> TeacherCost:
-        # With the threads of a training, not of this process.
+        # With as many threads as a training has, not as this process has.
         before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         try:

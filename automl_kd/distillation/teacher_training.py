@@ -8,11 +8,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from automl_kd.core import UserError, cache_dir, duration
-from automl_kd.distillation import Diverged, distill, wire
+from automl_kd.distillation.history import Diverged
+from automl_kd.distillation.loop import Outcome, distill
+from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest
 from automl_kd.students import build
 from automl_kd.tasks import OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
@@ -30,13 +33,13 @@ _WORKER_START_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Taught:
-    """A teacher ready to use.
+class ResolvedTeacher:
+    """A teacher that is ready to use.
 
     Attributes:
         teacher: The teacher.
-        spec: Where it is, a tuple for several, None for one that was trained here and is kept by its hash.
-        file: The user's own words for it, where the user brought one.
+        spec: Where it is; a tuple for several, None for one that was trained here and is kept by its hash.
+        file: What the user wrote to name it, where the user brought one.
     """
 
     teacher: Teacher
@@ -45,38 +48,38 @@ class Taught:
 
     @property
     def reference(self) -> TeacherReference:
-        """What a recipe says of it."""
+        """The reference by which a recipe names it."""
         return TeacherReference(sha256=self.teacher.sha256, file=self.file)
 
 
 @dataclass(frozen=True)
 class ExpectedTeacher:
-    """A teacher before anything is trained.
+    """A teacher as it is known before anything is trained.
 
     Attributes:
-        teacher: The teacher; what is still to be trained stands there with random weights, for its shapes.
-        taught: The teacher ready to use, None as long as something is to be trained.
+        teacher: The teacher; one that is still to be trained has random weights, which suffice for its shapes.
+        resolved: The teacher ready to use; None as long as something is to be trained.
         status: ``brought by the user``, ``kept from before`` or ``to be trained``.
-        missing: What is to be trained, those first that teach others.
+        missing: The teachers that are to be trained, those first that teach others.
     """
 
     teacher: Teacher
-    taught: Taught | None
+    resolved: ResolvedTeacher | None
     status: str
     missing: tuple[TrainedTeacher, ...] = ()
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """How far a teacher's training is.
+class TrainingProgress:
+    """The progress of a teacher's training.
 
     Attributes:
         epoch: The epoch under way, from 1.
         epochs: Epochs in all.
         done: Share of the training that is done, in [0, 1].
-        seconds_per_epoch: As far as the steps so far tell, None before a few.
+        seconds_per_epoch: Estimated from the steps so far; None before there are enough of them.
         number: Which teacher it is, from 1, where several are trained or one teaches the next.
-        count: Teachers in all.
+        count: How many teachers are trained in all.
     """
 
     epoch: int
@@ -88,7 +91,7 @@ class Lesson:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until it is trained, without those that come after it."""
+        """Seconds until this teacher is trained, without the teachers after it; None as long as that is not known."""
         return None if self.seconds_per_epoch is None else self.seconds_per_epoch * self.epochs * (1 - self.done)
 
     @property
@@ -98,16 +101,19 @@ class Lesson:
         return f"training {which}, epoch {self.epoch} of {self.epochs}"
 
 
-class _Lessons:
-    """Counts steps, to tell how long the training will take.
+class _StepTimer:
+    """Times the steps of a training, to tell how long it will take.
 
-    The median of the steps, not their mean: the first ones open and allocate, and take many times as long.
+    The median of the steps counts, not the mean, because the first steps open files and allocate memory, and take many
+    times as long.
     """
 
     _ENOUGH = 20
     _REMEMBERED = 200
 
-    def __init__(self, recipe: Recipe, task: Task, number: int, count: int, watch: Callable[[Lesson], bool]) -> None:
+    def __init__(
+        self, recipe: Recipe, task: Task, number: int, count: int, watch: Callable[[TrainingProgress], bool]
+    ) -> None:
         self._epochs = recipe.train.epochs
         self._per_epoch = max(1, len(task.train) / recipe.train.batch_size)
         self._number, self._count = number, count
@@ -115,9 +121,9 @@ class _Lessons:
         self._durations: deque[float] = deque(maxlen=self._REMEMBERED)
         self._stepped = time.monotonic()
         self._taken = -1
-        self._before = 0.0  # steps that a checkpoint held, known once an epoch ends
+        self._before = 0.0  # steps before the checkpoint that the training went on from, known once an epoch ends
 
-    def on_epoch(self, epoch: int, accuracy: float | None) -> None:
+    def on_epoch(self, epoch: int, score: float | None) -> None:
         self._before = max(0.0, epoch * self._per_epoch - self._taken - 1)
 
     def should_stop(self) -> bool:
@@ -128,16 +134,16 @@ class _Lessons:
         self._stepped = now
         pace = None if self._taken < self._ENOUGH else statistics.median(self._durations) * self._per_epoch
         epoch = min(self._epochs, int(done * self._epochs) + 1)
-        return self._watch(Lesson(epoch, self._epochs, done, pace, self._number, self._count))
+        return self._watch(TrainingProgress(epoch, self._epochs, done, pace, self._number, self._count))
 
 
-class _School:
+class _TeacherResolver:
     """Finds or trains the teachers of one task, one after the other.
 
-    A teacher that has a teacher of its own comes after it, each kept for itself.
+    A teacher that itself learns from a teacher is trained after that one. Each is kept under a key of its own.
     """
 
-    def __init__(self, task: Task, count: int, watch: Callable[[Lesson], bool], device: str) -> None:
+    def __init__(self, task: Task, count: int, watch: Callable[[TrainingProgress], bool], device: str) -> None:
         self._task = task
         self._count = count
         self._watch = watch
@@ -148,15 +154,15 @@ class _School:
         return self._trained(spec) if isinstance(spec, TrainedTeacher) else load_teacher(spec, self._task)
 
     def _trained(self, spec: TrainedTeacher) -> Teacher:
-        own = None if spec.train.teacher is None else self.find(spec.train.teacher)
+        taught_by = None if spec.train.teacher is None else self.find(spec.train.teacher)
         self._reached += 1
         store = TeacherStore()
-        key = training_key(spec, self._task, own)
+        key = training_key(spec, self._task, taught_by)
         kept = store.find(key)
         if kept is not None:
             return kept
-        recipe = training_recipe(spec)
-        lessons = _Lessons(recipe, self._task, self._reached, self._count, self._watch)
+        recipe = teacher_recipe(spec)
+        timer = _StepTimer(recipe, self._task, self._reached, self._count, self._watch)
         threads = torch.get_num_threads()
         torch.set_num_threads(recipe.threads)
         checkpoint = _checkpoint(key)
@@ -164,52 +170,63 @@ class _School:
             outcome = distill(
                 recipe,
                 self._task,
-                own,
+                taught_by,
                 checkpoint=checkpoint,
                 device=self._device,
-                on_epoch=lessons.on_epoch,
-                should_stop=lessons.should_stop,
+                on_epoch=timer.on_epoch,
+                should_stop=timer.should_stop,
             )
-            facts = {"validation_accuracy": outcome.accuracy} | ({} if own is None else {"teacher": own.sha256})
-            teacher = store.keep(key, recipe.student, outcome.student, facts)
+            teacher = store.keep(key, recipe.student, outcome.student, _facts(self._task, outcome, taught_by))
         except Diverged as error:
-            checkpoint.unlink(missing_ok=True)  # going on from it would end alike
-            raise untrainable(recipe, self._task, error) from None
+            checkpoint.unlink(missing_ok=True)  # a training that goes on from it would fail the same way
+            raise untrainable_teacher(recipe, self._task, error) from None
         finally:
             torch.set_num_threads(threads)
         checkpoint.unlink(missing_ok=True)
         return teacher
 
 
+def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str, Any]:
+    """What is kept beside a trained teacher, for people who look into its file."""
+    facts: dict[str, Any] = {
+        "metric": task.metric.name,
+        "validation_score": outcome.score,
+        "validation_metrics": dict(outcome.values),
+    }
+    if "accuracy" in outcome.values:
+        facts["validation_accuracy"] = outcome.values["accuracy"]  # as version 0.1 kept it
+    return facts if taught_by is None else facts | {"teacher": taught_by.sha256}
+
+
 def find_teacher(
     task: Task,
     given: str | None,
     *,
-    watch: Callable[[Lesson], bool] = lambda lesson: False,
+    watch: Callable[[TrainingProgress], bool] = lambda lesson: False,
     device: str = "auto",
-) -> Taught:
-    """The teacher of a task; trained if there is none yet, after the teacher that it has itself, if it has one.
+) -> ResolvedTeacher:
+    """The teacher of a task. It is trained if there is none yet, and so is the teacher that it learns from, if any.
 
     Args:
         task: What it teaches.
-        given: A teacher that the user names instead of the task's own (``teacher.onnx``, ``teacher.pt@{…}``), or
-            several, joined by `` + ``.
-        watch: Asked before every step of a training whether to stop; the state is kept for the next time.
+        given: A teacher that the user names in place of the task's (``teacher.onnx``, ``teacher.pt@{…}``), or several,
+            joined by `` + ``.
+        watch: Called before every step of a training; if it returns true, the training stops and its state is kept.
         device: Where it trains.
 
     Raises:
         UserError: If there is none, or it does not fit the task.
-        Interrupted: If ``watch`` said so.
+        Interrupted: If ``watch`` returned true.
     """
     spec = _spec(task, given)
     members = spec if isinstance(spec, tuple) else (spec,)
-    school = _School(task, sum(map(_trainings, members)), watch, device)
-    found = [school.find(member) for member in members]
-    return _taught(found, [_place(member, teacher) for member, teacher in zip(members, found, strict=True)], given)
+    resolver = _TeacherResolver(task, sum(map(_trainings, members)), watch, device)
+    found = [resolver.find(member) for member in members]
+    return _resolved(found, [_place(member, teacher) for member, teacher in zip(members, found, strict=True)], given)
 
 
 def expect_teacher(task: Task, given: str | None) -> ExpectedTeacher:
-    """The teacher of a task as far as it is there; nothing is trained.
+    """What is known of a task's teacher; nothing is trained.
 
     Args:
         task: What it teaches.
@@ -228,15 +245,15 @@ def expect_teacher(task: Task, given: str | None) -> ExpectedTeacher:
         return ExpectedTeacher(_joined(standing), None, "to be trained", tuple(missing))
     places = [_place(member, teacher) for member, teacher in zip(members, there, strict=True)]
     status = "kept from before" if sum(map(_trainings, members)) else "brought by the user"
-    return ExpectedTeacher(_joined(there), _taught(there, places, given), status)
+    return ExpectedTeacher(_joined(there), _resolved(there, places, given), status)
 
 
-def too_short(left: float, spent: float, teacher: float, trial: float, epochs: int) -> str | None:
-    """Why a budget does not even hold the teacher and one trial, with what would, or None where it does.
+def budget_too_short(left: float, spent: float, teacher: float, trial: float, epochs: int) -> str | None:
+    """Why a budget is too short for the teacher and one trial, and what would be enough; None where it is enough.
 
     Args:
         left: Seconds of the budget that are left.
-        spent: Seconds that were used.
+        spent: Seconds of the budget that were used.
         teacher: Seconds that the teacher still needs.
         trial: Seconds that a trial takes.
         epochs: Its epochs.
@@ -255,19 +272,19 @@ def too_short(left: float, spent: float, teacher: float, trial: float, epochs: i
     )
 
 
-def was_begun(spec: TrainedTeacher, task: Task) -> bool:
-    """Whether a training of this teacher was stopped, and goes on from there."""
-    own = None if spec.train.teacher is None else _found(spec.train.teacher, task)
-    if own is None and spec.train.teacher is not None:
+def training_was_begun(spec: TrainedTeacher, task: Task) -> bool:
+    """Whether an earlier training of this teacher was stopped, so that the next one goes on from there."""
+    taught_by = None if spec.train.teacher is None else _found(spec.train.teacher, task)
+    if taught_by is None and spec.train.teacher is not None:
         return False
-    return _checkpoint(training_key(spec, task, own)).exists()
+    return _checkpoint(training_key(spec, task, taught_by)).exists()
 
 
 def _checkpoint(key: str) -> Path:
     return cache_dir() / "teachers" / "training" / f"{key}.pt"
 
 
-def training_recipe(spec: TrainedTeacher) -> Recipe:
+def teacher_recipe(spec: TrainedTeacher) -> Recipe:
     """The recipe by which a teacher is trained."""
     training = spec.train
     return Recipe(
@@ -275,8 +292,8 @@ def training_recipe(spec: TrainedTeacher) -> Recipe:
     )
 
 
-def untrainable(recipe: Recipe, task: Task, error: Diverged) -> UserError:
-    """An error for a teacher whose training came to nothing."""
+def untrainable_teacher(recipe: Recipe, task: Task, error: Diverged) -> UserError:
+    """The error for a teacher whose training failed."""
     return UserError(
         f"task {task.name}: training the teacher ({recipe.student.family}, {recipe.train.epochs} epochs) failed:"
         f" {error}; look at the data with automl-kd task check, or train it otherwise under teacher: {{train: …}}, for"
@@ -284,15 +301,15 @@ def untrainable(recipe: Recipe, task: Task, error: Diverged) -> UserError:
     )
 
 
-def training_key(spec: TrainedTeacher, task: Task, own: Teacher | None = None) -> str:
-    """What a trained teacher is kept under: how it was trained, on what, and by whom.
+def training_key(spec: TrainedTeacher, task: Task, teacher: Teacher | None = None) -> str:
+    """The key under which a trained teacher is kept: a hash of how it was trained, on what, and by whom.
 
     Args:
         spec: The teacher.
         task: What it learns.
-        own: Its own teacher, if it has one.
+        teacher: The teacher that it learns from, if any.
     """
-    return digest([training_recipe(spec).document(), task.sha256, *([] if own is None else [own.sha256])])
+    return digest([teacher_recipe(spec).document(), task.sha256, *([] if teacher is None else [teacher.sha256])])
 
 
 def _spec(task: Task, given: str | None) -> TeacherSpec:
@@ -303,7 +320,7 @@ def _spec(task: Task, given: str | None) -> TeacherSpec:
 
 
 def _trainings(spec: OneTeacher) -> int:
-    """How many trainings a teacher takes, with those of its own teachers."""
+    """How many trainings a teacher takes, those of its teachers included."""
     if not isinstance(spec, TrainedTeacher):
         return 0
     return 1 + (0 if spec.train.teacher is None else _trainings(spec.train.teacher))
@@ -317,35 +334,39 @@ def _joined(teachers: Sequence[Teacher]) -> Teacher:
     return teachers[0] if len(teachers) == 1 else MultiTeacher(teachers)
 
 
-def _taught(teachers: Sequence[Teacher], places: Sequence[LoadableTeacher], given: str | None) -> Taught:
+def _resolved(teachers: Sequence[Teacher], places: Sequence[LoadableTeacher], given: str | None) -> ResolvedTeacher:
     file = None if given is None else found_anywhere(given)
     if len(teachers) > 1:
-        return Taught(MultiTeacher(teachers), tuple(places), file)
-    return Taught(teachers[0], None if isinstance(places[0], KeptTeacher) else places[0], file)
+        return ResolvedTeacher(MultiTeacher(teachers), tuple(places), file)
+    return ResolvedTeacher(teachers[0], None if isinstance(places[0], KeptTeacher) else places[0], file)
 
 
 def _missing(spec: OneTeacher, task: Task) -> list[TrainedTeacher]:
     if not isinstance(spec, TrainedTeacher) or _found(spec, task) is not None:
         return []
-    own = spec.train.teacher
-    return [*([] if own is None else _missing(own, task)), spec]
+    taught_by = spec.train.teacher
+    return [*([] if taught_by is None else _missing(taught_by, task)), spec]
 
 
 def _untrained(spec: OneTeacher, task: Task) -> Teacher:
-    """What a teacher will be, with random weights; its training is checked as far as shapes tell."""
-    assert isinstance(spec, TrainedTeacher)  # any other is there or refused
-    own = spec.train.teacher
-    wire(training_recipe(spec), task, None if own is None else _found(own, task) or _untrained(own, task))
+    """A teacher as it will be, with random weights. Its training is checked as far as shapes tell."""
+    assert isinstance(spec, TrainedTeacher)  # any other kind was loaded or refused before
+    taught_by = spec.train.teacher
+    wire(
+        teacher_recipe(spec),
+        task,
+        None if taught_by is None else _found(taught_by, task) or _untrained(taught_by, task),
+    )
     with torch.random.fork_rng(devices=[]):
         module = build(spec.train.student, input_shape=task.input_shape, classes=task.classes)
     return module_teacher(module, task.input_shape, task.classes)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:
-    """The teacher where it need not be trained, else None."""
+    """The teacher, or None where it is still to be trained."""
     if not isinstance(spec, TrainedTeacher):
         return load_teacher(spec, task)
-    own = None if spec.train.teacher is None else _found(spec.train.teacher, task)
-    if own is None and spec.train.teacher is not None:
+    taught_by = None if spec.train.teacher is None else _found(spec.train.teacher, task)
+    if taught_by is None and spec.train.teacher is not None:
         return None
-    return TeacherStore().find(training_key(spec, task, own))
+    return TeacherStore().find(training_key(spec, task, taught_by))

@@ -13,13 +13,13 @@ from automl_kd.recipes.schedules import EntropyTemperature, LearnedTemperature, 
 
 
 def at(spec: Temperature, progress: float, teacher: Tensor | None, learned: nn.Module | None) -> float | Tensor:
-    """The temperature at ``progress`` in [0, 1].
+    """The temperature of a loss at ``progress`` in [0, 1].
 
     Args:
-        spec: What the recipe says.
-        progress: Where the run stands.
-        teacher: The teacher's logits (B, classes), for one that looks at them.
-        learned: What :func:`module` made.
+        spec: The temperature in the recipe.
+        progress: The share of the schedule that is done.
+        teacher: The teacher's logits (B, classes), which a temperature by entropy reads.
+        learned: The module that :func:`module` made.
 
     Returns:
         A number; a scalar tensor that takes a gradient where it is learned; (B,) where every sample has its own.
@@ -38,14 +38,14 @@ def at(spec: Temperature, progress: float, teacher: Tensor | None, learned: nn.M
 
 
 def module(spec: Temperature | None) -> nn.Module | None:
-    """A fresh module for a temperature that is learned, None for any other."""
+    """A fresh module for a temperature that is learned; None for any other."""
     return AdversarialTemperature(spec) if isinstance(spec, LearnedTemperature) else None
 
 
 def by_entropy(teacher: Tensor, *, low: float, high: float) -> Tensor:
-    """A temperature for every sample, linear in the teacher's entropy as a share of its most, log C.
+    """A temperature for every sample, linear in the teacher's entropy as a share of its maximum, log C.
 
-    A teacher that is sure hides what it knows of the other classes; it is softened more.
+    Where the teacher is sure, the temperature is higher, because a sure teacher says little of the other classes.
 
     Args:
         teacher: Logits (B, classes).

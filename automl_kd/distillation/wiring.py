@@ -1,20 +1,21 @@
-"""Which tensor meets which in every loss, settled and checked on shapes alone before any training."""
+"""The losses of a recipe with their stages paired, checked before any training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from automl_kd.core import UserError, unknown
-from automl_kd.distillation.losses import CONTRACTS, Contract, Moment, Pair, Scene
-from automl_kd.distillation.own import own_contract
+from automl_kd.distillation.custom_loss import custom_loss_spec
+from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossSpec, Pair, StepContext
 from automl_kd.distillation.pairing import Pairing
-from automl_kd.distillation.term import Signals, Term
+from automl_kd.distillation.signals import Signals
+from automl_kd.distillation.term import Term
 from automl_kd.recipes import Loss, Recipe
-from automl_kd.recipes.losses import FeatureLoss, OwnLoss, SimKD
+from automl_kd.recipes.losses import CustomLoss, FeatureLoss, SimKD
 from automl_kd.recipes.schema import MIXING
 from automl_kd.students import PROJECTOR, Plan, StudentModule, Taps, plan
 from automl_kd.tasks import Task
@@ -28,10 +29,15 @@ _SHOWN_DEPTH = 2
 
 @dataclass(frozen=True)
 class Wiring:
-    """The losses of a recipe, ready to be computed."""
+    """The losses of a recipe, ready to be computed.
+
+    Attributes:
+        terms: The losses, in the order of the schema.
+        build_context: What their adapters are built from.
+    """
 
     terms: tuple[Term, ...]
-    scene: Scene
+    build_context: BuildContext
 
     @property
     def student_stages(self) -> tuple[str, ...]:
@@ -41,77 +47,79 @@ class Wiring:
     @property
     def teacher_stages(self) -> tuple[str, ...]:
         """The teacher's stages and paths that some loss reads."""
-        heard = [term for term in self.terms if term.contract.inputs != "exits"]
-        return tuple(dict.fromkeys(pair.teacher for term in heard for pair in term.pairs))
+        return tuple(dict.fromkeys(pair.teacher for pair in _shown_by_teacher(self.terms)))
 
     @property
     def gradients(self) -> bool:
         """Whether some loss reads gradients by the image."""
-        return any(term.contract.inputs == "gradients" for term in self.terms)
+        return any(term.spec.inputs.reads_gradients for term in self.terms)
 
     def adapters(self) -> nn.ModuleDict:
-        """Fresh modules that the losses train, initialised from torch's global generator."""
-        return nn.ModuleDict({name: module for term in self.terms for name, module in term.adapters(self.scene)})
+        """Fresh modules that the losses train, initialised by torch's global generator."""
+        return nn.ModuleDict(
+            {name: module for term in self.terms for name, module in term.adapters(self.build_context)}
+        )
 
 
 def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: bool = False) -> Wiring:
     """Check a recipe's losses against student, task and teacher, and pair their stages.
 
-    Every loss is computed once, of noise, with adapters that nothing keeps. The last stage of the
-    student meets the last of the teacher, the one before it the one before, and so on.
+    Every loss is computed once on noise, with adapters that are thrown away. Stages are paired from the end: the last
+    of the student with the last of the teacher, the one before with the one before, and so on.
 
     Args:
         recipe: The recipe; only ``student``, ``distill`` and ``train.augment`` are read.
-        task: For shapes and classes.
-        teacher: The teacher, or None for a recipe that does not listen to one.
-        allow_code: Whether losses and model spaces of the user's own may be loaded, which runs their files.
+        task: The task, for shapes and classes.
+        teacher: The teacher, or None for a recipe that needs none.
+        allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
 
     Raises:
-        UserError: If the recipe listens to a teacher and there is none, or the teacher has other classes or another
+        UserError: If the recipe needs a teacher and there is none, or the teacher has other classes or another
             input; if ``at`` names a stage twice, one that does not exist, or one without a partner; if a loss needs
             features, gradients, a classifier or unmixed images and does not get them; or if it cannot be computed.
     """
     if len(task.train) < 2:
         raise UserError(f"task {task.name} has {len(task.train)} images to train on: give two or more")
     distill = recipe.distill
-    listened = teacher if distill.listens() else None
-    if distill.listens():
+    asked = teacher if distill.needs_teacher() else None
+    if distill.needs_teacher():
         _check_teacher(recipe, task, teacher)
-    contracts = {name: _contract(name, part, allow_code) for name, part in distill.losses.active()}
-    _check_needs(recipe, contracts, listened)
+    specs = {name: _spec(name, part, allow_code) for name, part in distill.losses.active()}
+    _check_needs(recipe, specs, asked)
     student = plan(recipe.student, input_shape=task.input_shape, classes=task.classes, allow_code=allow_code)
     shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
-    pairing = Pairing(
-        student.maps(),
-        lambda paths: _shapes(student, paths),
-        listened,
-    )
+    pairing = Pairing(student.maps(), lambda paths: _shapes(student, paths), asked)
     terms = []
     for name, part in distill.losses.active():
         pairs: tuple[Pair, ...] = ()
         if isinstance(part, SimKD):
-            assert listened is not None
-            pairs = _projected(shapes, listened)
-        elif contracts[name].stages:
+            assert asked is not None
+            pairs = _projected(shapes, asked)
+        elif specs[name].inputs.reads_maps:
             assert isinstance(part, FeatureLoss)
-            pairs = pairing.pairs(name, part, contracts[name])
+            pairs = pairing.pairs(name, part, specs[name])
         moves = distill.handover is not None and name in (distill.handover.source, distill.handover.target)
-        terms.append(Term(name, part, contracts[name], pairs, distill.handover if moves else None))
-    head = listened.head() if listened is not None else None
-    scene = Scene(recipe.student, task.classes, len(task.train), task.input_shape, head, allow_code)
-    wiring = Wiring(tuple(terms), scene)
+        terms.append(Term(name, part, specs[name], pairs, distill.handover if moves else None))
+    head = asked.head() if asked is not None else None
+    build_context = BuildContext(recipe.student, task.classes, len(task.train), task.input_shape, head, allow_code)
+    wiring = Wiring(tuple(terms), build_context)
     _rehearse(wiring, task)
     return wiring
 
 
-def _contract(name: str, part: Loss, allow_code: bool) -> Contract:
-    return own_contract(name, part, allow_code) if isinstance(part, OwnLoss) else CONTRACTS[name]
+def _shown_by_teacher(terms: Sequence[Term]) -> list[Pair]:
+    """The pairs of which the teacher has to show its side."""
+    return [pair for term in terms if term.spec.inputs.needs_teacher for pair in term.pairs]
+
+
+def _spec(name: str, part: Loss, allow_code: bool) -> LossSpec:
+    return custom_loss_spec(name, part, allow_code) if isinstance(part, CustomLoss) else LOSS_SPECS[name]
 
 
 def _check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
     if teacher is None:
-        name = recipe.distill.losses.listening()[0]
-        raise UserError(f"distill.losses.{name} listens to a teacher and there is none: give one, or leave it out")
+        name = recipe.distill.losses.needing_teacher()[0]
+        raise UserError(f"distill.losses.{name} needs a teacher and there is none: give one, or leave it out")
     if teacher.classes != task.classes:
         raise UserError(
             f"the teacher knows {teacher.classes} classes and the task has {task.classes}: they should be equal"
@@ -123,15 +131,15 @@ def _check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
         )
 
 
-def _check_needs(recipe: Recipe, contracts: Mapping[str, Contract], teacher: Teacher | None) -> None:
+def _check_needs(recipe: Recipe, specs: Mapping[str, LossSpec], teacher: Teacher | None) -> None:
     mixing = [name for name in recipe.train.augment if name in MIXING]
     for name, part in recipe.distill.losses.active():
-        if mixing and contracts[name].unmixed(part):
+        if mixing and specs[name].unmixed(part):
             raise UserError(
                 f"distill.losses.{name} needs images of one class each, and train.augment has {mixing[0]}:"
                 " leave one of them out"
             )
-        if contracts[name].inputs == "gradients":
+        if specs[name].inputs.reads_gradients:
             if recipe.distill.targets not in (None, "live"):
                 raise UserError(f"distill.losses.{name} needs the teacher's gradients, which are not cached: use live")
             assert teacher is not None
@@ -142,7 +150,7 @@ def _check_needs(recipe: Recipe, contracts: Mapping[str, Contract], teacher: Tea
 
 
 def _projected(shapes: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...]:
-    """The one pair of SimKD: the delivered projector and the teacher's last stage."""
+    """The one pair of SimKD: the projector, which is delivered, and the teacher's last stage."""
     theirs = teacher.stage_names()
     if not theirs or teacher.head() is None:
         raise UserError(
@@ -159,7 +167,7 @@ def _projected(shapes: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...
 
 
 def _shapes(student: Plan, paths: tuple[str, ...]) -> dict[str, Shape]:
-    """Channels, height, width of what any submodules of a student return, seen on the meta device."""
+    """Channels, height, width of what submodules of a student return, found on the meta device."""
     with torch.device("meta"), torch.no_grad():
         module = StudentModule(student).eval()
         known = [name for name, _ in module.named_modules() if name]
@@ -178,7 +186,7 @@ def _shapes(student: Plan, paths: tuple[str, ...]) -> dict[str, Shape]:
 
 
 def _rehearse(wiring: Wiring, task: Task) -> None:
-    """Compute every loss once, of noise: on the meta device the first would take torch two seconds of imports."""
+    """Compute every loss once on noise. Not on the meta device, whose first use takes torch two seconds of imports."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         _compute(wiring, task)
@@ -189,20 +197,20 @@ def _compute(wiring: Wiring, task: Task) -> None:
         return torch.randn(_BATCH, *shape, requires_grad=True)
 
     images = map_of(task.input_shape)
-    logits = images.mean(dim=(1, 2, 3)).unsqueeze(1).expand(-1, task.classes)  # a gradient by the image exists
+    # Made from the images, so that the logits have a gradient by them.
+    logits = images.mean(dim=(1, 2, 3)).unsqueeze(1).expand(-1, task.classes)
     pairs = [pair for term in wiring.terms for pair in term.pairs]
-    heard = [pair for term in wiring.terms if term.contract.inputs != "exits" for pair in term.pairs]
     ours = Signals(logits, {pair.student: map_of(pair.student_shape) for pair in pairs}, images)
-    maps = {pair.teacher: map_of(pair.teacher_shape).detach() for pair in heard}
+    maps = {pair.teacher: map_of(pair.teacher_shape).detach() for pair in _shown_by_teacher(wiring.terms)}
     theirs = Signals(torch.randn(_BATCH, task.classes), maps, images, torch.randn_like(images))
     labels = torch.zeros(_BATCH, dtype=torch.int64)
-    moment = Moment(0.5, labels, index=labels)
+    context = StepContext(0.5, labels, index=labels)
     adapters = wiring.adapters()
     for term in wiring.terms:
         try:
-            value = term.value(ours, theirs, moment, adapters).loss
+            value = term.value(ours, theirs, context, adapters).loss
         except Exception as error:
-            if not (isinstance(term.part, OwnLoss) or isinstance(error, RuntimeError | TypeError | ValueError)):
+            if not (isinstance(term.part, CustomLoss) or isinstance(error, RuntimeError | TypeError | ValueError)):
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(f"distill.losses.{term.name}: cannot be computed here: {reason}") from None

@@ -1,8 +1,15 @@
-"""Where trials run: worker processes that train to a checkpoint, stop when told, and may die without harm."""
+"""Where jobs run: in this process, in worker processes, on workers that join over the database, or on a Ray cluster.
 
+A worker trains to a checkpoint, stops when told, and may die without harm. ``ray_executor`` is a module, to be imported
+where it is used, because Ray takes a second and may be absent.
+"""
+
+from automl_kd.execution.agent import Dismissed, WorkerAgent
 from automl_kd.execution.bounds import Bounds, usual_workers
-from automl_kd.execution.crew import Crew
+from automl_kd.execution.composite import CompositeExecutor
+from automl_kd.execution.database_executor import DatabaseExecutor
 from automl_kd.execution.executor import Executor
+from automl_kd.execution.file_bundles import SetupBundle
 from automl_kd.execution.inline import InlineExecutor
 from automl_kd.execution.jobs import (
     Answer,
@@ -15,29 +22,27 @@ from automl_kd.execution.jobs import (
     Trained,
     TrainJob,
 )
-from automl_kd.execution.joined import JoinedWorkers
-from automl_kd.execution.joining import Joining, Taken
-from automl_kd.execution.letters import setup_of
 from automl_kd.execution.pool import WorkerPool
 
 __all__ = [
     "Answer",
     "Bounds",
-    "Crew",
+    "CompositeExecutor",
+    "DatabaseExecutor",
+    "Dismissed",
     "EvaluateJob",
     "Evaluated",
     "Executor",
     "Failed",
     "InlineExecutor",
     "Job",
-    "JoinedWorkers",
-    "Joining",
     "Setup",
+    "SetupBundle",
     "Stopped",
-    "Taken",
     "TrainJob",
     "Trained",
+    "WorkerAgent",
     "WorkerPool",
-    "setup_of",
+    "ray_executor",
     "usual_workers",
 ]

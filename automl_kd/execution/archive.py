@@ -1,4 +1,4 @@
-"""Files and folders on their way to other machines, never whole in memory: a data set may be larger than that."""
+"""Files and folders on their way to other machines, in parts, because a data set may be larger than the memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PART_BYTES = 1_000_000
 
 
 class UnreadableError(UserError):
-    """A file that was to be sent cannot be read, or changed meanwhile."""
+    """A file that was to be sent cannot be read, or changed while it was read."""
 
 
 class Archive:
-    """A file or a folder as a tar archive; iterating gives it in parts, which depend on names and contents alone.
+    """A file or a folder as a tar archive in parts, whose bytes depend on names and contents alone.
 
     Args:
-        place: The file or folder; its name is kept, for formats are told apart by their endings.
+        place: The file or folder; its name is kept, because readers tell formats apart by the suffix.
     """
 
     def __init__(self, place: Path) -> None:
@@ -60,7 +60,7 @@ class Archive:
 
 
 def _below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """The folders and files at any depth, links followed but those that lead nowhere or back to where they lie."""
+    """Folders and files at any depth. Links are followed, except those that lead nowhere or back to where they lie."""
     for entry in folder.iterdir():
         if entry.is_dir():
             yield entry
@@ -71,25 +71,25 @@ def _below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
             yield entry
 
 
-def place_archive(folder: Path, sha256: str, parts: Iterable[bytes]) -> None:
-    """Unpack an archive so that the folder appears whole or not at all.
+def unpack_archive(folder: Path, sha256: str, parts: Iterable[bytes]) -> None:
+    """Unpack an archive so that its folder appears whole or not at all.
 
     Args:
-        folder: Where to; it does not exist.
-        sha256: Of the archive.
-        parts: The archive.
+        folder: The folder to make; it does not exist yet.
+        sha256: Hash of the archive.
+        parts: The archive, in parts.
 
     Raises:
         OSError: If there is no room.
         UserError: If the archive is not what its hash says.
     """
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".draft-"))
-    reader = _Hashing(parts)
+    reader = _HashingReader(parts)
     try:
         with tarfile.open(fileobj=reader, mode="r|") as tar:
             tar.extractall(draft, filter="data")
         while reader.read(_PART_BYTES):
-            pass  # what stands behind the archive's end is hashed, too
+            pass  # what follows the archive's end is hashed, too
         if reader.hash.hexdigest() != sha256:
             raise UserError(_damaged(sha256))
         draft.replace(folder)
@@ -104,7 +104,7 @@ def _damaged(sha256: str) -> str:
 
 
 def _padded(file: Path, size: int) -> Iterator[bytes]:
-    """A file's content, filled up to whole blocks of a tar archive."""
+    """A file's content, padded to whole blocks of a tar archive."""
     left = size
     with file.open("rb") as content:
         while left and (part := content.read(min(left, _PART_BYTES))):
@@ -115,8 +115,8 @@ def _padded(file: Path, size: int) -> Iterator[bytes]:
     yield bytes(-size % tarfile.BLOCKSIZE)
 
 
-class _Hashing(io.RawIOBase):
-    """What comes in parts as a file that is read once, with the hash of what was read."""
+class _HashingReader(io.RawIOBase):
+    """Parts as a file that is read once from begin to end, with the hash of what was read."""
 
     def __init__(self, parts: Iterable[bytes]) -> None:
         self._parts = iter(parts)

@@ -1,4 +1,4 @@
-"""How many workers a machine holds, and what a trial may take of it before its worker is ended."""
+"""How many workers a machine holds, and how much time and memory a job may take before its worker is ended."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import psutil
 
 _SILENT_SECONDS = 600.0
 _STARTING_SECONDS = 600.0
-"""Imports, data and teacher are not the training's, which a busy machine must not make its fault."""
-_SHARE = 0.9
+"""Importing torch and opening data and teacher take long on a busy machine, which is not the training's fault."""
+_MEMORY_SHARE = 0.9
 _LEAST_BYTES = 2e9
-"""A worker that has loaded torch, data and a teacher takes a part of this before it trains anything."""
+"""The least bound on memory: torch, data and a teacher take a part of it before anything is trained."""
 
 
 def usual_workers(device: str) -> int:
-    """Trainings at a time on this machine: one a core, or one on a GPU that all would share.
+    """How many trainings run at a time on this machine: one a core, or one on a GPU, which all would share.
 
     Args:
         device: ``auto``, ``cpu`` or ``cuda``.
     """
-    import torch  # takes seconds, which who says how many need not wait for
+    import torch  # takes seconds, which a command that says how many need not wait for
 
     on_gpu = device != "cpu" and torch.cuda.is_available()
     return 1 if on_gpu else max(1, len(os.sched_getaffinity(0)))
@@ -30,12 +30,13 @@ def usual_workers(device: str) -> int:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds of a trial.
+    """What a job may take of its machine.
 
     Attributes:
-        silent_seconds: A training that makes no step for so long hangs.
-        memory_bytes: Resident memory of its process.
-        elsewhere: Whether a machine with more memory may be there for a training that takes too much of this one's.
+        silent_seconds: Longest time between two steps; a job that takes longer counts as hanging.
+        memory_bytes: Most resident memory of the worker's process.
+        elsewhere: Whether another machine may have more memory, so that a job that took too much of it here may be
+            tried again.
     """
 
     silent_seconds: float
@@ -46,17 +47,17 @@ class Bounds:
     def of(
         cls, silent_seconds: float | None, memory_bytes: float | None, workers: int, *, elsewhere: bool = False
     ) -> Self:
-        """The bounds asked for; by default ten minutes, and a worker's fair share of the machine's memory."""
-        share = max(_LEAST_BYTES, _SHARE * psutil.virtual_memory().total / workers)
+        """The bounds asked for; by default ten minutes, and an equal share of the machine's memory for each worker."""
+        share = max(_LEAST_BYTES, _MEMORY_SHARE * psutil.virtual_memory().total / workers)
         return cls(silent_seconds or _SILENT_SECONDS, memory_bytes or share, elsewhere)
 
-    def broken(self, process: int, silent: float, *, begun: bool) -> tuple[str, bool] | None:
-        """Why a process has to end, and whether trying again may help; None where it keeps the bounds.
+    def violation(self, process: int, silent: float, *, begun: bool) -> tuple[str, bool] | None:
+        """Why a process has to end, and whether to try its job again may help; None where it keeps the bounds.
 
         Args:
-            process: Its number.
-            silent: Seconds since it last gave a sign.
-            begun: Whether that sign came from its job, rather than from who gave it the job.
+            process: Its process id.
+            silent: Seconds since its job last made a step, or since the worker was given the job.
+            begun: Whether the job has begun; before, the worker opens data and teacher.
         """
         longest = self.silent_seconds if begun else max(self.silent_seconds, _STARTING_SECONDS)
         if silent > longest:
@@ -65,7 +66,7 @@ class Bounds:
         try:
             taken = psutil.Process(process).memory_info().rss
         except psutil.Error:
-            return None  # it ended just now, which its connection tells
+            return None  # it ended just now: its connection will tell
         if taken > self.memory_bytes:
             reason = f"took {taken / 1e9:.1f} GB of memory, over {self.memory_bytes / 1e9:.1f} GB (--trial-memory)"
             return reason, self.elsewhere

@@ -1,4 +1,4 @@
-"""What a search asks of whatever runs its jobs."""
+"""The interface of everything that runs a search's jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GRACE_SECONDS = 10.0
 
 
 class Executor(ABC, Generic[Key]):
-    """Workers, one job each at a time; jobs are known by keys that the caller chooses."""
+    """Workers that do one job each at a time; the caller names every job by a key of its choice."""
 
     @property
     @abstractmethod
@@ -54,12 +54,12 @@ class Executor(ABC, Generic[Key]):
         """End all workers now."""
 
     @abstractmethod
-    def _ask_to_stop(self) -> None:
+    def ask_to_stop(self) -> None:
         """Ask every worker to save its state and answer."""
 
     def stop(self) -> list[tuple[Key, Answer]]:
-        """Let running jobs save their state and end; kill what does not. Returns the last answers."""
-        self._ask_to_stop()
+        """Let running jobs save their state and end, and kill those that do not. Returns the last answers."""
+        self.ask_to_stop()
         answers: list[tuple[Key, Answer]] = []
         deadline = time.monotonic() + _GRACE_SECONDS
         while self.running and (left := deadline - time.monotonic()) > 0:

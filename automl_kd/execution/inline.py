@@ -11,9 +11,9 @@ from automl_kd.execution.jobs import Answer, Job, Setup
 
 
 class InlineExecutor(Executor[Key]):
-    """One worker, a thread of this process: it shares memory and breakpoints with the driver, and its fate.
+    """One worker, a thread of the driver's process: it shares the driver's memory and breakpoints, and dies with it.
 
-    A thread cannot be ended from outside. One that does not hear a stop is left behind, and its answer is nobody's.
+    A thread cannot be ended from outside. One that does not react to a stop is left behind, and its answer is ignored.
 
     Args:
         setup: What all jobs share.
@@ -31,7 +31,7 @@ class InlineExecutor(Executor[Key]):
 
     @property
     def idle(self) -> int:
-        """Whether the worker waits for a job, as a number."""
+        """1 while the worker waits for a job, else 0."""
         return int(self._key is None)
 
     @property
@@ -43,7 +43,7 @@ class InlineExecutor(Executor[Key]):
         """Give a job to the worker.
 
         Raises:
-            IndexError: If it has one.
+            IndexError: If it has one already.
         """
         if self._key is not None:
             raise IndexError("no worker is idle")
@@ -64,7 +64,7 @@ class InlineExecutor(Executor[Key]):
         return [(key, answer)]
 
     def abandon(self) -> list[Key]:
-        """Leave a busy worker behind, replace it, and return its job."""
+        """Leave a busy worker behind, start another, and return its job."""
         lost = self.running
         if lost:
             self.kill()
@@ -77,12 +77,13 @@ class InlineExecutor(Executor[Key]):
         self._worker.stop.set()
         self._worker.jobs.put(None)
 
-    def _ask_to_stop(self) -> None:
+    def ask_to_stop(self) -> None:
+        """Ask the worker to save its state and answer."""
         self._worker.stop.set()
 
 
 class _Worker(threading.Thread):
-    """The thread: a daemon, so that one that hangs does not keep the process."""
+    """The thread: a daemon, because a job that hangs must not keep the process from ending."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(daemon=True, name="automl-kd-worker")
@@ -93,8 +94,10 @@ class _Worker(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        from automl_kd.execution.work import Workshop  # torch takes seconds, which the driver need not wait for
+        from automl_kd.execution.job_runner import (
+            JobRunner,
+        )  # imports torch for seconds, which the driver need not wait for
 
-        workshop = Workshop(self._setup, self.stop.is_set)
+        runner = JobRunner(self._setup, self.stop.is_set)
         while (job := self.jobs.get()) is not None:
-            self.answers.put(workshop.do(job))
+            self.answers.put(runner.do(job))

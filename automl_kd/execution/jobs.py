@@ -1,32 +1,35 @@
-"""What a worker can be asked to do, and what it answers: plain data, so that it crosses processes and machines."""
+"""What a worker can be asked to do, and what it answers: values that can be sent to other processes and machines."""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from automl_kd.recipes import Recipe
     from automl_kd.teachers import LoadableTeacher
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What all jobs of a study share; every worker opens it once.
+    """What all jobs of a study share; every worker opens its data and teacher once.
 
     Attributes:
         task: Name or path of the task.
-        data: Data given instead of the task's own.
-        data_sha256: Hash of the data; a worker that finds others refuses to work.
-        teacher: Where the teacher is, a tuple for several, None for one that was trained here and is kept by its hash.
-        teacher_sha256: Hash of the teacher.
+        data: Path of data that replace the task's own; None for the task's own.
+        data_sha256: Hash of the data; a worker whose data have another hash refuses to work.
+        teacher: Where the teacher is, a tuple for several; None for one that was trained here and is kept by its hash.
+        teacher_sha256: Hash of the teacher; a worker whose teacher has another hash refuses to work.
         device: ``auto``, ``cpu`` or ``cuda``.
-        allow_code: Whether losses of the user's own may be loaded, which runs their files.
-        code: These files, for machines that lack them.
+        allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
+        code: Paths of these files, for machines that lack them.
+        metric: What students are compared by, None for what the task says.
     """
 
     task: str
@@ -37,6 +40,7 @@ class Setup:
     device: str
     allow_code: bool = False
     code: tuple[str, ...] = ()
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,16 @@ class TrainJob:
     """Train a student up to an epoch, from its checkpoint where there is one.
 
     Attributes:
-        recipe: The recipe as plain data.
+        recipe: How to train.
         total_epochs: Length of the schedule.
         until: The epoch to train to now.
-        checkpoint: Where the whole state is kept between jobs.
-        weights: Where the student's weights go once the schedule is at its end.
-        deadline: ``time.monotonic()`` of this machine at which the job stops by itself, state saved.
+        checkpoint: File of the whole state of the training, between jobs.
+        weights: File of the student's weights, written at the end of the schedule.
+        deadline: ``time.monotonic()`` of this machine at which the job saves its state and stops by itself.
         trained: Seconds of training that the checkpoint already holds.
     """
 
-    recipe: dict[str, Any]
+    recipe: Recipe
     total_epochs: int
     until: int
     checkpoint: Path
@@ -67,11 +71,11 @@ class EvaluateJob:
     """Read the test split with a trained student, or with the teacher.
 
     Attributes:
-        recipe: The student's recipe as plain data, None for the teacher.
-        weights: The student's weights, None for the teacher.
+        recipe: The student's recipe; None for the teacher.
+        weights: File of the student's weights; None for the teacher.
     """
 
-    recipe: dict[str, Any] | None
+    recipe: Recipe | None
     weights: Path | None
 
 
@@ -83,29 +87,39 @@ class Trained:
     """A training that reached its epoch.
 
     Attributes:
-        accuracy: On the search-validation split.
+        score: Value of the task's first metric on the search-validation split.
+        error: Its standard error over samples of examples, in the metric's unit.
+        values: Values of all metrics of the task there, by name.
         epoch: The epoch reached.
         seconds: Training time since the schedule began, over all jobs.
-        between: Seconds that the worker did not train since its last training ended: waiting, building, evaluating,
-            files. None for a worker's first job, which also opens data and teacher.
+        between: Seconds since the worker's last training ended in which it did not train, but waited, built, evaluated,
+            read and wrote files. None for a worker's first training, which also opens data and teacher.
     """
 
-    accuracy: float
+    score: float
+    error: float
+    values: Mapping[str, float]
     epoch: int
     seconds: float
     between: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluated:
-    """Right answers on the test split, shape (examples,)."""
+    """A reading of the test split.
 
-    correct: NDArray[np.bool_]
+    Attributes:
+        values: Values of all metrics of the task, by name.
+        statistics: What the first metric is computed from, one row an example: shape (examples, K), float64.
+    """
+
+    values: Mapping[str, float]
+    statistics: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """The job was told to stop, or ran out of its time; its checkpoint holds what was done."""
+    """The job was told to stop, or its deadline came; its checkpoint holds what was done."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +129,7 @@ class Failed:
     Attributes:
         reason: Why.
         fatal: Whether every other job would fail as well (no room on disk, another teacher than the study's).
-        worker_died: Whether the process ended under the job, so that trying again may help.
+        worker_died: Whether the worker ended during the job, so that to try again may help.
     """
 
     reason: str
@@ -125,13 +139,13 @@ class Failed:
 
 @dataclass(frozen=True)
 class Alive:
-    """Not an answer: a job began, or made a step."""
+    """A message between job and answer: the job began, or made a step."""
 
 
 Answer = Trained | Evaluated | Stopped | Failed
 
 
-def failed_file(error: OSError, file: Path | None) -> Failed:
-    """What a file that could not be read or written means: without room on disk every other job would fail as well."""
+def file_failure(error: OSError, file: Path | None) -> Failed:
+    """The answer to a job whose file cannot be read or written; a full disk is fatal: every other job would meet it."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return Failed(f"no room on disk for {file}" if full else str(error), fatal=full)

@@ -1,4 +1,4 @@
-"""A pool of worker processes that outlives each of them."""
+"""Worker processes of this machine; one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import sys
 import time
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 from automl_kd.execution.bounds import Bounds
 from automl_kd.execution.executor import Executor, Key
 from automl_kd.execution.jobs import Alive, Answer, Failed, Job, Setup
 
-_LOOK_SECONDS = 0.5
-"""How often bounds are looked at."""
+_CHECK_SECONDS = 0.5
+"""Between two checks of the bounds."""
 
 
 class WorkerPool(Executor[Key]):
-    """Worker processes, one job each at a time.
+    """Worker processes that do one job each at a time.
 
-    Started with ``subprocess`` rather than ``multiprocessing``: a user's script needs no ``__main__`` guard.
+    They are started with ``subprocess`` rather than ``multiprocessing``, because a user's script then needs no
+    ``__main__`` guard.
 
     Args:
         count: Number of processes.
@@ -68,11 +69,11 @@ class WorkerPool(Executor[Key]):
         end = time.monotonic() + timeout
         while True:
             left = end - time.monotonic()
-            answers = self._received(min(max(0.0, left), _LOOK_SECONDS)) + self._ended()
+            answers = self._receive(min(max(0.0, left), _CHECK_SECONDS)) + self._end_violators()
             if answers or left <= 0 or not self.running:
                 return answers
 
-    def _received(self, timeout: float) -> list[tuple[Key, Answer]]:
+    def _receive(self, timeout: float) -> list[tuple[Key, Answer]]:
         busy = {worker.connection: worker for worker in self._workers if worker.key is not None}
         answers: list[tuple[Key, Answer]] = []
         for ready in connection.wait(list(busy), timeout) if busy else []:
@@ -82,19 +83,19 @@ class WorkerPool(Executor[Key]):
             try:
                 answer = worker.receive()
             except (EOFError, OSError):
-                answer = Failed(worker.epitaph(), worker_died=True)
+                answer = Failed(worker.exit_reason(), worker_died=True)
                 self._workers[self._workers.index(worker)] = _Worker(self._setup, self._log)
             if answer is not None:
                 answers.append((key, answer))
         return answers
 
-    def _ended(self) -> list[tuple[Key, Answer]]:
-        """End workers whose job breaks its bounds, and replace them."""
+    def _end_violators(self) -> list[tuple[Key, Answer]]:
+        """Replace workers whose job takes more than its bounds; gives why, as answers."""
         answers: list[tuple[Key, Answer]] = []
         for index, worker in enumerate(self._workers):
             if worker.key is None:
                 continue
-            found = self._bounds.broken(worker.process, worker.silent, begun=worker.begun)
+            found = self._bounds.violation(worker.process, worker.silent, begun=worker.begun)
             if found is not None:
                 reason, again = found
                 answers.append((worker.key, Failed(reason, worker_died=again)))
@@ -118,20 +119,23 @@ class WorkerPool(Executor[Key]):
             worker.kill()
         self._workers = []
 
-    def _ask_to_stop(self) -> None:
+    def ask_to_stop(self) -> None:
+        """Ask every worker to save its state and answer."""
         for worker in self._workers:
             worker.ask_to_stop()
 
 
 class _Worker(Generic[Key]):
+    """The driver's end of a worker process."""
+
     def __init__(self, setup: Setup, log: Path) -> None:
         self.key: Key | None = None
         self.begun = False
-        self._signed = time.monotonic()
+        self._alive_at = time.monotonic()
         self.connection, theirs = multiprocessing.Pipe()
         package_parent = str(Path(__file__).resolve().parents[2])
         environment = os.environ | {
-            # The very package that runs here, wherever the worker's own search path would lead.
+            # The worker must import the package that runs here, wherever its own search path would lead.
             "PYTHONPATH": os.pathsep.join([package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]),
             "OMP_NUM_THREADS": "1",
         }
@@ -149,29 +153,33 @@ class _Worker(Generic[Key]):
 
     @property
     def process(self) -> int:
-        """Its number."""
+        """Its process id."""
         return self._process.pid
 
     @property
     def silent(self) -> float:
-        """Seconds since it got its job or last gave a sign."""
-        return time.monotonic() - self._signed
+        """Seconds since it was given its job, or since the job last made a step."""
+        return time.monotonic() - self._alive_at
 
     def submit(self, key: Key, job: Job) -> None:
         self.key = key
         self.begun = False
-        self._signed = time.monotonic()
+        self._alive_at = time.monotonic()
         self._send(job)
 
     def receive(self) -> Answer | None:
-        """What came: the answer to its job, or None for a sign that it works."""
-        message: Any = self.connection.recv()
+        """The answer to its job, or None for a message that the job is alive.
+
+        Raises:
+            EOFError, OSError: If the process died.
+        """
+        message: Answer | Alive = self.connection.recv()
         if isinstance(message, Alive):
             self.begun = True
-            self._signed = time.monotonic()
+            self._alive_at = time.monotonic()
             return None
         self.key = None
-        return message  # type: ignore[no-any-return]
+        return message
 
     def ask_to_stop(self) -> None:
         self._send(None)
@@ -181,12 +189,12 @@ class _Worker(Generic[Key]):
         self._process.wait()
         self.connection.close()
 
-    def epitaph(self) -> str:
+    def exit_reason(self) -> str:
         """How the process ended, in one line."""
         self.connection.close()
         code = self._process.wait()
         return f"worker process ended by signal {-code}" if code < 0 else f"worker process ended with code {code}"
 
-    def _send(self, message: object) -> None:
-        with contextlib.suppress(OSError):  # the process died: wait() notices, because its end of the pipe is closed
+    def _send(self, message: Setup | Job | None) -> None:
+        with contextlib.suppress(OSError):  # the process died, which wait() notices by the closed pipe
             self.connection.send(message)

@@ -11,17 +11,18 @@ import threading
 import time
 from multiprocessing.connection import Connection
 
-from automl_kd.execution.jobs import Alive, Job, Setup
+from automl_kd.execution.jobs import Alive, Answer, Job, Setup
 
-_SIGN_SECONDS = 1.0
+_ALIVE_SECONDS = 1.0
+"""Between two messages that the job is alive."""
 
 
 def main() -> None:
-    """Do jobs until the pipe closes; a driver that dies, by whatever signal, takes its workers along."""
-    # Ctrl-C and a closing terminal reach the whole process group: the driver decides when its workers stop.
+    """Do jobs until the pipe closes: a driver that dies, by whatever signal, ends its workers."""
+    # Ctrl-C and a closing terminal reach the whole process group, but the driver decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    connection: Connection[object, object] = Connection(int(sys.argv[1]))
+    connection: Connection[Answer | Alive, Setup | Job | None] = Connection(int(sys.argv[1]))
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     stop = threading.Event()
     setup = connection.recv()
@@ -36,27 +37,29 @@ def main() -> None:
             if message is None:
                 stop.set()
             else:
-                jobs.put(message)  # type: ignore[arg-type]
+                assert not isinstance(message, Setup)
+                jobs.put(message)
 
     threading.Thread(target=listen, daemon=True).start()
-    from automl_kd.execution.work import Workshop  # torch takes seconds: only once the listener watches the driver
+    # It imports torch for seconds, so only now that listen() watches the driver.
+    from automl_kd.execution.job_runner import JobRunner
 
-    signed = time.monotonic()
+    alive_at = time.monotonic()
 
-    def sign() -> None:
-        nonlocal signed
-        signed = time.monotonic()
-        with contextlib.suppress(OSError):  # the driver is gone: the listener ends this process
+    def say_alive() -> None:
+        nonlocal alive_at
+        alive_at = time.monotonic()
+        with contextlib.suppress(OSError):  # the driver is gone, and listen() ends this process
             connection.send(Alive())
 
     def stopping() -> bool:
-        if time.monotonic() - signed > _SIGN_SECONDS:
-            sign()
+        if time.monotonic() - alive_at > _ALIVE_SECONDS:
+            say_alive()
         return stop.is_set()
 
-    workshop = Workshop(setup, stopping, begun=sign)
+    runner = JobRunner(setup, stopping, begun=say_alive)
     while True:
-        answer = workshop.do(jobs.get())
+        answer = runner.do(jobs.get())
         try:
             connection.send(answer)
         except (BrokenPipeError, OSError):

@@ -1,7 +1,8 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
+from automl_kd.recipes import custom_code, losses, schedules, schema, students
 from automl_kd.recipes.documents import parse_text, parse_yaml, to_yaml, validate
-from automl_kd.recipes.files import load_recipe, own_files, pin_code, save_recipe
+from automl_kd.recipes.files import custom_files, load_recipe, pin_code, save_recipe
 from automl_kd.recipes.holes import Categorical, Float, Hole, Integer
 from automl_kd.recipes.losses import FeatureLoss, Loss, Losses
 from automl_kd.recipes.model_space import frozen_model
@@ -46,17 +47,22 @@ __all__ = [
     "TaskReference",
     "TeacherReference",
     "Train",
+    "custom_code",
+    "custom_files",
     "describe_space",
     "digest",
     "frozen_model",
     "load_recipe",
     "load_space",
-    "own_files",
+    "losses",
     "parse_text",
     "parse_yaml",
     "pin_code",
     "save_recipe",
+    "schedules",
+    "schema",
     "space_names",
+    "students",
     "to_yaml",
     "validate",
 ]

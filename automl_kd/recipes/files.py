@@ -8,7 +8,7 @@ from typing import Any
 
 from automl_kd.core import UserError, sha256_of, write_text
 from automl_kd.recipes.documents import parse_yaml, to_yaml, validate
-from automl_kd.recipes.model_space import own_file
+from automl_kd.recipes.model_space import custom_file
 from automl_kd.recipes.schema import Recipe
 from automl_kd.recipes.tree import is_hole
 
@@ -34,9 +34,9 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
 
 
 def pin_code(document: Any) -> Any:
-    """A recipe or space, as plain data, with the hashes of the files of the user's own losses and model spaces.
+    """A recipe or space, as plain data, with the hashes of the files of its custom losses and model spaces.
 
-    A stopped run, a study and a replay then go on with the code that they began with, or not at all.
+    A stopped run, a study or a replay then goes on with the code that it began with, or not at all.
     """
     if isinstance(document, list):
         return [pin_code(each) for each in document]
@@ -44,13 +44,13 @@ def pin_code(document: Any) -> Any:
         return document
     pinned = {key: pin_code(value) for key, value in document.items()}
     path = _named_file(pinned)
-    if "sha256" not in pinned and path is not None and path.is_file():  # what is not there is told by who needs it
+    if "sha256" not in pinned and path is not None and path.is_file():  # a missing file is reported when it is needed
         pinned["sha256"] = sha256_of(path)
     return pinned
 
 
-def own_files(document: Any) -> list[Path]:
-    """Files of the user's own losses and model spaces that a recipe or space, as plain data, names, each once."""
+def custom_files(document: Any) -> list[Path]:
+    """The files of custom losses and model spaces that a recipe or space, as plain data, names, each once."""
     return list(dict.fromkeys(_named_files(document)))
 
 
@@ -67,7 +67,7 @@ def _named_files(document: Any) -> Iterator[Path]:
 def _named_file(part: dict[str, Any]) -> Path | None:
     if {"file", "function"} <= part.keys():
         return Path(str(part["file"])).expanduser()
-    return own_file(str(part.get("model"))) if part.get("family") == "nni" else None
+    return custom_file(str(part.get("model"))) if part.get("family") == "nni" else None
 
 
 def _first_hole(data: Any, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What a recipe may say of losses, one class a loss. What they compute stands in ``automl_kd.distillation.losses``."""
+"""The recipe's ``distill.losses``, one class a loss. The functions are in ``automl_kd.distillation.losses``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Fraction, Positive, Schedule, Temperature, Weight
 from automl_kd.recipes.students import Student
 
+KEY_OF_0_1 = "own"
+"""The key of ``custom`` in documents of version 0.1."""
+
 Dimension = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class Loss(Part):
-    """``weight`` in the units of ``distill.balance``, from the fraction ``after`` of the run up to ``until``."""
+    """A loss: its ``weight`` in the units of ``distill.balance``, and the shares of a run between which it counts."""
 
     weight: Weight | Schedule
     after: Annotated[float, Field(ge=0, lt=1)] | None = None
     until: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @property
-    def mute(self) -> bool:
-        """Whether it never has a weight."""
+    def inactive(self) -> bool:
+        """Whether its weight is 0 throughout the run."""
         return self.weight == 0 or (isinstance(self.weight, Schedule) and self.weight.start == self.weight.end == 0)
 
     @model_validator(mode="after")
@@ -83,10 +86,10 @@ class StagePair(Part):
 
 
 class FeatureLoss(Loss):
-    """A loss between features, at the student's stages named in ``at``: by default its last.
+    """A loss between features, at the student's stages that ``at`` names: by default its last.
 
-    A name pairs with the teacher's stage as far from the end; ``all`` stands for every stage that has a partner, and
-    ``{student: PATH, teacher: PATH}`` for any two submodules.
+    A stage is paired with the teacher's stage at the same distance from the end. ``all`` stands for every stage that
+    has a partner, and ``{student: PATH, teacher: PATH}`` for any two submodules.
     """
 
     at: tuple[str | StagePair, ...] = Field(default=("last",), min_length=1)
@@ -238,8 +241,8 @@ class Mutual(Loss):
     temperature: Temperature = 1.0
 
 
-class OwnLoss(FeatureLoss):
-    """A loss of the user's own: the function ``function`` in the Python file ``file``, run only where allowed."""
+class CustomLoss(FeatureLoss):
+    """A custom loss: the function ``function`` in the Python file ``file``, which runs only where that is allowed."""
 
     file: str
     function: str
@@ -248,7 +251,7 @@ class OwnLoss(FeatureLoss):
 
 
 class Losses(Part):
-    """The losses of a recipe; what is left out is not computed."""
+    """The losses of a recipe; a loss that is left out is not computed."""
 
     task: TaskLoss = TaskLoss()
     kd: KD | None = None
@@ -284,23 +287,32 @@ class Losses(Part):
     tinybert_attention: TinyBERTAttention | None = None
     self_distillation: SelfDistillation | None = None
     mutual: Mutual | None = None
-    own: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], OwnLoss] | None = None
+    custom: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], CustomLoss] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_key_of_0_1(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or KEY_OF_0_1 not in data:
+            return data
+        if "custom" in data:
+            raise ValueError(f"{KEY_OF_0_1} is the old name of custom, and both are given: leave {KEY_OF_0_1} out")
+        return {"custom" if key == KEY_OF_0_1 else key: value for key, value in data.items()}
 
     @model_validator(mode="after")
     def _something_to_learn_from(self) -> Self:
-        if all(loss.mute for _, loss in self.active()):
+        if all(loss.inactive for _, loss in self.active()):
             raise ValueError("every loss has weight 0; nothing would be learned")
-        taken = [name for name in self.own or () if name in type(self).model_fields]
+        taken = [name for name in self.custom or () if name in type(self).model_fields]
         if taken:
-            raise ValueError(f"own.{taken[0]} has the name of a loss that is built in; give it another")
+            raise ValueError(f"custom.{taken[0]} has the name of a loss that is built in; give it another")
         return self
 
     def active(self) -> list[tuple[str, Loss]]:
-        """The losses present, by name, in the order of the schema; the user's own last, by theirs."""
-        pairs = ((name, getattr(self, name)) for name in type(self).model_fields if name != "own")
-        return [*((name, loss) for name, loss in pairs if loss is not None), *(self.own or {}).items()]
+        """The losses of the recipe by name, in the order of the schema; the custom ones last."""
+        pairs = ((name, getattr(self, name)) for name in type(self).model_fields if name != "custom")
+        return [*((name, loss) for name, loss in pairs if loss is not None), *(self.custom or {}).items()]
 
-    def listening(self) -> list[str]:
+    def needing_teacher(self) -> list[str]:
         """The names of the losses that need a teacher."""
         return [name for name, _ in self.active() if name not in _WITHOUT_TEACHER]
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from automl_kd.core import UserError, import_extra, unknown
-from automl_kd.recipes.own_code import checked_file, run_file
+from automl_kd.recipes.custom_code import checked_file, run_file
 from automl_kd.recipes.students import ModelSpace
 from automl_kd.recipes.tree import is_hole
 
@@ -23,8 +23,8 @@ Condition = tuple[str, frozenset[Any]]
 """The label of another choice, and its options under which this one counts."""
 
 
-def own_file(model: str) -> Path | None:
-    """The user's own file that a model space is in; None for one of an installed package."""
+def custom_file(model: str) -> Path | None:
+    """The file of the user's that holds a model space; None for one of an installed package."""
     place = model.rpartition(":")[0]
     return Path(place).expanduser() if place.endswith(".py") else None
 
@@ -32,14 +32,14 @@ def own_file(model: str) -> Path | None:
 def load_model_space(part: ModelSpace, *, allow_code: bool) -> type[Any]:
     """The class that a student names.
 
-    A class of an installed package is trusted as any import is; a file of the user's own only runs where it may.
+    A class of an installed package is trusted like any import; a file of the user's runs only where that is allowed.
 
     Raises:
         UserError: If NNI is not installed, code may not run, or there is no such file, module or model space.
     """
     place, _, name = part.model.rpartition(":")
     path: Path | None = None
-    if own_file(part.model) is not None:
+    if custom_file(part.model) is not None:
         path = checked_file(
             place,
             part.sha256,
@@ -67,7 +67,7 @@ def frozen_model(part: ModelSpace, *, input_shape: tuple[int, int, int], classes
         part: The student, its choices without holes.
         input_shape: Channels, height, width; handed over where the space asks for ``in_channels`` or ``input_shape``.
         classes: Handed over where the space asks for ``num_labels``, ``num_classes`` or ``classes``.
-        allow_code: Whether the user's own file may run.
+        allow_code: Whether a file of the user's may run.
 
     Raises:
         UserError: As :func:`load_model_space`, or if the choices are not of the space.

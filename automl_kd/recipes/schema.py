@@ -8,26 +8,30 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from automl_kd.recipes.losses import Losses
+from automl_kd.recipes.losses import KEY_OF_0_1, Losses
 from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Targets = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
+TeacherOutputs = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
 Augmentation = Literal["crop", "flip", "mixup", "cutmix"]
 MIXING = frozenset({"mixup", "cutmix"})
-"""The augmentations that make one image of two."""
+"""The augmentations that mix two images to one."""
 Balance = Literal["none", "gradient", "uncertainty"]
 Fuse = Literal["mean", "entropy", "learned", "dempster-shafer"]
 
 
 class TaskReference(Part):
-    """A task by name or path, the data it was given (where that is not the task's own), and the hash of its data."""
+    """A task by name or path, with the hash of its data.
+
+    ``data`` and ``metric`` are there only where the user chose others than the task names.
+    """
 
     name: str
     data: str | None = None
     sha256: Sha256 | None = None
+    metric: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -43,20 +47,20 @@ class TeacherReference(Part):
 
 
 class Distill(Part):
-    """How the teacher is listened to.
+    """How the student learns from the teacher.
 
-    ``targets`` says where its outputs come from: computed at every step (``live``) or once for every view and kept.
-    Left out, it is decided by measured cost before training and then written down, so that a replay takes the same
-    way. ``views`` is how many random views of each image there are, in turn by epoch; without it every epoch has a new
-    one. For mixed images ``mixed`` says whether the teacher is asked (``live``) or its kept answers to the unmixed ones
-    are mixed alike (``cached``), which is something else.
+    ``targets`` says where the teacher's outputs come from: computed at every step (``live``), or once for every view
+    and kept. Left out, it is decided by measured cost before training and then written down, so that a replay does the
+    same. ``views`` is how many random views of each image there are, one after the other by epoch; without it every
+    epoch has a new one. For mixed images ``mixed`` says whether the teacher is asked (``live``), or its kept answers to
+    the unmixed images are mixed like the images (``cached``), which gives other answers.
 
     ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient
-    (``gradient``), or learned (``uncertainty``). ``fuse`` makes one teacher of several. ``unhealthy`` says what becomes
-    of a loss that does harm or nothing: the run fails, or goes on without it.
+    (``gradient``), or learned (``uncertainty``). ``fuse`` says how several teachers are made one. ``unhealthy`` says
+    what happens to a loss that does harm or nothing: the run fails, or goes on without the loss.
     """
 
-    targets: Targets | None = None
+    targets: TeacherOutputs | None = None
     views: Annotated[int, Field(ge=1)] | None = None
     mixed: Literal["live", "cached"] | None = None
     balance: Balance = "none"
@@ -77,13 +81,13 @@ class Distill(Part):
 
     @model_validator(mode="after")
     def _balanced_against_a_task(self) -> Self:
-        if self.balance == "gradient" and self.losses.task.mute:
+        if self.balance == "gradient" and self.losses.task.inactive:
             raise ValueError("balance gradient weighs losses against that of the task, whose weight is 0: use none")
         return self
 
-    def listens(self) -> bool:
+    def needs_teacher(self) -> bool:
         """Whether any loss needs the teacher."""
-        return bool(self.losses.listening())
+        return bool(self.losses.needing_teacher())
 
 
 class SGD(Part):
@@ -151,7 +155,7 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
-    def _mixing_is_never_silent(self) -> Self:
+    def _mixing_is_explicit(self) -> Self:
         targets = self.distill.targets
         mixing = [name for name in self.train.augment if name in MIXING]
         if mixing and targets not in (None, "live") and self.distill.mixed != "cached":
@@ -169,12 +173,23 @@ class Recipe(Part):
         return document
 
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON of the document: equal recipes have equal digests on every machine."""
-        return digest(self.document())
+        """SHA-256 of the canonical JSON of the document: equal recipes have equal digests on every machine.
+
+        Custom losses are hashed under their key of version 0.1, because files that it left are named by this digest.
+        """
+        return digest(with_key_of_0_1(self.document()))
 
     def with_(self, **changes: Any) -> Recipe:
         """A validated copy with top-level fields replaced."""
         return Recipe.model_validate(self.document() | changes)
+
+
+def with_key_of_0_1(document: dict[str, Any]) -> dict[str, Any]:
+    """The document of a recipe with its custom losses under the key that version 0.1 wrote."""
+    losses = document["distill"]["losses"]
+    if "custom" in losses:
+        losses = {KEY_OF_0_1 if key == "custom" else key: value for key, value in losses.items()}
+    return document | {"distill": document["distill"] | {"losses": losses}}
 
 
 def digest(document: Any) -> str:

@@ -19,13 +19,13 @@ from automl_kd.recipes.documents import explain, parse_text, parse_yaml
 from automl_kd.recipes.files import pin_code
 from automl_kd.recipes.holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.model_space import with_choices
-from automl_kd.recipes.schema import Recipe, digest
+from automl_kd.recipes.schema import Recipe, digest, with_key_of_0_1
 
-_OWN_FIELDS = ("description", "search_epochs", "halving", "starts")
+_SPACE_FIELDS = ("description", "search_epochs", "halving", "starts")
 _DECIDES_NOTHING = ("description", "starts")
 _LEAST_REDUCTION = 2
 _KEPT_FIELDS = ("task", "teacher", "hw", "seed", "threads")
-_FIXED_FIELDS = ("version", *_KEPT_FIELDS, *_OWN_FIELDS)
+_FIXED_FIELDS = ("version", *_KEPT_FIELDS, *_SPACE_FIELDS)
 _ATTEMPTS = 100
 
 
@@ -80,7 +80,7 @@ class Space:
         for name in _FIXED_FIELDS:
             if tree.is_hole(self.document.get(name)):
                 raise UserError(f"{source}: {name}: is the same for all trials of a study and cannot be a hole")
-        body = {key: value for key, value in self.document.items() if key not in _OWN_FIELDS}
+        body = {key: value for key, value in self.document.items() if key not in _SPACE_FIELDS}
         self._tree = tree.parse(body, source)
         self._decisions: dict[str, tree.Decisions] = {}
         found: dict[str, Hole] = {}
@@ -93,7 +93,7 @@ class Space:
 
     @property
     def description(self) -> str:
-        """What the space is for, in its own words."""
+        """What the space is for, as its document says."""
         return str(self.document.get("description", "")).strip()
 
     def digest(self) -> str:
@@ -136,11 +136,14 @@ class Space:
         Raises:
             ValueError: If the space does not contain the recipe.
         """
-        values: dict[str, Value] = {}
-        if tree.read(self._tree, recipe.document(), values):
-            mine, theirs = self._searched(self.from_params(values)), self._searched(recipe)
-            if same(mine, theirs):
-                return values
+        document = recipe.document()
+        # A space of version 0.1 has the old key, also in the names of its holes, under which old trials are stored.
+        for spelled in (document, with_key_of_0_1(document)):
+            values: dict[str, Value] = {}
+            if tree.read(self._tree, spelled, values):
+                mine, theirs = self._searched(self.from_params(values)), self._searched(recipe)
+                if same(mine, theirs):
+                    return values
         raise ValueError(f"{self.source} does not contain this recipe")
 
     def contains(self, recipe: Recipe) -> bool:
@@ -305,7 +308,7 @@ class Space:
 
 
 def space_names() -> tuple[str, ...]:
-    """Names that :func:`load_space` knows: the spaces of the project and the user's own."""
+    """Names that :func:`load_space` knows: the spaces of the project and those of the user."""
     return tuple(yaml_names("search_spaces"))
 
 
@@ -313,9 +316,9 @@ def load_space(name: str, pins: Sequence[str] = (), *, allow_code: bool = False)
     """A search space by name or path, with some of its holes pinned.
 
     Args:
-        name: A space that comes with the project, one of the user's own, or a path to a YAML file.
+        name: A space that comes with the project, one of the user's, or a path to a YAML file.
         pins: ``path=value`` each, such as ``student.width=0.5``; the value is read as YAML.
-        allow_code: Whether a model space of the user's own may be loaded, which runs its file.
+        allow_code: Whether a model space in a file of the user's may be loaded, which runs its file.
 
     Raises:
         UserError: If the space does not exist or is malformed, or a pin fits nothing.
@@ -331,7 +334,7 @@ def load_space(name: str, pins: Sequence[str] = (), *, allow_code: bool = False)
 
 
 def describe_space(name: str) -> str:
-    """What a space is for, in its own words; nothing of it is run.
+    """What a space is for, as its document says; nothing of it is run.
 
     Raises:
         UserError: If the space does not exist or is no YAML.
@@ -352,8 +355,8 @@ def pin(document: Mapping[str, Any], text: str) -> Any:
     if not separator or not path.strip():
         raise UserError(f"--set {text}: write path=value, for example student.width=0.5")
     keys = path.strip().split(".")
-    if keys[0] not in (*Recipe.model_fields, *_OWN_FIELDS):
-        raise unknown(f"field in --set {text}:", keys[0], [*Recipe.model_fields, *_OWN_FIELDS])
+    if keys[0] not in (*Recipe.model_fields, *_SPACE_FIELDS):
+        raise unknown(f"field in --set {text}:", keys[0], [*Recipe.model_fields, *_SPACE_FIELDS])
     pinned = _pinned(document, keys, parse_text(value, f"--set {text}"), inside=False)
     if pinned is tree.ABSENT:
         raise UserError(f"--set {text}: no alternative of the space fits")

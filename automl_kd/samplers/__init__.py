@@ -5,12 +5,21 @@ from typing import TYPE_CHECKING, Any
 from automl_kd.core import import_extra
 from automl_kd.samplers.candidates import distributions
 from automl_kd.samplers.known_cost import KnownCostSampler
+from automl_kd.samplers.readings import AttributeReadings
 from automl_kd.samplers.tpe import multivariate_tpe
+from automl_kd.samplers.worth import KnowsWorth
 
 if TYPE_CHECKING:
     from automl_kd.samplers.ray_tune import RayTuneSearcher
 
-__all__ = ["KnownCostSampler", "RayTuneSearcher", "distributions", "multivariate_tpe"]
+__all__ = [
+    "AttributeReadings",
+    "KnownCostSampler",
+    "KnowsWorth",
+    "RayTuneSearcher",
+    "distributions",
+    "multivariate_tpe",
+]
 
 
 def __getattr__(name: str) -> Any:

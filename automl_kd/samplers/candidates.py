@@ -1,4 +1,4 @@
-"""Where candidates come from: what a source of them is, and recipe spaces as one."""
+"""Where candidates come from: what a source of them does, and the source of a recipe space."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from automl_kd.samplers.parameters import contains
 NOTHING: Params = MappingProxyType({})
 
 
-class Source(Protocol):
-    """Draws complete sets of parameters."""
+class CandidateSource(Protocol):
+    """A source of candidates, which are complete sets of parameters."""
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:
@@ -28,20 +28,20 @@ class Source(Protocol):
         """A random candidate that takes the given values where it has their parameters."""
         ...
 
-    def within(self, params: Params, rng: random.Random) -> Params:
-        """A candidate like a trial's parameters: these themselves, where they are one."""
+    def adapt(self, params: Params, rng: random.Random) -> Params:
+        """The parameters of a trial where they are a candidate, else a random candidate with most of their values."""
         ...
 
     def mutate(self, params: Params, rng: random.Random) -> Params:
-        """A candidate that differs in one decision."""
+        """A candidate that differs in one parameter, and in those that depend on it."""
         ...
 
     def all(self) -> Iterator[Params] | None:
-        """Every candidate, None where a real number is free."""
+        """Every candidate; None where a parameter is a real number."""
         ...
 
 
-class RecipeSource:
+class SpaceCandidates:
     """The candidates of a recipe space.
 
     Args:
@@ -56,23 +56,23 @@ class RecipeSource:
         """A random candidate, hole by hole, that takes the given values where it has their holes."""
         return self._space.sample_params(rng, given)
 
-    def within(self, params: Params, rng: random.Random) -> Params:
-        """A candidate like a trial's parameters: these themselves, where they are one."""
+    def adapt(self, params: Params, rng: random.Random) -> Params:
+        """The parameters of a trial where they are a candidate, else a random candidate with most of their values."""
         known = params.keys() <= self.distributions.keys()
         inside = known and all(contains(self.distributions[name], value) for name, value in params.items())
         return params if inside else self.sample(rng, params)
 
     def mutate(self, params: Params, rng: random.Random) -> Params:
-        """A candidate that differs in one hole, and in what hangs on it."""
+        """A candidate that differs in one hole, and in those that depend on it."""
         return self._space.mutate_params(params, rng)
 
     def all(self) -> Iterator[Params] | None:
-        """Every candidate, None where a real number is free."""
+        """Every candidate; None where a parameter is a real number."""
         return None if self._space.size() == float("inf") else self._space.all_params()
 
 
 class _Recorder:
-    """Stands in for a trial to learn how a hole would be suggested."""
+    """A stand-in for a trial that records how holes are suggested."""
 
     def __init__(self) -> None:
         self.distributions: dict[str, BaseDistribution] = {}
@@ -90,7 +90,7 @@ class _Recorder:
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """The holes of a space as an Optuna trial knows them, once its recipe is drawn through it."""
+    """The holes of a space as Optuna's distributions, by the names under which a trial suggests them."""
     recorder = _Recorder()
     for hole in space.holes:
         hole.suggest(recorder)

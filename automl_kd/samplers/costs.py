@@ -1,4 +1,4 @@
-"""Objectives that are functions of the parameters."""
+"""Objectives that are functions of the parameters, known without an evaluation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.core import UserError
-from automl_kd.samplers.called import called
+from automl_kd.samplers.clipping import clip_magnitude
 from automl_kd.samplers.encoding import Params
-from automl_kd.samplers.finite import bounded
+from automl_kd.samplers.user_functions import call
 
 CostFunction = Callable[[Any], Any]
 
 
 class Costs:
-    """The known objectives, to be minimised.
+    """The known objectives, with the sign that makes small values good.
 
     Args:
         functions: Position of an objective to its function.
@@ -51,12 +51,9 @@ class Costs:
     def _column(self, position: int, function: CostFunction, candidates: Sequence[Params]) -> NDArray[np.float64]:
         if not self._vectorized:
             return np.array(
-                [
-                    self._number(position, params, called(f"costs[{position}]", function, params))
-                    for params in candidates
-                ]
+                [self._number(position, params, call(f"costs[{position}]", function, params)) for params in candidates]
             )
-        answers = called(f"costs[{position}]", lambda many: list(function(many)), list(candidates))
+        answers = call(f"costs[{position}]", lambda many: list(function(many)), list(candidates))
         if len(answers) != len(candidates):
             raise UserError(
                 f"costs[{position}]: gave {len(answers)} values for {len(candidates)} sets of parameters;"
@@ -73,4 +70,4 @@ class Costs:
             raise UserError(
                 f"costs[{position}]: gave {answer!r} for {dict(params)}; a cost is a number, inf where infeasible"
             )
-        return bounded(number)
+        return clip_magnitude(number)

@@ -1,4 +1,4 @@
-"""Parameters as numbers in which a kernel's distances are sums over columns."""
+"""Parameters encoded as columns of numbers, over which a kernel sums its distances."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from automl_kd.core import UserError
 from automl_kd.recipes import Categorical, Float, Hole, Integer
-from automl_kd.samplers.called import called
+from automl_kd.samplers.user_functions import call
 
 Params = Mapping[str, Any]
 Features = Callable[[Sequence[Params]], NDArray[np.float64]]
 
 FEATURE_SPREAD = 0.25
-"""Standard deviation of features, beside ordered parameters that lie within a range of 1."""
+"""Standard deviation of features; ordered parameters lie in a range of width 1."""
 _FAR = 10.0
-"""Where an ordered value counts as being that lies further beyond its range; an enqueued trial can have any."""
+"""Bound of encoded ordered values, because an enqueued trial can have any value, also far out of its range."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Points:
 
     Attributes:
         categories: Shape (n, options of all categorical parameters): one-hot, scaled so that two different options are
-            at a squared distance of 1, and an option is at 1/2 from a parameter that is not there.
-        ordered: Shape (n, ordered columns): values in [-1/2, 1/2], on the scale that is searched; 0 where a
-            parameter is not there. Behind them, for parameters with equal options, how often each option is taken.
+            at a squared distance of 1, and an option is at 1/2 from a missing parameter.
+        ordered: Shape (n, ordered columns): values in [-1/2, 1/2], on the scale that is searched; 0 for a missing
+            parameter. Then, for parameters that share their options, the count of each option; then the features.
     """
 
     categories: NDArray[np.float64]
@@ -45,7 +45,7 @@ class Points:
         return Points(self.categories[rows], self.ordered[rows])
 
     def join(self, other: Points) -> Points:
-        """These candidates, then the others."""
+        """These candidates, followed by the others."""
         return Points(
             np.concatenate([self.categories, other.categories]), np.concatenate([self.ordered, other.ordered])
         )
@@ -53,12 +53,12 @@ class Points:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the columns of :class:`Points` stand for.
+    """The meaning of the columns of :class:`Points`.
 
     Attributes:
         parameter: Position of each column's parameter among the categorical ones, shape (columns,).
-        option: Position of each column's option among the distinct ones, shape (columns,): parameters with equal
-            options share them, for an operator does much the same wherever it stands.
+        option: Position of each column's option among the distinct ones, shape (columns,). Parameters with equal
+            options share them, because an operator has much the same effect at every place.
         features: How many of the last ordered columns are features.
     """
 
@@ -78,20 +78,20 @@ class Layout:
 
 
 class Encoder:
-    """Encodes parameters of given distributions.
+    """The encoder of parameters with given distributions.
 
-    Whether a conditional parameter is there shows in the columns of the parameter that decides it, so what is not there
-    stands in the middle of its range and adds the least distance.
+    A missing conditional parameter is encoded as the middle of its range, where it adds the least distance: that it is
+    missing already shows in the columns of the parameter that decides it.
 
     Args:
         distributions: By name; categories whose options are numbers in ascending order count as ordered.
-        features: Gives further ordered columns for a list of candidates, shape (n, k); or None. What counts is how
-            they rank, for scores of networks have tails, and of networks that lead nowhere are infinite.
+        features: Gives further ordered columns for a list of candidates, shape (n, k); or None. Only their ranks count,
+            because scores of networks have long tails, and are infinite for networks without a path to the output.
         typical: Candidates among which features are ranked.
-        outward: Gives the parameters as ``features`` knows them.
+        to_external: Gives the parameters of a candidate as the user's functions know them.
 
     Raises:
-        UserError: Also by :meth:`encode`, if ``features`` raises, or gives something else than numbers.
+        UserError: If ``features`` raises, or gives something else than numbers; :meth:`encode` raises it, too.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Encoder:
         distributions: Mapping[str, BaseDistribution],
         features: Features | None = None,
         typical: Sequence[Params] = (),
-        outward: Callable[[Params], Params] = dict,
+        to_external: Callable[[Params], Params] = dict,
     ) -> None:
         holes = [hole_of(name, each) for name, each in distributions.items() if not each.single()]
         self._ordered = {hole.name: _numbers(hole) for hole in holes if hole.kind == "ordered"}
@@ -116,8 +116,8 @@ class Encoder:
                 option += range(first, first + len(keys))
         self._groups = _groups(self._columns)
         self._features = features
-        self._outward = outward
-        self._typical = np.empty((0, 0)) if features is None else np.sort(self._shown(features, typical), axis=0)
+        self._to_external = to_external
+        self._typical = np.empty((0, 0)) if features is None else np.sort(self._computed(features, typical), axis=0)
         counted = self._typical.shape[1]
         self.layout = Layout(np.array(parameter, dtype=np.int64), np.array(option, dtype=np.int64), counted)
 
@@ -128,7 +128,7 @@ class Encoder:
         for name, columns in self._columns.items():
             rows = [row for row, params in enumerate(candidates) if name in params]
             values = [candidates[row][name] for row in rows]
-            # The keys of _key without its calls, which cost more than the rest of this loop.
+            # As `_key` makes them, but without the call, which would take longer than the rest of this loop.
             categories[rows, [columns[value.__class__ is bool, value] for value in values]] = math.sqrt(0.5)
         for column, (name, number) in enumerate(self._ordered.items()):
             rows = [row for row, params in enumerate(candidates) if name in params]
@@ -138,25 +138,25 @@ class Encoder:
             counts = [_counts(categories, rows) for rows in self._groups]
             ordered = np.concatenate([ordered, *counts], axis=1)
         if self._features is not None:
-            shown = self._shown(self._features, candidates)
-            places = [_place(*each) for each in zip(shown.T, self._typical.T, strict=True)]
-            ordered = np.column_stack([ordered, *places])
+            features = self._computed(self._features, candidates)
+            ranks = [_rank(*each) for each in zip(features.T, self._typical.T, strict=True)]
+            ordered = np.column_stack([ordered, *ranks])
         return Points(categories, ordered)
 
-    def _shown(self, features: Features, candidates: Sequence[Params]) -> NDArray[np.float64]:
+    def _computed(self, features: Features, candidates: Sequence[Params]) -> NDArray[np.float64]:
         """Features of candidates, shape (n, k)."""
-        params = [self._outward(each) for each in candidates]
-        shown: NDArray[np.float64] = called("features", lambda many: np.asarray(features(many), dtype=float), params)
-        if shown.ndim != 2 or len(shown) != len(params):
-            raise UserError(f"features: gave shape {shown.shape} for {len(params)} sets of parameters, not (n, k)")
-        missing = np.isnan(shown).any(axis=1)
+        params = [self._to_external(each) for each in candidates]
+        found: NDArray[np.float64] = call("features", lambda many: np.asarray(features(many), dtype=float), params)
+        if found.ndim != 2 or len(found) != len(params):
+            raise UserError(f"features: gave shape {found.shape} for {len(params)} sets of parameters, not (n, k)")
+        missing = np.isnan(found).any(axis=1)
         if missing.any():
             raise UserError(f"features: gave no number for {dict(params[int(missing.argmax())])}")
-        return shown
+        return found
 
 
 class _Table(dict[Any, float]):
-    """The numbers of a parameter's values, each computed once."""
+    """A table of the numbers that encode a parameter's values, each computed once."""
 
     def __init__(self, number: Callable[[Any], float]) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class _Table(dict[Any, float]):
 
 
 def hole_of(name: str, distribution: BaseDistribution) -> Hole:
-    """A parameter as the hole that would suggest it, which knows what is ordered and where a value lies."""
+    """The hole that would suggest a parameter: it knows whether values are ordered, and where each lies."""
     if isinstance(distribution, CategoricalDistribution):
         return Categorical(name, tuple(distribution.choices))
     if isinstance(distribution, IntDistribution):
@@ -178,23 +178,23 @@ def hole_of(name: str, distribution: BaseDistribution) -> Hole:
 
 
 def _numbers(hole: Hole) -> Callable[[Any], float]:
-    """What stands for a value of an ordered parameter; where there are few, each is computed once."""
+    """The function that encodes a value of an ordered parameter; few values are computed once each."""
     return hole.number if isinstance(hole, Float) else _Table(hole.number).__getitem__
 
 
 def _key(option: Any) -> tuple[bool, Any]:
-    """Tells true from 1."""
+    """What tells options apart, also true from 1."""
     return isinstance(option, bool), option
 
 
-def _place(values: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where values stand among typical ones, in [-1/2, 1/2]; of equal ones in the middle."""
+def _rank(values: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks of values among typical ones, in [-1/2, 1/2]; the middle rank where some are equal."""
     below, upto = np.searchsorted(typical, values, "left"), np.searchsorted(typical, values, "right")
     return np.asarray((below + upto) / (2 * len(typical)) - 0.5)
 
 
 def _groups(columns: Mapping[str, Mapping[Any, int]]) -> list[NDArray[np.int64]]:
-    """One-hot columns of parameters with equal options, where there are several such, shape (parameters, options)."""
+    """One-hot columns of each group of parameters that share their options, shape (parameters, options)."""
     found: dict[tuple[Any, ...], list[list[int]]] = {}
     for each in columns.values():
         found.setdefault(tuple(each), []).append(list(each.values()))
@@ -202,7 +202,7 @@ def _groups(columns: Mapping[str, Mapping[Any, int]]) -> list[NDArray[np.int64]]
 
 
 def _counts(categories: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How often each option is taken among equal parameters, as a feature, shape (n, options)."""
+    """How often each option occurs among parameters that share it, scaled as a feature, shape (n, options)."""
     parameters, options = rows.shape
     share = 1.0 / options
     counts = (categories[:, rows] > 0).sum(axis=1)

@@ -1,14 +1,14 @@
-r"""What a candidate is expected to add to the hypervolume; all objectives are minimised here.
+r"""Exact and expected hypervolume improvement; all objectives are minimised here.
 
 Where one objective :math:`y` is modelled and the others are known exactly, the expectation has a closed form. Let
 :math:`V(t)` be the volume, in the known objectives, that the candidate dominates and no member of the front with a
-modelled value of at most :math:`t` does; it is a step function that falls with :math:`t`. Then
+modelled value of at most :math:`t` dominates. It is a step function that falls with :math:`t`. Then
 
 .. math:: \mathrm{EHVI} = \int_{-\infty}^{r} V(t) \, P(y \le t) \, dt
           = \sum_k V_k \, \big(E[(f_{k+1} - y)_+] - E[(f_k - y)_+]\big),
 
-with :math:`f_k` the front's sorted modelled values; :math:`E[(a - y)_+]` is the model's (``warp``).
-Where several are modelled, the expectation is the mean over quasi-random draws of exact improvements
+with :math:`f_k` the front's sorted modelled values, and :math:`E[(a - y)_+]` as the model gives it (``warp``).
+Where several objectives are modelled, the expectation is the mean of exact improvements over quasi-random draws
 (Emmerich, Deutz & Klinkenberg 2011; Daulton, Balandat & Bakshy 2020, arXiv:2006.05078).
 """
 
@@ -35,14 +35,14 @@ def expected_improvement(shortfall: Callable[[Array], Array], known: Array, fron
     inside = inside[np.argsort(inside[:, 0], kind="stable")]
     levels = np.concatenate([inside[:, 0], reference[:1]])
     volumes = np.stack(
-        [uncovered(known, inside[:count, 1:], reference[1:]) for count in range(len(levels))], axis=1
-    )  # V between level count - 1 and level count, where `count` members stand in the way
+        [added_volume(known, inside[:count, 1:], reference[1:]) for count in range(len(levels))], axis=1
+    )  # V between level count - 1 and level count, where `count` members cover a part
     reached = shortfall(levels)
     steps = np.diff(reached, axis=1, prepend=0.0)
     return np.asarray((volumes * steps).sum(axis=1))
 
 
-def uncovered(points: Array, front: Array, reference: Array) -> Array:
+def added_volume(points: Array, front: Array, reference: Array) -> Array:
     """Volume that each point dominates alone, up to the reference, shape (m,).
 
     Args:
@@ -58,7 +58,7 @@ def uncovered(points: Array, front: Array, reference: Array) -> Array:
         return np.asarray(np.maximum(np.minimum(best, reference[0]) - points[:, 0], 0.0))
     if not len(front):
         return np.asarray(room.prod(axis=1))
-    # Slabs along the last objective; in each, the members below it cover, and the problem is one dimension smaller.
+    # Slabs along the last objective. In each, the members below it cover a part, in one dimension less.
     order = np.argsort(front[:, -1], kind="stable")
     front = front[order]
     edges = np.concatenate([front[:, -1], reference[-1:]])
@@ -66,11 +66,11 @@ def uncovered(points: Array, front: Array, reference: Array) -> Array:
     for count in range(1, len(edges)):
         width = _width(points[:, -1], edges[count - 1], edges[count])
         if width.any():
-            total = total + width * uncovered(points[:, :-1], front[:count, :-1], reference[:-1])
+            total = total + width * added_volume(points[:, :-1], front[:count, :-1], reference[:-1])
     return np.asarray(total)
 
 
-def open_region(front: Array, ideal: Array, reference: Array, count: int) -> tuple[Array, float]:
+def open_samples(front: Array, ideal: Array, reference: Array, count: int) -> tuple[Array, float]:
     """Quasi-random points between two corners that no member of a front dominates, and the volume for each of them.
 
     Args:
@@ -79,23 +79,13 @@ def open_region(front: Array, ideal: Array, reference: Array, count: int) -> tup
         reference: The corner that is worst.
         count: Points to draw before those that are dominated are left out.
     """
-    from scipy.stats import qmc  # takes a second, and few studies have many objectives
+    from scipy.stats import qmc  # here, because the import takes a second and few studies have many objectives
 
     draws = ideal + (reference - ideal) * qmc.Sobol(len(ideal), seed=0).random(count)
     free = np.ones(count, dtype=bool)
     for member in front:
         free &= (draws < member).any(axis=1)
     return draws[free], float(np.prod(reference - ideal)) / count
-
-
-def non_dominated(values: Array) -> NDArray[np.bool_]:
-    """Which rows no other row dominates, shape (n,); of equal rows the first."""
-    keep = np.zeros(len(values), dtype=bool)
-    rest = np.lexsort(values.T[::-1])
-    while len(rest):  # in lexicographic order no later row dominates the first
-        keep[rest[0]] = True
-        rest = rest[(values[rest] < values[rest[0]]).any(axis=1)]
-    return keep
 
 
 def _width(starts: Array, low: float, high: float) -> Array:

@@ -18,63 +18,68 @@ from optuna.trial import FrozenTrial
 
 from automl_kd.core import UserError
 from automl_kd.recipes import Space
-from automl_kd.samplers.candidates import RecipeSource, Source, distributions
+from automl_kd.samplers.acquisition import Acquisition
+from automl_kd.samplers.candidate_pool import CandidatePool
+from automl_kd.samplers.candidates import CandidateSource, SpaceCandidates, distributions
 from automl_kd.samplers.costs import CostFunction, Costs
 from automl_kd.samplers.encoding import Features, Params
-from automl_kd.samplers.expectation import Expectation
-from automl_kd.samplers.history import History, Observation
+from automl_kd.samplers.history import ObservedTrial, TrialHistory
+from automl_kd.samplers.observed_candidates import Guess, ObservedCandidates
 from automl_kd.samplers.parameters import Parameters, contains
-from automl_kd.samplers.pool import Pool
-from automl_kd.samplers.shown import Guess, ShownSource
-from automl_kd.samplers.surrogate import Surrogate
+from automl_kd.samplers.readings import SCORE_ATTRIBUTES, Readings
+from automl_kd.samplers.surrogate import Surrogate, SurrogateOptions
+from automl_kd.samplers.worth import KnowsWorth
 
 Array = NDArray[np.float64]
 
 _FIRST_POOL, _MORE = 1000, 60
-"""Random candidates that the pool begins with, and that join it at every proposal."""
+"""Random candidates: how many the pool begins with, and how many join it at every proposal."""
 _MOST_IN_POOL = 1200
 _PARENTS, _CHILDREN = 16, 6
+"""Members of the front that are mutated at a proposal, and mutations of each."""
 _LOCAL_ROUNDS, _LOCAL_BEST, _LOCAL_CHILDREN = 4, 8, 10
+"""Rounds of local search at a proposal, candidates that are mutated in a round, and mutations of each."""
 _NEAR_SHARE = 0.1
+"""Share of the candidates that counts as near a place on the scale of costs."""
 _COMPLETIONS = 20
-_DOUBTING, _DOUBT = 3, 2.0
-"""Every third proposal takes the model's standard deviation twice: a model that is sure of too much stops looking where
-the front still is."""
-_NONE_ASKS = -1
+"""Random completions of a starting point, of which the first feasible one is taken."""
+_EXPLORE_EVERY, _EXPLORING_SCALE = 3, 2.0
+"""Every third proposal takes the model's standard deviation twice, because a model that is too sure of itself stops
+looking where the front can still grow."""
+_NO_TRIAL = -1
 _LEAST_VOLUME = 1e-12
 
 
-class KnownCostSampler(BaseSampler):
-    r"""Searches objectives of which some are functions of the parameters, known without an evaluation.
+class KnownCostSampler(BaseSampler, KnowsWorth):
+    r"""An Optuna sampler for objectives of which some are functions of the parameters, known without an evaluation.
 
     Only what must be evaluated is modelled, by a Gaussian process :math:`f \sim \mathcal{GP}(0, k)` over categorical,
-    ordered and conditional parameters (``process``), fidelity by fidelity (``model``); the next trial is
-    the candidate with the largest expected hypervolume improvement, integrated over the *known* costs :math:`c(x)`
+    ordered and conditional parameters (``gaussian_process``), fidelity by fidelity (``multi_fidelity``). The next trial
+    is the candidate with the largest expected hypervolume improvement, given its *known* costs :math:`c(x)`
     (``improvement``):
 
     .. math:: x^* = \arg\max_{x \in \mathcal{P}} \; P(\text{feasible} \mid x)
               \int V_{c(x)}(t) \, P(f(x) \text{ beats } t) \, dt,
 
     with :math:`V_{c(x)}(t)` the volume of costs that :math:`x` adds to the front at level :math:`t`, in the objectives'
-    own units. Every third proposal takes the model's standard deviation twice. The pool
-    :math:`\mathcal{P}` holds random candidates, mutations of the front, and mutations of the best of these. The first
-    trials are spread evenly over the known costs. A trial under way counts at its expected value, so workers do not
-    propose alike; what was tried, or has an infinite cost, is never proposed while anything else is left.
+    own units. Every third proposal takes the model's standard deviation twice. The pool :math:`\mathcal{P}` holds
+    random candidates, mutations of the front, and mutations of the best of these. The first trials are spread evenly
+    over the known costs. A trial under way counts at its expected value, so that workers are given different
+    candidates. A candidate that was tried, or has an infinite cost, is never proposed while another one is left.
 
-    Works in any Optuna study: any number of objectives, minimised or maximised, of any value that Optuna takes; with
+    It works in any Optuna study: any number of objectives, minimised or maximised, of any value that Optuna takes; with
     constraints, conditional parameters, ranges that change, choices of any kind, trials that were enqueued or added;
     in threads and in processes that share a storage. From four objectives on, and where the front of three is large,
-    hypervolumes are counted by quasi-random points. Results at a lower fidelity are read from the user attributes
-    ``<fidelity><epoch>`` of trials that are running or pruned.
+    hypervolumes are counted by quasi-random points.
 
     Source: expected hypervolume improvement, Emmerich et al. 2011; its use with objectives of known cost is this
     project's own.
 
     Args:
         costs: Position of an objective to a function of one complete set of parameters that gives its exact value, in
-            the objective's own unit and direction; infinite where infeasible. Any other number is taken at its word,
-            also zero or a negative one, which a gain or a logarithm can be.
-        vectorized: The functions take a list of sets and give a sequence of values.
+            the objective's own unit and direction; infinite where infeasible. Any other number is a valid cost, also
+            zero or a negative one, because a cost can be a gain or a logarithm.
+        vectorized: Whether the functions take a list of sets and give a sequence of values.
         space: A recipe space to draw candidates from. Without it they are drawn from what trials have shown.
         seed: Of all draws.
         n_startup_trials: Results before the model decides.
@@ -83,12 +88,14 @@ class KnownCostSampler(BaseSampler):
             example :func:`automl_kd.students.synflow` of the untrained networks; infinite is allowed. It is asked for
             every candidate, a thousand at first and some hundreds at a proposal.
         reference: The worst values that count, one an objective, None for what trials and candidates show.
-        fidelity: Prefix of the user attributes.
+        readings: A function of a trial that gives its results at lower fidelities, by epoch, of the first objective
+            that is not a known cost. By default they are the trial's user attributes ``score@<epoch>``. It is asked for
+            trials that run, were pruned or are complete; a complete trial's own value is no reading.
 
     Raises:
-        UserError: On use, if ``features`` or a cost function raises or gives no number, with the parameters. A cost
-            function may do so for parameters that no trial of this sampler came to a result with: those of trials that
-            were added to the study, for example.
+        UserError: On use, if ``features``, ``readings`` or a cost function raises or gives no number, with the
+            parameters. A cost function may do so for parameters that no trial of this sampler came to a result with:
+            those of trials that were added to the study, for example.
     """
 
     def __init__(
@@ -102,7 +109,7 @@ class KnownCostSampler(BaseSampler):
         starts: Sequence[Params] = (),
         features: Features | None = None,
         reference: Sequence[float | None] | None = None,
-        fidelity: str = "akd:accuracy@",
+        readings: Readings = SCORE_ATTRIBUTES,
     ) -> None:
         self._seeded = seed is not None
         self._lock = RLock()
@@ -111,57 +118,46 @@ class KnownCostSampler(BaseSampler):
         self._costs = Costs(costs, vectorized)
         self._startup = n_startup_trials
         self._starts = list(starts)
-        self._features = features
-        self._reference = reference
-        self._fidelity = fidelity
+        self._readings = readings
         self._space = space
-        self._model_seed = self._rng.getrandbits(31)
+        self._options = SurrogateOptions(self._costs.positions, features, reference, self._rng.getrandbits(31))
         self._parameters = Parameters({} if space is None else distributions(space))
         self._begin()
         self._study: str | None = None
-        self._asking = _NONE_ASKS
+        self._asking = _NO_TRIAL
         self._own: set[int] = set()
-        self.improvement: float | None = None
-        """Expected improvement of the last proposal that took the model at its word, as a share of the front's
-        hypervolume; None before the model."""
+        self._improvement: float | None = None
 
     def _begin(self) -> None:
-        """Know nothing of any trial."""
-        self._history = History(self._fidelity, self._parameters)
-        self._source: Source = ShownSource() if self._space is None else RecipeSource(self._space)
-        self._pool = Pool(self._source, self._price)
+        """Forget all trials."""
+        self._history = TrialHistory(self._readings, self._parameters)
+        self._source: CandidateSource = ObservedCandidates() if self._space is None else SpaceCandidates(self._space)
+        self._pool = CandidatePool(self._source, self._price)
         self._probes: list[Guess] = []
         self._guessed = False
-        self._surrogate = Surrogate(
-            self._source,
-            self._costs.positions,
-            self._features,
-            self._reference,
-            self._model_seed,
-            self._parameters.outward,
-        )
+        self._surrogate = Surrogate(self._source, self._parameters, self._options)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For a copy in another process."""
+        """The state of a copy in another process; a lock cannot travel."""
         with self._lock:
             return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy; without a seed it draws otherwise than the original."""
+        """Become the copy; without a seed it draws other candidates than the original."""
         self.__dict__.update(state, _lock=RLock())
         if not self._seeded:
             self.reseed_rng()
 
-    # -- Optuna's side ------------------------------------------------------------------------------------------------
+    # -- what Optuna calls ---------------------------------------------------------------------------------------------
 
     def reseed_rng(self) -> None:
-        """Draw differently from here on, as every parallel worker should."""
+        """Draw other candidates from here on, as every parallel worker should."""
         with self._lock:
             self._rng.seed()
             self._independent.reseed_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters that trials of this sampler had, in the widest range of any trial."""
+        """The parameters of this sampler's trials, each in a range that holds those of all trials."""
         with self._lock:
             self._read(study, trial.number)
             asked = self._parameters.asked()
@@ -171,16 +167,16 @@ class KnownCostSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The next candidate, as far as the search space goes; empty before any trial has shown parameters."""
+        """The next candidate's values in the search space; none before any trial has shown parameters."""
         with self._lock:
-            if trial.number != self._asking:  # another thread has asked meanwhile
+            if trial.number != self._asking:  # another thread asked since `infer_relative_search_space` read the trials
                 self._read(study, trial.number)
-            self._hold(search_space)
+            self._fix_others(search_space)
             proposal = self._propose()
             if proposal is None:
                 return {}
-            self._history.promise(trial.number, proposal)
-            values = self._parameters.outward(proposal)
+            self._history.assign(trial.number, proposal)
+            values = self._parameters.to_external(proposal)
         within = [name for name, each in search_space.items() if name in values and contains(each, values[name])]
         return {name: values[name] for name in within}
 
@@ -188,43 +184,51 @@ class KnownCostSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """The candidate's value, where it has one in this distribution, else a random one."""
-        proposal = self._parameters.outward(self._history.promised(trial.number))
+        proposal = self._parameters.to_external(self._history.assigned(trial.number))
         if param_name in proposal and contains(param_distribution, proposal[param_name]):
             return proposal[param_name]
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
+    # -- what a trial is worth ----------------------------------------------------------------------------------------
+
+    @property
+    def improvement(self) -> float | None:
+        """Expected improvement of the last proposal, as a share of the front's hypervolume; None before the model.
+
+        Proposals that were made to explore do not count.
+        """
+        return self._improvement
+
     def renew(self) -> None:
-        """Price candidates anew: what is feasible has changed."""
+        """Price all candidates anew, because a cost function would now give other values."""
         with self._lock:
             self._pool.clear()
 
-    # -- trials that wait ---------------------------------------------------------------------------------------------
-
     def expected_improvements(self, study: Study, numbers: Sequence[int]) -> dict[int, float]:
-        """What finishing each of these trials is expected to add to the front, given what it showed so far.
+        """What finishing each of these trials is expected to add to the front, given its readings so far.
 
         Args:
             study: Their study.
-            numbers: Of trials that wait at some fidelity.
+            numbers: Of trials that have a reading and have not ended.
 
         Returns:
-            By number, as shares of the front's hypervolume; zeros before the first result.
+            Share of the front's hypervolume by number; zeros before the first result.
         """
         if not numbers:
             return {}
         with self._lock:
-            self._read(study, _NONE_ASKS)
+            self._read(study, _NO_TRIAL)
             if not self._source.distributions:
                 return dict.fromkeys(numbers, 0.0)
             self._refill()
             waiting = [each for each in self._history.observations if each.number in set(numbers)]
             if not waiting or not len(self._pool) or not self._informed:
                 return dict.fromkeys(numbers, 0.0)
-            expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
+            acquisition = self._surrogate.acquisition(self._history, self._costs.signs, self._pool)
             params = [each.params for each in waiting]
             points = self._surrogate.encoder(self._pool).encode(params)
-            gains = expectation.improvement(points, self._cost(params))
-            whole = max(expectation.hypervolume, _LEAST_VOLUME)
+            gains = acquisition.improvement(points, self._cost(params))
+            whole = max(acquisition.hypervolume, _LEAST_VOLUME)
             return {each.number: float(gain) / whole for each, gain in zip(waiting, gains, strict=True)}
 
     # -- proposing ----------------------------------------------------------------------------------------------------
@@ -249,42 +253,42 @@ class KnownCostSampler(BaseSampler):
         if self._parameters.learn(trials, self._own):
             self._begin()
         fresh = self._history.read(trials, asking)
-        if isinstance(self._source, ShownSource):
-            self._show(self._source, fresh)
+        if isinstance(self._source, ObservedCandidates):
+            self._observe(self._source, fresh)
 
-    def _show(self, source: ShownSource, fresh: Sequence[tuple[Observation, Params | None]]) -> None:
+    def _observe(self, source: ObservedCandidates, fresh: Sequence[tuple[ObservedTrial, Params | None]]) -> None:
         before, outdated = source.dropped, False
-        for seen, declined in fresh:
-            if source.show(seen, seen.number in self._own):
-                self._cost([seen.params])  # what a trial of this sampler had must have a cost
+        for observed, declined in fresh:
+            if source.observe(observed, observed.number in self._own):
+                self._cost([observed.params])  # raises: parameters of this sampler's own trials must have a cost
                 outdated |= self._guessed
             if declined is not None:
-                source.withdraw(declined, seen)
+                source.withdraw(declined, observed)
         if outdated or source.dropped > before:
             self._pool.clear()
 
-    def _hold(self, search_space: Mapping[str, BaseDistribution]) -> None:
-        """What is not asked for is decided by another sampler, which is taken to decide as it did in the last trial."""
+    def _fix_others(self, search_space: Mapping[str, BaseDistribution]) -> None:
+        """Fix the parameters that another sampler decides at their values in the latest trial."""
         latest = {} if self._history.latest is None else self._history.latest.params
         decided = self._parameters.asked().keys() - search_space.keys()
-        self._pool.hold({name: value for name, value in latest.items() if name in decided})
+        self._pool.fix({name: value for name, value in latest.items() if name in decided})
 
     def _cost(self, candidates: Sequence[Params]) -> Array:
-        return self._costs([self._parameters.outward(each) for each in candidates])
+        return self._costs([self._parameters.to_external(each) for each in candidates])
 
     def _refill(self) -> None:
         self._pool.drop(self._history.tried)
         self._pool.refill(_MORE if len(self._pool) else _FIRST_POOL, self._rng, self._history.tried)
 
     def _propose(self) -> Params | None:
-        """The best candidate of the pool, None where no feasible one is left untried, or nothing is known of any."""
+        """The best candidate of the pool; None where no feasible one is left untried, or no parameters are known."""
         if not self._source.distributions:
             return None
         self._refill()
         if (probe := self._probe()) is not None:
             return probe
         if not len(self._pool):
-            return self._history.unkept(self._rng)
+            return self._history.unstarted(self._rng)
         begun = self._history.count
         if begun < len(self._starts) and (start := self._completed(self._starts[begun])) is not None:
             return start
@@ -294,48 +298,48 @@ class KnownCostSampler(BaseSampler):
 
     @property
     def _informed(self) -> bool:
-        """Whether there is a result in every modelled objective; at lower fidelities only the first has any."""
+        """Whether every modelled objective has a result; readings at lower fidelities are of the first one only."""
         unknown = len(self._surrogate.unknown(len(self._costs.signs)))
         return bool(self._history.complete) or unknown == 0 or (unknown == 1 and bool(self._history.observations))
 
     def _price(self, candidates: Sequence[Params]) -> Array:
-        """Costs of candidates. Where one only guesses what parameters it has and has no cost, the guess is probed."""
+        """Costs of candidates; where a candidate that rests on a guess has no cost, the guess is to be probed."""
         try:
             return self._cost(candidates)
         except UserError:
-            if not isinstance(self._source, ShownSource):
+            if not isinstance(self._source, ObservedCandidates):
                 raise
             return np.stack([self._guess(self._source, each) for each in candidates])
 
-    def _guess(self, source: ShownSource, candidate: Params) -> Array:
+    def _guess(self, source: ObservedCandidates, candidate: Params) -> Array:
         try:
             return self._cost([candidate]).ravel()
         except UserError:
             unseen = source.unseen(candidate)
             if unseen:
                 self._probes.append((frozenset(candidate), unseen))
-            elif source.sure(candidate):
+            elif source.confirmed(candidate):
                 raise
             else:
                 self._guessed = True
             return np.full(len(self._costs.positions), np.inf)
 
     def _probe(self) -> Params | None:
-        """A value whose branch is unknown; Optuna draws what else it needs."""
-        if not isinstance(self._source, ShownSource):
+        """Values that may lead into an unknown branch; Optuna draws the other parameters."""
+        if not isinstance(self._source, ObservedCandidates):
             return None
-        self._probes = list(filter(self._source.open, self._probes))
+        self._probes = list(filter(self._source.is_open, self._probes))
         return self._probes.pop()[1] if self._probes else None
 
     def _completed(self, start: Params) -> Params | None:
-        """A candidate with the values of a starting point, None where all those drawn are infeasible or were tried."""
+        """A candidate with the values of a starting point; None where none that was drawn is feasible and untried."""
         before = len(self._pool)
-        values = self._parameters.inward(start)
+        values = self._parameters.to_internal(start)
         drawn = (self._source.sample(self._rng, values) for _ in range(_COMPLETIONS))
         return self._pool.params[before] if self._pool.add(drawn, self._history.tried) else None
 
     def _spread(self, begun: int) -> Params:
-        """A random candidate among those at the next place of a sequence that fills the range of costs evenly."""
+        """A random one of the candidates near the next place of a sequence that fills the range of costs evenly."""
         costs = self._pool.costs
         if not costs.shape[1]:
             return self._pool.params[int(self._rng.random() * len(costs))]
@@ -345,20 +349,22 @@ class KnownCostSampler(BaseSampler):
         return self._pool.params[int(near[int(self._rng.random() * len(near))])]
 
     def _improving(self) -> Params:
-        expectation = self._surrogate.expectation(self._history, self._costs.signs, self._pool)
-        front = [each.params for each in self._history.complete if each.number in expectation.members]
+        """The candidate with the largest expected improvement, after a local search around the front."""
+        plain = self._surrogate.acquisition(self._history, self._costs.signs, self._pool)
+        front = [each.params for each in self._history.complete if each.number in plain.members]
         parents = front if len(front) <= _PARENTS else self._rng.sample(front, _PARENTS)
-        self._breed([self._source.within(each, self._rng) for each in parents], _CHILDREN)
-        aims = replace(expectation, doubt=_DOUBT) if self._history.count % _DOUBTING == 0 else expectation
-        scores = self._scores(aims, 0)
+        self._breed([self._source.adapt(each, self._rng) for each in parents], _CHILDREN)
+        explores = self._history.count % _EXPLORE_EVERY == 0
+        acquisition = replace(plain, std_scale=_EXPLORING_SCALE) if explores else plain
+        scores = self._scores(acquisition, 0)
         for _ in range(_LOCAL_ROUNDS):
             best = np.argsort(-scores, kind="stable")[:_LOCAL_BEST]
             self._breed([self._pool.params[row] for row in best], _LOCAL_CHILDREN)
-            scores = np.concatenate([scores, self._scores(aims, len(scores))])
+            scores = np.concatenate([scores, self._scores(acquisition, len(scores))])
         order = np.argsort(-scores, kind="stable")
         proposal: Params = self._pool.params[order[0]]
-        if aims is expectation:
-            self.improvement = float(scores[order[0]]) / max(expectation.hypervolume, _LEAST_VOLUME)
+        if not explores:
+            self._improvement = float(scores[order[0]]) / max(plain.hypervolume, _LEAST_VOLUME)
         if len(order) > _MOST_IN_POOL:
             self._pool.keep(np.sort(order[:_MOST_IN_POOL]))
         return proposal
@@ -366,13 +372,13 @@ class KnownCostSampler(BaseSampler):
     def _breed(self, parents: Sequence[Params], children: int) -> None:
         self._pool.breed(parents, children, self._rng, self._history.tried)
 
-    def _scores(self, expectation: Expectation, start: int) -> Array:
+    def _scores(self, acquisition: Acquisition, start: int) -> Array:
         points = self._pool.points(self._surrogate.encoder(self._pool))[start:]
-        return expectation.improvement(points, self._pool.costs[start:]) if len(points) else np.zeros(0)
+        return acquisition.improvement(points, self._pool.costs[start:]) if len(points) else np.zeros(0)
 
 
 def _van_der_corput(index: int) -> float:
-    """Fills [0, 1) evenly, however many are taken (base 2)."""
+    """Member of the sequence of van der Corput in base 2, any first part of which fills [0, 1) evenly."""
     share, place = 0.0, 0.5
     while index:
         share += place * (index & 1)

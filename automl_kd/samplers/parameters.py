@@ -1,4 +1,4 @@
-"""How the parameters of a study are suggested, and what stands for their values inside the sampler."""
+"""The parameters of a study: their distributions, and labels for values that cannot be hashed or compared."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from optuna.trial import FrozenTrial
 from automl_kd.samplers.encoding import Params
 
 _ON_GRID = 1e-8
-"""How far from a step a float may lie, in steps; Optuna's own tolerance."""
+"""Largest distance of a float from a step of its range, in steps; Optuna's own tolerance."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of a parameter.
+    """One parameter.
 
     Attributes:
         distribution: As a trial suggested it.
-        number: The trial that this rests on.
-        own: Whether the sampler itself was asked for that trial.
-        labels: What stands for each choice inside, None where choices can stand for themselves.
+        number: Of that trial.
+        own: Whether the sampler was asked for that trial.
+        labels: Choices by their labels; None where choices need no labels.
     """
 
     distribution: BaseDistribution
@@ -36,10 +36,10 @@ class _Known:
 class Parameters:
     """The parameters of a study, as trials have suggested them so far.
 
-    Optuna takes any object as a choice: lists, mappings, not-a-number, equal ones twice. Inside the sampler values are
-    compared, hashed and looked up, so labels stand for such choices. Trials that were added to a study may also have
-    used a name for something else, say a float for an integer. What the study's own trials suggest decides then, and
-    what the others say of that name is taken where it is a value of theirs.
+    Optuna takes any object as a choice: lists, mappings, not-a-number, equal ones twice. The sampler compares and
+    hashes values, so labels replace such choices inside it. Trials that were added to a study can have used a name for
+    another kind of parameter, for example a float instead of an integer. Then the suggestions of the sampler's own
+    trials decide, and a value of another trial counts where the parameter could have it.
 
     Args:
         given: Parameters that are known before any trial.
@@ -51,11 +51,11 @@ class Parameters:
         self._read: dict[int, int] = {}
 
     def learn(self, trials: Sequence[FrozenTrial], own: Collection[int]) -> bool:
-        """Take in what trials suggested; returns whether a name now means something else than before.
+        """Learn the parameters of new trials; returns whether a name has come to mean another kind of parameter.
 
         Args:
             trials: Of the study.
-            own: Numbers of the trials that the sampler was asked for.
+            own: Numbers of the trials for which the sampler was asked.
         """
         overturned = False
         for trial in trials:
@@ -66,27 +66,27 @@ class Parameters:
         return overturned
 
     def asked(self) -> dict[str, BaseDistribution]:
-        """The parameters that trials suggested for which the sampler was asked."""
+        """The parameters of the trials for which the sampler was asked."""
         return {name: each.distribution for name, each in self._known.items() if each.own}
 
-    def inward(self, params: Params) -> Params:
-        """Values as they stand inside; those that their parameter cannot have are left out."""
+    def to_internal(self, params: Params) -> Params:
+        """Values as the sampler keeps them; those that their parameter cannot have are left out."""
         if self._plain:
             return params
         found = {}
         for name, value in params.items():
             known = self._known.get(name)
             if known is not None and takes(known.distribution, value):
-                found[name] = _inside(known, value)
+                found[name] = _internal(known, value)
         return found
 
     def distributions(self, trial: FrozenTrial, names: Collection[str]) -> Mapping[str, BaseDistribution]:
-        """How a trial suggested some of its parameters, as that stands inside."""
+        """The distributions of some of a trial's parameters, as the sampler keeps them."""
         if self._plain:
             return trial.distributions
         return {name: self._distribution(name, trial.distributions[name]) for name in names}
 
-    def outward(self, params: Params) -> dict[str, Any]:
+    def to_external(self, params: Params) -> dict[str, Any]:
         """Values as Optuna and the user's functions know them."""
         found = dict(params)
         if not self._plain:
@@ -118,8 +118,8 @@ class Parameters:
 
 
 def takes(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value is one of a parameter, be it beyond its range."""
-    # Asked for every value that candidates take over from others; isinstance is slow, as distributions are abstract.
+    """Whether a parameter can have a value, in this range or another one."""
+    # Not isinstance, which is slow for abstract classes: this is called for every value of every bred candidate.
     if type(distribution) is CategoricalDistribution:
         return value in distribution.choices or any(_equal(choice, value) for choice in distribution.choices)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -143,7 +143,7 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def _labels(distribution: BaseDistribution) -> Mapping[str, Any] | None:
-    """Distinct choices by what stands for them, None where none of them needs that."""
+    """Distinct choices by their labels; None where no choice needs one."""
     if not isinstance(distribution, CategoricalDistribution) or _simple(distribution.choices):
         return None
     choices = distribution.choices
@@ -151,7 +151,7 @@ def _labels(distribution: BaseDistribution) -> Mapping[str, Any] | None:
     return {f"{index}: {choices[index]!r}": choices[index] for index in sorted(set(first))}
 
 
-def _inside(known: _Known, value: Any) -> Any:
+def _internal(known: _Known, value: Any) -> Any:
     if isinstance(known.distribution, CategoricalDistribution):
         inside = list(known.labels or known.distribution.choices)
         outside = list(known.labels.values()) if known.labels else inside
@@ -160,7 +160,7 @@ def _inside(known: _Known, value: Any) -> Any:
 
 
 def _simple(choices: Sequence[Any]) -> bool:
-    """Whether choices are hashable, each equal to itself and to no other."""
+    """Whether choices are hashable, and each equals itself and no other."""
     try:
         return len(set(choices)) == len(choices) and all(each == each for each in choices)  # noqa: PLR0124
     except TypeError:
@@ -168,7 +168,7 @@ def _simple(choices: Sequence[Any]) -> bool:
 
 
 def _alike(left: BaseDistribution, right: BaseDistribution) -> bool:
-    """Whether Optuna lets both stand for one name: ranges may differ, kinds, scales and choices may not."""
+    """Whether Optuna lets one name have both: ranges may differ; kinds, scales and choices may not."""
     if left.__class__ is not right.__class__:
         return False
     if isinstance(left, CategoricalDistribution):
@@ -182,7 +182,7 @@ def _is_log(distribution: BaseDistribution) -> bool:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    """Equality of choices as Optuna has it, where not-a-number equals itself."""
+    """Whether choices are equal as Optuna defines it, where not-a-number equals itself."""
     return left is right or bool(left == right) or (_is_nan(left) and _is_nan(right))
 
 

@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator as a search of conditional spaces over several objectives wants it."""
+"""Optuna's tree-structured Parzen estimator, set up for conditional spaces and several objectives."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""What outlives a process: studies, leases, finished jobs and artifacts, in one database and one folder beside it."""
+"""What outlives a process: studies, leases, finished jobs and mailboxes in a database, and artifacts beside it."""
 
 from automl_kd.storage.artifacts import ArtifactStore
 from automl_kd.storage.database import Database, StudyRecord
 from automl_kd.storage.lease import Lease
-from automl_kd.storage.mailboxes import Letter, Mailboxes, Post, Sign, Slot
+from automl_kd.storage.mailboxes import JobQueue, Mailboxes, MailboxStatus, Message, WorkerStatus
 
 __all__ = [
     "ArtifactStore",
     "Database",
+    "JobQueue",
     "Lease",
-    "Letter",
+    "MailboxStatus",
     "Mailboxes",
-    "Post",
-    "Sign",
-    "Slot",
+    "Message",
     "StudyRecord",
+    "WorkerStatus",
 ]

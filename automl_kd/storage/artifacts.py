@@ -1,4 +1,4 @@
-"""Files by the hash of their content, also as Optuna's dashboard wants to read them."""
+"""Files by the hash of their content, in a folder that Optuna's dashboard can read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from automl_kd.core import locked, replacing, write_text
 
 
 class ArtifactStore:
-    """A content-addressed folder; implements Optuna's artifact store protocol.
+    """A content-addressed folder that implements Optuna's artifact store protocol.
 
-    Optuna names artifacts itself, so ``names/`` maps its names to hashes; equal content is stored once.
+    Optuna chooses the names of artifacts, so ``names/`` maps its names to hashes; equal content is stored once.
 
     Args:
         folder: Where the files live.
@@ -28,7 +28,7 @@ class ArtifactStore:
             each.mkdir(parents=True, exist_ok=True)
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """The content of an artifact.
+        """The content of an artifact, open for reading.
 
         Raises:
             ArtifactNotFound: If there is none of this name.
@@ -39,7 +39,7 @@ class ArtifactStore:
             raise ArtifactNotFound(f"no artifact {artifact_id}") from error
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Store content under a name, in place of what it had before."""
+        """Store content under a name, in place of what the name had before."""
         content = content_body.read()
         sha = hashlib.sha256(content).hexdigest()
         with locked(self._lock):
@@ -47,10 +47,10 @@ class ArtifactStore:
             with replacing(self._content / sha) as draft:
                 draft.write_bytes(content)
             write_text(self._names / artifact_id, sha)
-            self._forget(before)
+            self._drop_content(before)
 
     def remove(self, artifact_id: str) -> None:
-        """Forget a name, and its content when no other name has it.
+        """Delete a name, and its content where no other name has it.
 
         Raises:
             ArtifactNotFound: If there is none of this name.
@@ -60,7 +60,7 @@ class ArtifactStore:
             if sha is None:
                 raise ArtifactNotFound(f"no artifact {artifact_id}")
             (self._names / artifact_id).unlink()
-            self._forget(sha)
+            self._drop_content(sha)
 
     def _sha(self, artifact_id: str) -> str | None:
         try:
@@ -68,7 +68,7 @@ class ArtifactStore:
         except FileNotFoundError:
             return None
 
-    def _forget(self, sha: str | None) -> None:
+    def _drop_content(self, sha: str | None) -> None:
         """Delete content that no name has any more."""
         if sha is not None and not any(name.read_text() == sha for name in self._names.iterdir()):
             (self._content / sha).unlink(missing_ok=True)

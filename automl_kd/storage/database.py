@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import Engine, NullPool, create_engine, event, inspect, make_url, select, text, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from automl_kd.core import DEFAULT_STORAGE, UserError, cache_dir, unknown
 from automl_kd.recipes import digest
 from automl_kd.storage.lease import Lease
-from automl_kd.storage.patience import PatientStorage, outlast, transact
+from automl_kd.storage.reconnecting import RetryingStorage, transact, wait_for_server
 from automl_kd.storage.tables import Base, JobRow, StudyRow
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """What is stored of a study beside its trials.
+    """A study without its trials.
 
     Attributes:
-        name: Its name, unique in the database.
-        identity: What results depend on: task, space, device and limits by hash. A study never mixes two of them.
-        settings: What the command was, so that every verb finds the study's task, space and device again.
+        name: Unique in the database.
+        identity: Hashes of what results depend on: task, space, device, limits. A study never mixes two of them.
+        settings: What the command said, so that every verb finds the study's task, space and device again.
         budget: Seconds in total, over all resumes.
         seconds: Seconds used so far, by phase (``teacher``, ``search``, ``picks``).
         state: ``open`` or ``done``.
@@ -80,87 +81,92 @@ class Database:
         except SQLAlchemyError:
             raise UserError(f"--storage {url}: not a database URL; write for example {DEFAULT_STORAGE}") from None
         self._sqlite = Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
-        self.shown = str(self._sqlite) if self._sqlite else parsed.render_as_string(hide_password=True)
+        self.display_name = str(self._sqlite) if self._sqlite else parsed.render_as_string(hide_password=True)
         if self._sqlite is not None:
             if not self._sqlite.parent.is_dir():
                 raise UserError(f"--storage {url}: folder {self._sqlite.parent} does not exist")
             if self._sqlite.is_dir():
                 raise UserError(f"--storage {url}: is a folder; name a file in it, such as {self._sqlite}/automl-kd.db")
             if not create and not self._sqlite.exists():
-                raise UserError(f"{self.shown} does not exist; begin a search, or name its database with --storage")
-        with self.explained():
+                raise UserError(
+                    f"{self.display_name} does not exist; begin a search, or name its database with --storage"
+                )
+        with self.user_errors():
             self._refuse_damaged()
             self._engine = self._prepared(create_engine(self.url, **self._engine_arguments()))
             if self._sqlite is None:
                 self._engine.connect().close()  # a server that is not there is told at once
-        self._made = False
+        self._tables_made = False
 
     @property
     def files(self) -> Path:
         """The folder for what is too large for a database: checkpoints, students, reports."""
         if self._sqlite is not None:
             return self._sqlite.with_name(f"{self._sqlite.stem}-files").absolute()
-        return cache_dir() / "files" / digest(self.shown)[:16]
+        return cache_dir() / "files" / digest(self.display_name)[:16]
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turns failures of the database, also those that Optuna met, into one line that names it."""
+    def user_errors(self) -> Iterator[None]:
+        """Turns a failure of the database, also one that Optuna met, into a ``UserError`` of one line that names it."""
         try:
             yield
         except (SQLAlchemyError, StorageInternalError, ModuleNotFoundError) as error:
             cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
             reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
             if "disk is full" in reason:
-                raise UserError(f"{self.shown}: no room on disk; make some and run the same command to go on") from None
+                raise UserError(
+                    f"{self.display_name}: no room on disk; make some and run the same command to go on"
+                ) from None
             if "readonly" in reason or "unable to open" in reason:
-                raise UserError(f"{self.shown}: cannot be written: {reason}") from None
+                raise UserError(f"{self.display_name}: cannot be written: {reason}") from None
             if self._sqlite is not None and ("not a database" in reason or "malformed" in reason):
                 raise UserError(
-                    f"{self.shown}: is damaged or not an SQLite database ({reason}); it is left as it is:"
+                    f"{self.display_name}: is damaged or not an SQLite database ({reason}); it is left as it is:"
                     " move it away, or name another with --storage"
                 ) from None
-            raise UserError(f"{self.shown}: {reason}") from None
+            raise UserError(f"{self.display_name}: {reason}") from None
 
     def optuna(self) -> RDBStorage:
-        """Optuna's view of the same database, its tables made before any worker starts."""
-        with self.explained():
-            self._make()
-            storage = _made(lambda: PatientStorage(self.url, engine_kwargs=self._engine_arguments()))
+        """Optuna's storage in the same database. Its tables are made now, before workers would race to make them."""
+        with self.user_errors():
+            self._ensure_tables()
+            storage = _make_tables(lambda: RetryingStorage(self.url, engine_kwargs=self._engine_arguments()))
         self._prepared(storage.engine)
-        storage.engine.dispose()  # connections made before lack what was prepared
+        storage.engine.dispose()  # connections that Optuna made before lack what was prepared
         return storage
 
     def transact(self, work: Callable[[Session], T]) -> T:
         """Do something in one transaction, again where the server went away under it.
 
         Args:
-            work: What to do; it must come to the same when it was stored already and only that answer was lost.
+            work: What to do. Done twice it must come to the same, because it may have been stored while only the
+                answer was lost.
 
         Raises:
             UserError: If the database refuses, or stays away.
         """
-        with self.explained():
-            self._make()
+        with self.user_errors():
+            self._ensure_tables()
             return transact(self._engine, work)
 
-    def _make(self) -> None:
-        if not self._made:
-            _made(lambda: Base.metadata.create_all(self._engine))
-            self._made = True
+    def _ensure_tables(self) -> None:
+        if not self._tables_made:
+            _make_tables(lambda: Base.metadata.create_all(self._engine))
+            self._tables_made = True
 
     @property
-    def _begun(self) -> bool:
-        """Whether anything of ours is stored; asking makes neither file nor table."""
-        if self._made:
+    def _has_tables(self) -> bool:
+        """Whether our tables exist; asking makes neither file nor table."""
+        if self._tables_made:
             return True
         if self._sqlite is not None and not self._sqlite.exists():
             return False
-        with self.explained():
+        with self.user_errors():
             return inspect(self._engine).has_table(StudyRow.__tablename__)
 
     def studies(self) -> list[StudyRecord]:
         """All studies, oldest first."""
-        if not self._begun:
+        if not self._has_tables:
             return []
         query = select(StudyRow).order_by(StudyRow.created)
         return self.transact(lambda session: [_record(row) for row in session.scalars(query)])
@@ -173,12 +179,12 @@ class Database:
         """
         record = self.find_study(name)
         if record is None:
-            raise unknown(f"study in {self.shown}:", name, [each.name for each in self.studies()])
+            raise unknown(f"study in {self.display_name}:", name, [each.name for each in self.studies()])
         return record
 
     def find_study(self, name: str) -> StudyRecord | None:
         """A study by name, or None."""
-        if not self._begun:
+        if not self._has_tables:
             return None
 
         def work(session: Session) -> StudyRecord | None:
@@ -198,13 +204,13 @@ class Database:
 
         self.transact(work)
 
-    def spend(self, name: str, seconds: Mapping[str, float]) -> None:
-        """Set the seconds used so far by phase."""
+    def save_seconds(self, name: str, seconds: Mapping[str, float]) -> None:
+        """Store the seconds used so far, by phase."""
         statement = update(StudyRow).where(StudyRow.name == name).values(seconds=dict(seconds))
         self.transact(lambda session: session.execute(statement))
 
     def jobs(self, study: str) -> dict[str, dict[str, Any]]:
-        """Results of the finished jobs of a study by key."""
+        """Results of the finished jobs of a study, by key: JSON objects that the study engine made."""
         query = select(JobRow).where(JobRow.study == study)
         return self.transact(lambda session: {row.key: dict(row.result) for row in session.scalars(query)})
 
@@ -213,15 +219,15 @@ class Database:
         row = JobRow(study=study, key=key, result=dict(result), finished=time.time())
         self.transact(lambda session: session.merge(row))
 
-    def refuse_driven(self, study: str) -> None:
-        """Make sure that nobody drives a study, without taking its lease.
+    def refuse_if_driven(self, study: str) -> None:
+        """Make sure that nobody drives a study; its lease is not taken.
 
         Raises:
             UserError: If a living process drives it.
         """
-        if self._begun:
-            with self.explained():
-                Lease(self._engine, study).refuse_alive(self.shown)
+        if self._has_tables:
+            with self.user_errors():
+                Lease(self._engine, study).refuse_alive(self.display_name)
 
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:
@@ -231,9 +237,9 @@ class Database:
             UserError: If another living process drives it.
         """
         lease = Lease(self._engine, study)
-        with self.explained():
-            self._make()
-            lease.take(self.shown)
+        with self.user_errors():
+            self._ensure_tables()
+            lease.take(self.display_name)
         try:
             yield lease
         finally:
@@ -241,7 +247,7 @@ class Database:
                 lease.give_back()
 
     def _refuse_damaged(self) -> None:
-        # Read-only: even the change to a write-ahead log would alter a file that is to be left as it is.
+        # Read-only, because even the change to a write-ahead log would alter a file that is to be left as it is.
         path = self._sqlite
         if path is None or not path.exists():
             return
@@ -255,7 +261,7 @@ class Database:
             problem = connection.execute(text("PRAGMA quick_check(1)")).scalar()
         if problem != "ok":
             raise UserError(
-                f"{self.shown}: is damaged ({problem}); it is left as it is: move it away,"
+                f"{self.display_name}: is damaged ({problem}); it is left as it is: move it away,"
                 " or name another with --storage"
             )
 
@@ -263,7 +269,7 @@ class Database:
         if self._sqlite is not None:
             event.listen(engine, "connect", _sqlite_pragmas)
         else:
-            outlast(engine)
+            wait_for_server(engine)
         return engine
 
     def _engine_arguments(self) -> dict[str, Any]:
@@ -273,8 +279,10 @@ class Database:
         return {"pool_pre_ping": True, "connect_args": _POSTGRESQL if postgresql else {}}
 
 
-def _made(make: Callable[[], T]) -> T:
-    """Make tables; one that another process makes at the same moment is no mistake, and every try finds more of them.
+def _make_tables(make: Callable[[], T]) -> T:
+    """What ``make`` gives, which makes tables.
+
+    A table that another process makes at the same moment is no mistake: the next try finds it made.
 
     Raises:
         sqlalchemy.exc.DatabaseError: If anything else went wrong.
@@ -289,8 +297,8 @@ def _made(make: Callable[[], T]) -> T:
     return make()
 
 
-def _sqlite_pragmas(connection: Any, _: Any) -> None:
-    # Optuna's default (rollback journal, full sync) costs 324 ms a trial; WAL survives kill -9 all the same.
+def _sqlite_pragmas(connection: DBAPIConnection, _: object) -> None:
+    # Optuna's default (rollback journal, full sync) costs 324 ms a trial; a write-ahead log survives kill -9 as well.
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")

@@ -1,4 +1,4 @@
-"""One driver a study."""
+"""The lease of a study: at most one process drives it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from automl_kd.core import UserError
-from automl_kd.storage.patience import transact
+from automl_kd.storage.reconnecting import transact
 from automl_kd.storage.tables import LeaseRow
 
 _FRESH_SECONDS = 60.0
@@ -23,11 +23,11 @@ _LOOK_SECONDS = 0.5
 
 
 class Lease:
-    """The right to drive a study; ``beat`` renews it.
+    """The right to drive a study, kept by heartbeats.
 
     Args:
-        engine: Of the database.
-        study: The study.
+        engine: Connects to the database.
+        study: The study's name.
     """
 
     def __init__(self, engine: Engine, study: str) -> None:
@@ -35,29 +35,29 @@ class Lease:
         self._study = study
         self._owner = uuid.uuid4().hex
 
-    def take(self, shown: str) -> None:
-        """Take the lease, from a dead owner where need be.
+    def take(self, database: str) -> None:
+        """Take the lease; a holder that died loses it.
 
         Args:
-            shown: How the database is called in an error.
+            database: Its name in an error.
 
         Raises:
-            UserError: If the owner lives, or another process took the lease at the same moment.
+            UserError: If the holder lives, or another process took the lease at the same moment.
         """
         for _ in range(2):
-            holder = self.refuse_alive(shown)
+            holder = self.refuse_alive(database)
             try:
                 transact(self._engine, lambda session, holder=holder: self._replace(session, holder))  # type: ignore[misc]
                 return
             except IntegrityError:
                 continue  # another process took it between our look and our insert: look again
-        raise UserError(f"study {self._study} in {shown} was taken by another process just now; wait for it")
+        raise UserError(f"study {self._study} in {database} was taken by another process just now; wait for it")
 
-    def refuse_alive(self, shown: str) -> LeaseRow | None:
-        """The holder that died with the lease, or None.
+    def refuse_alive(self, database: str) -> LeaseRow | None:
+        """The holder that died without giving the lease back, or None.
 
         Args:
-            shown: How the database is called in an error.
+            database: Its name in an error.
 
         Raises:
             UserError: If the holder lives.
@@ -65,16 +65,16 @@ class Lease:
         holder = self._holder()
         if holder is not None and _alive(holder, self._holder):
             raise UserError(
-                f"study {self._study} in {shown} is being searched by process {holder.pid} on"
+                f"study {self._study} in {database} is being searched by process {holder.pid} on"
                 f" {holder.host}; wait for it, stop it, or search under another --study"
             )
         return holder
 
     def beat(self) -> None:
-        """Say that the owner is alive.
+        """Renew the lease: its owner is alive.
 
         Raises:
-            UserError: If the lease was lost to another process, so that two never drive one study.
+            UserError: If another process took the lease; this one must not go on, or two would drive one study.
         """
         statement = (
             update(LeaseRow)
@@ -85,7 +85,7 @@ class Lease:
             raise UserError(f"study {self._study} was taken over by another process while this one stood still")
 
     def held(self, session: Session) -> bool:
-        """Whether it is ours still, within a transaction."""
+        """Whether the lease is still ours, within a transaction."""
         mine = select(LeaseRow.owner).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)
         return session.scalar(mine) is not None
 
@@ -118,19 +118,19 @@ class Lease:
 
 
 def _alive(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
-    """Whether a holder lives: by its process on this machine, elsewhere by its heart.
+    """Whether a holder lives: by its process on this machine, on another machine by its heartbeat.
 
-    A heartbeat bears the time of the holder's clock. Where that does not fit, a clock may have been set, or be wrong,
-    so the heart is watched for a while before anything is taken from the holder.
+    A heartbeat carries the time of the holder's clock. A time far from this machine's may mean a dead holder or a
+    wrong clock, so the heartbeat is watched for a while before the lease is taken from the holder.
     """
     if holder.host == socket.gethostname():
         if holder.pid == os.getpid() or not psutil.pid_exists(holder.pid):
             return False
-        return _started_before(holder) or _beats(holder, look)
-    return abs(time.time() - holder.heartbeat) < _FRESH_SECONDS or _beats(holder, look)
+        return _started_before(holder) or _still_beats(holder, look)
+    return abs(time.time() - holder.heartbeat) < _FRESH_SECONDS or _still_beats(holder, look)
 
 
-def _beats(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
+def _still_beats(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
     end = time.monotonic() + _WATCH_SECONDS
     while time.monotonic() < end:
         time.sleep(_LOOK_SECONDS)
@@ -143,7 +143,7 @@ def _beats(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
 
 
 def _started_before(holder: LeaseRow) -> bool:
-    """Whether the process of that number is the holder itself, and not a later one that got its number."""
+    """Whether the process with the holder's number is the holder, not a later one that was given the same number."""
     try:
         return bool(psutil.Process(holder.pid).create_time() <= holder.heartbeat + 1)
     except psutil.Error:

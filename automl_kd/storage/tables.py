@@ -1,15 +1,30 @@
-"""The project's own tables, beside Optuna's in the same database: all are named ``akd_…``."""
+"""The project's own tables, beside Optuna's in the same database: all are named ``akd_…``.
+
+Names of tables and columns are those of version 0.1: databases of it are still read.
+"""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 from sqlalchemy import JSON, Boolean, Float, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
+class StoredMessage(TypedDict):
+    """A message as its column holds it.
+
+    Attributes:
+        document: A JSON object.
+        files: SHA-256 of each file that goes with it, by name; its parts are rows of ``akd_files``.
+    """
+
+    document: dict[str, Any]
+    files: dict[str, str]
+
+
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar[dict[Any, Any]] = {dict[str, Any]: JSON}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {dict[str, Any]: JSON, dict[str, float]: JSON}
 
 
 class StudyRow(Base):
@@ -21,13 +36,13 @@ class StudyRow(Base):
     identity: Mapped[dict[str, Any]]
     settings: Mapped[dict[str, Any]]
     budget: Mapped[float] = mapped_column(Float)
-    seconds: Mapped[dict[str, Any]]
+    seconds: Mapped[dict[str, float]]
     created: Mapped[float] = mapped_column(Float)
     state: Mapped[str] = mapped_column(String(32))
 
 
 class LeaseRow(Base):
-    """Who drives a study: one process, alive as long as its heartbeat is young."""
+    """The process that drives a study; it is alive as long as its heartbeat is recent."""
 
     __tablename__ = "akd_leases"
 
@@ -59,7 +74,10 @@ class OfferRow(Base):
 
 
 class WorkerRow(Base):
-    """The mailbox of a worker that has joined: the driver posts a job, the worker answers it."""
+    """The mailbox of a worker that has joined: the driver posts a job, the worker answers it.
+
+    ``beats`` counts its heartbeats; ``posted`` and ``answered`` are the numbers of its last job and of its last answer.
+    """
 
     __tablename__ = "akd_workers"
 
@@ -71,13 +89,13 @@ class WorkerRow(Base):
     ready: Mapped[bool] = mapped_column(Boolean, default=False)
     stopping: Mapped[bool] = mapped_column(Boolean, default=False)
     posted: Mapped[int] = mapped_column(Integer, default=0)
-    job: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    job: Mapped[StoredMessage | None] = mapped_column(JSON(none_as_null=True))
     answered: Mapped[int] = mapped_column(Integer, default=0)
-    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    answer: Mapped[StoredMessage | None] = mapped_column(JSON(none_as_null=True))
 
 
 class FileRow(Base):
-    """A part of a file on its way between machines; it belongs to a mailbox or an offer and ends with it."""
+    """A part of a file on its way between machines; it belongs to a mailbox or an offer and is deleted with it."""
 
     __tablename__ = "akd_files"
 

@@ -60,7 +60,7 @@ class Clock:
 
     def save(self, database: Database, study: str) -> None:
         """Save the time used."""
-        database.spend(study, {phase: round(seconds, 3) for phase, seconds in self.seconds().items()})
+        database.save_seconds(study, {phase: round(seconds, 3) for phase, seconds in self.seconds().items()})
 
 
 class StopRequest:

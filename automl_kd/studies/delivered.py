@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from automl_kd.core import UserError
 from automl_kd.delivery import Arms, Delivered, Facts
 from automl_kd.recipes import Recipe
+from automl_kd.results import PickResult
+from automl_kd.studies.pick_result import Finding
 from automl_kd.tasks import Task, open_task
 
 DEFAULT_HW = "local"
@@ -27,7 +30,7 @@ def open_recipe_task(recipe: Recipe, source: str, name: str | None = None, data:
     """
     if recipe.task is None:
         raise UserError(f"{source}: task: is missing; a recipe names what is learned, for example task: digits")
-    task = open_task(name or recipe.task.name, data or recipe.task.data)
+    task = open_task(name or recipe.task.name, data or recipe.task.data, recipe.task.metric)
     if recipe.task.sha256 not in (None, task.sha256):
         raise UserError(
             f"{source}: task.sha256: the recipe was made for data {str(recipe.task.sha256)[:12]}, but task"
@@ -36,12 +39,22 @@ def open_recipe_task(recipe: Recipe, source: str, name: str | None = None, data:
     return task
 
 
-def delivery_document(delivered: Delivered) -> dict[str, Any]:
-    """A delivery as ``export --json`` and ``distill --json`` print it."""
-    return {
-        "path": str(delivered.path),
+def delivery_document(delivered: Delivered, task: Task) -> dict[str, Any]:
+    """A delivery as ``export --json`` and ``distill --json`` print it; what is named accuracy is that, or is absent."""
+    accuracies = {
         "test_accuracy": delivered.test_accuracy,
         "test_accuracy_deployed": delivered.test_accuracy_deployed,
+    }
+    return {
+        "path": str(delivered.path),
+        "metric": task.metric.name,
+        "direction": task.metric.direction,
+        "metrics": [asdict(each.objective) for each in task.metrics],
+        "test_score": delivered.test_score,
+        "test_score_deployed": delivered.test_score_deployed,
+        "test_metrics": delivered.test_metrics,
+        "deployed_metrics": delivered.deployed_metrics,
+        **{name: value for name, value in accuracies.items() if value is not None},
         "latency_ms": delivered.latency_ms,
         "latency_low": delivered.latency_low,
         "latency_high": delivered.latency_high,
@@ -51,22 +64,29 @@ def delivery_document(delivered: Delivered) -> dict[str, Any]:
     }
 
 
-def facts_of(found: Mapping[str, Any], study: str, teacher_accuracy: float | None) -> Facts:
+def facts_of(found: Finding | PickResult, study: str, trial: int, teacher_metrics: Mapping[str, float]) -> Facts:
     """What a pick's runs showed, for its delivery.
 
     Args:
-        found: The pick as ``measured`` gives it, or as it stands in the search's JSON.
+        found: What they showed, before or after it was stored.
         study: The study's name.
-        teacher_accuracy: On the test split.
+        trial: The pick's.
+        teacher_metrics: Of the teacher, on the test split.
     """
     return Facts(
-        origin=found["origin"],
+        origin=found.origin,
         study=study,
-        trial=found["trial"],
-        epochs=found["epochs"],
-        seeds=tuple(found["seeds"]),
-        test_accuracy=found["test_accuracy"],
-        test_accuracy_std=found["test_accuracy_std"],
-        arms=Arms.of(found),
-        teacher_accuracy=teacher_accuracy,
+        trial=trial,
+        epochs=found.epochs,
+        seeds=found.seeds,
+        test_metrics=found.test_metrics,
+        test_metrics_std=found.test_metrics_std,
+        arms=Arms(
+            arm=found.arm,
+            hears_teacher=found.hears_teacher,
+            results=found.arms,
+            missing=found.missing,
+            plain_kd_setting=found.plain_kd_setting,
+        ),
+        teacher_metrics=teacher_metrics,
     )

@@ -11,38 +11,36 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from automl_kd.controller import Point, commonalities, pareto_front
 from automl_kd.core import three_digits
+from automl_kd.objectives import Objective, Point, commonalities, pareto_front
+from automl_kd.results import CommonValue, CommonValues
 
 _SURE = 0.05
 _FEW = 6
 """Numbers of more different values than these are compared by thirds; each value alone would be too rare."""
 
 
-def common(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+def common(trials: Sequence[FrozenTrial], objectives: Sequence[Objective]) -> CommonValues:
     """Values of holes that the front has more often than chance would give as many of the finished trials.
 
-    Args:
-        trials: Of one study, of accuracy and latency; only complete ones count.
+    Those beyond chance come first, then those that most of the front shares. A front of one shares nothing.
 
-    Returns:
-        ``looked_at``: how many pairs of hole and value were; ``values``: those beyond chance (``sure``, p ≤ .05), then
-        those that most of the front shares, each with ``hole``, ``value``, ``chosen``, ``of_chosen``, ``count``,
-        ``of_count`` (:class:`automl_kd.controller.Commonality`; chosen are those of the front) and ``p``. A front of
-        one shares nothing.
+    Args:
+        trials: Of one study; only complete ones count.
+        objectives: What the study is of.
     """
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    points = [Point(row, trial.values[0], trial.values[1]) for row, trial in enumerate(complete)]
-    front = [point.trial for point in pareto_front(points)]
+    points = [Point(row, tuple(trial.values)) for row, trial in enumerate(complete)]
+    front = [point.trial for point in pareto_front(points, objectives)]
     if len(front) < 2:
-        return {"looked_at": 0, "values": []}
+        return CommonValues(looked_at=0, values=())
     found = commonalities(_worded(complete), front)
-    values = [
-        asdict(each) | {"sure": each.p <= _SURE}
+    values = tuple(
+        CommonValue(**asdict(each), sure=each.p <= _SURE)
         for each in found
         if each.p <= _SURE or (2 * each.chosen > len(front) and each.count < each.of_count)
-    ]
-    return {"looked_at": len(found), "values": values}
+    )
+    return CommonValues(looked_at=len(found), values=values)
 
 
 def _worded(trials: Sequence[FrozenTrial]) -> list[dict[str, str]]:

@@ -1,18 +1,18 @@
-"""Which holes of a space decide accuracy and the front, by what the finished trials of a study show."""
+"""Which holes of a space decide score and front, by what the finished trials of a study show."""
 
 from __future__ import annotations
 
 import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl_kd.controller import Point, pareto_front, ranking
+from automl_kd.objectives import Objective, Point, pareto_front, ranking
+from automl_kd.results import HoleImportance
 
 _LEAST_TRIALS = 50
 """The best tenth has to be a handful of trials; fewer tell nothing of a hole."""
@@ -24,8 +24,8 @@ _SHUFFLES = 19
 Divergence = Callable[[Sequence[float], float], float]
 
 
-def importances(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    """Importance of every hole for accuracy and for the front; holes that could be chance are left out.
+def importances(trials: Sequence[FrozenTrial], objectives: Sequence[Objective]) -> tuple[HoleImportance, ...]:
+    """Importance of every hole for the score and for the front; holes that could be chance are left out.
 
     PED-ANOVA (Watanabe, Bansal & Hutter 2023, arXiv:2304.10255): how far the best tenth of the trials differs in a hole
     from all of them. For the front the best are those of the lowest ranks of non-dominated sorting, within a rank the
@@ -34,15 +34,14 @@ def importances(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
 
     With many holes some stand out by chance. So values are shuffled among all trials, each hole is measured by what
     all these orders give it on average, and one counts only above the highest that any hole reaches in any shuffle: 5 %
-    over all holes together (max-T, Westfall & Young 1993), for accuracy and for the front each.
+    over all holes together (max-T, Westfall & Young 1993), for the score and for the front each.
 
     Args:
-        trials: Of one study, of accuracy and latency; only complete ones count, for accuracies at other rungs are not
-            comparable.
+        trials: Of one study; only complete ones count, for scores at other rungs are not comparable.
+        objectives: What the study is of, the score first.
 
     Returns:
-        ``hole``, ``accuracy`` and ``front`` (shares of those listed, None where it could be chance) and ``trials``, how
-        many had the hole; the most important for accuracy first, then for the front.
+        The most important for the score first, then for the front.
     """
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE][-_MOST_TRIALS:]
     rows = {
@@ -52,18 +51,18 @@ def importances(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         and len({repr(complete[row].params[name]) for row in having}) > 1
     }
     if not rows:
-        return []
-    points = [Point(trial.number, trial.values[0], trial.values[1]) for trial in complete]
+        return ()
+    points = [Point(trial.number, tuple(trial.values)) for trial in complete]
     divergences = {name: _divergence(name, complete, having) for name, having in rows.items()}
-    accuracy = _shares(divergences, [-point.accuracy for point in points], _BEST)
-    places = [float(place) for place in np.argsort(ranking(points))]
-    front = _shares(divergences, places, max(_BEST, len(pareto_front(points)) / len(points)))
+    score = _shares(divergences, [-objectives[0].goodness(point.values[0]) for point in points], _BEST)
+    places = [float(place) for place in np.argsort(ranking(points, objectives))]
+    front = _shares(divergences, places, max(_BEST, len(pareto_front(points, objectives)) / len(points)))
     named = [
-        {"hole": name, "accuracy": accuracy.get(name), "front": front.get(name), "trials": len(having)}
+        HoleImportance(hole=name, score=score.get(name), front=front.get(name), trials=len(having))
         for name, having in rows.items()
-        if name in accuracy or name in front
+        if name in score or name in front
     ]
-    return sorted(named, key=lambda each: (-(each["accuracy"] or 0.0), -(each["front"] or 0.0), each["hole"]))
+    return tuple(sorted(named, key=lambda each: (-(each.score or 0.0), -(each.front or 0.0), each.hole)))
 
 
 def _shares(divergences: Mapping[str, Divergence], losses: Sequence[float], best: float) -> dict[str, float]:

@@ -19,6 +19,6 @@ def the_study(database: Database, name: str | None) -> str:
         return names[0]
     if not names:
         raise UserError(
-            f"{database.shown} holds no study yet; begin one with automl-kd search, or name another --storage"
+            f"{database.display_name} holds no study yet; begin one with automl-kd search, or name another --storage"
         )
-    raise UserError(f"{database.shown} holds {len(names)} studies; name one with --study: {', '.join(names)}")
+    raise UserError(f"{database.display_name} holds {len(names)} studies; name one with --study: {', '.join(names)}")

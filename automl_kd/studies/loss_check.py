@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from automl_kd.core import UserError
-from automl_kd.distillation import CONTRACTS, own_contract, wire
+from automl_kd.distillation import LOSS_SPECS, custom_loss_spec, wire
 from automl_kd.recipes import Recipe, Space
 from automl_kd.studies.request import SearchRequest
 from automl_kd.tasks import Task
@@ -16,16 +16,16 @@ from automl_kd.teachers import Teacher
 _SAMPLES = 64
 
 
-def check_own_losses(space: Space, request: SearchRequest) -> None:
-    """Load the user's own losses once.
+def check_custom_losses(space: Space, request: SearchRequest) -> None:
+    """Load the custom losses of a space once.
 
     Raises:
         UserError: If one cannot be loaded, or was not allowed.
     """
     samples = _samples(space, request)
-    own = {name: part for recipe in samples for name, part in (recipe.distill.losses.own or {}).items()}
-    for name, part in own.items():
-        own_contract(name, part, request.allow_code)
+    custom = {name: part for recipe in samples for name, part in (recipe.distill.losses.custom or {}).items()}
+    for name, part in custom.items():
+        custom_loss_spec(name, part, request.allow_code)
 
 
 def check_losses(space: Space, request: SearchRequest, task: Task, teacher: Teacher) -> None:
@@ -57,8 +57,8 @@ def check_losses(space: Space, request: SearchRequest, task: Task, teacher: Teac
 
 
 def _refuse_maps(samples: Sequence[Recipe], space: str) -> None:
-    used = {name for recipe in samples for name in recipe.distill.losses.listening()}
-    unserved = sorted(name for name in used if name in CONTRACTS and CONTRACTS[name].inputs != "logits")
+    used = {name for recipe in samples for name in recipe.distill.losses.needing_teacher()}
+    unserved = sorted(name for name in used if name in LOSS_SPECS and LOSS_SPECS[name].inputs.beyond_logits)
     if unserved:
         pins = " ".join(f"--set distill.losses.{name}=null" for name in unserved)
         raise UserError(

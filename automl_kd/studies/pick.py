@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
-from automl_kd.controller import difference_error, paired_difference
+from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe, digest
+from automl_kd.results import ARMS, Arm, UndistilledPick
 from automl_kd.studies.policy import PLAIN_KD, no_distillation, of_length, plain_kd
 from automl_kd.studies.trials import Candidate
 
 FIRST_SEED = 1000
 """Seeds of full distillations start here, apart from the search's."""
-SEARCHED, NO_DISTILLATION, PLAIN = "searched", "no_distillation", "plain_kd"
-ARMS = (SEARCHED, NO_DISTILLATION, PLAIN)
+Statistics = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Run:
 
     Attributes:
         pick: The trial it belongs to.
-        arm: One of ``ARMS``: the losses that were searched, none, or soft targets alone.
+        arm: The losses that were searched, none, or soft targets alone.
         seed: Position among the seeds.
         recipe: What is trained.
         setting: Temperature and weight, of plain KD.
@@ -35,7 +37,7 @@ class Run:
     """
 
     pick: int
-    arm: str
+    arm: Arm
     seed: int
     recipe: Recipe = field(hash=False)  # a user's own losses are a dict
     setting: tuple[float, float] | None = None
@@ -44,6 +46,52 @@ class Run:
     def key(self, study_hash: str) -> str:
         """What its result is stored under: equal for equal trainings of one study, so that none is done twice."""
         return digest([study_hash, self.recipe.document()])
+
+
+class RunResult(BaseModel):
+    """What a finished run found on search-validation, as it is stored.
+
+    Attributes:
+        score: The metric that is searched.
+        error: Its standard error, None where it is not known.
+        values: All metrics.
+        epochs: Epochs trained.
+        seconds: Training time.
+        arm: Of the run.
+        trial: The pick's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    score: float
+    error: float | None = None
+    values: dict[str, float]
+    epochs: int
+    seconds: float
+    arm: Arm | None = None
+    trial: int | None = None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], examples: int) -> Self:
+        """From storage; version 0.1 kept an accuracy, whose error follows from the number of examples."""
+        if "accuracy" in document:
+            accuracy = document["accuracy"]
+            error = share_error(accuracy, examples)
+            document = {"score": accuracy, "error": error, "values": {"accuracy": accuracy}, **document}
+        return cls.model_validate(dict(document))
+
+
+def share_error(share: float, examples: int) -> float:
+    """Standard error of a share of so many examples, never below that of a single one."""
+    return math.sqrt(max(share * (1 - share), 1 / examples) / examples)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the test split says of a run: all metrics, and the statistics of the one that is searched, (N, K)."""
+
+    values: Mapping[str, float]
+    statistics: Statistics
 
 
 @dataclass
@@ -56,9 +104,9 @@ class Pick:
         seed: The study's.
         seconds_per_epoch: Of its training, as far as the search knows.
         epochs: Length of its full distillation and of its arms'.
-        images: Size of the search-validation split.
+        score: What scores are of.
         results: What finished runs found on search-validation.
-        correct: Right answers of the reported runs on the test split.
+        tests: What the test split says of the reported runs.
         failed: Runs that cannot be done, and why.
     """
 
@@ -67,9 +115,9 @@ class Pick:
     seed: int
     seconds_per_epoch: float
     epochs: int
-    images: int
-    results: dict[Run, dict[str, Any]] = field(default_factory=dict)
-    correct: dict[Run, NDArray[np.bool_]] = field(default_factory=dict)
+    score: Objective
+    results: dict[Run, RunResult] = field(default_factory=dict)
+    tests: dict[Run, Tested] = field(default_factory=dict)
     failed: dict[Run, str] = field(default_factory=dict)
 
     def runs(self, seed: int) -> Iterator[Run]:
@@ -77,133 +125,98 @@ class Pick:
 
         Plain KD competes with several settings under the first seed; the others follow once the best is known.
         """
-        recipe = self.recipe(seed)
-        yield Run(self.candidate.number, SEARCHED, seed, recipe)
-        if recipe.distill.listens():  # or it would be the same again
-            yield Run(self.candidate.number, NO_DISTILLATION, seed, no_distillation(recipe))
+        number, recipe = self.candidate.number, self.recipe(seed)
+        yield Run(number, "searched", seed, recipe)
+        if recipe.distill.needs_teacher():  # or it would be the same again
+            yield Run(number, "no_distillation", seed, no_distillation(recipe))
         best = self.best_setting()
         for temperature, weight in PLAIN_KD if seed == 0 else [best] if best else []:
-            arm = plain_kd(recipe, temperature, weight)
-            yield Run(self.candidate.number, PLAIN, seed, arm, (temperature, weight))
+            yield Run(number, "plain_kd", seed, plain_kd(recipe, temperature, weight), (temperature, weight))
 
     def recipe(self, seed: int) -> Recipe:
         """The candidate's recipe under one of the seeds of full distillation."""
         return of_length(self.candidate.recipe, self.epochs).with_(seed=self.seed + FIRST_SEED + seed)
 
     def best_setting(self) -> tuple[float, float] | None:
-        """Temperature and weight of the plain KD with the best search-validation accuracy, once all have run."""
-        tried = {run.setting: result["accuracy"] for run, result in self.results.items() if self._competes(run)}
-        lost = sum(self._competes(run) for run in self.failed)
+        """Temperature and weight of the plain KD with the best search-validation score, once all have run."""
+        tried = {
+            run.setting: self.score.goodness(result.score) for run, result in self.results.items() if _competes(run)
+        }
+        lost = sum(map(_competes, self.failed))
         if not tried or len(tried) + lost < len(PLAIN_KD):
             return None
         return max(tried, key=lambda setting: tried[setting])
 
-    def compared(self, arm: str) -> list[Run]:
+    def compared(self, arm: Arm) -> list[Run]:
         """The runs of an arm that are reported, by seed; of plain KD those of its best setting."""
         best = self.best_setting()
-        runs = [run for run in self.results if run.arm == arm and (arm != PLAIN or run.setting == best)]
+        runs = [run for run in self.results if run.arm == arm and (arm != "plain_kd" or run.setting == best)]
         return sorted(runs, key=lambda run: run.seed)
 
-    def tested(self, arm: str) -> list[Run]:
+    def tested(self, arm: Arm) -> list[Run]:
         """Those of them whose test was read."""
-        return [run for run in self.compared(arm) if run in self.correct]
+        return [run for run in self.compared(arm) if run in self.tests]
 
-    def missing(self) -> dict[str, str]:
-        """Why an arm has no test accuracy, by arm."""
+    def missing(self) -> dict[Arm, str]:
+        """Why an arm has no result on the test split, by arm."""
         return {arm: self._why_missing(arm) for arm in ARMS if not self.tested(arm)}
 
-    def undistilled(self) -> dict[str, Any]:
-        """A pick of which no arm has a test accuracy, as plain data: trial, role, and why by arm."""
-        return {"trial": self.candidate.number, "role": self.role, "missing": self.missing()}
+    def undistilled(self) -> UndistilledPick:
+        """The pick where no arm has a result on the test split."""
+        return UndistilledPick(trial=self.candidate.number, role=self.role, missing=self.missing())
 
-    def _why_missing(self, arm: str) -> str:
-        if arm == NO_DISTILLATION and not self.candidate.recipe.distill.listens():
+    def best_arm(self) -> Arm | None:
+        """The arm to deliver, None where no test was read: the searched one, or one that is ahead beyond noise.
+
+        What the search found is the best of many short trainings; over a whole one plain KD, or no teacher, can be
+        ahead. It is where its lead on search-validation, over the seeds that both have, is more than a standard error:
+        whichever is just ahead is not the better one on other examples. Plain KD's first seed chose its setting and
+        says too much for it: it counts only where there is no other.
+        """
+        found = {arm: {run.seed: self.results[run] for run in self.tested(arm)} for arm in ARMS}
+        ours = found["searched"]
+        if not ours:  # no training with the searched losses came to its end
+            return max(filter(found.get, ARMS), key=lambda arm: self._mean(found[arm].values()), default=None)
+
+        def ahead(arm: Arm) -> float:
+            """By how much beyond noise."""
+            shared = ours.keys() & found[arm].keys()
+            if arm == "plain_kd" and len(shared) > 1:
+                shared -= {0}
+            if arm == "searched" or not shared:
+                return 0.0
+            theirs, same = [found[arm][seed] for seed in shared], [ours[seed] for seed in shared]
+            return self._mean(theirs) - self._mean(same) - _difference_error(same)
+
+        return max(ARMS, key=ahead)
+
+    def delivered(self) -> Run:
+        """The run whose student is delivered: of the best arm's the best on search-validation."""
+        runs = self.tested(self.best_arm() or "searched")
+        return max(runs, key=lambda run: self.score.goodness(self.results[run].score))
+
+    def _why_missing(self, arm: Arm) -> str:
+        if arm == "no_distillation" and not self.candidate.recipe.distill.needs_teacher():
             return "the searched losses hear no teacher, so it would be the same training"
         if self.compared(arm):
             return "its test could not be read"
         reasons = [reason for run, reason in self.failed.items() if run.arm == arm]
         if reasons:
             return f"failed: {reasons[-1]}"
-        settings = sum(map(self._competes, self.results)) if arm == PLAIN else 0
+        settings = sum(map(_competes, self.results)) if arm == "plain_kd" else 0
         what = f"only {settings} of its {len(PLAIN_KD)} settings were" if settings else "not"
         return f"{what} trained before the time was used up; --extend gives more"
 
-    def best_arm(self) -> str | None:
-        """The arm to deliver, None where no test was read: the searched one, or one that is ahead beyond noise.
-
-        What the search found is the best of many short trainings; over a whole one plain KD, or no teacher, can be
-        ahead. It is where its lead on search-validation, over the seeds that both have, is more than a standard error:
-        whichever is just ahead is not the better one on other images. Plain KD's first seed chose its setting and says
-        too much for it: it counts only where there is no other.
-        """
-        found = {arm: {run.seed: float(self.results[run]["accuracy"]) for run in self.tested(arm)} for arm in ARMS}
-        ours = found[SEARCHED]
-        if not ours:  # no training with the searched losses came to its end
-            return max(filter(found.get, ARMS), key=lambda arm: statistics.fmean(found[arm].values()), default=None)
-
-        def ahead(arm: str) -> float:
-            """By how much beyond noise."""
-            shared = ours.keys() & found[arm].keys()
-            if arm == PLAIN and len(shared) > 1:
-                shared -= {0}
-            if arm == SEARCHED or not shared:
-                return 0.0
-            lead = statistics.fmean(found[arm][seed] - ours[seed] for seed in shared)
-            accuracy = statistics.fmean(ours[seed] for seed in shared)
-            return lead - difference_error(accuracy, self.images * len(shared))
-
-        return max(ARMS, key=ahead)
-
-    def delivered(self) -> Run:
-        """The run whose student is delivered: of the best arm's the best on search-validation."""
-        return max(self.tested(self.best_arm() or SEARCHED), key=lambda run: float(self.results[run]["accuracy"]))
-
-    def _competes(self, run: Run) -> bool:
-        return run.arm == PLAIN and run.seed == 0
+    def _mean(self, results: Iterable[RunResult]) -> float:
+        """The mean score, larger being better."""
+        return statistics.fmean(self.score.goodness(result.score) for result in results)
 
 
-def measured(pick: Pick) -> dict[str, Any] | None:
-    """What the runs of a pick showed on the test split, or None where no test was read.
-
-    ``arm`` is what is delivered: ``searched``, or ``plain_kd`` or ``no_distillation`` where that was ahead. Over its
-    seeds, all whose test was read: ``seeds``, ``test_accuracy`` (mean) and ``test_accuracy_std``. Over the seeds that
-    it shares with each arm, the test of both read: that arm's mean (``searched``, ``no_distillation``, ``plain_kd``)
-    and the gain over it (``gain_over_…``), which pairs seed by seed and example by example. So a gain can differ from
-    ``test_accuracy`` minus the arm's mean; both are None where no seed is shared, and so is what is delivered's gain
-    over itself. ``hears_teacher``: whether the searched losses do; else they are training without distillation.
-    ``missing``: why an arm is None, by arm.
-    """
-    delivered = pick.best_arm()
-    if delivered is None:
-        return None
-    tested = {arm: {run.seed: pick.correct[run] for run in pick.tested(arm)} for arm in ARMS}
-    runs, own, best = pick.tested(delivered), tested[delivered], pick.best_setting()
-    accuracies = [float(each.mean()) for each in own.values()]
-    compared = {arm: _compared(own, tested[arm]) for arm in ARMS if arm != delivered}
-    compared[delivered] = statistics.fmean(accuracies), None
-    return {
-        "trial": pick.candidate.number,
-        "role": pick.role,
-        "arm": delivered,
-        "hears_teacher": pick.candidate.recipe.distill.listens(),
-        "origin": "search checkpoint" if runs[0].kept else "distilled in full",
-        "seeds": [run.recipe.seed for run in runs],
-        "epochs": runs[0].recipe.train.epochs,
-        "test_accuracy": statistics.fmean(accuracies),
-        "test_accuracy_std": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
-        "missing": pick.missing(),
-        "plain_kd_setting": None if best is None else {"temperature": best[0], "weight": best[1]},
-        **{arm: compared[arm][0] for arm in ARMS},
-        **{f"gain_over_{arm}": compared[arm][1] for arm in ARMS},
-    }
+def _competes(run: Run) -> bool:
+    return run.arm == "plain_kd" and run.seed == 0
 
 
-def _compared(
-    ours: Mapping[int, NDArray[np.bool_]], theirs: Mapping[int, NDArray[np.bool_]]
-) -> tuple[float | None, dict[str, Any] | None]:
-    """The mean of the other arm and our gain over it, by the seeds that both have."""
-    shared = sorted(ours.keys() & theirs.keys())
-    if not shared:
-        return None, None
-    arm = np.stack([theirs[seed] for seed in shared])
-    return float(arm.mean()), paired_difference(np.stack([ours[seed] for seed in shared]), arm)
+def _difference_error(results: Sequence[RunResult]) -> float:
+    """Standard error of the difference of two means over as many seeds, each network judged by other examples."""
+    variances = [result.error**2 for result in results if result.error is not None]
+    return math.sqrt(2 * statistics.fmean(variances) / len(results)) if variances else 0.0

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from automl_kd.core import Interrupted, UserError
+from automl_kd.core import UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Executor, Failed, Job, Stopped, Trained, TrainJob
-from automl_kd.storage import Database
+from automl_kd.results import ARMS, Arm
 from automl_kd.studies.answers import take_all
-from automl_kd.studies.clock import Clock, StopRequest
-from automl_kd.studies.pick import ARMS, SEARCHED, Pick, Run
-from automl_kd.studies.policy import FINISHING_SECONDS, SEEDS, of_length
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.context import StudyContext
+from automl_kd.studies.pick import Pick, Run, RunResult, Tested
+from automl_kd.studies.policy import FINISHING_SECONDS, MEASURING_SECONDS, REPORT_SECONDS, SEEDS, of_length
 
 TEACHER = "teacher"
 _WAIT_SECONDS = 0.2
@@ -32,16 +28,10 @@ class PickPhase:
     """Trains the runs of all picks, then reads the test split with those that are reported.
 
     Args:
+        context: The study at hand.
         picks: In the order of their worth.
-        study: The study's name.
         study_hash: Hash of data and teacher: what results of equal recipes depend on.
-        database: Where finished runs are stored.
         pool: The workers.
-        files: Where weights go.
-        clock: Time left.
-        stop: The user's wish to stop.
-        report_seconds: Kept aside for the report.
-        test_share: Images of the test split for one of the training split.
 
     Attributes:
         failures: Why runs could not be done, one reason a failure.
@@ -49,28 +39,20 @@ class PickPhase:
 
     def __init__(
         self,
+        context: StudyContext,
         picks: list[Pick],
-        study: str,
         study_hash: str,
-        database: Database,
         pool: Executor[Any],
-        files: Files,
-        clock: Clock,
-        stop: StopRequest,
-        report_seconds: float,
-        test_share: float,
     ) -> None:
+        task, measured_here = context.prepared.task, context.prepared.profile.measurable
+        self._context = context
         self._picks = picks
-        self._study = study
         self._hash = study_hash
-        self._database = database
         self._pool = pool
-        self._files = files
-        self._clock = clock
-        self._stop = stop
-        self._report_seconds = report_seconds
-        self._test_share = test_share
-        self._done = database.jobs(study)
+        self._report_seconds = REPORT_SECONDS + (MEASURING_SECONDS if measured_here else 0.0)
+        self._test_share = len(task.test) / len(task.train)
+        self._examples = len(task.validation)
+        self._done = dict(context.database.jobs(context.name))
         # By key, not by run: equal trainings of two picks are one, and share a checkpoint.
         self._running: dict[str, Run] = {}
         self._died: set[str] = set()
@@ -116,11 +98,19 @@ class PickPhase:
         key, pick = run.key(self._hash), self._pick(run)
         self._running.pop(key, None)
         match answer:
-            case Trained(accuracy, epoch, seconds, _):
-                result = {"accuracy": accuracy, "epochs": epoch, "seconds": seconds, "arm": run.arm, "trial": run.pick}
-                self._database.finish_job(self._study, key, result)
-                self._done[key] = pick.results[run] = result
-                self._files.job_checkpoint(key).unlink(missing_ok=True)  # only now that its result is stored
+            case Trained():
+                pick.results[run] = result = RunResult(
+                    score=answer.score,
+                    error=answer.error,
+                    values=dict(answer.values),
+                    epochs=answer.epoch,
+                    seconds=answer.seconds,
+                    arm=run.arm,
+                    trial=run.pick,
+                )
+                self._done[key] = result.model_dump(mode="json")
+                self._context.database.finish_job(self._context.name, key, self._done[key])
+                self._context.files.job_checkpoint(key).unlink(missing_ok=True)  # only now that its result is stored
             case Stopped():
                 pass
             case Failed(_, _, worker_died) if worker_died and key not in self._died:
@@ -142,22 +132,26 @@ class PickPhase:
             epochs: That the search trains a candidate for.
         """
         first, candidate = self._picks[0], self._picks[0].candidate
-        run = Run(candidate.number, SEARCHED, 0, of_length(candidate.recipe, epochs), kept=True)
-        accuracy = candidate.accuracies[max(candidate.accuracies)]
-        first.results = {run: {"accuracy": accuracy, "epochs": epochs, "seconds": candidate.seconds}}
+        run = Run(candidate.number, "searched", 0, of_length(candidate.recipe, epochs), kept=True)
+        known = candidate.attributes
+        result = RunResult(
+            score=candidate.scores[max(candidate.scores)],
+            error=known.error,
+            values=known.metrics,
+            epochs=epochs,
+            seconds=candidate.seconds,
+        )
+        first.results = {run: result}
         self._picks[1:] = []
 
-    def test(self, beat: Callable[[], None] = lambda: None) -> Mapping[str, float]:
+    def test(self) -> Mapping[str, float]:
         """Read the test split, once for every run that is reported and for the teacher.
 
         It goes on when the budget is used up: time for it was kept aside, and picks without it are worth nothing.
         A run whose test cannot be read is left out and counted among the failures.
 
-        Args:
-            beat: Called again and again meanwhile.
-
         Returns:
-            The teacher's accuracy under ``teacher``, where it could be computed.
+            All metrics of the teacher, empty where they could not be computed.
 
         Raises:
             Interrupted: If the user asked to stop.
@@ -167,17 +161,15 @@ class PickPhase:
         for pick in self._picks:
             for run in (run for arm in ARMS for run in pick.compared(arm)):
                 reported.setdefault(run.key(self._hash), []).append(run)
-        known = self._done.get(TEACHER)
-        jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if known is None else []
+        known = self._teacher_values()
+        jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if not known else []
         for key, runs in reported.items():
-            jobs.append((key, EvaluateJob(runs[0].recipe.document(), self.weights(runs[0]))))
+            jobs.append((key, EvaluateJob(runs[0].recipe, self.weights(runs[0]))))
         under_way: dict[str, Job] = {}
         while jobs or self._pool.running:
-            if self._stop:
-                raise Interrupted(
-                    f"stopped; nothing finished is lost, the same command goes on with study {self._study}"
-                )
-            beat()
+            if self._context.stop:
+                raise self._context.interrupted()
+            self._context.beat()
             while jobs and self._pool.idle:
                 key, job = jobs.pop(0)
                 self._pool.submit(key, job)
@@ -185,8 +177,8 @@ class PickPhase:
             fatal: str | None = None
             for key, answer in self._pool.wait(_WAIT_SECONDS):
                 match answer:
-                    case Evaluated(correct):
-                        self._store_test(key, reported.get(key, []), correct)
+                    case Evaluated(values, statistics):
+                        self._store_test(key, reported.get(key, []), Tested(values, statistics))
                     case Stopped():  # its worker left
                         jobs.append((key, under_way[key]))
                     case Failed(_, _, worker_died) if worker_died and key not in self._died:
@@ -197,31 +189,36 @@ class PickPhase:
                         fatal = fatal or (reason if is_fatal else None)
             if fatal is not None:
                 raise UserError(fatal)
-        known = self._done.get(TEACHER)
-        return {} if known is None else {TEACHER: float(known["accuracy"])}
+        return self._teacher_values()
 
-    def _store_test(self, key: str, runs: list[Run], correct: NDArray[np.bool_]) -> None:
+    def _store_test(self, key: str, runs: list[Run], test: Tested) -> None:
         if key == TEACHER:
-            self._done[TEACHER] = {"accuracy": float(correct.mean())}
-            self._database.finish_job(self._study, TEACHER, self._done[TEACHER])
+            self._done[TEACHER] = {"values": dict(test.values)}
+            self._context.database.finish_job(self._context.name, TEACHER, self._done[TEACHER])
         for run in runs:
-            self._pick(run).correct[run] = correct
+            self._pick(run).tests[run] = test
+
+    def _teacher_values(self) -> dict[str, float]:
+        """All metrics of the teacher on the test split, as far as they were read; version 0.1 kept an accuracy."""
+        known = self._done.get(TEACHER, {})
+        values: dict[str, float] = known.get("values") or {}
+        return values or ({"accuracy": known["accuracy"]} if "accuracy" in known else {})
 
     def weights(self, run: Run) -> Path:
         """The student that a finished run made."""
         if run.kept:
-            return self._files.weights(run.pick)
-        return self._files.job_weights(run.key(self._hash))
+            return self._context.files.weights(run.pick)
+        return self._context.files.job_weights(run.key(self._hash))
 
     def _left(self, training: int | None = None) -> float:
         # A pick that is begun will be delivered: where the time for that is not kept aside from its first run on, the
         # run takes it, is stopped, and seems to fit again.
         begun = {training, *(run.pick for run in self._running.values())}
         delivered = [pick for pick in self._picks if pick.results or pick.candidate.number in begun]
-        return self._clock.left - self._report_seconds - sum(map(self._finishing, delivered or self._picks[:1]))
+        return self._context.clock.left - self._report_seconds - sum(map(self._finishing, delivered or self._picks[:1]))
 
     def _next(self) -> Run | None:
-        if self._stop:
+        if self._context.stop:
             return None
         for pick, seed in self._order():
             for run in pick.runs(seed):
@@ -230,7 +227,7 @@ class PickPhase:
                     continue
                 stored = self._done.get(key)
                 if stored is not None and self.weights(run).exists():
-                    pick.results[run] = stored | {"arm": run.arm, "trial": run.pick}
+                    pick.results[run] = RunResult.of(stored, self._examples)
                 elif key in self._failed:
                     pick.failed[run] = self._failed[key]
                 elif self._seconds(pick, run.arm) <= self._left(run.pick):
@@ -242,9 +239,9 @@ class PickPhase:
         yield from ((pick, seed) for pick in self._picks for seed in range(SEEDS))
         yield from ((pick, SEEDS) for pick in self._picks)
 
-    def _seconds(self, pick: Pick, arm: str) -> float:
+    def _seconds(self, pick: Pick, arm: Arm) -> float:
         """What a run of this arm takes: what its like took so far, or else what the search leads to expect."""
-        seen = [result["seconds"] for run, result in pick.results.items() if run.arm == arm]
+        seen = [result.seconds for run, result in pick.results.items() if run.arm == arm]
         return statistics.fmean(seen) if seen else pick.seconds_per_epoch * pick.epochs
 
     def _finishing(self, pick: Pick) -> float:
@@ -257,10 +254,10 @@ class PickPhase:
         key = run.key(self._hash)
         epochs = run.recipe.train.epochs
         return TrainJob(
-            recipe=run.recipe.document(),
+            recipe=run.recipe,
             total_epochs=epochs,
             until=epochs,
-            checkpoint=self._files.job_checkpoint(key),
+            checkpoint=self._context.files.job_checkpoint(key),
             weights=self.weights(run),
             deadline=time.monotonic() + max(0.0, self._left(run.pick)),
         )

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl_kd.core import Observer, UserError, sharing
-from automl_kd.distillation import resolve_device
-from automl_kd.distillation.teacher_training import (
+from automl_kd.core import UserError
+from automl_kd.distillation import (
     ExpectedTeacher,
+    budget_too_short,
     expect_teacher,
-    too_short,
-    training_recipe,
-    was_begun,
+    resolve_device,
+    teacher_recipe,
+    training_was_begun,
 )
 from automl_kd.hardware import Profile, load_profile
-from automl_kd.recipes import Space, load_space
+from automl_kd.recipes import load_space
+from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.executors import check_executor
-from automl_kd.studies.loss_check import check_losses, check_own_losses
-from automl_kd.studies.proposer import Pricing, Survey, survey
-from automl_kd.studies.record import identity_of, is_settled, refuse_another
+from automl_kd.studies.loss_check import check_custom_losses, check_losses
+from automl_kd.studies.objectives import StudyObjectives
+from automl_kd.studies.pricing import Pricing
+from automl_kd.studies.record import Identified, check_comparable, identity_of, is_settled, refuse_another
 from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding, understand
-from automl_kd.studies.warm_start import check_comparable
 from automl_kd.tasks import Task, open_task
 
 _BYTES = 4
@@ -32,23 +34,17 @@ _BYTES = 4
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """What a search begins with.
+class Preparation(Identified):
+    """What a search begins with: what identifies it, and what was found out about that.
 
     Attributes:
-        task: What is learned.
-        space: What is searched.
-        profile: The device.
-        pricing: Prices on it.
+        pricing: Prices on the devices.
         survey: Prices of a random sample of the space.
         teacher: Who teaches, as far as it is there.
         teacher_seconds: What its training is estimated to take, 0 where it is there.
         understood: What was read of task and teacher.
     """
 
-    task: Task
-    space: Space
-    profile: Profile
     pricing: Pricing
     survey: Survey
     teacher: ExpectedTeacher
@@ -71,23 +67,26 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     """
     for name in request.from_study:
         database.study(name)
-    database.refuse_driven(request.name)
+    database.refuse_if_driven(request.name)
     check_executor(request)
-    task = open_task(request.task, request.data)
+    task = open_task(request.task, request.data, request.metric)
     space = load_space(request.space, request.pins, allow_code=request.allow_code)
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
-    identity = identity_of(request, task, space, profile)
+    elsewhere = _elsewhere(request, observer)
+    _check_energy(request, profile)
+    objectives = StudyObjectives(task.metric.objective, request.known)
+    identity = identity_of(request, Identified(task, space, profile, elsewhere, objectives))
     found = database.find_study(request.name)
     settled = found if found is not None and is_settled(found) else None
     if settled is not None:
         refuse_another(settled, identity)
-    pricing = Pricing(task, profile, request.allow_code)
+    pricing = Pricing(task, profile, elsewhere, request.allow_code)
     sample = survey(space, pricing, request.limits, request.seed)
-    check_own_losses(space, request)
+    check_custom_losses(space, request)
     teacher = expect_teacher(task, request.teacher)
     check_losses(space, request, task, teacher.teacher)
-    if teacher.taught is not None:
-        identity = {**identity, "teacher": teacher.taught.teacher.sha256}
+    if teacher.resolved is not None:
+        identity = {**identity, "teacher": teacher.resolved.teacher.sha256}
         if settled is not None:
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
@@ -97,7 +96,18 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
     seconds = sum(each.seconds for each in trainings)
-    return Preparation(task, space, profile, pricing, sample, teacher, seconds, understood)
+    return Preparation(task, space, profile, elsewhere, objectives, pricing, sample, teacher, seconds, understood)
+
+
+def _elsewhere(request: SearchRequest, observer: Observer) -> dict[str, Profile]:
+    devices = [each.device for each in request.known if each.device is not None]
+    return {name: load_profile(name, progress=sharing(observer, "calibrate")) for name in devices}
+
+
+def _check_energy(request: SearchRequest, profile: Profile) -> None:
+    refusal = profile.objective_refusal("energy") if any(each.quantity == "energy" for each in request.known) else None
+    if refusal is not None:
+        raise UserError(f"--objective energy: {refusal}")
 
 
 def _check_disk(request: SearchRequest, sample: Survey) -> None:
@@ -112,7 +122,9 @@ def _check_disk(request: SearchRequest, sample: Survey) -> None:
 def _check_time(request: SearchRequest, epochs: int, teacher: Sequence[_Training]) -> None:
     # A student's epoch costs at most about a teacher's: it hears one.
     trial = teacher[-1].epoch_seconds * epochs if teacher else 0.0
-    short = too_short(request.seconds + request.extension, 0.0, sum(each.seconds for each in teacher), trial, epochs)
+    short = budget_too_short(
+        request.seconds + request.extension, 0.0, sum(each.seconds for each in teacher), trial, epochs
+    )
     if short is not None:
         raise UserError(short)
 
@@ -130,7 +142,7 @@ class _Training:
 
 
 def _trainings(teacher: ExpectedTeacher, task: Task) -> list[_Training]:
-    new = [training_recipe(spec) for spec in teacher.missing if not was_begun(spec, task)]
+    new = [teacher_recipe(spec) for spec in teacher.missing if not training_was_begun(spec, task)]
     lengths = [(recipe, recipe.train.epochs) for recipe in new]
     return [
         _Training(epochs, epoch_seconds(recipe, task, epochs, allow_code=False, must_learn=True))

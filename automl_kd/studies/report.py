@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.storages import RDBStorage
 
-from automl_kd.core import chance, milliseconds, percent, write_text
+from automl_kd.core import chance, percent, write_text
 from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report
+from automl_kd.results import StudyReview, StudySummary
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.studies.enrichment import common
 from automl_kd.studies.importance import importances
 from automl_kd.studies.summary import summarize
 
 
-def reviewed(database: Database, storage: RDBStorage, name: str) -> dict[str, Any]:
-    """A study's summary with what its report adds, in seconds where holes are many: ``importance`` and ``common``."""
+def reviewed(database: Database, storage: RDBStorage, name: str) -> StudyReview:
+    """A study's summary with what its report adds, in seconds where holes are many."""
+    summary = summarize(database, name)
     trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
-    return summarize(database, name) | {"importance": importances(trials), "common": common(trials)}
+    return StudyReview(
+        **{field: getattr(summary, field) for field in StudySummary.model_fields},
+        importance=importances(trials, summary.objectives),
+        common=common(trials, summary.objectives),
+    )
 
 
 def publish_report(database: Database, storage: RDBStorage, name: str) -> Path:
@@ -59,28 +63,32 @@ def _attach(study: optuna.Study, artifacts: ArtifactStore, path: Path) -> None:
             artifacts.write(meta.artifact_id, file)
 
 
-def _study_note(summary: dict[str, Any]) -> str:
-    lines = [f"# {summary['study']}", "", f"Task {summary['task']} on {summary['hw']}; space {summary['space']}.", ""]
-    header = ("pick", "delivered", "test accuracy", "searched losses", "no distillation", "plain KD", "predicted")
+def _study_note(review: StudyReview) -> str:
+    score = review.objective
+    lines = [f"# {review.study}", "", f"Task {review.task} on {review.hw}; space {review.space}.", ""]
+    known = review.objectives[1:]
+    header = ["pick", "delivered", f"test {score.title}", "searched losses", "no distillation", "plain KD"]
+    header += [f"predicted {each.title}" for each in known]
     lines += [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
-    for pick in summary["picks"]:
-        shown = [f"{pick['trial']} ({pick['role']})", pick["arm"].replace("_", " ")]
-        shown += [percent(pick[each]) for each in ("test_accuracy", "searched", "no_distillation", "plain_kd")]
-        lines.append(f"| {' | '.join(shown)} | {milliseconds(pick['latency_ms'])} |")
-    if summary["importance"]:
-        lines += ["", "| decides | accuracy | the front | trials that have it |", "|---|---|---|---|"]
+    for pick in review.picks:
+        shown = [f"{pick.trial} ({pick.role})", pick.arm.replace("_", " ")]
+        shown += [score.shown(each) for each in (pick.test_score, pick.searched, pick.no_distillation, pick.plain_kd)]
+        shown += [each.shown(pick.objectives[each.name]) for each in known]
+        lines.append(f"| {' | '.join(shown)} |")
+    if review.importance:
+        lines += ["", f"| decides | {score.title} | the front | trials that have it |", "|---|---|---|---|"]
         lines += [
-            f"| {each['hole']} | {percent(each['accuracy'])} | {percent(each['front'])} | {each['trials']} |"
-            for each in summary["importance"]
+            f"| {each.hole} | {percent(each.score)} | {percent(each.front)} | {each.trials} |"
+            for each in review.importance
         ]
-    shared = [each for each in summary["common"]["values"] if each["sure"]]
+    shared = [each for each in review.common.values if each.sure]
     if shared:
         lines += ["", "| the front has in common | of the front | of all finished | p |", "|---|---|---|---|"]
         lines += [
-            f"| {each['hole']}: {each['value']} | {each['chosen']} of {each['of_chosen']}"
-            f" | {each['count']} of {each['of_count']} | {chance(each['p'])} |"
+            f"| {each.hole}: {each.value} | {each.chosen} of {each.of_chosen}"
+            f" | {each.count} of {each.of_count} | {chance(each.p)} |"
             for each in shared
         ]
-    elif summary["common"]["looked_at"]:
+    elif review.common.looked_at:
         lines += ["", "Nothing the front shares is more than chance would give."]
-    return "\n".join([*lines, "", f"```json\n{json.dumps(summary['seconds'])}\n```", ""])
+    return "\n".join([*lines, "", f"```json\n{review.seconds.model_dump_json()}\n```", ""])

@@ -2,65 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
 
-from automl_kd.core import unknown
-from automl_kd.hardware import Prediction
 from automl_kd.recipes import InvalidCombinationError, Recipe, Space
-from automl_kd.samplers import KnownCostSampler, multivariate_tpe
-from automl_kd.studies.proposer import Affordable, Limits, Pricing
+from automl_kd.samplers import KnownCostSampler, KnowsWorth, multivariate_tpe
+from automl_kd.studies.attributes import lower_scores
+from automl_kd.studies.objectives import KnownObjective
+from automl_kd.studies.pricing import Limits, Priced, Pricing
+from automl_kd.studies.proposer import Affordable
+from automl_kd.studies.request import Sampler
 
-SAMPLERS = ("known-cost", "tpe", "nsga2", "random", "gp")
-LATENCY = 1
-"""Position of the latency among a study's objectives."""
+SAMPLERS: Mapping[Sampler, type[optuna.samplers.BaseSampler]] = {
+    "known-cost": KnownCostSampler,
+    "tpe": optuna.samplers.TPESampler,
+    "nsga2": optuna.samplers.NSGAIISampler,
+    "random": optuna.samplers.RandomSampler,
+    "gp": optuna.samplers.GPSampler,
+}
+
+
+def tells_worth(name: Sampler) -> bool:
+    """Whether the sampler of that name can say what a trial is worth, and so when a search is flat."""
+    return issubclass(SAMPLERS[name], KnowsWorth)
 
 
 def make_sampler(
-    name: str, space: Space, pricing: Pricing, limits: Limits, affordable: Affordable, seed: int
+    name: Sampler,
+    space: Space,
+    pricing: Pricing,
+    known: Sequence[KnownObjective],
+    limits: Limits,
+    affordable: Affordable,
+    seed: int,
 ) -> optuna.samplers.BaseSampler:
     """The sampler of that name.
 
     Args:
-        name: One of ``SAMPLERS``.
+        name: Of the sampler.
         space: The search space.
         pricing: Prices of its recipes.
+        known: Objectives that are prices, in the order in which they follow the score.
         limits: What they may cost.
         affordable: Whether the budget can hold the training of a recipe at its price.
         seed: Of the draws; a resumed study takes another than the one it began with, or it would draw the same again.
-
-    Raises:
-        UserError: If there is no such sampler.
     """
     seed %= 2**32
-    match name:
-        case "known-cost":
-            latency = _Latency(space, pricing, limits, affordable)
-            return KnownCostSampler({LATENCY: latency}, vectorized=True, space=space, seed=seed, starts=space.starts)
-        case "tpe":
-            return multivariate_tpe(seed)
-        case "nsga2":
-            return optuna.samplers.NSGAIISampler(seed=seed)
-        case "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        case "gp":
-            return optuna.samplers.GPSampler(seed=seed)
-    raise unknown("sampler", name, list(SAMPLERS))
+    if name == "known-cost":
+        prices = _Prices(space, pricing, limits, affordable)
+        costs = {position: prices.of(each) for position, each in enumerate(known, start=1)}
+        return KnownCostSampler(
+            costs, vectorized=True, space=space, seed=seed, starts=space.starts, readings=lower_scores
+        )
+    return multivariate_tpe(seed) if name == "tpe" else SAMPLERS[name](seed=seed)  # type: ignore[call-arg]
 
 
-class _Latency:
-    """Latency in ms of sets of parameters, infinite over a limit or where it is too dear; students are priced once."""
+class _Prices:
+    """Prices of sets of parameters, infinite over a limit or where the training is too dear; students priced once."""
 
     def __init__(self, space: Space, pricing: Pricing, limits: Limits, affordable: Affordable) -> None:
         self._space = space
         self._pricing = pricing
         self._limits = limits
         self._affordable = affordable
-        self._known: dict[tuple[tuple[str, Any], ...], tuple[Recipe, Prediction]] = {}
+        self._known: dict[tuple[tuple[str, Any], ...], tuple[Recipe, Priced]] = {}
 
-    def __call__(self, candidates: Sequence[Mapping[str, Any]]) -> list[float]:
+    def of(self, objective: KnownObjective) -> Callable[[Sequence[Mapping[str, Any]]], list[float]]:
+        """One objective's prices."""
+        return lambda candidates: [
+            float("inf") if price is None else price.value(objective) for price in self._priced(candidates)
+        ]
+
+    def _priced(self, candidates: Sequence[Mapping[str, Any]]) -> list[Priced | None]:
         names = [_student(params) for params in candidates]
         new: dict[tuple[tuple[str, Any], ...], Recipe] = {}
         for name, params in zip(names, candidates, strict=True):
@@ -71,11 +86,11 @@ class _Latency:
                     continue  # of this recipe as a whole: another with the same student may be sound
         for name, price in zip(new, self._pricing.price(list(new.values())), strict=True):
             self._known[name] = new[name], price
-        return [self._cost(*self._known[name]) if name in self._known else float("inf") for name in names]
+        return [self._allowed(*self._known[name]) if name in self._known else None for name in names]
 
-    def _cost(self, recipe: Recipe, price: Prediction) -> float:
+    def _allowed(self, recipe: Recipe, price: Priced) -> Priced | None:
         within = self._limits.excess(price) is None and self._affordable(recipe, price)
-        return price.ms if within else float("inf")
+        return price if within else None
 
 
 def _student(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Files:
+class StudyFiles:
     """The files of one study.
 
     Attributes:

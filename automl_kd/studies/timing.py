@@ -7,8 +7,7 @@ import time
 import torch
 
 from automl_kd.core import Interrupted
-from automl_kd.distillation import Diverged, distill
-from automl_kd.distillation.teacher_training import untrainable
+from automl_kd.distillation import Diverged, distill, untrainable_teacher
 from automl_kd.recipes import Recipe
 from automl_kd.studies.policy import no_distillation
 from automl_kd.tasks import Task
@@ -51,7 +50,7 @@ def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, mus
         ).seconds
     except (Interrupted, Diverged) as error:
         if must_learn and isinstance(error, Diverged):
-            raise untrainable(recipe, task, error) from None
+            raise untrainable_teacher(recipe, task, error) from None
         per_epoch = len(task.train.labels) / recipe.train.batch_size
         seconds = (time.monotonic() - began) / steps * per_epoch
     finally:

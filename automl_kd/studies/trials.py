@@ -11,18 +11,17 @@ from typing import Any, Literal
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from automl_kd.controller import Point, pareto_front
-from automl_kd.hardware import Prediction
+from automl_kd.execution import Trained
+from automl_kd.objectives import Objective, Point, pareto_front
 from automl_kd.recipes import Recipe
-from automl_kd.samplers import KnownCostSampler
+from automl_kd.results import Price, TrialResult
+from automl_kd.studies.attributes import TRIAL, TrialAttributes
+from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.policy import RungRecord
 
 Status = Literal["waiting", "running", "complete", "pruned", "failed"]
-DIRECTIONS: list[Literal["maximize", "minimize"] | StudyDirection] = ["maximize", "minimize"]
-METRICS = ("accuracy", "latency_ms")
 _STATES: Mapping[TrialState, Status] = {
     TrialState.RUNNING: "waiting",
     TrialState.COMPLETE: "complete",
@@ -38,179 +37,138 @@ class Candidate:
     Attributes:
         number: The trial's number.
         recipe: Its recipe.
-        price: Latency, memory and size, as stored.
-        accuracies: Search-validation accuracy by rung.
+        price: Its prices.
+        known: Its values of the known objectives, in their order.
+        scores: Scores on search-validation by rung.
         status: What it does.
-        seconds: Its training time so far.
-        attempts: Times that its worker died under it.
-        fault: Why it cannot be trained, where it failed.
+        attributes: All that is stored of it.
     """
 
     number: int
     recipe: Recipe
-    price: Mapping[str, Any]
-    accuracies: dict[int, float] = field(default_factory=dict)
+    price: Price
+    known: tuple[float, ...]
+    attributes: TrialAttributes
+    scores: dict[int, float] = field(default_factory=dict)
     status: Status = "waiting"
-    seconds: float = 0.0
-    attempts: int = 0
-    fault: str | None = None
 
     @property
-    def latency_ms(self) -> float:
-        return float(self.price["latency_ms"])
+    def seconds(self) -> float:
+        """Its training time so far."""
+        return self.attributes.seconds
+
+    @property
+    def attempts(self) -> int:
+        """Times that its worker died under it."""
+        return self.attributes.attempts
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be trained, where it failed."""
+        return self.attributes.reason if self.attributes.ending == "failed" else None
 
     def seconds_per_epoch(self, rungs: tuple[int, ...]) -> float | None:
         """Training time of an epoch, None before the first rung."""
-        return self.seconds / rungs[max(self.accuracies)] if self.accuracies else None
+        return self.seconds / rungs[max(self.scores)] if self.scores else None
 
 
 class TrialStore:
     """All candidates of a study; every change is stored before it counts.
 
-    A paused trial stays RUNNING in Optuna with attributes (``akd:rung``, ``akd:accuracy@<epoch>``): Optuna has no
-    pausing, and a trial told PRUNED can never be promoted again.
+    A paused trial stays RUNNING in Optuna with its attributes: Optuna has no pausing, and a trial told PRUNED can never
+    be promoted again.
 
     Args:
         storage: Optuna's storage.
         name: The study's name; it is created where it does not exist.
         rungs: Epochs at which candidates are compared.
-        sampler: What the study asks; Optuna's own where none is given.
+        objectives: What the study is of.
     """
 
-    def __init__(
-        self,
-        storage: RDBStorage,
-        name: str,
-        rungs: tuple[int, ...],
-        sampler: optuna.samplers.BaseSampler | None = None,
-    ) -> None:
-        self.study = optuna.create_study(
-            storage=storage, study_name=name, directions=DIRECTIONS, load_if_exists=True, sampler=sampler
-        )
-        name_metrics(self.study, METRICS)
+    def __init__(self, storage: RDBStorage, name: str, rungs: tuple[int, ...], objectives: StudyObjectives) -> None:
+        self.study = open_study(storage, name, objectives.all)
         self.rungs = rungs
+        self.objectives = objectives
         self.screened = 0
         self.candidates: dict[int, Candidate] = {}
         self._storage = storage
         self._ids: dict[int, int] = {}
-        self._worth: Mapping[int, float] = {}
-        self._worth_at = 0
         self._full_cost = 1.0
         for trial in self.study.get_trials(deepcopy=False):
             self._adopt(trial)
 
-    def add(self, trial: optuna.Trial, recipe: Recipe, price: Prediction) -> Candidate:
+    def add(self, trial: optuna.Trial, recipe: Recipe, price: Price) -> Candidate:
         """A new candidate that passed the limits."""
-        stored = self.stored(price)
-        candidate = Candidate(trial.number, recipe, stored)
-        self._set(trial.number, "akd:price", stored)
-        self._set(trial.number, "akd:recipe", recipe.document())
+        attributes = TrialAttributes(recipe=recipe, price=price)
+        candidate = Candidate(trial.number, recipe, price, self.objectives.known_values(price), attributes)
+        self._set(trial.number, attributes)
         self.candidates[trial.number] = candidate
         return candidate
 
-    def take_over(self, trials: Sequence[optuna.trial.FrozenTrial]) -> None:
+    def take_over(self, trials: Sequence[FrozenTrial]) -> None:
         """Add trials that other studies finished, as they are."""
-        before = len(self.study.get_trials(deepcopy=False))
+        before = self.count_all()
         self.study.add_trials(trials)
         for added in self.study.get_trials(deepcopy=False)[before:]:
             self._adopt(added)
 
-    @staticmethod
-    def stored(price: Prediction) -> dict[str, Any]:
-        """A price as trials keep it."""
-        return {
-            "latency_ms": price.ms,
-            "latency_low": price.low,
-            "latency_high": price.high,
-            "coverage": price.coverage,
-            "memory_bytes": price.memory_bytes,
-            "params": price.params,
-            "flops": price.flops,
-        }
-
     def screen(self, trial: optuna.Trial, reason: str) -> None:
         """A candidate that is over a limit, told PRUNED without ever being trained."""
-        self._set(trial.number, "akd:screened", reason)
+        self._set(trial.number, TrialAttributes(ending="screened", reason=reason))
         self.study.tell(trial.number, state=TrialState.PRUNED)
         self.screened += 1
 
     def pass_over(self, trial: optuna.Trial, reason: str) -> None:
         """A proposal that is not tried (known, or too dear): FAIL, as samplers take PRUNED for a bad region's sign."""
-        self._set(trial.number, "akd:passed_over", reason)
+        self._set(trial.number, TrialAttributes(ending="passed over", reason=reason))
         self.study.tell(trial.number, state=TrialState.FAIL)
 
-    def arrive(self, candidate: Candidate, rung: int, accuracy: float, seconds: float, between: float | None) -> None:
+    def arrive(self, candidate: Candidate, rung: int, trained: Trained) -> None:
         """A candidate reached a rung; at the top one it is COMPLETE."""
-        self._set(candidate.number, "akd:seconds", seconds)  # first: an accuracy without its cost would seem free
-        self._set(candidate.number, f"akd:accuracy@{self.rungs[rung]}", accuracy)
-        if between is not None:
-            self._set(candidate.number, "akd:between", between)
-        self._set(candidate.number, "akd:rung", rung)
-        candidate.accuracies[rung] = accuracy
-        candidate.seconds = seconds
+        known = candidate.attributes
+        self._change(
+            candidate,
+            scores={**known.scores, self.rungs[rung]: trained.score},
+            error=trained.error,
+            metrics=dict(trained.values),
+            seconds=trained.seconds,
+            between=known.between if trained.between is None else trained.between,
+        )
+        candidate.scores[rung] = trained.score
         candidate.status = "waiting"
         if rung == len(self.rungs) - 1:
-            self.study.tell(candidate.number, [accuracy, candidate.latency_ms])
-            candidate.status = "complete"
+            self._complete(candidate)
 
     def prune(self, candidate: Candidate, reason: str) -> None:
         """A paused candidate can no longer win."""
-        self._set(candidate.number, "akd:stopped", reason)
+        self._change(candidate, ending="stopped", reason=reason)
         self.study.tell(candidate.number, state=TrialState.PRUNED)
         candidate.status = "pruned"
 
     def fail(self, candidate: Candidate, reason: str) -> None:
         """A candidate cannot be trained."""
-        self._set(candidate.number, "akd:failed", reason)
+        self._change(candidate, ending="failed", reason=reason)
         self.study.tell(candidate.number, state=TrialState.FAIL)
-        candidate.status, candidate.fault = "failed", reason
+        candidate.status = "failed"
 
     def note_death(self, candidate: Candidate) -> None:
         """Its worker died under it; counted, so that a candidate that kills its worker does so only twice."""
-        candidate.attempts += 1
+        self._change(candidate, attempts=candidate.attempts + 1)
         candidate.status = "waiting"
-        self._set(candidate.number, "akd:attempts", candidate.attempts)
 
     def rung_records(self) -> list[RungRecord]:
-        """The candidates as the controller sees them."""
+        """The candidates as the rules of promotion see them."""
         return [
-            RungRecord(each.number, each.latency_ms, each.accuracies, each.status == "waiting")
+            RungRecord(each.number, each.known, each.scores, each.status == "waiting")
             for each in self.candidates.values()
             if each.status != "failed"
         ]
-
-    @property
-    def _known_cost(self) -> KnownCostSampler | None:
-        sampler = self.study.sampler
-        return sampler if isinstance(sampler, KnownCostSampler) else None
-
-    def renew_candidates(self) -> None:
-        """What the budget can hold has changed: a sampler that knows costs prices its candidates anew."""
-        if self._known_cost is not None:
-            self._known_cost.renew()
-
-    def worth(self) -> Mapping[int, float] | None:
-        """What finishing each paused candidate is expected to add to the front, None where the sampler cannot tell.
-
-        It is asked again only once a candidate has arrived somewhere since.
-        """
-        if self._known_cost is None:
-            return None
-        arrived = sum(len(each.accuracies) for each in self.candidates.values())
-        if arrived != self._worth_at:
-            waiting = [each.number for each in self.candidates.values() if each.accuracies and each.status == "waiting"]
-            self._worth, self._worth_at = self._known_cost.expected_improvements(self.study, waiting), arrived
-        return self._worth
-
-    def expected_gain(self) -> float | None:
-        """What the last proposal is expected to add, as a share of the front's hypervolume; None where that is open."""
-        return None if self._known_cost is None else self._known_cost.improvement
 
     def complete(self) -> list[Point]:
         """The candidates at the top rung."""
         top = len(self.rungs) - 1
         return [
-            Point(each.number, each.accuracies[top], each.latency_ms)
+            Point(each.number, (each.scores[top], *each.known))
             for each in self.candidates.values()
             if each.status == "complete"
         ]
@@ -218,6 +176,10 @@ class TrialStore:
     def count(self, status: Status) -> int:
         """How many candidates have this status."""
         return sum(each.status == status for each in self.candidates.values())
+
+    def count_all(self) -> int:
+        """How many trials Optuna knows, those that were screened or passed over included."""
+        return len(self.study.get_trials(deepcopy=False))
 
     def seconds_per_epoch(self) -> list[float]:
         """Training time of an epoch, of every candidate that reached a rung."""
@@ -227,9 +189,9 @@ class TrialStore:
     def epochs_seen(self) -> list[tuple[float, float]]:
         """Operations of a student and the training time of its epoch, of every candidate that reached a rung."""
         return [
-            (float(each.price["flops"]), per_epoch)
+            (float(each.price.flops), per_epoch)
             for each in self.candidates.values()
-            if each.price.get("flops") and (per_epoch := each.seconds_per_epoch(self.rungs))
+            if each.price.flops and (per_epoch := each.seconds_per_epoch(self.rungs))
         ]
 
     def learn_from_full_runs(self, results: Iterable[Mapping[str, Any]]) -> None:
@@ -248,7 +210,7 @@ class TrialStore:
 
     def seconds_per_full_run(self) -> float | None:
         """What a full distillation of a candidate on the front takes, None as long as nothing is known."""
-        front = {point.trial for point in pareto_front(self.complete())}
+        front = {point.trial for point in pareto_front(self.complete(), self.objectives.all)}
         known = [
             per_epoch * each.recipe.train.epochs
             for each in self.candidates.values()
@@ -261,57 +223,79 @@ class TrialStore:
         statuses: tuple[Status, ...] = ("running", "waiting", "pruned", "complete", "failed")
         return {"screened": self.screened} | {status: self.count(status) for status in statuses}
 
-    def front(self) -> list[dict[str, Any]]:
-        """The Pareto front so far, fastest first, with prices."""
+    def front(self) -> list[TrialResult]:
+        """The Pareto front so far."""
+        points = pareto_front(self.complete(), self.objectives.all)
         return [
-            {"trial": point.trial, "accuracy": point.accuracy, **self.candidates[point.trial].price}
-            for point in pareto_front(self.complete())
+            self.objectives.trial_result(point.trial, self.candidates[point.trial].attributes, point.values)
+            for point in points
         ]
 
-    def _adopt(self, trial: optuna.trial.FrozenTrial) -> None:
-        attributes = trial.user_attrs
-        if "akd:screened" in attributes:
-            self.screened += 1
-            if trial.state == TrialState.RUNNING:  # killed between the attribute and the verdict
-                self.study.tell(trial.number, state=TrialState.PRUNED)
-            return
+    def _adopt(self, trial: FrozenTrial) -> None:
         if trial.state == TrialState.WAITING:
             return
-        if "akd:recipe" not in attributes:
-            if trial.state == TrialState.RUNNING:  # killed between ask and price: nothing to lose
+        attributes = TrialAttributes.of(trial)
+        running = trial.state == TrialState.RUNNING
+        if attributes.ending == "screened":
+            self.screened += 1
+            if running:  # killed between the attribute and the verdict
+                self.study.tell(trial.number, state=TrialState.PRUNED)
+            return
+        if attributes.recipe is None or attributes.price is None:
+            if running:  # killed between ask and price: nothing to lose
                 self.study.tell(trial.number, state=TrialState.FAIL)
             return
-        accuracies = {
-            rung: attributes[f"akd:accuracy@{epoch}"]
-            for rung, epoch in enumerate(self.rungs)
-            if f"akd:accuracy@{epoch}" in attributes
-        }
         candidate = Candidate(
             trial.number,
-            Recipe.model_validate(attributes["akd:recipe"]),
-            attributes["akd:price"],
-            accuracies,
+            attributes.recipe,
+            attributes.price,
+            self.objectives.known_values(attributes.price),
+            attributes,
+            {rung: attributes.scores[epoch] for rung, epoch in enumerate(self.rungs) if epoch in attributes.scores},
             _STATES[trial.state],
-            attributes.get("akd:seconds", 0.0),
-            attributes.get("akd:attempts", 0),
-            attributes.get("akd:failed"),
         )
         self.candidates[trial.number] = candidate
-        top = len(self.rungs) - 1
-        if candidate.status == "waiting" and top in accuracies:  # killed between the attribute and the verdict
-            self.study.tell(trial.number, [accuracies[top], candidate.latency_ms])
-            candidate.status = "complete"
+        if not running:
+            return
+        # Killed between an attribute and its verdict.
+        if len(self.rungs) - 1 in candidate.scores:
+            self._complete(candidate)
+        elif attributes.ending == "stopped":
+            self.prune(candidate, attributes.reason or "")
+        elif attributes.ending == "failed":
+            self.fail(candidate, attributes.reason or "")
 
-    def _set(self, number: int, key: str, value: Any) -> None:
+    def _complete(self, candidate: Candidate) -> None:
+        self.study.tell(candidate.number, [candidate.scores[len(self.rungs) - 1], *candidate.known])
+        candidate.status = "complete"
+
+    def _change(self, candidate: Candidate, **changes: Any) -> None:
+        changed = candidate.attributes.model_copy(update=changes)
+        self._set(candidate.number, changed)
+        candidate.attributes = changed
+
+    def _set(self, number: int, attributes: TrialAttributes) -> None:
         if number not in self._ids:
             study_id = self._storage.get_study_id_from_name(self.study.study_name)
             self._ids[number] = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        self._storage.set_trial_user_attr(self._ids[number], key, value)
+        self._storage.set_trial_user_attr(self._ids[number], TRIAL, attributes.document())
 
 
-def name_metrics(study: optuna.Study, names: Sequence[str]) -> None:
-    """Name a study's objectives, once; Optuna calls that experimental and would warn at every start."""
+def open_study(
+    storage: RDBStorage, name: str, objectives: Sequence[Objective], names: Sequence[str] | None = None
+) -> optuna.Study:
+    """Optuna's study of that name, created where it does not exist, its objectives named.
+
+    Args:
+        storage: Optuna's storage.
+        name: Of the study.
+        objectives: What it is of.
+        names: What its values are called, by default as the objectives.
+    """
+    directions = [each.direction for each in objectives]
+    study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     if study.metric_names is None:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # Optuna calls that experimental, and would warn at every start
             warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names(list(names))
+            study.set_metric_names(list(names or [each.name for each in objectives]))
+    return study

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from automl_kd.delivery import teacher_rows, understood_rows
-from automl_kd.distillation.teacher_training import ExpectedTeacher
+from automl_kd.distillation import ExpectedTeacher
 from automl_kd.tasks import DataReading, Task
 from automl_kd.teachers import Teacher, TeacherReading, read_teacher
 
@@ -37,7 +37,7 @@ class Understanding:
     @classmethod
     def of(cls, task: Task) -> Understanding:
         """A task's data alone."""
-        return cls(task.name, task.metric, task.reading, None)
+        return cls(task.name, task.metric.name, task.reading, None)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -82,10 +82,10 @@ def understand(task: Task, expected: ExpectedTeacher | None, device: torch.devic
     data = Understanding.of(task)
     if expected is None:
         return data
-    if expected.taught is None:
+    if expected.resolved is None:
         words = [f"{each.train.student.family}, {each.train.train.epochs} epochs" for each in expected.missing]
         return replace(data, status=expected.status, training="; ".join(words))
-    return with_teacher(data, task, expected.taught.teacher, device, expected.status)
+    return with_teacher(data, task, expected.resolved.teacher, device, expected.status)
 
 
 def with_teacher(

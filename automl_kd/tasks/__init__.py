@@ -1,6 +1,7 @@
-"""What is learned: data in three splits, their metric, and how images reach a network."""
+"""What is learned: data in three splits, their metrics, and how images reach a network."""
 
 from automl_kd.tasks.augment import Views
+from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
 from automl_kd.tasks.mix import Mix, draw_mix
 from automl_kd.tasks.open import data_place, open_task, task_names
 from automl_kd.tasks.randomness import generator
@@ -31,6 +32,7 @@ __all__ = [
     "CheckpointTeacher",
     "DataReading",
     "LeftOut",
+    "Metric",
     "Mix",
     "OneTeacher",
     "OnnxTeacher",
@@ -49,6 +51,8 @@ __all__ = [
     "draw_mix",
     "found_anywhere",
     "generator",
+    "metric_named",
+    "metrics_of",
     "moved_to",
     "open_array",
     "open_task",

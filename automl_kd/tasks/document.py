@@ -1,4 +1,4 @@
-"""The task file: where data come from, how they are split, and who teaches."""
+"""The task file: where the data come from, how they are split, who teaches, and what networks are judged by."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ AnyData = Annotated[ClutteredDigits | Digits | FashionMnist | ImageFolder | Npz,
 
 
 class TaskDocument(Part):
-    """What a task file holds. Relative paths start at the folder of the file."""
+    """The content of a task file. Relative paths start at the folder of the file.
+
+    ``metric`` is the name of the metric that a search compares networks by; the others that the problem has are
+    reported beside it. A list names exactly those that are reported, that of the search first. Left out, the problem's
+    default is searched.
+    """
 
     version: Literal[1] = 1
     name: Annotated[str, Field(min_length=1)]
     data: AnyData
     splits: Splits = Splits()
     teacher: TeacherSpec | None = None
-    metric: Literal["accuracy"] = "accuracy"
+    metric: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None

@@ -16,6 +16,7 @@ from automl_kd.recipes import TaskReference, parse_yaml, validate
 from automl_kd.tasks.built_in import BUILT_IN
 from automl_kd.tasks.document import TaskDocument
 from automl_kd.tasks.look import refuse_contradictions
+from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
 from automl_kd.tasks.source import Source
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.splits import Splits, stratify
@@ -30,8 +31,8 @@ def task_names() -> dict[str, str]:
     return {name: description for name, (description, _) in BUILT_IN.items()}
 
 
-def open_task(name: str, data: str | None = None) -> Task:
-    """Read a task's data and split them.
+def open_task(name: str, data: str | None = None, metric: str | None = None) -> Task:
+    """The task of a name or file, its data read and split.
 
     >>> open_task("digits").input_shape
     (1, 8, 8)
@@ -39,9 +40,11 @@ def open_task(name: str, data: str | None = None) -> Task:
     Args:
         name: A built-in task, or the path of a task file (``.yaml``).
         data: File or folder to read instead of the one that the task names.
+        metric: Name of the metric to compare networks by, instead of the task's first.
 
     Raises:
-        UserError: If the task is unknown, its file has a mistake, or its data are missing, damaged or too few to split.
+        UserError: If the task is unknown, its file has a mistake, or it has no such metric; or if its data are missing,
+            damaged or too few to split.
     """
     document, folder = _document(name)
     part = document.data
@@ -53,25 +56,53 @@ def open_task(name: str, data: str | None = None) -> Task:
         source = part.read(folder)
         parts = _split(source, document.splits)
         refuse_contradictions(source.found, parts["train"], source.class_names)
+        classes = len(source.class_names)
+        stated = _metrics(document.metric, classes)
+        metrics = stated if metric is None else _with_first(metric_named(metric, "multiclass", classes), stated)
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
     mean, std = _statistics(parts["train"].images, source.white)
     shape = parts["train"].images.shape
-    sha256 = _digest(parts, mean, std, source.class_names, document.metric)
+    sha256 = _digest(parts, mean, std, source.class_names)
     return Task(
         name=document.name,
         input_shape=(shape[1], shape[2], shape[3]),
         class_names=source.class_names,
         mean=mean,
         std=std,
-        metric=document.metric,
+        metrics=metrics,
         sha256=sha256,
         teacher=None if document.teacher is None else relative_to(folder, document.teacher),
-        reference=TaskReference(name=_anywhere(name), data=None if data is None else _anywhere(data), sha256=sha256),
+        reference=TaskReference(
+            name=_anywhere(name),
+            data=None if data is None else _anywhere(data),
+            sha256=sha256,
+            metric=None if metrics == stated else metric,
+        ),
         found=source.found,
         white=source.white,
         **parts,
     )
+
+
+def _metrics(named: str | tuple[str, ...] | None, classes: int) -> tuple[Metric, ...]:
+    """The metrics that ``metric`` of a task file means, that of the search first."""
+    every = metrics_of("multiclass", classes)
+    if named is None:
+        return every
+    try:
+        if isinstance(named, str):
+            return _with_first(metric_named(named, "multiclass", classes), every)
+        twice = next((name for name in named if named.count(name) > 1), None)
+        if twice is not None:
+            raise UserError(f"names {twice} twice; once is right")
+        return tuple(metric_named(name, "multiclass", classes) for name in named)
+    except UserError as error:
+        raise UserError(f"metric: {error}") from None
+
+
+def _with_first(first: Metric, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    return (first, *(metric for metric in metrics if metric != first))
 
 
 def data_place(name: str, data: str | None = None) -> Path | None:
@@ -136,9 +167,10 @@ def _digest(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     class_names: tuple[str, ...],
-    metric: str,
 ) -> str:
-    header = {"classes": class_names, "mean": mean, "std": std, "metric": metric}
+    # The metric decides nothing that is learned. The field and its value stay, because trained teachers and their
+    # outputs are kept under this hash.
+    header = {"classes": class_names, "mean": mean, "std": std, "metric": "accuracy"}
     hashed = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, tensor in _tensors(parts):
         hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

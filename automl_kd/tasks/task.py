@@ -10,6 +10,7 @@ from torch import Tensor
 
 from automl_kd.recipes import TaskReference
 from automl_kd.tasks.look import look
+from automl_kd.tasks.metrics import Metric
 from automl_kd.tasks.reading import DataReading, Found
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.teacher import TeacherSpec
@@ -30,11 +31,11 @@ class Task:
         test: What final results are stated on.
         mean: Mean of the training images by channel, scaled to [0, 1].
         std: Their standard deviation by channel, in the same units.
-        metric: ``"accuracy"``, the share of images whose largest logit is that of the label.
-        sha256: Hash of all that makes results comparable: the splits, the normalisation, class names and metric.
-        teacher: What the task says of its teacher, if anything.
-        reference: What a recipe writes to name this task.
-        found: What the data say of themselves, on which the reading builds.
+        metrics: What networks are judged by: a search compares them by the first, all are reported.
+        sha256: Hash of all that a network learns from: the splits, the normalisation and the class names.
+        teacher: The teacher that the task file names, if any.
+        reference: The reference by which a recipe names this task.
+        found: What reading the data showed; the report on them builds on it.
         white: The value of an image that counts as 1: 255, or 1 where images are stored as floats in [0, 1].
     """
 
@@ -46,7 +47,7 @@ class Task:
     test: Split
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    metric: str
+    metrics: tuple[Metric, ...]
     sha256: str
     teacher: TeacherSpec | None
     reference: TaskReference
@@ -55,13 +56,18 @@ class Task:
     _placed: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     @property
+    def metric(self) -> Metric:
+        """The metric by which a search compares networks."""
+        return self.metrics[0]
+
+    @property
     def classes(self) -> int:
         """Number of logits."""
         return len(self.class_names)
 
     @cached_property
     def reading(self) -> DataReading:
-        """What was read of the data, and what is odd about them; looked at when first asked for."""
+        """The report on the data: what was read, and what is odd about it. Made when first asked for."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return look(self.found, splits, self.class_names)
 
@@ -71,7 +77,7 @@ class Task:
         return (to_unit(images, self.white) - mean) / std
 
     def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        # Made once a device: a copy to a GPU waits for all that it still has to do.
+        # Made once for each device, because a copy to a GPU waits for all that the GPU still has to do.
         if device not in self._placed:
             mean, std = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (self.mean, self.std))
             self._placed[device] = (mean, std)

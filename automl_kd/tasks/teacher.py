@@ -36,12 +36,12 @@ class TeacherTraining(Part):
     teacher: SingleTeacherSpec | None = None
 
     @model_validator(mode="after")
-    def _listens_to_somebody(self) -> Self:
-        listens = self.distill is not None and self.distill.listens()
-        if listens and self.teacher is None:
-            raise ValueError("distill listens to a teacher and none is named: name it under teacher, beside distill")
-        if self.teacher is not None and not listens:
-            raise ValueError("a teacher is named and no loss listens to it: add one under distill, such as kd")
+    def _teacher_where_one_is_needed(self) -> Self:
+        needs_teacher = self.distill is not None and self.distill.needs_teacher()
+        if needs_teacher and self.teacher is None:
+            raise ValueError("distill needs a teacher and none is named: name it under teacher, beside distill")
+        if self.teacher is not None and not needs_teacher:
+            raise ValueError("a teacher is named and no loss needs it: add one under distill, such as kd")
         return self
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from automl_kd.recipes import Recipe
-from automl_kd.recipes.schema import MIXING, Targets
+from automl_kd.recipes.schema import MIXING, TeacherOutputs
 from automl_kd.tasks import Split, Task, Views
 from automl_kd.teachers.cache import TargetCache
 from automl_kd.teachers.teacher import Outputs, Teacher
@@ -99,7 +99,7 @@ def decide_targets(
     images: int,
     stages: Sequence[str],
     limit_bytes: int,
-) -> Targets:
+) -> TeacherOutputs:
     """Where a recipe that leaves ``distill.targets`` out shall have its teacher's outputs from.
 
     1. Live where images are mixed, but for ``mixed: cached``: an output that was kept is that of an unmixed image.
@@ -107,7 +107,7 @@ def decide_targets(
     3. Exactly (``cache-fp32``) if that fits the bound, else as ``cache-fp16`` if that does, else live.
 
     Args:
-        recipe: The recipe; its length, its augmentations, its views and whether it listens decide.
+        recipe: The recipe; its length, its augmentations, its views and whether it needs a teacher decide.
         cost: As :func:`measure_cost` found it, for these stages at least.
         runs: Trainings that will share what is kept.
         images: Training images.
@@ -116,7 +116,7 @@ def decide_targets(
     """
     augment, epochs, views = recipe.train.augment, recipe.train.epochs, recipe.distill.views
     mixing = not MIXING.isdisjoint(augment) and recipe.distill.mixed != "cached"
-    if mixing or not recipe.distill.listens():
+    if mixing or not recipe.distill.needs_teacher():
         return "live"
     distinct = min(epochs, views or epochs) if augment else 1
     outputs = [cost.logits, *(cost.maps[stage] for stage in stages)]

@@ -9,14 +9,23 @@ from typing import Any
 
 import torch
 
-from automl_kd.core import Interrupted, Observer, Snapshot, UserError, cache_dir, sharing, write_text
+from automl_kd.core import Interrupted, UserError, cache_dir, write_text
 from automl_kd.delivery import Facts, check_replaceable, deliver
-from automl_kd.distillation import Diverged, Outcome, resolve_device, wire
+from automl_kd.distillation import (
+    Diverged,
+    Outcome,
+    ResolvedTeacher,
+    TeacherOutputPolicy,
+    TrainingProgress,
+    expect_teacher,
+    find_teacher,
+    resolve_device,
+    wire,
+)
 from automl_kd.distillation import distill as train
-from automl_kd.distillation.teacher_outputs import Targets
-from automl_kd.distillation.teacher_training import Lesson, Taught, expect_teacher, find_teacher
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe, load_recipe, pin_code, save_recipe
+from automl_kd.results import Observer, Snapshot, sharing
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.delivered import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.studies.understanding import understand, with_teacher
@@ -58,7 +67,7 @@ def distill(
         observer: Told what happens.
 
     Returns:
-        ``path``, ``test_accuracy``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
+        ``path``, ``test_score`` and its ``metric``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
 
     Raises:
         UserError: If recipe, data, teacher or folder do not fit; or the training diverged.
@@ -74,11 +83,11 @@ def distill(
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=sharing(watcher, "calibrate"))
         check_replaceable(Path(out))
         named = teacher or (described.teacher.file if described.teacher else None)
-        expected = expect_teacher(learned, named) if described.distill.listens() else None
+        expected = expect_teacher(learned, named) if described.distill.needs_teacher() else None
         wire(described, learned, None if expected is None else expected.teacher, allow_code=allow_code)
         understood = understand(learned, expected, resolve_device(device))
         watcher.tell(understood.lines())
-        taught = None if expected is None else expected.taught
+        taught = None if expected is None else expected.resolved
         if expected is not None and taught is None:
             taught = _trained(learned, named, watcher, stop, device)
             understood = with_teacher(understood, learned, taught.teacher, resolve_device(device))
@@ -96,13 +105,13 @@ def distill(
         delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
     for path in (checkpoint, checkpoint.with_suffix(".json"), _decision(described)):
         path.unlink(missing_ok=True)
-    return delivery_document(delivered) | {"understood": understood.document()}
+    return delivery_document(delivered, learned) | {"understood": understood.document()}
 
 
-def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest, device: str) -> Taught:
+def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest, device: str) -> ResolvedTeacher:
     began = time.monotonic()
 
-    def watch(lesson: Lesson) -> bool:
+    def watch(lesson: TrainingProgress) -> bool:
         watcher.update(Snapshot("teacher", lesson.doing, time.monotonic() - began, 0.0, done=lesson.done))
         return bool(stop)
 
@@ -129,7 +138,7 @@ def _decided(recipe: Recipe, task: Task, teacher: Teacher | None, device: str, a
     path = _decision(recipe)
     if path.is_file():
         return load_recipe(path)
-    targets = Targets(task, teacher, device=device, threads=recipe.threads, runs=1, allow_code=allow_code)
+    targets = TeacherOutputPolicy(task, teacher, device=device, threads=recipe.threads, runs=1, allow_code=allow_code)
     decided = targets.decided(recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_recipe(decided, path)
@@ -146,8 +155,8 @@ def _train(
     allow_code: bool,
     compiled: bool,
 ) -> tuple[Outcome, list[dict[str, float]]]:
-    """The finished student, and how accurate it was on the way with the losses of each stage, by epoch."""
-    epochs = recipe.train.epochs
+    """The finished student, and what its metrics and losses were at the end of each stage, by epoch."""
+    epochs, metric = recipe.train.epochs, task.metric
     stages = sorted({max(1, epochs * part // _STAGES) for part in range(1, _STAGES + 1)})
     checkpoint = _checkpoint(recipe)
     passed = checkpoint.with_suffix(".json")
@@ -156,8 +165,8 @@ def _train(
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
 
-    def on_epoch(epoch: int, accuracy: float | None) -> None:
-        shown = "" if accuracy is None else f", accuracy {100 * accuracy:.1f} %"
+    def on_epoch(epoch: int, score: float | None) -> None:
+        shown = "" if score is None else f", {metric.title} {metric.shown(score)}"
         doing = f"distilling, epoch {epoch} of {epochs}{shown}"
         watcher.update(Snapshot("distill", doing, time.monotonic() - began, 0.0, done=epoch / epochs))
 
@@ -178,7 +187,7 @@ def _train(
                 compiled=compiled,
             )
             if outcome.epoch == until and until not in known:
-                history.append({"epoch": float(until), "accuracy": outcome.accuracy, **outcome.losses})
+                history.append({"epoch": float(until), **outcome.values, **outcome.losses})
                 write_text(passed, json.dumps(history))
         return outcome, history
     except Diverged as error:

@@ -14,19 +14,8 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from automl_kd import students
-from automl_kd.core import (
-    Interrupted,
-    Observer,
-    Snapshot,
-    UserError,
-    config_dir,
-    find_yaml,
-    parse_duration,
-    sharing,
-    shipped_dir,
-    write_text,
-)
-from automl_kd.delivery import latency_error_report
+from automl_kd.core import Interrupted, UserError, config_dir, find_yaml, parse_duration, shipped_dir, write_text
+from automl_kd.delivery import hardware_report
 from automl_kd.hardware import (
     Candidate,
     Kit,
@@ -41,6 +30,7 @@ from automl_kd.hardware import (
     write_kit,
 )
 from automl_kd.recipes import Space, load_space
+from automl_kd.results import Observer, Snapshot, sharing
 from automl_kd.tasks import open_task
 
 _POOL = 300
@@ -271,7 +261,7 @@ def plot_hardware(hw: str, out: str | Path) -> dict[str, Any]:
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"{out}: the plot is an HTML page; name a file that ends in .html")
-    write_text(path, latency_error_report(load_profile(hw)))
+    write_text(path, hardware_report(load_profile(hw)))
     return {"path": str(out)}
 
 

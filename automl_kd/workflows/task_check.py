@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from automl_kd.distillation import resolve_device
-from automl_kd.distillation.teacher_training import expect_teacher
+from automl_kd.distillation import expect_teacher, resolve_device
 from automl_kd.studies.understanding import Understanding, understand
 from automl_kd.tasks import open_task
 

@@ -1,24 +1,31 @@
-"""A machine that joins a study over the database that it shares with the study's driver."""
+"""Verb ``worker``: this machine joins a study over the database that it shares with the study's driver."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from automl_kd.core import DEFAULT_STORAGE, Interrupted, Observer, Snapshot, UserError, parse_bytes, parse_duration
+from automl_kd.core import DEFAULT_STORAGE, Interrupted, UserError, parse_bytes, parse_duration
 from automl_kd.distillation import resolve_device
-from automl_kd.execution import Bounds, Joining, Setup, Taken, WorkerPool, setup_of, usual_workers
+from automl_kd.execution import Bounds, Dismissed, Setup, SetupBundle, WorkerAgent, WorkerPool, usual_workers
+from automl_kd.results import Observer, Snapshot
 from automl_kd.storage import Database, Mailboxes
 from automl_kd.studies.clock import StopRequest
 from automl_kd.tasks import BroughtTeacher, found_anywhere, open_task, parse_teacher
 from automl_kd.teachers import load_teacher
 
 _WAIT_SECONDS = 0.5
+
+
+class WorkerResult(TypedDict):
+    """What a worker did: the study's name, and how many jobs were done here."""
+
+    study: str
+    jobs: int
 
 
 def work(
@@ -32,22 +39,22 @@ def work(
     trial_memory: str | float | None = None,
     allow_code: bool = False,
     observer: Observer | None = None,
-) -> dict[str, Any]:
-    """Do jobs of a study until it is finished; where nobody drives it, wait.
+) -> WorkerResult:
+    """Do jobs of a study until it is finished; while nobody drives it, wait.
 
-    Data and teacher come through the database, once a machine, and are known by their hashes; jobs bring their
-    checkpoints and take them back.
+    Data and teacher come through the database once a machine, named by their hashes. Checkpoints come with the jobs and
+    go back with the answers.
 
     Args:
         study: The study's name.
-        storage: URL of the database that the study's driver uses.
+        storage: URL of the database of the study's driver.
         workers: Trainings at a time; by default one a core, or one on a GPU.
-        data: This machine's own copy of the data, instead of fetching them.
-        teacher: This machine's own copy of the teacher, as ``search`` takes it, instead of fetching it.
+        data: This machine's own copy of the data, which then are not fetched.
+        teacher: This machine's own copy of the teacher, named as for ``search``, which then is not fetched.
         trial_timeout: How long a training may make no step before it counts as hanging; by default 10 minutes.
-        trial_memory: What a training's process may take; by default its share of this machine's memory.
-        allow_code: Whether losses and model spaces of the user's own may be loaded, which runs their files.
-        observer: Told what happens.
+        trial_memory: Memory that a training's process may take; by default an equal share of this machine's.
+        allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
+        observer: Is told what happens.
 
     Returns:
         The study's name and how many jobs were done here.
@@ -59,23 +66,23 @@ def work(
     """
     if workers is not None and workers < 1:
         raise UserError(f"workers {workers}: must be at least 1")
-    given = _Given(
-        workers,
-        data,
-        None if teacher is None else _own_teacher(teacher),
-        None if trial_timeout is None else parse_duration(trial_timeout, "trial_timeout"),
-        parse_bytes(trial_memory, "trial_memory"),
-        allow_code,
+    options = _Options(
+        workers=workers,
+        data=data,
+        teacher=None if teacher is None else _own_teacher(teacher),
+        silent_seconds=None if trial_timeout is None else parse_duration(trial_timeout, "trial_timeout"),
+        memory_bytes=parse_bytes(trial_memory, "trial_memory"),
+        allow_code=allow_code,
     )
     stop = StopRequest()
     with stop.listening(), tempfile.TemporaryDirectory(prefix="automl-kd-") as folder:
-        helper = _Helper(Database(storage, create=False), study, given, stop, observer or Observer(), Path(folder))
-        helper.run()
-    return {"study": study, "jobs": helper.done}
+        session = _Session(Database(storage, create=False), study, options, stop, observer or Observer(), Path(folder))
+        session.run()
+    return {"study": study, "jobs": session.done}
 
 
 @dataclass(frozen=True)
-class _Given:
+class _Options:
     """What the user said of this machine."""
 
     workers: int | None
@@ -87,89 +94,88 @@ class _Given:
 
 
 @dataclass
-class _Helper:
-    """One machine at one study."""
+class _Session:
+    """This machine's work for one study."""
 
     database: Database
     study: str
-    given: _Given
+    options: _Options
     stop: StopRequest
     observer: Observer
     folder: Path
     done: int = 0
-    _said: set[str] = field(default_factory=set)
+    _noted: set[str] = field(default_factory=set)
 
     def run(self) -> None:
-        """Join drivers of the study, one after the other, until it is finished."""
+        """Join the study's drivers, one after the other, until the study is finished."""
         while not self._finished():
             if self.stop:
                 raise self._interrupted()
             try:
                 self._join()
-            except Taken:
-                self._say("the driver has ended; waiting for the next")
+            except Dismissed:
+                self._note_once("the driver has ended; waiting for the next")
                 time.sleep(_WAIT_SECONDS)
 
     def _join(self) -> None:
         """Work for one driver.
 
         Raises:
-            Taken: If it ends.
+            Dismissed: If the driver ends, or gives this machine up.
         """
         jobs = self.folder / "jobs"
         shutil.rmtree(jobs, ignore_errors=True)
         jobs.mkdir()
-        with Joining(Mailboxes(self.database, self.study), jobs) as joining:
-            offer = self._wait_for_offer(joining)
+        with WorkerAgent(Mailboxes(self.database, self.study), jobs) as agent:
+            offer = self._wait_for_offer(agent)
             if offer is None:
                 return
-            setup = self._checked(offer, joining)
-            count = self.given.workers or usual_workers(setup.device)
-            bounds = Bounds.of(self.given.silent_seconds, self.given.memory_bytes, count, elsewhere=True)
+            setup = self._checked(offer, agent)
+            count = self.options.workers or usual_workers(setup.device)
+            bounds = Bounds.of(self.options.silent_seconds, self.options.memory_bytes, count, elsewhere=True)
             with WorkerPool[int](count, setup, self.folder / "workers.log", bounds) as pool:
-                joining.ready(count)
+                agent.set_ready(count)
                 self.observer.note(f"joined study {self.study} with {count} workers")
-                self._serve(joining, pool)
+                self._serve(agent, pool)
 
-    def _serve(self, joining: Joining, pool: WorkerPool[int]) -> None:
+    def _serve(self, agent: WorkerAgent, pool: WorkerPool[int]) -> None:
         before = self.done
         try:
             while not self.stop:
-                joining.step(pool)
-                self.done = before + joining.done
-                self._tell(f"{joining.busy} jobs under way, {self.done} done")
+                agent.step(pool)
+                self.done = before + agent.done
+                self._show(f"{agent.busy} jobs under way, {self.done} done")
         except UserError:
-            joining.leave(pool)
+            agent.leave(pool)
             raise
-        joining.leave(pool)
-        self.done = before + joining.done
+        agent.leave(pool)
+        self.done = before + agent.done
 
-    def _wait_for_offer(self, joining: Joining) -> Mapping[str, Any] | None:
-        """What the driver offers; None once the user has asked to stop, or the study is finished."""
+    def _wait_for_offer(self, agent: WorkerAgent) -> SetupBundle | None:
+        """The setup that the driver offers; None once the user has asked to stop, or the study is finished."""
         while not self.stop and not self._finished():
-            offer = joining.asked()
+            offer = agent.offer()
             if offer is not None:
                 return offer
-            self._say(f"waiting for the driver of study {self.study}: the search command that began it")
-            self._tell("waiting for the study's driver")
+            self._note_once(f"waiting for the driver of study {self.study}: the search command that began it")
+            self._show("waiting for the study's driver")
             time.sleep(_WAIT_SECONDS)
         return None
 
-    def _checked(self, offer: Mapping[str, Any], joining: Joining) -> Setup:
-        """The setup with this machine's paths, its data and teacher the study's own.
+    def _checked(self, offer: SetupBundle, agent: WorkerAgent) -> Setup:
+        """The offered setup with this machine's paths, once its data and teacher are known to be the study's.
 
         Raises:
-            UserError: If they are not.
+            UserError: If they are not, or the setup needs custom code that is not allowed.
         """
-        self._tell("fetching data and teacher")
-        if offer.get("allow_code") and not self.given.allow_code:
+        self._show("fetching data and teacher")
+        if offer.setup.allow_code and not self.options.allow_code:
             raise UserError(
-                f"study {self.study} uses losses or model spaces of its user's own, whose files would be run here;"
+                f"study {self.study} uses custom losses or model spaces, whose files would be run here;"
                 " allow it with --allow-code"
             )
-        packed = setup_of(offer)
-        resolve_device(packed.setup.device)
-        setup = packed.with_own(self.given.data, self.given.teacher).unpack(joining.fetch)
+        resolve_device(offer.setup.device)
+        setup = offer.with_own(self.options.data, self.options.teacher).unpack(agent.fetch)
         task = open_task(setup.task, setup.data)
         if task.sha256 != setup.data_sha256:
             raise UserError(_other("data set", task.sha256, setup.data_sha256, self.study))
@@ -180,10 +186,10 @@ class _Helper:
         return setup
 
     def _finished(self) -> bool:
-        """Whether the study is.
+        """Whether the study is finished.
 
         Raises:
-            UserError: If there is no such study, or its driver takes no worker that joins.
+            UserError: If there is no such study, or its driver takes no workers that join.
         """
         record = self.database.study(self.study)
         executor = record.settings.get("executor", "process")
@@ -191,13 +197,13 @@ class _Helper:
             raise UserError(f"study {self.study} is searched with --executor {executor}, which no worker joins")
         return record.state == "done"
 
-    def _say(self, text: str) -> None:
-        """A note, once."""
-        if text not in self._said:
-            self._said.add(text)
+    def _note_once(self, text: str) -> None:
+        """Tell the observer something, unless it was told before."""
+        if text not in self._noted:
+            self._noted.add(text)
             self.observer.note(text)
 
-    def _tell(self, doing: str) -> None:
+    def _show(self, doing: str) -> None:
         self.observer.update(Snapshot(phase=f"worker of {self.study}", doing=doing, spent=0.0, budget=0.0))
 
     def _interrupted(self) -> Interrupted:

@@ -32,7 +32,7 @@ def full_resolution_teacher(task: Task) -> Path:
     if not path.is_file():
         print("training the teacher, once", flush=True)
         outcome = distill(Recipe.model_validate(training), task, None, device="cpu")
-        print(f"  {outcome.seconds:.0f} s, accuracy {outcome.accuracy:.1%} on the search-validation split", flush=True)
+        print(f"  {outcome.seconds:.0f} s, accuracy {outcome.score:.1%} on the search-validation split", flush=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_weights(outcome.student, path)
     return path

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 
 from automl_kd.core import Interrupted, UserError
-from automl_kd.distillation import Diverged, distill, evaluate
-from automl_kd.distillation.teacher_training import find_teacher
+from automl_kd.distillation import Diverged, distill, evaluate, find_teacher
 from automl_kd.recipes import Recipe, digest
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import Teacher
@@ -142,8 +141,8 @@ def _train(run: Run, images: int) -> Result:
         outcome = distill(Recipe.model_validate(run.document), task, teacher, device="cpu")
     except Diverged as error:
         return Result(0.0, 0.0 if run.test else None, time.monotonic() - began, error.reason)
-    test = evaluate(outcome.student, task, task.test, "cpu").accuracy if run.test else None
-    return Result(outcome.accuracy, test, time.monotonic() - began, None)
+    test = evaluate(outcome.student, task, task.test, "cpu").score if run.test else None
+    return Result(outcome.score, test, time.monotonic() - began, None)
 
 
 def best_by_validation(runs: Runs, candidates: Sequence[Run]) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from automl_kd.distillation import CONTRACTS
+from automl_kd.distillation import LOSS_SPECS
 
 STUDENT: Mapping[str, Any] = MappingProxyType(
     {
@@ -49,10 +49,10 @@ def document(distill: Mapping[str, Any], seed: int, epochs: int) -> dict[str, An
 def beside(name: str, weight: float, balance: str, **inside: Any) -> dict[str, Any]:
     """How a recipe distils with one loss beside the task's own."""
     # Gradients of the teacher by the image cannot be kept.
-    targets = "live" if CONTRACTS[name].inputs == "gradients" else "cache-fp32"
+    targets = "live" if LOSS_SPECS[name].inputs == "gradients" else "cache-fp32"
     return {"targets": targets, "balance": balance, "losses": {name: {"weight": weight, **inside}}}
 
 
 def names() -> list[str]:
     """Every loss but the task's own."""
-    return [name for name in CONTRACTS if name != "task"]
+    return [name for name in LOSS_SPECS if name != "task"]

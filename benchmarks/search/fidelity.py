@@ -83,7 +83,7 @@ def halved(name: str, reduction: int, device: str, seed: int) -> list[tuple[floa
             curve.append((round(cost / LONG, 5), round(on.regret(found), 5)))
             continue
         trial, known = ask(study, on)
-        trial.set_user_attr(f"akd:accuracy@{SHORT}", known.short)
+        trial.set_user_attr(f"score@{SHORT}", known.short)
         cost += SHORT
         rung_record[trial.number] = RungRecord(trial.number, known.latency, {0: known.short}, True)
         trials[trial.number] = trial

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.core import cache_dir
-from automl_kd.distillation.teacher_training import find_teacher
+from automl_kd.distillation import find_teacher
 from automl_kd.tasks import open_task
 from benchmarks.search.arms import TASK
 

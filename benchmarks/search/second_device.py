@@ -8,7 +8,7 @@ from pathlib import Path
 
 from automl_kd.storage import Database
 from automl_kd.studies.proposer import Limits
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.warm_start import WarmStart
 from benchmarks.search import kept, mixed_trainings
 from benchmarks.search.arms import HW, TASK
@@ -61,7 +61,7 @@ def one(seed: int) -> list[list[tuple[float, float]]]:
         database = Database(str(folder / "study.db"))
         store = open_store(folder, "taken")
         warm = WarmStart(database, space(), pricing(SECOND), Limits(), SECOND)
-        warm.take_over(store, ["earlier"], database.optuna(), Files(folder / "taken"))
+        warm.take_over(store, ["earlier"], database.optuna(), StudyFiles(folder / "taken"))
         before = [(point.accuracy, point.latency_ms) for point in store.complete()]
         train(store, "known-cost", (), SECOND, seed, MORE)
         return [before, [(point.accuracy, point.latency_ms) for point in store.complete()]]

@@ -9,9 +9,7 @@ from pathlib import Path
 import optuna
 import torch
 
-from automl_kd.distillation import Diverged, distill, evaluate
-from automl_kd.distillation.teacher_outputs import Targets
-from automl_kd.distillation.teacher_training import find_teacher
+from automl_kd.distillation import Diverged, TeacherOutputPolicy, distill, evaluate, find_teacher
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Space, load_space
 from automl_kd.storage import Database
@@ -75,7 +73,7 @@ def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: i
     searched, (task, teacher), points = space(pins), _classroom(), []
     draws = seed + len(store.study.get_trials(deepcopy=False))  # as the product has it
     store.study.sampler = make_sampler(sampler, searched, pricing(hw), Limits(), lambda recipe, price: True, draws)
-    targets = Targets(task, teacher, device="cpu", threads=1, runs=count, allow_code=False)
+    targets = TeacherOutputPolicy(task, teacher, device="cpu", threads=1, runs=count, allow_code=False)
     supply = Proposer(store, searched, pricing(hw), Limits(), {"seed": seed}, targets.decided)
     while len(points) < count and (candidate := supply.next()) is not None:
         try:
@@ -84,9 +82,9 @@ def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: i
             store.fail(candidate, error.reason)
             points.append((0.0, 0.0, candidate.latency_ms))
             continue
-        store.arrive(candidate, 0, outcome.accuracy, outcome.seconds, None)
-        test = evaluate(outcome.student, task, task.test, "cpu").accuracy
-        points.append((outcome.accuracy, test, candidate.latency_ms))
+        store.arrive(candidate, 0, outcome.score, outcome.seconds, None)
+        test = evaluate(outcome.student, task, task.test, "cpu").score
+        points.append((outcome.score, test, candidate.latency_ms))
     return points
 
 

@@ -188,8 +188,8 @@ def test_a_teacher_that_does_not_fit_is_told_with_the_shapes_of_both(mistake, tm
         ("kd: {weight: 1, temperature: -1}", "", 10, "pt", "distill.losses.kd.temperature: -1 is not allowed"),
         ("kd: {weight: 1, until: 1.2}", "", 10, "pt", "distill.losses.kd.until: 1.2 is not allowed"),
         (
-            "own: {mine: {file: mine.py, function: f, weight: 1}}",
-            *("", 10, "pt", "own.mine: runs the code of mine.py: look at it, then allow it with --allow-code"),
+            "custom: {mine: {file: mine.py, function: f, weight: 1}}",
+            *("", 10, "pt", "custom.mine: runs the code of mine.py: look at it, then allow it with --allow-code"),
         ),
     ],
 )

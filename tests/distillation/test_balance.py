@@ -99,7 +99,7 @@ def test_the_unit_of_a_loss_does_not_matter(make, few, teacher, tmp_path):
 
     def run(factor, balance):
         own = {"file": str(tmp_path / "own.py"), "function": "squares", "weight": 0.5}
-        recipe = make({"own": {"mine": own | {"parameters": {"factor": factor}}}}, balance=balance)
+        recipe = make({"custom": {"mine": own | {"parameters": {"factor": factor}}}}, balance=balance)
         outcome = distill(recipe, few, teacher, device="cpu", allow_code=True)
         return torch.cat([weight.flatten() for weight in outcome.student.parameters()])
 

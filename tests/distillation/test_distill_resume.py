@@ -54,7 +54,7 @@ def test_a_run_resumed_at_any_step_equals_one_that_went_through(recipe, few, tea
     assert state(resumed)["step"] == steps
     found = distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=resumed)
     assert_same_state(through, resumed)
-    assert (found.losses, found.accuracy, found.step) == (expected.losses, expected.accuracy, expected.step)
+    assert (found.losses, found.score, found.step) == (expected.losses, expected.score, expected.step)
 
 
 def test_rungs_are_prefixes_of_one_run(recipe, few, teacher, tmp_path):
@@ -62,7 +62,7 @@ def test_rungs_are_prefixes_of_one_run(recipe, few, teacher, tmp_path):
     distill(recipe(), few, teacher, device="cpu", checkpoint=through)
     first = distill(recipe(), few, teacher, device="cpu", checkpoint=rungs, until=1)
     alone = distill(recipe(), few, teacher, device="cpu", until=1)
-    assert (first.accuracy, first.losses) == (alone.accuracy, alone.losses)
+    assert (first.score, first.losses) == (alone.score, alone.losses)
     last = distill(recipe(), few, teacher, device="cpu", checkpoint=rungs, until=3)
     assert_same_state(through, rungs)
     assert last.seconds > first.seconds
@@ -83,7 +83,7 @@ def test_a_finished_run_is_not_trained_again(recipe, few, teacher, tmp_path):
     done = distill(recipe(), few, teacher, device="cpu", checkpoint=path)
     # A wish to stop comes too late: all that is left is to evaluate.
     again = distill(recipe(), few, teacher, device="cpu", checkpoint=path, should_stop=lambda: True)
-    assert (again.epoch, again.accuracy, again.losses) == (done.epoch, done.accuracy, done.losses)
+    assert (again.epoch, again.score, again.losses) == (done.epoch, done.score, done.losses)
     assert again.seconds == done.seconds, "training time"
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from automl_kd.core import Interrupted, UserError
-from automl_kd.distillation import CONTRACTS, distill
+from automl_kd.distillation import LOSS_SPECS, distill
 from automl_kd.recipes import Recipe
 from automl_kd.students import build
 
@@ -19,7 +19,7 @@ NEEDS = {
     "mutual": {"losses": {}, "part": {"student": {"family": "resnet", "stages": [{"depth": 1, "channels": 8}]}}},
     "tinybert_attention": {"losses": {}, "part": {"at": [{"student": "stage1", "teacher": "stage2"}]}},
 }
-LOSSES = [name for name in CONTRACTS if name not in ("task", "tinybert_attention")]  # CNNs have no attention scores
+LOSSES = [name for name in LOSS_SPECS if name not in ("task", "tinybert_attention")]  # CNNs have no attention scores
 STAGES = [{"depth": 1, "channels": 8}, {"depth": 1, "channels": 12}]
 
 
@@ -92,7 +92,7 @@ def test_a_projector_is_priced_and_exported_with_its_student():
 @pytest.mark.parametrize("name", ["kd", "dkd", "mutual", "self_distillation", "hint"])
 def test_a_curriculum_begins_with_the_easy_samples(name, few, teacher):
     recipe = recipe_of(name, curriculum={"start": 0.3, "until": 0.5})
-    if not recipe.distill.listens():
+    if not recipe.distill.needs_teacher():
         recipe = recipe_of(
             name, curriculum={"start": 0.3, "until": 0.5}, losses={"kd": {"weight": 1}, name: {"weight": 1}}
         )

@@ -30,8 +30,9 @@ from automl_kd.distillation.functional import (
     tinybert_hidden,
     vid,
 )
-from automl_kd.distillation.losses import CONTRACTS, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossOutput, Pair, StepContext
 from automl_kd.distillation.losses.fsp import flow
+from automl_kd.distillation.losses.inputs import ALL_STAGES, STAGE_PAIRS
 from automl_kd.recipes import Losses
 
 NARROW = det((4, 3, 8, 8), 0.3, 0.1)
@@ -248,8 +249,8 @@ def test_identity_is_what_the_contract_says(name):
     s = FS.clone().requires_grad_()
     value = SIMPLE[name](s, FS)
     value.backward()
-    assert (abs(value.item()) < 1e-15) == CONTRACTS[name].zero_at_identity
-    if CONTRACTS[name].zero_at_identity:
+    assert (abs(value.item()) < 1e-15) == LOSS_SPECS[name].zero_at_identity
+    if LOSS_SPECS[name].zero_at_identity:
         assert s.grad.abs().max() < 1e-15
 
 
@@ -371,8 +372,8 @@ NEVER = ("simkd", "tinybert_attention", "gradient_matching")
 ALWAYS = ("vid", "factor_transfer", "review_hcl", "srrl")
 
 
-def scene(head: tuple[Tensor, Tensor] | None = HEAD) -> Scene:
-    return Scene(student=STUDENT, classes=5, examples=100, input_shape=(3, 16, 16), head=head)
+def before_the_run(head: tuple[Tensor, Tensor] | None = HEAD) -> BuildContext:
+    return BuildContext(student=STUDENT, classes=5, examples=100, input_shape=(3, 16, 16), head=head)
 
 
 def part(name: str, **fields: object) -> object:
@@ -381,24 +382,24 @@ def part(name: str, **fields: object) -> object:
 
 def pairs_of(name: str, student, teacher) -> tuple[Pair, ...]:
     found = tuple(Pair(f"s{i}", f"t{i}", *shapes) for i, shapes in enumerate(zip(student, teacher, strict=True)))
-    return found[{"flows": slice(1, 3), "pyramid": slice(0, 3)}.get(CONTRACTS[name].inputs, slice(2, 3))]
+    return found[{STAGE_PAIRS: slice(1, 3), ALL_STAGES: slice(0, 3)}.get(LOSS_SPECS[name].inputs, slice(2, 3))]
 
 
 def adapter_of(name: str, pairs: tuple[Pair, ...]) -> nn.Module | None:
-    build = CONTRACTS[name].adapter
-    return build(part(name), pairs, scene()) if build is not None else None
+    build = LOSS_SPECS[name].adapter
+    return build(part(name), pairs, before_the_run()) if build is not None else None
 
 
-def moment(adapter: nn.Module | None, progress: float = 0.5) -> Moment:
+def at_a_step(adapter: nn.Module | None, progress: float = 0.5) -> StepContext:
     nothing = torch.zeros(4, dtype=torch.int64)
-    return Moment(progress, labels=nothing, index=nothing, adapter=adapter)
+    return StepContext(progress, labels=nothing, index=nothing, adapter=adapter)
 
 
 def compared(name: str, pairs: tuple[Pair, ...], adapter: nn.Module | None, students: list[Tensor], **fields: object):
     teachers = [torch.ones(4, *pair.teacher_shape, device=students[0].device) for pair in pairs]
-    several = CONTRACTS[name].inputs in ("flows", "pyramid")
+    several = LOSS_SPECS[name].inputs in (STAGE_PAIRS, ALL_STAGES)
     inputs = (tuple(students), tuple(teachers)) if several else (students[0], teachers[0])
-    return CONTRACTS[name].compare(part(name, **fields), *inputs, moment(adapter))
+    return LOSS_SPECS[name].compare(part(name, **fields), *inputs, at_a_step(adapter))
 
 
 @pytest.mark.parametrize("name", SIMPLE)
@@ -416,7 +417,7 @@ def test_a_student_of_other_channels_learns_through_its_adapter(name, device):
         adapter = adapter_of(name, pairs)
         students = [torch.rand(4, *pair.student_shape).requires_grad_() for pair in pairs]
         value = compared(name, pairs, adapter, students)
-    loss = value.loss if isinstance(value, WithOwn) else value
+    loss = value.loss if isinstance(value, LossOutput) else value
     assert loss.shape == ()
     loss.backward()
     learned = [p for key, p in adapter.named_parameters() if not key.startswith("paraphraser")]
@@ -428,7 +429,7 @@ def test_a_student_of_other_channels_learns_through_its_adapter(name, device):
 @pytest.mark.parametrize("name", NEVER)
 def test_losses_without_adapters_run_on_the_meta_device(name):
     maps = torch.empty(4, 16, 4, 4, device="meta", requires_grad=True)
-    value = CONTRACTS[name].compare(part(name), maps, torch.empty(4, 16, 4, 4, device="meta"), moment(None))
+    value = LOSS_SPECS[name].compare(part(name), maps, torch.empty(4, 16, 4, 4, device="meta"), at_a_step(None))
     value.backward()
     assert maps.grad.shape == maps.shape
 
@@ -436,14 +437,14 @@ def test_losses_without_adapters_run_on_the_meta_device(name):
 def test_the_contract_of_vid_is_its_function_behind_the_regressor():
     adapter = regressor()
     expected = vid(adapter(functional.avg_pool2d(FS, 2)), adapter.log_scale, FT1)
-    same(CONTRACTS["vid"].compare(part("vid"), FS, FT1, moment(adapter)), expected)
+    same(LOSS_SPECS["vid"].compare(part("vid"), FS, FT1, at_a_step(adapter)), expected)
     assert {"log_scale"} < set(dict(adapter.named_parameters()))
     assert "log_scale" in adapter.state_dict()
 
 
 def test_earlier_activation_boundaries_weigh_half_of_the_next():
     margin = part("activation_boundary", margin=0.7)
-    found = CONTRACTS["activation_boundary"].compare(margin, (FS, FS1, FS), (FT, FT1, FS1), moment(None))
+    found = LOSS_SPECS["activation_boundary"].compare(margin, (FS, FS1, FS), (FT, FT1, FS1), at_a_step(None))
     losses = [activation_boundary(s, t, margin=0.7) for s, t in ((FS, FT), (FS1, FT1), (FS, FS1))]
     same(found, losses[0] / 4 + losses[1] / 2 + losses[2])
 
@@ -451,23 +452,25 @@ def test_earlier_activation_boundaries_weigh_half_of_the_next():
 def test_the_paraphraser_learns_first_and_is_frozen_after():
     pairs = pairs_of("factor_transfer", SHAPES, TEACHER_SHAPES)
     halves = part("factor_transfer", pretrain=0.4, rate=0.5)
-    adapter = CONTRACTS["factor_transfer"].adapter(halves, pairs, scene())
+    adapter = LOSS_SPECS["factor_transfer"].adapter(halves, pairs, before_the_run())
     student, teacher = det((4, 20, 4, 4), 0.3, 0.1).float().requires_grad_(), det((4, 16, 4, 4), 0.2, 0.4).float()
 
-    def step(progress: float) -> Tensor | WithOwn:
+    def step(progress: float) -> Tensor | LossOutput:
         adapter.zero_grad()
         student.grad = None
-        found = CONTRACTS["factor_transfer"].compare(halves, student, teacher, moment(adapter, progress))
-        (found.loss + found.own if isinstance(found, WithOwn) else found).backward()
+        found = LOSS_SPECS["factor_transfer"].compare(halves, student, teacher, at_a_step(adapter, progress))
+        (found.loss + found.adapter_loss if isinstance(found, LossOutput) else found).backward()
         return found
 
     def touched(module: nn.Module) -> list[bool]:
         return [p.grad is not None and bool(p.grad.any()) for p in module.parameters()]
 
     before = step(0.39)
-    assert before.silent
+    assert before.warming_up
     assert before.loss.item() == 0
-    assert before.own.item() == pytest.approx(functional.mse_loss(adapter.paraphraser(teacher), teacher).item())
+    assert before.adapter_loss.item() == pytest.approx(
+        functional.mse_loss(adapter.paraphraser(teacher), teacher).item()
+    )
     assert not student.grad.any()
     assert all(touched(adapter.paraphraser))
     assert not any(touched(adapter.translator))
@@ -496,18 +499,18 @@ def test_the_review_begins_with_the_last_map_and_halves_where_attention_is_even(
     teachers = tuple(torch.rand(2, *shape) for shape in TEACHER_SHAPES)
     total = sum(review_hcl(s, t) for s, t in zip(found, teachers, strict=True))
     torch.testing.assert_close(
-        CONTRACTS["review_hcl"].compare(part("review_hcl"), maps, teachers, moment(fusion)), total
+        LOSS_SPECS["review_hcl"].compare(part("review_hcl"), maps, teachers, at_a_step(fusion)), total
     )
 
 
 def test_srrl_adds_the_teachers_classifier_which_never_learns():
     weight, bias = HEAD[0][:, :6].float(), HEAD[1].float()
     (pair,) = (Pair("s", "t", (6, 8, 8), (6, 8, 8)),)
-    adapter = CONTRACTS["srrl"].adapter(part("srrl"), (pair,), scene((weight, bias)))
+    adapter = LOSS_SPECS["srrl"].adapter(part("srrl"), (pair,), before_the_run((weight, bias)))
     s, t = FS.float(), FT.float()
     logits = [functional.linear(each.mean((2, 3)), weight, bias) for each in (s, t)]
     expected = srrl(s, t) + functional.mse_loss(*logits)
-    torch.testing.assert_close(CONTRACTS["srrl"].compare(part("srrl"), s, t, moment(adapter)), expected)
+    torch.testing.assert_close(LOSS_SPECS["srrl"].compare(part("srrl"), s, t, at_a_step(adapter)), expected)
     assert list(adapter.parameters()) == []
     assert adapter.weight.data_ptr() != weight.data_ptr()
 
@@ -522,11 +525,11 @@ def test_srrl_adds_the_teachers_classifier_which_never_learns():
 def test_srrl_needs_the_classifier_of_the_last_map(head, message):
     pairs = pairs_of("srrl", SHAPES, TEACHER_SHAPES)
     with pytest.raises(UserError, match=message):
-        CONTRACTS["srrl"].adapter(part("srrl"), pairs, scene(head))
+        LOSS_SPECS["srrl"].adapter(part("srrl"), pairs, before_the_run(head))
 
 
 def test_channel_wise_reads_its_temperature_from_the_recipe():
-    found = CONTRACTS["channel_wise"].compare(part("channel_wise", temperature=2.0), FS, FT, moment(None))
+    found = LOSS_SPECS["channel_wise"].compare(part("channel_wise", temperature=2.0), FS, FT, at_a_step(None))
     same(found, channel_wise(FS, FT, temperature=2.0))
 
 

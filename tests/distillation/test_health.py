@@ -28,34 +28,36 @@ def broken(student, teacher):
 
 
 @pytest.fixture
-def own(tmp_path):
-    path = tmp_path / "own.py"
+def custom(tmp_path):
+    path = tmp_path / "losses.py"
     path.write_text(OWN)
-    return lambda function, weight=1.0: {"own": {"mine": {"file": str(path), "function": function, "weight": weight}}}
+    return lambda function, weight=1.0: {
+        "custom": {"mine": {"file": str(path), "function": function, "weight": weight}}
+    }
 
 
 def run(recipe, task, teacher):
     return distill(recipe, task, teacher, device="cpu", allow_code=True)
 
 
-def test_a_dead_gradient_ends_the_run_in_its_first_steps(make, few, teacher, own):
+def test_a_dead_gradient_ends_the_run_in_its_first_steps(make, few, teacher, custom):
     with pytest.raises(Diverged, match="dead gradient: loss mine does not move the student, at step 2"):
-        run(make(own("dead")), few, teacher)
+        run(make(custom("dead")), few, teacher)
 
 
-def test_a_gradient_that_is_not_a_number_is_named_at_the_first_step(make, few, teacher, own):
+def test_a_gradient_that_is_not_a_number_is_named_at_the_first_step(make, few, teacher, custom):
     with pytest.raises(Diverged, match="non-finite gradient of loss mine at step 0"):
-        run(make(own("broken")), few, teacher)
+        run(make(custom("broken")), few, teacher)
 
 
-def test_a_loss_that_opposes_the_tasks_is_named(make, digits, teacher, own):
-    recipe = make(own("against", 1e-4), epochs=9, targets="live")
+def test_a_loss_that_opposes_the_tasks_is_named(make, digits, teacher, custom):
+    recipe = make(custom("against", 1e-4), epochs=9, targets="live")
     with pytest.raises(Diverged, match=r"loss mine opposes the task's: cosine -1\.00 of their gradients at step \d+"):
         run(recipe, digits, teacher)
 
 
-def test_what_the_recipe_says_may_be_dropped_is_dropped_and_told(make, few, teacher, own):
-    outcome = run(make(own("dead"), unhealthy="drop"), few, teacher)
+def test_what_the_recipe_says_may_be_dropped_is_dropped_and_told(make, few, teacher, custom):
+    outcome = run(make(custom("dead"), unhealthy="drop"), few, teacher)
     assert outcome.finished
     assert outcome.dropped.keys() == {"mine"}
     assert outcome.losses.keys() == {"task"}

@@ -27,7 +27,7 @@ from automl_kd.distillation.functional import (
     mutual,
     self_distillation,
 )
-from automl_kd.distillation.losses import CONTRACTS, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossOutput, Pair, StepContext
 from automl_kd.recipes import Losses
 from automl_kd.students import build
 from automl_kd.tasks import Mix
@@ -337,10 +337,10 @@ def test_crd_stays_finite_where_exp_would_overflow():
 def adapter(name: str, student: tuple[int, int, int], teacher: tuple[int, int, int], examples: int = 40, **part):
     spec = Losses.model_validate({name: {"weight": 1, **part}})
     pairs = (Pair("stage3", "layer4", student, teacher),)
-    scene = Scene(STUDENT, 10, examples, (3, 32, 32), None)
-    module = CONTRACTS[name].adapter(getattr(spec, name), pairs, scene)
-    return module, lambda s, t, index: CONTRACTS[name].compare(
-        getattr(spec, name), s, t, Moment(0.5, torch.zeros(len(s), dtype=torch.int64), index, adapter=module)
+    before_the_run = BuildContext(STUDENT, 10, examples, (3, 32, 32), None)
+    module = LOSS_SPECS[name].adapter(getattr(spec, name), pairs, before_the_run)
+    return module, lambda s, t, index: LOSS_SPECS[name].compare(
+        getattr(spec, name), s, t, StepContext(0.5, torch.zeros(len(s), dtype=torch.int64), index, adapter=module)
     )
 
 
@@ -430,38 +430,38 @@ def test_mutual_is_cross_entropy_and_divergence_each_way():
     s, p = ZS.clone().requires_grad_(), ZT.clone().requires_grad_()
     both = mutual(s, p, labels=Y, temperature=2.0)
     torch.testing.assert_close(both.loss, kd(ZS, ZT, temperature=2.0))
-    torch.testing.assert_close(both.own, cross_entropy(ZT, Y) + kd(ZT, ZS, temperature=2.0))
+    torch.testing.assert_close(both.adapter_loss, cross_entropy(ZT, Y) + kd(ZT, ZS, temperature=2.0))
     assert torch.autograd.grad(both.loss, (s, p), allow_unused=True, retain_graph=True)[1] is None
-    assert torch.autograd.grad(both.own, (s, p), allow_unused=True)[0] is None
+    assert torch.autograd.grad(both.adapter_loss, (s, p), allow_unused=True)[0] is None
 
 
 def test_mutual_learns_its_temperature_from_the_student_alone():
     temperature = torch.tensor(2.0, requires_grad=True)
     both = mutual(ZS.requires_grad_(False), ZT.clone().requires_grad_(), labels=Y, temperature=temperature)
     assert torch.autograd.grad(both.loss, temperature, allow_unused=True)[0] is not None
-    assert torch.autograd.grad(both.own, temperature, allow_unused=True)[0] is None
+    assert torch.autograd.grad(both.adapter_loss, temperature, allow_unused=True)[0] is None
 
 
 def test_a_peer_learns_from_labels_plain_and_mixed():
     torch.manual_seed(0)
     spec = Losses.model_validate({"mutual": {"weight": 1, "student": TINY}}).mutual
-    peer = CONTRACTS["mutual"].adapter(spec, (), Scene(STUDENT, 10, 40, (3, 8, 8), None))
+    peer = LOSS_SPECS["mutual"].adapter(spec, (), BuildContext(STUDENT, 10, 40, (3, 8, 8), None))
     student, images = torch.randn(4, 10), torch.randn(4, 3, 8, 8)
     for labels in (Y, MIXED):
         falls = []
         for _ in range(8):
-            moment = Moment(0.5, labels, torch.arange(4), temperature=1.0, adapter=peer)
-            both = CONTRACTS["mutual"].compare(
-                spec, student, images.contiguous(memory_format=torch.channels_last), moment
+            at_a_step = StepContext(0.5, labels, torch.arange(4), temperature=1.0, adapter=peer)
+            both = LOSS_SPECS["mutual"].compare(
+                spec, student, images.contiguous(memory_format=torch.channels_last), at_a_step
             )
-            descend(peer, both.own, 0.1)
-            falls.append(both.own.item())
+            descend(peer, both.adapter_loss, 0.1)
+            falls.append(both.adapter_loss.item())
         assert falls[-1] < falls[0]
 
 
 def test_a_peer_is_by_default_the_same_as_the_student():
     spec = Losses.model_validate({"mutual": {"weight": 1}}).mutual
-    peer = CONTRACTS["mutual"].adapter(spec, (), Scene(STUDENT, 10, 40, (3, 8, 8), None))
+    peer = LOSS_SPECS["mutual"].adapter(spec, (), BuildContext(STUDENT, 10, 40, (3, 8, 8), None))
     assert peer.plan == build(STUDENT, input_shape=(3, 8, 8), classes=10).plan
 
 
@@ -491,7 +491,7 @@ def test_self_distillation_closed_form():
 def exits(*shapes: tuple[int, int, int]):
     spec = Losses.model_validate({"self_distillation": {"weight": 1}}).self_distillation
     pairs = tuple(Pair(f"stage{i}", f"stage{i}", shape, shape) for i, shape in enumerate(shapes, 1))
-    return spec, CONTRACTS["self_distillation"].adapter(spec, pairs, Scene(STUDENT, 10, 40, (3, 32, 32), None))
+    return spec, LOSS_SPECS["self_distillation"].adapter(spec, pairs, BuildContext(STUDENT, 10, 40, (3, 32, 32), None))
 
 
 @pytest.mark.parametrize("labels", [Y, MIXED], ids=["plain", "mixed"])
@@ -501,8 +501,8 @@ def test_earlier_stages_learn_from_the_end(labels):
     assert len(heads) == 2
     maps = [torch.randn(4, *shape, requires_grad=True) for shape in ((4, 8, 8), (8, 4, 4), (16, 4, 4))]
     logits = torch.randn(4, 10, requires_grad=True)
-    moment = Moment(0.5, labels, torch.arange(4), temperature=3.0, adapter=heads)
-    value = CONTRACTS["self_distillation"].compare(spec, (*maps, logits), labels, moment)
+    at_a_step = StepContext(0.5, labels, torch.arange(4), temperature=3.0, adapter=heads)
+    value = LOSS_SPECS["self_distillation"].compare(spec, (*maps, logits), labels, at_a_step)
     value.backward()
     assert all(features.grad.any() for features in maps[:2])
     assert maps[2].grad is None
@@ -523,11 +523,11 @@ def test_degenerate_features_are_finite(name, dtype):
     for scale in (0.0, 1.0, 200.0):
         if name == "self_distillation":
             spec, module = exits((6, 8, 8), (10, 4, 4))
-            moment = Moment(0.5, labels, index, 3.0, module)
+            at_a_step = StepContext(0.5, labels, index, 3.0, module)
             inputs = [scale * FS.to(dtype), scale * SMALL.to(dtype), scale * ZS.to(dtype)]
             for tensor in inputs:
                 tensor.requires_grad_()
-            value = CONTRACTS[name].compare(spec, tuple(inputs), labels, moment)
+            value = LOSS_SPECS[name].compare(spec, tuple(inputs), labels, at_a_step)
         else:
             module, loss = adapter(name, (16, 1, 1), (16, 1, 1), dimension=8)
             inputs = [scale * ES.to(dtype).requires_grad_()]
@@ -543,7 +543,7 @@ CASES = ["kd", "dkd", "dist", "logit_standardization", "ce_soft", "crd", "crd_in
 @pytest.mark.parametrize("name", CASES)
 def test_every_loss_runs_on_shapes_alone(name):
     spec = getattr(Losses.model_validate({name: {"weight": 1} | ({"student": TINY} if name == "mutual" else {})}), name)
-    contract = CONTRACTS[name]
+    loss_spec = LOSS_SPECS[name]
     shapes = [(6, 8, 8), (10, 4, 4)]
     pairs = tuple(Pair(f"stage{i}", f"stage{i}", shape, shape) for i, shape in enumerate(shapes, 1))
     with torch.device("meta"):
@@ -551,8 +551,8 @@ def test_every_loss_runs_on_shapes_alone(name):
             pairs = pairs[-1:]
         module = (
             None
-            if contract.adapter is None
-            else contract.adapter(spec, pairs, Scene(STUDENT, 10, 40, (3, 16, 16), None))
+            if loss_spec.adapter is None
+            else loss_spec.adapter(spec, pairs, BuildContext(STUDENT, 10, 40, (3, 16, 16), None))
         )
         logits = torch.empty(4, 10, requires_grad=True)
         labels, images = torch.zeros(4, dtype=torch.int64), torch.empty(4, 3, 16, 16)
@@ -562,11 +562,11 @@ def test_every_loss_runs_on_shapes_alone(name):
             "embeddings": embeddings,
             "peer": (logits, images),
             "exits": ((*(torch.empty(4, *shape) for shape in shapes), logits), labels),
-        }[contract.inputs]
+        }[loss_spec.inputs.name]
         temperatures = [2.0, torch.tensor(2.0), torch.empty(4)]
         for temperature in temperatures:
-            value = contract.compare(spec, *arguments, Moment(0.5, labels, labels, temperature, module))
-            value = value.loss if isinstance(value, WithOwn) else value
+            value = loss_spec.compare(spec, *arguments, StepContext(0.5, labels, labels, temperature, module))
+            value = value.loss if isinstance(value, LossOutput) else value
             assert value.is_meta
             assert value.ndim == 0
 
@@ -574,13 +574,13 @@ def test_every_loss_runs_on_shapes_alone(name):
 def test_what_vanishes_at_identity_and_needs_unmixed_images():
     part = Losses.model_validate({name: {"weight": 1} for name in CASES})
     for name in ("kd", "dkd", "dist", "logit_standardization", "ce_soft"):
-        value = CONTRACTS[name].compare(getattr(part, name), ZS, ZS, Moment(0.5, Y, Y, 4.0)).item()
+        value = LOSS_SPECS[name].compare(getattr(part, name), ZS, ZS, StepContext(0.5, Y, Y, 4.0)).item()
         # DIST adds its reference's 1e-8 to the products of norms of probabilities, which are small themselves.
-        assert (abs(value) < (1e-3 if name == "dist" else 1e-13)) == CONTRACTS[name].zero_at_identity, name
-    unmixed = {name for name in CASES if CONTRACTS[name].unmixed(getattr(part, name))}
+        assert (abs(value) < (1e-3 if name == "dist" else 1e-13)) == LOSS_SPECS[name].zero_at_identity, name
+    unmixed = {name for name in CASES if LOSS_SPECS[name].unmixed(getattr(part, name))}
     assert unmixed == {"dkd", "crd"}
     decoupled = Losses.model_validate({"logit_standardization": {"weight": 1, "loss": "dkd", "beta": 2.0}})
-    contract, spec = CONTRACTS["logit_standardization"], decoupled.logit_standardization
-    assert contract.unmixed(spec)
-    found = contract.compare(spec, ZS, ZT, Moment(0.5, Y, Y, 2.0))
+    loss_spec, spec = LOSS_SPECS["logit_standardization"], decoupled.logit_standardization
+    assert loss_spec.unmixed(spec)
+    found = loss_spec.compare(spec, ZS, ZT, StepContext(0.5, Y, Y, 2.0))
     assert found == LOGITS["standardised dkd"](ZS, ZT, Y, 2.0)

@@ -11,7 +11,8 @@ from inputs import ES, ET, FS1, FT1, ZS, ZT, Y, det
 from torch import Tensor
 
 from automl_kd.distillation import functional
-from automl_kd.distillation.losses import CONTRACTS, Moment
+from automl_kd.distillation.losses import LOSS_SPECS, StepContext
+from automl_kd.distillation.losses.inputs import ALL_STAGES, STAGE_PAIRS
 from automl_kd.recipes import Losses
 
 TEMPERATURE = 4.0
@@ -97,7 +98,7 @@ each_loss = pytest.mark.parametrize("name", CASES)
 
 
 def contract_of(name: str):
-    return CONTRACTS["task" if name == "cross_entropy" else name]
+    return LOSS_SPECS["task" if name == "cross_entropy" else name]
 
 
 AMONG_SAMPLES = (
@@ -219,11 +220,11 @@ def test_shapes_alone_are_enough(name, batch):
 def test_a_recipe_without_parameters_is_the_function_with_its_defaults(name):
     key, case = "task" if name == "cross_entropy" else name, CASES[name]
     part = getattr(Losses.model_validate({key: {"weight": 1}}), key)
-    moment = Moment(0.5, Y, torch.arange(4), TEMPERATURE)
-    tuples = CONTRACTS[key].inputs in ("flows", "pyramid")
+    context = StepContext(0.5, Y, torch.arange(4), TEMPERATURE)
+    tuples = LOSS_SPECS[key].inputs in (STAGE_PAIRS, ALL_STAGES)
     teacher = (Y,) if name == "cross_entropy" else case.teacher
     arguments = (case.student, teacher) if tuples else (*case.student, *teacher)
-    found = CONTRACTS[key].compare(part, *arguments, moment)
+    found = LOSS_SPECS[key].compare(part, *arguments, context)
     torch.testing.assert_close(found, case.function(case.student, case.teacher, Y), rtol=1e-12, atol=0)
 
 
@@ -232,13 +233,13 @@ def test_no_loss_is_left_out_of_these_tests():
 
 
 def test_contracts():
-    assert list(CONTRACTS) == [name for name in Losses.model_fields if name != "own"]
+    assert list(LOSS_SPECS) == [name for name in Losses.model_fields if name != "custom"]
     with pytest.raises(TypeError):
-        CONTRACTS["kd"] = CONTRACTS["hint"]  # type: ignore[index]
+        LOSS_SPECS["kd"] = LOSS_SPECS["hint"]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", CONTRACTS)
+@pytest.mark.parametrize("name", LOSS_SPECS)
 def test_a_contract_says_how_it_scales_and_where_it_comes_from(name):
-    contract = CONTRACTS[name]
-    for text in (contract.scale, contract.paper, contract.reference):
+    spec = LOSS_SPECS[name]
+    for text in (spec.scale, spec.paper, spec.reference):
         assert text.strip()

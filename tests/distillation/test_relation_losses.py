@@ -20,7 +20,7 @@ from automl_kd.distillation.functional import (
     rkd_distance,
     similarity_preserving,
 )
-from automl_kd.distillation.losses import CONTRACTS, Moment, Pair, Scene
+from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, Pair, StepContext
 from automl_kd.distillation.losses.correlation_congruence import correlations
 from automl_kd.recipes import Losses
 
@@ -199,15 +199,18 @@ def test_an_embedding_of_zeros_is_lent_no_gradient(function):
 
 def test_an_adapter_brings_embeddings_to_one_width():
     part = Losses.model_validate({"correlation_congruence_adjacent": {"weight": 1}}).correlation_congruence_adjacent
-    contract, scene = CONTRACTS["correlation_congruence_adjacent"], Scene(STUDENT, 10, 40, (3, 8, 8), None)
+    loss_spec, before_the_run = (
+        LOSS_SPECS["correlation_congruence_adjacent"],
+        BuildContext(STUDENT, 10, 40, (3, 8, 8), None),
+    )
     equal = (Pair("stage2", "stage3", (16, 4, 4), (16, 2, 2)),)
-    assert contract.adapter(part, equal, scene) is None
+    assert loss_spec.adapter(part, equal, before_the_run) is None
     narrow = (Pair("stage2", "stage3", (6, 4, 4), (16, 2, 2)),)
-    adapter = contract.adapter(part, narrow, scene)
+    adapter = loss_spec.adapter(part, narrow, before_the_run)
     assert isinstance(adapter, nn.Linear)
     student = ES[:, :6].float().requires_grad_()
-    moment = Moment(0.5, Y, torch.arange(4), adapter=adapter)
-    value = contract.compare(part, student, ET.float(), moment)
+    at_a_step = StepContext(0.5, Y, torch.arange(4), adapter=adapter)
+    value = loss_spec.compare(part, student, ET.float(), at_a_step)
     assert value == correlation_congruence_adjacent(adapter(student), ET.float())
     value.backward()
     assert student.grad.any()

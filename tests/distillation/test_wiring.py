@@ -81,8 +81,8 @@ def test_a_stage_without_partner_is_an_error(make, digits, teacher):
         wire(make({"hint": {"weight": 1, "at": ["stage1"]}}, student=deep), digits, teacher)
 
 
-def test_a_recipe_that_listens_needs_a_teacher(make, digits):
-    with pytest.raises(UserError, match=r"distill\.losses\.kd listens to a teacher"):
+def test_a_recipe_with_a_loss_of_logits_needs_a_teacher(make, digits):
+    with pytest.raises(UserError, match=r"distill\.losses\.kd needs a teacher"):
         wire(make({"kd": {"weight": 1}}), digits, None)
     assert [term.name for term in wire(make(), digits, None).terms] == ["task"]
 

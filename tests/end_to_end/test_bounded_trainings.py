@@ -33,7 +33,7 @@ student: {family: resnet, depth: 8, width: 0.25, stem: {stride: 2}}
 distill:
   losses:
     task: {weight: 1.0}
-    own:
+    custom:
       choice:
         - mine: {file: losses.py, function: kind, weight: 1}
         - mine: {file: losses.py, function: hangs, weight: 1}

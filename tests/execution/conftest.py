@@ -2,7 +2,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from worker_jobs import labels_only, recipe_document
+from worker_jobs import labels_only, recipe
 
 from automl_kd.execution import Setup, TrainJob, WorkerPool
 from automl_kd.tasks import open_task
@@ -37,7 +37,7 @@ def pool(setup, module_cache, tmp_path_factory):
 @pytest.fixture
 def job(tmp_path):
     return TrainJob(
-        recipe=recipe_document(),
+        recipe=recipe(),
         total_epochs=6,
         until=6,
         checkpoint=tmp_path / "checkpoints" / "trial.pt",

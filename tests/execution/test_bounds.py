@@ -24,7 +24,7 @@ def test_a_training_that_takes_too_much_memory_is_ended_and_tried_again_only_whe
 @pytest.mark.usefixtures("module_cache")
 def test_a_training_that_makes_no_step_is_ended_and_may_be_tried_again(setup, endless, tmp_path):
     with WorkerPool(1, setup, tmp_path / "workers.log", Bounds(0.2, 64e9)) as pool:
-        # Opening data and teacher gives no sign either, and takes longer than this.
+        # To open data and teacher makes no step either, and takes longer than this; it has bounds of its own.
         answer = answer_of(pool, "a", endless)
         assert answer == Failed("made no step for 0.2 s (--trial-timeout)", worker_died=True)
         assert pool.idle == 1

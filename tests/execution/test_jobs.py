@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worker_jobs import answer_of, labels_only, recipe_document
+from worker_jobs import answer_of, labels_only, recipe
 
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, WorkerPool
-from automl_kd.execution.work import Workshop
+from automl_kd.execution.job_runner import JobRunner
 from automl_kd.tasks import open_task
 
 
@@ -25,10 +25,10 @@ def test_a_training_that_pauses_at_a_rung_ends_with_the_weights_of_one_that_did_
     whole = answer_of(pool, 2, straight)
 
     assert isinstance(resumed, Trained)
-    assert (resumed.epoch, resumed.accuracy) == (whole.epoch, whole.accuracy) == (6, whole.accuracy)
+    assert (resumed.epoch, resumed.score, resumed.values) == (6, whole.score, whole.values)
     assert job.weights.read_bytes() == straight.weights.read_bytes()
     again = answer_of(pool, 1, job)
-    assert (again.epoch, again.accuracy) == (6, whole.accuracy), "an answer lost on its way costs an evaluation"
+    assert (again.epoch, again.score) == (6, whole.score), "an answer lost on its way costs an evaluation"
     assert again.seconds == resumed.seconds
 
 
@@ -40,13 +40,13 @@ def test_a_training_stops_at_its_own_time_limit_and_goes_on_later_as_if_it_had_n
     whole = answer_of(pool, 2, straight)
 
     assert isinstance(answers[0], Stopped)
-    assert answers[-1].accuracy == whole.accuracy
+    assert answers[-1].score == whole.score
     assert job.weights.read_bytes() == straight.weights.read_bytes()
 
 
 def test_a_training_that_diverges_fails_with_its_reason_and_the_worker_works_on(pool, job):
-    recipe = labels_only(optimizer={"name": "sgd", "lr": 1e6, "weight_decay": 1e3})
-    answer = answer_of(pool, 1, replace(job, recipe=recipe))
+    wild = labels_only(optimizer={"name": "sgd", "lr": 1e6, "weight_decay": 1e3})
+    answer = answer_of(pool, 1, replace(job, recipe=wild))
     assert isinstance(answer, Failed)
     assert "non-finite" in answer.reason
     assert not answer.fatal
@@ -54,9 +54,11 @@ def test_a_training_that_diverges_fails_with_its_reason_and_the_worker_works_on(
     assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
 
 
-def test_a_recipe_that_cannot_be_is_a_failure_in_one_line_and_the_worker_works_on(pool, job):
-    answer = answer_of(pool, 1, replace(job, recipe=job.recipe | {"student": {"family": "rnn"}}))
+def test_a_recipe_that_does_not_fit_its_student_is_a_failure_in_one_line_and_the_worker_works_on(pool, job):
+    elsewhere = job.recipe.with_(distill={"losses": {"attention_transfer": {"weight": 1.0, "at": ["stage9"]}}})
+    answer = answer_of(pool, 1, replace(job, recipe=elsewhere))
     assert isinstance(answer, Failed)
+    assert "the student has no stage" in answer.reason
     assert "\n" not in answer.reason
     assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
 
@@ -67,9 +69,11 @@ def test_the_test_split_is_read_with_a_trained_student_and_with_the_teacher(pool
     teacher = answer_of(pool, 3, EvaluateJob(None, None))
 
     assert isinstance(student, Evaluated)
-    assert student.correct.shape == teacher.correct.shape == (len(open_task("digits").test),)
-    assert abs(student.correct.mean() - trained.accuracy) < 0.15, "about as good as on search-validation"
-    assert teacher.correct.mean() > 0.95
+    for read in (student, teacher):
+        assert read.statistics.shape == (len(open_task("digits").test), 1)
+        assert read.values["accuracy"] == pytest.approx(read.statistics.mean())
+    assert abs(student.values["accuracy"] - trained.score) < 0.15, "about as good as on search-validation"
+    assert teacher.values["accuracy"] > 0.95
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def arrays(tmp_path):
 
 def test_an_evaluation_asks_before_every_batch_whether_to_stop(setup, job, module_cache):
     asked = []
-    patient, stopped = Workshop(setup, lambda: bool(asked.append(1))), Workshop(setup, lambda: True)
+    patient, stopped = JobRunner(setup, lambda: bool(asked.append(1))), JobRunner(setup, lambda: True)
     for evaluation in (EvaluateJob(None, None), EvaluateJob(job.recipe, job.weights)):
         if evaluation.weights is not None:
             assert isinstance(patient.do(job), Trained)
@@ -101,7 +105,7 @@ def test_a_worker_refuses_data_that_changed_since_the_study_began(arrays, setup,
     np.savez(arrays / "data.npz", x=np.random.RandomState(0).randint(0, 255, (120, 8, 8)), y=np.arange(120) % 3)
 
     with WorkerPool(1, changed, arrays / "workers.log") as pool:
-        answer = answer_of(pool, 1, replace(job, recipe=labels_only() | {"task": name}))
+        answer = answer_of(pool, 1, replace(job, recipe=labels_only().with_(task=name)))
 
     assert answer == Failed(f"task {name}: the data changed while the study ran", fatal=True)
     assert not job.checkpoint.exists()
@@ -109,6 +113,6 @@ def test_a_worker_refuses_data_that_changed_since_the_study_began(arrays, setup,
 
 def test_a_worker_refuses_a_teacher_that_is_gone_and_names_it(setup, job, tmp_path, module_cache):
     with WorkerPool(1, replace(setup, teacher_sha256="0" * 64), tmp_path / "workers.log") as pool:
-        answer = answer_of(pool, 1, replace(job, recipe=recipe_document()))
+        answer = answer_of(pool, 1, replace(job, recipe=recipe()))
     assert answer.fatal
     assert answer.reason.startswith("teacher 000000000000 is gone from the cache")

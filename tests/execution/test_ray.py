@@ -12,7 +12,7 @@ from worker_jobs import labels_only
 
 from automl_kd.core import UserError
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
-from automl_kd.execution.ray import RayExecutor
+from automl_kd.execution.ray_executor import RayExecutor
 
 _WORKER = {"CPU": 1, "seat": 1}
 

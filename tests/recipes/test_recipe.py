@@ -21,6 +21,17 @@ def test_equal_recipes_have_equal_digests_whatever_the_order_and_the_defaults():
     assert recipe.digest() != recipe.with_(seed=1).digest()
 
 
+def test_custom_losses_are_read_under_their_key_of_0_1_and_keep_the_digest():
+    mine = {"mine": {"file": "losses.py", "function": "cosine", "weight": 1.0}}
+    old, new = (Recipe.model_validate(RECIPE | {"distill": {"losses": {key: mine}}}) for key in ("own", "custom"))
+    assert old == new
+    assert old.document()["distill"]["losses"]["custom"]["mine"]["function"] == "cosine"
+    # The digest that version 0.1 gave: checkpoints and deliveries of that time are named by it.
+    assert new.digest() == old.digest() == "68bbe961a144f678debddfa578c30b7c162bcffb06cbc3a7e06341a2a3437d64"
+    with pytest.raises(ValueError, match="own is the old name of custom, and both are given"):
+        Recipe.model_validate(RECIPE | {"distill": {"losses": {"own": mine, "custom": mine}}})
+
+
 def test_answers_to_unmixed_images_are_mixed_only_where_the_recipe_says_so():
     mixing = RECIPE | {"train": {"epochs": 3, "augment": ["crop", "mixup"]}}
     Recipe.model_validate(mixing | {"distill": {"targets": "live"}})

@@ -134,6 +134,25 @@ def test_a_recipe_outside_is_not_contained():
         space.encode(inside.with_(train={"epochs": 6}))
 
 
+@pytest.mark.parametrize("key", ["own", "custom"])
+def test_a_space_with_custom_losses_contains_what_it_draws_under_either_key(key):
+    mine = {"file": "losses.py", "function": "cosine", "weight": {"float": [0.5, 2.0]}}
+    losses = {"task": {"weight": 1.0}, key: {"mine": {"optional": mine}}}
+    space = Space(
+        {
+            "search_epochs": 3,
+            "student": {"family": "resnet", "depth": 8},
+            "distill": {"losses": losses},
+            "train": {"epochs": 3},
+        }
+    )
+    name = f"distill.losses.{key}.mine"
+    assert [hole.name for hole in space.holes] == [name, f"{name}.weight"]
+    for values in ({name: False}, {name: True, f"{name}.weight": 1.25}):
+        recipe = space.from_params(values)
+        assert space.params(Recipe.model_validate(recipe.document())) == values
+
+
 def test_pins_fill_holes_choose_alternatives_and_remove_optional_parts():
     rng = random.Random(5)
     pinned = load_space("tiny_cnn", ["student.family=mobilenet", "distill.losses.hint=null", "train.epochs=3"])

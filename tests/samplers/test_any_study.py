@@ -126,7 +126,7 @@ class RandomStudy:
                 distributions=distributions,
                 values=values,
                 state=state,
-                user_attrs={"akd:accuracy@x": 1, "akd:accuracy@3": None, "note": "of another"},
+                user_attrs={"score@x": 1, "score@3": None, "note": "of another"},
             )
             study.add_trial(trial)
         for _ in range(self.enqueued):

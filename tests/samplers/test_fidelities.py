@@ -6,8 +6,8 @@ from optuna.distributions import CategoricalDistribution
 from scipy.stats import spearmanr
 
 from automl_kd.samplers.encoding import Encoder
-from automl_kd.samplers.model import Model
-from automl_kd.samplers.readings import Readings
+from automl_kd.samplers.multi_fidelity import MultiFidelityModel
+from automl_kd.samplers.observations import Observations
 
 OPTIONS = {"slow": 0.0, "fair": 1.0, "good": 1.6, "best": 2.0}
 PLACES = [f"place{index}" for index in range(5)]
@@ -33,8 +33,8 @@ def posterior(encoder, points, short, whole, trained):
     rows = np.concatenate([shorts, trained])
     levels = np.repeat([0, 1] if short is not None else [0, 0], [len(shorts), len(trained)])
     values = np.concatenate([short[shorts] if short is not None else [], whole[trained]])
-    readings = Readings(points[rows], levels, values, np.zeros(len(rows), dtype=bool))
-    return Model(encoder.layout, 0).condition(readings, 1 if short is None else 2, None)
+    readings = Observations(points[rows], levels, values, np.zeros(len(rows), dtype=bool))
+    return MultiFidelityModel(encoder.layout, 0).condition(readings, 1 if short is None else 2, None)
 
 
 def test_short_trainings_of_many_tell_of_whole_ones_though_only_the_best_were_trained_whole(networks):

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
+from automl_kd.objectives import non_dominated
 from automl_kd.samplers.encoding import Encoder
-from automl_kd.samplers.improvement import expected_improvement, non_dominated, open_region, uncovered
-from automl_kd.samplers.process import Process, Sample, _Likelihood, fit
+from automl_kd.samplers.gaussian_process import GaussianProcess, TrainingData, _Likelihood, fit
+from automl_kd.samplers.improvement import added_volume, expected_improvement, open_samples
 from automl_kd.samplers.warp import Warp
 
 D = optuna.distributions
@@ -27,18 +28,18 @@ def test_the_volume_that_a_point_adds_is_what_counting_finds(dimensions):
     front, points = rng.uniform(0.1, 1, (7, dimensions)), rng.uniform(0, 1, (9, dimensions))
     reference = np.full(dimensions, 0.95)
     counted = volume_by_counting(points, front, reference, rng.uniform(size=(200_000, dimensions)))
-    assert uncovered(points, front, reference) == pytest.approx(counted, abs=4e-3)
+    assert added_volume(points, front, reference) == pytest.approx(counted, abs=4e-3)
 
 
 def test_points_that_the_front_leaves_open_count_the_volume_it_does_not_cover():
     rng = np.random.default_rng(1)
     front, ideal, reference = rng.uniform(0.1, 1, (9, 3)), np.zeros(3), np.full(3, 1.1)
-    points, each = open_region(front, ideal, reference, 4096)
-    assert each * len(points) == pytest.approx(uncovered(ideal[None], front, reference)[0], rel=0.03)
+    points, each = open_samples(front, ideal, reference, 4096)
+    assert each * len(points) == pytest.approx(added_volume(ideal[None], front, reference)[0], rel=0.03)
 
 
 def test_the_first_point_adds_its_whole_box():
-    assert uncovered(np.array([[1.0, 2.0]]), np.empty((0, 2)), np.array([3.0, 5.0])) == pytest.approx([6.0])
+    assert added_volume(np.array([[1.0, 2.0]]), np.empty((0, 2)), np.array([3.0, 5.0])) == pytest.approx([6.0])
 
 
 @settings(max_examples=60, deadline=None)
@@ -46,7 +47,7 @@ def test_the_first_point_adds_its_whole_box():
 def test_what_is_dominated_or_beyond_the_reference_adds_nothing_and_the_front_covers_all(rows):
     values = np.array(rows, dtype=float)
     front = values[non_dominated(values)]
-    assert uncovered(values, front, np.array([6.0, 6.0])) == pytest.approx(np.zeros(len(values)))
+    assert added_volume(values, front, np.array([6.0, 6.0])) == pytest.approx(np.zeros(len(values)))
     assert {tuple(row) for row in front} == {
         tuple(a) for a in values if not any((b <= a).all() and (b < a).any() for b in values)
     }
@@ -77,10 +78,8 @@ def test_expected_improvement_is_the_mean_over_draws_of_exact_improvements(known
     front = values[non_dominated(values)]
     mean, std = rng.uniform(0, 1, 8), rng.uniform(0.05, 0.4, 8)
     costs, reference = rng.uniform(0, 0.9, (8, known)), np.ones(1 + known)
-    sampled = np.mean(
-        [uncovered(np.column_stack([mean + std * rng.normal(size=8), costs]), front, reference) for _ in range(20_000)],
-        axis=0,
-    )
+    draws = (np.column_stack([mean + std * rng.normal(size=8), costs]) for _ in range(20_000))
+    sampled = np.mean([added_volume(each, front, reference) for each in draws], axis=0)
     plain = Warp(knee=-100.0, reach=1.0)  # larger is better there
     found = expected_improvement(lambda levels: plain.expected_excess(-levels, -mean, std), costs, front, reference)
     assert found == pytest.approx(sampled, abs=4e-3)
@@ -104,7 +103,7 @@ def sample():
         for _ in range(30)
     ]
     values = np.array([(each["a"] == "x") + np.log(each["c"]) / 4 for each in params])
-    return encoder, Sample(encoder.encode(params), values - values.mean())
+    return encoder, TrainingData(encoder.encode(params), values - values.mean())
 
 
 def test_the_likelihoods_gradient_is_its_slope(sample):
@@ -121,7 +120,7 @@ def test_what_decides_the_values_gets_the_weight_and_what_was_seen_is_known(samp
     first, second, log_scale, step = np.exp(learned.weights[:4])
     assert first > second
     assert log_scale > step
-    mean, std = Process(observed, encoder.layout, learned).predict(observed.points[:10])
+    mean, std = GaussianProcess(observed, encoder.layout, learned).predict(observed.points[:10])
     assert mean == pytest.approx(observed.values[:10], abs=0.25)
     assert (std < observed.values.std()).all()
 
@@ -141,8 +140,8 @@ def test_what_an_option_does_in_one_place_tells_of_the_places_where_it_was_never
     worth = {"good": 1.0, "so-so": 0.5, "bad": 0.0}
     rows = [{place: str(rng.choice(list(worth))) for place in places[:-1]} | {"place5": "so-so"} for _ in range(40)]
     values = np.array([sum(worth[option] for option in row.values()) for row in rows])
-    observed = Sample(encoder.encode(rows), (values - values.mean()) / values.std())
-    process = Process(observed, encoder.layout, fit(observed, encoder.layout, 0, None, 60))
+    observed = TrainingData(encoder.encode(rows), (values - values.mean()) / values.std())
+    process = GaussianProcess(observed, encoder.layout, fit(observed, encoder.layout, 0, None, 60))
     good, bad = ([row | {"place5": option} for row in rows] for option in ("good", "bad"))
     assert (process.mean(encoder.encode(good)) > process.mean(encoder.encode(bad))).mean() > 0.9
 

@@ -212,9 +212,8 @@ def test_partial_results_of_trials_that_wait_or_were_stopped_tell_of_the_rest():
         for number in range(40):
             trial = study.ask()
             params = cell(trial)
-            trial.set_user_attr("akd:accuracy@3", 0.5 * accuracy(params))
+            trial.set_user_attr("score@3", 0.5 * accuracy(params))
             if number % 4 == 0:
-                trial.set_user_attr("akd:accuracy@9", accuracy(params))
                 study.tell(trial, [accuracy(params), latency(params)])
             elif not waits:
                 study.tell(trial, state=TrialState.PRUNED)
@@ -356,10 +355,10 @@ def test_doubt_lends_worth_to_what_the_model_puts_behind_the_front():
     study.optimize(lambda trial: (accuracy(params := cell(trial)), latency(params)), n_trials=12)
     cell(study.ask())
     surrogate, pool = sampler._surrogate, sampler._pool
-    trusting = surrogate.expectation(sampler._history, sampler._costs.signs, pool)
+    trusting = surrogate.acquisition(sampler._history, sampler._costs.signs, pool)
     points = pool.points(surrogate.encoder(pool))
     plain = trusting.improvement(points, pool.costs)
-    wide = dataclasses.replace(trusting, doubt=3.0).improvement(points, pool.costs)
+    wide = dataclasses.replace(trusting, std_scale=3.0).improvement(points, pool.costs)
     assert (wide >= plain).mean() > 0.9
     behind = plain < np.median(plain)
     assert wide[behind].sum() / wide.sum() > plain[behind].sum() / plain.sum()

@@ -37,7 +37,7 @@ def test_saving_a_study_again_replaces_it_and_spending_sets_its_seconds(path):
     database = Database(str(path))
     database.save_study(RECORD)
     database.save_study(StudyRecord("cam", RECORD.identity, RECORD.settings, 360.0, RECORD.seconds, "done"))
-    database.spend("cam", {"teacher": 3.5, "search": 20.0})
+    database.save_seconds("cam", {"teacher": 3.5, "search": 20.0})
 
     found = Database(str(path)).study("cam")
 
@@ -129,7 +129,7 @@ def test_looking_for_a_study_makes_neither_file_nor_table(path):
     database = Database(str(path))
     assert database.find_study("cam") is None
     assert database.studies() == []
-    database.refuse_driven("cam")
+    database.refuse_if_driven("cam")
     assert list(path.parent.iterdir()) == []
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE mine (x)")

@@ -64,8 +64,8 @@ def test_a_second_process_is_refused_by_name_while_the_first_lives(database, hol
 
 def test_asking_who_drives_a_study_takes_nothing(database, holder):
     with pytest.raises(UserError, match=f"is being searched by process {holder.pid}"):
-        database.refuse_driven("cam")
-    database.refuse_driven("other")
+        database.refuse_if_driven("cam")
+    database.refuse_if_driven("other")
     assert [row.study for row in leases(database)] == ["cam"]
 
 

@@ -128,7 +128,7 @@ def test_a_verdict_is_told_once_though_its_answer_was_lost(postgres, monkeypatch
 
 
 def test_passwords_are_not_shown(url):
-    assert "secret" not in Database(url).shown
+    assert "secret" not in Database(url).display_name
 
 
 def test_an_unreachable_server_is_told_in_one_line(free_port):

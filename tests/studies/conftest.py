@@ -4,12 +4,16 @@ import pytest
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Space
 from automl_kd.storage import Database
-from automl_kd.studies.proposer import Limits, Pricing, Proposer
+from automl_kd.studies.objectives import StudyObjectives, parse_objectives
+from automl_kd.studies.pricing import Limits, Pricing
+from automl_kd.studies.proposer import Proposer
+from automl_kd.studies.state import ACCURACY
 from automl_kd.studies.trials import TrialStore
 from automl_kd.tasks import open_task
 
 NAME = "cam"
 RUNGS = (3, 9)
+OBJECTIVES = StudyObjectives(ACCURACY, parse_objectives((), "jetson-nano"))
 
 
 @pytest.fixture(scope="session")
@@ -43,17 +47,18 @@ def database(tmp_path):
 def open_store(database):
     """The store of the study, from what is stored alone, as a driver that starts (again) sees it."""
 
-    def open_store(seed=0):
-        return TrialStore(database.optuna(), NAME, RUNGS, optuna.samplers.RandomSampler(seed=seed))
+    def open_store():
+        return TrialStore(database.optuna(), NAME, RUNGS, OBJECTIVES)
 
     return open_store
 
 
 @pytest.fixture
-def supply(space, pricing):
-    """A supply of candidates within limits."""
+def propose_for(space, pricing):
+    """A proposer of candidates within limits."""
 
-    def supply(store, limits=None):
-        return Proposer(store, space, pricing, limits or Limits(), {"task": "digits", "seed": 0}, lambda recipe: recipe)
+    def propose_for(trials, limits=None, affordable=lambda recipe, price: True, seed=0):
+        sampler, fixed = optuna.samplers.RandomSampler(seed=seed), {"task": "digits", "seed": 0}
+        return Proposer(trials, sampler, space, pricing, limits or Limits(), affordable, fixed, lambda recipe: recipe)
 
-    return supply
+    return propose_for

@@ -7,6 +7,9 @@ import pytest
 
 from automl_kd.recipes import load_space
 from automl_kd.studies.enrichment import common
+from automl_kd.studies.state import ACCURACY, LATENCY
+
+OBJECTIVES = (ACCURACY, LATENCY)
 
 
 @pytest.fixture(scope="module")
@@ -42,30 +45,30 @@ def test_noise_in_a_space_of_many_holes_is_no_finding(drawn):
     for seed in range(200):
         rng = random.Random(seed)
         values = [[rng.random(), rng.random()] for _ in drawn]
-        found += any(each["sure"] for each in common(finished(drawn, values))["values"])
+        found += any(each.sure for each in common(finished(drawn, values), OBJECTIVES).values)
     assert found <= 0.05 * 200
 
 
 def test_what_puts_candidates_on_the_front_is_found(drawn):
     rng = random.Random(0)
-    study = common(finished(drawn, [curve(rng, not mixes(params)) for params, _ in drawn]))
-    first = study["values"][0]
-    assert (first["hole"], first["value"], first["sure"]) == ("train.augment", "[mixup]", True)
-    assert (first["count"], first["of_count"]) == (sum(mixes(params) for params, _ in drawn), 60)
-    assert first["count"] * first["of_chosen"] < 0.5 * first["chosen"] * 60  # at least twice as often as in all
-    assert not any(each["sure"] for each in study["values"][1:])
-    assert {each["value"] for each in study["values"] if each["hole"] == "distill.losses.kd"} <= {"on", "off"}
+    study = common(finished(drawn, [curve(rng, not mixes(params)) for params, _ in drawn]), OBJECTIVES)
+    first = study.values[0]
+    assert (first.hole, first.value, first.sure) == ("train.augment", "[mixup]", True)
+    assert (first.count, first.of_count) == (sum(mixes(params) for params, _ in drawn), 60)
+    assert first.count * first.of_chosen < 0.5 * first.chosen * 60  # at least twice as often as in all
+    assert not any(each.sure for each in study.values[1:])
+    assert {each.value for each in study.values if each.hole == "distill.losses.kd"} <= {"on", "off"}
 
 
 def test_numbers_of_many_values_are_compared_by_thirds():
     rng = random.Random(0)
     rates = [number / 59 for number in range(60)]
     drawn = [({"rate": rate}, {"rate": optuna.distributions.FloatDistribution(0, 1)}) for rate in rates]
-    first, *_ = common(finished(drawn, [curve(rng, rate > 0.33) for rate in rates]))["values"]
-    assert (first["hole"], first["value"], first["count"]) == ("rate", "below 0.333", 20)
-    assert first["sure"]
+    first, *_ = common(finished(drawn, [curve(rng, rate > 0.33) for rate in rates]), OBJECTIVES).values
+    assert (first.hole, first.value, first.count) == ("rate", "below 0.333", 20)
+    assert first.sure
 
 
 def test_a_front_of_one_shares_nothing_and_so_does_none(drawn):
-    assert common([]) == {"looked_at": 0, "values": []}
-    assert common(finished(drawn[:1], [[0.9, 1.0]])) == {"looked_at": 0, "values": []}
+    assert common([], OBJECTIVES).looked_at == 0
+    assert common(finished(drawn[:1], [[0.9, 1.0]]), OBJECTIVES).values == ()

@@ -1,6 +1,7 @@
 """The picks phase with workers that answer as told: nothing is trained twice, nothing is swallowed, pairs are pairs."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,15 +9,21 @@ import pytest
 from automl_kd.core import Interrupted, UserError
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
 from automl_kd.recipes import Recipe
+from automl_kd.results import ARMS
+from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.clock import Clock, StopRequest
-from automl_kd.studies.pick import ARMS, Pick, measured
+from automl_kd.studies.pick import Pick, RunResult, Tested, share_error
 from automl_kd.studies.pick_phase import TEACHER, PickPhase
+from automl_kd.studies.pick_result import finding
 from automl_kd.studies.policy import PLAIN_KD
-from automl_kd.studies.study_files import Files
+from automl_kd.studies.state import ACCURACY
+from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.trials import Candidate
+from automl_kd.tasks import metric_named
 
 ARMS_OF_ONE_PICK = 3 * 2 + len(PLAIN_KD)  # three seeds of pick and no distillation, one of every plain KD
 RIGHT = np.array([True, True, True, False])
+EXAMPLES = 10_000
 
 
 class FakePool:
@@ -50,13 +57,45 @@ class FakePool:
         return answers
 
 
+def evaluated(correct):
+    return Evaluated({"accuracy": float(correct.mean())}, correct[:, None].astype(np.float64))
+
+
+def trained(accuracy, job):
+    error = share_error(accuracy, EXAMPLES)
+    return Trained(accuracy, error, {"accuracy": accuracy}, epoch=job.until, seconds=1.0, between=None)
+
+
+def result(accuracy, examples=10_000):
+    error = share_error(accuracy, examples)
+    return RunResult(score=accuracy, error=error, values={"accuracy": accuracy}, epochs=9, seconds=1.0)
+
+
+def tested(correct):
+    return Tested({"accuracy": float(correct.mean())}, correct[:, None].astype(np.float64))
+
+
+def measured(pick):
+    """What the runs of a pick showed, an arm's score and the gain over it by name."""
+    found = finding(pick, metric_named("accuracy", "multiclass", 10))
+    if found is None:
+        return None
+    flat = vars(found) | {"test_accuracy": found.test_metrics["accuracy"]}
+    flat["test_accuracy_std"] = found.test_metrics_std.get("accuracy")
+    for arm in ARMS:
+        one = found.arms.get(arm)
+        flat[arm] = None if one is None else one.score
+        flat[f"gain_over_{arm}"] = None if one is None or one.gain is None else one.gain.model_dump()
+    return flat
+
+
 def succeed(key, job):
     """A training leaves its weights; an evaluation finds three of four right."""
     if isinstance(job, EvaluateJob):
-        return Evaluated(RIGHT)
+        return evaluated(RIGHT)
     job.weights.parent.mkdir(parents=True, exist_ok=True)
     job.weights.touch()
-    return Trained(accuracy=0.9, epoch=job.until, seconds=1.0, between=None)
+    return trained(0.9, job)
 
 
 def fail(reason, **how):
@@ -69,8 +108,9 @@ def a_pick(number=0, distill=None, epoch_seconds=0.1, width=0.25):
     recipe = Recipe.model_validate(
         {"task": "digits", "student": student, "train": {"epochs": 9}, "distill": {"losses": losses}}
     )
-    candidate = Candidate(number, recipe, {"latency_ms": 1.0}, accuracies={0: 0.5, 1: 0.7}, seconds=2.0)
-    return Pick(candidate, "knee", 0, epoch_seconds, epochs=9, images=10_000)
+    kept = TrialAttributes(recipe=recipe, scores={3: 0.5, 9: 0.7}, metrics={"accuracy": 0.7}, seconds=2.0)
+    candidate = Candidate(number, recipe, price=None, known=(1.0,), attributes=kept, scores={0: 0.5, 1: 0.7})
+    return Pick(candidate, "knee", 0, epoch_seconds, epochs=9, score=ACCURACY)
 
 
 def two_that_share_arms():
@@ -83,10 +123,19 @@ def two_that_share_arms():
 
 @pytest.fixture
 def open_phase(database, tmp_path):
-    def open_phase(picks, pool, budget=1000.0, stop=None):
-        clock = Clock({}, budget, time.monotonic())
-        stop = StopRequest() if stop is None else stop
-        return PickPhase(picks, "cam", "hash", database, pool, Files(tmp_path / "cam"), clock, stop, 5.0, 0.2)
+    def open_phase(picks, pool, budget=1000.0, stop=None, beat=lambda: None):
+        splits = {"train": range(1000), "validation": range(EXAMPLES), "test": range(200)}
+        context = SimpleNamespace(
+            name="cam",
+            database=database,
+            files=StudyFiles(tmp_path / "cam"),
+            clock=Clock({}, budget, time.monotonic()),
+            stop=StopRequest() if stop is None else stop,
+            beat=beat,
+            interrupted=lambda: Interrupted("stopped; the same command goes on with study cam"),
+            prepared=SimpleNamespace(task=SimpleNamespace(**splits), profile=SimpleNamespace(measurable=False)),
+        )
+        return PickPhase(context, picks, "hash", pool)
 
     return open_phase
 
@@ -125,11 +174,16 @@ def test_where_no_full_training_fits_the_first_pick_is_delivered_as_the_search_l
     (pick,) = picks
     found, delivered = measured(pick), pick.delivered()
 
-    assert (found["trial"], found["origin"], found["epochs"], found["seeds"]) == (5, "search checkpoint", 3, [0])
+    assert (pick.candidate.number, found["origin"], found["epochs"], found["seeds"]) == (
+        5,
+        "search checkpoint",
+        3,
+        (0,),
+    )
     assert (found["test_accuracy"], found["no_distillation"], found["plain_kd"]) == (0.75, None, None)
     assert delivered.recipe == pick.candidate.recipe.with_(train={"epochs": 3})
-    assert phase.weights(delivered) == Files(tmp_path / "cam").weights(5)
-    assert pick.results[delivered]["accuracy"] == 0.7
+    assert phase.weights(delivered) == StudyFiles(tmp_path / "cam").weights(5)
+    assert pick.results[delivered].score == 0.7
 
 
 def test_a_pick_and_its_arms_are_trained_as_long_as_the_pick_says(open_phase):
@@ -137,7 +191,7 @@ def test_a_pick_and_its_arms_are_trained_as_long_as_the_pick_says(open_phase):
     pick.epochs = 4
     run(open_phase([pick], pool))
 
-    assert {(job.until, job.total_epochs, job.recipe["train"]["epochs"]) for _, job in pool.log} == {(4, 4, 4)}
+    assert {(job.until, job.total_epochs, job.recipe.train.epochs) for _, job in pool.log} == {(4, 4, 4)}
     assert all(key.recipe.train.epochs == 4 for key, _ in pool.log)
 
 
@@ -191,7 +245,7 @@ def test_equal_trainings_of_two_picks_are_done_once(open_phase, workers):
     assert len(set(keys)) == len(keys) == ARMS_OF_ONE_PICK + 2 + 3
     for pick in picks:
         assert [len(pick.compared(arm)) for arm in ARMS] == [3, 3, 3]
-        assert {result["trial"] for result in pick.results.values()} == {pick.candidate.number}
+        assert {run.pick for run in pick.results} == {pick.candidate.number}
 
     trained = len(pool.log)
     phase.test()
@@ -232,12 +286,12 @@ def test_a_difference_pairs_equal_seeds_and_the_arms_mean_is_over_the_same(open_
     for seed in range(3):
         for each in pick.runs(seed):
             if (each.arm, each.seed) in right:
-                pick.results[each] = {"accuracy": 0.9, "seconds": 1.0}
-                pick.correct[each] = np.arange(4) < right[each.arm, each.seed]
+                pick.results[each] = result(0.9)
+                pick.tests[each] = tested(np.arange(4) < right[each.arm, each.seed])
 
     found = measured(pick)
 
-    assert found["seeds"] == [1000, 1001, 1002]
+    assert found["seeds"] == (1000, 1001, 1002)
     assert found["test_accuracy"] == pytest.approx((1 + 0.5 + 0.75) / 3)
     assert found["test_accuracy_std"] == pytest.approx(0.25)
     assert found["no_distillation"] == 0.25  # seeds 1 and 2
@@ -263,10 +317,10 @@ def test_the_arm_that_did_best_on_search_validation_is_delivered(open_phase, cha
 
     def answer(run, job):
         if isinstance(job, EvaluateJob):
-            return Evaluated(np.arange(4) < right[arms[job.weights]] if job.weights else RIGHT)
+            return evaluated(np.arange(4) < right[arms[job.weights]] if job.weights else RIGHT)
         arms[job.weights] = run.arm
         succeed(run, job)
-        return Trained(accuracy=accuracy[run.arm] + 0.001 * run.seed, epoch=job.until, seconds=1.0, between=None)
+        return trained(accuracy[run.arm] + 0.001 * run.seed, job)
 
     arms, pick = {}, a_pick()
     phase = run(open_phase([pick], FakePool(1, answer)))
@@ -284,18 +338,17 @@ def test_the_arm_that_did_best_on_search_validation_is_delivered(open_phase, cha
             assert gain["difference"] == pytest.approx((right[delivered] - right[arm]) / 4)
 
 
-def picked(accuracy, images=10_000):
+def picked(accuracy, examples=EXAMPLES):
     """A pick with these accuracies on search-validation by arm and seed, every test read."""
     pick = a_pick()
-    pick.images = images
     settings = {run.setting for run in pick.runs(0) if run.arm == "plain_kd"}
     for seed in range(3):
         runs = {(run.arm, run.setting): run for run in pick.runs(seed)}
         for arm, setting in [("searched", None), ("no_distillation", None), *(("plain_kd", each) for each in settings)]:
             if (arm, setting) in runs and (arm, seed) in accuracy:
                 worse = 0 if setting in (None, (4.0, 0.9)) else 0.1
-                pick.results[runs[arm, setting]] = {"accuracy": accuracy[arm, seed] - worse, "seconds": 1.0}
-                pick.correct[runs[arm, setting]] = RIGHT
+                pick.results[runs[arm, setting]] = result(accuracy[arm, seed] - worse, examples)
+                pick.tests[runs[arm, setting]] = tested(RIGHT)
     return pick
 
 
@@ -327,12 +380,12 @@ def test_which_arm_is_delivered(accuracies, delivered):
 
 
 @pytest.mark.parametrize(
-    ("images", "seeds", "delivered"), [(300, 1, "searched"), (300, 3, "no_distillation"), (900, 1, "no_distillation")]
+    ("examples", "seeds", "delivered"), [(300, 1, "searched"), (300, 3, "no_distillation"), (900, 1, "no_distillation")]
 )
-def test_an_arm_that_leads_within_noise_is_not_delivered(images, seeds, delivered):
-    # The standard error of a difference of accuracies around .9 is 2.4 points with 300 images and one seed
+def test_an_arm_that_leads_within_noise_is_not_delivered(examples, seeds, delivered):
+    # The standard error of a difference of accuracies around .9 is 2.4 points with 300 examples and one seed
     accuracies = of("searched", *[0.9] * seeds) | of("no_distillation", *[0.92] * seeds)
-    assert picked(accuracies, images).best_arm() == delivered
+    assert picked(accuracies, examples).best_arm() == delivered
 
 
 def test_losses_that_hear_no_teacher_are_not_trained_again_without_one(open_phase):
@@ -350,8 +403,8 @@ def test_an_arm_without_a_seed_in_common_is_not_compared():
     pick = a_pick()
     own, arm = next(pick.runs(0)), list(pick.runs(1))[1]
     for each in (own, arm):
-        pick.results[each] = {"accuracy": 0.9, "seconds": 1.0}
-        pick.correct[each] = RIGHT
+        pick.results[each] = result(0.9)
+        pick.tests[each] = tested(RIGHT)
 
     found = measured(pick)
 
@@ -361,15 +414,15 @@ def test_an_arm_without_a_seed_in_common_is_not_compared():
 
 def test_reading_the_test_split_beats_and_remembers_the_teacher(open_phase, database):
     beats, pool = [], FakePool(2, succeed)
-    phase = run(open_phase([a_pick()], pool))
+    phase = run(open_phase([a_pick()], pool, beat=lambda: beats.append(1)))
 
-    assert phase.test(lambda: beats.append(1)) == {TEACHER: 0.75}
+    assert phase.test() == {"accuracy": 0.75}
     assert len(beats) == 5  # ten evaluations, two at a time
-    assert database.jobs("cam")[TEACHER] == {"accuracy": 0.75}
+    assert database.jobs("cam")[TEACHER] == {"values": {"accuracy": 0.75}}
     assert TEACHER in [key for key, _ in pool.log]
 
     again = FakePool(2, succeed)
-    assert open_phase([], again).test() == {TEACHER: 0.75}
+    assert open_phase([], again).test() == {"accuracy": 0.75}
     assert again.log == []
 
 
@@ -383,7 +436,7 @@ def test_a_run_whose_test_cannot_be_read_is_left_out_and_another_seed_is_deliver
 
     pick = a_pick()
     phase = run(open_phase([pick], FakePool(1, answer)))
-    best = max(pick.compared("searched"), key=lambda run: pick.results[run]["accuracy"])
+    best = max(pick.compared("searched"), key=lambda run: pick.results[run].score)
     lost.add(phase.weights(best))
     phase.test()
 

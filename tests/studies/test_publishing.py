@@ -1,39 +1,35 @@
 """Publishing into a real database: a command killed at any point, then called again, leaves everything once."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import optuna
 import pytest
 import torch
 from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
 
+from automl_kd.execution import Trained
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe
 from automl_kd.storage import ArtifactStore, StudyRecord
 from automl_kd.students import build, save_weights
+from automl_kd.studies.clock import Clock
+from automl_kd.studies.objectives import StudyObjectives, parse_objectives
+from automl_kd.studies.pick import Pick, RunResult, Tested
+from automl_kd.studies.pick_attributes import PICK
+from automl_kd.studies.pick_result import finding
 from automl_kd.studies.publishing import Publisher
+from automl_kd.studies.record import StudyBook
 from automl_kd.studies.report import publish_report
+from automl_kd.studies.state import ACCURACY
+from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.summary import summarize
-from automl_kd.tasks import open_task
+from automl_kd.tasks import metric_named, open_task
 
 FILES = ["manifest.json", "model_card.md", "recipe.yaml", "student.onnx"]
-FOUND = {
-    "trial": 0,
-    "role": "knee",
-    "arm": "searched",
-    "origin": "distilled in full",
-    "seeds": [1000],
-    "epochs": 9,
-    "test_accuracy": 0.8,
-    "test_accuracy_std": None,
-    "searched": 0.8,
-    "no_distillation": None,
-    "plain_kd": None,
-    "plain_kd_setting": None,
-    "gain_over_searched": None,
-    "gain_over_no_distillation": None,
-    "gain_over_plain_kd": None,
-    "round": 60.0,
-}
+TASK = "digits"
+SETTINGS = {"task": TASK, "hw": "jetson-nano", "space": "tiny_cnn", "seed": 0, "limits": {}}
 
 
 class Killed(BaseException):
@@ -58,18 +54,40 @@ def weights(recipe, tmp_path_factory):
 
 
 @pytest.fixture
-def open_publisher(database, open_store, supply):
-    """A publisher as a command that starts (again) makes it; the search has one complete trial."""
+def pick(open_store, propose_for, recipe):
+    """The search has one complete trial; its training in full, and its test, are known."""
     store = open_store()
-    candidate = supply(store).next()
+    candidate = propose_for(store).next()
     for rung in (0, 1):
-        store.arrive(candidate, rung, 0.7, 1.0, None)
-    settings = {"task": "digits", "hw": "jetson-nano", "space": "tiny_cnn", "seed": 0, "limits": {}}
-    database.save_study(StudyRecord("cam", {}, settings, 60.0))
+        store.arrive(candidate, rung, Trained(0.7, 0.01, {"accuracy": 0.7}, epoch=9, seconds=1.0, between=None))
+    candidate.recipe = recipe
+    pick = Pick(candidate, "knee", 0, 0.1, epochs=9, score=ACCURACY)
+    run = next(pick.runs(0))
+    pick.results[run] = RunResult(score=0.7, error=0.01, values={"accuracy": 0.7}, epochs=9, seconds=1.0)
+    pick.tests[run] = Tested({"accuracy": 0.8}, np.array([[1.0]] * 4 + [[0.0]]))
+    return pick
+
+
+@pytest.fixture
+def open_publisher(database, pick, pricing):
+    """A publisher as a command that starts (again) makes it."""
+    database.save_study(StudyRecord("cam", {}, SETTINGS, 60.0))
+    profile, task = load_profile("jetson-nano"), open_task(TASK)
 
     def open_publisher():
-        profile = load_profile("jetson-nano")
-        return Publisher(database, database.optuna(), "cam", open_task("digits"), profile, 0.98, allow_code=False)
+        record = database.study("cam")
+        objectives = StudyObjectives(ACCURACY, parse_objectives((), "jetson-nano"))
+        context = SimpleNamespace(
+            name="cam",
+            database=database,
+            storage=database.optuna(),
+            files=StudyFiles(database.files / "cam"),
+            book=StudyBook(database, record, Clock({}, 60.0, 0.0)),
+            objectives=objectives,
+            request=SimpleNamespace(allow_code=False),
+            prepared=SimpleNamespace(task=task, profile=profile, pricing=pricing, objectives=objectives),
+        )
+        return Publisher(context)
 
     return open_publisher
 
@@ -149,49 +167,68 @@ def test_a_kill_while_the_report_is_stored_is_mended_by_the_next(publish, databa
     assert reports(database) == [path.read_bytes()]
 
 
-def test_a_pick_is_stored_once_a_round(open_publisher, stored, recipe, weights, tmp_path):
-    folder = tmp_path / "picks" / "trial-0"
-    entry = open_publisher().pick(FOUND, recipe, weights, folder)
+@pytest.fixture
+def deliver(open_publisher, pick, weights):
+    """Delivers the pick as a command that starts (again) does."""
+
+    def deliver():
+        found = finding(pick, metric_named("accuracy", "multiclass", 10))
+        open_publisher().deliver(pick, found, weights)
+
+    return deliver
+
+
+@pytest.fixture
+def folder(database):
+    """Where the pick is delivered."""
+    return StudyFiles(database.files / "cam").pick(0)
+
+
+def extend(database):
+    """The study is given more time, which begins another round."""
+    StudyBook(database, database.study("cam"), Clock({}, 60.0, 0.0)).extend(60.0)
+
+
+def test_a_pick_is_stored_once_a_round(deliver, stored, pick, folder, database):
+    deliver()
     delivered = (folder / "manifest.json").stat().st_mtime_ns
+    (run,) = pick.tests
+    pick.tests[run] = Tested({"accuracy": 0.9}, np.array([[1.0]] * 9 + [[0.0]]))
+    deliver()
 
-    again = open_publisher().pick(FOUND | {"test_accuracy": 0.9}, recipe, weights, folder)
-
-    assert again == entry == stored()[0].user_attrs["akd:pick"]
+    (trial,) = stored()
+    (entry,) = summarize(database, "cam").picks
+    assert (entry.test_score, entry.test_accuracy, entry.round) == (0.8, 0.8, 1)
     assert (folder / "manifest.json").stat().st_mtime_ns == delivered  # what is told and what is delivered agree
-    assert [(trial.state, trial.values) for trial in stored()] == [(TrialState.COMPLETE, [0.8, entry["latency_ms"]])]
+    assert (trial.state, trial.values) == (TrialState.COMPLETE, [0.8, entry.latency_ms])
 
-    open_publisher().pick(FOUND | {"round": 120.0}, recipe, weights, folder)
-    assert [trial.user_attrs["akd:pick"]["round"] for trial in stored(TrialState.COMPLETE)] == [60.0, 120.0]
+    extend(database)
+    deliver()
+    assert [trial.values[0] for trial in stored(TrialState.COMPLETE)] == [0.8, 0.9]
+    (entry,) = summarize(database, "cam").picks
+    assert (entry.test_score, entry.round) == (0.9, 2)
 
 
-def test_a_folder_that_is_gone_is_delivered_again_and_not_stored_again(
-    open_publisher, stored, recipe, weights, tmp_path
-):
-    folder = tmp_path / "picks" / "trial-0"
-    open_publisher().pick(FOUND, recipe, weights, folder)
+def test_a_folder_that_is_gone_is_delivered_again_and_not_stored_again(deliver, stored, folder, tmp_path):
+    deliver()
     folder.rename(tmp_path / "elsewhere")
-
-    open_publisher().pick(FOUND, recipe, weights, folder)
-
+    deliver()
     assert (folder / "student.onnx").exists()
     assert len(stored()) == 1
 
 
 @pytest.mark.parametrize("writes", [0, 3])
-def test_the_trial_of_a_killed_publisher_is_told_fail(
-    open_publisher, database, stored, kill_at_write, recipe, weights, tmp_path, writes
-):
-    folder = tmp_path / "picks" / "trial-0"
+def test_the_trial_of_a_killed_publisher_is_told_fail(deliver, database, stored, kill_at_write, folder, writes):
     kill_at_write(writes)
     with pytest.raises(Killed):
-        open_publisher().pick(FOUND, recipe, weights, folder)
+        deliver()
     assert [trial.state for trial in stored()] == [TrialState.RUNNING]
 
-    open_publisher().pick(FOUND, recipe, weights, folder)
+    deliver()
 
     failed, complete = stored()
     assert (failed.state, complete.state) == (TrialState.FAIL, TrialState.COMPLETE)
-    assert "akd:pick" not in failed.user_attrs
+    assert PICK not in failed.user_attrs
     metas = get_all_artifact_meta(complete, storage=database.optuna())
     assert sorted(meta.filename for meta in metas) == FILES
     store = ArtifactStore(database.files / "artifacts")
@@ -200,11 +237,19 @@ def test_the_trial_of_a_killed_publisher_is_told_fail(
             assert file.read() == (folder / meta.filename).read_bytes()
 
 
-def test_a_pick_of_before_arms_were_delivered_has_the_searched_losses(
-    open_publisher, recipe, weights, database, tmp_path
-):
-    earlier = {key: value for key, value in FOUND.items() if key not in ("arm", "searched", "gain_over_searched")}
-    open_publisher().pick(earlier, recipe, weights, tmp_path / "pick")
-    (pick,) = summarize(database, "cam")["picks"]
-    assert (pick["arm"], pick["searched"], pick["gain_over_searched"]) == ("searched", 0.8, None)
+def test_a_pick_of_before_arms_were_delivered_has_the_searched_losses(deliver, database, stored, recipe):
+    deliver()
+    study = optuna.load_study(study_name="cam-picks", storage=database.optuna())
+    earlier = study.ask()
+    price = {"latency_ms": 1.0, "latency_low": 0.9, "latency_high": 1.2, "onnx_max_difference": 0.0}
+    training = {"trial": 7, "role": "knee", "origin": "distilled in full", "seeds": [1000], "epochs": 9, "path": "x"}
+    earlier.set_user_attr("akd:recipe", recipe.document())
+    earlier.set_user_attr(PICK, training | price | {"test_accuracy": 0.75, "no_distillation": 0.5, "round": 60.0})
+    study.tell(earlier, [0.75, 1.0])
+
+    first, second = summarize(database, "cam").picks
+
+    assert (first.trial, second.trial) == (0, 7)
+    assert (second.arm, second.searched, second.gain_over_searched) == ("searched", 0.75, None)
+    assert (second.no_distillation, second.test_metrics) == (0.5, {"accuracy": 0.75})
     assert publish_report(database, database.optuna(), "cam").exists()

@@ -236,7 +236,14 @@ class TestTaskFile:
             ("- 1", "holds a list"),
             ("name: m", "data: is missing"),
             ("name: m\nversion: 2\ndata: {kind: digits}", "version: 2 is not allowed"),
-            ("name: m\nmetric: f1\ndata: {kind: digits}", "metric: \"f1\" is not allowed: input should be 'accuracy'"),
+            (
+                "name: m\nmetric: f1\ndata: {kind: digits}",
+                "metric: unknown metric 'f1'; a multiclass problem has: accuracy, balanced_accuracy, macro_f1,",
+            ),
+            ("name: m\nmetric: [macro_f1, rmse]\ndata: {kind: digits}", "metric: unknown metric 'rmse'; a multiclass"),
+            ("name: m\nmetric: [ece, ece]\ndata: {kind: digits}", "metric: names ece twice; once is right"),
+            ("name: m\nmetric: []\ndata: {kind: digits}", "metric: [] is not allowed"),
+            ("name: m\nmetric: 3\ndata: {kind: digits}", "metric: 3 is not allowed"),
             (
                 "name: m\ndata: {kind: cifar}",
                 "data: unknown kind 'cifar'; known: cluttered-digits, digits, fashion-mnist, image-folder, npz",
@@ -266,3 +273,52 @@ class TestTaskFile:
         assert _message("digit") == "unknown task 'digit'; did you mean digits?"
         assert "no such file" in _message(str(tmp_path / "none.yaml"))
         assert "takes no data" in _message("digits", "somewhere")
+
+
+def _names(task):
+    return [metric.name for metric in task.metrics]
+
+
+_DIGITS_SHA256 = "ecabe76842969118cf1b2e884b40d108712ed0fe54dac31bd50c97c337fc73f7"
+_EVERY = ["accuracy", "balanced_accuracy", "macro_f1", "top_5_accuracy", "auroc", "log_loss", "ece"]
+
+
+class TestMetrics:
+    @pytest.mark.parametrize(
+        ("stated", "chosen", "found"),
+        [
+            ("", None, _EVERY),
+            ("metric: macro_f1", None, ["macro_f1", *(name for name in _EVERY if name != "macro_f1")]),
+            ("metric: top_2_accuracy", None, ["top_2_accuracy", *_EVERY]),
+            ("metric: [log_loss, accuracy]", None, ["log_loss", "accuracy"]),
+            ("metric: [log_loss, accuracy]", "ece", ["ece", "log_loss", "accuracy"]),
+            ("metric: [log_loss, accuracy]", "accuracy", ["accuracy", "log_loss"]),
+            ("metric: [log_loss, accuracy]", "log_loss", ["log_loss", "accuracy"]),
+        ],
+    )
+    def test_the_first_is_searched_and_teachers_are_kept_whatever_it_is(self, tmp_path, stated, chosen, found):
+        task = open_task(_write_task(tmp_path / "t.yaml", f"name: t\ndata: {{kind: digits}}\n{stated}"), None, chosen)
+        assert _names(task) == found
+        assert task.metric == task.metrics[0]
+        # The hash that version 0.1 gave: trained teachers and their outputs are kept under it.
+        assert task.sha256 == _DIGITS_SHA256
+        assert task.reference.metric == (None if chosen in (None, "log_loss") else chosen)
+
+    def test_what_a_recipe_says_of_the_task_opens_it_again(self, tmp_path):
+        reference = open_task("digits", metric="macro_f1").reference
+        assert open_task(reference.name, reference.data, reference.metric).metric.name == "macro_f1"
+
+    def test_few_classes_leave_out_what_cannot_be_wrong(self, tmp_path):
+        images, labels = patterns(60)
+        np.savez(tmp_path / "a.npz", x=images, y=labels)
+        assert _names(open_task("npz", str(tmp_path / "a.npz"))) == [
+            name for name in _EVERY if name != "top_5_accuracy"
+        ]
+        assert "the metric top_3_accuracy is 100 % for any network of 3 classes" in _message(
+            "npz", str(tmp_path / "a.npz"), "top_3_accuracy"
+        )
+
+    def test_a_metric_of_another_problem_is_refused_with_those_that_the_task_has(self):
+        assert _message("digits", None, "rmse").startswith(
+            "task digits: unknown metric 'rmse'; a multiclass problem has: accuracy, balanced_accuracy,"
+        )

@@ -7,7 +7,7 @@ from torch import nn
 
 from automl_kd.recipes import ResNet, TaskReference
 from automl_kd.students import build
-from automl_kd.tasks import Split, Task
+from automl_kd.tasks import Split, Task, metrics_of
 
 SHAPE = (1, 8, 8)
 CLASSES = 3
@@ -27,7 +27,7 @@ def small_task(sha256="a" * 64):
         test=split,
         mean=(0.5,),
         std=(0.29,),
-        metric="accuracy",
+        metrics=metrics_of("multiclass", CLASSES),
         sha256=sha256,
         teacher=None,
         reference=TaskReference(name="small"),

@@ -6,8 +6,8 @@ import pytest
 
 from automl_kd.core import UserError
 from automl_kd.execution import Setup
-from automl_kd.execution.letters import offer_of
-from automl_kd.storage import Database, Post, StudyRecord
+from automl_kd.execution.messages import encode_setup
+from automl_kd.storage import Database, JobQueue, StudyRecord
 from automl_kd.tasks import open_task
 from automl_kd.workflows.worker import work
 
@@ -21,7 +21,7 @@ def offer(tmp_path, digits_teacher, own_cache):
         database.save_study(StudyRecord("cam", {}, {"executor": executor}, 60.0, state=state))
         setup = Setup("digits", None, open_task("digits").sha256, None, digits_teacher, "cpu")
         with database.lease("cam") as lease:
-            Post(database, "cam", lease).offer(*offer_of(replace(setup, **changes)))
+            JobQueue(database, "cam", lease).offer(*encode_setup(replace(setup, **changes)))
         return database
 
     return offer
@@ -45,7 +45,7 @@ def test_what_cannot_be_compared_or_done_is_refused_and_leaves_no_mailbox(offer,
     with pytest.raises(UserError, match=told):
         work("cam", storage=database.url, **more)
     with database.lease("cam") as lease:
-        assert Post(database, "cam", lease).signs() == []
+        assert JobQueue(database, "cam", lease).workers() == []
 
 
 def test_a_finished_study_needs_nobody(offer):

@@ -1,4 +1,4 @@
-"""Losses, one file each: a pure function of tensors, and the contract by which a recipe's part calls it."""
+"""Losses, one file each: a pure function of tensors, and the spec by which a recipe's part calls it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -39,46 +39,47 @@ from automl_kd.distillation.losses import (
     tinybert_hidden,
     vid,
 )
-from automl_kd.distillation.losses.contract import Compare, Contract, Inputs, Kind, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses.inputs import LossInputs, Pair
+from automl_kd.distillation.losses.spec import BuildContext, Kind, LossOutput, LossSpec, StepContext
 
-CONTRACTS: Mapping[str, Contract] = MappingProxyType(
+LOSS_SPECS: Mapping[str, LossSpec] = MappingProxyType(
     {
-        "task": task.CONTRACT,
-        "kd": kd.CONTRACT,
-        "dkd": dkd.CONTRACT,
-        "dist": dist.CONTRACT,
-        "logit_standardization": logit_standardization.CONTRACT,
-        "ce_soft": ce_soft.CONTRACT,
-        "hint": hint.CONTRACT,
-        "attention_transfer": attention_transfer.CONTRACT,
-        "similarity_preserving": similarity_preserving.CONTRACT,
-        "correlation_congruence": correlation_congruence.CONTRACT,
-        "correlation_congruence_adjacent": correlation_congruence_adjacent.CONTRACT,
-        "vid": vid.CONTRACT,
-        "rkd_distance": rkd_distance.CONTRACT,
-        "rkd_angle": rkd_angle.CONTRACT,
-        "pkt": pkt.CONTRACT,
-        "activation_boundary": activation_boundary.CONTRACT,
-        "factor_transfer": factor_transfer.CONTRACT,
-        "fsp": fsp.CONTRACT,
-        "nst": nst.CONTRACT,
-        "crd": crd.CONTRACT,
-        "crd_inbatch": crd_inbatch.CONTRACT,
-        "review_hcl": review_hcl.CONTRACT,
-        "simkd": simkd.CONTRACT,
-        "srrl": srrl.CONTRACT,
-        "channel_wise": channel_wise.CONTRACT,
-        "pkd": pkd.CONTRACT,
-        "ickd": ickd.CONTRACT,
-        "gram": gram.CONTRACT,
-        "gradient_matching": gradient_matching.CONTRACT,
-        "mmd": mmd.CONTRACT,
-        "tinybert_hidden": tinybert_hidden.CONTRACT,
-        "tinybert_attention": tinybert_attention.CONTRACT,
-        "self_distillation": self_distillation.CONTRACT,
-        "mutual": mutual.CONTRACT,
+        "task": task.SPEC,
+        "kd": kd.SPEC,
+        "dkd": dkd.SPEC,
+        "dist": dist.SPEC,
+        "logit_standardization": logit_standardization.SPEC,
+        "ce_soft": ce_soft.SPEC,
+        "hint": hint.SPEC,
+        "attention_transfer": attention_transfer.SPEC,
+        "similarity_preserving": similarity_preserving.SPEC,
+        "correlation_congruence": correlation_congruence.SPEC,
+        "correlation_congruence_adjacent": correlation_congruence_adjacent.SPEC,
+        "vid": vid.SPEC,
+        "rkd_distance": rkd_distance.SPEC,
+        "rkd_angle": rkd_angle.SPEC,
+        "pkt": pkt.SPEC,
+        "activation_boundary": activation_boundary.SPEC,
+        "factor_transfer": factor_transfer.SPEC,
+        "fsp": fsp.SPEC,
+        "nst": nst.SPEC,
+        "crd": crd.SPEC,
+        "crd_inbatch": crd_inbatch.SPEC,
+        "review_hcl": review_hcl.SPEC,
+        "simkd": simkd.SPEC,
+        "srrl": srrl.SPEC,
+        "channel_wise": channel_wise.SPEC,
+        "pkd": pkd.SPEC,
+        "ickd": ickd.SPEC,
+        "gram": gram.SPEC,
+        "gradient_matching": gradient_matching.SPEC,
+        "mmd": mmd.SPEC,
+        "tinybert_hidden": tinybert_hidden.SPEC,
+        "tinybert_attention": tinybert_attention.SPEC,
+        "self_distillation": self_distillation.SPEC,
+        "mutual": mutual.SPEC,
     }
 )
-"""The contract of every loss by its name under ``distill.losses``."""
+"""The spec of every loss by its name under ``distill.losses``."""
 
-__all__ = ["CONTRACTS", "Compare", "Contract", "Inputs", "Kind", "Moment", "Pair", "Scene", "WithOwn"]
+__all__ = ["LOSS_SPECS", "BuildContext", "Kind", "LossInputs", "LossOutput", "LossSpec", "Pair", "StepContext"]

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from automl_kd.distillation.adapters import Connector
 from automl_kd.distillation.losses.channels import each_where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import ALL_STAGES
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ActivationBoundary
 
@@ -31,15 +32,15 @@ def activation_boundary(s_preact: Tensor, t_preact: Tensor, *, margin: float = 1
         A scalar; it grows with C·H·W.
     """
     student, teacher = pool_to_common(full_precision(s_preact), full_precision(t_preact))
-    # (s + m)₊² where the teacher is silent and (m - s)₊² where it is active: one hinge, with the sign turned.
+    # (s + m)₊² where the teacher is inactive and (m - s)₊² where it is active: one hinge, with the sign turned.
     sign = 1 - 2 * (teacher > 0).to(student.dtype)
     return (student * sign + margin).relu().square().sum() * (_SCALE / len(student))
 
 
 def _compare(
-    part: ActivationBoundary, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], moment: Moment
+    part: ActivationBoundary, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], context: StepContext
 ) -> Tensor:
-    pairs = zip(moment.adapted(student), teacher, strict=True)
+    pairs = zip(context.adapted(student), teacher, strict=True)
     losses = [activation_boundary(s, t, margin=part.margin) for s, t in pairs]
     loss = losses[0]
     for each in losses[1:]:
@@ -47,9 +48,9 @@ def _compare(
     return loss
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="pyramid",
+    inputs=ALL_STAGES,
     compare=_compare,
     scale="quadratic in the student's features and the margin; grows with C·H·W",
     zero_at_identity=False,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.energy import spatial_energy
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import AttentionTransfer
 
@@ -36,17 +37,17 @@ def attention_transfer(student: Tensor, teacher: Tensor, *, squared: bool = True
     return squares.where(squares > 0, 1.0).sqrt().where(squares > 0, 0.0).mean()
 
 
-def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return attention_transfer(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="attention",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="bounded by 2 / HW; blind to the scale of both",
     zero_at_identity=True,
     paper="Zagoruyko & Komodakis 2017, arXiv:1612.03928",
     reference="RepDistiller Attention",
-    places=True,
+    spatial=True,
 )

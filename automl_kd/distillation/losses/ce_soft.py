@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import softened
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.recipes.losses import SoftCE
 
 
@@ -28,13 +29,13 @@ def ce_soft(student: Tensor, teacher: Tensor, *, temperature: float | Tensor = 1
     return (theirs.softmax(dim=1) * ours.log_softmax(dim=1)).sum() / -len(ours)
 
 
-def _compare(part: SoftCE, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return ce_soft(student, teacher, temperature=moment.temperature)
+def _compare(part: SoftCE, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return ce_soft(student, teacher, temperature=context.temperature)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="logit",
-    inputs="logits",
+    inputs=LOGITS,
     compare=_compare,
     scale="nats; the gradient falls with 1 / T²",
     zero_at_identity=False,

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ChannelWise
 
@@ -32,18 +33,18 @@ def channel_wise(s_map: Tensor, t_map: Tensor, *, temperature: float = 4.0) -> T
     return divergence * (temperature**2 / (student.shape[0] * student.shape[1]))
 
 
-def _compare(part: ChannelWise, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return channel_wise(moment.adapted(student), teacher, temperature=part.temperature)
+def _compare(part: ChannelWise, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return channel_wise(context.adapted(student), teacher, temperature=part.temperature)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="grows with T² at most; divided by batch and channels",
     zero_at_identity=True,
     paper="Shu et al. 2021, arXiv:2011.13256",
     reference="mmrazor ChannelWiseDivergence",
     adapter=where_channels_differ(Projection),
-    places=True,
+    spatial=True,
 )

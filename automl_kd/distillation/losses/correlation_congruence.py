@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import EMBEDDINGS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, unit_rows
 from automl_kd.recipes.losses import CorrelationCongruence
 
@@ -48,13 +49,13 @@ def correlations(embeddings: Tensor, *, gamma: float, order: int) -> Tensor:
     return total
 
 
-def _compare(part: CorrelationCongruence, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: CorrelationCongruence, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return correlation_congruence(student, teacher, gamma=part.gamma, order=part.order)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="embeddings",
+    inputs=EMBEDDINGS,
     compare=_compare,
     scale="bounded by 1; blind to the scale of both",
     zero_at_identity=True,

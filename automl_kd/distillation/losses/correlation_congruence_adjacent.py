@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.inputs import EMBEDDINGS, Pair
+from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import CorrelationCongruenceAdjacent
 
@@ -31,19 +32,19 @@ def correlation_congruence_adjacent(student: Tensor, teacher: Tensor) -> Tensor:
     return (gap[:-1] * gap[1:]).sum(dim=1).mean()
 
 
-def _compare(part: CorrelationCongruenceAdjacent, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return correlation_congruence_adjacent(moment.adapted(student), teacher)
+def _compare(part: CorrelationCongruenceAdjacent, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return correlation_congruence_adjacent(context.adapted(student), teacher)
 
 
-def _adapter(part: CorrelationCongruenceAdjacent, pairs: tuple[Pair, ...], scene: Scene) -> nn.Linear | None:
+def _adapter(part: CorrelationCongruenceAdjacent, pairs: tuple[Pair, ...], context: BuildContext) -> nn.Linear | None:
     (pair,) = pairs
     ours, theirs = pair.student_shape[0], pair.teacher_shape[0]
     return nn.Linear(ours, theirs) if ours != theirs else None
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="embeddings",
+    inputs=EMBEDDINGS,
     compare=_compare,
     scale="quadratic in the embeddings; grows with their width",
     zero_at_identity=True,

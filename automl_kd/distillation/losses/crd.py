@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
 from automl_kd.distillation.losses.contrast import Heads
+from automl_kd.distillation.losses.inputs import EMBEDDINGS, Pair
+from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import unit_rows
 from automl_kd.recipes.losses import CRD
 
@@ -132,20 +133,20 @@ def _contrast(scores: Tensor, log_z: Tensor, examples: int) -> Tensor:
     return -(own + others).mean()
 
 
-def _compare(part: CRD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    assert moment.adapter is not None
-    loss: Tensor = moment.adapter(student, teacher, moment.index)
+def _compare(part: CRD, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    assert context.adapter is not None
+    loss: Tensor = context.adapter(student, teacher, context.index)
     return loss
 
 
-def _adapter(part: CRD, pairs: tuple[Pair, ...], scene: Scene) -> ContrastMemory:
+def _adapter(part: CRD, pairs: tuple[Pair, ...], context: BuildContext) -> ContrastMemory:
     (pair,) = pairs
-    return ContrastMemory(part, pair.student_shape[0], pair.teacher_shape[0], scene.examples)
+    return ContrastMemory(part, pair.student_shape[0], pair.teacher_shape[0], context.examples)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="embeddings",
+    inputs=EMBEDDINGS,
     compare=_compare,
     scale="nats, summed over the negatives of two directions; divided by the batch; blind to the length of embeddings",
     zero_at_identity=False,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
 from automl_kd.distillation.losses.contrast import Heads
+from automl_kd.distillation.losses.inputs import EMBEDDINGS, Pair
+from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, unit_rows
 from automl_kd.recipes.losses import CRDInBatch
 
@@ -30,19 +31,19 @@ def crd_inbatch(s_embedding: Tensor, t_embedding: Tensor, *, temperature: float 
     return -(scores.log_softmax(dim=1).diagonal() + scores.log_softmax(dim=0).diagonal()).mean() / 2
 
 
-def _compare(part: CRDInBatch, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    assert moment.adapter is not None
-    return crd_inbatch(*moment.adapter(student, teacher), temperature=part.temperature)
+def _compare(part: CRDInBatch, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    assert context.adapter is not None
+    return crd_inbatch(*context.adapter(student, teacher), temperature=part.temperature)
 
 
-def _adapter(part: CRDInBatch, pairs: tuple[Pair, ...], scene: Scene) -> Heads:
+def _adapter(part: CRDInBatch, pairs: tuple[Pair, ...], context: BuildContext) -> Heads:
     (pair,) = pairs
     return Heads(pair.student_shape[0], pair.teacher_shape[0], part.dimension)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="embeddings",
+    inputs=EMBEDDINGS,
     compare=_compare,
     scale="nats; log B by chance; blind to the length of embeddings",
     zero_at_identity=False,

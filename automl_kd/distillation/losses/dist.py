@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import softened
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.recipes.losses import DIST
 
 _EPSILON = 1e-8  # of the authors' code, added to the product of the norms
@@ -66,13 +67,13 @@ def _norms(centred: Tensor, mean: Tensor | float, dim: int) -> Tensor:
     return norms.where(norms > rounding * size, 1.0)
 
 
-def _compare(part: DIST, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return dist(student, teacher, beta=part.beta, gamma=part.gamma, temperature=moment.temperature)
+def _compare(part: DIST, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return dist(student, teacher, beta=part.beta, gamma=part.gamma, temperature=context.temperature)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="logit",
-    inputs="logits",
+    inputs=LOGITS,
     compare=_compare,
     scale="bounded by 2 T² (beta + gamma)",
     zero_at_identity=True,

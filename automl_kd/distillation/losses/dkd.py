@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import mean_divergence, softened
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.recipes.losses import DKD
 
 
@@ -53,13 +54,15 @@ def _decoupled(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return functional.logsigmoid(torch.cat((gap, -gap), dim=1)), among
 
 
-def _compare(part: DKD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return dkd(student, teacher, labels=moment.labels, alpha=part.alpha, beta=part.beta, temperature=moment.temperature)
+def _compare(part: DKD, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return dkd(
+        student, teacher, labels=context.labels, alpha=part.alpha, beta=part.beta, temperature=context.temperature
+    )
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="logit",
-    inputs="logits",
+    inputs=LOGITS,
     compare=_compare,
     scale="grows with T² at most; divided by the batch",
     zero_at_identity=True,

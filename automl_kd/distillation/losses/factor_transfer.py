@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import FactorTranslator
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene, WithOwn
 from automl_kd.distillation.losses.energy import spatial_energy
+from automl_kd.distillation.losses.inputs import MAPS, Pair
+from automl_kd.distillation.losses.spec import BuildContext, LossOutput, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import FactorTransfer
 
@@ -33,32 +34,33 @@ def factor_transfer(s_factor: Tensor, t_factor: Tensor) -> Tensor:
     return functional.l1_loss(spatial_energy(student), spatial_energy(teacher))
 
 
-def _compare(part: FactorTransfer, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor | WithOwn:
-    adapter = moment.adapter
+def _compare(part: FactorTransfer, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor | LossOutput:
+    adapter = context.adapter
     assert isinstance(adapter, FactorTranslator)
-    if moment.progress < part.pretrain:
-        # A zero that hangs on the student's map: whoever asks for its gradient gets zeros.
+    if context.progress < part.pretrain:
+        # The loss is a zero that depends on the student's map, so that its gradient exists and is zero.
         learned = functional.mse_loss(adapter.paraphraser(teacher), teacher)
-        return WithOwn((student * 0).sum(), learned, silent=True)
+        return LossOutput((student * 0).sum(), adapter_loss=learned, warming_up=True)
     with torch.no_grad():
         factors = adapter.paraphraser.encoder(teacher)
-    # Weights without a gradient are left alone by every optimizer, weight decay and momentum included.
+    # The paraphraser stays as it is from here on: every optimizer passes over weights that have no gradient, weight
+    # decay and momentum included.
     return factor_transfer(adapter.translator(student), factors)
 
 
-def _adapter(part: FactorTransfer, pairs: tuple[Pair, ...], scene: Scene) -> FactorTranslator:
+def _adapter(part: FactorTransfer, pairs: tuple[Pair, ...], context: BuildContext) -> FactorTranslator:
     (pair,) = pairs
     return FactorTranslator(pair.student_shape[0], pair.teacher_shape[0], part.rate)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="bounded by 2 / √HW; blind to the scale of both",
     zero_at_identity=True,
     paper="Kim et al. 2018, arXiv:1802.04977",
     reference="RepDistiller FactorTransfer, p1 = 2, p2 = 1",
     adapter=_adapter,
-    places=True,
+    spatial=True,
 )

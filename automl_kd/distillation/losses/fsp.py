@@ -7,8 +7,9 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import each_where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.correlations import correlations
+from automl_kd.distillation.losses.inputs import STAGE_PAIRS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import FSP
 
@@ -42,13 +43,13 @@ def _pool(features: Tensor, size: tuple[int, int]) -> Tensor:
     return features if features.shape[2:] == size else functional.adaptive_max_pool2d(features, size)
 
 
-def _compare(part: FSP, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], moment: Moment) -> Tensor:
-    return fsp(*moment.adapted(student), *teacher)
+def _compare(part: FSP, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], context: StepContext) -> Tensor:
+    return fsp(*context.adapted(student), *teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="flows",
+    inputs=STAGE_PAIRS,
     compare=_compare,
     scale="of the fourth degree in the features",
     zero_at_identity=True,

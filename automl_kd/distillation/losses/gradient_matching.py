@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import GRADIENTS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import GradientMatching
 
@@ -36,13 +37,13 @@ def _unit(gradient: Tensor) -> Tensor:
     return rows * rows.square().sum(dim=1, keepdim=True).where(seen, 1.0).rsqrt()
 
 
-def _compare(part: GradientMatching, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: GradientMatching, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return gradient_matching(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="gradients",
+    inputs=GRADIENTS,
     compare=_compare,
     scale="bounded by 4; blind to the scale of both",
     zero_at_identity=True,

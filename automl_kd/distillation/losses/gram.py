@@ -7,8 +7,9 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.correlations import correlations
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.recipes.losses import Gram
 
 
@@ -35,13 +36,13 @@ def _gram(features: Tensor) -> Tensor:
     return correlations(channels, channels)
 
 
-def _compare(part: Gram, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return gram(moment.adapted(student), teacher)
+def _compare(part: Gram, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return gram(context.adapted(student), teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="of the fourth degree in the features",
     zero_at_identity=True,

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import Regressor
 from automl_kd.distillation.losses.channels import where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import Hint
 
@@ -29,13 +30,13 @@ def hint(student: Tensor, teacher: Tensor) -> Tensor:
     return functional.mse_loss(student, teacher)
 
 
-def _compare(part: Hint, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return hint(moment.adapted(student), teacher)
+def _compare(part: Hint, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return hint(context.adapted(student), teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="quadratic in the teacher's features",
     zero_at_identity=True,

@@ -7,8 +7,9 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import Connector
 from automl_kd.distillation.losses.channels import where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.correlations import correlations
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ICKD
 
@@ -31,13 +32,13 @@ def ickd(s_map: Tensor, t_map: Tensor) -> Tensor:
     return functional.mse_loss(correlations(student, student), correlations(teacher, teacher))
 
 
-def _compare(part: ICKD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return ickd(moment.adapted(student), teacher)
+def _compare(part: ICKD, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return ickd(context.adapted(student), teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="of the fourth degree in the features",
     zero_at_identity=True,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import mean_divergence, softened
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.recipes.losses import KD
 
 
@@ -28,13 +29,13 @@ def kd(student: Tensor, teacher: Tensor, *, temperature: float | Tensor) -> Tens
     return mean_divergence(ours.log_softmax(dim=1), theirs.log_softmax(dim=1), squares)
 
 
-def _compare(part: KD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return kd(student, teacher, temperature=moment.temperature)
+def _compare(part: KD, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return kd(student, teacher, temperature=context.temperature)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="logit",
-    inputs="logits",
+    inputs=LOGITS,
     compare=_compare,
     scale="grows with T² at most; divided by the batch",
     zero_at_identity=True,

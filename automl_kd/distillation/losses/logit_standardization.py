@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.dkd import dkd
+from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.kd import kd
 from automl_kd.distillation.losses.logits import class_axis
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import LogitStandardization
 
@@ -56,23 +57,23 @@ def _standardized(logits: Tensor) -> Tensor:
     return centred / (deviation.where(deviation > rounding, 1.0) + _EPSILON)
 
 
-def _compare(part: LogitStandardization, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: LogitStandardization, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     if part.loss == "kd":
-        return logit_standardization(student, teacher, temperature=moment.temperature)
+        return logit_standardization(student, teacher, temperature=context.temperature)
     return logit_standardization(
         student,
         teacher,
         loss=dkd,
-        temperature=moment.temperature,
-        labels=moment.labels,
+        temperature=context.temperature,
+        labels=context.labels,
         alpha=part.alpha,
         beta=part.beta,
     )
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="logit",
-    inputs="logits",
+    inputs=LOGITS,
     compare=_compare,
     scale="of KD or DKD; blind to shift and scale of both",
     zero_at_identity=True,

@@ -7,8 +7,9 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.correlations import correlations
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.recipes.losses import MMD
 
 
@@ -33,13 +34,13 @@ def mmd(student: Tensor, teacher: Tensor) -> Tensor:
     return functional.mse_loss(correlations(student, student), correlations(teacher, teacher))
 
 
-def _compare(part: MMD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return mmd(moment.adapted(student), teacher)
+def _compare(part: MMD, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return mmd(context.adapted(student), teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="of the fourth degree in the features",
     zero_at_identity=True,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene, WithOwn
+from automl_kd.distillation.losses.inputs import PEER, Pair
 from automl_kd.distillation.losses.kd import kd
+from automl_kd.distillation.losses.spec import BuildContext, LossOutput, LossSpec, StepContext
 from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.recipes.losses import Mutual
 from automl_kd.students import build
 
 
-def mutual(student: Tensor, peer: Tensor, *, labels: Tensor, temperature: float | Tensor = 1.0) -> WithOwn:
+def mutual(student: Tensor, peer: Tensor, *, labels: Tensor, temperature: float | Tensor = 1.0) -> LossOutput:
     """T² KL(peer ‖ student) for the student; cross-entropy with the labels and T² KL(student ‖ peer) for the peer.
 
     Equations 4 to 8 of the paper for two networks, with KL(q ‖ p) = Σ q log(q / p). The distribution that is learned
@@ -29,32 +30,32 @@ def mutual(student: Tensor, peer: Tensor, *, labels: Tensor, temperature: float 
         Two scalars in nats: what the student learns by, and what the peer does.
     """
     fixed = temperature.detach() if isinstance(temperature, Tensor) else temperature
-    return WithOwn(
+    return LossOutput(
         loss=kd(student, peer.detach(), temperature=temperature),
-        own=cross_entropy(peer, labels) + kd(peer, student.detach(), temperature=fixed),
+        adapter_loss=cross_entropy(peer, labels) + kd(peer, student.detach(), temperature=fixed),
     )
 
 
-def _compare(part: Mutual, student: Tensor, images: Tensor, moment: Moment) -> WithOwn:
-    assert moment.adapter is not None
+def _compare(part: Mutual, student: Tensor, images: Tensor, context: StepContext) -> LossOutput:
+    assert context.adapter is not None
     # Another loss may differentiate the student by the images; the peer is no part of that.
-    peer = moment.adapter(images.detach())
-    return mutual(student, peer, labels=moment.labels, temperature=moment.temperature)
+    peer = context.adapter(images.detach())
+    return mutual(student, peer, labels=context.labels, temperature=context.temperature)
 
 
-def _adapter(part: Mutual, pairs: tuple[Pair, ...], scene: Scene) -> nn.Module:
+def _adapter(part: Mutual, pairs: tuple[Pair, ...], context: BuildContext) -> nn.Module:
     peer = build(
-        part.student or scene.student,
-        input_shape=scene.input_shape,
-        classes=scene.classes,
-        allow_code=scene.allow_code,
+        part.student or context.student,
+        input_shape=context.input_shape,
+        classes=context.classes,
+        allow_code=context.allow_code,
     )
     return peer.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="logit",
-    inputs="peer",
+    inputs=PEER,
     compare=_compare,
     scale="grows with T² at most; divided by the batch",
     zero_at_identity=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import NST
 
@@ -36,17 +37,17 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.transpose(1, 2)).square().mean()
 
 
-def _compare(part: NST, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: NST, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return nst(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="bounded by 2; blind to the scale of both",
     zero_at_identity=True,
     paper="Huang & Wang 2017, arXiv:1707.01219",
     reference="RepDistiller NSTLoss",
-    places=True,
+    spatial=True,
 )

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import PKD
 
@@ -45,13 +46,13 @@ def _standardise(features: Tensor) -> Tensor:
     return centred * (varies / (variance.where(varies, 1.0).sqrt() + _EPSILON))
 
 
-def _compare(part: PKD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    return pkd(moment.adapted(student), teacher)
+def _compare(part: PKD, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    return pkd(context.adapted(student), teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="bounded by 2; blind to the scale of every channel of both",
     zero_at_identity=True,

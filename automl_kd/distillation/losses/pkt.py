@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import EMBEDDINGS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import PKT
 
@@ -41,13 +42,13 @@ def _probabilities(embeddings: Tensor) -> Tensor:
     return similarities / similarities.sum(dim=1, keepdim=True)
 
 
-def _compare(part: PKT, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: PKT, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return pkt(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="embeddings",
+    inputs=EMBEDDINGS,
     compare=_compare,
     scale="falls with 1 / B²; blind to the scale of both",
     zero_at_identity=True,

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import ReviewFusion
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.inputs import ALL_STAGES, Pair
+from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import ReviewHCL
 
@@ -40,18 +41,18 @@ def review_hcl(s_map: Tensor, t_map: Tensor) -> Tensor:
     return loss / total
 
 
-def _compare(part: ReviewHCL, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], moment: Moment) -> Tensor:
-    assert isinstance(moment.adapter, ReviewFusion)
-    return torch.stack([review_hcl(s, t) for s, t in zip(moment.adapter(student), teacher, strict=True)]).sum()
+def _compare(part: ReviewHCL, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], context: StepContext) -> Tensor:
+    assert isinstance(context.adapter, ReviewFusion)
+    return torch.stack([review_hcl(s, t) for s, t in zip(context.adapter(student), teacher, strict=True)]).sum()
 
 
-def _adapter(part: ReviewHCL, pairs: tuple[Pair, ...], scene: Scene) -> ReviewFusion:
+def _adapter(part: ReviewHCL, pairs: tuple[Pair, ...], context: BuildContext) -> ReviewFusion:
     return ReviewFusion(tuple(pair.student_shape[0] for pair in pairs), tuple(pair.teacher_shape[0] for pair in pairs))
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="pyramid",
+    inputs=ALL_STAGES,
     compare=_compare,
     scale="quadratic in the teacher's features; summed over stages",
     zero_at_identity=True,

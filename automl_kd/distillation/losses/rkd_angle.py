@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.distances import squared_distances
+from automl_kd.distillation.losses.inputs import EMBEDDINGS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import RKDAngle
 
@@ -97,13 +98,13 @@ def _entries(device: torch.device) -> int:
     return 2**16 if device.type == "cpu" else 2**26
 
 
-def _compare(part: RKDAngle, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: RKDAngle, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return rkd_angle(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="embeddings",
+    inputs=EMBEDDINGS,
     compare=_compare,
     scale="bounded by 1.5; blind to the scale of both",
     zero_at_identity=True,

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
 from automl_kd.distillation.losses.distances import squared_distances
+from automl_kd.distillation.losses.inputs import EMBEDDINGS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import RKDDistance
 
@@ -39,13 +40,13 @@ def _relative_distances(embeddings: Tensor) -> Tensor:
     return distances * (count * (count - 1) / distances.sum())
 
 
-def _compare(part: RKDDistance, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: RKDDistance, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return rkd_distance(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="embeddings",
+    inputs=EMBEDDINGS,
     compare=_compare,
     scale="blind to the scale of both",
     zero_at_identity=True,

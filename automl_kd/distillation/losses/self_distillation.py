@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from automl_kd.core import UserError
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene, Shape
+from automl_kd.distillation.losses.inputs import EXITS, Pair, Shape
 from automl_kd.distillation.losses.kd import kd
+from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import SelfDistillation
@@ -83,26 +84,26 @@ class Exits(nn.ModuleList):
         return [head(features) for head, features in zip(self, maps, strict=True)]
 
 
-def _compare(part: SelfDistillation, student: tuple[Tensor, ...], labels: Tensor, moment: Moment) -> Tensor:
-    assert moment.adapter is not None
+def _compare(part: SelfDistillation, student: tuple[Tensor, ...], labels: Tensor, context: StepContext) -> Tensor:
+    assert context.adapter is not None
     *earlier, last, logits = student
     end = logits, last.mean(dim=(2, 3))
-    return self_distillation(moment.adapter(earlier), end, labels=labels, temperature=moment.temperature)
+    return self_distillation(context.adapter(earlier), end, labels=labels, temperature=context.temperature)
 
 
-def _adapter(part: SelfDistillation, pairs: tuple[Pair, ...], scene: Scene) -> Exits:
+def _adapter(part: SelfDistillation, pairs: tuple[Pair, ...], context: BuildContext) -> Exits:
     shapes = [pair.student_shape for pair in pairs]
     if len(shapes) < 2:
         raise UserError(
             "distill.losses.self_distillation.at: names one stage and needs two or more,"
             " the deepest of which has no exit: use all"
         )
-    return Exits(Exit(shape, shapes[-1], scene.classes) for shape in shapes[:-1])
+    return Exits(Exit(shape, shapes[-1], context.classes) for shape in shapes[:-1])
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="logit",
-    inputs="exits",
+    inputs=EXITS,
     compare=_compare,
     scale="nats; the soft part grows with T², features count squared",
     zero_at_identity=False,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, unit_rows
 from automl_kd.recipes.losses import SimilarityPreserving
 
@@ -33,13 +34,13 @@ def _similarities(features: Tensor) -> Tensor:
     return unit_rows(rows @ rows.T)
 
 
-def _compare(part: SimilarityPreserving, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: SimilarityPreserving, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return similarity_preserving(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="relation",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="bounded by 4 / B; blind to the scale of both",
     zero_at_identity=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import SimKD
 
@@ -26,13 +27,13 @@ def simkd(s_map: Tensor, t_map: Tensor) -> Tensor:
     return functional.mse_loss(*pool_to_common(full_precision(s_map), full_precision(t_map)))
 
 
-def _compare(part: SimKD, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: SimKD, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return simkd(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="quadratic in the teacher's features",
     zero_at_identity=True,

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from automl_kd.core import UserError
 from automl_kd.distillation.adapters import TeacherHead
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.inputs import MAPS, Pair
+from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import SRRL
 
@@ -28,21 +29,21 @@ def srrl(s_map: Tensor, t_map: Tensor) -> Tensor:
     return functional.mse_loss(full_precision(s_map).mean(dim=(2, 3)), full_precision(t_map).mean(dim=(2, 3)))
 
 
-def _compare(part: SRRL, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    head = moment.adapter
+def _compare(part: SRRL, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    head = context.adapter
     assert isinstance(head, TeacherHead)
     student = head.connector(student)
     return srrl(student, teacher) + functional.mse_loss(head(student), head(teacher))
 
 
-def _adapter(part: SRRL, pairs: tuple[Pair, ...], scene: Scene) -> TeacherHead:
+def _adapter(part: SRRL, pairs: tuple[Pair, ...], context: BuildContext) -> TeacherHead:
     (pair,) = pairs
-    if scene.head is None:
+    if context.head is None:
         raise UserError(
             "distill.losses.srrl: needs a teacher whose logits are one linear layer on its last map's spatial mean,"
             " and this one is not: use another loss"
         )
-    weight, bias = scene.head
+    weight, bias = context.head
     if pair.teacher_shape[0] != weight.shape[1]:
         raise UserError(
             f"distill.losses.srrl.at: the teacher's classifier reads {weight.shape[1]} channels and its {pair.teacher}"
@@ -51,9 +52,9 @@ def _adapter(part: SRRL, pairs: tuple[Pair, ...], scene: Scene) -> TeacherHead:
     return TeacherHead(pair.student_shape[0], weight, bias)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="quadratic in the teacher's features and in its logits",
     zero_at_identity=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import LABELS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import TaskLoss
 
@@ -23,13 +24,13 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(full_precision(logits), labels)
 
 
-def _compare(part: TaskLoss, student: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+def _compare(part: TaskLoss, student: Tensor, labels: Tensor, context: StepContext) -> Tensor:
     return cross_entropy(student, labels)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="task",
-    inputs="labels",
+    inputs=LABELS,
     compare=_compare,
     scale="nats",
     zero_at_identity=False,

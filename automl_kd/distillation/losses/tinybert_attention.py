@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.contract import Contract, Moment
+from automl_kd.distillation.losses.inputs import MAPS
+from automl_kd.distillation.losses.spec import LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import TinyBERTAttention
 
@@ -36,13 +37,13 @@ def _seen(scores: Tensor) -> Tensor:
     return scores.masked_fill(scores <= _MASKED, 0.0)
 
 
-def _compare(part: TinyBERTAttention, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
+def _compare(part: TinyBERTAttention, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
     return tinybert_attention(student, teacher)
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="attention",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="quadratic in the scores",
     zero_at_identity=True,

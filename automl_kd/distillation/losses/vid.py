@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import VariationalRegressor
-from automl_kd.distillation.losses.contract import Contract, Moment, Pair, Scene
+from automl_kd.distillation.losses.inputs import MAPS, Pair
+from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes.losses import VID
 
@@ -35,22 +36,22 @@ def vid(mean: Tensor, log_scale: Tensor, t_map: Tensor) -> Tensor:
     return ((mean - target).square() / variance).mean() / 2 + variance.log().mean() / 2
 
 
-def _compare(part: VID, student: Tensor, teacher: Tensor, moment: Moment) -> Tensor:
-    adapter = moment.adapter
+def _compare(part: VID, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
+    adapter = context.adapter
     assert isinstance(adapter, VariationalRegressor)
     # As the reference has it, pooled before the regressor, which is not linear.
     student, teacher = pool_to_common(student, teacher)
     return vid(adapter(student), adapter.log_scale, teacher)
 
 
-def _adapter(part: VID, pairs: tuple[Pair, ...], scene: Scene) -> VariationalRegressor:
+def _adapter(part: VID, pairs: tuple[Pair, ...], context: BuildContext) -> VariationalRegressor:
     (pair,) = pairs
     return VariationalRegressor(pair.student_shape[0], pair.teacher_shape[0])
 
 
-CONTRACT = Contract(
+SPEC = LossSpec(
     kind="feature",
-    inputs="maps",
+    inputs=MAPS,
     compare=_compare,
     scale="quadratic in the teacher's features, in units of a variance that is learned; may be negative",
     zero_at_identity=False,

@@ -1,5 +1,6 @@
 """Decisions of a study as pure rules: how time is split, who goes on, what is compared. No torch, database, clock."""
 
+from automl_kd.studies.policy.arms import PLAIN_KD, no_distillation, of_length, plain_kd
 from automl_kd.studies.policy.budget import (
     FINISHING_SECONDS,
     MEASURING_SECONDS,
@@ -13,12 +14,10 @@ from automl_kd.studies.policy.budget import (
     seconds_for_picks,
     split,
 )
-from automl_kd.studies.policy.picks import PLAIN_KD, choose_picks, near_ties, no_distillation, of_length, plain_kd
-from automl_kd.studies.policy.rungs import LEAST_IMAGES, REDUCTION, RungRecord, hopeless, promotions, rung_epochs
+from automl_kd.studies.policy.rungs import REDUCTION, RungRecord, hopeless, promotions, rung_epochs
 
 __all__ = [
     "FINISHING_SECONDS",
-    "LEAST_IMAGES",
     "MEASURING_SECONDS",
     "MOST_PICKS",
     "MOST_RESERVED",
@@ -28,11 +27,9 @@ __all__ = [
     "SEEDS",
     "RungRecord",
     "Split",
-    "choose_picks",
     "epoch_seconds",
     "full_epochs",
     "hopeless",
-    "near_ties",
     "no_distillation",
     "of_length",
     "plain_kd",

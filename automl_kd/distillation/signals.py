@@ -1,0 +1,33 @@
+"""What a network shows of one batch, as the losses read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Everything that the losses may read of one network for one batch.
+
+    Attributes:
+        logits: (B, classes).
+        maps: (B, C, H, W) by stage or path.
+        images: What the network saw, (B, C, H, W).
+        gradients: Of the top class's logit by the image, (B, C, H, W), where a loss asked the teacher for them.
+    """
+
+    logits: Tensor
+    maps: Mapping[str, Tensor]
+    images: Tensor
+    gradients: Tensor | None = None
+
+    def with_logits_of(self, rows: Tensor) -> Signals:
+        """The same signals with the logits of some samples only.
+
+        Args:
+            rows: Positions (N,) in the batch.
+        """
+        return replace(self, logits=self.logits[rows])

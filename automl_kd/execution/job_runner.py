@@ -1,0 +1,139 @@
+"""The part of a worker that does its jobs: it trains students and evaluates them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import torch
+import torch._dynamo  # the first optimiser would import it, and these seconds would count as training
+
+from automl_kd.core import Interrupted, UserError
+from automl_kd.distillation import Diverged, Evaluation, distill, evaluate, evaluate_teacher
+from automl_kd.execution.jobs import (
+    Answer,
+    Evaluated,
+    EvaluateJob,
+    Failed,
+    Job,
+    Setup,
+    Stopped,
+    Trained,
+    TrainJob,
+    file_failure,
+)
+from automl_kd.objectives import standard_error
+from automl_kd.students import build, load_weights, save_weights
+from automl_kd.tasks import Task, open_task
+from automl_kd.teachers import KeptTeacher, Teacher, load_teacher
+
+
+class JobRunner:
+    """Does jobs one after the other; task and teacher of the study are opened once.
+
+    Args:
+        setup: What the jobs share.
+        stop: Says whether to stop at the next step.
+        begun: Called when a job has data and teacher open, and begins.
+    """
+
+    def __init__(self, setup: Setup, stop: Callable[[], bool], begun: Callable[[], None] = lambda: None) -> None:
+        self._setup = setup
+        self._stop = stop
+        self._begun = begun
+        self._last_job_ended: float | None = None
+
+    def do(self, job: Job) -> Answer:
+        """Do a job; whatever goes wrong becomes an answer of it."""
+        try:
+            self._open(job)
+        except (UserError, OSError) as error:
+            return Failed(str(error), fatal=True)  # no other job could be done either
+        self._begun()
+        try:
+            return self._train(job) if isinstance(job, TrainJob) else self._evaluate(job)
+        except Interrupted:
+            return Stopped()
+        except (Diverged, UserError) as error:
+            return Failed(str(error))
+        except OSError as error:
+            return file_failure(error, _file(job))
+        except MemoryError:
+            return Failed("out of memory")
+        except Exception as error:  # one trial's fault must not end the search
+            return Failed(f"{type(error).__name__}: {error}".splitlines()[0])
+
+    def _open(self, job: Job) -> None:
+        """Open the data and, where the job needs it, the teacher."""
+        _ = self._task
+        if job.recipe is None or job.recipe.distill.needs_teacher():
+            _ = self._teacher
+
+    @cached_property
+    def _task(self) -> Task:
+        task = open_task(self._setup.task, self._setup.data, self._setup.metric)
+        if task.sha256 != self._setup.data_sha256:
+            raise UserError(f"task {self._setup.task}: the data changed while the study ran")
+        return task
+
+    @cached_property
+    def _teacher(self) -> Teacher:
+        sha256 = self._setup.teacher_sha256
+        teacher = load_teacher(self._setup.teacher or KeptTeacher(sha256), self._task)
+        if teacher.sha256 != sha256:
+            raise UserError(f"the teacher changed while the study ran: {teacher.sha256[:12]}, not {sha256[:12]}")
+        return teacher
+
+    def _train(self, job: TrainJob) -> Trained:
+        recipe, task = job.recipe, self._task
+        teacher = self._teacher if recipe.distill.needs_teacher() else None
+        torch.set_num_threads(recipe.threads)
+        job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        outcome = distill(
+            recipe,
+            task,
+            teacher,
+            total_epochs=job.total_epochs,
+            until=job.until,
+            checkpoint=job.checkpoint,
+            device=self._setup.device,
+            should_stop=lambda: self._stop() or time.monotonic() > job.deadline,
+            allow_code=self._setup.allow_code,
+        )
+        if outcome.finished:
+            # The checkpoint stays until the driver has stored the answer, so a kill in between costs one evaluation.
+            save_weights(outcome.student, job.weights)
+        before, self._last_job_ended = self._last_job_ended, time.monotonic()
+        training = outcome.seconds - job.trained
+        between = None if before is None else max(0.0, self._last_job_ended - before - training)
+        error = standard_error(task.metric, outcome.evaluation.statistics)
+        return Trained(outcome.score, error, outcome.values, outcome.epoch, outcome.seconds, between)
+
+    def _evaluate(self, job: EvaluateJob) -> Evaluated:
+        def watch() -> None:
+            if self._stop():
+                raise Interrupted("the evaluation was told to stop")
+
+        task = self._task
+        if job.recipe is None or job.weights is None:
+            return _evaluated(evaluate_teacher(self._teacher, task, task.test, watch))
+        recipe = job.recipe
+        torch.set_num_threads(recipe.threads)
+        student = build(
+            recipe.student,
+            input_shape=task.input_shape,
+            classes=task.classes,
+            allow_code=self._setup.allow_code,
+        )
+        load_weights(student, job.weights)
+        return _evaluated(evaluate(student, task, task.test, "cpu", watch))
+
+
+def _evaluated(found: Evaluation) -> Evaluated:
+    return Evaluated(found.values, found.statistics)
+
+
+def _file(job: Job) -> Path | None:
+    return job.checkpoint if isinstance(job, TrainJob) else job.weights

@@ -1,0 +1,49 @@
+"""What a study found, as types: JSON is their dump; report, command line and service read them."""
+
+from automl_kd.results.base import Metrics
+from automl_kd.results.pick import ARMS, Arm, ArmResult, Gain, PickResult, PlainKdSetting, UndistilledPick
+from automl_kd.results.progress import Observer, Snapshot, sharing
+from automl_kd.results.study import (
+    CommonValue,
+    CommonValues,
+    FailureCount,
+    HoleImportance,
+    LimitsResult,
+    PhaseSeconds,
+    StudyResult,
+    StudyReview,
+    StudySummary,
+    TeacherResult,
+    TrialCounts,
+)
+from automl_kd.results.trial import HistoryRow, Price, RecipeDocument, StoppedTrial, TrialResult
+
+__all__ = [
+    "ARMS",
+    "Arm",
+    "ArmResult",
+    "CommonValue",
+    "CommonValues",
+    "FailureCount",
+    "Gain",
+    "HistoryRow",
+    "HoleImportance",
+    "LimitsResult",
+    "Metrics",
+    "Observer",
+    "PhaseSeconds",
+    "PickResult",
+    "PlainKdSetting",
+    "Price",
+    "RecipeDocument",
+    "Snapshot",
+    "StoppedTrial",
+    "StudyResult",
+    "StudyReview",
+    "StudySummary",
+    "TeacherResult",
+    "TrialCounts",
+    "TrialResult",
+    "UndistilledPick",
+    "sharing",
+]

@@ -1,0 +1,65 @@
+"""The base of every part of a result: frozen, and honest about what is called accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+MetricValue = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    PlainSerializer(lambda value: value if math.isfinite(value) else None, return_type=float | None, when_used="json"),
+]
+"""A number; null in JSON where the examples do not define the metric, as without one of a class."""
+Metrics = dict[str, MetricValue]
+"""Values by the name of a metric, each in its own unit and sign."""
+ACCURACY = "accuracy"
+
+
+class Result(BaseModel):
+    """A part of what a study found.
+
+    Fields named after accuracy hold the accuracy or, where a problem has none, are absent: never another metric. What a
+    search compares by is the score.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
+
+    accuracies: ClassVar[Mapping[str, str]] = {}
+    """Fields named after accuracy, each with the field of metrics that it is one of."""
+
+    @model_serializer(mode="wrap")
+    def _without_false_accuracies(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = dump(self)
+        for name, metrics in self.accuracies.items():
+            measured: Mapping[str, float] | None = getattr(self, metrics)
+            if measured and ACCURACY not in measured:
+                document.pop(name, None)
+        return document
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of the fields; that of the serializer above would be any object."""
+        schema = handler(_unserialized(core_schema))
+        described = handler.resolve_ref_schema(schema)
+        if "required" in described:
+            described["required"] = [name for name in described["required"] if name not in cls.accuracies]
+        return schema
+
+
+def _unserialized(schema: CoreSchema) -> CoreSchema:
+    """The schema of a model as if it had no serializer of its own."""
+    return {key: value for key, value in schema.items() if key != "serialization"}

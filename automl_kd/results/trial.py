@@ -1,0 +1,87 @@
+"""One candidate of a search: what it costs on the device, and what it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PlainSerializer, computed_field
+
+from automl_kd.recipes import Recipe
+from automl_kd.results.base import ACCURACY, Metrics, Result
+
+RecipeDocument = Annotated[Recipe, PlainSerializer(lambda recipe: recipe.document(), return_type=dict[str, Any])]
+"""A recipe inside a process, its document in JSON."""
+
+
+class Price(Result):
+    """What a student costs on the device, predicted before any training."""
+
+    latency_ms: float = Field(description="Latency of one example in ms; infinite where it does not fit the device.")
+    latency_low: float = Field(description="Lower end of the 90 % interval, ms.")
+    latency_high: float = Field(description="Upper end of the 90 % interval, ms.")
+    params: int = Field(description="Parameters.")
+    memory_bytes: int = Field(description="Weights and activations alive at once, bytes.")
+    coverage: float = Field(description="Share of its kernels that the profile knows, 0 to 1.")
+    flops: int = Field(0, description="Operations; a multiply-accumulate counts as 2.")
+    energy_mj: float | None = Field(None, description="Energy of one inference in mJ, where the profile knows it.")
+    others: dict[str, tuple[float, float, float]] = Field(
+        default_factory=dict,
+        description="Latency in ms and its interval (low, high) on further devices of the search, by device.",
+    )
+
+
+class TrialResult(Price):
+    """A candidate that was trained as long as a search trains."""
+
+    accuracies: ClassVar[Mapping[str, str]] = {"accuracy": "metrics"}
+
+    trial: int = Field(description="Its number.")
+    epochs: int = Field(description="Epochs that it was trained for.")
+    score: float = Field(description="The metric that is searched, on search-validation, in its own unit and sign.")
+    metrics: Metrics = Field(description="All metrics on search-validation.")
+    objectives: dict[str, float] = Field(description="Its values by the name of the search's objectives.")
+    recipe: RecipeDocument = Field(description="How it is made.")
+
+    @computed_field(description="Accuracy on search-validation, in [0, 1].")  # type: ignore[prop-decorator]
+    @property
+    def accuracy(self) -> float | None:
+        return self.metrics.get(ACCURACY)
+
+
+class StoppedTrial(Result):
+    """A candidate that a search gave up at a lower rung."""
+
+    accuracies: ClassVar[Mapping[str, str]] = {"accuracy": "metrics"}
+
+    trial: int = Field(description="Its number.")
+    epochs: int = Field(description="Epochs that it was trained for.")
+    score: float = Field(description="The metric that is searched, on search-validation, at that rung.")
+    metrics: Metrics = Field(description="All metrics on search-validation, at that rung.")
+    objectives: dict[str, float] = Field(description="As for a finished trial; the score is that of its rung.")
+    latency_ms: float = Field(description="Predicted latency, ms.")
+    params: int = Field(description="Parameters.")
+
+    @computed_field(description="Accuracy on search-validation, in [0, 1].")  # type: ignore[prop-decorator]
+    @property
+    def accuracy(self) -> float | None:
+        return self.metrics.get(ACCURACY)
+
+
+class HistoryRow(Result):
+    """A trial at the moment at which it was finished."""
+
+    accuracies: ClassVar[Mapping[str, str]] = {"accuracy": "metrics"}
+
+    trial: int = Field(description="Its number.")
+    seconds: float = Field(description="Since the search began.")
+    score: float = Field(description="The metric that is searched, on search-validation.")
+    metrics: Metrics = Field(default_factory=dict, exclude=True)
+    objectives: dict[str, float] = Field(description="Its values by the name of the search's objectives.")
+    latency_ms: float = Field(description="Predicted latency, ms.")
+    state: Literal["complete"] = Field("complete", description="A finished trial is complete.")
+
+    @computed_field(description="Accuracy on search-validation, in [0, 1].")  # type: ignore[prop-decorator]
+    @property
+    def accuracy(self) -> float | None:
+        return self.metrics.get(ACCURACY)

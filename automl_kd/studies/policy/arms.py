@@ -1,0 +1,34 @@
+"""What a pick is compared with: the same recipe with other losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automl_kd.recipes import Recipe
+
+PLAIN_KD = ((2.0, 0.5), (4.0, 0.9), (8.0, 0.9))
+"""Temperature and weight of the plain-KD candidates; the task loss weighs the rest."""
+
+
+def of_length(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with another length of training."""
+    return recipe.with_(train=recipe.train.model_dump() | {"epochs": epochs})
+
+
+def no_distillation(recipe: Recipe) -> Recipe:
+    """The arm that shares training, epochs and seed, and never hears the teacher."""
+    return _with_losses(recipe, {"task": {"weight": 1.0}})
+
+
+def plain_kd(recipe: Recipe, temperature: float, weight: float) -> Recipe:
+    """The arm that shares training, epochs and seed, with soft targets alone."""
+    losses = {"task": {"weight": round(1 - weight, 6)}, "kd": {"weight": weight, "temperature": temperature}}
+    arm = _with_losses(recipe, losses)
+    # Nobody decides for a recipe that hears no teacher; left open, whoever makes the arm again would decide anew.
+    return arm if arm.distill.targets else arm.with_(distill=arm.distill.model_dump() | {"targets": "live"})
+
+
+def _with_losses(recipe: Recipe, losses: dict[str, Any]) -> Recipe:
+    # The teacher is heard in the same way. Weights are as published: the settings of plain KD are known so.
+    heard = {name: getattr(recipe.distill, name) for name in ("targets", "views", "mixed", "fuse")}
+    return recipe.with_(distill={**heard, "balance": "none", "losses": losses})
