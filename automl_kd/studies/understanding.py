@@ -37,7 +37,7 @@ class Understanding:
     @classmethod
     def of(cls, task: Task) -> Understanding:
         """A task's data alone."""
-        return cls(task.name, task.metric, task.reading, None)
+        return cls(task.name, task.metric.name, task.reading, None)
 
     @property
     def warnings(self) -> tuple[str, ...]:
