@@ -87,7 +87,7 @@ def share_error(share: float, examples: int) -> float:
 
 
 @dataclass(frozen=True)
-class Tested:
+class RunOnTest:
     """What the test split says of a run: all metrics, and the statistics of the one that is searched, (N, K)."""
 
     values: Mapping[str, float]
@@ -117,7 +117,7 @@ class Pick:
     epochs: int
     score: Objective
     results: dict[Run, RunResult] = field(default_factory=dict)
-    tests: dict[Run, Tested] = field(default_factory=dict)
+    tests: dict[Run, RunOnTest] = field(default_factory=dict)
     failed: dict[Run, str] = field(default_factory=dict)
 
     def runs(self, seed: int) -> Iterator[Run]:

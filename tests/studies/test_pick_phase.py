@@ -12,7 +12,7 @@ from automl_kd.recipes import Recipe
 from automl_kd.results import ARMS
 from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.clock import Clock, StopRequest
-from automl_kd.studies.pick import Pick, RunResult, Tested, share_error
+from automl_kd.studies.pick import Pick, RunOnTest, RunResult, share_error
 from automl_kd.studies.pick_phase import TEACHER, PickPhase
 from automl_kd.studies.pick_result import finding
 from automl_kd.studies.policy import PLAIN_KD
@@ -72,7 +72,7 @@ def result(accuracy, examples=10_000):
 
 
 def tested(correct):
-    return Tested({"accuracy": float(correct.mean())}, correct[:, None].astype(np.float64))
+    return RunOnTest({"accuracy": float(correct.mean())}, correct[:, None].astype(np.float64))
 
 
 def measured(pick):

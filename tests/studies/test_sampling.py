@@ -1,4 +1,4 @@
-"""What a search asks of its sampler beyond the next candidate."""
+"""What a study asks of its sampler beyond the next candidate."""
 
 import optuna
 import pytest
@@ -26,32 +26,35 @@ class OwnSampler(optuna.samplers.RandomSampler, KnowsWorth):
         self.renewed += 1
 
 
-def begun(proposer, store, count):
-    """So many candidates that wait at the lowest rung."""
-    for _ in range(count):
-        store.arrive(proposer.next(), 0, Trained(0.5, 0.01, {"accuracy": 0.5}, 3, 1.0, None))
-    return [number for number, each in store.candidates.items() if each.status == "waiting"]
+def proposer_of(trials, space, pricing, sampler, affordable=lambda recipe, price: True):
+    return Proposer(trials, sampler, space, pricing, Limits(), affordable, {"task": "digits"}, lambda recipe: recipe)
+
+
+def arrive(trials, candidate):
+    trials.arrive(candidate, 0, Trained(0.5, 0.01, {"accuracy": 0.5}, epoch=3, seconds=1.0, between=None))
 
 
 def test_a_sampler_that_declares_that_it_knows_what_a_trial_is_worth_is_asked(open_store, space, pricing):
-    store, sampler, dear = open_store(), OwnSampler(seed=0), []
-
-    def affordable(recipe, price):
-        return not dear and not dear.append(recipe)  # the first candidate alone
-
-    proposer = Proposer(store, sampler, space, pricing, Limits(), affordable, {"seed": 0}, lambda recipe: recipe)
-    waiting = begun(proposer, store, 1)
+    trials, sampler = open_store(), OwnSampler(seed=0)
+    proposer = proposer_of(trials, space, pricing, sampler)
+    for _ in range(2):
+        arrive(trials, proposer.next())
+    waiting = [number for number, each in trials.candidates.items() if each.status == "waiting"]
     assert proposer.worth() == {number: float(number) for number in waiting}
+    assert len(waiting) == 2
     assert proposer.expected_gain() == 0.25
-    assert sampler.renewed == 0
-    assert proposer.next() is None
-    assert sampler.renewed > 0, "what the budget can hold has changed"
+
+
+def test_what_the_budget_does_not_hold_makes_it_price_its_candidates_anew(open_store, space, pricing):
+    sampler = OwnSampler(seed=0)
+    assert proposer_of(open_store(), space, pricing, sampler, lambda recipe, price: False).next() is None
+    assert sampler.renewed > 0
 
 
 def test_any_other_sampler_is_not_asked(open_store, propose_for):
-    store = open_store()
-    proposer = propose_for(store)
-    assert begun(proposer, store, 2)
+    trials = open_store()
+    proposer = propose_for(trials)
+    arrive(trials, proposer.next())
     assert proposer.worth() is None
     assert proposer.expected_gain() is None
 
