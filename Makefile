@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long lint bench clean
+.PHONY: demo test test-long lint bench schema clean
 
 # The main job on a task that comes with the package: search three minutes for this machine, export the knee.
 demo: $(STAMP)
@@ -26,6 +26,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.overhead
+
+# What docs/schema says of the JSON that verbs print.
+schema: $(STAMP)
+	$(BIN)/python -m automl_kd.studies.schema docs/schema
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from automl_kd.core import Interrupted, UserError
     from automl_kd.hardware import load_profile
     from automl_kd.recipes import Recipe, Space, load_recipe, load_space
+    from automl_kd.results import StudyResult
+    from automl_kd.studies.request import SearchRequest
     from automl_kd.tasks import open_task
     from automl_kd.workflows.dashboard import dashboard
     from automl_kd.workflows.distill import distill
@@ -31,7 +33,9 @@ _HOMES = {
     **{verb: f"workflows.{verb}" for verb in ("dashboard", "distill", "export", "report", "search", "status")},
     **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
     **dict.fromkeys(("Interrupted", "UserError"), "core"),
+    "SearchRequest": "studies.request",
     "SearchResult": "workflows.search",
+    "StudyResult": "results",
     "load_profile": "hardware",
     "open_task": "tasks",
     "work": "workflows.worker",
@@ -41,8 +45,10 @@ _ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers"
 __all__ = [
     "Interrupted",
     "Recipe",
+    "SearchRequest",
     "SearchResult",
     "Space",
+    "StudyResult",
     "UserError",
     "__version__",
     "dashboard",

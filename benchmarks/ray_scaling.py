@@ -40,7 +40,7 @@ class Sleeper:
 
     def do(self, bundle: JobBundle) -> AnswerBundle:
         time.sleep(SECONDS)
-        return AnswerBundle(Trained(0.5, {}, 1, SECONDS, 0.0), CHECKPOINT)
+        return AnswerBundle(Trained(0.5, 0.1, {}, 1, SECONDS, 0.0), CHECKPOINT)
 
 
 def job(folder: Path, number: int) -> TrainJob:
@@ -78,7 +78,7 @@ def by_tasks(folder: Path) -> float:
     @ray.remote(num_cpus=SEAT["CPU"])
     def trial(bundle: JobBundle) -> AnswerBundle:
         time.sleep(SECONDS)
-        return AnswerBundle(Trained(0.5, {}, 1, SECONDS, 0.0), CHECKPOINT)
+        return AnswerBundle(Trained(0.5, 0.1, {}, 1, SECONDS, 0.0), CHECKPOINT)
 
     def run(trials: int) -> float:
         began, given, running = time.monotonic(), 0, {}

@@ -17,23 +17,17 @@ from typing import Annotated, Any
 
 import typer
 
+from automl_kd.cli.options import option
+
 _NUMBER = re.compile(r"(×/÷|[-+])?\d|–?$")
 _NARROWEST = 12
 """Characters that a wrapped column has at least."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-AllowCode = Annotated[
-    bool,
-    typer.Option("--allow-code", help="Run the files of losses and model spaces that you wrote and the recipe names."),
-]
-TrialTimeout = Annotated[
-    str | None, typer.Option(help="A training without a step for so long is ended; by default 10m.")
-]
-TrialMemory = Annotated[str | None, typer.Option(help="A training that takes more memory is ended, e.g. 4GB.")]
-Storage = Annotated[
-    str,
-    typer.Option("--storage", metavar="URL", help="Database URL, or the path of an SQLite file.", show_default=True),
-]
+AllowCode = Annotated[bool, option("allow_code")]
+TrialTimeout = Annotated[str | None, option("trial_timeout")]
+TrialMemory = Annotated[str | None, option("trial_memory")]
+Storage = Annotated[str, option("storage")]
 
 
 def answer(document: Any, text: str, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from automl_kd.cli.answer import AllowCode, Json, Storage, answer, quiet
-from automl_kd.core import DEFAULT_STORAGE, milliseconds, percent
+from automl_kd.core import DEFAULT_STORAGE, milliseconds
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     study: Annotated[str | None, typer.Option(help="The study; by default the only one.")] = None,
-    pick: Annotated[str, typer.Option(help="knee, best, fastest, or a trial's number.")] = "knee",
+    pick: Annotated[str, typer.Option(help="knee, best, fastest or another role, or a trial's number.")] = "knee",
     out: Annotated[str, typer.Option(help="Folder to write.")] = "winner",
     allow_code: AllowCode = False,
     storage: Storage = DEFAULT_STORAGE,
@@ -34,11 +34,16 @@ def export(
 
 def delivery_text(document: dict[str, Any]) -> str:
     """A delivery for people."""
+    from automl_kd.objectives import Objective
+
+    score, *others = [Objective(**each) for each in document["metrics"]]
+    shown, deployed = score.shown(document["test_score"]), score.shown(document["test_score_deployed"])
+    more = [f"{each.title} {each.shown(document['test_metrics'][each.name])}" for each in others]
     interval = f"{document['latency_low']:.3g}–{document['latency_high']:.3g}"
     return "\n".join(
         [
-            f"test accuracy {percent(document['test_accuracy'])}, in the device's precision"
-            f" {percent(document['test_accuracy_deployed'])}",
+            f"test {score.title} {shown}, in the device's precision {deployed}",
+            *([f"test {', '.join(more)}"] if more else []),
             f"latency {milliseconds(document['latency_ms'])} ({interval}, predicted)",
             f"ONNX opset {document['onnx_opset']}, differs from torch by at most {document['onnx_max_difference']:.1e}",
             f"in {document['path']}: {', '.join(document['files'])}",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from automl_kd.core import count, duration, milliseconds, percent
+from automl_kd.cli.front import front_table
+from automl_kd.core import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-    from automl_kd.results import Observer, Snapshot
+    from automl_kd.results import Observer, Snapshot, TrialResult
 
 _FRONT_ROWS = 8
 _SOON = 2.0  # seconds before the first line of a log: what takes no longer says its answer alone
@@ -121,22 +122,16 @@ def _panel(snapshot: Snapshot) -> RenderableType:
         parts.append(Text(", ".join(f"{number} {name}" for name, number in snapshot.counts.items() if number)))
     if snapshot.front:
         grid = Table(box=None, pad_edge=False)
-        for name in ("trial", "accuracy", "latency", "interval", "parameters"):
+        header, rows = front_table(_spread(snapshot.front), snapshot.objectives)
+        for name in header:
             grid.add_column(name, justify="right")
-        for entry in _spread(snapshot.front):
-            grid.add_row(*front_row(entry))
+        for row in rows:
+            grid.add_row(*row)
         parts += [Text(""), grid]
     return Panel(Group(*parts), title=snapshot.phase, title_align="left", width=78)
 
 
-def front_row(entry: Mapping[str, Any]) -> list[str]:
-    """A point of the front as cells of a table."""
-    interval = f"{entry['latency_low']:.3g}–{entry['latency_high']:.3g}"
-    accuracy, latency = percent(entry["accuracy"]), milliseconds(entry["latency_ms"])
-    return [str(entry["trial"]), accuracy, latency, interval, count(entry["params"])]
-
-
-def _spread(front: Any) -> list[Any]:
+def _spread(front: Sequence[TrialResult]) -> list[TrialResult]:
     """At most a few rows, from both ends and evenly between."""
     if len(front) <= _FRONT_ROWS:
         return list(front)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from automl_kd.cli.answer import Json, Storage, answer, quiet
-from automl_kd.cli.search import result_text
+from automl_kd.cli.result_text import result_text
 from automl_kd.core import DEFAULT_STORAGE
 
 
@@ -27,4 +27,5 @@ def status(
 
         found = find(study, storage=storage)
     text = "\n\n".join(result_text(each) for each in found) or "no study yet"
-    answer(found[0] if study is not None else {"studies": found}, text, json)
+    documents = [each.model_dump(mode="json") for each in found]
+    answer(documents[0] if study is not None else {"studies": documents}, text, json)

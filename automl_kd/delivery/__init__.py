@@ -4,12 +4,16 @@ from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.delivered import Delivered, deliver
 from automl_kd.delivery.facts import Datasheet, Facts, Measured
-from automl_kd.delivery.figures import front_figure, growth_figure, progress_figure
 from automl_kd.delivery.folder import check_replaceable
-from automl_kd.delivery.latency_error_report import accuracy_report
+from automl_kd.delivery.front_figure import front_figure
+from automl_kd.delivery.hardware_page import hardware_report
+from automl_kd.delivery.prediction_figure import prediction_figure
+from automl_kd.delivery.prices import extreme_role
+from automl_kd.delivery.progress_figures import growth_figure, progress_figure
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.study_page import study_report
 from automl_kd.delivery.understood import teacher_rows, understood_rows
+from automl_kd.delivery.verdict import Verdict, verdict
 
 __all__ = [
     "Arms",
@@ -17,15 +21,19 @@ __all__ = [
     "Delivered",
     "Facts",
     "Measured",
-    "accuracy_report",
+    "Verdict",
     "check_replaceable",
     "deliver",
+    "extreme_role",
     "front_figure",
     "growth_figure",
+    "hardware_report",
     "model_card",
+    "prediction_figure",
     "progress_figure",
     "student_report",
     "study_report",
     "teacher_rows",
     "understood_rows",
+    "verdict",
 ]

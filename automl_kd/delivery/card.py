@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from automl_kd.delivery.facts import Datasheet
 from automl_kd.delivery.html_page import render
+from automl_kd.delivery.tables import test_table
 
 
 def model_card(sheet: Datasheet) -> str:
     """What a student is, takes, gives, is worth and is not fit for, as Markdown; equal for equal datasheets."""
-    return render("model_card.md", {"sheet": sheet, "verdict": sheet.facts.arms.sentences()})
+    return render(
+        "model_card.md", sheet=sheet, table=test_table(sheet), verdict=sheet.facts.arms.sentences(sheet.objective)
+    )

@@ -6,10 +6,10 @@ import copy
 import json
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from automl_kd.core import sha256_of
 from automl_kd.delivery.card import model_card
@@ -17,9 +17,11 @@ from automl_kd.delivery.facts import Datasheet, Facts
 from automl_kd.delivery.folder import MANIFEST, replacing
 from automl_kd.delivery.measure import measure
 from automl_kd.delivery.student_page import student_report
+from automl_kd.delivery.text import ACCURACY
 from automl_kd.hardware import Profile
 from automl_kd.onnxio import export
 from automl_kd.recipes import Recipe, save_recipe
+from automl_kd.results import ARMS
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
 
@@ -31,9 +33,11 @@ class Delivered:
     Attributes:
         path: Its folder.
         files: SHA-256 of each file by name, the manifest included.
-        test_accuracy: Of this very student on the test split, in torch and float32, in [0, 1].
-        test_accuracy_deployed: Of its ONNX file on the test split, in the precision of the device.
-        onnx_max_difference: Largest absolute difference between a logit of torch and of the ONNX file, test split.
+        test_score: Of this very student on the test split, in torch and float32: the first metric of the task.
+        test_score_deployed: Of its ONNX file on the test split, in the precision of the device.
+        test_metrics: All metrics of the task of this very student, by name.
+        deployed_metrics: The same of its ONNX file.
+        onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file, test split.
         opset: Of the ONNX file.
         latency_ms: Predicted for one image on the device.
         latency_low: Lower end of the prediction's interval, in ms.
@@ -43,14 +47,26 @@ class Delivered:
 
     path: Path
     files: dict[str, str]
-    test_accuracy: float
-    test_accuracy_deployed: float
+    test_score: float
+    test_score_deployed: float
+    test_metrics: dict[str, float]
+    deployed_metrics: dict[str, float]
     onnx_max_difference: float
     opset: int
     latency_ms: float
     latency_low: float
     latency_high: float
     coverage: float
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """Accuracy of this very student, in [0, 1]; None where the task has none."""
+        return self.test_metrics.get(ACCURACY)
+
+    @property
+    def test_accuracy_deployed(self) -> float | None:
+        """Accuracy of its ONNX file; None where the task has none."""
+        return self.deployed_metrics.get(ACCURACY)
 
 
 def deliver(
@@ -103,8 +119,10 @@ def deliver(
     return Delivered(
         path=folder,
         files=files,
-        test_accuracy=datasheet.measured.test_accuracy,
-        test_accuracy_deployed=datasheet.measured.test_accuracy_deployed,
+        test_score=datasheet.measured.test_metrics[datasheet.objective.name],
+        test_score_deployed=datasheet.measured.deployed_metrics[datasheet.objective.name],
+        test_metrics=dict(datasheet.measured.test_metrics),
+        deployed_metrics=dict(datasheet.measured.deployed_metrics),
         onnx_max_difference=datasheet.measured.onnx_max_difference,
         opset=profile.opset,
         latency_ms=datasheet.prediction.ms,
@@ -114,8 +132,11 @@ def deliver(
     )
 
 
-def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, Any]:
-    facts, prediction, measured = sheet.facts, sheet.prediction, sheet.measured
+def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
+    facts, prediction, measured, objective = sheet.facts, sheet.prediction, sheet.measured, sheet.objective
+    blocks = {"score": _reached(sheet, objective.name)}
+    if ACCURACY in measured.test_metrics:
+        blocks["accuracy"] = _reached(sheet, ACCURACY)
     return {
         "files": files,
         "versions": {"python": platform.python_version()}
@@ -140,22 +161,41 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, Any]:
             "high": _finite(prediction.high),
             "coverage": prediction.coverage,
         },
-        "accuracy": {
-            "split": "test",
-            "this_student": measured.test_accuracy,
-            "this_student_deployed": measured.test_accuracy_deployed,
-            "mean": facts.test_accuracy,
-            "std": facts.test_accuracy_std,
-            "seeds": list(facts.seeds),
-            "arm": facts.arms.arm,
-            "searched": facts.arms.searched,
-            "no_distillation": facts.arms.no_distillation,
-            "plain_kd": facts.arms.plain_kd,
-            "teacher": facts.teacher_accuracy,
+        "metric": objective.name,
+        "direction": objective.direction,
+        **blocks,
+        "metrics": {
+            "this_student": _all_finite(measured.test_metrics),
+            "this_student_deployed": _all_finite(measured.deployed_metrics),
+            "mean": _all_finite(facts.test_metrics),
+            "std": _all_finite(facts.test_metrics_std),
+            "arms": {arm: _all_finite(result.metrics) for arm, result in facts.arms.results.items()},
+            "teacher": _all_finite(facts.teacher_metrics),
         },
         "preprocessing": sheet.preprocessing,
         "class_names": list(sheet.task.class_names),
     }
+
+
+def _reached(sheet: Datasheet, name: str) -> dict[str, object]:
+    """One metric on the test split: of this student, over its seeds, of its arms and of the teacher."""
+    facts, measured = sheet.facts, sheet.measured
+    arms = facts.arms.results
+    return {
+        "split": "test",
+        "this_student": _finite(measured.test_metrics[name]),
+        "this_student_deployed": _finite(measured.deployed_metrics[name]),
+        "mean": _finite(facts.test_metrics.get(name)),
+        "std": _finite(facts.test_metrics_std.get(name)),
+        "seeds": list(facts.seeds),
+        "arm": facts.arms.arm,
+        **{arm: _finite(arms[arm].metrics.get(name)) if arm in arms else None for arm in ARMS},
+        "teacher": _finite(facts.teacher_metrics.get(name)),
+    }
+
+
+def _all_finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in metrics.items()}
 
 
 def _version(distribution: str) -> str | None:
@@ -165,9 +205,10 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _finite(ms: float) -> float | None:
-    # A network that does not fit the device has an infinite latency, and JSON has no infinity.
-    return ms if math.isfinite(ms) else None
+def _finite(value: float | None) -> float | None:
+    # JSON has no infinity, which is the latency of a network that does not fit the device, and no "not a number", which
+    # is a metric that the test split does not define.
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from automl_kd.delivery.arms import Arms
+from automl_kd.delivery.task_metrics import task_metrics
 from automl_kd.hardware import Prediction, Profile
+from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
 from automl_kd.tasks import Task
 
@@ -21,12 +23,12 @@ class Facts:
         study: The study that found it.
         trial: Its trial there.
         epochs: Epochs that it was trained for.
-        seeds: Seeds over which ``test_accuracy`` is a mean.
-        test_accuracy: Mean over the seeds on the test split, in [0, 1].
-        test_accuracy_std: Standard deviation over the seeds, in accuracy.
+        seeds: Seeds over which ``test_metrics`` are means.
+        test_metrics: Means over the seeds on the test split, by the name of a metric.
+        test_metrics_std: Their standard deviations; empty for a single seed.
         arms: The same network trained in other ways.
-        teacher_accuracy: On the test split.
-        history: One row an epoch: ``epoch`` and whatever was measured, such as ``accuracy`` and the losses by name.
+        teacher_metrics: Of the teacher on the test split.
+        history: One row an epoch: ``epoch`` and whatever was measured, metrics and losses by name.
     """
 
     origin: Literal["distilled in full", "search checkpoint"]
@@ -34,11 +36,11 @@ class Facts:
     trial: int | None = None
     epochs: int | None = None
     seeds: tuple[int, ...] = ()
-    test_accuracy: float | None = None
-    test_accuracy_std: float | None = None
+    test_metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    test_metrics_std: Mapping[str, float] = field(default_factory=dict, hash=False)
     arms: Arms = field(default_factory=Arms)
-    teacher_accuracy: float | None = None
-    history: Sequence[Mapping[str, float]] = ()
+    teacher_metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    history: Sequence[Mapping[str, float]] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,13 @@ class Measured:
     """What delivery measured on the whole test split.
 
     Attributes:
-        test_accuracy: Of the student in torch, float32.
-        test_accuracy_deployed: Of the ONNX file as the profile's precision computes it.
-        onnx_max_difference: Largest absolute difference between a logit of torch and of the ONNX file.
+        test_metrics: All metrics of the task of the student in torch, float32, by name.
+        deployed_metrics: The same of the ONNX file as the profile's precision computes it.
+        onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file.
     """
 
-    test_accuracy: float
-    test_accuracy_deployed: float
+    test_metrics: Mapping[str, float]
+    deployed_metrics: Mapping[str, float]
     onnx_max_difference: float
 
 
@@ -66,6 +68,16 @@ class Datasheet:
     prediction: Prediction
     measured: Measured
     facts: Facts
+
+    @property
+    def metrics(self) -> tuple[Objective, ...]:
+        """The metrics of the task: the one that students are compared by, then the others."""
+        return tuple(metric.objective for metric in task_metrics(self.task))
+
+    @property
+    def objective(self) -> Objective:
+        """The metric that students are compared by."""
+        return self.metrics[0]
 
     @property
     def origin(self) -> str:

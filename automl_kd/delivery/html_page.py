@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -12,17 +10,17 @@ from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 from plotly.offline.offline import get_plotlyjs
 
 from automl_kd.core import formatting
-from automl_kd.delivery import text
+from automl_kd.delivery import prices, text
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
 
 
-def render(template: str, context: Mapping[str, Any]) -> str:
+def render(template: str, **context: object) -> str:
     """A template of this package as text.
 
     Args:
         template: File in ``templates``; those that end in ``.html`` escape every value.
-        context: Its variables. A variable that the template needs and the context lacks is an error.
+        context: Its variables. One that the template needs and that is not given is an error.
     """
     environment = Environment(
         loader=PackageLoader("automl_kd.delivery", "templates"),
@@ -36,17 +34,21 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         formatting.chance,
         formatting.count,
         formatting.duration,
-        text.gain,
         formatting.milliseconds,
         formatting.percent,
-        formatting.whole,
-        text.points,
         formatting.size,
-        text.spread,
+        formatting.whole,
+        text.capital,
     )
     environment.filters.update({each.__name__: each for each in formats})
     environment.filters.update(markdown=_markdown, compact_json=lambda value: json.dumps(value, ensure_ascii=False))
-    environment.globals.update(latency=text.latency, plotly_js=_plotly_js)
+    environment.globals.update(
+        interval=text.interval,
+        latency=text.latency,
+        price=prices.placed_price,
+        scored=text.scored,
+        plotly_js=_plotly_js,
+    )
     return environment.get_template(template).render(context)
 
 

@@ -1,8 +1,8 @@
-"""How often the student is right, as trained and as deployed, and how far the two are apart."""
+"""What the student reaches on the test split, as trained and as deployed, and how far the two are apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,12 +11,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from automl_kd.core import UserError
 from automl_kd.delivery.facts import Measured
+from automl_kd.delivery.task_metrics import task_metrics
 from automl_kd.onnxio import Session, to_half, to_int8
 from automl_kd.students import StudentModule
 from automl_kd.tasks import Task
+from automl_kd.tasks.metrics import Metric
 
 _BATCH = 256
 _TOLERANCE = 1e-4
@@ -35,13 +38,13 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
         threads: Of torch and of onnxruntime; equal counts give equal numbers.
 
     Raises:
-        UserError: If the file's logits differ from torch's by more than 1e-4 (relative to the largest logit where that
+        UserError: If the file's outputs differ from torch's by more than 1e-4 (relative to the largest where that
             exceeds 1), the precision cannot be computed here, or the weights do not fit into it.
     """
     with TemporaryDirectory() as scratch, _torch_threads(threads):
         exact = Session(onnx, threads)
         deployed = exact if precision == "fp32" else Session(_converted(onnx, precision, task, Path(scratch)), threads)
-        right = right_deployed = 0
+        trained, shipped = _Collected(task_metrics(task)), _Collected(task_metrics(task))
         difference = largest = 0.0
         for images, labels in zip(
             torch.split(task.test.images, _BATCH), torch.split(task.test.labels, _BATCH), strict=True
@@ -51,20 +54,36 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
                 expected: NDArray[Any] = student(inputs).numpy()
             written = exact.run(inputs.numpy())
             in_precision = written if deployed is exact else deployed.run(inputs.numpy())
-            right += int((expected.argmax(axis=1) == labels.numpy()).sum())
-            right_deployed += int((in_precision.argmax(axis=1) == labels.numpy()).sum())
+            trained.add(expected, labels)
+            shipped.add(in_precision, labels)
             difference = max(difference, float(np.abs(written - expected).max()))
             largest = max(largest, float(np.abs(expected).max()))
     if not difference <= _TOLERANCE * max(1.0, largest):
         raise UserError(
             f"the exported student differs from torch by {difference:.2g} on the test images of {task.name}"
-            f" (allowed {_TOLERANCE:g} where logits reach {max(1.0, largest):.3g})"
+            f" (allowed {_TOLERANCE:g} where outputs reach {max(1.0, largest):.3g})"
         )
-    return Measured(
-        test_accuracy=right / len(task.test),
-        test_accuracy_deployed=right_deployed / len(task.test),
-        onnx_max_difference=difference,
-    )
+    return Measured(test_metrics=trained.values(), deployed_metrics=shipped.values(), onnx_max_difference=difference)
+
+
+class _Collected:
+    """The statistics of every metric, batch by batch."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+        self._rows: list[list[NDArray[np.float64]]] = [[] for _ in metrics]
+
+    def add(self, outputs: NDArray[Any], labels: Tensor) -> None:
+        # Half precision is widened: metrics take float32 at least.
+        answers = torch.from_numpy(outputs).float()
+        for metric, rows in zip(self._metrics, self._rows, strict=True):
+            rows.append(metric.statistics(answers, labels))
+
+    def values(self) -> dict[str, float]:
+        return {
+            metric.name: metric.value(np.concatenate(rows))
+            for metric, rows in zip(self._metrics, self._rows, strict=True)
+        }
 
 
 def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:

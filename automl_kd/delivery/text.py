@@ -1,40 +1,62 @@
-"""What only reports say of numbers: differences, intervals, sizes."""
+"""What only reports say of numbers: gains with their intervals, latencies with theirs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
-from automl_kd.core import UNKNOWN, milliseconds, three_digits
+from automl_kd.core import milliseconds, signed, three_digits
+from automl_kd.objectives import Objective
+from automl_kd.results import Gain
 
-
-def points(difference: float | None) -> str:
-    """A signed difference of accuracies in percentage points: 0.012 as ``+1.2``."""
-    if difference is None:
-        return UNKNOWN
-    text = f"{100 * difference:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+ACCURACY = "accuracy"
+"""The metric that a bare percentage is taken for, and that the fields of version 0.1 are named after."""
 
 
-def spread(share: float | None) -> str:
-    """A standard deviation of accuracies in percentage points: 0.004 as ``0.4``."""
-    return UNKNOWN if share is None else f"{100 * share:.1f}"
+def scored(value: float | None, objective: Objective) -> str:
+    """A value with the name of what it is of: ``97.8 %`` of accuracy, ``log loss 0.132 nats``."""
+    shown = objective.shown(value)
+    return shown if objective.name == ACCURACY else f"{objective.title} {shown}"
 
 
-def gain(difference: Mapping[str, float] | None) -> str:
+def titled(objective: Objective) -> str:
+    """The head of a column, with the direction where less is better: ``Log loss (less is better)``."""
+    return capital(objective.title) + (" (less is better)" if objective.direction == "minimize" else "")
+
+
+def capital(title: str) -> str:
+    """A title at the start of a line; letters that are capital stay so: ``RMSE``, ``Log loss``."""
+    return title[:1].upper() + title[1:]
+
+
+def spread_unit(objective: Objective) -> str:
+    """The unit of a difference behind a number, with its space: `` points`` of shares, `` nats``, nothing of labels."""
+    shown = objective.shown_spread(0.0)
+    return objective.shown_difference(0.0).removeprefix(shown)
+
+
+def interval(gain: Gain, objective: Objective) -> str:
+    """The numbers of a gain alone: ``+1.2 [+0.3, +2.1]``."""
+    difference, low, high = (signed(each, objective.unit) for each in (gain.difference, gain.low, gain.high))
+    return f"{difference} [{low}, {high}]"
+
+
+def worth(gain: Gain, objective: Objective) -> str:
     """A paired difference with its interval: ``+1.2 points (95 % interval +0.3 to +2.1)``."""
-    if not difference:
-        return UNKNOWN
-    interval = f"{points(difference['low'])} to {points(difference['high'])}"
-    return f"{points(difference['difference'])} points (95 % interval {interval})"
+    low, high = (signed(each, objective.unit) for each in (gain.low, gain.high))
+    return f"{objective.shown_difference(gain.difference)} (95 % interval {low} to {high})"
 
 
-def inconclusive(difference: Mapping[str, float]) -> bool:
+def inconclusive(gain: Gain) -> bool:
     """Whether the interval includes 0."""
-    return difference["low"] <= 0 <= difference["high"]
+    return gain.low <= 0 <= gain.high
 
 
-def latency(ms: float | None, low: float | None, high: float | None) -> str:
+def harmful(gain: Gain, objective: Objective) -> bool:
+    """Whether the whole interval is on the worse side of 0."""
+    return all(objective.goodness(end) < 0 for end in (gain.low, gain.high))
+
+
+def latency(ms: float | None, low: float | None = None, high: float | None = None) -> str:
     """A prediction with its interval: ``1.42 ms (1.30–1.55)``."""
     if ms is not None and not math.isfinite(ms):
         return "no time: it does not fit the device's memory"

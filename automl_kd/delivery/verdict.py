@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from automl_kd.controller import Point, knee
-from automl_kd.core import milliseconds, percent
+from automl_kd.core import milliseconds
 from automl_kd.delivery.arms import Arms
-from automl_kd.delivery.text import latency, spread
-
-_REASONS = {
-    "knee": "It is the knee of the front: faster students lose much accuracy, slower ones gain little.",
-    "best": "It is the most accurate student of the front.",
-    "fastest": "It is the fastest student of the front.",
-}
+from automl_kd.delivery.prices import (
+    Intervals,
+    by_device,
+    device_of,
+    extreme_role,
+    is_latency,
+    joined,
+    reported_prices,
+    short_price,
+    shown_price,
+)
+from automl_kd.delivery.text import ACCURACY, scored, spread_unit
+from automl_kd.objectives import Objective, Point, knee
+from automl_kd.results import PickResult, StudyResult
 
 
 @dataclass(frozen=True)
@@ -27,69 +32,124 @@ class Verdict:
     trial: int | None
 
 
-def verdict(summary: Mapping[str, Any]) -> Verdict:
-    """What to take from a study as far as it has come; the summary is that of ``study_report``."""
-    picks, front = summary.get("picks") or [], summary.get("front") or []
-    device = summary.get("hw") or "the device"
-    tested = [pick for pick in picks if pick.get("test_accuracy") is not None]
-    if tested:
-        return _of_picks(tested, summary.get("teacher") or {}, device, alone=len(front) == 1)
-    if front:
-        spots = [Point(entry["trial"], entry["accuracy"], entry["latency_ms"]) for entry in front]
-        trial = knee(spots).trial
-        entry = next(each for each in front if each["trial"] == trial)
-        price = latency(entry["latency_ms"], entry.get("latency_low"), entry.get("latency_high"))
-        place = "alone on" if len(front) == 1 else "the knee of"
-        return Verdict(
-            f"Nothing to ship yet; trial {trial} promises most",
-            (
-                f"It is {place} the front so far: {percent(entry['accuracy'])} on search-validation in a predicted"
-                f" {price} on {device}.",
-                "No pick has been distilled in full, so nothing here was measured on the test split.",
-            ),
-            trial,
-        )
+def verdict(result: StudyResult) -> Verdict:
+    """What to take from a study as far as it has come."""
+    if result.picks:
+        return _of_picks(result)
+    if result.front:
+        return _of_front(result)
     return Verdict("No student yet", ("No trial has reached the top rung, so there is no front to choose from.",), None)
 
 
-def _of_picks(picks: Sequence[Mapping[str, Any]], teacher: Mapping[str, Any], device: str, *, alone: bool) -> Verdict:
-    # The role was settled on search-validation. Choosing by test accuracy here would make the test split a second
-    # validation split, and its number too good.
-    chosen = next((pick for pick in picks if pick.get("role") == "knee"), picks[0])
-    accuracy, trial = chosen["test_accuracy"], chosen["trial"]
-    price = latency(chosen.get("latency_ms"), chosen.get("latency_low"), chosen.get("latency_high"))
-    sentences = [f"It classifies {percent(accuracy)} of the test images correctly{_over_seeds(chosen)}."]
-    if alone:
-        sentences.append("It is the only student of the front.")
-    elif reason := _REASONS.get(str(chosen.get("role"))):
-        sentences.append(reason)
-    sentences.append(f"One image takes a predicted {price}; the range is the 90 % interval.")
-    if (ms := chosen.get("measured_ms")) is not None:
-        where = "inside" if chosen.get("measured_inside") else "outside"
-        sentences.append(f"Measured on the device it takes {milliseconds(ms)}, {where} that range.")
-    if teacher.get("accuracy") is not None:
-        gap = 100 * (teacher["accuracy"] - accuracy)
-        beside = f"{abs(gap):.1f} points {'more' if gap >= 0 else 'less'}"
-        sentences.append(f"The teacher reaches {percent(teacher['accuracy'])}, {beside}.")
-    sentences += Arms.of(chosen).sentences()
-    if (deployed := chosen.get("test_accuracy_deployed")) is not None:
-        sentences.append(f"As deployed, in the device's precision, it reaches {percent(deployed)}.")
-    best = next((pick for pick in picks if pick.get("role") == "best"), chosen)
-    if best["test_accuracy"] > accuracy:
-        cost = milliseconds(best.get("latency_ms"))
-        reached = percent(best["test_accuracy"])
-        sentences.append(f"Where accuracy matters more: trial {best['trial']} reaches {reached} in a predicted {cost}.")
-    headline = (
-        f"Ship trial {trial}: {percent(accuracy)} in a predicted {milliseconds(chosen.get('latency_ms'))} on {device}"
+def _of_front(result: StudyResult) -> Verdict:
+    points = [
+        Point(entry.trial, tuple(entry.objectives[each.name] for each in result.objectives)) for entry in result.front
+    ]
+    trial = knee(points, result.objectives).trial
+    entry = next(each for each in result.front if each.trial == trial)
+    prices = reported_prices(result.objectives)
+    texts = [
+        shown_price(entry, entry.others, each) if is_latency(each) else short_price(entry, each) for each in prices
+    ]
+    place = "alone on" if len(result.front) == 1 else "the knee of"
+    return Verdict(
+        f"Nothing to ship yet; trial {trial} promises most",
+        (
+            f"It is {place} the front so far: {scored(entry.score, result.objective)} on search-validation in a"
+            f" predicted {by_device(prices, texts, result.hw)}.",
+            "No pick has been distilled in full, so nothing here was measured on the test split.",
+        ),
+        trial,
     )
-    return Verdict(headline, tuple(sentences), trial)
 
 
-def seed_count(seeds: Sequence[int] | int | None) -> int:
-    """How many seeds a pick was trained with; summaries hold their number or list them."""
-    return len(seeds) if isinstance(seeds, Sequence) else seeds or 0
+def _of_picks(result: StudyResult) -> Verdict:
+    # The role was settled on search-validation. Choosing by test score here would make the test split a second
+    # validation split, and its number too good.
+    objective, picks = result.objective, result.picks
+    prices = reported_prices(result.objectives)
+    chosen = next((pick for pick in picks if pick.role == "knee"), picks[0])
+    others = next((each.others for each in result.front if each.trial == chosen.trial), {})
+    sentences = [_tested(chosen, objective)]
+    if len(result.front) == 1:
+        sentences.append("It is the only student of the front.")
+    elif reason := _reasons(result.objectives).get(chosen.role):
+        sentences.append(reason)
+    sentences += _prices(chosen, others, prices, result.hw)
+    if chosen.measured_ms is not None:
+        where = "inside" if chosen.measured_inside else "outside"
+        place = "that range" if sum(map(is_latency, prices)) == 1 else f"the range predicted for {result.hw}"
+        sentences.append(f"Measured on the device it takes {milliseconds(chosen.measured_ms)}, {where} {place}.")
+    if (taught := result.teacher.score) is not None:
+        gap = taught - chosen.test_score
+        beside = f"{objective.shown_difference(abs(gap)).removeprefix('+')} {'more' if gap >= 0 else 'less'}"
+        sentences.append(f"The teacher reaches {objective.shown(taught)}, {beside}.")
+    sentences += Arms.of(chosen).sentences(objective)
+    if chosen.test_score_deployed is not None:
+        shown = objective.shown(chosen.test_score_deployed)
+        sentences.append(f"As deployed, in the device's precision, it reaches {shown}.")
+    best = next((pick for pick in picks if pick.role == "best"), chosen)
+    if objective.better(best.test_score, chosen.test_score):
+        sentences.append(
+            f"Where {objective.title} matters more: trial {best.trial} reaches {objective.shown(best.test_score)} in a"
+            f" predicted {_briefly(best, prices, result.hw)}."
+        )
+    texts = [short_price(chosen, each) for each in prices]
+    return Verdict(
+        f"Ship trial {chosen.trial}: {scored(chosen.test_score, objective)} in a predicted"
+        f" {by_device(prices, texts, result.hw)}",
+        tuple(sentences),
+        chosen.trial,
+    )
 
 
-def _over_seeds(pick: Mapping[str, Any]) -> str:
-    number, std = seed_count(pick.get("seeds")), pick.get("test_accuracy_std")
-    return f" (± {spread(std)} points over {number} seeds)" if number > 1 and std is not None else ""
+def _tested(pick: PickResult, objective: Objective) -> str:
+    shown = objective.shown(pick.test_score)
+    if objective.name == ACCURACY:
+        return f"It classifies {shown} of the test images correctly{_over_seeds(pick, objective)}."
+    better = "; less is better" if objective.direction == "minimize" else ""
+    return f"On the test split its {objective.title} is {shown}{_over_seeds(pick, objective)}{better}."
+
+
+def _over_seeds(pick: PickResult, objective: Objective) -> str:
+    if len(pick.seeds) < 2 or pick.test_score_std is None:
+        return ""
+    spread = objective.shown_spread(pick.test_score_std)
+    return f" (± {spread}{spread_unit(objective)} over {len(pick.seeds)} seeds)"
+
+
+def _reasons(objectives: Sequence[Objective]) -> dict[str, str]:
+    """Why a pick of each role is worth a look."""
+    score, known = objectives[0], reported_prices(objectives)
+    cheaper, dearer = ("faster", "slower") if len(known) == 1 else ("cheaper", "dearer")
+    sides = (
+        f"{cheaper} students lose much {score.title}, {dearer} ones gain little"
+        if score.direction == "maximize"
+        else f"{cheaper} students have a much higher {score.title}, {dearer} ones hardly a lower one"
+    )
+    best = "the most accurate student" if score.name == ACCURACY else f"the best student by {score.title}"
+    reasons = {"knee": f"It is the knee of the front: {sides}.", "best": f"It is {best} of the front."}
+    for each in known:
+        adjective, _, place = (role := extreme_role(each)).partition(" ")
+        reasons[role] = f"It is the {adjective} student of the front{f' {place}' if place else ''}."
+    return reasons
+
+
+def _prices(pick: PickResult, others: Intervals, prices: Sequence[Objective], hw: str) -> list[str]:
+    """What one inference takes: latencies with their intervals, then the other known objectives."""
+    timed = [each for each in prices if is_latency(each)]
+    rest = [each for each in prices if not is_latency(each)]
+    shown = [shown_price(pick, others, each) for each in timed]
+    if len(timed) == 1:
+        sentences = [f"One image takes a predicted {shown[0]}; the range is the 90 % interval."]
+    else:
+        devices = [f"{text} on {device_of(each, hw)}" for each, text in zip(timed, shown, strict=True)]
+        sentences = [f"One image takes a predicted {joined(devices)}; the ranges are the 90 % intervals."]
+    if rest:
+        sentences.append(f"It needs a predicted {joined([short_price(pick, each) for each in rest])}.")
+    return sentences
+
+
+def _briefly(pick: PickResult, prices: Sequence[Objective], hw: str) -> str:
+    texts = [short_price(pick, each) for each in prices]
+    return texts[0] if len(prices) == 1 else by_device(prices, texts, hw)

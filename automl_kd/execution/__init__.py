@@ -9,6 +9,7 @@ from automl_kd.execution.bounds import Bounds, usual_workers
 from automl_kd.execution.composite import CompositeExecutor
 from automl_kd.execution.database_executor import DatabaseExecutor
 from automl_kd.execution.executor import Executor
+from automl_kd.execution.file_bundles import SetupBundle
 from automl_kd.execution.inline import InlineExecutor
 from automl_kd.execution.jobs import (
     Answer,
@@ -21,7 +22,6 @@ from automl_kd.execution.jobs import (
     Trained,
     TrainJob,
 )
-from automl_kd.execution.messages import decode_setup
 from automl_kd.execution.pool import WorkerPool
 
 __all__ = [
@@ -37,12 +37,12 @@ __all__ = [
     "InlineExecutor",
     "Job",
     "Setup",
+    "SetupBundle",
     "Stopped",
     "TrainJob",
     "Trained",
     "WorkerAgent",
     "WorkerPool",
-    "decode_setup",
     "ray_executor",
     "usual_workers",
 ]

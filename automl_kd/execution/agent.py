@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from automl_kd.core import UserError
-from automl_kd.execution.file_bundles import AnswerBundle
+from automl_kd.execution.file_bundles import AnswerBundle, SetupBundle
 from automl_kd.execution.jobs import Answer, Failed, Job, Stopped, file_failure
-from automl_kd.execution.messages import decode_job, encode_answer
+from automl_kd.execution.messages import decode_job, decode_setup, encode_answer
 from automl_kd.execution.pool import WorkerPool
 from automl_kd.storage import Mailboxes, MailboxStatus
 
@@ -70,14 +70,16 @@ class WorkerAgent:
         if self._heartbeat_error is None:
             self._mailboxes.close()
 
-    def offer(self) -> Mapping[str, Any] | None:
-        """What the driver offers; None as long as it offers nothing.
+    def offer(self) -> SetupBundle | None:
+        """The setup that the driver offers, its files still to be fetched; None as long as it offers nothing.
 
         Raises:
             Dismissed: If the mailboxes are gone.
+            UserError: If the driver could make no offer, or one that this machine cannot take.
         """
         self._look()
-        return self._mailboxes.offer()
+        document = self._mailboxes.offer()
+        return None if document is None else decode_setup(document)
 
     def fetch(self, sha256: str) -> Iterator[bytes]:
         """A file of the offer, in parts.

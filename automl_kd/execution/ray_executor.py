@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 import ray
+from ray import ObjectRef
 from ray.exceptions import RayError
 
 from automl_kd.core import UserError
@@ -193,7 +194,9 @@ class _Worker(Generic[Key]):
         call: The call under way, its start or its job; None while it is idle.
     """
 
-    def __init__(self, packed: SetupBundle, archives: Mapping[str, Any], resources: Mapping[str, float]) -> None:
+    def __init__(
+        self, packed: SetupBundle, archives: Mapping[str, ObjectRef[bytes]], resources: Mapping[str, float]
+    ) -> None:
         more = {name: amount for name, amount in resources.items() if name not in ("CPU", "GPU")}
         actor: Any = ray.remote(_Actor)
         self._actor = actor.options(
@@ -206,7 +209,7 @@ class _Worker(Generic[Key]):
         self.node: str | None = None
         self.key: Key | None = None
         self._job: Job | None = None
-        self.call: Any = self._actor.start.remote()
+        self.call: ObjectRef[str | AnswerBundle] | None = self._actor.start.remote()
 
     @property
     def idle(self) -> bool:
@@ -222,7 +225,8 @@ class _Worker(Generic[Key]):
         Raises:
             RayError: If the actor died, or could not start.
         """
-        result: str | AnswerBundle = ray.get(self.call)
+        assert self.call is not None, "only what is under way is waited for"
+        result = ray.get(self.call)
         job, self._job, self.key, self.call = self._job, None, None, None
         if isinstance(result, str) or job is None:
             self.node = str(result)
@@ -239,7 +243,7 @@ class _Worker(Generic[Key]):
 class _Actor:
     """A worker, in a process of a node."""
 
-    def __init__(self, packed: SetupBundle, archives: Mapping[str, Any]) -> None:
+    def __init__(self, packed: SetupBundle, archives: Mapping[str, ObjectRef[bytes]]) -> None:
         self._packed = packed
         self._archives = archives
         self._stop = threading.Event()

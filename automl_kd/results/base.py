@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-Metrics = dict[str, float]
+MetricValue = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    PlainSerializer(lambda value: value if math.isfinite(value) else None, return_type=float | None, when_used="json"),
+]
+"""A number; null in JSON where the examples do not define the metric, as without one of a class."""
+Metrics = dict[str, MetricValue]
 """Values by the name of a metric, each in its own unit and sign."""
 ACCURACY = "accuracy"
 
@@ -21,7 +36,7 @@ class Result(BaseModel):
     search compares by is the score.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
 
     accuracies: ClassVar[Mapping[str, str]] = {}
     """Fields named after accuracy, each with the field of metrics that it is one of."""

@@ -65,6 +65,7 @@ class StudyResult(Result):
     state: Literal["open", "done"] = Field(description="Whether its last round came to its end.")
     metric: str = Field(description="The metric that is searched: what every score is of.")
     direction: Direction = Field(description="Whether a larger or a smaller score is better.")
+    metrics: tuple[Objective, ...] = Field(description="All that are reported, by name; the one searched first.")
     objectives: tuple[Objective, ...] = Field(description="What the front is of: the score first, then prices.")
     teacher: TeacherResult = Field(description="Who teaches.")
     understood: dict[str, Any] | None = Field(description="What was read of task and teacher.")

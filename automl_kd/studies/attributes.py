@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict, Field
 
 from automl_kd.recipes import Recipe
-from automl_kd.results import Price, RecipeDocument
+from automl_kd.results import Metrics, Price, RecipeDocument
 
 TRIAL = "akd:trial"
 """The attribute's name."""
@@ -48,7 +48,7 @@ class TrialAttributes(BaseModel):
     price: Price | None = None
     scores: dict[int, float] = Field(default_factory=dict)
     error: float | None = None
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
     seconds: float = 0.0
     between: float | None = None
     attempts: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from automl_kd.core import UserError
@@ -48,6 +49,7 @@ def delivery_document(delivered: Delivered, task: Task) -> dict[str, Any]:
         "path": str(delivered.path),
         "metric": task.metric.name,
         "direction": task.metric.direction,
+        "metrics": [asdict(each.objective) for each in task.metrics],
         "test_score": delivered.test_score,
         "test_score_deployed": delivered.test_score_deployed,
         "test_metrics": delivered.test_metrics,

@@ -154,7 +154,7 @@ class StudyBook:
 
 
 def open_record(
-    database: Database, request: SearchRequest, identity: Mapping[str, Any], objectives: StudyObjectives
+    database: Database, request: SearchRequest, identity: Mapping[str, Any], read: Identified
 ) -> tuple[StudyRecord, float]:
     """The study that a request is about, begun where it does not exist.
 
@@ -162,7 +162,7 @@ def open_record(
         database: Where it is.
         request: The request.
         identity: As :func:`identity_of` gives it.
-        objectives: What the study is of.
+        read: What was read of the request.
 
     Returns:
         The record as stored, and the seconds to add to its budget once its teacher is recognised, too.
@@ -181,7 +181,8 @@ def open_record(
         seed=request.seed,
         device=request.device,
         executor=request.executor,
-        objectives=objectives.all,
+        objectives=read.objectives.all,
+        metrics=tuple(each.objective for each in read.task.metrics),
     )
     found = database.find_study(request.name)
     extension = 0.0

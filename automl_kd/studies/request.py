@@ -6,7 +6,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,28 +20,26 @@ from automl_kd.core import (
     parse_resources,
     unknown,
 )
-from automl_kd.execution import usual_workers
-from automl_kd.recipes import Space
-from automl_kd.studies.objectives import KnownObjective, parse_objectives
-from automl_kd.studies.policy import rung_epochs
-from automl_kd.studies.pricing import Limits
-from automl_kd.studies.sampling import SAMPLERS, tells_worth
 
-FIDELITIES = ("halving", "none")
-EXECUTORS = ("process", "inline", "ray")
-_SEEDS = 2**62
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+# The command line's help is made from this module: what imports torch, optuna or numpy is imported where it is used.
+if TYPE_CHECKING:
+    from automl_kd.recipes import Space
+    from automl_kd.studies.objectives import KnownObjective
+    from automl_kd.studies.pricing import Limits
+
+Sampler = Literal["known-cost", "tpe", "nsga2", "random", "gp"]
+Fidelity = Literal["halving", "none"]
+ExecutorName = Literal["process", "inline", "ray"]
 Quantity = str | float
 """A number, or a number with its unit as a user writes it."""
-
-
-def _flag(flag: str, metavar: str | None = None) -> dict[str, Any]:
-    """How the command line spells an option, where it is not the field's own name."""
-    return {"flag": flag} | ({} if metavar is None else {"metavar": metavar})
+_SEEDS = 2**62
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
 class SearchRequest(BaseModel):
     """The arguments of a search, as the user wrote them. A mistake is told when the request is made.
+
+    A field's ``flag`` and ``metavar`` are how the command line spells it, where that is not the field's own name.
 
     >>> SearchRequest(hw="jetson-nano", budget="3m", max_latency="4ms").seconds
     180.0
@@ -65,22 +63,21 @@ class SearchRequest(BaseModel):
     objectives: Annotated[
         tuple[str, ...],
         Field(
-            description="What is made small beside a good score: latency (the default), memory, energy, latency@DEVICE;"
-            " repeatable, up to three.",
-            json_schema_extra=_flag("--objective"),
+            description="What is made small beside a good score: latency (the default), memory, energy,"
+            " latency@DEVICE; up to three.",
+            json_schema_extra={"flag": "--objective", "metavar": "PRICE"},
         ),
     ] = ()
     teacher: Annotated[
         str | None,
-        Field(description="Teacher instead of the task's: t.onnx, t.pt@{family: resnet, …}; 'a + b' for several."),
+        Field(
+            description="Teacher instead of the task's: t.onnx, t.pt2, t.pt@{family: resnet, …}; 'a + b' for several."
+        ),
     ] = None
     space: Annotated[str, Field(description="Search space by name or path.")] = "tiny_cnn"
     pins: Annotated[
         tuple[str, ...],
-        Field(
-            description="Fill a hole of the space; repeatable.",
-            json_schema_extra=_flag("--set", "PATH=VALUE"),
-        ),
+        Field(description="Fill a hole of the space.", json_schema_extra={"flag": "--set", "metavar": "PATH=VALUE"}),
     ] = ()
     max_latency: Annotated[
         Quantity | None, Field(description="Never train what is predicted slower, e.g. 4ms; a number is in ms.")
@@ -90,13 +87,6 @@ class SearchRequest(BaseModel):
         Quantity | None, Field(description="Never train what needs more memory, e.g. 512KB; a number is in bytes.")
     ] = None
     study: Annotated[str | None, Field(description="Name of the study; by default <task>-<hw>-<space>.")] = None
-    storage: Annotated[
-        str,
-        Field(
-            description="Database URL, or the path of an SQLite file.",
-            json_schema_extra=_flag("--storage", "URL"),
-        ),
-    ] = DEFAULT_STORAGE
     workers: Annotated[
         int | None,
         Field(
@@ -105,19 +95,17 @@ class SearchRequest(BaseModel):
         ),
     ] = None
     seed: Annotated[int, Field(description="Of the sampler and of the students' weights.")] = 0
-    sampler: Annotated[str, Field(description=f"What proposes candidates: {', '.join(SAMPLERS)}.")] = "known-cost"
-    fidelity: Annotated[str, Field(description="halving: only promising candidates are trained on; none: all are.")] = (
-        "halving"
-    )
+    sampler: Annotated[
+        Sampler, Field(description="What proposes candidates: known-cost, or one of Optuna's: tpe, nsga2, random, gp.")
+    ] = "known-cost"
+    fidelity: Annotated[
+        Fidelity, Field(description="halving: only promising candidates are trained on; none: all are.")
+    ] = "halving"
     device: Annotated[str, Field(description="Where students train: auto, cpu or cuda.")] = "auto"
     extend: Annotated[Quantity | None, Field(description="Time to add to the study's budget.")] = None
     max_disk: Annotated[Quantity | None, Field(description="What the study's files may take, e.g. 2GB.")] = None
-    allow_code: Annotated[
-        bool,
-        Field(description="Run the files of losses and model spaces that you wrote and the recipe names."),
-    ] = False
     executor: Annotated[
-        str,
+        ExecutorName,
         Field(description="Where students train: process (which automl-kd worker joins), inline or ray."),
     ] = "process"
     address: Annotated[str | None, Field(description="Of the Ray cluster: host:port, ray://host:port, local.")] = None
@@ -126,7 +114,10 @@ class SearchRequest(BaseModel):
     ] = None
     from_study: Annotated[
         tuple[str, ...],
-        Field(description="Take over what an earlier study of this task and teacher finished; repeatable."),
+        Field(
+            description="Take over what an earlier study of this task and teacher finished.",
+            json_schema_extra={"metavar": "STUDY"},
+        ),
     ] = ()
     stop_when_flat: Annotated[bool, Field(description="End the search once hardly any improvement is expected.")] = (
         False
@@ -137,6 +128,17 @@ class SearchRequest(BaseModel):
     trial_memory: Annotated[
         Quantity | None, Field(description="A training that takes more memory is ended, e.g. 4GB.")
     ] = None
+    allow_code: Annotated[
+        bool,
+        Field(description="Run the files of losses and model spaces that you wrote and the recipe names."),
+    ] = False
+    storage: Annotated[
+        str,
+        Field(
+            description="Database URL, or the path of an SQLite file.",
+            json_schema_extra={"metavar": "URL"},
+        ),
+    ] = DEFAULT_STORAGE
 
     def __init__(self, **options: Any) -> None:
         try:
@@ -148,13 +150,6 @@ class SearchRequest(BaseModel):
     def _read(self) -> Self:
         # Every value is read once here, so that a mistake is reported before anything starts.
         _ = self.seconds, self.extension, self.limits, self.disk, self.resources, self.silence, self.memory, self.known
-        for what, value, choices in (
-            ("sampler", self.sampler, tuple(SAMPLERS)),
-            ("fidelity", self.fidelity, FIDELITIES),
-            ("executor", self.executor, EXECUTORS),
-        ):
-            if value not in choices:
-                raise unknown(what, value, choices)
         self._check_sampler()
         self._check_workers()
         if not 0 <= self.seed < _SEEDS:
@@ -169,7 +164,11 @@ class SearchRequest(BaseModel):
         return self
 
     def _check_sampler(self) -> None:
-        if self.stop_when_flat and not tells_worth(self.sampler):
+        if not self.stop_when_flat:
+            return
+        from automl_kd.studies.sampling import SAMPLERS, tells_worth
+
+        if not tells_worth(self.sampler):
             able = ", ".join(name for name in SAMPLERS if tells_worth(name))
             raise UserError(
                 f"stop_when_flat: sampler {self.sampler} cannot tell what improvement it expects; use sampler {able}"
@@ -204,11 +203,15 @@ class SearchRequest(BaseModel):
     @cached_property
     def known(self) -> tuple[KnownObjective, ...]:
         """The prices that are made small."""
+        from automl_kd.studies.objectives import parse_objectives
+
         return parse_objectives(self.objectives, self.hw)
 
     @cached_property
     def limits(self) -> Limits:
         """What a candidate may cost."""
+        from automl_kd.studies.pricing import Limits
+
         return Limits(parse_latency(self.max_latency), parse_count(self.max_params), parse_bytes(self.max_memory))
 
     @cached_property
@@ -250,11 +253,17 @@ class SearchRequest(BaseModel):
         """
         if self.fidelity == "none":
             return (space.search_epochs,)
+        from automl_kd.studies.policy import rung_epochs
+
         return rung_epochs(space.search_epochs, examples, space.halving.reduction)
 
     def worker_count(self) -> int:
         """Trainings at a time: by default one a core, or one on a GPU that all would share."""
-        return usual_workers(self.device) if self.workers is None else self.workers
+        if self.workers is not None:
+            return self.workers
+        from automl_kd.execution import usual_workers
+
+        return usual_workers(self.device)
 
 
 def _told(error: ValidationError) -> UserError:
@@ -263,6 +272,10 @@ def _told(error: ValidationError) -> UserError:
     place = ".".join(str(part) for part in first["loc"][:1])
     if first["type"] == "extra_forbidden":
         return unknown("option", place, list(SearchRequest.model_fields))
+    if first["type"] == "tuple_type":
+        return UserError(f"{place} {first['input']!r}: write a list, for example [{first['input']!r}]")
+    if first["type"] == "literal_error":
+        return unknown(place, first["input"], get_args(SearchRequest.model_fields[place].annotation))
     if first["type"] == "missing":
         return UserError(f"{place}: is missing; {SearchRequest.model_fields[place].description}")
     return UserError(f"{place} {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}")

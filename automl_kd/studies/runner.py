@@ -50,7 +50,7 @@ class StudyRunner:
     def __init__(self, inputs: StudyInputs, lease: Lease, began: float) -> None:
         prepared, request = inputs.prepared, inputs.request
         identity = identity_of(request, prepared)
-        record, self._extension = open_record(inputs.database, request, identity, prepared.objectives)
+        record, self._extension = open_record(inputs.database, request, identity, prepared)
         clock = Clock(record.seconds, record.budget, began)
         self._context = StudyContext(
             inputs,

@@ -7,15 +7,15 @@ from typing import Any
 
 import optuna
 
-from automl_kd.core import unknown
 from automl_kd.recipes import InvalidCombinationError, Recipe, Space
 from automl_kd.samplers import KnownCostSampler, KnowsWorth, multivariate_tpe
 from automl_kd.studies.attributes import lower_scores
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.studies.pricing import Limits, Priced, Pricing
 from automl_kd.studies.proposer import Affordable
+from automl_kd.studies.request import Sampler
 
-SAMPLERS: Mapping[str, type[optuna.samplers.BaseSampler]] = {
+SAMPLERS: Mapping[Sampler, type[optuna.samplers.BaseSampler]] = {
     "known-cost": KnownCostSampler,
     "tpe": optuna.samplers.TPESampler,
     "nsga2": optuna.samplers.NSGAIISampler,
@@ -24,13 +24,13 @@ SAMPLERS: Mapping[str, type[optuna.samplers.BaseSampler]] = {
 }
 
 
-def tells_worth(name: str) -> bool:
+def tells_worth(name: Sampler) -> bool:
     """Whether the sampler of that name can say what a trial is worth, and so when a search is flat."""
-    return name in SAMPLERS and issubclass(SAMPLERS[name], KnowsWorth)
+    return issubclass(SAMPLERS[name], KnowsWorth)
 
 
 def make_sampler(
-    name: str,
+    name: Sampler,
     space: Space,
     pricing: Pricing,
     known: Sequence[KnownObjective],
@@ -41,19 +41,14 @@ def make_sampler(
     """The sampler of that name.
 
     Args:
-        name: One of ``SAMPLERS``.
+        name: Of the sampler.
         space: The search space.
         pricing: Prices of its recipes.
         known: Objectives that are prices, in the order in which they follow the score.
         limits: What they may cost.
         affordable: Whether the budget can hold the training of a recipe at its price.
         seed: Of the draws; a resumed study takes another than the one it began with, or it would draw the same again.
-
-    Raises:
-        UserError: If there is no such sampler.
     """
-    if name not in SAMPLERS:
-        raise unknown("sampler", name, list(SAMPLERS))
     seed %= 2**32
     if name == "known-cost":
         prices = _Prices(space, pricing, limits, affordable)

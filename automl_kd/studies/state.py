@@ -32,6 +32,7 @@ class StudySettings(BaseModel):
         device: Where students train.
         executor: Who trains them.
         objectives: The score first, then prices; what studies of version 0.1 had is the default.
+        metrics: All that are reported, the one that is searched first.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -47,6 +48,7 @@ class StudySettings(BaseModel):
     device: str = "auto"
     executor: str = "process"
     objectives: tuple[Objective, ...] = (ACCURACY, LATENCY)
+    metrics: tuple[Objective, ...] = (ACCURACY,)
 
 
 class FullEpochs(BaseModel):

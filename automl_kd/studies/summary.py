@@ -69,6 +69,7 @@ def summary_of(record: StudyRecord, trials: Sequence[FrozenTrial], picks: Sequen
         state="done" if record.state == "done" else "open",
         metric=objectives.score.name,
         direction=objectives.score.direction,
+        metrics=settings.metrics,
         objectives=objectives.all,
         teacher=progress.teacher,
         understood=progress.understood,

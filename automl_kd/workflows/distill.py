@@ -67,7 +67,7 @@ def distill(
         observer: Told what happens.
 
     Returns:
-        ``path``, ``test_accuracy``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
+        ``path``, ``test_score`` and its ``metric``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
 
     Raises:
         UserError: If recipe, data, teacher or folder do not fit; or the training diverged.
@@ -105,7 +105,7 @@ def distill(
         delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
     for path in (checkpoint, checkpoint.with_suffix(".json"), _decision(described)):
         path.unlink(missing_ok=True)
-    return delivery_document(delivered) | {"understood": understood.document()}
+    return delivery_document(delivered, learned) | {"understood": understood.document()}
 
 
 def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest, device: str) -> ResolvedTeacher:
@@ -155,8 +155,8 @@ def _train(
     allow_code: bool,
     compiled: bool,
 ) -> tuple[Outcome, list[dict[str, float]]]:
-    """The finished student, and how accurate it was on the way with the losses of each stage, by epoch."""
-    epochs = recipe.train.epochs
+    """The finished student, and what its metrics and losses were at the end of each stage, by epoch."""
+    epochs, metric = recipe.train.epochs, task.metric
     stages = sorted({max(1, epochs * part // _STAGES) for part in range(1, _STAGES + 1)})
     checkpoint = _checkpoint(recipe)
     passed = checkpoint.with_suffix(".json")
@@ -166,7 +166,7 @@ def _train(
     torch.set_num_threads(recipe.threads)
 
     def on_epoch(epoch: int, score: float | None) -> None:
-        shown = "" if score is None else f", {task.metric.title} {task.metric.shown(score)}"
+        shown = "" if score is None else f", {metric.title} {metric.shown(score)}"
         doing = f"distilling, epoch {epoch} of {epochs}{shown}"
         watcher.update(Snapshot("distill", doing, time.monotonic() - began, 0.0, done=epoch / epochs))
 
@@ -187,7 +187,7 @@ def _train(
                 compiled=compiled,
             )
             if outcome.epoch == until and until not in known:
-                history.append({"epoch": float(until), task.metric.name: outcome.score, **outcome.losses})
+                history.append({"epoch": float(until), **outcome.values, **outcome.losses})
                 write_text(passed, json.dumps(history))
         return outcome, history
     except Diverged as error:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl_kd.controller import Point, knee
 from automl_kd.core import DEFAULT_STORAGE, UserError
-from automl_kd.delivery import Facts, deliver, study_report
+from automl_kd.delivery import Facts, deliver, extreme_role, study_report
 from automl_kd.hardware import load_profile
-from automl_kd.recipes import Recipe, load_recipe
+from automl_kd.objectives import Point, knee
+from automl_kd.recipes import load_recipe
+from automl_kd.results import StudyResult, StudySummary
 from automl_kd.storage import Database
 from automl_kd.students import build, load_weights
 from automl_kd.studies.delivered import delivery_document, facts_of, open_recipe_task
@@ -18,13 +18,10 @@ from automl_kd.studies.lookup import the_study
 from automl_kd.studies.policy import of_length
 from automl_kd.studies.report import reviewed
 from automl_kd.studies.study_files import StudyFiles
-from automl_kd.workflows.search import SearchResult
-
-_ROLES = ("knee", "best", "fastest")
 
 
 def export(
-    study: SearchResult | str | None = None,
+    study: StudyResult | str | None = None,
     *,
     pick: str | int = "knee",
     out: str | Path = "winner",
@@ -38,33 +35,34 @@ def export(
 
     Args:
         study: What ``search`` returned, or a study's name; None for the only one.
-        pick: ``knee``, ``best`` (most accurate on search-validation), ``fastest``, or a trial's number.
+        pick: ``knee``; ``best`` (in the score, on search-validation); ``fastest``, or any other role of the study's
+            objectives, such as ``fastest on raspberry-pi-4`` or ``smallest``; or a trial's number.
         out: Folder for the delivery.
         storage: Database URL or path of an SQLite file; by default that of the result, or the usual one.
         allow_code: Whether a model space of the user's own may be loaded, which runs its file.
 
     Returns:
-        ``path``, ``test_accuracy``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
+        ``path``, ``test_score`` and its ``metric``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
 
     Raises:
         UserError: If there is no such study or trial, or the folder holds other files.
     """
-    if isinstance(study, SearchResult):
+    if isinstance(study, StudyResult):
         storage, study = storage or study.storage, study.study
     database = Database(storage or DEFAULT_STORAGE, create=False)
     name = the_study(database, study)
     files = StudyFiles(database.files / name)
     summary = reviewed(database, database.optuna(), name)
-    number = _number(pick, summary, name)
-    found = next((entry for entry in summary["picks"] if entry["trial"] == number), None)
+    number = _number(pick, summary)
+    found = next((each for each in summary.picks if each.trial == number), None)
     if found is not None:
         folder = files.pick(number)
         recipe, weights = load_recipe(folder / "recipe.yaml"), folder / "student.safetensors"
-        facts = facts_of(found, name, summary["teacher"].get("accuracy"))
+        facts = facts_of(found, name, number, summary.teacher.metrics)
     else:
-        entry = next(each for each in summary["complete"] if each["trial"] == number)
+        entry = next(each for each in summary.complete if each.trial == number)
         # The recipe that makes the student as the search left it: its schedule was as long as the search's.
-        recipe = of_length(Recipe.model_validate(entry["recipe"]), entry["epochs"])
+        recipe = of_length(entry.recipe, entry.epochs)
         weights = files.weights(number)
         facts = Facts(
             origin="search checkpoint",
@@ -72,32 +70,40 @@ def export(
             trial=number,
             epochs=recipe.train.epochs,
             seeds=(recipe.seed,),
-            teacher_accuracy=summary["teacher"].get("accuracy"),
+            teacher_metrics=summary.teacher.metrics,
         )
     if not weights.exists():
         raise UserError(f"the weights of trial {number} are gone from {weights.parent}; its recipe makes them again")
     task = open_recipe_task(recipe, f"trial {number} of study {name}")
     student = build(recipe.student, input_shape=task.input_shape, classes=task.classes, allow_code=allow_code)
     load_weights(student, weights)
-    profile = load_profile(summary["hw"])
+    profile = load_profile(summary.hw)
     delivered = deliver(Path(out), student, recipe, task, profile, facts, study_report(summary))
-    return {**delivery_document(delivered), "study": name, "trial": number, "origin": facts.origin}
+    return {**delivery_document(delivered, task), "study": name, "trial": number, "origin": facts.origin}
 
 
-def _number(pick: str | int, summary: Mapping[str, Any], name: str) -> int:
+def _number(pick: str | int, summary: StudySummary) -> int:
     """The trial that is meant; a role is looked for among the picks first, then on the front."""
-    complete: Sequence[Mapping[str, Any]] = summary["complete"]
-    if not complete:
+    name, text = summary.study, str(pick)
+    if not summary.front:
         raise UserError(f"study {name} has no finished trial yet; automl-kd status --study {name} tells how far it is")
-    if str(pick) in _ROLES:
-        points = [Point(each["trial"], each["accuracy"], each["latency_ms"]) for each in summary["front"]]
-        on_front = {"knee": knee(points), "best": points[-1], "fastest": points[0]}[str(pick)].trial
-        by_role = {entry["role"]: int(entry["trial"]) for entry in summary["picks"]}
-        return by_role.get(str(pick), on_front)
-    if not str(pick).isdigit():
-        raise UserError(f"pick {pick!r}: write {', '.join(_ROLES)} or the number of a trial")
-    numbers = [int(each["trial"]) for each in complete]
-    if int(pick) not in numbers:
-        shown = ", ".join(map(str, sorted(each["trial"] for each in summary["front"])))
+    roles = _on_front(summary)
+    if text in roles:
+        return {**roles, **{each.role: each.trial for each in summary.picks}}[text]
+    if not text.isdigit():
+        raise UserError(f"pick {pick!r}: write {', '.join(roles)} or the number of a trial")
+    if int(text) not in {each.trial for each in summary.complete}:
+        shown = ", ".join(map(str, sorted(each.trial for each in summary.front)))
         raise UserError(f"trial {pick} of study {name} did not reach the top rung; on the front are {shown}")
-    return int(pick)
+    return int(text)
+
+
+def _on_front(summary: StudySummary) -> dict[str, int]:
+    """Trials of the front by what each is best in."""
+    objectives = summary.objectives
+    points = [Point(each.trial, tuple(each.objectives[one.name] for one in objectives)) for each in summary.front]
+    roles = {"knee": knee(points, objectives).trial}
+    for objective in objectives:
+        worth = {each.trial: objective.goodness(each.objectives[objective.name]) for each in summary.front}
+        roles[extreme_role(objective)] = max(worth, key=worth.__getitem__)
+    return roles

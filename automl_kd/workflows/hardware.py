@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from automl_kd import students
 from automl_kd.core import Interrupted, UserError, config_dir, find_yaml, parse_duration, shipped_dir, write_text
-from automl_kd.delivery import accuracy_report
+from automl_kd.delivery import hardware_report
 from automl_kd.hardware import (
     Candidate,
     Kit,
@@ -262,7 +262,7 @@ def plot_hardware(hw: str, out: str | Path) -> dict[str, Any]:
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"{out}: the plot is an HTML page; name a file that ends in .html")
-    write_text(path, accuracy_report(load_profile(hw)))
+    write_text(path, hardware_report(load_profile(hw)))
     return {"path": str(out)}
 
 

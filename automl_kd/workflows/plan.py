@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from automl_kd.hardware import Accuracy
+from automl_kd.objectives import Objective
 from automl_kd.results import Observer
 from automl_kd.storage import Database
 from automl_kd.studies.policy import split
 from automl_kd.studies.preparation import prepare
-from automl_kd.studies.proposer import Survey
 from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.survey import Survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding
 
@@ -25,6 +26,7 @@ class SearchPlan:
 
     Attributes:
         study: The study's name.
+        objectives: What would be searched for: the score first, then prices.
         architectures: Number of student architectures in the space, infinite where a real number is free.
         recipes: Number of recipes.
         hw: The device's name.
@@ -42,6 +44,7 @@ class SearchPlan:
     """
 
     study: str
+    objectives: tuple[Objective, ...]
     architectures: float
     recipes: float
     hw: str
@@ -59,19 +62,16 @@ class SearchPlan:
 
     def document(self) -> dict[str, Any]:
         """The plan as ``search --dry-run --json`` prints it; an infinite size is null."""
+        score = self.objectives[0]
         sample = [
-            {
-                "student": recipe.document()["student"],
-                "latency_ms": price.ms,
-                "latency_low": price.low,
-                "latency_high": price.high,
-                "params": price.params,
-                "memory_bytes": price.memory_bytes,
-            }
+            {"student": recipe.document()["student"], **price.stored().model_dump(mode="json")}
             for recipe, price in self.survey.examples
         ]
         return {
             "study": self.study,
+            "metric": score.name,
+            "direction": score.direction,
+            "objectives": [asdict(each) for each in self.objectives],
             "space": {"architectures": _finite(self.architectures), "recipes": _finite(self.recipes)},
             "sampled": self.survey.sampled,
             "feasible": self.survey.feasible,
@@ -112,6 +112,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     seconds = split(request.seconds, prepared.teacher_seconds, None).search
     return SearchPlan(
         study=request.name,
+        objectives=prepared.objectives.all,
         architectures=space.size("student"),
         recipes=space.size(),
         hw=prepared.profile.name,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from automl_kd.core import DEFAULT_STORAGE
+from automl_kd.results import StudySummary
 from automl_kd.storage import Database
 from automl_kd.studies.summary import summarize
 
 
-def status(study: str | None = None, *, storage: str = DEFAULT_STORAGE) -> list[dict[str, Any]]:
+def status(study: str | None = None, *, storage: str = DEFAULT_STORAGE) -> list[StudySummary]:
     """Summaries of a study, or of all studies of a database.
 
     Args:
@@ -17,7 +16,7 @@ def status(study: str | None = None, *, storage: str = DEFAULT_STORAGE) -> list[
         storage: Database URL or path of an SQLite file.
 
     Returns:
-        One summary a study: counts, front, picks, teacher, seconds by phase.
+        One summary a study, as far as it is: counts, front, picks, teacher, seconds by phase.
 
     Raises:
         UserError: If there is no such study, or the database cannot be read.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from automl_kd.core import DEFAULT_STORAGE, Interrupted, UserError, parse_bytes, parse_duration
 from automl_kd.distillation import resolve_device
-from automl_kd.execution import Bounds, Dismissed, Setup, WorkerAgent, WorkerPool, decode_setup, usual_workers
+from automl_kd.execution import Bounds, Dismissed, Setup, SetupBundle, WorkerAgent, WorkerPool, usual_workers
 from automl_kd.results import Observer, Snapshot
 from automl_kd.storage import Database, Mailboxes
 from automl_kd.studies.clock import StopRequest
@@ -152,8 +151,8 @@ class _Session:
         agent.leave(pool)
         self.done = before + agent.done
 
-    def _wait_for_offer(self, agent: WorkerAgent) -> Mapping[str, Any] | None:
-        """What the driver offers; None once the user has asked to stop, or the study is finished."""
+    def _wait_for_offer(self, agent: WorkerAgent) -> SetupBundle | None:
+        """The setup that the driver offers; None once the user has asked to stop, or the study is finished."""
         while not self.stop and not self._finished():
             offer = agent.offer()
             if offer is not None:
@@ -163,21 +162,20 @@ class _Session:
             time.sleep(_WAIT_SECONDS)
         return None
 
-    def _checked(self, offer: Mapping[str, Any], agent: WorkerAgent) -> Setup:
+    def _checked(self, offer: SetupBundle, agent: WorkerAgent) -> Setup:
         """The offered setup with this machine's paths, once its data and teacher are known to be the study's.
 
         Raises:
             UserError: If they are not, or the setup needs custom code that is not allowed.
         """
         self._show("fetching data and teacher")
-        if offer.get("allow_code") and not self.options.allow_code:
+        if offer.setup.allow_code and not self.options.allow_code:
             raise UserError(
-                f"study {self.study} uses losses or model spaces of its user's own, whose files would be run here;"
+                f"study {self.study} uses custom losses or model spaces, whose files would be run here;"
                 " allow it with --allow-code"
             )
-        packed = decode_setup(offer)
-        resolve_device(packed.setup.device)
-        setup = packed.with_own(self.options.data, self.options.teacher).unpack(agent.fetch)
+        resolve_device(offer.setup.device)
+        setup = offer.with_own(self.options.data, self.options.teacher).unpack(agent.fetch)
         task = open_task(setup.task, setup.data)
         if task.sha256 != setup.data_sha256:
             raise UserError(_other("data set", task.sha256, setup.data_sha256, self.study))

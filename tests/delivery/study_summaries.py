@@ -1,54 +1,116 @@
-"""Summaries as a search hands them to its report."""
+"""Reviews as a search hands them to its report."""
+
+from automl_kd.objectives import Objective
+from automl_kd.recipes import Recipe
+from automl_kd.results import (
+    ArmResult,
+    CommonValue,
+    CommonValues,
+    FailureCount,
+    Gain,
+    HistoryRow,
+    HoleImportance,
+    LimitsResult,
+    PhaseSeconds,
+    PickResult,
+    PlainKdSetting,
+    StoppedTrial,
+    StudyReview,
+    TeacherResult,
+    TrialCounts,
+    TrialResult,
+    UndistilledPick,
+)
+from automl_kd.tasks.metrics import metric_named
+
+LATENCY = Objective("latency_ms", "minimize", "ms", known=True)
+ON_PI = Objective("latency_ms@raspberry-pi-4", "minimize", "ms", known=True)
+MEMORY = Objective("memory_bytes", "minimize", "bytes", known=True)
+ENERGY = Objective("energy_mj", "minimize", "mJ", known=True)
+ACCURACY = metric_named("accuracy", "multiclass", 10).objective
+LOG_LOSS = metric_named("log_loss", "multiclass", 10).objective
+RMSE = metric_named("rmse", "regression", 1).objective
 
 
 def recipe(family, **losses):
-    return {
-        "version": 1,
-        "student": {"family": family, "width": 0.5},
-        "distill": {"targets": "live", "losses": {"task": {"weight": 1.0}, **losses}},
-        "train": {"epochs": 30, "optimizer": {"name": "sgd", "lr": 0.1}, "augment": ["crop"]},
-    }
+    student = {"resnet": {"family": "resnet", "depth": 8}, "mobilenet": {"family": "mobilenet"}}[family]
+    return Recipe.model_validate(
+        {
+            "student": {**student, "width": 0.5},
+            "distill": {"losses": {"task": {"weight": 1.0}, **losses}},
+            "train": {"epochs": 30},
+        }
+    )
 
 
-def entry(trial, accuracy, latency_ms, document):
-    return {
-        "trial": trial,
-        "accuracy": accuracy,
-        "latency_ms": latency_ms,
-        "latency_low": 0.8 * latency_ms,
-        "latency_high": 1.3 * latency_ms,
-        "params": 12_345,
-        "memory_bytes": 90_000,
-        "coverage": 1.0,
-        "recipe": document,
-    }
+def entry(trial, metrics, latency_ms, document):
+    """A finished trial: the first of its metrics is the score."""
+    score = next(iter(metrics))
+    return TrialResult(
+        trial=trial,
+        epochs=9,
+        score=metrics[score],
+        metrics=metrics,
+        objectives={
+            score: metrics[score],
+            "latency_ms": latency_ms,
+            "latency_ms@raspberry-pi-4": 4 * latency_ms,
+            "memory_bytes": 90_000 * latency_ms,
+            "energy_mj": 2 * latency_ms,
+        },
+        latency_ms=latency_ms,
+        latency_low=0.8 * latency_ms,
+        latency_high=1.3 * latency_ms,
+        others={"raspberry-pi-4": (4 * latency_ms, 3.2 * latency_ms, 5.2 * latency_ms)},
+        params=12_345,
+        memory_bytes=int(90_000 * latency_ms),
+        energy_mj=2 * latency_ms,
+        coverage=1.0,
+        recipe=document,
+    )
 
 
-def pick(trial, role, accuracy, latency_ms, over_plain_kd):
-    return {
-        "trial": trial,
-        "role": role,
-        "arm": "searched",
-        "seeds": [1, 2],
-        "test_accuracy": accuracy,
-        "test_accuracy_std": 0.0042,
-        "test_accuracy_deployed": accuracy - 0.001,
-        "searched": accuracy,
-        "no_distillation": 0.9312,
-        "plain_kd": 0.9467,
-        "plain_kd_setting": {"temperature": 4.0, "weight": 0.9},
-        "gain_over_no_distillation": {"difference": 0.0199, "low": 0.0081, "high": 0.0322},
-        "gain_over_plain_kd": over_plain_kd,
-        "latency_ms": latency_ms,
-        "latency_low": 0.8 * latency_ms,
-        "latency_high": 1.3 * latency_ms,
-        "path": "picks/3",
-    }
+def arm(metrics, gain=None):
+    return ArmResult(score=next(iter(metrics.values())), metrics=metrics, gain=gain)
+
+
+def gain(difference, low, high):
+    return Gain(difference=difference, low=low, high=high)
+
+
+def pick(of, role, metrics, deployed, arms, std):
+    """A trial distilled in full under two seeds."""
+    score = next(iter(metrics))
+    return PickResult(
+        trial=of.trial,
+        role=role,
+        round=0,
+        arm="searched",
+        hears_teacher=True,
+        origin="distilled in full",
+        seeds=(1, 2),
+        epochs=30,
+        test_score=metrics[score],
+        test_score_std=std,
+        test_metrics=metrics,
+        test_metrics_std=dict.fromkeys(metrics, std),
+        arms={"searched": arm(metrics), **arms},
+        missing={},
+        plain_kd_setting=PlainKdSetting(temperature=4.0, weight=0.9),
+        deployed_metrics=deployed,
+        test_score_deployed=deployed[score],
+        latency_ms=of.latency_ms,
+        latency_low=of.latency_low,
+        latency_high=of.latency_high,
+        objectives=of.objectives | {score: metrics[score]},
+        onnx_max_difference=1e-6,
+        path="picks/3",
+        recipe=of.recipe,
+    )
 
 
 def shared(hole, value, p, chosen=3, count=1):
-    hits = {"chosen": chosen, "of_chosen": 3, "count": count, "of_count": 4}
-    return {"hole": hole, "value": value, **hits, "p": p, "sure": p <= 0.05}
+    return CommonValue(hole=hole, value=value, chosen=chosen, of_chosen=3, count=count, of_count=4, p=p, sure=p <= 0.05)
 
 
 def understood():
@@ -89,55 +151,159 @@ def understood():
     }
 
 
-def summary():
-    """Three trials on the front, one behind it, one stopped, two picks."""
-    front = [
-        entry(5, 0.88, 0.31, recipe("resnet")),
-        entry(3, 0.95, 0.742, recipe("mobilenet", kd={"weight": 1.0, "temperature": 4.0})),
-        entry(9, 0.96, 2.2, recipe("mobilenet", hint={"weight": 0.5})),
-    ]
-    complete = [*front, entry(7, 0.80, 1.0, recipe("resnet"))]
-    return {
+def students(values):
+    """Four finished trials of rising latency but the last, whose metrics are given: three of a front, one behind it."""
+    first, second, third, behind = values
+    return (
+        entry(5, first, 0.31, recipe("resnet")),
+        entry(3, second, 0.742, recipe("mobilenet", kd={"weight": 1.0, "temperature": 4.0})),
+        entry(9, third, 2.2, recipe("mobilenet", hint={"weight": 0.5})),
+        entry(7, behind, 1.0, recipe("resnet")),
+    )
+
+
+def reviewed(complete, picks, teacher, objectives, stopped):
+    """A study whose first three trials are its front."""
+    fields = {
         "study": "digits-jetson-nano",
         "task": "digits",
         "hw": "jetson-nano",
         "space": "tiny_cnn",
         "state": "done",
+        "metric": objectives[0].name,
+        "direction": objectives[0].direction,
+        "objectives": objectives,
         "seed": 1,
-        "teacher": {"accuracy": 0.9861, "validation_accuracy": 0.99, "sha256": "ab" * 32},
+        "teacher": teacher,
         "understood": understood(),
-        "limits": {"max_latency_ms": 2.6, "max_params": None, "max_memory_bytes": None},
+        "limits": LimitsResult(max_latency_ms=2.6),
         "screened": 412,
-        "trials": {"complete": 4, "pruned": 1, "failed": 2, "running": 0},
-        "front": front,
+        "trials": TrialCounts(complete=4, pruned=1, failed=2, running=0),
+        "front": complete[:3],
         "complete": complete,
-        "stopped": [{"trial": 11, "epochs": 1, "accuracy": 0.4, "latency_ms": 0.5}],
-        "picks": [
-            pick(3, "knee", 0.9511, 0.742, {"difference": 0.0044, "low": -0.0051, "high": 0.0133}),
-            pick(9, "best", 0.9634, 2.2, {"difference": 0.0167, "low": 0.0051, "high": 0.0281}),
-        ],
-        "undistilled": [
-            {"trial": 5, "role": "fastest", "missing": {"searched": "not trained before the time was used up"}}
-        ],
-        "seconds": {"budget": 180, "total": 176.2, "teacher": 11.3, "search": 102.9, "picks": 61.5},
+        "stopped": (
+            StoppedTrial(
+                trial=11,
+                epochs=1,
+                score=stopped,
+                metrics={objectives[0].name: stopped},
+                objectives=complete[0].objectives | {objectives[0].name: stopped, "latency_ms": 0.5},
+                latency_ms=0.5,
+                params=999,
+            ),
+        ),
+        "picks": picks,
+        "undistilled": (
+            UndistilledPick(trial=5, role="fastest", missing={"searched": "not trained before the time was used up"}),
+        ),
+        "seconds": PhaseSeconds(budget=180, total=176.2, teacher=11.3, search=102.9, picks=61.5),
         "between_ms": 38.2,
-        "failures": [{"reason": "non-finite loss hint at step 41", "count": 2}],
-        "common": {
-            "looked_at": 1_234,
-            "values": [shared("distill.losses.kd", "on", 0.0123, 3), shared("student", "mobilenet", 0.3, 2, 2)],
-        },
-        "importance": [
-            {"hole": "train.optimizer", "accuracy": 1.0, "front": None, "trials": 61},
-            {"hole": "student.stages", "accuracy": None, "front": 1.0, "trials": 59},
-        ],
-        "history": [
-            {
-                "trial": each["trial"],
-                "seconds": 20.0 + 10 * index,
-                "accuracy": each["accuracy"],
-                "latency_ms": each["latency_ms"],
-                "state": "COMPLETE",
-            }
+        "failures": (FailureCount(reason="non-finite loss hint at step 41", count=2),),
+        "common": CommonValues(
+            looked_at=1_234,
+            values=(shared("distill.losses.kd", "on", 0.0123, 3), shared("student", "mobilenet", 0.3, 2, 2)),
+        ),
+        "importance": (
+            HoleImportance(hole="train.optimizer", score=1.0, front=None, trials=61),
+            HoleImportance(hole="student.stages", score=None, front=1.0, trials=59),
+        ),
+        "history": tuple(
+            HistoryRow(
+                trial=each.trial,
+                seconds=20.0 + 10 * index,
+                score=each.score,
+                metrics=each.metrics,
+                objectives=each.objectives,
+                latency_ms=each.latency_ms,
+            )
             for index, each in enumerate(complete)
-        ],
+        ),
     }
+    return StudyReview(**fields)
+
+
+def summary(objectives=(ACCURACY, LATENCY), **more):
+    """By accuracy: three trials on the front, one behind it, one stopped, two picks."""
+    complete = students([{"accuracy": value, "macro_f1": value - 0.01} for value in (0.88, 0.95, 0.96, 0.80)])
+    arms = {
+        "no_distillation": arm({"accuracy": 0.9312, "macro_f1": 0.92}, gain(0.0199, 0.0081, 0.0322)),
+        "plain_kd": arm({"accuracy": 0.9467, "macro_f1": 0.94}, gain(0.0044, -0.0051, 0.0133)),
+    }
+    surely = arms | {"plain_kd": arm({"accuracy": 0.9467, "macro_f1": 0.94}, gain(0.0167, 0.0051, 0.0281))}
+    teacher = TeacherResult(
+        sha256="ab" * 32,
+        score=0.9861,
+        metrics={"accuracy": 0.9861, "macro_f1": 0.982},
+        validation_score=0.99,
+        validation_metrics={"accuracy": 0.99},
+    )
+    picks = (
+        pick(
+            complete[1], "knee", {"accuracy": 0.9511, "macro_f1": 0.948}, {"accuracy": 0.9501, "macro_f1": 0.947},
+            arms, 0.0042,
+        ),
+        pick(
+            complete[2], "best", {"accuracy": 0.9634, "macro_f1": 0.961}, {"accuracy": 0.9624, "macro_f1": 0.960},
+            surely, 0.0042,
+        ),
+    )  # fmt: skip
+    return reviewed(complete, picks, teacher, objectives, 0.4).model_copy(update=more)
+
+
+def by_log_loss(objectives=(LOG_LOSS, LATENCY), **more):
+    """The same where less is better."""
+    complete = students([{"log_loss": value, "accuracy": 1 - value / 4} for value in (0.41, 0.142, 0.131, 0.6)])
+    arms = {
+        "no_distillation": arm({"log_loss": 0.171, "accuracy": 0.93}, gain(-0.039, -0.05, -0.028)),
+        "plain_kd": arm({"log_loss": 0.134, "accuracy": 0.95}, gain(-0.002, -0.009, 0.005)),
+    }
+    teacher = TeacherResult(
+        score=0.11, metrics={"log_loss": 0.11, "accuracy": 0.98}, validation_score=0.1, sha256="cd" * 32
+    )
+    picks = (
+        pick(
+            complete[1], "knee", {"log_loss": 0.132, "accuracy": 0.951}, {"log_loss": 0.135, "accuracy": 0.95},
+            arms, 0.0021,
+        ),
+        pick(
+            complete[2], "best", {"log_loss": 0.125, "accuracy": 0.96}, {"log_loss": 0.126, "accuracy": 0.96},
+            arms, 0.0021,
+        ),
+    )  # fmt: skip
+    return reviewed(complete, picks, teacher, objectives, 2.3).model_copy(update=more)
+
+
+def regression(**more):
+    """A study of numbers, whose problem has no accuracy."""
+    complete = students([{"rmse": value, "mae": value / 2} for value in (4.1, 1.42, 1.31, 6.0)])
+    arms = {
+        "no_distillation": arm({"rmse": 1.7, "mae": 0.8}, gain(-0.28, -0.4, -0.1)),
+        "plain_kd": arm({"rmse": 1.5, "mae": 0.7}, gain(-0.08, -0.2, 0.04)),
+    }
+    teacher = TeacherResult(score=1.1, metrics={"rmse": 1.1, "mae": 0.5, "r2": 0.97}, validation_score=1.0)
+    picks = (
+        pick(complete[1], "knee", {"rmse": 1.42, "mae": 0.71, "r2": 0.95}, {"rmse": 1.43, "mae": 0.72}, arms, 0.1),
+    )
+    return reviewed(complete, picks, teacher, (RMSE, LATENCY), 23.0).model_copy(update={"understood": None, **more})
+
+
+NOTHING = {
+    "state": "open",
+    "teacher": TeacherResult(),
+    "understood": None,
+    "limits": LimitsResult(),
+    "screened": 0,
+    "trials": TrialCounts(complete=0, pruned=0, failed=0, running=0),
+    "front": (),
+    "complete": (),
+    "stopped": (),
+    "picks": (),
+    "undistilled": (),
+    "seconds": PhaseSeconds(budget=180, total=0),
+    "between_ms": None,
+    "failures": (),
+    "importance": (),
+    "common": CommonValues(looked_at=0, values=()),
+    "history": (),
+}
+"""What a study that has just begun says of itself."""

@@ -16,6 +16,7 @@ from automl_kd.delivery import Arms, Facts, deliver
 from automl_kd.hardware import load_profile
 from automl_kd.onnxio import Session
 from automl_kd.recipes import Recipe, load_recipe
+from automl_kd.results import ArmResult, Gain, PlainKdSetting
 from automl_kd.students import build, load_weights
 from automl_kd.tasks import open_task
 
@@ -26,18 +27,24 @@ FACTS = Facts(
     trial=4,
     epochs=2,
     seeds=(1, 2),
-    test_accuracy=0.912,
-    test_accuracy_std=0.0042,
+    test_metrics={"accuracy": 0.912, "macro_f1": 0.905},
+    test_metrics_std={"accuracy": 0.0042, "macro_f1": 0.006},
     arms=Arms(
         arm="searched",
-        searched=0.912,
-        no_distillation=0.9,
-        plain_kd=0.905,
-        plain_kd_setting={"temperature": 4.0, "weight": 0.9},
-        gain_over_no_distillation={"difference": 0.012, "low": 0.001, "high": 0.024},
-        gain_over_plain_kd={"difference": 0.007, "low": -0.004, "high": 0.018},
+        results={
+            "searched": ArmResult(score=0.912, metrics={"accuracy": 0.912, "macro_f1": 0.905}, gain=None),
+            "no_distillation": ArmResult(
+                score=0.9,
+                metrics={"accuracy": 0.9, "macro_f1": 0.89},
+                gain=Gain(difference=0.012, low=0.001, high=0.024),
+            ),
+            "plain_kd": ArmResult(
+                score=0.905, metrics={"accuracy": 0.905}, gain=Gain(difference=0.007, low=-0.004, high=0.018)
+            ),
+        },
+        plain_kd_setting=PlainKdSetting(temperature=4.0, weight=0.9),
     ),
-    teacher_accuracy=0.985,
+    teacher_metrics={"accuracy": 0.985},
     history=({"epoch": 1, "accuracy": 0.6, "task": 1.9}, {"epoch": 2, "accuracy": 0.8, "task": 0.7}),
 )
 
@@ -111,9 +118,15 @@ def test_the_onnx_file_agrees_with_torch_in_any_batch(delivered, student, task, 
 
 def test_what_was_measured(delivered, student, task):
     with torch.no_grad():
-        correct = student(task.normalize(task.test.images)).argmax(dim=1) == task.test.labels
-    assert delivered.test_accuracy == pytest.approx(correct.double().mean().item())
+        logits = student(task.normalize(task.test.images))
+    correct = logits.argmax(dim=1) == task.test.labels
+    assert delivered.test_accuracy == delivered.test_score == int(correct.sum()) / len(task.test)
+    assert delivered.test_metrics["log_loss"] == pytest.approx(
+        torch.nn.functional.cross_entropy(logits.double(), task.test.labels.long()).item(), rel=1e-4
+    )
+    assert delivered.test_accuracy_deployed == delivered.test_score_deployed
     assert abs(delivered.test_accuracy_deployed - delivered.test_accuracy) < 0.02
+    assert delivered.deployed_metrics.keys() == delivered.test_metrics.keys()
     assert 0 < delivered.onnx_max_difference < 1e-4
 
 
@@ -140,8 +153,16 @@ def test_the_manifest_names_what_the_student_was_made_of(delivered, recipe, task
     assert data["device"] == {"name": "jetson-nano", "key": profile.key, "precision": "fp16"}
     assert data["onnx"] == {"opset": 13, "max_difference": delivered.onnx_max_difference}
     assert data["latency"]["kind"] == "predicted"
+    assert (data["metric"], data["direction"]) == ("accuracy", "maximize")
+    assert data["accuracy"] == data["score"]
     assert data["accuracy"]["this_student"] == delivered.test_accuracy
     assert data["accuracy"]["this_student_deployed"] == delivered.test_accuracy_deployed
+    assert data["accuracy"] == data["accuracy"] | {
+        "split": "test", "mean": 0.912, "std": 0.0042, "seeds": [1, 2], "arm": "searched",
+        "searched": 0.912, "no_distillation": 0.9, "plain_kd": 0.905, "teacher": 0.985,
+    }  # fmt: skip
+    assert data["metrics"]["this_student"] == delivered.test_metrics
+    assert data["metrics"]["arms"]["no_distillation"] == {"accuracy": 0.9, "macro_f1": 0.89}
     assert data["preprocessing"]["mean"] == list(task.mean)
     assert data["class_names"] == list(task.class_names)
 
@@ -158,7 +179,9 @@ def test_the_code_of_the_model_card_runs(delivered):
 @pytest.mark.parametrize(
     "said",
     [
-        "91.2 % ± 0.4 points",
+        "| mean ± standard deviation over 2 seeds | 91.2 % ± 0.4 |",
+        "| student | Accuracy | Balanced accuracy | Macro F1 |",
+        "| same training, no distillation | 90.0 % | – | 89.0 % |",
         "**Predicted, not measured:**",
         "The interval includes 0",
         "cam \\<b\\>& co\\</b\\>",
@@ -175,7 +198,8 @@ def test_the_model_card_says(delivered, said):
 def test_the_report_says_the_numbers_and_escapes_names(delivered):
     page = (delivered.path / "report.html").read_text(encoding="utf-8")
     assert f"{100 * delivered.test_accuracy:.1f} % in a predicted" in page
-    assert "91.2 % ± 0.4 points over 2 seeds" in page
+    assert "Mean ± standard deviation over 2 seeds" in page
+    assert "91.2 % ± 0.4" in page
     assert "cam &lt;b&gt;&amp; co&lt;/b&gt;" in page
     assert "<b>& co" not in page
 

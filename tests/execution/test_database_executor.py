@@ -27,11 +27,17 @@ from automl_kd.execution import (
     TrainJob,
     WorkerAgent,
     WorkerPool,
-    decode_setup,
 )
 from automl_kd.execution.archive import Archive
 from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
-from automl_kd.execution.messages import decode_answer, decode_job, encode_answer, encode_job, encode_setup
+from automl_kd.execution.messages import (
+    decode_answer,
+    decode_job,
+    decode_setup,
+    encode_answer,
+    encode_job,
+    encode_setup,
+)
 from automl_kd.recipes import custom_files, pin_code
 from automl_kd.recipes.losses import CustomLoss
 from automl_kd.storage import Database, JobQueue, Mailboxes, Message
@@ -70,7 +76,7 @@ class Machine(threading.Thread):
             with WorkerAgent(Mailboxes(self.database, "cam"), self.folder / "jobs") as agent:
                 while (offer := agent.offer()) is None:
                     time.sleep(0.05)
-                setup = decode_setup(offer).unpack(agent.fetch)
+                setup = offer.unpack(agent.fetch)
                 with WorkerPool(1, setup, self.folder / "log", Bounds(60.0, 64e9)) as pool:
                     self.pool = pool
                     agent.set_ready(1)
@@ -297,8 +303,10 @@ def test_jobs_go_to_this_machine_first_and_then_to_those_that_joined(machine, jo
 @pytest.mark.parametrize(
     "bundle",
     [
-        AnswerBundle(Trained(0.9, {"accuracy": 0.9, "log_loss": math.inf}, 3, 1.5, None), b"state", b"weights"),
-        AnswerBundle(Trained(0.9, {"accuracy": 0.9}, 3, 1.5, 0.25), b"state"),
+        AnswerBundle(
+            Trained(0.9, math.inf, {"accuracy": 0.9, "log_loss": math.inf}, 3, 1.5, None), b"state", b"weights"
+        ),
+        AnswerBundle(Trained(0.9, 0.01, {"accuracy": 0.9}, 3, 1.5, 0.25), b"state"),
         AnswerBundle(Stopped(), b"state"),
         AnswerBundle(Failed("diverged at step 3", worker_died=True)),
     ],
@@ -385,4 +393,4 @@ def test_a_file_of_the_user_s_own_comes_along(setup, module_cache, tmp_path, mon
     for spoilt in (None, "another loss"):
         if spoilt is not None:
             file.write_text(spoilt)
-        assert custom_loss_spec("gap", part, allow_code=True).inputs == "logits"
+        assert custom_loss_spec("gap", part, allow_code=True).kind == "logit"

@@ -54,10 +54,11 @@ def test_a_training_that_diverges_fails_with_its_reason_and_the_worker_works_on(
     assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
 
 
-def test_a_student_that_cannot_be_built_is_a_failure_in_one_line_and_the_worker_works_on(pool, job):
-    without_heads = job.recipe.with_(student={"family": "vit", "dim": 50, "heads": 3, "patch": 3, "depth": 2})
-    answer = answer_of(pool, 1, replace(job, recipe=without_heads))
+def test_a_recipe_that_does_not_fit_its_student_is_a_failure_in_one_line_and_the_worker_works_on(pool, job):
+    elsewhere = job.recipe.with_(distill={"losses": {"attention_transfer": {"weight": 1.0, "at": ["stage9"]}}})
+    answer = answer_of(pool, 1, replace(job, recipe=elsewhere))
     assert isinstance(answer, Failed)
+    assert "the student has no stage" in answer.reason
     assert "\n" not in answer.reason
     assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
 

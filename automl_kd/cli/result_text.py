@@ -1,0 +1,93 @@
+"""What a study found, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from automl_kd.cli.answer import table
+from automl_kd.cli.front import front_table
+from automl_kd.core import duration
+
+if TYPE_CHECKING:
+    from automl_kd.objectives import Objective
+    from automl_kd.results import Arm, PickResult, StudyResult
+
+_ARMS: dict[Arm, str] = {"searched": "searched", "no_distillation": "no teacher", "plain_kd": "plain KD"}
+
+
+def result_text(result: StudyResult) -> str:
+    """The study in a few lines, then the tables of its front and its picks."""
+    trials, seconds = result.trials, result.seconds
+    parts = [
+        f"study {result.study}: task {result.task}, device {result.hw}, space {result.space}",
+        f"{result.screened} screened before training; {trials.pruned} stopped early, {trials.complete} finished,"
+        f" {trials.failed} failed",
+        f"{duration(seconds.total)} of {duration(seconds.budget)} used: teacher {duration(seconds.teacher)}, search"
+        f" {duration(seconds.search)}, picks {duration(seconds.picks)}",
+    ]
+    if result.front:
+        header, rows = front_table(result.front, result.objectives)
+        parts += ["", f"front ({_of_what(result.objectives)}):", table(rows, header)]
+    if result.picks:
+        parts += ["", *_picks(result)]
+        parts += ["", f"next: automl-kd export --study {result.study} --pick knee --out winner/"]
+    return "\n".join(parts)
+
+
+def _of_what(objectives: Sequence[Objective]) -> str:
+    score, *prices = objectives
+    *others, last = [each.title for each in prices]
+    predicted = f"{', '.join(others)} and {last}" if others else last
+    return f"{better(score)} on search-validation, {predicted} predicted"
+
+
+def better(score: Objective) -> str:
+    """A score's title, with the side that is good where that is the lower one."""
+    return f"{score.title}, lower is better," if score.direction == "minimize" else score.title
+
+
+def _picks(result: StudyResult) -> list[str]:
+    score, prices = result.objective, [each for each in result.objectives if each.known]
+    header = ["trial", "role", score.title, "on device", "delivered", *_ARMS.values()]
+    header += [*(each.title for each in prices), "files"]
+    lines = [
+        f"picks, distilled in full (test split; teacher {score.shown(result.teacher.score)}):",
+        table([_row(pick, score, prices) for pick in result.picks], header),
+    ]
+    lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick)]
+    lines += [f"trial {pick.trial}, {pick.role}: {pick.missing['searched']}" for pick in result.undistilled]
+    return [*lines, *_other_metrics(result)]
+
+
+def _row(pick: PickResult, score: Objective, prices: Sequence[Objective]) -> list[str]:
+    spread = "" if pick.test_score_std is None else f" ± {score.shown_spread(pick.test_score_std)}"
+    return [
+        str(pick.trial),
+        pick.role,
+        score.shown(pick.test_score) + spread,
+        score.shown(pick.test_score_deployed),
+        pick.arm.replace("_", " "),
+        *(score.shown(each) for each in (pick.searched, pick.no_distillation, pick.plain_kd)),
+        *(each.shown(pick.objectives[each.name]) for each in prices),
+        pick.path,
+    ]
+
+
+def _not_compared(pick: PickResult) -> list[str]:
+    """Why an arm has no score, a line for each reason."""
+    arms: dict[str, list[str]] = {}
+    for arm, reason in pick.missing.items():
+        arms.setdefault(reason, []).append(_ARMS[arm])
+    return [f"{' and '.join(names)}: {reason}" for reason, names in arms.items()]
+
+
+def _other_metrics(result: StudyResult) -> list[str]:
+    """A line for the metrics of the knee that were not searched, where there are any."""
+    pick = next((each for each in result.picks if each.role == "knee"), result.picks[0])
+    shown = [
+        f"{metric.title} {metric.shown(pick.test_metrics[metric.name])}"
+        for metric in result.metrics
+        if metric != result.objective and metric.name in pick.test_metrics
+    ]
+    return [f"other metrics of the {pick.role} (trial {pick.trial}): {', '.join(shown)}"] if shown else []
