@@ -39,7 +39,7 @@ def with_fields(model: type[BaseModel]) -> Callable[[Verb], Verb]:
 
 def _parameters(model: type[BaseModel]) -> Iterator[inspect.Parameter]:
     for name, field in model.model_fields.items():
-        annotation = Annotated[_kind(field.annotation), _option(name, field)]
+        annotation = Annotated[_kind(field.annotation), _option(name, field)]  # type: ignore[valid-type]
         default = inspect.Parameter.empty if field.is_required() else field.default
         yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -105,10 +105,9 @@ def _elsewhere(request: SearchRequest, observer: Observer) -> dict[str, Profile]
 
 
 def _check_energy(request: SearchRequest, profile: Profile) -> None:
-    for each in request.known:
-        refusal = profile.objective_refusal(each.quantity)
-        if refusal is not None:
-            raise UserError(f"--objective {each.quantity}: {refusal}")
+    refusal = profile.objective_refusal("energy") if any(each.quantity == "energy" for each in request.known) else None
+    if refusal is not None:
+        raise UserError(f"--objective energy: {refusal}")
 
 
 def _check_disk(request: SearchRequest, sample: Survey) -> None:

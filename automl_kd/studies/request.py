@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Sampler = Literal["known-cost", "tpe", "nsga2", "random", "gp"]
 Fidelity = Literal["halving", "none"]
 ExecutorName = Literal["process", "inline", "ray"]
-Quantity = str | float
+Quantity = str | int | float
 """A number, or a number with its unit as a user writes it."""
 _SEEDS = 2**62
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ from automl_kd.hardware import Kit, load_profile, read_results, write_picks_kit
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.report import publish_report
+from automl_kd.studies.state import StudyProgress, settings_of, with_state
 from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.summary import summarize
 from automl_kd.workflows.hardware import kit_document, kit_of
 
-_SHOWN = ("trial", "role", "latency_ms", "latency_low", "latency_high", "measured_ms", "measured_inside")
+_SHOWN = {"trial", "role", "latency_ms", "latency_low", "latency_high", "measured_ms", "measured_inside"}
 
 
 def picks_kit(
@@ -38,8 +38,8 @@ def picks_kit(
     """
     database = Database(storage, create=False)
     picks = _files_of_picks(database, study)
-    settings = database.study(study).settings
-    hw, space = settings["hw"], settings["space"]
+    settings = settings_of(database.study(study))
+    hw, space = settings.hw, settings.space
     profile = load_profile(hw, progress=sharing(observer or Observer(), "calibrate"))
     return kit_document(out, write_picks_kit(Path(out), profile, hw, space, study, picks), profile)
 
@@ -75,24 +75,25 @@ def verify_picks(
     measured = {trials[model]: ms for model, ms in found.pairs}
     with database.lease(name), database.user_errors():
         record = database.study(name)
-        known = {**record.settings.get("measured", {}), **{str(trial): ms for trial, ms in measured.items()}}
-        database.save_study(replace(record, settings={**record.settings, "measured": known}))
+        progress = StudyProgress.of(record)
+        known = progress.model_copy(update={"measured": {**progress.measured, **measured}})
+        database.save_study(with_state(record, settings_of(record), known))
         report = publish_report(database, database.optuna(), name)
-        picks = summarize(database, name)["picks"]
+        picks = summarize(database, name).picks
     return {
         "study": name,
         "hw": listed.hw,
         "report": str(report),
         "label": found.label,
         "repeat_error": found.repeat_error,
-        "picks": [{key: pick[key] for key in _SHOWN} for pick in picks if pick["trial"] in measured],
+        "picks": [pick.model_dump(include=_SHOWN) for pick in picks if pick.trial in measured],
     }
 
 
 def _files_of_picks(database: Database, study: str) -> dict[int, Path]:
     """The delivered network of every pick by its trial."""
     files = StudyFiles(database.files / study)
-    found = {pick["trial"]: files.pick(pick["trial"]) / "student.onnx" for pick in summarize(database, study)["picks"]}
+    found = {pick.trial: files.pick(pick.trial) / "student.onnx" for pick in summarize(database, study).picks}
     if not found:
         raise UserError(f"study {study} has no picks yet; automl-kd status --study {study} tells how far it is")
     for trial, path in found.items():

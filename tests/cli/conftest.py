@@ -7,6 +7,20 @@ from dataclasses import dataclass
 import pytest
 
 from automl_kd.cli import main
+from automl_kd.objectives import Objective
+from automl_kd.recipes import Recipe
+from automl_kd.results import (
+    ArmResult,
+    PhaseSeconds,
+    PickResult,
+    StudyResult,
+    TeacherResult,
+    TrialCounts,
+    TrialResult,
+)
+
+ACCURACY = Objective("accuracy", "maximize", "%")
+LATENCY = Objective("latency_ms", "minimize", "ms", known=True)
 
 
 @dataclass(frozen=True)
@@ -83,3 +97,90 @@ def quieten():
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     return quieten
+
+
+@pytest.fixture
+def entry():
+    """A finished trial: the first of its metrics is the score."""
+
+    def entry(trial, latency_ms=2.5, **metrics):
+        (name, score), *_ = metrics.items()
+        prices = {"latency_ms": latency_ms, "latency_ms@raspberry-pi-4": 4 * latency_ms, "memory_bytes": 90_000.0}
+        return TrialResult(
+            trial=trial,
+            epochs=9,
+            score=score,
+            metrics=metrics,
+            objectives={name: score, **prices},
+            latency_ms=latency_ms,
+            latency_low=0.5 * latency_ms,
+            latency_high=2 * latency_ms,
+            others={"raspberry-pi-4": (4 * latency_ms, 3 * latency_ms, 5 * latency_ms)},
+            params=1000 * trial + 500,
+            memory_bytes=90_000,
+            coverage=1.0,
+            recipe=Recipe.model_validate({"student": {"family": "resnet", "depth": 8}, "train": {"epochs": 9}}),
+        )
+
+    return entry
+
+
+@pytest.fixture
+def picked():
+    """A finished trial distilled in full, plain KD not compared; the first of its metrics is the score."""
+
+    def picked(of, role="knee", **metrics):
+        (name, score), *_ = metrics.items()
+        return PickResult(
+            **{field: getattr(of, field) for field in ("trial", "latency_ms", "latency_low", "latency_high", "recipe")},
+            role=role,
+            round=1,
+            arm="searched",
+            hears_teacher=True,
+            origin="distilled in full",
+            seeds=(1, 2),
+            epochs=9,
+            test_score=score,
+            test_score_std=0.004,
+            test_metrics=metrics,
+            test_metrics_std=dict.fromkeys(metrics, 0.004),
+            arms={"searched": ArmResult(score=score, metrics=metrics, gain=None)},
+            missing={"plain_kd": "the time was used up"},
+            plain_kd_setting=None,
+            deployed_metrics=metrics,
+            test_score_deployed=score,
+            objectives=of.objectives | {name: score},
+            onnx_max_difference=1e-6,
+            path="picks/trial-3",
+        )
+
+    return picked
+
+
+@pytest.fixture
+def result():
+    """A study's result with a front and picks, of metrics (the first is searched) and prices."""
+
+    def result(front=(), picks=(), metrics=(ACCURACY,), prices=(LATENCY,), teacher=None):
+        return StudyResult(
+            study="cam",
+            task="digits",
+            hw="jetson-nano",
+            space="tiny_cnn",
+            state="done",
+            metric=metrics[0].name,
+            direction=metrics[0].direction,
+            metrics=metrics,
+            objectives=(metrics[0], *prices),
+            teacher=TeacherResult(score=teacher),
+            understood=None,
+            screened=3,
+            trials=TrialCounts(complete=4, pruned=1, failed=0, running=0),
+            front=front,
+            picks=picks,
+            undistilled=(),
+            seconds=PhaseSeconds(budget=180, total=176, teacher=11, search=103, picks=62),
+            between_ms=None,
+        )
+
+    return result

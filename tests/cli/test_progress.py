@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from automl_kd.cli.progress import _panel, watching
+from automl_kd.objectives import Objective
 from automl_kd.results import Snapshot
 
 
@@ -16,15 +17,20 @@ def rendered(snapshot):
     return console.export_text()
 
 
-def entry(trial):
-    price = {"latency_ms": 2.5 + trial, "latency_low": 2.0, "latency_high": 9.0, "params": 1000 * trial + 500}
-    return {"trial": trial, "accuracy": 0.9 + trial / 1000, **price}
-
-
-def test_the_panel_names_phase_time_left_counts_and_the_ends_of_the_front():
-    front = [entry(trial) for trial in range(20)]
+def test_the_panel_names_phase_time_left_counts_and_the_ends_of_the_front(entry):
+    front = [entry(trial, accuracy=0.9 + trial / 1000) for trial in range(20)]
     text = rendered(
-        Snapshot("search", "training 2 candidates", 80, 180, {"search": 90}, {"complete": 4, "failed": 0}, front, 0.4)
+        Snapshot(
+            "search",
+            "training 2 candidates",
+            80,
+            180,
+            split={"search": 90},
+            counts={"complete": 4, "failed": 0},
+            objectives=(Objective("accuracy", "maximize", "%"), Objective("latency_ms", "minimize", "ms", known=True)),
+            front=front,
+            done=0.4,
+        )
     )
     assert "search" in text.splitlines()[0]
     assert "training 2 candidates" in text
@@ -35,6 +41,19 @@ def test_the_panel_names_phase_time_left_counts_and_the_ends_of_the_front():
     assert rows[0] == "0"
     assert rows[-1] == "19"
     assert len(rows) < 12
+
+
+def test_the_panel_has_a_column_for_every_objective_in_its_own_unit(entry):
+    objectives = (
+        Objective("log_loss", "minimize", "nats"),
+        Objective("latency_ms@raspberry-pi-4", "minimize", "ms", known=True),
+        Objective("memory_bytes", "minimize", "bytes", known=True),
+    )
+    text = rendered(Snapshot("search", "training", 1, 9, objectives=objectives, front=[entry(3, log_loss=0.132)]))
+    assert "accuracy" not in text
+    assert all(name in text for name in ("log loss", "raspberry-pi-4", "memory", "parameters"))
+    (row,) = [line.strip("│ \n") for line in text.splitlines() if "nats" in line]
+    assert " ".join(row.split()) == "3 0.132 nats 10 ms 7.5–12.5 87.9 KiB 3.5 k"
 
 
 def test_a_phase_without_a_budget_shows_no_time():

@@ -70,6 +70,35 @@ def test_a_limit_that_nothing_meets_is_refused(refused):
     assert "--max-latency is 0.001 ms" in refused("--max-latency", "1us")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--metric", "f2"), "unknown metric 'f2'; a multiclass problem has: accuracy, balanced_accuracy, macro_f1"),
+        (("--metric", "rmse"), "unknown metric 'rmse'; a multiclass problem has: accuracy"),
+        (("--objective", "speed"), "unknown objective 'speed'; known: energy, latency, latency@DEVICE, memory"),
+        (("--objective", "memory", "--objective", "memory"), "objective 'memory' is there twice"),
+        (("--objective", "latency", "--objective", "latency@jetson-nano"), "is there twice"),
+        (("--objective", "memory@raspberry-pi-4"), "write latency@DEVICE"),
+        (("--objective", "latency@raspbery-pi-4"), "unknown device 'raspbery-pi-4'; did you mean raspberry-pi-4"),
+        (("--objective", "energy"), "--objective energy: "),
+        (
+            [
+                word
+                for name in ("latency", "memory", "energy", "latency@raspberry-pi-4")
+                for word in ("--objective", name)
+            ],
+            "4 objectives beside the score: a search takes 3 at most",
+        ),
+        (("--stop-when-flat", "--sampler", "tpe"), "sampler tpe cannot tell what improvement it expects; use sampler"),
+        (("--sampler", "tpr"), "unknown sampler 'tpr'; did you mean tpe?"),
+        (("--fidelity", "half"), "unknown fidelity 'half'; did you mean halving?"),
+        (("--executor", "slurm"), "unknown executor 'slurm'; known: inline, process, ray"),
+    ],
+)
+def test_what_cannot_be_searched_for_is_refused(refused, arguments, message):
+    assert message in refused(*arguments)
+
+
 def test_a_study_to_take_over_from_must_be_there(refused):
     assert "unknown study in automl-kd.db" in refused("--from-study", "elsewhere")
 
@@ -119,6 +148,21 @@ def test_a_study_of_other_data_or_in_use_is_refused_and_left_as_it_is(mistake, s
     before = (searched.folder / "automl-kd.db").stat().st_mtime_ns
     assert "begun with another seed" in mistake(*arguments, "--seed", 5, "--dry-run")
     assert (searched.folder / "automl-kd.db").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("more", "another"),
+    [
+        (("--metric", "macro_f1"), "another metric"),
+        (("--objective", "latency", "--objective", "memory"), "another objectives"),
+    ],
+)
+def test_a_study_of_another_metric_or_objective_is_refused_and_left_as_it_is(mistake, searched, more, another):
+    database = searched.folder / "automl-kd.db"
+    before = database.stat().st_mtime_ns
+    for last in ((), ("--dry-run",)):
+        assert another in mistake(*searched.arguments, "--storage", database, *more, *last)
+    assert database.stat().st_mtime_ns == before
 
 
 def test_a_study_that_has_no_teacher_yet_may_be_begun_otherwise(run, digits_teacher):

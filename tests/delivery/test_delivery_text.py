@@ -29,7 +29,7 @@ def test_any_other_score_is_named():
 
 def test_a_gain_is_shown_in_the_metrics_own_unit():
     assert text.worth(gain(0.012, -0.0001, 0.024), ACCURACY) == "+1.2 points (95 % interval 0.0 to +2.4)"
-    assert text.interval(gain(-0.04, -0.05, -0.03), LOG_LOSS) == "−0.04 [−0.05, −0.03]"
+    assert text.interval(gain(-0.04, -0.05, -0.03), LOG_LOSS) == "[−0.05, −0.03]"
 
 
 @pytest.mark.parametrize(
