@@ -27,12 +27,12 @@ class Study:
         return {(name, number, objective): value for name, number, objective, value in self.rows(query)}
 
     def rungs(self):
-        """Accuracies at rungs by trial: finished parts of trials."""
+        """Scores at rungs by trial and epoch: finished parts of trials."""
         query = (
-            "SELECT t.number, a.key, a.value_json FROM trial_user_attributes a JOIN trials t USING (trial_id)"
-            " JOIN studies s USING (study_id) WHERE a.key LIKE 'akd:accuracy@%'"
+            "SELECT t.number, r.key, r.value FROM trial_user_attributes a JOIN trials t USING (trial_id),"
+            " json_each(a.value_json, '$.scores') r WHERE a.key = 'akd:trial'"
         )
-        return {(number, key): value for number, key, value in self.rows(query)}
+        return {(number, epoch): score for number, epoch, score in self.rows(query)}
 
     def jobs(self):
         """Results of finished full trainings by key."""
