@@ -12,9 +12,9 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.sax.saxutils import escape
 
+from automl_kd.results import Arm, PickResult, StudySummary, TeacherResult
 from automl_kd.storage import Database
 from automl_kd.studies.summary import summarize
 
@@ -22,38 +22,40 @@ WIDTH, HEIGHT = 860, 460
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 30, 56
 TEXT, FAINT, GREY = "#7d8590", "rgba(128,128,128,0.25)", "#8a8f98"
 BLUE, ORANGE, GREEN, PINK = "#2f81c7", "#e0701f", "#1a9e77", "#c46aa4"
-ARMS = {"searched": ("searched", ORANGE), "plain_kd": ("plain KD", PINK), "no_distillation": ("no teacher", GREY)}
+ARMS: Mapping[Arm, tuple[str, str]] = {
+    "searched": ("searched", ORANGE),
+    "plain_kd": ("plain KD", PINK),
+    "no_distillation": ("no teacher", GREY),
+}
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
-
-Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Latency to the right, logarithmic, from ``low`` to ``high``; accuracy upwards, from ``floor`` to 1."""
+    """Latency to the right, logarithmic, from ``low`` to ``high``; the score, a share, upwards from ``floor`` to 1."""
 
     low: float
     high: float
     floor: float
 
     @classmethod
-    def of(cls, summary: Entry) -> Axes:
-        front = summary["front"]
-        in_full = [pick[arm] for pick in summary["picks"] for arm in ARMS if pick[arm] is not None]
-        lowest = min([each["accuracy"] for each in front] + in_full)
-        low = min(each["latency_low"] for each in front)
-        high = max([each["latency_ms"] for each in summary["complete"]] + [each["latency_high"] for each in front])
+    def of(cls, summary: StudySummary) -> Axes:
+        front = summary.front
+        in_full = [arm.score for pick in summary.picks for arm in pick.arms.values()]
+        lowest = min([each.score for each in front] + in_full)
+        low = min(each.latency_low for each in front)
+        high = max([each.latency_ms for each in summary.complete] + [each.latency_high for each in front])
         return cls(low / 1.4, high * 1.1, math.floor(10 * lowest - 0.5) / 10)
 
     def x(self, ms: float) -> float:
         share = math.log(ms / self.low) / math.log(self.high / self.low)
         return round(LEFT + (WIDTH - LEFT - RIGHT) * share, 1)
 
-    def y(self, accuracy: float) -> float:
-        share = (accuracy - self.floor) / (1 - self.floor)
+    def y(self, score: float) -> float:
+        share = (score - self.floor) / (1 - self.floor)
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - share), 1)
 
-    def drawn(self, hw: str) -> Iterator[str]:
+    def drawn(self, hw: str, metric: str) -> Iterator[str]:
         bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
         for tenth in range(round(10 * self.floor), 11):
             y = self.y(tenth / 10)
@@ -64,50 +66,52 @@ class Axes:
                 yield line(self.x(ms), bottom, self.x(ms), bottom + 5, GREY)
                 yield text(self.x(ms), bottom + 20, f"{ms:g}", anchor="middle")
         yield text((LEFT + right) / 2, HEIGHT - 12, f"latency predicted for {hw}, ms (logarithmic)", anchor="middle")
-        yield text(LEFT, TOP - 12, "accuracy")
+        yield text(LEFT, TOP - 12, metric)
 
 
-def drawn(summary: Entry) -> str:
+def drawn(summary: StudySummary) -> str:
     """The picture as SVG.
 
     Args:
-        summary: As ``automl_kd.workflows`` summarizes a study with a front and picks.
+        summary: Of a study with a front and picks, whose metric is a share.
     """
-    axes = Axes.of(summary)
-    parts = [*axes.drawn(summary["hw"]), *_teacher(summary["teacher"], axes), *_short_runs(summary, axes)]
-    reached = {each["trial"]: each["accuracy"] for each in summary["complete"]}
-    for pick in summary["picks"]:
-        parts += _in_full(pick, reached[pick["trial"]], axes)
+    axes, metric = Axes.of(summary), summary.objective.title
+    parts = [*axes.drawn(summary.hw, metric), *_teacher(summary.teacher, axes), *_short_runs(summary, axes)]
+    reached = {each.trial: each.score for each in summary.complete}
+    for pick in summary.picks:
+        parts += _in_full(pick, reached[pick.trial], axes)
     parts += _legend()
-    title = f"{summary['task']} on {summary['hw']}: accuracy over latency"
+    title = f"{summary.task} on {summary.hw}: {metric} over latency"
     head = f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="{FONT}" font-size="13" fill="{TEXT}"'
     body = "\n".join(parts)
     return f'<svg xmlns="http://www.w3.org/2000/svg" {head}>\n<title>{escape(title)}</title>\n{body}\n</svg>\n'
 
 
-def _teacher(teacher: Entry, axes: Axes) -> Iterator[str]:
-    y = axes.y(teacher["accuracy"])
+def _teacher(teacher: TeacherResult, axes: Axes) -> Iterator[str]:
+    if teacher.score is None:
+        return
+    y = axes.y(teacher.score)
     yield line(LEFT, y, WIDTH - RIGHT, y, GREEN, dash="2 4", width=1.6)
-    yield text(WIDTH - RIGHT + 10, y + 4, f"teacher {_percent(teacher['accuracy'])}", GREEN, weight=600)
+    yield text(WIDTH - RIGHT + 10, y + 4, f"teacher {_percent(teacher.score)}", GREEN, weight=600)
 
 
-def _short_runs(summary: Entry, axes: Axes) -> Iterator[str]:
+def _short_runs(summary: StudySummary, axes: Axes) -> Iterator[str]:
     """All trials as the search saw them, and its front with the intervals of the latency."""
-    for each in summary["complete"]:
-        if each["accuracy"] >= axes.floor and each["latency_ms"] >= axes.low:
-            yield dot(axes.x(each["latency_ms"]), axes.y(each["accuracy"]), 3, GREY, opacity=0.5)
-    spots = [(axes.x(each["latency_ms"]), axes.y(each["accuracy"])) for each in summary["front"]]
+    for each in summary.complete:
+        if each.score >= axes.floor and each.latency_ms >= axes.low:
+            yield dot(axes.x(each.latency_ms), axes.y(each.score), 3, GREY, opacity=0.5)
+    spots = [(axes.x(each.latency_ms), axes.y(each.score)) for each in summary.front]
     steps = " ".join(f"{x},{before[1]} {x},{y}" for before, (x, y) in zip([spots[0], *spots], spots, strict=False))
     yield f'<polyline points="{steps}" fill="none" stroke="{BLUE}" stroke-width="1.6"/>'
-    for each, (x, y) in zip(summary["front"], spots, strict=True):
-        yield line(axes.x(each["latency_low"]), y, axes.x(each["latency_high"]), y, BLUE, width=4, opacity=0.3)
+    for each, (x, y) in zip(summary.front, spots, strict=True):
+        yield line(axes.x(each.latency_low), y, axes.x(each.latency_high), y, BLUE, width=4, opacity=0.3)
         yield dot(x, y, 4.5, BLUE)
     x, y = spots[-1]
     yield text(WIDTH - RIGHT + 10, y + 4, "front of the search", BLUE, weight=600)
     yield text(WIDTH - RIGHT + 10, y + 20, "(short runs)", BLUE)
 
 
-def _in_full(pick: Entry, before: float, axes: Axes) -> Iterator[str]:
+def _in_full(pick: PickResult, before: float, axes: Axes) -> Iterator[str]:
     """A pick as it was distilled in full, on the test, beside the same network trained otherwise.
 
     Labels stand where the front is not: left of what is above it, right of what is below.
@@ -117,14 +121,14 @@ def _in_full(pick: Entry, before: float, axes: Axes) -> Iterator[str]:
         before: What the search saw of it.
         axes: Where things are.
     """
-    x = axes.x(pick["latency_ms"])
-    found = [(pick[arm], name, colour) for arm, (name, colour) in ARMS.items() if pick[arm] is not None]
+    x = axes.x(pick.latency_ms)
+    found = [(pick.arms[arm].score, name, colour) for arm, (name, colour) in ARMS.items() if arm in pick.arms]
     yield line(x, axes.y(min(found)[0]), x, axes.y(max(found)[0]), GREY, width=1.2)
-    heights = _apart([axes.y(accuracy) for accuracy, _, _ in found])
-    for (accuracy, name, colour), height in zip(found, heights, strict=True):
-        yield dot(x, axes.y(accuracy), 7 if name == "searched" else 5.5, colour)
-        label = f"{pick['role'] if name == 'searched' else name} {_percent(accuracy)}"
-        left = accuracy >= before
+    heights = _apart([axes.y(score) for score, _, _ in found])
+    for (score, name, colour), height in zip(found, heights, strict=True):
+        yield dot(x, axes.y(score), 7 if name == "searched" else 5.5, colour)
+        label = f"{pick.role if name == 'searched' else name} {_percent(score)}"
+        left = score >= before
         yield text(x - 12 if left else x + 12, height + 4, label, colour, anchor="end" if left else "start", weight=600)
 
 

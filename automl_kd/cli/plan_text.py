@@ -26,8 +26,8 @@ def plan_text(plan: SearchPlan) -> str:
     return "\n".join(
         [
             f"study {plan.study}: {whole(plan.architectures)} student architectures, {whole(plan.recipes)} recipes",
-            f"{'high' if score.direction == 'maximize' else 'low'} {score.title} is searched, at a low"
-            f" {' and '.join(each.title for each in prices)}",
+            f"objectives: {'high' if score.direction == 'maximize' else 'low'} {score.title}; low"
+            f" {', '.join(each.title for each in prices)}",
             f"a sample of {plan.survey.sampled}: {100 * plan.survey.feasible:.0f} % within the limits",
             f"  latency in ms (least, quartiles, most): {quantiles}",
             f"  parameters: {params}",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from automl_kd.delivery.arms import Arms
-from automl_kd.delivery.task_metrics import task_metrics
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
@@ -72,7 +71,7 @@ class Datasheet:
     @property
     def metrics(self) -> tuple[Objective, ...]:
         """The metrics of the task: the one that students are compared by, then the others."""
-        return tuple(metric.objective for metric in task_metrics(self.task))
+        return tuple(metric.objective for metric in self.task.metrics)
 
     @property
     def objective(self) -> Objective:

@@ -45,9 +45,10 @@ def render(template: str, **context: object) -> str:
     environment.globals.update(
         interval=text.interval,
         latency=text.latency,
+        plotly_js=_plotly_js,
         price=prices.placed_price,
         scored=text.scored,
-        plotly_js=_plotly_js,
+        signed=formatting.signed,
     )
     return environment.get_template(template).render(context)
 

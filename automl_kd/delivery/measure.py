@@ -15,11 +15,9 @@ from torch import Tensor
 
 from automl_kd.core import UserError
 from automl_kd.delivery.facts import Measured
-from automl_kd.delivery.task_metrics import task_metrics
 from automl_kd.onnxio import Session, to_half, to_int8
 from automl_kd.students import StudentModule
-from automl_kd.tasks import Task
-from automl_kd.tasks.metrics import Metric
+from automl_kd.tasks import Metric, Task
 
 _BATCH = 256
 _TOLERANCE = 1e-4
@@ -44,7 +42,7 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
     with TemporaryDirectory() as scratch, _torch_threads(threads):
         exact = Session(onnx, threads)
         deployed = exact if precision == "fp32" else Session(_converted(onnx, precision, task, Path(scratch)), threads)
-        trained, shipped = _Collected(task_metrics(task)), _Collected(task_metrics(task))
+        trained, shipped = _Collected(task.metrics), _Collected(task.metrics)
         difference = largest = 0.0
         for images, labels in zip(
             torch.split(task.test.images, _BATCH), torch.split(task.test.labels, _BATCH), strict=True

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from automl_kd.core import UNKNOWN, count, percent, size
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.facts import Datasheet
-from automl_kd.delivery.metric_titles import reported
 from automl_kd.delivery.prices import MEMORY, device_of, is_latency, quantity, reported_prices, shown_price, value_of
 from automl_kd.delivery.text import capital, titled
 from automl_kd.objectives import Objective
@@ -73,8 +72,9 @@ def metrics_table(result: StudyResult, recommended: int | None) -> Table | None:
 
     None where nothing but the score was measured.
     """
-    groups = [metrics for pick in result.picks for metrics in (pick.test_metrics, pick.deployed_metrics)]
-    metrics = reported([*groups, result.teacher.metrics], result.objective)
+    groups = [values for pick in result.picks for values in (pick.test_metrics, pick.deployed_metrics)]
+    measured = {name for values in (*groups, result.teacher.metrics) for name in values}
+    metrics = tuple(each for each in result.metrics if each.name in measured)
     if not result.picks or len(metrics) < 2:
         return None
     rows: list[Row] = []

@@ -35,9 +35,9 @@ def spread_unit(objective: Objective) -> str:
 
 
 def interval(gain: Gain, objective: Objective) -> str:
-    """The numbers of a gain alone: ``+1.2 [+0.3, +2.1]``."""
-    difference, low, high = (signed(each, objective.unit) for each in (gain.difference, gain.low, gain.high))
-    return f"{difference} [{low}, {high}]"
+    """The ends of a gain's interval alone: ``[+0.3, +2.1]``."""
+    low, high = (signed(each, objective.unit) for each in (gain.low, gain.high))
+    return f"[{low}, {high}]"
 
 
 def worth(gain: Gain, objective: Objective) -> str:

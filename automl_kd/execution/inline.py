@@ -94,9 +94,7 @@ class _Worker(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        from automl_kd.execution.job_runner import (
-            JobRunner,
-        )  # imports torch for seconds, which the driver need not wait for
+        from automl_kd.execution.job_runner import JobRunner  # it imports torch, for which the driver need not wait
 
         runner = JobRunner(self._setup, self.stop.is_set)
         while (job := self.jobs.get()) is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import Engine, NullPool, create_engine, event, inspect, make_url, select, text, update
@@ -37,6 +37,8 @@ _POSTGRESQL = {
 }
 _MOST_TABLES = 30
 
+StudyState: TypeAlias = Literal["open", "done"]
+
 T = TypeVar("T")
 
 
@@ -47,10 +49,10 @@ class StudyRecord:
     Attributes:
         name: Unique in the database.
         identity: Hashes of what results depend on: task, space, device, limits. A study never mixes two of them.
-        settings: What the command said, so that every verb finds the study's task, space and device again.
-        budget: Seconds in total, over all resumes.
-        seconds: Seconds used so far, by phase (``teacher``, ``search``, ``picks``).
-        state: ``open`` or ``done``.
+        settings: What the command said and how far the study is, as JSON that the study engine defines.
+        budget: Seconds in total, over all runs of the command.
+        seconds: Seconds used so far, by phase (``prepare``, ``teacher``, ``search``, ``picks``).
+        state: Whether there is something left to do.
     """
 
     name: str
@@ -58,7 +60,7 @@ class StudyRecord:
     settings: Mapping[str, Any]
     budget: float
     seconds: Mapping[str, float] = field(default_factory=dict)
-    state: str = "open"
+    state: StudyState = "open"
 
 
 class Database:
@@ -306,4 +308,5 @@ def _sqlite_pragmas(connection: DBAPIConnection, _: object) -> None:
 
 
 def _record(row: StudyRow) -> StudyRecord:
-    return StudyRecord(row.name, row.identity, row.settings, row.budget, row.seconds, row.state)
+    state: StudyState = "done" if row.state == "done" else "open"
+    return StudyRecord(row.name, row.identity, row.settings, row.budget, row.seconds, state)

@@ -21,15 +21,14 @@ from automl_kd.results import (
     TrialResult,
     UndistilledPick,
 )
-from automl_kd.tasks.metrics import metric_named
+from automl_kd.tasks.metrics import metrics_of
 
+METRICS = {metric.name: metric.objective for metric in (*metrics_of("multiclass", 10), *metrics_of("regression", 1))}
+ACCURACY, LOG_LOSS, RMSE = (METRICS[name] for name in ("accuracy", "log_loss", "rmse"))
 LATENCY = Objective("latency_ms", "minimize", "ms", known=True)
 ON_PI = Objective("latency_ms@raspberry-pi-4", "minimize", "ms", known=True)
 MEMORY = Objective("memory_bytes", "minimize", "bytes", known=True)
 ENERGY = Objective("energy_mj", "minimize", "mJ", known=True)
-ACCURACY = metric_named("accuracy", "multiclass", 10).objective
-LOG_LOSS = metric_named("log_loss", "multiclass", 10).objective
-RMSE = metric_named("rmse", "regression", 1).objective
 
 
 def recipe(family, **losses):
@@ -172,7 +171,7 @@ def reviewed(complete, picks, teacher, objectives, stopped):
         "state": "done",
         "metric": objectives[0].name,
         "direction": objectives[0].direction,
-        "metrics": (objectives[0],),
+        "metrics": tuple(METRICS[name] for name in dict.fromkeys([*complete[0].metrics, *teacher.metrics])),
         "objectives": objectives,
         "seed": 1,
         "teacher": teacher,

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -236,3 +237,39 @@ def test_fp32_is_deployed_as_it_is(tmp_path, student, recipe, task):
     assert profile.target.precision == "fp32"
     result = deliver(tmp_path / "out", student, recipe, task, profile, Facts(origin="distilled in full"))
     assert result.test_accuracy_deployed == result.test_accuracy
+
+
+def test_a_task_judged_by_another_metric_is_delivered_by_its_score(tmp_path, student, recipe, profile):
+    by_loss = open_task("digits", metric="log_loss")
+    facts = Facts(origin="distilled in full", seeds=(0,), teacher_metrics={"log_loss": 0.05, "accuracy": 0.98})
+    result = deliver(tmp_path / "out", student, recipe, by_loss, profile, facts)
+    assert result.test_score == result.test_metrics["log_loss"] != result.test_accuracy
+    data = manifest(result.path)
+    assert (data["metric"], data["direction"]) == ("log_loss", "minimize")
+    assert data["score"]["this_student"] == result.test_score
+    assert data["score"]["teacher"] == 0.05
+    assert data["accuracy"]["this_student"] == result.test_accuracy
+    assert data["accuracy"]["teacher"] == 0.98
+    page = (result.path / "report.html").read_text(encoding="utf-8")
+    assert f"<h1>log loss {result.test_score:.3g} nats in a predicted" in page
+    assert "The teacher reaches log loss 0.05 nats" in page
+    card = (result.path / "model_card.md").read_text(encoding="utf-8")
+    assert "| student | Log loss (less is better) | Accuracy |" in card
+
+
+def test_a_task_without_accuracy_is_delivered_without_a_word_of_it(tmp_path, student, recipe, task, profile):
+    others = tuple(metric for metric in task.metrics if "accuracy" not in metric.name)
+    result = deliver(
+        tmp_path / "out",
+        student,
+        recipe,
+        replace(task, metrics=others),
+        profile,
+        Facts(origin="distilled in full", history=({"epoch": 1, "macro_f1": 0.5}, {"epoch": 2, "macro_f1": 0.6})),
+    )
+    assert result.test_accuracy is result.test_accuracy_deployed is None
+    assert "accuracy" not in manifest(result.path)
+    for name in ("model_card.md", "manifest.json"):
+        assert "accuracy" not in (result.path / name).read_text(encoding="utf-8").lower()
+    page = (result.path / "report.html").read_text(encoding="utf-8")
+    assert "accuracy" not in re.sub(r"<script>/\*\*.*?</script>", "", page, flags=re.DOTALL).lower()

@@ -3,12 +3,13 @@
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from automl_kd.core import UserError
-from automl_kd.storage import Database, StudyRecord
+from automl_kd.storage import Database, JobQueue, Mailboxes, Message, StudyRecord
 
 RECORD = StudyRecord(
     name="cam",
@@ -43,6 +44,25 @@ def test_saving_a_study_again_replaces_it_and_spending_sets_its_seconds(path):
 
     assert (found.budget, found.state) == (360.0, "done")
     assert found.seconds == {"teacher": 3.5, "search": 20.0}
+
+
+def test_a_database_of_version_0_1_is_read_and_used(path):
+    connection = sqlite3.connect(path)
+    connection.executescript(Path(__file__).with_name("tables_0_1.sql").read_text())
+    connection.close()
+    database = Database(str(path))
+    settings = {"task": "digits", "searched": 180.0}
+    assert database.study("cam") == StudyRecord("cam", {"data": "a1", "seed": 0}, settings, 180.0, {"search": 3.5})
+    assert database.jobs("cam") == {"k1": {"accuracy": 0.75, "epochs": 9}}
+    database.save_study(RECORD)
+    database.finish_job("cam", "k2", {"score": 0.5})
+    machine = Mailboxes(database, "new")
+    machine.open(1)
+    with database.lease("new") as lease:
+        queue = JobQueue(database, "new", lease)
+        queue.offer({"task": "digits"})
+        queue.post(queue.workers()[0].worker, 1, Message({"until": 3}, {"checkpoint": b"state"}))
+        assert machine.job(0) == Message({"until": 3}, {"checkpoint": b"state"})
 
 
 def test_studies_come_oldest_first(path):
