@@ -93,7 +93,7 @@ class Run:
         # A last batch of one image is left out, because batch normalisation needs a variance.
         self.steps_per_epoch = len(task.train) // train.batch_size + (len(task.train) % train.batch_size > 1)
         self._total_steps = total_epochs * self.steps_per_epoch
-        # The classifier is left out: only losses of logits reach it.
+        # The classifier is left out, because only losses of logits reach it.
         trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_CLASSIFIER)]
         self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, self._total_steps)
         self._images = task.train.images.to(torch_device)

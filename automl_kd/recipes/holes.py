@@ -1,4 +1,4 @@
-"""Holes: what a search decides, one value each, under a stable and readable name."""
+"""Holes: the decisions of a search, one value each, under a stable and readable name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 Value = bool | int | float | str | None
-"""What a hole may be filled with: what an Optuna parameter may hold. Lists and mappings stand as JSON text."""
+"""A value that may fill a hole: what an Optuna parameter may hold. Lists and mappings are stored as JSON text."""
 
 
 class Rng(Protocol):

@@ -1,4 +1,4 @@
-"""What a recipe may say of numbers that change over a run. Fractions are of the whole schedule."""
+"""Numbers of a recipe that change over a run. Fractions are of the whole schedule."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ Temperature = Positive | TemperatureSchedule | EntropyTemperature | LearnedTempe
 
 
 class HandOver(Part):
-    """Weight moves from one loss to another between two fractions of the run (two-stage training made smooth)."""
+    """A hand-over of weight from one loss to another between two fractions of the run: a smooth two-stage training."""
 
     source: str = "hint"
     target: str = "kd"
@@ -100,7 +100,7 @@ class HandOver(Part):
 
 
 class Curriculum(Part):
-    """Easy samples first: logits are compared on the easiest ``start`` of each batch, on all from ``until`` on.
+    """A curriculum: logits are compared on the easiest ``start`` of each batch first, on all from ``until`` on.
 
     A sample is as hard as the teacher's cross-entropy on its label (Hacohen & Weinshall 2019, arXiv:1904.03626).
     """

@@ -1,4 +1,4 @@
-"""What a recipe may say of a student, one class a family. How a family is built stands in ``automl_kd.students``."""
+"""The recipe's ``student``, one class a family. The networks are in ``automl_kd.students``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from automl_kd.objectives import Objective
+from automl_kd.objectives import Objective, share_error
 from automl_kd.recipes import Recipe, digest
 from automl_kd.results import ARMS, Arm, UndistilledPick
 from automl_kd.studies.policy import PLAIN_KD, no_distillation, of_length, plain_kd
@@ -79,11 +79,6 @@ class RunResult(BaseModel):
             error = share_error(accuracy, examples)
             document = {"score": accuracy, "error": error, "values": {"accuracy": accuracy}, **document}
         return cls.model_validate(dict(document))
-
-
-def share_error(share: float, examples: int) -> float:
-    """Standard error of a share of so many examples, never below that of a single one."""
-    return math.sqrt(max(share * (1 - share), 1 / examples) / examples)
 
 
 @dataclass(frozen=True)

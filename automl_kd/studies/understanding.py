@@ -20,7 +20,7 @@ class Understanding:
 
     Attributes:
         task: The task's name.
-        metric: What students are compared by.
+        metric: The name of the metric that students are compared by.
         data: What was read of the data.
         status: ``brought by the user``, ``kept from before`` or ``to be trained``; None where nobody teaches.
         training: What is to be trained first, in words; empty where nothing is.

@@ -30,10 +30,12 @@ def student(digits):
 
 
 def test_a_student_s_values_are_those_of_scikit_learn_over_several_batches(digits, student):
-    assert len(digits.train) > 1024
-    found = evaluate(student, digits, digits.train, "cpu")
-    probabilities = logits_of(student, digits, digits.train).double().softmax(dim=1).numpy()
-    labels, answers = digits.train.labels.numpy(), probabilities.argmax(axis=1)
+    both = (digits.train, digits.test)
+    split = Split(torch.cat([each.images for each in both]), torch.cat([each.labels for each in both]))
+    assert len(split) > 1024
+    found = evaluate(student, digits, split, "cpu")
+    probabilities = logits_of(student, digits, split).double().softmax(dim=1).numpy()
+    labels, answers = split.labels.numpy(), probabilities.argmax(axis=1)
     assert found.values == pytest.approx(
         {
             "accuracy": reference.accuracy_score(labels, answers),

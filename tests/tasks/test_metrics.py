@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from automl_kd.errors import UserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_cases import ALL_CASES
 from sklearn.metrics import jaccard_score
 
+from automl_kd.core import UserError
 from automl_kd.tasks.metrics import SumMetric, lookup, metric, metric_named, metrics_of
 
 _ALL = [(problem, each) for problem in ALL_CASES for each in metrics_of(problem, 10)]

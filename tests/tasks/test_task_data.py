@@ -297,7 +297,8 @@ class TestMetrics:
         ],
     )
     def test_the_first_is_searched_and_teachers_are_kept_whatever_it_is(self, tmp_path, stated, chosen, found):
-        task = open_task(_write_task(tmp_path / "t.yaml", f"name: t\ndata: {{kind: digits}}\n{stated}"), None, chosen)
+        text = f"name: t\ndata: {{kind: digits}}\nsplits: {{validation: 300, train: 1000}}\n{stated}"
+        task = open_task(_write_task(tmp_path / "t.yaml", text), None, chosen)
         assert _names(task) == found
         assert task.metric == task.metrics[0]
         # The hash that version 0.1 gave: trained teachers and their outputs are kept under it.

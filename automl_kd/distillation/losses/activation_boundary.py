@@ -19,9 +19,9 @@ def activation_boundary(s_preact: Tensor, t_preact: Tensor, *, margin: float = 1
 
     Only which of the teacher's neurons are active matters. After a ReLU a map is positive where its pre-activation is
     and 0 elsewhere, so that the teacher's map after its activation serves as well; the student's has to be the one
-    before. The form is that of RepDistiller's ``ABLoss`` for one layer. Of several, the layer i of L (from 0) weighs
-    2^(i - L + 1), the last one 1; so does a recipe's loss weigh its stages. Not 0 where student equals teacher: the
-    student has to stay outside of the margin.
+    before. The form is that of RepDistiller's ``ABLoss`` for one layer. Of several layers, the i-th of L (from 0) has
+    the weight 2^(i - L + 1), the last one 1; a recipe's loss weights its stages so, too. Not 0 where student equals
+    teacher, because the student has to stay outside of the margin.
 
     Args:
         s_preact: Map (B, C, H, W) before the activation.

@@ -40,7 +40,7 @@ def crd(
         s_embedding: (B, D), rows of length 1.
         t_embedding: (B, D), rows of length 1.
         memory: (2, N, D), rows of length 1: of the student and of the teacher for every image of the training split.
-        columns: (B, 1 + K) int64, K ≥ 1: the place of each image in the split, then those of its negatives.
+        columns: (B, 1 + K) int64, K ≥ 1: the position of each image in the split, then those of its negatives.
         log_z: (2,), logarithms of Z for the student and for the teacher; None for those of this batch,
             Z = N mean exp(cosine / τ).
         temperature: τ > 0.
@@ -53,7 +53,7 @@ def crd(
 
 
 class ContrastMemory(nn.Module):
-    """Heads, memory and constants of CRD: embeddings (B, D) and (B, D') and places (B,) to the loss, a scalar.
+    """Heads, memory and constants of CRD: embeddings (B, D) and (B, D') and positions (B,) to the loss.
 
     As RepDistiller's ``ContrastMemory``: Z is that of the first batch, and after every batch the rows of its images are
     m·memory + (1 - m)·embedding, brought to length 1. It differs in two points. Negatives are K of the images other
@@ -61,7 +61,8 @@ class ContrastMemory(nn.Module):
     them from other classes, which takes the labels of the whole split. And the memory begins as random directions of
     length 1.
 
-    All that changes is a parameter or a buffer. The places within a batch should differ.
+    Everything that changes is a parameter or a buffer, so that a checkpoint holds it. The positions within a batch
+    should differ.
 
     Args:
         part: Dimension, number of negatives (at most N - 1), τ and m.

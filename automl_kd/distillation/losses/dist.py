@@ -19,12 +19,12 @@ def dist(
 ) -> Tensor:
     """T² [β (1 - mean ρ of the rows) + γ (1 - mean ρ of the classes)], ρ being Pearson's correlation.
 
-    Correlated are the probabilities softmax(z / T) of student and teacher: of every row over its classes, and of
-    every class over all rows. The form is that of the authors' code, with every position of a sequence or a dense map
-    as a row. A row or column that is constant up to rounding correlates with nothing: its ρ is 0, and its norm is taken
-    as 1, because a division by rounding would give any gradient at all. One row has no relation between rows, so that
-    the second term is left out. Where every sample has a temperature of its own, T² stands inside the mean over rows; a
-    class meets all samples at once, and its term is multiplied by their mean T².
+    The probabilities softmax(z / T) of student and teacher are correlated: those of every row over its classes, and
+    those of every class over all rows. The form is that of the authors' code, with every position of a sequence or a
+    dense map as a row. A row or column that is constant up to rounding correlates with nothing: its ρ is 0, and its
+    norm is taken as 1, because a division by rounding would give any gradient at all. One row has no relation between
+    rows, so that the second term is left out. Where every sample has a temperature of its own, T² stands inside the
+    mean over rows; a class meets all samples at once, and its term is multiplied by their mean T².
 
     Args:
         student: Logits (B, C), of sequences (B, L, C) or of dense maps (B, C, H, W).

@@ -11,8 +11,8 @@ from automl_kd.distillation.losses.tensors import full_precision
 def squared_distances(embeddings: Tensor) -> Tensor:
     """|e_i - e_j|² (B, B) of embeddings (B, D), exactly 0 where rounding cannot tell two apart.
 
-    Distances do not see a translation, and centring takes the common offset out of the cancellation in
-    |e_i|² + |e_j|² - 2 <e_i, e_j>. What rounding leaves between equal embeddings would else be divided by itself.
+    Distances do not see a translation, and centring takes the common offset out of the cancellation in |e_i|² + |e_j|²
+    - 2 <e_i, e_j>. Otherwise the rest that rounding leaves between equal embeddings would be divided by itself.
     """
     centred = full_precision(embeddings)
     centred = centred - centred.mean(dim=0)

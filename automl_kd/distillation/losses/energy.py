@@ -1,4 +1,4 @@
-"""Where in a map the activations are large."""
+"""The spatial energy of a map: where its activations are large."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def gradient_matching(s_gradient: Tensor, t_gradient: Tensor) -> Tensor:
 
     The logit is that of the teacher's top class, as in the paper, whose term this is: equal to 2 - 2 cos(g_s, g_t). A
     gradient of zeros stays zero and passes a derivative of 0. Blind to the scale of both at any size: every gradient is
-    first divided by its largest element, whose square could else underflow.
+    first divided by its largest element, because its square could otherwise underflow.
 
     Args:
         s_gradient: (B, C, H, W), or any shape that begins with B; with a graph, where the student is to learn by it.

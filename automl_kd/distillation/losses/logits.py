@@ -1,4 +1,4 @@
-"""Logits of images, sequences and dense maps as rows, and what softens each row."""
+"""Logits of images, sequences and dense maps as rows, and the temperature of each row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from automl_kd.distillation.losses.tensors import full_precision
 
 
 def class_axis(logits: Tensor) -> int:
-    """Where the classes stand: dimension 1 of dense maps (B, C, H, W), the last of (B, C) and (B, L, C)."""
+    """The dimension of the classes: 1 of dense maps (B, C, H, W), the last of (B, C) and (B, L, C)."""
     return 1 if logits.ndim == 4 else -1
 
 
@@ -42,10 +42,10 @@ def softened(student: Tensor, teacher: Tensor, temperature: float | Tensor) -> t
 
 
 def mean_divergence(log_p: Tensor, log_q: Tensor, squares: float | Tensor) -> Tensor:
-    """Mean over the rows of T² KL(q ‖ p) in nats, from logarithms of probabilities (N, C) and what softened them.
+    """Mean over the rows of T² KL(q ‖ p) in nats, from logarithms of probabilities (N, C) and T².
 
     In log space a probability that underflows contributes 0, not NaN.
     """
-    if not isinstance(squares, Tensor):  # on few classes, what an operator costs is what it is to be called
+    if not isinstance(squares, Tensor):  # with few classes, calling an operator costs more than what it computes
         return functional.kl_div(log_p, log_q, reduction="sum", log_target=True) * (squares / len(log_p))
     return (squares * functional.kl_div(log_p, log_q, reduction="none", log_target=True).sum(dim=1)).mean()

@@ -40,8 +40,8 @@ def _standardise(features: Tensor) -> Tensor:
     centred = features - mean
     count = features.shape[0] * features.shape[2] * features.shape[3]
     variance = centred.square().sum(dim=(0, 2, 3), keepdim=True) / max(count - 1, 1)
-    # The mean of equal numbers is off by some ten roundings. What that leaves of a constant channel would else be
-    # divided by itself; and the root has no gradient at zero.
+    # The mean of equal numbers is off by some ten roundings. Without this check, that rest of a
+    # constant channel would be divided by itself; and the root has no gradient at zero.
     varies = variance > (32 * torch.finfo(features.dtype).eps * mean).square()
     return centred * (varies / (variance.where(varies, 1.0).sqrt() + _EPSILON))
 

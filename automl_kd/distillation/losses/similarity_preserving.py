@@ -15,7 +15,7 @@ def similarity_preserving(student: Tensor, teacher: Tensor) -> Tensor:
     """‖G_s - G_t‖² / B² with G the Gram matrix of the flattened features, each row L2-normalised.
 
     The form of RepDistiller's ``Similarity``. Neither channels nor sizes need agree. A sample of zeros resembles none:
-    its row is 0, and the normalisation lends it no gradient. A batch of one has no pairs: value and gradient are 0.
+    its row is 0, with a gradient of 0. A batch of one has no pairs: value and gradient are 0.
 
     Args:
         student: Features (B, ...).
