@@ -53,8 +53,7 @@ class Tally:
             self.tracebacks.append(f"{name}: {traceback.format_exc()}")
 
     def _price(self, name: str, graph: Graph, profile: Profile) -> None:
-        network = profile._lower(graph)
-        said = profile._predictions(profile._numbers(network)[None], np.array([float(network.peak)]))[0]
+        (said,) = profile.price_networks([profile.lower(graph)])
         self.prices += 1
         self.without_memory += not said.fits
         if said.fits and not 0 < said.low <= said.ms <= said.high < np.inf:

@@ -16,9 +16,9 @@ from torch import nn
 from automl_kd.hardware import Network, Profile, load_profile
 from automl_kd.hardware.kernels.graph import Graph, Kind
 from automl_kd.hardware.kernels.trace import trace
-from automl_kd.hardware.predictor import fit
-from automl_kd.hardware.predictor.cost import KINDS, Features
-from automl_kd.hardware.target import features_of, kernels_of
+from automl_kd.hardware.predictor.cost import KINDS
+from automl_kd.hardware.predictor.timed import TimedKernels
+from automl_kd.hardware.references import timed_kernels
 
 CELLS = 20
 """NAS-Bench-201 cells that anchor the small end where the table has a column for the target."""
@@ -29,25 +29,14 @@ class Case:
     """A measured network as a target's kernels.
 
     Attributes:
-        streamed: Seconds in which its weights are streamed.
+        timed: Its kernels and its time, as a fit takes them.
         shares: Of its time by kind, as the datasheet says: what is left out together is the same for every predictor.
     """
 
     measured: Measured
     network: Network
-    features: Features
-    streamed: float
+    timed: TimedKernels
     shares: Mapping[Kind, float]
-
-
-def measured_of(cases: Sequence[Case]) -> fit.Measured:
-    """Cases as a fit takes them."""
-    return fit.Measured(
-        networks=[case.features for case in cases],
-        seconds=[1e-3 * case.measured.ms for case in cases],
-        flops=[float(max(case.network.flops, 1)) for case in cases],
-        extra=[case.streamed for case in cases],
-    )
 
 
 def all_cases(data: Path) -> dict[Key, list[Case]]:
@@ -85,8 +74,8 @@ def profile_of(key: Key) -> Profile:
 
 
 def _case(profile: Profile, graph: Graph, measured: Measured) -> Case:
-    network = kernels_of(profile.target, graph)
-    features = features_of(profile.target, network)
-    seconds = features.seconds_by_kind(profile.target.prior)
+    network = profile.lower(graph)
+    timed = timed_kernels(profile.target, profile.limits, network, measured.ms)
+    seconds = timed.features.seconds_by_kind(profile.target.prior)
     shares = dict(zip(KINDS, (seconds / seconds.sum()).tolist(), strict=True))
-    return Case(measured, network, features, float(profile._limits.streaming_seconds(network.weights)), shares)
+    return Case(measured, network, timed, shares)

@@ -23,7 +23,7 @@ from cases import all_cases
 from joint_fits import ALIKE, LEVELS, Chosen, half_of, members_of
 
 from automl_kd.hardware.predictor.joint import Joint, Member
-from automl_kd.hardware.predictor.misfit import Looks, Misfit
+from automl_kd.hardware.predictor.misfit import Misfit, Traits
 from automl_kd.hardware.predictor.prior import GROUPS, Spread
 
 _START = {"arithmetic": (0.3, 0.3), "other": (0.3, 0.3), "bandwidth": (0.3, 0.2), "launch": (0.4, 0.15)}
@@ -41,7 +41,7 @@ def start() -> Chosen:
     for level in LEVELS:
         own = {name: _START_OF_DEVICE if level == "device" else pair[1] for name, pair in _START.items()}
         spreads.append(Spread.even({name: pair[0] for name, pair in _START.items()}, own, _START_INTERCEPT))
-    return Chosen(tuple(spreads), Misfit(noise=0.05, unlike=0.14, composition=0.5, size=2.0))
+    return Chosen(tuple(spreads), Misfit(noise=0.05, alike=0.14, composition=0.5, size=2.0))
 
 
 def choose(members: Sequence[Member], first: Chosen, alike: int) -> Chosen:
@@ -79,12 +79,12 @@ class _Likelihood:
 
     def __init__(self, members: Sequence[Member], chosen: Chosen, alike: int) -> None:
         fitted = Joint(members, chosen.spreads, chosen.misfit, alike)
-        flops = np.concatenate([np.asarray(member.measured.flops, dtype=np.float64) for member in members])
-        looks = Looks.of(fitted.slopes, flops)
-        roots, sizes = torch.tensor(looks.roots), torch.tensor(looks.sizes)
+        flops = np.array([each.flops for member in members for each in member.measured])
+        traits = Traits.of(fitted.slopes, flops)
+        roots, sizes = torch.tensor(traits.roots), torch.tensor(traits.sizes)
         self._off = torch.tensor(fitted.offsets)
         self._parts = _parts(torch.tensor(fitted.slopes))
-        owner = np.repeat(np.arange(len(members)), [len(member.measured.seconds) for member in members])
+        owner = np.repeat(np.arange(len(members)), [len(member.measured) for member in members])
         self._same = [
             torch.tensor([[own == other for other in labels] for own in labels])[owner][:, owner]
             for labels in zip(*(member.labels for member in members), strict=True)
@@ -93,9 +93,9 @@ class _Likelihood:
         self._apart = torch.square(torch.cdist(roots, roots)), torch.square(sizes[:, None] - sizes[None])
 
     def __call__(self, packed: torch.Tensor) -> torch.Tensor:
-        noise, unlike, composition, size = packed[-4:]
+        noise, alike, composition, size = packed[-4:]
         roots, sizes = self._apart
-        covariance = unlike**2 * self._alike * torch.exp(-0.5 * (roots / composition**2 + sizes / size**2))
+        covariance = alike**2 * self._alike * torch.exp(-0.5 * (roots / composition**2 + sizes / size**2))
         covariance = covariance + noise**2 * torch.eye(len(self._off), dtype=torch.float64)
         for same, deviations in zip(self._same, packed[:-4].reshape(len(self._same), -1), strict=True):
             covariance = covariance + same * torch.einsum("p,pnm->nm", deviations**2, self._parts)
@@ -126,7 +126,7 @@ def _packed(chosen: Chosen) -> list[float]:
             found += [together, spread.kinds[rows[0]]]
         found.append(spread.intercept)
     misfit = chosen.misfit
-    return [*found, misfit.noise, misfit.unlike, misfit.composition, misfit.size]
+    return [*found, misfit.noise, misfit.alike, misfit.composition, misfit.size]
 
 
 def _unpacked(packed: Sequence[float], levels: int) -> Chosen:
@@ -143,7 +143,7 @@ def _unpacked(packed: Sequence[float], levels: int) -> Chosen:
 def listing(chosen: Chosen) -> str:
     """A choice as it stands in ``joint_fits.py``."""
     misfit = chosen.misfit
-    values = f"noise={misfit.noise:.2g}, unlike={misfit.unlike:.2g}"
+    values = f"noise={misfit.noise:.2g}, alike={misfit.alike:.2g}"
     scales = f"composition={misfit.composition:.2g}, size={misfit.size:.2g}"
     lines = [f"        {_line(each)}," for each in chosen.spreads]
     return "\n".join(["Chosen(", "    (", *lines, "    ),", f"    Misfit({values}, {scales}),", ")"])

@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 
 from automl_kd.delivery import prediction_figure
-from automl_kd.hardware import left_out, load_profile
+from automl_kd.hardware import cross_validation, load_profile
 
 _RANDOM = re.compile(r"(defs-|clip|legend|trace)([0-9a-f]{6})")
 
 
 def draw(name: str, folder: Path) -> Path:
     """Write the figure of one profile; on white, as an image cannot follow the page around it."""
-    figure = prediction_figure(left_out(load_profile(name)))
+    figure = prediction_figure(cross_validation(load_profile(name)))
     figure.update_layout(paper_bgcolor="white", plot_bgcolor="white", title={"text": name, "x": 0.02})
     svg = figure.to_image(format="svg", width=640, height=480).decode()
     path = folder / f"{name.replace(':', '-')}.svg"

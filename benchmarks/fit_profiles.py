@@ -24,7 +24,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from automl_kd.core import shipped_dir
 from automl_kd.hardware import load_profile
-from automl_kd.hardware.schema import Fit
+from automl_kd.hardware.fit_section import Fit
 
 
 def write(key: Key, result: Fit) -> None:
@@ -54,16 +54,16 @@ def _flat(value: Any, depth: int) -> Any:
 def report(key: Key, fitted: Fit) -> None:
     """A row a network, and the medians."""
     print(f"{key[0]}:{key[1]}\n  {'model':28} {'measured':>9} {'left out':>9} {'error':>7} {'family':>7}")
-    for each in fitted.anchors:
-        unlike = np.expm1(-each.unlike_error)
-        print(f"  {each.model:28} {each.ms:9.2f} {each.left_out_ms:9.2f} {np.expm1(-each.error):+7.1%} {unlike:+7.1%}")
-    if fitted.anchors:
+    for each in fitted.references:
+        family = np.expm1(-each.family_error)
+        print(f"  {each.model:28} {each.ms:9.2f} {each.left_out_ms:9.2f} {np.expm1(-each.error):+7.1%} {family:+7.1%}")
+    if fitted.references:
         errors = [np.median(np.abs(np.expm1(-np.array(found)))) for found in _errors(fitted)]
         print(f"  median error leaving out one {errors[0]:.1%}, a family {errors[1]:.1%}")
 
 
 def _errors(fitted: Fit) -> tuple[list[float], list[float]]:
-    return [each.error for each in fitted.anchors], [each.unlike_error for each in fitted.anchors]
+    return [each.error for each in fitted.references], [each.family_error for each in fitted.references]
 
 
 def targets() -> list[Key]:

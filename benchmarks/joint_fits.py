@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
-from cases import Case, measured_of, profile_of
+from cases import Case, profile_of
 from published_latencies import Key
 
+from automl_kd.hardware.fit_section import Fit, ReferenceNetwork, Uncertainty
 from automl_kd.hardware.kernels.rules import root_of
 from automl_kd.hardware.predictor.cost import kinds_of
 from automl_kd.hardware.predictor.fit import Problem, fit
 from automl_kd.hardware.predictor.joint import Joint, Member
 from automl_kd.hardware.predictor.misfit import PUBLISHED, Misfit
 from automl_kd.hardware.predictor.prior import GROUPS, Prior, Spread
-from automl_kd.hardware.schema import Anchor, Doubt, Fit, Target
+from automl_kd.hardware.profile_file import Target
+from automl_kd.hardware.references import reference_networks
 
 LEVELS = ("processor", "processor and precision", "runtime", "runtime and precision", "device", "target")
 ALIKE = LEVELS.index("runtime and precision")
@@ -85,7 +87,7 @@ CHOSEN_ON = {
                 arithmetic=(0.11, 0.22), other=(0.26, 0.26), bandwidth=(0.12, 0.14), launch=(0.2, 0.11), intercept=0.64
             ),
         ),
-        Misfit(noise=0.056, unlike=0.12, composition=0.22, size=2.6),
+        Misfit(noise=0.056, alike=0.12, composition=0.22, size=2.6),
     ),
     "b": Chosen(
         (
@@ -124,7 +126,7 @@ CHOSEN_ON = {
                 intercept=0.11,
             ),
         ),
-        Misfit(noise=0.058, unlike=0.13, composition=0.57, size=0.096),
+        Misfit(noise=0.058, alike=0.13, composition=0.57, size=0.096),
     ),
 }
 """The same from a half of the devices: what the other half is judged with."""
@@ -148,7 +150,10 @@ def labels_of(key: Key, target: Target) -> tuple[Hashable, ...]:
 def members_of(cases: Mapping[Key, Sequence[Case]]) -> list[Member]:
     """Targets as a joint fit takes them."""
     targets = {key: profile_of(key).target for key in cases}
-    return [Member(labels_of(key, target), target.prior, measured_of(cases[key])) for key, target in targets.items()]
+    return [
+        Member(labels_of(key, target), target.prior, [case.timed for case in cases[key]])
+        for key, target in targets.items()
+    ]
 
 
 OTHER_HALF = {"a": "b", "b": "a"}
@@ -223,41 +228,43 @@ class JointFits:
         return self._document(self._cases[key], self.prior(key), families=True, key=key)
 
     def _document(self, cases: Sequence[Case], prior: Prior, families: bool, key: Key | None = None) -> Fit:
-        doubt = Doubt.of(Spread.of(prior.covariance), self._chosen.misfit)
+        uncertainty = Uncertainty.of(Spread.of(prior.covariance), self._chosen.misfit)
         if not cases:
-            return Fit.of(prior.centre, frozenset(), doubt, ())
-        measured = measured_of(cases)
-        fitted = fit(measured, prior, self._chosen.misfit)
-        unlike = self._unlike_errors(cases, key) if families and key is not None else [None] * len(cases)
-        anchors = [
-            Anchor(
-                model=case.measured.name,
-                family=case.measured.family,
-                input=case.measured.shape,
-                gflops=round(max(case.network.flops, 1e5) / 1e9, 4),
-                ms=case.measured.ms,
-                fitted_ms=_four(case.measured.ms / math.exp(residual)),
-                left_out_ms=_four(case.measured.ms / math.exp(error)),
-                unlike_ms=None if family is None else _four(case.measured.ms / math.exp(family)),
-                source=case.measured.source,
-                time=Anchor.time_of(slopes),
-                intercept=_four(float(slopes[-1])),
-            )
-            for case, residual, error, family, slopes in zip(
-                cases, fitted.residuals, fitted.errors, unlike, fitted.sensitivities, strict=True
-            )
-        ]
-        return Fit.of(fitted.coefficients, kinds_of(case.features for case in cases), doubt, anchors)
+            return Fit.of(prior.centre, frozenset(), uncertainty, ())
+        timed = [case.timed for case in cases]
+        fitted = fit(timed, prior, self._chosen.misfit)
+        by_family = self._family_errors(cases, key) if families and key is not None else [None] * len(cases)
+        names, ms = [case.measured.name for case in cases], [case.measured.ms for case in cases]
+        plain = reference_networks(names, [case.network for case in cases], ms, fitted, "")
+        references = [_published(*row) for row in zip(plain, cases, by_family, strict=True)]
+        return Fit.of(fitted.coefficients, kinds_of(each.features for each in timed), uncertainty, references)
 
-    def _unlike_errors(self, cases: Sequence[Case], key: Key) -> list[float]:
+    def _family_errors(self, cases: Sequence[Case], key: Key) -> list[float]:
         """``log(measured / predicted)`` of every network when its family is left out on the device."""
         errors = np.empty(len(cases))
         for family in {case.measured.family for case in cases}:
             rows = [row for row, case in enumerate(cases) if case.measured.family == family]
             prior = self.prior(key, {case.measured.model for case in cases if case.measured.family == family})
-            errors[rows] = Problem(measured_of(cases), prior, self._chosen.misfit).errors_without(rows)
+            errors[rows] = Problem([case.timed for case in cases], prior, self._chosen.misfit).errors_without(rows)
         found: list[float] = errors.tolist()
         return found
+
+
+def _published(reference: ReferenceNetwork, case: Case, family_error: float | None) -> ReferenceNetwork:
+    """The network as a file of the project keeps it: to four digits, with its source and its family."""
+    family = None if family_error is None else _four(case.measured.ms / math.exp(family_error))
+    return reference.model_copy(
+        update={
+            "family": case.measured.family,
+            "input": case.measured.shape,
+            "gflops": round(max(case.network.flops, 1e5) / 1e9, 4),
+            "fitted_ms": _four(reference.fitted_ms),
+            "left_out_ms": _four(reference.left_out_ms),
+            "family_left_out_ms": family,
+            "source": case.measured.source,
+            "intercept": _four(reference.intercept),
+        }
+    )
 
 
 def _four(value: float) -> float:

@@ -30,7 +30,7 @@ from rich.table import Table
 from scores import Floats, Score
 
 from automl_kd.hardware import Network, Profile, load_profile
-from automl_kd.hardware.measurement.measure import measure_all
+from automl_kd.hardware.measurement.latency import measure_latencies
 from automl_kd.hardware.measurement.selection import Design
 from automl_kd.onnxio import export
 
@@ -86,7 +86,7 @@ def nas_bench_201_lines(data: Path) -> Iterator[Line]:
         draws = [np.random.default_rng(draw).choice(len(found), FEW, replace=False) for draw in range(DRAWS)]
         drawn = Score.median([few_shot(start, found, ms, chosen) for chosen in draws])
         yield Line(f"{name}, {FEW} random cells", few_beat, few_aim, _nas(drawn))
-        by_kind = [start._features(network).seconds_by_kind(start.coefficients) for network in found]
+        by_kind = [start.model.features(network).seconds_by_kind(start.coefficients) for network in found]
         intercepts = np.full((len(found), 1), start.coefficients.intercept)
         chosen = np.array(Design(np.hstack([np.stack(by_kind), intercepts])).choose(FEW))
         yield Line(
@@ -164,7 +164,7 @@ def measured_here(profile: Profile, count: int) -> tuple[npt.NDArray[np.str_], l
             paths.append(export(module, Path(folder) / f"{index}.onnx", shape, profile.opset))
             found.append(profile.network(paths[-1]))
             families.append(family)
-        timed = measure_all(paths, profile.target.threads, visits=40, patience=300.0)
+        timed = measure_latencies(paths, profile.target.threads, visits=40, patience=300.0)
     return np.array(families), found, np.array([each.ms for each in timed])
 
 

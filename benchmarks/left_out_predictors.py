@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 from cases import Case, profile_of
 from joint_fits import CHOSEN, CHOSEN_ON, OTHER_HALF, Chosen, JointFits, half_of
 from published_latencies import Key
-from scores import predictions
 
 
 class Answer(NamedTuple):
@@ -52,7 +51,7 @@ class Jointly:
         cases = self._cases[key]
         prior = self._prior(key, frozenset(cases[row].measured.model for row in asked))
         profile = profile_of(key).with_fit(self._fits.without(key, sorted(kept), prior))
-        said = predictions(profile, [cases[row].network for row in asked])
+        said = profile.price_networks([cases[row].network for row in asked])
         return [Answer(each.ms, each.low, each.high) for each in said]
 
 

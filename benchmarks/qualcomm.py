@@ -26,7 +26,6 @@ from left_out import HEADER, Outcome, by, summary
 from left_out_predictors import Answer
 from published_latencies import Key
 from published_qualcomm import DEVICES, SIBLINGS
-from scores import predictions
 from tables import table
 
 from automl_kd.hardware.predictor.prior import Prior
@@ -63,7 +62,7 @@ class Judge:
         """What is said of rows of a target from others of it."""
         fit = self._fits[half_of(key[0])].without(key, sorted(kept), prior)
         cases = [self._cases[key][row] for row in asked]
-        said = predictions(profile_of(key).with_fit(fit), [case.network for case in cases])
+        said = profile_of(key).with_fit(fit).price_networks([case.network for case in cases])
         return [
             Outcome(key, case, group, Answer(each.ms, each.low, each.high), 1.0)
             for case, each in zip(cases, said, strict=True)

@@ -22,7 +22,7 @@ import onnx
 from tables import table
 
 from automl_kd.core import UserError
-from automl_kd.hardware import Profile, load_profile, measure
+from automl_kd.hardware import Profile, load_profile, measure_latency
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -107,7 +107,7 @@ def timed_file(path: Path) -> Timed:
     """A file at the first shapes that it runs on."""
     for shapes in shapes_of(path):
         try:
-            return {"ms": measure(path, inputs=shapes).ms, "shapes": shapes}
+            return {"ms": measure_latency(path, inputs=shapes).ms, "shapes": shapes}
         except UserError as error:
             refused = error
     raise refused

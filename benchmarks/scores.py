@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from automl_kd.hardware import Network, Prediction, Profile
+from automl_kd.hardware import Network, Profile
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class Score:
 
     @staticmethod
     def of(profile: Profile, found: Sequence[Network], ms: Floats) -> Score:
-        said = predictions(profile, found)
+        said = profile.price_networks(found)
         middle = np.array([each.ms for each in said])
         error = np.abs(middle / ms - 1)
         inside = np.mean([each.low <= value <= each.high for each, value in zip(said, ms, strict=True)])
@@ -42,9 +42,3 @@ class Score:
     def median(scores: Sequence[Score]) -> Score:
         table = np.array([list(vars(score).values()) for score in scores])
         return Score(*(float(value) for value in np.median(table, axis=0)))
-
-
-def predictions(profile: Profile, found: Sequence[Network]) -> list[Prediction]:
-    """Prices of lowered networks, without tracing them again."""
-    table = np.stack([profile._numbers(network) for network in found])
-    return profile._predictions(table, np.array([float(network.peak) for network in found]))

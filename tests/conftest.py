@@ -195,7 +195,8 @@ def digits_teacher(cache):
 def median_latency(cheap_space):
     """Half of the cheap space is predicted slower than this, in ms."""
     from automl_kd.hardware import load_profile
-    from automl_kd.studies.proposer import Limits, Pricing, survey
+    from automl_kd.studies.pricing import Limits, Pricing
+    from automl_kd.studies.survey import survey
     from automl_kd.tasks import open_task
 
     pricing = Pricing(open_task("digits"), load_profile("jetson-nano"))

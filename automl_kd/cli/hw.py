@@ -9,7 +9,7 @@ import typer
 
 from automl_kd.cli import hw_device
 from automl_kd.cli.answer import Json, Storage, answer, quiet, table
-from automl_kd.cli.hw_words import accuracy_lines, extrapolation, parts_table, targets_table
+from automl_kd.cli.hw_words import extrapolation, latency_error_lines, parts_table, targets_table
 from automl_kd.cli.progress import watching
 from automl_kd.cli.shape import Inputs, InputShape, shape, shapes
 from automl_kd.core import DEFAULT_STORAGE, UserError, milliseconds, percent, three_digits
@@ -56,7 +56,7 @@ def _target_document(target: str, profile: Profile) -> dict[str, Any]:
         "key": profile.key,
         "runtime": profile.target.runtime,
         "precision": profile.target.precision,
-        "accuracy": asdict(profile.accuracy()),
+        **profile.latency_error().document(),
     }
 
 
@@ -80,10 +80,10 @@ def show(
 ) -> None:
     """A profile: facts with their sources, limits of memory, and the networks it was fitted on."""
     with quiet(json):
-        from automl_kd.hardware import left_out, load_profile
+        from automl_kd.hardware import cross_validation, load_profile
 
         profile = load_profile(name)
-        rows = left_out(profile)
+        rows = cross_validation(profile)
         page = None
         if plot is not None:
             from automl_kd.workflows.hardware import plot_hardware
@@ -92,7 +92,7 @@ def show(
     document = {
         "name": profile.name,
         "key": profile.key,
-        "accuracy": asdict(profile.accuracy()),
+        **profile.latency_error().document(),
         "target": profile.target.model_dump(mode="json", exclude_none=True),
         "memory": profile.file.memory.model_dump(mode="json", exclude_none=True),
         "anchors": [asdict(row) | {"error": row.error} for row in rows],
@@ -103,14 +103,14 @@ def show(
 
 
 def _profile_text(document: dict[str, Any]) -> str:
-    parts = [f"{document['name']}: {document['key']}", *accuracy_lines(document["accuracy"])]
+    parts = [f"{document['name']}: {document['key']}", *latency_error_lines(document["latency_error"])]
     parts.append(f"targets: {', '.join(document['targets'])}")
     for title, facts in (("facts", document["target"]["facts"]), ("memory", document["memory"])):
         rows = [[key, _values(fact), fact["source"]] for key, fact in facts.items()]
         if rows:
             parts += ["", table(rows, [title, "value", "source"])]
     if document["anchors"]:
-        anchors = [
+        measured = [
             [
                 row["model"],
                 f"{row['gflops']:.3g}",
@@ -122,7 +122,7 @@ def _profile_text(document: dict[str, Any]) -> str:
             for row in document["anchors"]
         ]
         header = ["measured network", "GFLOP", "measured ms", "left out ms", "90 % interval", "error"]
-        parts += ["", table(anchors, header)]
+        parts += ["", table(measured, header)]
     if document["plot"]:
         parts += ["", f"plot: {document['plot']}"]
     return "\n".join(parts)
@@ -196,13 +196,13 @@ def measure(
 ) -> None:
     """Measure a model's latency on this machine under onnxruntime."""
     with quiet(json):
-        from automl_kd.hardware import measure as run
+        from automl_kd.hardware import measure_latency
         from automl_kd.results import sharing
 
         asked, named = shape(input_shape), shapes(inputs)
         with watching(json) as observer:
             progress = sharing(observer, "measure")
-            measured = run(model, threads, input_shape=asked, inputs=named, progress=progress)
+            measured = measure_latency(model, threads, input_shape=asked, inputs=named, progress=progress)
     text = (
         f"{milliseconds(measured.ms)} ± {percent(measured.repeat_error)} measured, undisturbed; this machine's speed"
         f" ranged over {100 * measured.drift:.0f} %; as timed least {measured.minimum:.3g}, p10 {measured.p10:.3g},"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from automl_kd.cli.answer import Json, Storage, answer, quiet, table
-from automl_kd.cli.hw_words import accuracy_lines
+from automl_kd.cli.hw_words import latency_error_lines
 from automl_kd.cli.progress import watching
 from automl_kd.cli.shape import Inputs, picture, shapes
 from automl_kd.core import DEFAULT_STORAGE, UserError, duration, percent, three_digits
@@ -98,7 +98,7 @@ def calibrate(
             document = calibrate_hardware(results, name, kit=kit, hw=hw, observer=observer)
     text = [
         f"{document['name']}: {document['key']}",
-        *accuracy_lines(document["accuracy"]),
+        *latency_error_lines(document["latency_error"]),
         f"median error on {document['pairs']} measured networks: {percent(document['error_before'])} before,"
         f" {percent(document['error_after'])} after on networks left out",
         *_rules(document["rules"]),
@@ -208,7 +208,7 @@ def train(
     rows = [[str(s["measured"]), percent(s["error"]), duration(s["seconds"])] for s in document["steps"]]
     text = [
         f"{document['name']}: {document['key']}",
-        *accuracy_lines(document["accuracy"]),
+        *latency_error_lines(document["latency_error"]),
         table(rows, ["networks", "error left out", "after"]),
         f"ended because {why[document['ended']]}; {document['measured']} networks,"
         f" {document['reused']} of them measured before",

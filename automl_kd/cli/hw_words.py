@@ -1,4 +1,4 @@
-"""What a target's accuracy and the parts of a price are in words and rows."""
+"""A target's latency error and the parts of a price, in words and rows."""
 
 from __future__ import annotations
 
@@ -38,38 +38,38 @@ def targets_table(devices: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _target_row(target: Mapping[str, Any]) -> list[str]:
-    accuracy = target["accuracy"]
+    error = target["latency_error"]
     _, colon, other = target["name"].partition(":")
     known = {"first use": "measured at the first use", "datasheet": "ranking only"}
     return [
         f"  :{other}" if colon else target["name"],
         "\n".join(textwrap.wrap(f"{target['runtime']} {target['precision']}", _RUNTIME_WIDTH)),
-        percent(accuracy["median_error"]),
-        percent(accuracy["family_error"]),
-        factor(accuracy["interval"]),
-        "\n".join(_networks(accuracy, _SHORT_NOUNS)) or UNKNOWN,
-        known.get(accuracy["basis"], ", ".join(_kinds(accuracy))),
+        percent(error["median_error"]),
+        percent(error["family_error"]),
+        factor(error["interval"]),
+        "\n".join(_networks(error, _SHORT_NOUNS)) or UNKNOWN,
+        known.get(error["basis"], ", ".join(_kinds(error))),
     ]
 
 
-def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
+def latency_error_lines(error: Mapping[str, Any]) -> list[str]:
     """How far off a target's predictions are, and for which kinds of kernel that holds.
 
     Args:
-        accuracy: An :class:`~automl_kd.hardware.Accuracy` as plain data.
+        error: A :class:`~automl_kd.hardware.LatencyError` as plain data.
     """
-    if accuracy["basis"] == "first use":
-        return ["accuracy: measured on this machine at the first use (≤ 30 s)"]
-    interval = f"90 % interval {factor(accuracy['interval'])}"
-    if accuracy["basis"] == "datasheet":
-        return [f"accuracy: no network was measured, so prices only rank; {interval} is an assumption"]
-    lacking = [kind for kind in _COMPUTE if kind not in accuracy["kinds"]]
-    families = accuracy["family_error"]
+    if error["basis"] == "first use":
+        return ["latency: measured on this machine at the first use (≤ 30 s)"]
+    interval = f"90 % interval {factor(error['interval'])}"
+    if error["basis"] == "datasheet":
+        return [f"latency: no network was measured, so prices only rank; {interval} is an assumption"]
+    lacking = [kind for kind in _COMPUTE if kind not in error["kinds"]]
+    families = error["family_error"]
     return [
-        f"accuracy: median error {percent(accuracy['median_error'])}"
+        f"latency: median error {percent(error['median_error'])}"
         + ("" if families is None else f", of families left out {percent(families)}")
-        + f", {interval}, on {' and '.join(_networks(accuracy, _NOUNS))} left out one at a time",
-        f"good for: {', '.join(_kinds(accuracy))}" + (f"; not for: {', '.join(lacking)}" if lacking else ""),
+        + f", {interval}, on {' and '.join(_networks(error, _NOUNS))} left out one at a time",
+        f"good for: {', '.join(_kinds(error))}" + (f"; not for: {', '.join(lacking)}" if lacking else ""),
     ]
 
 
@@ -78,13 +78,13 @@ def factor(value: float | None) -> str:
     return UNKNOWN if value is None else f"×/÷{value:.3g}"
 
 
-def _networks(accuracy: Mapping[str, Any], nouns: Mapping[str, str]) -> list[str]:
-    return [counted(number, nouns[source]) for source, number in accuracy["networks"].items() if number]
+def _networks(error: Mapping[str, Any], nouns: Mapping[str, str]) -> list[str]:
+    return [counted(number, nouns[source]) for source, number in error["networks"].items() if number]
 
 
-def _kinds(accuracy: Mapping[str, Any]) -> list[str]:
+def _kinds(error: Mapping[str, Any]) -> list[str]:
     """Kinds made of multiply-accumulates that were measured; those of dense convolutions together where all were."""
-    kinds = [kind for kind in _COMPUTE if kind in accuracy["kinds"]]
+    kinds = [kind for kind in _COMPUTE if kind in error["kinds"]]
     count = len(_DENSE_CONVOLUTIONS)
     return ["conv", *kinds[count:]] if tuple(kinds[:count]) == _DENSE_CONVOLUTIONS else kinds
 
@@ -131,7 +131,7 @@ def _part_row(part: Mapping[str, Any], size: float) -> Iterator[str]:
     for limit in ("arithmetic", "memory", "launch"):
         share = 100 * part[limit] / part["ms"] if kind and part["ms"] else 0.0
         yield f"{share:.0f} %" if share >= 0.5 else ""
-    yield _evidence(part) if kind else ""
+    yield _measured_in(part) if kind else ""
     yield factor(part["off_by"]) if kind else ""
 
 
@@ -139,5 +139,5 @@ def _short(value: float) -> str:
     return three_digits(value) if abs(value) >= 0.01 else f"{value:.3f}"
 
 
-def _evidence(part: Mapping[str, Any]) -> str:
+def _measured_in(part: Mapping[str, Any]) -> str:
     return "extrapolated" if part["extrapolated"] else counted(part["networks"], "network")

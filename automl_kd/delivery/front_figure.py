@@ -31,8 +31,8 @@ from automl_kd.delivery.prices import (
     known_objectives,
     quantity,
     short_price,
-    shown_price,
     value_of,
+    whole_price,
 )
 from automl_kd.delivery.text import scored
 from automl_kd.objectives import Objective
@@ -203,9 +203,7 @@ def _intervals(entries: Sequence[TrialResult], price: Objective) -> dict[str, ob
 
 
 def _described(entry: TrialResult, summary: StudySummary, panels: Sequence[Objective]) -> str:
-    texts = [
-        shown_price(entry, entry.others, each) if is_latency(each) else short_price(entry, each) for each in panels
-    ]
+    texts = [whole_price(entry, entry.others, each) for each in panels]
     prices = texts[0] if len(panels) == 1 else by_device(panels, texts, summary.hw)
     return (
         f"trial {entry.trial} {entry.recipe.student.family}<br>{scored(entry.score, summary.objective)} in {prices}"

@@ -7,7 +7,7 @@ import statistics
 from automl_kd.core import UserError
 from automl_kd.delivery.html_page import embed, render
 from automl_kd.delivery.prediction_figure import prediction_figure
-from automl_kd.hardware import Profile, left_out
+from automl_kd.hardware import Profile, cross_validation
 
 
 def hardware_report(profile: Profile) -> str:
@@ -18,7 +18,7 @@ def hardware_report(profile: Profile) -> str:
     Raises:
         UserError: If the profile has no measured networks.
     """
-    rows = left_out(profile)
+    rows = cross_validation(profile)
     if not rows:
         raise UserError(
             f"{profile.name} has no measured networks to plot; automl-kd hw kit and hw calibrate add them,"

@@ -17,8 +17,7 @@ from automl_kd.core import UserError
 from automl_kd.delivery.facts import Measured
 from automl_kd.onnxio import Session, to_half, to_int8
 from automl_kd.students import StudentModule
-from automl_kd.tasks import Task
-from automl_kd.tasks.metrics import Metric
+from automl_kd.tasks import Metric, Task
 
 _BATCH = 256
 _TOLERANCE = 1e-4

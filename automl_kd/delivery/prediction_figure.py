@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 
 from automl_kd.delivery.plotting import BLUE, FAINT_BLUE, GREY, round_numbers, styled
-from automl_kd.hardware import LeftOut
+from automl_kd.hardware import CrossValidation
 
 
-def prediction_figure(rows: Sequence[LeftOut]) -> Figure:
+def prediction_figure(rows: Sequence[CrossValidation]) -> Figure:
     """Predicted over measured latency on logarithmic axes, with intervals and the line where both are equal.
 
     Args:

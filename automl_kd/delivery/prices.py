@@ -90,8 +90,13 @@ def short_price(entry: Valued, objective: Objective) -> str:
     return shown if is_latency(objective) else f"{shown} of {quantity(objective)}"
 
 
+def whole_price(entry: Priced, others: Intervals, objective: Objective) -> str:
+    """The same with the interval of a latency: ``1.42 ms (1.30–1.55)``, ``88.0 KiB of memory``."""
+    return shown_price(entry, others, objective) if is_latency(objective) else short_price(entry, objective)
+
+
 def placed_price(entry: Valued, objective: Objective) -> str:
-    """The same with the device where it is not the study's own: ``2.97 ms on raspberry-pi-4``."""
+    """A price within a sentence, with the device where it is not the study's own: ``2.97 ms on raspberry-pi-4``."""
     device = objective.name.partition("@")[2]
     return short_price(entry, objective) + (f" on {device}" if device else "")
 

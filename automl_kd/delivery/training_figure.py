@@ -27,7 +27,11 @@ def training_figure(history: Sequence[Mapping[str, float]], metrics: Sequence[Ob
             losses.append(name)
         else:
             # Shares have one scale; other metrics of one unit need not be of one size.
-            title = "" if metric.unit == "%" else metric.title + (f", {metric.unit}" if metric.unit == "nats" else "")
+            title = (
+                ""
+                if metric.unit == "%"
+                else metric.title + (f", {metric.unit}" if metric.unit not in ("", "label") else "")
+            )
             panels.setdefault((title, metric.unit), []).append(name)
     if losses:
         panels["loss", ""] = losses

@@ -17,6 +17,7 @@ from automl_kd.delivery.prices import (
     reported_prices,
     short_price,
     shown_price,
+    whole_price,
 )
 from automl_kd.delivery.text import ACCURACY, scored, spread_unit
 from automl_kd.objectives import Objective, Point, knee
@@ -48,9 +49,7 @@ def _of_front(result: StudyResult) -> Verdict:
     trial = knee(points, result.objectives).trial
     entry = next(each for each in result.front if each.trial == trial)
     prices = reported_prices(result.objectives)
-    texts = [
-        shown_price(entry, entry.others, each) if is_latency(each) else short_price(entry, each) for each in prices
-    ]
+    texts = [whole_price(entry, entry.others, each) for each in prices]
     place = "alone on" if len(result.front) == 1 else "the knee of"
     return Verdict(
         f"Nothing to ship yet; trial {trial} promises most",

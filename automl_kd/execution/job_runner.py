@@ -108,8 +108,14 @@ class JobRunner:
         before, self._last_job_ended = self._last_job_ended, time.monotonic()
         training = outcome.seconds - job.trained
         between = None if before is None else max(0.0, self._last_job_ended - before - training)
-        error = standard_error(task.metric, outcome.evaluation.statistics)
-        return Trained(outcome.score, error, outcome.values, outcome.epoch, outcome.seconds, between)
+        return Trained(
+            score=outcome.score,
+            error=standard_error(task.metric, outcome.evaluation.statistics),
+            values=outcome.values,
+            epoch=outcome.epoch,
+            seconds=outcome.seconds,
+            between=between,
+        )
 
     def _evaluate(self, job: EvaluateJob) -> Evaluated:
         def watch() -> None:

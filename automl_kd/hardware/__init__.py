@@ -1,49 +1,50 @@
 """A plan, a module or an ONNX file to fused kernels, and those to latency and memory with an interval."""
 
 from automl_kd.hardware.calibration import MeasuredNetwork
-from automl_kd.hardware.evidence import Accuracy, MeasuredNetworks
+from automl_kd.hardware.catalogue import load_profile, profile_names
+from automl_kd.hardware.cross_validation import CrossValidation, cross_validation
 from automl_kd.hardware.explanation import Explanation, Part
 from automl_kd.hardware.kernels.graph import Kind
 from automl_kd.hardware.kernels.kernel import Kernel, Network
-from automl_kd.hardware.latency_error import LeftOut, left_out
+from automl_kd.hardware.latency_error import LatencyError, NetworkCounts
 from automl_kd.hardware.measurement.kit import Kit, KitTarget, read_kit, write_kit, write_picks_kit
-from automl_kd.hardware.measurement.measure import Measurement, measure, measure_together
+from automl_kd.hardware.measurement.latency import Measurement, measure_latencies, measure_latency
 from automl_kd.hardware.measurement.results import Results, read_results
 from automl_kd.hardware.measurement.selection import Candidate
-from automl_kd.hardware.measurement.training import Step, Trained, train
+from automl_kd.hardware.measurement.training import TrainedProfile, TrainingStep, train_profile
 from automl_kd.hardware.plan import Block, Plan
 from automl_kd.hardware.predictor.prediction import Prediction
-from automl_kd.hardware.profile import Profile, load_profile, profile_names
+from automl_kd.hardware.profile import Profile
 
 __all__ = [
-    "Accuracy",
     "Block",
     "Candidate",
+    "CrossValidation",
     "Explanation",
     "Kernel",
     "Kind",
     "Kit",
     "KitTarget",
-    "LeftOut",
+    "LatencyError",
     "MeasuredNetwork",
-    "MeasuredNetworks",
     "Measurement",
     "Network",
+    "NetworkCounts",
     "Part",
     "Plan",
     "Prediction",
     "Profile",
     "Results",
-    "Step",
-    "Trained",
-    "left_out",
+    "TrainedProfile",
+    "TrainingStep",
+    "cross_validation",
     "load_profile",
-    "measure",
-    "measure_together",
+    "measure_latencies",
+    "measure_latency",
     "profile_names",
     "read_kit",
     "read_results",
-    "train",
+    "train_profile",
     "write_kit",
     "write_picks_kit",
 ]

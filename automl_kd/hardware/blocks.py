@@ -16,9 +16,22 @@ from automl_kd.hardware.plan import Block, Plan
 from automl_kd.hardware.predictor.cost import Floats, Integers
 
 
+class TracedBlocks:
+    """The graphs of blocks, each traced once; several targets can share them."""
+
+    def __init__(self) -> None:
+        self._graphs: dict[Hashable, Graph] = {}
+
+    def __call__(self, block: Block) -> Graph:
+        """The graph of a block."""
+        if block not in self._graphs:
+            self._graphs[block] = trace_built(block.build, block.input_shape)
+        return self._graphs[block]
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One traced block: its numbers, the activations it needs at once, and the shapes that it takes and gives."""
+    """A block as priced: its numbers, the activations it needs at once, and the shapes that it takes and gives."""
 
     numbers: Floats
     peak: float
@@ -30,11 +43,15 @@ class BlockTable:
     """Numbers of every distinct block, and the sums and maxima over plans.
 
     Args:
+        traced: A block's graph.
         lower: A graph to the kernels of the target.
         numbers: What is summed of a network, always of the same length.
     """
 
-    def __init__(self, lower: Callable[[Graph], Network], numbers: Callable[[Network], Floats]) -> None:
+    def __init__(
+        self, traced: TracedBlocks, lower: Callable[[Graph], Network], numbers: Callable[[Network], Floats]
+    ) -> None:
+        self._traced = traced
         self._lower = lower
         self._numbers = numbers
         self._ids: dict[Hashable, int] = {}
@@ -76,11 +93,11 @@ class BlockTable:
             UserError: As :meth:`gather`.
         """
         self.gather([plan])
-        return [_traced(block) for block in plan.blocks]
+        return [self._traced(block) for block in plan.blocks]
 
     def _add(self, block: Block) -> int:
         shape = block.input_shape
-        network = self._lower(_traced(block))
+        network = self._lower(self._traced(block))
         self._rows.append(_Row(self._numbers(network), network.peak, tuple(shape), network.output[1:]))
         return self._ids.setdefault(block, len(self._rows) - 1)
 
@@ -98,7 +115,3 @@ class BlockTable:
             raise UserError(
                 f"block {number + 1} of a plan takes {after.takes}, but block {number} returns {before.gives}"
             )
-
-
-def _traced(block: Block) -> Graph:
-    return trace_built(block.build, block.input_shape)

@@ -1,4 +1,4 @@
-"""By which rules a device executes networks, chosen by the errors on measured networks left out."""
+"""The rules by which a device executes networks, chosen by the errors on measured networks left out."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ import numpy as np
 from scipy.stats import multivariate_normal
 
 from automl_kd.core import UserError
+from automl_kd.hardware.fit_section import Fit, ReferenceNetwork, Uncertainty
 from automl_kd.hardware.kernels.graph import Graph
 from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.kernels.rules import Dead, Zeros
 from automl_kd.hardware.limits import Limits
 from automl_kd.hardware.predictor.cost import KINDS, Coefficients, Floats, Integers
-from automl_kd.hardware.predictor.fit import Fitted, Measured, fit
-from automl_kd.hardware.predictor.joint import linearised
-from automl_kd.hardware.predictor.misfit import Looks, Misfit
+from automl_kd.hardware.predictor.fit import Fitted, fit
+from automl_kd.hardware.predictor.misfit import Misfit, Traits
 from automl_kd.hardware.predictor.prior import Prior
-from automl_kd.hardware.schema import Anchor, Doubt, Execution, Fit, Rule, Target
-from automl_kd.hardware.target import OWN_MISFIT, features_of, kernels_of, spread_of
+from automl_kd.hardware.predictor.timed import TimedKernels, TimedNetworks
+from automl_kd.hardware.profile_file import Execution, Rule, Target
+from automl_kd.hardware.references import timed_kernels
+from automl_kd.hardware.target import OWN_MISFIT, kernels_of, spread_of
 
 LEAST_NETWORKS = 5
-"""Fewer tell neither rules apart nor which of them is odd."""
+"""Fewer networks tell neither one rule from another nor which measurement is odd."""
 
 _DEAD_CODE: Sequence[tuple[Zeros, Dead]] = (("fold", "drop"), ("store", "drop"), ("keep", "drop"), ("keep", "execute"))
-"""What runtimes do: one that finds zeros finds duplicates, too."""
+"""What runtimes do with products with zero and with dead operators: one that finds zeros also drops duplicates."""
 _NOISE, _OTHER_NOISES = 0.06, (0.03, 0.1, 0.2)
-"""How far measurements may be from any sum of kernels. Where they are far, what was known before counts for more."""
+"""Standard deviations of measurements around the best sum of kernels, in natural logarithms. Where measurements are
+noisy, what was known before counts for more."""
 _NEAR, _NEAR_KEPT = 1.02, 1.25
-"""Errors up to so many times the least are no reason to change a rule; the second beside networks measured before."""
+"""A rule stays as it is where its error is at most so many times the least; the second figure is for a target whose
+earlier networks keep counting."""
 _ANY_SPEED = 1.5
 """Standard deviation of how fast another device is, in natural logarithms: some take 25 times as long as others."""
 _RESAMPLES = 2000
 _SLOWER = np.repeat([-1.0, -1.0, 1.0, 1.0], [len(KINDS), len(KINDS), len(KINDS), 1])
-"""How log-coefficients move on a device that is slower in everything."""
+"""Change of the log-coefficients of a device that is slower by the same factor in everything."""
 _WORST_MEAN, _WORST, _LEAST_ERROR = math.log(1.5), math.log(4), 0.1
-"""Left-out errors of measurements that contradict: their mean, that of one, and where one time for all does better."""
+"""Errors of networks left out from which on measurements are refused: their mean, that of one network, and the mean
+from which on one time for all networks must not do better."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,8 @@ class MeasuredNetwork:
 
     Attributes:
         name: What to call it.
-        graphs: Executed one after another: one, or of a plan one a block.
-        ms: Milliseconds.
+        graphs: Its graphs, executed one after another: one, or one for each block of a plan.
+        ms: Measured milliseconds.
     """
 
     name: str
@@ -64,24 +69,24 @@ class Start:
     Attributes:
         prior: What is expected of the coefficients.
         misfit: What the model gets wrong of the networks to be fitted.
-        doubt: Of the fit that comes of it.
-        anchors: Networks measured before that keep counting; the prior knows of them.
+        uncertainty: What the profile will keep of both.
+        references: Networks measured before that keep counting; the prior knows of them already.
     """
 
     prior: Prior
     misfit: Misfit
-    doubt: Doubt
-    anchors: tuple[Anchor, ...] = ()
+    uncertainty: Uncertainty
+    references: tuple[ReferenceNetwork, ...] = ()
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What explains measurements best.
+    """The rules that explain measurements best.
 
     Attributes:
-        target: With the rules that do.
-        networks: The measured ones as its kernels.
-        start: What is known of it before they are fitted.
+        target: The target with these rules.
+        networks: The measured networks as its kernels.
+        start: What is known before they are fitted.
     """
 
     target: Target
@@ -94,17 +99,17 @@ def choose(
 ) -> Choice:
     """The rules under which networks left out are predicted best.
 
-    Every combination that makes a difference on these networks is fitted; of those that do about equally well the one
-    that changes least is taken. Networks that the target was fitted on before keep counting where the times are more
-    probable on that device than on one of any speed; under other rules they say nothing. All else begins with no more
-    than the ratios of what is known.
+    Every combination of rules that makes a difference on these networks is fitted. Of those that do about equally well
+    the one that changes least is taken. Networks that the target was fitted on before keep counting where the new times
+    are more probable on that device than on a device of any speed; under other rules they say nothing. Every other
+    combination starts from the ratios of the known coefficients alone.
 
     Args:
-        target: With the rules assumed so far.
+        target: The target with the rules assumed so far.
         known: Its coefficients.
         given: Its fit, where it has one.
-        limits: Of the device.
-        measured: At least ``LEAST_NETWORKS``.
+        limits: Memory of the device.
+        measured: Measured networks, at least ``LEAST_NETWORKS``.
 
     Raises:
         UserError: If no rules explain the times.
@@ -114,9 +119,9 @@ def choose(
     errors: Floats = np.abs(np.array([found.errors for found in fits]))
     means, rules = errors.mean(axis=1), [trial.target.rules for trial in trials]
     changes = np.array([trial.changes(target) for trial in trials])
-    evidence = np.array([trial.evidence(found) for trial, found in zip(trials, fits, strict=True)])
+    probable = np.array([trial.log_likelihood(found) for trial, found in zip(trials, fits, strict=True)])
     kept = changes == 0
-    if kept.any() and evidence[kept].max() >= evidence[~kept].max():
+    if kept.any() and probable[kept].max() >= probable[~kept].max():
         best = int(np.flatnonzero(kept)[0])
     else:
         best = int(_best(np.where(kept, np.inf, means), changes))
@@ -141,32 +146,32 @@ class _Trial:
     """Measured networks under some rules, and what is expected of them there.
 
     Attributes:
-        target: With the rules.
-        networks: As its kernels.
-        measured: The same for a fit.
-        known: Its coefficients so far.
-        prior: Of its coefficients.
+        target: The target with the rules.
+        networks: The networks as its kernels.
+        measured: The networks as a fit takes them.
+        known: Coefficients so far.
+        prior: What is expected of the coefficients.
         given: The fit to go on from; None where only ratios of coefficients are known.
     """
 
     target: Target
     networks: tuple[Network, ...]
-    measured: Measured
+    measured: tuple[TimedKernels, ...]
     known: Coefficients
     prior: Prior
     given: Fit | None
 
     def changes(self, before: Target) -> int:
-        """How much is given up of what a target was assumed to be."""
+        """How many assumptions about a target change: rules, and whether its earlier networks still count."""
         same = [mine == before.rules[name] for name, mine in self.target.rules.items()]
         return same.count(False) + (self.given is None)
 
     def fitted(self, noise: float) -> Fitted:
-        """The fit, where every measurement has so much noise of its own."""
+        """The fit, given the noise of every measurement."""
         return fit(self.measured, self.prior, replace(OWN_MISFIT, noise=noise))
 
-    def evidence(self, found: Fitted) -> float:
-        """Logarithm of how probable the times are, whatever the coefficients; of another device, at any speed.
+    def log_likelihood(self, found: Fitted) -> float:
+        """Marginal log-likelihood of the times: coefficients are integrated out, and so is the speed of another device.
 
         Args:
             found: The fit with the noise of ``_NOISE``.
@@ -176,16 +181,16 @@ class _Trial:
         if self.given is None:
             covariance = covariance + _ANY_SPEED**2 * np.outer(_SLOWER, _SLOWER)
         off = found.residuals + slopes @ (found.coefficients.pack() - self.known.pack())
-        looks = Looks.of(slopes, np.asarray(self.measured.flops))
-        spread = slopes @ covariance @ slopes.T + misfit.covariance(looks)
+        traits = Traits.of(slopes, np.array([network.flops for network in self.measured]))
+        spread = slopes @ covariance @ slopes.T + misfit.covariance(traits)
         return float(multivariate_normal(np.zeros(len(off)), spread).logpdf(off))
 
     def start(self, noise: float) -> Start:
-        """What is known before that fit."""
+        """What is known before the fit with that noise."""
         misfit = replace(OWN_MISFIT, noise=noise)
         if self.given is None:
-            return Start(self.prior, misfit, Doubt.of(spread_of(self.target), misfit))
-        return Start(self.prior, misfit, self.given.doubt, self.given.anchors)
+            return Start(self.prior, misfit, Uncertainty.of(spread_of(self.target), misfit))
+        return Start(self.prior, misfit, self.given.uncertainty, self.given.references)
 
 
 def _trials(
@@ -195,8 +200,10 @@ def _trials(
     # Inner loops are known of runs on one thread, which hides nothing.
     others = () if target.facts.vector is not None else (not target.queued,)
     for variant, networks in _variants(target, measured):
-        times = _for_fit(variant, networks, limits, measured)
-        if variant.rules == target.rules and given is not None and given.anchors:
+        times = tuple(
+            timed_kernels(variant, limits, network, each.ms) for network, each in zip(networks, measured, strict=True)
+        )
+        if variant.rules == target.rules and given is not None and given.references:
             yield _Trial(variant, networks, times, known, Prior(known, given.posterior().covariance), given)
         for queued in (target.queued, *others):
             begun = replace(known, queued=queued)
@@ -204,22 +211,11 @@ def _trials(
             yield _Trial(variant.model_copy(update={"queued": queued}), networks, times, begun, prior, None)
 
 
-def _for_fit(
-    target: Target, networks: Sequence[Network], limits: Limits, measured: Sequence[MeasuredNetwork]
-) -> Measured:
-    return Measured(
-        [features_of(target, network) for network in networks],
-        [1e-3 * each.ms for each in measured],
-        [float(max(network.flops, 1)) for network in networks],
-        [float(limits.streaming_seconds(network.weights)) for network in networks],
-    )
-
-
 def _variants(target: Target, measured: Sequence[MeasuredNetwork]) -> Iterator[tuple[Target, tuple[Network, ...]]]:
-    """The target with every treatment of dead code under which these networks are other kernels.
+    """The target with every treatment of dead code under which these networks become different kernels.
 
-    Its own comes first. Of those that make the same kernels it is the one that changes least, so that a rule stays of
-    which the networks say nothing.
+    Its own treatment comes first. Of treatments that make the same kernels only the one that changes least is given, so
+    that a rule stays as it is where the networks say nothing of it.
     """
     own = (target.rules["zeros"], target.rules["dead"])
     found = {}
@@ -236,15 +232,21 @@ def _variants(target: Target, measured: Sequence[MeasuredNetwork]) -> Iterator[t
             yield found[pair]
 
 
-def _at_speed(known: Coefficients, measured: Measured) -> Coefficients:
+def _at_speed(known: Coefficients, measured: Sequence[TimedKernels]) -> Coefficients:
     """Coefficients with the ratios of those known, at the speed of the measured device."""
-    logarithms, _ = linearised(measured, known)
-    slower = float(np.median(np.log(measured.seconds) - logarithms))
+    networks = TimedNetworks(measured)
+    logarithms, _ = networks.linearised(known)
+    slower = float(np.median(networks.logarithms - logarithms))
     return Coefficients.unpack(known.pack() + slower * _SLOWER, known.queued)
 
 
 def _best(means: Floats, changes: Integers) -> Integers:
-    """The trial with the fewest changes of those near the smallest error, (...); errors are (..., trials)."""
+    """Index of the trial with the fewest changes among those near the least error, (...).
+
+    Args:
+        means: Errors, (..., trials).
+        changes: Of every trial, (trials,).
+    """
     near = means <= np.where(changes == 0, _NEAR_KEPT, _NEAR) * means.min(axis=-1, keepdims=True)
     errors = np.where(near, means, 0.0)
     largest = max(float(errors.max()), 1e-12)
@@ -255,9 +257,9 @@ def _best(means: Floats, changes: Integers) -> Integers:
 def _sureness(
     rules: Sequence[Mapping[Rule, object]], changes: Integers, errors: Floats, best: int
 ) -> dict[Rule, float]:
-    """How often resampled networks choose the rules that were chosen, of those that differ between trials.
+    """Share of resamples of the networks that choose the rules which were chosen, for rules that differ between trials.
 
-    Resampled by the weights of the Bayesian bootstrap (Rubin 1981), under which none of few networks is ever absent.
+    The resamples are weights of the Bayesian bootstrap (Rubin 1981), under which none of few networks is ever absent.
     """
     weights = np.random.default_rng(0).dirichlet(np.ones(errors.shape[1]), _RESAMPLES)
     winners = _best(weights @ errors.T, changes)
@@ -269,7 +271,7 @@ def _sureness(
 
 
 def _check(left_out: Sequence[float], measured: Sequence[MeasuredNetwork]) -> None:
-    """Refuse times that the best rules do not explain: mostly, or not better than one time for all would."""
+    """Refuse times that the best rules explain badly, or no better than one time for all networks would."""
     errors = np.array(left_out)
     mean, logarithms = np.abs(errors).mean(), np.log([each.ms for each in measured])
     one_for_all = np.mean([abs(value - np.median(np.delete(logarithms, i))) for i, value in enumerate(logarithms)])

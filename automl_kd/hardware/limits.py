@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 
+from automl_kd.hardware.datasheet import Fact, Memory
 from automl_kd.hardware.predictor.cost import Floats
 from automl_kd.hardware.processor import shared_cache_mb
-from automl_kd.hardware.schema import Fact, Memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from automl_kd.hardware.datasheet import ELEMENT_BYTES, WEIGHT_BYTES, Scratchpad
 from automl_kd.hardware.kernels.graph import Graph
 from automl_kd.hardware.kernels.kernel import Kernel, Network
 from automl_kd.hardware.kernels.lower import lower
 from automl_kd.hardware.predictor.cost import Features
 from automl_kd.hardware.predictor.misfit import Misfit
 from automl_kd.hardware.predictor.prior import KNOWN_LOOPS, MEASURED, Spread
-from automl_kd.hardware.schema import ELEMENT_BYTES, WEIGHT_BYTES, Scratchpad, Target
+from automl_kd.hardware.profile_file import Target
 
 
 def kernels_of(target: Target, graph: Graph) -> Network:
@@ -52,7 +53,7 @@ def _kept_near(kernel: Kernel, scratchpad: Scratchpad, memory_gb_s: float) -> Ke
     return replace(kernel, read=round(share * kernel.read), written=round(share * kernel.written))
 
 
-OWN_MISFIT = Misfit(noise=0.03, unlike=0.1)
+OWN_MISFIT = Misfit(noise=0.03, alike=0.1)
 """Of networks that were measured for the purpose, under one protocol."""
 
 

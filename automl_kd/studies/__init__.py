@@ -2,6 +2,7 @@
 
 __all__ = [
     "clock",
+    "context",
     "delivered",
     "lookup",
     "objectives",
@@ -11,6 +12,7 @@ __all__ = [
     "request",
     "runner",
     "schema",
+    "state",
     "study_files",
     "summary",
     "survey",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from automl_kd.objectives import Objective
+from automl_kd.objectives import Objective, share_error
 from automl_kd.recipes import Recipe, digest
 from automl_kd.results import ARMS, Arm, UndistilledPick
 from automl_kd.studies.policy import PLAIN_KD, no_distillation, of_length, plain_kd
@@ -81,13 +81,8 @@ class RunResult(BaseModel):
         return cls.model_validate(dict(document))
 
 
-def share_error(share: float, examples: int) -> float:
-    """Standard error of a share of so many examples, never below that of a single one."""
-    return math.sqrt(max(share * (1 - share), 1 / examples) / examples)
-
-
 @dataclass(frozen=True)
-class Tested:
+class RunOnTest:
     """What the test split says of a run: all metrics, and the statistics of the one that is searched, (N, K)."""
 
     values: Mapping[str, float]
@@ -117,7 +112,7 @@ class Pick:
     epochs: int
     score: Objective
     results: dict[Run, RunResult] = field(default_factory=dict)
-    tests: dict[Run, Tested] = field(default_factory=dict)
+    tests: dict[Run, RunOnTest] = field(default_factory=dict)
     failed: dict[Run, str] = field(default_factory=dict)
 
     def runs(self, seed: int) -> Iterator[Run]:

@@ -13,7 +13,7 @@ from automl_kd.execution import Answer, Evaluated, EvaluateJob, Executor, Failed
 from automl_kd.results import ARMS, Arm
 from automl_kd.studies.answers import take_all
 from automl_kd.studies.context import StudyContext
-from automl_kd.studies.pick import Pick, Run, RunResult, Tested
+from automl_kd.studies.pick import Pick, Run, RunOnTest, RunResult
 from automl_kd.studies.policy import FINISHING_SECONDS, MEASURING_SECONDS, REPORT_SECONDS, SEEDS, of_length
 
 TEACHER = "teacher"
@@ -178,7 +178,7 @@ class PickPhase:
             for key, answer in self._pool.wait(_WAIT_SECONDS):
                 match answer:
                     case Evaluated(values, statistics):
-                        self._store_test(key, reported.get(key, []), Tested(values, statistics))
+                        self._store_test(key, reported.get(key, []), RunOnTest(values, statistics))
                     case Stopped():  # its worker left
                         jobs.append((key, under_way[key]))
                     case Failed(_, _, worker_died) if worker_died and key not in self._died:
@@ -191,7 +191,7 @@ class PickPhase:
                 raise UserError(fatal)
         return self._teacher_values()
 
-    def _store_test(self, key: str, runs: list[Run], test: Tested) -> None:
+    def _store_test(self, key: str, runs: list[Run], test: RunOnTest) -> None:
         if key == TEACHER:
             self._done[TEACHER] = {"values": dict(test.values)}
             self._context.database.finish_job(self._context.name, TEACHER, self._done[TEACHER])

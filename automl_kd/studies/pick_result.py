@@ -9,7 +9,7 @@ from typing import Literal
 
 from automl_kd.objectives import paired_difference
 from automl_kd.results import ARMS, Arm, ArmResult, Gain, PlainKdSetting
-from automl_kd.studies.pick import Pick, Run, Tested
+from automl_kd.studies.pick import Pick, Run, RunOnTest
 from automl_kd.tasks import Metric
 
 
@@ -65,7 +65,7 @@ def _origin(run: Run) -> Literal["distilled in full", "search checkpoint"]:
     return "search checkpoint" if run.kept else "distilled in full"
 
 
-def _compared(ours: Mapping[int, Tested], theirs: Mapping[int, Tested], metric: Metric) -> ArmResult | None:
+def _compared(ours: Mapping[int, RunOnTest], theirs: Mapping[int, RunOnTest], metric: Metric) -> ArmResult | None:
     """The other arm and our gain over it, by the seeds that both have."""
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
@@ -77,16 +77,16 @@ def _compared(ours: Mapping[int, Tested], theirs: Mapping[int, Tested], metric: 
     return _arm([theirs[seed] for seed in shared], metric, gain)
 
 
-def _arm(tests: Sequence[Tested], metric: Metric, gain: Gain | None) -> ArmResult:
+def _arm(tests: Sequence[RunOnTest], metric: Metric, gain: Gain | None) -> ArmResult:
     means = _means(tests)
     return ArmResult(score=means[metric.name], metrics=means, gain=gain)
 
 
-def _means(tests: Sequence[Tested]) -> dict[str, float]:
+def _means(tests: Sequence[RunOnTest]) -> dict[str, float]:
     return {name: statistics.fmean(test.values[name] for test in tests) for name in tests[0].values}
 
 
-def _deviations(tests: Sequence[Tested]) -> dict[str, float]:
+def _deviations(tests: Sequence[RunOnTest]) -> dict[str, float]:
     if len(tests) < 2:
         return {}
     return {name: statistics.stdev(test.values[name] for test in tests) for name in tests[0].values}

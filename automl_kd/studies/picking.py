@@ -10,11 +10,11 @@ from automl_kd.core import UserError
 from automl_kd.delivery import extreme_role
 from automl_kd.distillation import ResolvedTeacher
 from automl_kd.execution import Executor
-from automl_kd.objectives import Objective, Point, choose_spread, knee, near_ties, pareto_front
+from automl_kd.objectives import Objective, Point, choose_spread, knee, near_ties, pareto_front, share_error
 from automl_kd.recipes import digest
 from automl_kd.results import ARMS
 from automl_kd.studies.context import StudyContext
-from automl_kd.studies.pick import Pick, share_error
+from automl_kd.studies.pick import Pick
 from automl_kd.studies.pick_phase import PickPhase
 from automl_kd.studies.pick_result import Finding, finding
 from automl_kd.studies.policy import FINISHING_SECONDS, MOST_PICKS, PLAIN_KD, REPORT_SECONDS, full_epochs

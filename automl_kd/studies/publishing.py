@@ -9,7 +9,7 @@ from optuna.artifacts import upload_artifact
 from optuna.trial import TrialState
 
 from automl_kd.delivery import deliver
-from automl_kd.hardware import measure_together
+from automl_kd.hardware import measure_latencies
 from automl_kd.results import PickResult
 from automl_kd.storage import ArtifactStore
 from automl_kd.students import build, load_weights
@@ -91,7 +91,7 @@ class Publisher:
     def measure(self, folders: Sequence[Path]) -> list[float]:
         """Milliseconds of delivered students on this machine, timed side by side."""
         paths = [folder / "student.onnx" for folder in folders]
-        return [each.ms for each in measure_together(paths, self._context.prepared.profile.target.threads)]
+        return [each.ms for each in measure_latencies(paths, self._context.prepared.profile.target.threads)]
 
     def _is_stored(self, number: int) -> bool:
         """Whether an earlier publisher of the same round stored this pick."""

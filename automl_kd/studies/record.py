@@ -200,7 +200,7 @@ def open_record(
         more = budget > found.budget
         record = with_state(
             replace(found, budget=budget, state="open" if more else found.state),
-            kept.model_copy(update={"executor": request.executor}),
+            kept.model_copy(update={"executor": request.executor, "metrics": settings.metrics}),
             progress.model_copy(update={"round": progress.round + more}),
         )
     database.save_study(record)

@@ -7,7 +7,6 @@ import random
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,11 @@ from automl_kd.hardware import (
     KitTarget,
     MeasuredNetwork,
     Profile,
-    Step,
+    TrainingStep,
     load_profile,
     read_kit,
     read_results,
-    train,
+    train_profile,
     write_kit,
 )
 from automl_kd.recipes import Space, load_space
@@ -99,7 +98,7 @@ def calibrate_hardware(
         observer: Told where this machine has to be calibrated first.
 
     Returns:
-        ``name``, ``path``, ``key``, ``accuracy``, ``pairs``, ``error_before`` and ``error_after`` (medians of the
+        ``name``, ``path``, ``key``, ``latency_error``, ``pairs``, ``error_before`` and ``error_after`` (medians of the
         relative error; the latter on networks left out), ``repeat_error``, ``label``, ``kept`` (how many networks that
         the profile was fitted on before keep counting), ``rules`` and ``networks`` (``model``, ``measured_ms``,
         ``before_ms``, ``left_out_ms``). ``rules`` holds those by which the device executes
@@ -126,7 +125,7 @@ def calibrate_hardware(
     source = f"measured with the kit {folder.name}"
     calibrated = profile.calibrated(pairs, name=name, source=source, runtime_version=found.runtime_version)
     calibrated.save(path)
-    after = [anchor.left_out_ms for anchor in calibrated.anchors[-len(pairs) :]]
+    after = [each.left_out_ms for each in calibrated.references[-len(pairs) :]]
     return {
         "name": name,
         "path": str(path),
@@ -136,7 +135,7 @@ def calibrate_hardware(
         "error_after": _median_error(after, measured),
         "repeat_error": found.repeat_error,
         "label": found.label,
-        "kept": len(calibrated.anchors) - len(pairs),
+        "kept": len(calibrated.references) - len(pairs),
         "rules": _rules(profile, calibrated),
         "networks": [
             {"model": model, "measured_ms": ms, "before_ms": first, "left_out_ms": last}
@@ -169,9 +168,9 @@ def train_hardware(
         observer: Told how far it is.
 
     Returns:
-        ``name``, ``path``, ``key``, ``accuracy``, ``measured``, ``reused`` (of an earlier run), ``ended`` (``budget``,
-        ``flat`` or ``exhausted``), ``error`` (median on whole networks left out) and ``steps`` (``measured``,
-        ``error``, ``seconds``).
+        ``name``, ``path``, ``key``, ``latency_error``, ``measured``, ``reused`` (of an earlier run), ``ended``
+        (``budget``, ``flat`` or ``exhausted``), ``error`` (median on whole networks left out) and ``steps``
+        (``measured``, ``error``, ``seconds``).
 
     Raises:
         UserError: If the profile is not of this machine, the name is taken by something else, the budget is too short
@@ -185,7 +184,7 @@ def train_hardware(
     name = name or f"{Path(hw).stem}-{Path(space).stem}"
     path = _free(name, replace=source)
 
-    def progress(step: Step | None, measured: int, what: str) -> None:
+    def progress(step: TrainingStep | None, measured: int, what: str) -> None:
         spent = time.monotonic() - began
         doing = what if step is None else f"{what}; error {100 * step.error:.1f} % on networks left out"
         observer.update(Snapshot("train", doing, spent, seconds, counts={"networks measured": measured}))
@@ -194,7 +193,7 @@ def train_hardware(
     networks = _candidates(known_space, _shape_and_classes(task, input_shape))
     try:
         left = seconds - (time.monotonic() - began)
-        trained = train(profile, networks, left, name, source, progress)
+        trained = train_profile(profile, networks, left, name, source, progress)
     except KeyboardInterrupt:
         raise Interrupted("stopped; what was measured is kept, and the same command goes on from it") from None
     trained.profile.save(path)
@@ -320,7 +319,7 @@ def _free(name: str, replace: str | None = None) -> Path:
 
 def _fitted_from(path: Path, source: str) -> bool:
     fit = load_profile(str(path)).target.fit
-    return fit is not None and bool(fit.anchors) and all(anchor.source == source for anchor in fit.anchors)
+    return fit is not None and bool(fit.references) and all(each.source == source for each in fit.references)
 
 
 def _rules(before: Profile, after: Profile) -> dict[str, Any]:
@@ -335,7 +334,7 @@ def _rules(before: Profile, after: Profile) -> dict[str, Any]:
 def _stated(name: str) -> dict[str, Any]:
     """What a profile of the user's own is for, and how far off it is."""
     profile = load_profile(name)
-    return {"key": profile.key, "accuracy": asdict(profile.accuracy())}
+    return {"key": profile.key, **profile.latency_error().document()}
 
 
 def _median_error(predicted: Sequence[float], measured: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from automl_kd.hardware import Accuracy
+from automl_kd.hardware import LatencyError
 from automl_kd.objectives import Objective
 from automl_kd.results import Observer
 from automl_kd.storage import Database
@@ -30,7 +30,7 @@ class SearchPlan:
         architectures: Number of student architectures in the space, infinite where a real number is free.
         recipes: Number of recipes.
         hw: The device's name.
-        accuracy: How far off its prices are.
+        latency_error: How far off its prices are.
         notes: What they rest on, a sentence each.
         survey: Prices of a random sample.
         understood: What was read of task and teacher.
@@ -48,7 +48,7 @@ class SearchPlan:
     architectures: float
     recipes: float
     hw: str
-    accuracy: Accuracy
+    latency_error: LatencyError
     notes: tuple[str, ...]
     survey: Survey
     understood: Understanding
@@ -76,7 +76,7 @@ class SearchPlan:
             "sampled": self.survey.sampled,
             "feasible": self.survey.feasible,
             "latency_ms": list(self.survey.latency_ms),
-            "accuracy": asdict(self.accuracy),
+            **self.latency_error.document(),
             "notes": list(self.notes),
             "extrapolated": self.survey.extrapolated,
             "params": list(self.survey.params),
@@ -116,7 +116,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
         architectures=space.size("student"),
         recipes=space.size(),
         hw=prepared.profile.name,
-        accuracy=prepared.profile.accuracy(),
+        latency_error=prepared.profile.latency_error(),
         notes=prepared.profile.notes,
         survey=prepared.survey,
         understood=prepared.understood,

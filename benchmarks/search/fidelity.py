@@ -7,6 +7,7 @@ import statistics
 
 import optuna
 
+from automl_kd.objectives import Objective
 from automl_kd.studies.policy import RungRecord, promotions
 from benchmarks.search import kept, scores
 from benchmarks.search.cells import DEVICES, GOAL, LONG, SHORT, ask, bench, cell_of, create_study
@@ -16,6 +17,7 @@ from benchmarks.tables import table
 MOST = 110
 """Whole trainings that a run may cost."""
 SHOWN = (25, 50, 75, 100)
+OBJECTIVES = (Objective("accuracy", "maximize", "%"), Objective("latency_ms", "minimize", "ms", known=True))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,25 +68,25 @@ def halved(name: str, reduction: int, device: str, seed: int) -> list[tuple[floa
     on, found, curve = bench(device), [], []
     sampler = scored(on, seed) if name == SCORED else known_cost(on, seed)
     study = create_study(sampler)
-    rung_record: dict[int, RungRecord] = {}
+    records: dict[int, RungRecord] = {}
     trials: dict[int, optuna.Trial] = {}
     cost = 0.0
     while cost < MOST * LONG:
-        waiting = [number for number, each in rung_record.items() if each.waiting]
-        worth = sampler.expected_improvements(study, waiting) if len(rung_record) // reduction > len(found) else {}
-        going = promotions(list(rung_record.values()), 2, reduction=reduction, worth=worth)
+        waiting = [number for number, each in records.items() if each.waiting]
+        worth = sampler.expected_improvements(study, waiting) if len(records) // reduction > len(found) else {}
+        going = promotions(list(records.values()), 2, OBJECTIVES, reduction=reduction, worth=worth)
         if going:
             number = going[0]
             known = on.cells[cell_of(trials[number].params)]
             cost += LONG - SHORT
             study.tell(number, [known.accuracy, known.latency])
-            rung_record[number] = RungRecord(number, known.latency, {0: known.short, 1: known.accuracy}, False)
+            records[number] = RungRecord(number, (known.latency,), {0: known.short, 1: known.accuracy}, False)
             found.append((known.accuracy, known.latency))
             curve.append((round(cost / LONG, 5), round(on.regret(found), 5)))
             continue
         trial, known = ask(study, on)
         trial.set_user_attr(f"score@{SHORT}", known.short)
         cost += SHORT
-        rung_record[trial.number] = RungRecord(trial.number, known.latency, {0: known.short}, True)
+        records[trial.number] = RungRecord(trial.number, (known.latency,), {0: known.short}, True)
         trials[trial.number] = trial
     return curve

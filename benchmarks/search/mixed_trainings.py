@@ -11,7 +11,7 @@ from benchmarks.search.arms import ARMS, HW, TASK
 from benchmarks.search.cells import share
 from benchmarks.search.product import teach
 from benchmarks.search.samplers import OURS, version
-from benchmarks.search.trainings import ACCURACY, PINS, Point, open_ledger, slowest, train
+from benchmarks.search.trainings import ACCURACY, PINS, Point, open_store, slowest, train
 from benchmarks.tables import table, with_error
 
 TRAININGS = 30
@@ -47,7 +47,7 @@ def one(arm: str, seed: int) -> list[Point]:
     """What every training of one run came to, in their order."""
     sampler, pins = ARMS[arm]
     with tempfile.TemporaryDirectory() as folder:
-        return train(open_ledger(Path(folder), "study"), sampler, pins, HW, seed, TRAININGS)
+        return train(open_store(Path(folder), "study"), sampler, pins, HW, seed, TRAININGS)
 
 
 def tested(points: list[Point], worst: float) -> float:

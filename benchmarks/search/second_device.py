@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from automl_kd.storage import Database
-from automl_kd.studies.proposer import Limits
+from automl_kd.studies.pricing import Limits
 from automl_kd.studies.study_files import StudyFiles
+from automl_kd.studies.trials import TrialStore
 from automl_kd.studies.warm_start import WarmStart
 from benchmarks.search import kept, mixed_trainings
 from benchmarks.search.arms import HW, TASK
@@ -16,7 +19,7 @@ from benchmarks.search.cells import share
 from benchmarks.search.mixed_trainings import TRAININGS
 from benchmarks.search.product import teach
 from benchmarks.search.samplers import OURS, version
-from benchmarks.search.trainings import ACCURACY, PINS, open_store, pricing, slowest, space, train
+from benchmarks.search.trainings import ACCURACY, OBJECTIVES, PINS, open_store, pricing, slowest, space, train
 from benchmarks.tables import table, with_error
 
 FIRST, SECOND = "jetson-nano", HW
@@ -60,11 +63,22 @@ def one(seed: int) -> list[list[tuple[float, float]]]:
         train(open_store(folder, "earlier"), "known-cost", (), FIRST, seed, TRAININGS)
         database = Database(str(folder / "study.db"))
         store = open_store(folder, "taken")
-        warm = WarmStart(database, space(), pricing(SECOND), Limits(), SECOND)
-        warm.take_over(store, ["earlier"], database.optuna(), StudyFiles(folder / "taken"))
-        before = [(point.accuracy, point.latency_ms) for point in store.complete()]
+        _take_over(store, database, folder)
+        before = [point.values for point in store.complete()]
         train(store, "known-cost", (), SECOND, seed, MORE)
-        return [before, [(point.accuracy, point.latency_ms) for point in store.complete()]]
+        return [before, [point.values for point in store.complete()]]
+
+
+def _take_over(store: TrialStore, database: Database, folder: Path) -> None:
+    """Take over the earlier study without a search around it: of its context only this much is asked for."""
+    context: Any = SimpleNamespace(
+        database=database,
+        storage=database.optuna(),
+        files=StudyFiles(folder / "taken"),
+        prepared=SimpleNamespace(space=space(), pricing=pricing(SECOND), objectives=OBJECTIVES),
+        request=SimpleNamespace(hw=SECOND, limits=Limits()),
+    )
+    WarmStart(context).take_over(store, ["earlier"])
 
 
 def _key(seed: int) -> str:

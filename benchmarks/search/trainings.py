@@ -10,15 +10,20 @@ import optuna
 import torch
 
 from automl_kd.distillation import Diverged, TeacherOutputPolicy, distill, evaluate, find_teacher
+from automl_kd.execution import Trained
 from automl_kd.hardware import load_profile
-from automl_kd.recipes import Space, load_space
+from automl_kd.recipes import Recipe, Space, load_space
 from automl_kd.storage import Database
-from automl_kd.studies.proposer import Limits, Pricing, Proposer, survey
+from automl_kd.studies.objectives import StudyObjectives, parse_objectives
+from automl_kd.studies.pricing import Limits, Priced, Pricing
+from automl_kd.studies.proposer import Proposer
 from automl_kd.studies.sampling import make_sampler
+from automl_kd.studies.state import ACCURACY as SCORE
+from automl_kd.studies.survey import survey
 from automl_kd.studies.trials import TrialStore
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import Teacher
-from benchmarks.search.arms import TASK
+from benchmarks.search.arms import HW, TASK
 
 PINS = (
     "search_epochs=6",
@@ -30,6 +35,9 @@ PINS = (
 """What is not searched, so that a training takes a second or two."""
 ACCURACY = 0.5
 """Reference, below what students of six epochs reach; that of latency is the slowest of 64 random students."""
+
+OBJECTIVES = StudyObjectives(SCORE, parse_objectives(("latency",), HW))
+"""Accuracy, and latency on the device that is searched for."""
 
 Point = tuple[float, float, float]
 """Accuracy on search-validation and on the test split, latency in ms."""
@@ -55,7 +63,7 @@ def slowest(hw: str) -> float:
 def open_store(folder: Path, study: str) -> TrialStore:
     """A study in a folder's database, without rungs."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return TrialStore(Database(str(folder / "study.db")).optuna(), study, (space().search_epochs,))
+    return TrialStore(Database(str(folder / "study.db")).optuna(), study, (space().search_epochs,), OBJECTIVES)
 
 
 def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: int, count: int) -> list[Point]:
@@ -71,21 +79,29 @@ def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: i
     """
     torch.set_num_threads(1)
     searched, (task, teacher), points = space(pins), _classroom(), []
-    draws = seed + len(store.study.get_trials(deepcopy=False))  # as the product has it
-    store.study.sampler = make_sampler(sampler, searched, pricing(hw), Limits(), lambda recipe, price: True, draws)
+    draws = seed + store.count_all()  # as the product has it
+    known = store.objectives.known
+    asked = make_sampler(sampler, searched, pricing(hw), known, Limits(), _affordable, draws)
     targets = TeacherOutputPolicy(task, teacher, device="cpu", threads=1, runs=count, allow_code=False)
-    supply = Proposer(store, searched, pricing(hw), Limits(), {"seed": seed}, targets.decided)
-    while len(points) < count and (candidate := supply.next()) is not None:
+    fixed = {"seed": seed}
+    proposer = Proposer(store, asked, searched, pricing(hw), Limits(), _affordable, fixed, targets.decided)
+    while len(points) < count and (candidate := proposer.next()) is not None:
         try:
             outcome = distill(candidate.recipe, task, teacher, device="cpu", total_epochs=searched.search_epochs)
         except Diverged as error:
             store.fail(candidate, error.reason)
-            points.append((0.0, 0.0, candidate.latency_ms))
+            points.append((0.0, 0.0, candidate.price.latency_ms))
             continue
-        store.arrive(candidate, 0, outcome.score, outcome.seconds, None)
+        trained = Trained(outcome.score, 0.0, outcome.values, outcome.epoch, outcome.seconds, None)
+        store.arrive(candidate, 0, trained)
         test = evaluate(outcome.student, task, task.test, "cpu").score
-        points.append((outcome.score, test, candidate.latency_ms))
+        points.append((outcome.score, test, candidate.price.latency_ms))
     return points
+
+
+def _affordable(recipe: Recipe, price: Priced) -> bool:
+    """There is no budget: every training is."""
+    return True
 
 
 @cache

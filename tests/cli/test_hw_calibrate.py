@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from automl_kd.hardware import Profile, load_profile
-from automl_kd.hardware.schema import Execution
+from automl_kd.hardware.profile_file import Execution
 from automl_kd.onnxio import export
 
 NETWORKS = 8

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from automl_kd.hardware import load_profile
+from automl_kd.hardware.fit_section import Fit, Uncertainty
 from automl_kd.hardware.predictor.cost import KINDS
 from automl_kd.hardware.predictor.prior import KNOWN_LOOPS
-from automl_kd.hardware.schema import Doubt, Fit, write_profile
+from automl_kd.hardware.profile_file import write_profile
 from automl_kd.hardware.target import OWN_MISFIT
 
 KIT = ("hw", "kit", "--hw", "x86-server", "--space", "tiny_cnn")
@@ -165,7 +166,7 @@ def this_machine(run, tmp_path):
     """A profile of this machine that starts from its datasheet, so that no half minute goes by first."""
     file = load_profile("local").file
     target = file.targets[file.default]
-    fit = Fit.of(target.prior, frozenset(KINDS), Doubt.of(KNOWN_LOOPS, OWN_MISFIT), [])
+    fit = Fit.of(target.prior, frozenset(KINDS), Uncertainty.of(KNOWN_LOOPS, OWN_MISFIT), [])
     path = tmp_path / "here" / "quick.yaml"
     write_profile(path, file.model_copy(update={"targets": {file.default: target.model_copy(update={"fit": fit})}}))
     return path
@@ -205,6 +206,6 @@ def test_training_keeps_what_it_measured_through_kill_9_and_stores_a_profile(com
     assert found["error"] == found["steps"][-1]["error"] > 0
     target = load_profile(found["path"]).target
     assert target.this_machine
-    assert {anchor.source for anchor in target.fit.anchors} == {"measured while training on space tiny_cnn"}
+    assert {anchor.source for anchor in target.fit.references} == {"measured while training on space tiny_cnn"}
     with train(command, folder, cache, "--budget", "1s", "--name", "trained") as process:
         assert finished(process)["path"] == found["path"], "an earlier training is replaced"

@@ -92,7 +92,7 @@ def test_hw_list_tells_figures_that_load_profile_has(listed):
     _, devices = listed
     for each in (each for device in devices for each in device["targets"]):
         profile = load_profile(each["name"])
-        accuracy, said = profile.accuracy(), each["accuracy"]
+        accuracy, said = profile.latency_error(), each["accuracy"]
         assert each["key"] == profile.key
         assert (said["median_error"], said["interval"]) == (accuracy.median_error, accuracy.interval)
         assert said["kinds"] == list(accuracy.kinds)

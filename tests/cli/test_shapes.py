@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from automl_kd.hardware import load_profile, measure
+from automl_kd.hardware import load_profile, measure_latency
 
 DEVICE = ("--hw", "raspberry-pi-4")
 
@@ -76,7 +76,7 @@ def test_more_sound_costs_more_wherever_it_is_priced_or_measured(sound):
     sizes = (4_000, 160_000)
     short, long = (profile.predict(sound, inputs={"x": (1, size)}).ms for size in sizes)
     assert long > short
-    short, long = (measure(sound, visits=5, input_shape=(size,)).ms for size in sizes)
+    short, long = (measure_latency(sound, visits=5, input_shape=(size,)).ms for size in sizes)
     assert long > 5 * short
 
 
@@ -130,7 +130,7 @@ def test_results_of_another_rank_than_declared_are_measured_all_the_same(here):
     nodes = [("Reshape", ["x", "shape"], ["y"], {})]
     inputs = [("x", TensorProto.FLOAT, [1]), ("shape", TensorProto.INT64, ["axes"])]
     file = write(here / "rank.onnx", nodes, inputs, [("y", TensorProto.FLOAT, ["length"])])
-    assert measure(file, visits=5, inputs={"shape": (3,)}).ms > 0
+    assert measure_latency(file, visits=5, inputs={"shape": (3,)}).ms > 0
 
 
 def test_control_flow_is_measured(here):
@@ -145,7 +145,7 @@ def test_control_flow_is_measured(here):
     ]
     nodes = [("If", ["on"], ["y"], {"then_branch": branch[0], "else_branch": branch[1]})]
     inputs = [("x", TensorProto.FLOAT, [6]), ("on", TensorProto.BOOL, [])]
-    assert measure(write(here / "if.onnx", nodes, inputs, [("y", TensorProto.FLOAT, [6])]), visits=5).ms > 0
+    assert measure_latency(write(here / "if.onnx", nodes, inputs, [("y", TensorProto.FLOAT, [6])]), visits=5).ms > 0
 
 
 KIT = ("hw", "kit", *DEVICE, "-n", "5", "--out", "kit")

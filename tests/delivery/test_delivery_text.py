@@ -10,6 +10,7 @@ from study_summaries import ACCURACY, LATENCY, LOG_LOSS, gain
 from automl_kd.core import formatting
 from automl_kd.delivery import text
 from automl_kd.delivery.progress import progress
+from automl_kd.delivery.training_figure import training_figure
 from automl_kd.objectives import Objective
 from automl_kd.results import HistoryRow
 
@@ -76,3 +77,20 @@ def test_every_study_with_a_finished_trial_has_a_volume(scores, direction):
     assert steps[0].grew
     assert steps[-1].hypervolume == 1.0
     assert steps[-1].best == (max if direction == "maximize" else min)(scores)
+
+
+def test_a_training_is_drawn_with_a_panel_for_each_unit_of_its_metrics():
+    rows = [
+        {"epoch": 1, "accuracy": 0.5, "log_loss": 1.2, "validation_accuracy": 0.4, "kd": 3.0},
+        {"epoch": 2, "accuracy": 0.6, "log_loss": 1.1, "kd": 2.0},
+    ]
+    figure = training_figure(rows, (ACCURACY, LOG_LOSS))
+    panels = {trace.name: (trace.yaxis, list(trace.y)) for trace in figure.data}
+    assert panels == {
+        "accuracy": ("y", [0.5, 0.6]),
+        "validation accuracy": ("y", [0.4]),
+        "log loss": ("y2", [1.2, 1.1]),
+        "kd": ("y3", [3.0, 2.0]),
+    }
+    assert figure.layout.yaxis.tickformat == ".1~%"
+    assert figure.layout.yaxis2.title.text == "log loss, nats"

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from automl_kd.core import UserError
 from automl_kd.hardware import MeasuredNetwork, Profile, load_profile
-from automl_kd.hardware.schema import Execution
+from automl_kd.hardware.profile_file import Execution
 
 PIXELS = (8, 16, 32, 64, 128, 192)
 
@@ -117,9 +117,11 @@ def test_networks_measured_before_keep_counting_on_the_same_device_alone(jetson,
     _, mine = executed
     same, other = (measured(device(jetson, "keep", "execute", False), unseen[:6], factor) for factor in (1.0, 8.0))
     again, elsewhere = mine.calibrated(same), mine.calibrated(other)
-    assert [anchor.model for anchor in again.anchors[: len(seen)]] == [anchor.model for anchor in mine.anchors]
-    assert len(again.anchors) == len(seen) + len(same)
-    assert len(elsewhere.anchors) == len(other)
+    assert [reference.model for reference in again.references[: len(seen)]] == [
+        reference.model for reference in mine.references
+    ]
+    assert len(again.references) == len(seen) + len(same)
+    assert len(elsewhere.references) == len(other)
 
 
 def test_a_target_without_measured_networks_says_that_it_ranks(jetson, seen, executed):

@@ -10,8 +10,8 @@ import pytest
 
 from automl_kd.hardware.kernels.graph import COMPUTE
 from automl_kd.hardware.predictor.cost import KINDS, Features, datasheet
-from automl_kd.hardware.predictor.fit import Measured
 from automl_kd.hardware.predictor.joint import Member
+from automl_kd.hardware.predictor.timed import TimedKernels
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICES, TARGETS, NETWORKS = 10, 4, 2
@@ -36,8 +36,8 @@ def members(of_devices: float, of_targets: float) -> list[Member]:
             true = replace(CENTRE, throughput=tuple(value * factor for value in CENTRE.throughput))
             networks = [network(rng) for _ in range(NETWORKS)]
             seconds = [each.seconds(true) * np.exp(0.01 * rng.standard_normal()) for each in networks]
-            flops = [float(each.operations.sum()) for each in networks]
-            measured = Measured(networks, seconds, flops, [0.0] * NETWORKS)
+            rows = zip(networks, seconds, strict=True)
+            measured = [TimedKernels(each, time, float(each.operations.sum())) for each, time in rows]
             found.append(Member((device, (device, target)), CENTRE, measured))
     return found
 

@@ -49,7 +49,7 @@ def test_kinds_without_a_measured_network_are_extrapolated():
     parts = {Kind(part.name): part for part in found.parts if part.kernels is not None}
     assert Kind.DEPTHWISE in found.extrapolated
     assert found.extrapolated.keys() == {kind for kind, part in parts.items() if part.extrapolated}
-    assert not found.extrapolated.keys() & set(profile.accuracy().kinds)
+    assert not found.extrapolated.keys() & set(profile.latency_error().kinds)
     assert min(part.off_by for part in parts.values() if part.ms) > 1
     assert not explained(load_profile("raspberry-pi-4"), "basic").extrapolated
 

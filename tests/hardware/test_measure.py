@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from automl_kd.core import UserError
-from automl_kd.hardware import measure
-from automl_kd.hardware.measurement.measure import Runs, Visits, measure_together
+from automl_kd.hardware import measure_latencies, measure_latency
+from automl_kd.hardware.measurement.latency import Runs, Visits
 from automl_kd.onnxio import export
 
 
 def test_measurement_reports_what_the_protocol_asks(tmp_path):
     path = export(nets.unit(3, 4), tmp_path / "net.onnx", (3, 8, 8))
-    found = measure(path)
+    found = measure_latency(path)
     assert 0 < found.minimum <= found.p10 <= found.median <= found.p90
     assert found.minimum <= found.ms
     assert found.runs >= 5 * found.visits >= 300
@@ -27,16 +27,16 @@ def test_measurement_reports_what_the_protocol_asks(tmp_path):
 def test_larger_networks_take_longer(tmp_path):
     shape = (16, 32, 32)
     paths = [export(nets.unit(16, width), tmp_path / f"{width}.onnx", shape) for width in (16, 256)]
-    small, large = measure_together(paths)
+    small, large = measure_latencies(paths)
     assert large.ms > 4 * small.ms
     assert small.sentinels == large.sentinels
 
 
 def test_refusals(tmp_path):
     with pytest.raises(UserError, match="visits is 2"):
-        measure(tmp_path / "net.onnx", visits=2)
+        measure_latency(tmp_path / "net.onnx", visits=2)
     with pytest.raises(UserError, match="does not exist"):
-        measure(tmp_path / "missing.onnx")
+        measure_latency(tmp_path / "missing.onnx")
 
 
 def test_changes_of_speed_and_disturbed_visits_are_taken_out():

@@ -48,8 +48,7 @@ def read(model):
 
 
 def price(profile, graph):
-    network = profile._lower(graph)
-    return profile._predictions(profile._numbers(network)[None], np.array([float(network.peak)]))[0]
+    return profile.price_networks([profile.lower(graph)])[0]
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from automl_kd.core import UserError, shipped_dir
+from automl_kd.hardware.datasheet import Fact
 from automl_kd.hardware.kernels.rules import runtimes
-from automl_kd.hardware.schema import Fact, read_profile
+from automl_kd.hardware.profile_file import read_profile
 
 NAMES = [
     *("jetson-nano", "jetson-tx2", "jetson-xavier-nx", "jetson-agx-xavier", "jetson-orin-nano", "jetson-agx-orin"),

@@ -25,8 +25,8 @@ def test_every_profile_of_the_project_loads_and_says_how_far_off_it_is():
     keys = set()
     for name in profile_names():
         profile = load_profile(name)
-        accuracy = profile.accuracy()
-        assert (accuracy.basis == "networks") == bool(profile.target.fit and profile.target.fit.anchors)
+        accuracy = profile.latency_error()
+        assert (accuracy.basis == "networks") == bool(profile.target.fit and profile.target.fit.references)
         assert (accuracy.basis == "first use") == (name == "local")
         keys.add(profile.key)
     assert len(keys) == len(profile_names())
@@ -158,7 +158,7 @@ def test_unknown_device_names_the_nearest():
 
 def test_profile_without_fit_ranks_only(tmp_path, jetson):
     profile = load_profile(str(edited(tmp_path, lambda d: _own(d).pop("fit"))))
-    accuracy = profile.accuracy()
+    accuracy = profile.latency_error()
     assert (accuracy.basis, accuracy.median_error, accuracy.kinds) == ("datasheet", None, ())
     assert accuracy.interval > 2
     said = profile.price([nets.plan(8), nets.plan(8, 64, 64, 64, pixels=32)])
@@ -192,7 +192,7 @@ def test_stored_calibration_is_used_again(tmp_path, monkeypatch, jetson):
     assert first.price([nets.plan(8)]) == second.price([nets.plan(8)])
     assert first.digest() == second.digest()
     assert len(calls) == 1
-    assert first.accuracy().basis == "first use"
+    assert first.latency_error().basis == "first use"
 
     (stored,) = (tmp_path / "hardware").iterdir()
     for damage in (b"{", b"\xff", stored.read_bytes().replace(b"launch_us", b"launch_ms")):

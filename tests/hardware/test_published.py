@@ -13,7 +13,7 @@ from automl_kd.core import UserError, shipped_dir
 from automl_kd.hardware import load_profile
 from automl_kd.hardware.kernels.lower import lower
 from automl_kd.hardware.kernels.trace import trace
-from automl_kd.hardware.schema import read_profile
+from automl_kd.hardware.profile_file import read_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

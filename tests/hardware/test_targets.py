@@ -100,7 +100,7 @@ def test_five_pairs_teach_a_device_that_is_slower_than_its_profile(name):
 
     assert error(mine) < min(0.15, error(profile) / 2)
     assert (mine.name, mine.target.runtime, mine.key) == ("mine", profile.target.runtime, profile.key)
-    assert mine.accuracy().networks.own == 5
+    assert mine.latency_error().networks.own == 5
 
 
 def test_pairs_may_be_plans_modules_and_files(tmp_path):

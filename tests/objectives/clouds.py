@@ -41,7 +41,7 @@ def dominates_by_definition(first, second, objectives):
 
 
 def cells(points, objectives, reference, levels=4):
-    """Unit cells of the grid from 0.5 to ``levels`` + 0.5 between the points and the reference."""
+    """Volume between the points and the reference, by counting cells of half a unit from 0 to ``levels`` + 1."""
     centres = itertools.product([each / 2 for each in range(2 * levels + 2)], repeat=len(objectives))
     return sum(
         all(is_better(o, at, worst) for o, at, worst in zip(objectives, centre, reference, strict=True))

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from automl_kd.objectives import Objective, Point, dominated_volume, dominated_volumes, growth, hypervolume
 
 
-def references(objectives):
-    return st.tuples(*[st.sampled_from((0.5, 2.0, 3.5, 4.5)) for _ in objectives])
+def references(objectives, levels=4):
+    """Corners on the grid of ``cells``, the best that a point can reach, the worst and between."""
+    return st.tuples(*[st.sampled_from((0.5, 2.0, levels - 0.5, levels + 0.5)) for _ in objectives])
 
 
 @settings(deadline=None)
@@ -25,7 +26,7 @@ def test_hypervolume_counts_grid_cells(data):
 @given(st.data())
 def test_hypervolume_of_four_objectives_counts_grid_cells(data):
     points, objectives = data.draw(settings_of_points(least=4, points=8, levels=3))
-    reference = data.draw(references(objectives))
+    reference = data.draw(references(objectives, 3))
     assert hypervolume(points, objectives, reference) == pytest.approx(cells(points, objectives, reference, 3))
 
 

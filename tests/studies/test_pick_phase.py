@@ -8,11 +8,12 @@ import pytest
 
 from automl_kd.core import Interrupted, UserError
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
+from automl_kd.objectives import share_error
 from automl_kd.recipes import Recipe
 from automl_kd.results import ARMS
 from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.clock import Clock, StopRequest
-from automl_kd.studies.pick import Pick, RunResult, Tested, share_error
+from automl_kd.studies.pick import Pick, RunOnTest, RunResult
 from automl_kd.studies.pick_phase import TEACHER, PickPhase
 from automl_kd.studies.pick_result import finding
 from automl_kd.studies.policy import PLAIN_KD
@@ -71,8 +72,8 @@ def result(accuracy, examples=10_000):
     return RunResult(score=accuracy, error=error, values={"accuracy": accuracy}, epochs=9, seconds=1.0)
 
 
-def tested(correct):
-    return Tested({"accuracy": float(correct.mean())}, correct[:, None].astype(np.float64))
+def on_test(correct):
+    return RunOnTest({"accuracy": float(correct.mean())}, correct[:, None].astype(np.float64))
 
 
 def measured(pick):
@@ -287,7 +288,7 @@ def test_a_difference_pairs_equal_seeds_and_the_arms_mean_is_over_the_same(open_
         for each in pick.runs(seed):
             if (each.arm, each.seed) in right:
                 pick.results[each] = result(0.9)
-                pick.tests[each] = tested(np.arange(4) < right[each.arm, each.seed])
+                pick.tests[each] = on_test(np.arange(4) < right[each.arm, each.seed])
 
     found = measured(pick)
 
@@ -348,7 +349,7 @@ def picked(accuracy, examples=EXAMPLES):
             if (arm, setting) in runs and (arm, seed) in accuracy:
                 worse = 0 if setting in (None, (4.0, 0.9)) else 0.1
                 pick.results[runs[arm, setting]] = result(accuracy[arm, seed] - worse, examples)
-                pick.tests[runs[arm, setting]] = tested(RIGHT)
+                pick.tests[runs[arm, setting]] = on_test(RIGHT)
     return pick
 
 
@@ -404,7 +405,7 @@ def test_an_arm_without_a_seed_in_common_is_not_compared():
     own, arm = next(pick.runs(0)), list(pick.runs(1))[1]
     for each in (own, arm):
         pick.results[each] = result(0.9)
-        pick.tests[each] = tested(RIGHT)
+        pick.tests[each] = on_test(RIGHT)
 
     found = measured(pick)
 

@@ -53,11 +53,13 @@ def test_where_little_is_good_the_lowest_go_on():
 
 
 def test_a_third_objective_keeps_what_is_best_in_it():
-    dear = [RungRecord(trial, (1.0, 9.0), {0: 0.9}, True) for trial in range(3)]
+    good = RungRecord(0, (1.0, 9.0), {0: 0.9}, True)
+    worse = [RungRecord(trial, (1.0, 9.0), {0: 0.9 - trial / 10}, True) for trial in (1, 2)]
     small = RungRecord(3, (1.0, 1.0), {0: 0.1}, True)
     memory = Objective("memory_bytes", "minimize", "bytes", known=True)
-    assert 3 in promotions([*dear, small], 2, (*TWO, memory), reduction=2)
-    assert hopeless([*dear, small], 2, (*TWO, memory), expected=4, reduction=4) == []
+    records = [good, *worse, small]
+    assert set(promotions(records, 2, (*TWO, memory), reduction=2)) == {0, 3}
+    assert hopeless(records, 2, (*TWO, memory), expected=4, reduction=2) == [1, 2]  # two stand before each
 
 
 def test_the_best_third_goes_on_and_no_more():

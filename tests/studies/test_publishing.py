@@ -16,7 +16,7 @@ from automl_kd.storage import ArtifactStore, StudyRecord
 from automl_kd.students import build, save_weights
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.objectives import StudyObjectives, parse_objectives
-from automl_kd.studies.pick import Pick, RunResult, Tested
+from automl_kd.studies.pick import Pick, RunOnTest, RunResult
 from automl_kd.studies.pick_attributes import PICK
 from automl_kd.studies.pick_result import finding
 from automl_kd.studies.publishing import Publisher
@@ -64,7 +64,7 @@ def pick(open_store, propose_for, recipe):
     pick = Pick(candidate, "knee", 0, 0.1, epochs=9, score=ACCURACY)
     run = next(pick.runs(0))
     pick.results[run] = RunResult(score=0.7, error=0.01, values={"accuracy": 0.7}, epochs=9, seconds=1.0)
-    pick.tests[run] = Tested({"accuracy": 0.8}, np.array([[1.0]] * 4 + [[0.0]]))
+    pick.tests[run] = RunOnTest({"accuracy": 0.8}, np.array([[1.0]] * 4 + [[0.0]]))
     return pick
 
 
@@ -193,7 +193,7 @@ def test_a_pick_is_stored_once_a_round(deliver, stored, pick, folder, database):
     deliver()
     delivered = (folder / "manifest.json").stat().st_mtime_ns
     (run,) = pick.tests
-    pick.tests[run] = Tested({"accuracy": 0.9}, np.array([[1.0]] * 9 + [[0.0]]))
+    pick.tests[run] = RunOnTest({"accuracy": 0.9}, np.array([[1.0]] * 9 + [[0.0]]))
     deliver()
 
     (trial,) = stored()

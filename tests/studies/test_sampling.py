@@ -3,8 +3,11 @@
 import optuna
 import pytest
 
+from automl_kd.execution import Trained
 from automl_kd.samplers import KnowsWorth
-from automl_kd.studies.sampling import SAMPLERS, knows_worth
+from automl_kd.studies.pricing import Limits
+from automl_kd.studies.proposer import Proposer
+from automl_kd.studies.sampling import SAMPLERS, tells_worth
 
 
 class OwnSampler(optuna.samplers.RandomSampler, KnowsWorth):
@@ -23,28 +26,39 @@ class OwnSampler(optuna.samplers.RandomSampler, KnowsWorth):
         self.renewed += 1
 
 
-def test_a_sampler_that_declares_that_it_knows_what_a_trial_is_worth_is_asked(open_store, supply):
-    store = open_store()
-    store.study.sampler = OwnSampler(seed=0)
-    proposer = supply(store)
+def proposer_of(trials, space, pricing, sampler, affordable=lambda recipe, price: True):
+    return Proposer(trials, sampler, space, pricing, Limits(), affordable, {"task": "digits"}, lambda recipe: recipe)
+
+
+def arrive(trials, candidate):
+    trials.arrive(candidate, 0, Trained(0.5, 0.01, {"accuracy": 0.5}, epoch=3, seconds=1.0, between=None))
+
+
+def test_a_sampler_that_declares_that_it_knows_what_a_trial_is_worth_is_asked(open_store, space, pricing):
+    trials, sampler = open_store(), OwnSampler(seed=0)
+    proposer = proposer_of(trials, space, pricing, sampler)
     for _ in range(2):
-        store.arrive(proposer.next(), 0, 0.5, 1.0, None)
-    waiting = [number for number, each in store.candidates.items() if each.status == "waiting"]
-    assert store.worth() == {number: float(number) for number in waiting}
+        arrive(trials, proposer.next())
+    waiting = [number for number, each in trials.candidates.items() if each.status == "waiting"]
+    assert proposer.worth() == {number: float(number) for number in waiting}
     assert len(waiting) == 2
-    assert store.expected_gain() == 0.25
-    store.renew_candidates()
-    assert store.study.sampler.renewed == 1
+    assert proposer.expected_gain() == 0.25
 
 
-def test_any_other_sampler_is_not_asked(open_store, supply):
-    store = open_store()
-    store.arrive(supply(store).next(), 0, 0.5, 1.0, None)
-    store.renew_candidates()
-    assert store.worth() is None
-    assert store.expected_gain() is None
+def test_what_the_budget_does_not_hold_makes_it_price_its_candidates_anew(open_store, space, pricing):
+    sampler = OwnSampler(seed=0)
+    assert proposer_of(open_store(), space, pricing, sampler, lambda recipe, price: False).next() is None
+    assert sampler.renewed > 0
+
+
+def test_any_other_sampler_is_not_asked(open_store, propose_for):
+    trials = open_store()
+    proposer = propose_for(trials)
+    arrive(trials, proposer.next())
+    assert proposer.worth() is None
+    assert proposer.expected_gain() is None
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_whether_a_sampler_can_tell_is_known_from_its_name(name):
-    assert knows_worth(name) == (name == "known-cost")
+    assert tells_worth(name) == (name == "known-cost")

@@ -16,12 +16,12 @@ from automl_kd.hardware.calibration import LEAST_NETWORKS
 from automl_kd.hardware.kernels.onnx_file import load
 from automl_kd.hardware.measurement import kit_script
 from automl_kd.hardware.measurement.feeds import fed_inputs
+from automl_kd.hardware.measurement.latency import write_sentinels
 from automl_kd.hardware.measurement.local import one_torch_thread
-from automl_kd.hardware.measurement.measure import write_sentinels
 from automl_kd.hardware.measurement.selection import Candidate, Design
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.profile import Profile
-from automl_kd.hardware.schema import Target
+from automl_kd.hardware.profile_file import Target
 from automl_kd.onnxio import export
 
 

@@ -31,7 +31,7 @@ SPARE_ROUNDS = 3
 REFUSED = 0.10  # what a calibration will not take
 
 
-class Trouble(Exception):
+class ProbeFailure(Exception):
     """Something that the user can mend."""
 
 
@@ -43,7 +43,7 @@ class OnnxRuntime:
             import numpy
             import onnxruntime
         except ImportError as error:
-            raise Trouble(f"this kit needs numpy and onnxruntime: {error}") from None
+            raise ProbeFailure(f"this kit needs numpy and onnxruntime: {error}") from None
         self._numpy = numpy
         self._runtime = onnxruntime  # type: Any
         self._threads = int(kit["target"]["threads"])
@@ -82,7 +82,7 @@ class TFLite:
         try:
             import numpy
         except ImportError:
-            raise Trouble("this kit needs numpy") from None
+            raise ProbeFailure("this kit needs numpy") from None
         self._numpy = numpy
 
     def _import(self) -> "tuple[Any, str]":
@@ -93,14 +93,14 @@ class TFLite:
             except ImportError:
                 continue
             return module, str(getattr(root, "__version__", "unknown"))
-        raise Trouble("this kit needs TensorFlow Lite: install tflite-runtime, ai-edge-litert or tensorflow")
+        raise ProbeFailure("this kit needs TensorFlow Lite: install tflite-runtime, ai-edge-litert or tensorflow")
 
     def visit(self, model: "dict[str, Any]") -> "dict[str, float]":
         """Times of one model in one round."""
         ending = "_edgetpu.tflite" if self._edge else ".tflite"
         path = os.path.join(self._folder, os.path.splitext(model["file"])[0] + ending)
         if not os.path.exists(path):
-            raise Trouble(
+            raise ProbeFailure(
                 f"{path} is missing: convert a copy of every ONNX file on a PC (onnx2tf writes .tflite and rewrites"
                 " what it reads, edgetpu_compiler makes _edgetpu.tflite) and put the result beside the file"
             )
@@ -122,7 +122,7 @@ class TensorRT:
     def __init__(self, kit: "dict[str, Any]", folder: str) -> None:
         found = shutil.which("trtexec") or "/usr/src/tensorrt/bin/trtexec"
         if not os.path.exists(found):
-            raise Trouble("this kit needs trtexec, which is neither on the PATH nor in /usr/src/tensorrt/bin")
+            raise ProbeFailure("this kit needs trtexec, which is neither on the PATH nor in /usr/src/tensorrt/bin")
         self._program = found
         self._precision = kit["target"]["precision"]
         self._folder = folder
@@ -170,7 +170,9 @@ class Ncnn:
     def __init__(self, kit: "dict[str, Any]", folder: str) -> None:
         self._program = self._tool("benchncnn", folder)
         if self._program is None:
-            raise Trouble("this kit needs benchncnn of ncnn's benchmark folder, on the PATH or in the kit's folder")
+            raise ProbeFailure(
+                "this kit needs benchncnn of ncnn's benchmark folder, on the PATH or in the kit's folder"
+            )
         self._threads = int(kit["target"]["threads"])
         self._gpu = 0 if "vulkan" in kit["target"]["runtime"] else -1
         self._folder = folder
@@ -184,7 +186,7 @@ class Ncnn:
         if not os.path.exists(base + ".param"):
             convert = self._tool("onnx2ncnn", self._folder)
             if convert is None:
-                raise Trouble(
+                raise ProbeFailure(
                     f"{base}.param is missing: convert every ONNX file of the kit with ncnn's onnx2ncnn (or put that"
                     " program on the PATH, and it is done here)"
                 )
@@ -204,7 +206,7 @@ class Ncnn:
         )
         found = re.search(r"min\s*=\s*([\d.]+).*avg\s*=\s*([\d.]+)", said)
         if found is None:
-            raise Trouble(f"benchncnn said no time for {model['file']}: {last_line(said)}")
+            raise ProbeFailure(f"benchncnn said no time for {model['file']}: {last_line(said)}")
         return float(found.group(1)), float(found.group(2))
 
     def visit(self, model: "dict[str, Any]") -> "dict[str, float]":
@@ -271,7 +273,7 @@ def run(words: "list[Any]", check: bool = True) -> str:
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = process.communicate()[0].decode("utf-8", "replace")
     if check and process.returncode != 0:
-        raise Trouble(f"{' '.join(words)} failed: {last_line(said)}")
+        raise ProbeFailure(f"{' '.join(words)} failed: {last_line(said)}")
     return said
 
 
@@ -353,22 +355,22 @@ def main() -> int:
     options = parser.parse_args()
     folder = os.path.dirname(os.path.abspath(__file__))
     try:
-        measure(folder, options.rounds, options.out)
-    except Trouble as trouble:
-        say(f"measure.py: {trouble}")
+        measure_models(folder, options.rounds, options.out)
+    except ProbeFailure as failure:
+        say(f"measure.py: {failure}")
         return 2
     return 0
 
 
-def measure(folder: str, rounds: int, out: str) -> None:
+def measure_models(folder: str, rounds: int, out: str) -> None:
     """Visit all models of the kit and write the results line by line."""
     if rounds < 3:
-        raise Trouble(f"--rounds {rounds}: fewer than 3 cannot tell a disturbed round")
+        raise ProbeFailure(f"--rounds {rounds}: fewer than 3 cannot tell a disturbed round")
     with open(os.path.join(folder, "kit.json"), encoding="utf-8") as file:
         kit = json.load(file)
     target = kit["target"]
     if target["runtime"] not in RUNTIMES:
-        raise Trouble(f"this script cannot drive the runtime {target['runtime']}; it knows {', '.join(RUNTIMES)}")
+        raise ProbeFailure(f"this script cannot drive the runtime {target['runtime']}; it knows {', '.join(RUNTIMES)}")
     runner = RUNTIMES[target["runtime"]](kit, folder)
     models, sentinels = kit["models"], [model["name"] for model in kit["models"] if model["sentinel"]]
     header = {"automl_kd_results": 1, "hw": kit["hw"], "key": kit["key"], "target": target}

@@ -5,32 +5,35 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from automl_kd.core import UserError, cache_dir, write_text
+from automl_kd.hardware.datasheet import Memory
+from automl_kd.hardware.fit_section import Fit, Uncertainty
+from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.kernels.read_onnx import read_onnx
 from automl_kd.hardware.limits import Limits
-from automl_kd.hardware.measurement.measure import Progress, measure_all
+from automl_kd.hardware.measurement.latency import Progress, measure_latencies
 from automl_kd.hardware.measurement.probes import probes
 from automl_kd.hardware.predictor.cost import kinds_of
-from automl_kd.hardware.predictor.fit import Measured, fit
+from automl_kd.hardware.predictor.fit import fit
 from automl_kd.hardware.predictor.misfit import Misfit
 from automl_kd.hardware.predictor.prior import Prior, Spread
 from automl_kd.hardware.processor import cpu_name
-from automl_kd.hardware.schema import Anchor, Doubt, Fit, Memory, Target
-from automl_kd.hardware.target import features_of, kernels_of, spread_of
+from automl_kd.hardware.profile_file import Target
+from automl_kd.hardware.references import reference_networks, timed_kernels
+from automl_kd.hardware.target import kernels_of, spread_of
 from automl_kd.onnxio import export, onnxruntime
 
-# On a shared machine small noise is the rule and shows in the leave-one-out error, so that it widens every interval;
-# a network known no better than this is left out, and with too few of them the fit would be about the other programs.
+# On a shared machine small noise is the rule. It shows in the leave-one-out error and so widens every interval. What is
+# known no better than this is left out; with too few networks left, the fit would describe the other programs.
 _NOISIEST = 0.10
 _CALM = 0.8
-# The probes are unlike each other, and what the model does not explain of one family is no property of its kernels.
-_MISFIT = Misfit(noise=0.10, unlike=0.0)
+# The probes are too different from each other to share errors: what the model gets wrong of one says nothing of others.
+_MISFIT = Misfit(noise=0.10, alike=0.0)
 # Between tables of weights and maps of activations bandwidths differ less than launches do. Chosen with the errors on
 # probes left out and on half of the real files of benchmarks/real_files.py.
 _SPREAD = Spread.even(
@@ -40,7 +43,7 @@ _SPREAD = Spread.even(
 )
 _VISITS, _PATIENCE = 12, 16.0  # seconds; with the making of the networks at most half a minute
 _MAKING = 0.3  # share of the time
-_MODEL = 4  # raised whenever kernels or costs are defined anew, so that no fit of the old ones is taken for one
+_MODEL = 4  # raised whenever kernels or costs are defined anew, so that a stored fit of the old ones is not read
 
 
 def calibration(device: str, target: Target, progress: Progress | None = None) -> Fit:
@@ -78,7 +81,7 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
             progress(_MAKING * index / len(made), "making small networks")
             paths.append(export(module, Path(folder) / f"{name}.onnx", shape, target.opset))
         lowered = [kernels_of(target, read_onnx(path, None)) for path in paths]
-        timed = measure_all(
+        timed = measure_latencies(
             paths,
             target.threads,
             visits=_VISITS,
@@ -86,7 +89,7 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
             progress=lambda share, what: progress(_MAKING + (0.95 - _MAKING) * share, what),
         )
     known = [
-        (path.stem, network, item)
+        (path.stem, network, item.ms)
         for path, network, item in zip(paths, lowered, timed, strict=True)
         if item.repeat_error <= _NOISIEST
     ]
@@ -95,32 +98,21 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
             f"this machine is too busy to calibrate {device}: the times of {len(made) - len(known)} of {len(made)}"
             f" networks are known no better than to {100 * _NOISIEST:.0f} %; try again when it is quieter"
         )
-    features = [features_of(target, network) for _, network, _ in known]
-    seconds = [item.ms * 1e-3 for _, _, item in known]
-    limits = Limits.of(Memory(), target.memory_here)
-    streamed = [float(limits.streaming_seconds(network.weights)) for _, network, _ in known]
-    flops = [float(max(network.flops, 1)) for _, network, _ in known]
-    spread = _SPREAD if target.facts.vector is not None else spread_of(target)
-    prior = Prior(target.prior, spread.covariance())
-    fitted = fit(Measured(features, seconds, flops, streamed), prior, _MISFIT)
-    progress(1.0, "fitted")
-    anchors = tuple(
-        Anchor(
-            model=name,
-            input=network.input[1:],
-            gflops=size / 1e9,
-            ms=item.ms,
-            fitted_ms=item.ms / float(np.exp(residual)),
-            left_out_ms=item.ms / float(np.exp(error)),
-            source="measured on this machine",
-            time=Anchor.time_of(sensitivities),
-            intercept=float(sensitivities[-1]),
-        )
-        for (name, network, item), size, residual, error, sensitivities in zip(
-            known, flops, fitted.residuals, fitted.errors, fitted.sensitivities, strict=True
-        )
+    fitted = _fitted(
+        target, [name for name, _, _ in known], [network for _, network, _ in known], [ms for *_, ms in known]
     )
-    return Fit.of(fitted.coefficients, kinds_of(features), Doubt.of(spread, _MISFIT), anchors)
+    progress(1.0, "fitted")
+    return fitted
+
+
+def _fitted(target: Target, names: Sequence[str], networks: Sequence[Network], ms: Sequence[float]) -> Fit:
+    limits = Limits.of(Memory(), target.memory_here)
+    timed = [timed_kernels(target, limits, network, each) for network, each in zip(networks, ms, strict=True)]
+    spread = _SPREAD if target.facts.vector is not None else spread_of(target)
+    fitted = fit(timed, Prior(target.prior, spread.covariance()), _MISFIT)
+    references = reference_networks(names, networks, ms, fitted, "measured on this machine")
+    kinds = kinds_of(network.features for network in timed)
+    return Fit.of(fitted.coefficients, kinds, Uncertainty.of(spread, _MISFIT), references)
 
 
 @contextlib.contextmanager

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 from automl_kd.core import UserError
+from automl_kd.hardware.fit_section import Fit
 from automl_kd.hardware.kernels.kernel import Network
+from automl_kd.hardware.measurement.latency import measure_latencies
 from automl_kd.hardware.measurement.local import cached, one_torch_thread
-from automl_kd.hardware.measurement.measure import measure_all
 from automl_kd.hardware.measurement.selection import Candidate, Design
 from automl_kd.hardware.plan import Block
 from automl_kd.hardware.profile import Profile
-from automl_kd.hardware.schema import Fit, Target
+from automl_kd.hardware.profile_file import Target
 from automl_kd.onnxio import export, onnxruntime
 
 _BATCH = 12
@@ -36,7 +37,7 @@ _FEW_ERRORS = 5
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """A refit.
 
     Attributes:
@@ -51,7 +52,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedProfile:
     """What a training came to.
 
     Attributes:
@@ -63,7 +64,7 @@ class Trained:
     """
 
     profile: Profile
-    steps: tuple[Step, ...]
+    steps: tuple[TrainingStep, ...]
     measured: int
     reused: int
     ended: str
@@ -121,14 +122,14 @@ class Journal:
             os.fsync(file.fileno())
 
 
-def train(
+def train_profile(
     profile: Profile,
     networks: Sequence[Candidate],
     seconds: float,
     name: str,
     source: str,
-    progress: Callable[[Step | None, int, str], None] = lambda step, measured, what: None,
-) -> Trained:
+    progress: Callable[[TrainingStep | None, int, str], None] = lambda step, measured, what: None,
+) -> TrainedProfile:
     """Refit a profile of this machine on the networks of a space, chosen to be informative, within a time.
 
     Half of what is measured are whole networks and half single blocks, in which a kind of kernel stands alone. All of
@@ -139,7 +140,7 @@ def train(
         networks: To choose from, whole or by their blocks.
         seconds: Time in all; the batch under way is finished.
         name: Of the new profile.
-        source: Where the times come from, for the anchors.
+        source: Where the times come from, for the references.
         progress: Told the last refit, how many networks are measured and what is being done.
 
     Raises:
@@ -149,12 +150,12 @@ def train(
         raise UserError(f"{profile.name} is not measured on this machine; train --hw local, or make a kit for it")
     began = time.monotonic()
     run = _Run(profile, networks, source)
-    steps: list[Step] = []
+    steps: list[TrainingStep] = []
     batch_seconds, wasted = 0.0, 0
     while True:
         if len(run.timed) >= _LEAST and run.grown:
             progress(steps[-1] if steps else None, len(run.timed), f"fitting on {len(run.timed)} networks")
-            steps.append(Step(len(run.timed), run.refit(), time.monotonic() - began))
+            steps.append(TrainingStep(len(run.timed), run.refit(), time.monotonic() - began))
         chosen = run.choose()
         if not chosen or _is_flat(steps):
             ended = "exhausted" if not chosen else "flat"
@@ -164,7 +165,7 @@ def train(
             break
         progress(steps[-1] if steps else None, len(run.timed), f"measuring {len(chosen)} networks")
         batch_began = time.monotonic()
-        wasted += not run.measure(chosen)
+        wasted += not run.time(chosen)
         batch_seconds = time.monotonic() - batch_began
     if run.fitted is None:
         why = f"; {wasted} batches were spoiled because the machine was busy" if wasted else ""
@@ -173,7 +174,7 @@ def train(
             " longer --budget goes on from them"
         )
     new = profile.with_fit(run.fitted, name, str(onnxruntime.__version__))
-    return Trained(new, tuple(steps), len(run.timed), run.reused, ended)
+    return TrainedProfile(new, tuple(steps), len(run.timed), run.reused, ended)
 
 
 class _Run:
@@ -201,7 +202,7 @@ class _Run:
         whole = self._design.choose(_BATCH // 2, measured, self._whole)
         return whole + self._design.choose(_BATCH - len(whole), [*measured, *whole], self._parts)
 
-    def measure(self, chosen: Sequence[int]) -> bool:
+    def time(self, chosen: Sequence[int]) -> bool:
         """Time candidates and keep their times; False where the machine was too busy."""
         with tempfile.TemporaryDirectory() as folder, one_torch_thread():
             paths = []
@@ -211,7 +212,7 @@ class _Run:
                 path = Path(folder) / f"{candidate.name}.onnx"
                 paths.append(export(candidate.build(), path, shape, self._profile.opset))
             threads = self._profile.target.threads
-            found = measure_all(paths, threads, visits=20, patience=10.0)
+            found = measure_latencies(paths, threads)
         certain = [pair for pair in zip(chosen, found, strict=True) if pair[1].repeat_error <= _NOISIEST]
         for index, item in certain:
             self.timed[index] = Timed(item.ms, item.sentinels)
@@ -227,11 +228,11 @@ class _Run:
         usual = float(np.median([timed.sentinels_ms for timed in self.timed.values()]))
         times = [self.timed[index].ms * usual / self.timed[index].sentinels_ms for index in order]
         fitted = self._profile.refit([self._network(index) for index in order], times, names, self._source)
-        whole = [anchor for index, anchor in zip(order, fitted.anchors, strict=True) if index in self._whole]
-        anchors = whole if len(whole) >= _FEW_ERRORS else fitted.anchors
-        self.fitted = fitted.model_copy(update={"anchors": tuple(anchors)})
+        whole = [reference for index, reference in zip(order, fitted.references, strict=True) if index in self._whole]
+        references = whole if len(whole) >= _FEW_ERRORS else fitted.references
+        self.fitted = fitted.model_copy(update={"references": tuple(references)})
         self.grown = False
-        return float(np.median([abs(math.expm1(-anchor.error)) for anchor in anchors]))
+        return float(np.median([abs(math.expm1(-reference.error)) for reference in references]))
 
     def _network(self, index: int) -> Network:
         if index not in self._lowered:
@@ -258,7 +259,7 @@ def _single_blocks(networks: Sequence[Candidate]) -> list[Candidate]:
     ]
 
 
-def _is_flat(steps: Sequence[Step]) -> bool:
+def _is_flat(steps: Sequence[TrainingStep]) -> bool:
     errors = [step.error for step in steps if step.measured >= _ENOUGH]
     return len(errors) > _FLAT and min(errors[-_FLAT:]) > 0.95 * min(errors[:-_FLAT])
 

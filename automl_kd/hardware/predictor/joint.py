@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from automl_kd.hardware.predictor.cost import Coefficients, Floats, Integers
-from automl_kd.hardware.predictor.fit import Measured
-from automl_kd.hardware.predictor.misfit import Looks, Misfit
+from automl_kd.hardware.predictor.gauss_newton import Steps
+from automl_kd.hardware.predictor.misfit import Misfit, Traits
 from automl_kd.hardware.predictor.prior import WIDTH, Prior, Spread
+from automl_kd.hardware.predictor.timed import TimedKernels, TimedNetworks
 
-_STEPS = 30
-_LONGEST = 0.7
-"""Most that a coefficient moves in one step, in natural logarithms: a roofline is bent where its limits meet."""
-_SETTLED = 3e-3
+_STEPS = Steps(most=30, whole=5, settled=3e-3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +21,14 @@ class Member:
     """A target with what was measured of it.
 
     Attributes:
-        labels: What it has in common with others, one a level: targets with equal labels move together there.
-        centre: What its datasheet leads to expect.
-        measured: Its networks; may be none.
+        labels: What it has in common with others, one label a level: targets with equal labels move together there.
+        centre: Coefficients that its datasheet leads to expect.
+        measured: Its measured networks; may be none.
     """
 
     labels: tuple[Hashable, ...]
     centre: Coefficients
-    measured: Measured
+    measured: Sequence[TimedKernels]
 
 
 class Joint:
@@ -50,9 +48,10 @@ class Joint:
     def __init__(self, members: Sequence[Member], levels: Sequence[Spread], misfit: Misfit, alike: int) -> None:
         self._members = members
         self._covariances = [level.covariance() for level in levels]
-        self._owner = np.repeat(np.arange(len(members)), [len(member.measured.seconds) for member in members])
+        self._owner = np.repeat(np.arange(len(members)), [len(member.measured) for member in members])
+        self._networks = {index: TimedNetworks(each.measured) for index, each in enumerate(members) if each.measured}
         self._labels = np.stack([_numbered([m.labels[level] for m in members]) for level in range(len(levels))])
-        self._target = np.log(np.concatenate([np.asarray(member.measured.seconds) for member in members]))
+        self._measured = np.concatenate([networks.logarithms for networks in self._networks.values()])
         self._centres = np.stack([member.centre.pack() for member in members])
         self._slopes: Floats = np.empty((0, WIDTH))
         self._off: Floats = np.empty(0)
@@ -66,7 +65,7 @@ class Joint:
 
     @property
     def offsets(self) -> Floats:
-        """How far every network's logarithm is off its datasheet's, by those derivatives, (N,)."""
+        """``log(measured / predicted)`` by the datasheet, extrapolated along those derivatives, (N,)."""
         return self._off
 
     def prior(self, member: int, without: Collection[tuple[int, int]] = ()) -> Prior:
@@ -74,7 +73,7 @@ class Joint:
 
         Args:
             member: Its index.
-            without: Networks that are not looked at, as target and index of the network.
+            without: Networks that are left out, as index of the target and of the network.
         """
         first = np.searchsorted(self._owner, np.arange(len(self._members)))
         gone: Integers = np.union1d(
@@ -102,24 +101,23 @@ class Joint:
         return found
 
     def _solve(self, misfit: Misfit, alike: int) -> None:
-        place = self._centres.copy()
-        flops = np.concatenate([np.asarray(m.measured.flops, dtype=np.float64) for m in self._members])
+        flops = np.concatenate([networks.flops for networks in self._networks.values()])
         group = self._labels[alike][self._owner]
-        for step in range(_STEPS):
+
+        def move(place: Floats) -> Floats:
             logarithms, slopes = self._linear(place)
             self._slopes = slopes
-            self._off = self._target - logarithms + np.sum(slopes * (place - self._centres)[self._owner], axis=1)
-            shared = misfit.shared(looks := Looks.of(slopes, flops), looks)
+            self._off = self._measured - logarithms + np.sum(slopes * (place - self._centres)[self._owner], axis=1)
+            shared = misfit.shared(traits := Traits.of(slopes, flops), traits)
             self._covariance = shared * (group[:, None] == group[None]) + misfit.noise**2 * np.eye(len(self._owner))
             for labels, covariance in zip(self._labels, self._covariances, strict=True):
                 same = labels[self._owner][:, None] == labels[self._owner][None]
                 self._covariance += same * (slopes @ covariance @ slopes.T)
             pull = slopes * np.linalg.solve(self._covariance, self._off)[:, None]
-            move = self._centres + self._pulled(pull) - place
-            longest = float(np.abs(move).max())
-            place = place + move * min(1.0, _LONGEST / max(longest, 1e-9)) * (1.0 if step < 5 else 0.5)
-            if longest < _SETTLED:
-                break
+            wanted: Floats = self._centres + self._pulled(pull) - place
+            return wanted
+
+        _STEPS.descend(self._centres.copy(), move)
 
     def _pulled(self, pull: Floats) -> Floats:
         """Moves of all targets under the pull of every network on coefficients, (T, 3 K + 1)."""
@@ -133,22 +131,10 @@ class Joint:
     def _linear(self, place: Floats) -> tuple[Floats, Floats]:
         """Logarithms of the seconds of every network, and their derivatives by its target's log-coefficients."""
         parts = [
-            linearised(member.measured, Coefficients.unpack(own, member.centre.queued))
-            for member, own in zip(self._members, place, strict=True)
-            if member.measured.seconds
+            networks.linearised(Coefficients.unpack(place[index], self._members[index].centre.queued))
+            for index, networks in self._networks.items()
         ]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-
-def linearised(measured: Measured, coefficients: Coefficients) -> tuple[Floats, Floats]:
-    """Logarithms of networks' seconds, (N,), and their derivatives by the log-coefficients, (N, 3 K + 1)."""
-    seconds, slopes = [], []
-    for network, extra in zip(measured.networks, measured.extra, strict=True):
-        arithmetic, memory, launch = network.limited_by_kind(coefficients)
-        total = extra + coefficients.intercept + float(arithmetic.sum() + memory.sum() + launch.sum())
-        seconds.append(total)
-        slopes.append(np.concatenate([-arithmetic, -memory, launch, [coefficients.intercept]]) / total)
-    return np.log(seconds), np.stack(slopes)
 
 
 def _numbered(labels: Sequence[Hashable]) -> Integers:

@@ -17,31 +17,31 @@ class Misfit:
 
     Attributes:
         noise: Standard deviation that every measurement has of its own.
-        unlike: Standard deviation that networks share which are alike.
+        alike: Standard deviation that networks share which are alike.
         composition: Distance of two networks' compositions (Hellinger's) over which they stop being alike.
         size: Distance in the logarithm of their operations over which they do.
     """
 
     noise: float
-    unlike: float
+    alike: float
     composition: float = 0.3
     size: float = 2.0
 
-    def shared(self, first: Looks, second: Looks) -> Floats:
+    def shared(self, first: Traits, second: Traits) -> Floats:
         """Covariance of what two sets of networks share, (N, M)."""
         a, b = first.roots / self.composition, second.roots / self.composition
         squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * (a @ b.T)
         sizes = (first.sizes[:, None] - second.sizes[None]) / self.size
-        found: Floats = self.unlike**2 * np.exp(-0.5 * (np.maximum(squares, 0.0) + np.square(sizes)))
+        found: Floats = self.alike**2 * np.exp(-0.5 * (np.maximum(squares, 0.0) + np.square(sizes)))
         return found
 
-    def covariance(self, looks: Looks) -> Floats:
+    def covariance(self, traits: Traits) -> Floats:
         """Covariance of the misfit of measured networks, noise included, (N, N)."""
-        return self.shared(looks, looks) + self.noise**2 * np.eye(len(looks.sizes))
+        return self.shared(traits, traits) + self.noise**2 * np.eye(len(traits.sizes))
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class Traits:
     """What networks are compared by.
 
     Attributes:
@@ -53,15 +53,15 @@ class Looks:
     sizes: Floats
 
     @staticmethod
-    def of(sensitivities: Floats, flops: Floats) -> Looks:
+    def of(sensitivities: Floats, flops: Floats) -> Traits:
         """Of networks.
 
         Args:
             sensitivities: Derivatives of the logarithm of their time by the log-coefficients, (N, 3 K + 1).
             flops: Their operations, (N,).
         """
-        return Looks(np.sqrt(np.abs(sensitivities)), np.log(np.maximum(flops, 1e5)))
+        return Traits(np.sqrt(np.abs(sensitivities)), np.log(np.maximum(flops, 1e5)))
 
 
-PUBLISHED = Misfit(noise=0.05, unlike=0.2)
+PUBLISHED = Misfit(noise=0.05, alike=0.2)
 """Of whole networks measured by others. The marginal likelihood says .15, which holds too few unlike networks."""

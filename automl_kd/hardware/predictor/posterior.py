@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from automl_kd.hardware.predictor.cost import Floats
-from automl_kd.hardware.predictor.misfit import Looks, Misfit
+from automl_kd.hardware.predictor.misfit import Misfit, Traits
 from automl_kd.hardware.predictor.prior import WIDTH, Spread
 
 _COVERAGE = 0.9
@@ -25,7 +25,7 @@ _LIKE_ALL = 2.0
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Measurements:
     """The networks that a target was fitted on, N of them.
 
     Attributes:
@@ -33,19 +33,19 @@ class Evidence:
         flops: Their operations, (N,).
         residuals: ``log(measured / predicted)`` under the fit on all of them, (N,).
         errors: The same of every network when it was left out, (N,).
-        unlike: The same when its family was left out, as the rows of each family and their errors; may be empty.
+        by_family: The same when its family was left out, as the rows of each family and their errors; may be empty.
     """
 
     sensitivities: Floats
     flops: Floats
     residuals: Floats
     errors: Floats
-    unlike: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...] = ()
+    by_family: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...] = ()
 
     @staticmethod
-    def none() -> Evidence:
+    def none() -> Measurements:
         """Of a target that nobody measured."""
-        return Evidence(np.empty((0, WIDTH)), np.empty(0), np.empty(0), np.empty(0))
+        return Measurements(np.empty((0, WIDTH)), np.empty(0), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class Posterior:
     Attributes:
         spread: Of the coefficients before the networks were measured.
         misfit: What the model gets wrong.
-        evidence: The networks.
+        measurements: The networks.
     """
 
     spread: Spread
     misfit: Misfit
-    evidence: Evidence
+    measurements: Measurements
 
     def assess(self, sensitivities: Floats, flops: Floats) -> tuple[Floats, Floats]:
         """What to add to the logarithms of N predictions, (N,), and the half-widths of their 90 % intervals, (N,).
@@ -73,10 +73,10 @@ class Posterior:
             flops: Their operations, (N,).
         """
         variance = np.einsum("nw,nw->n", sensitivities @ self._prior, sensitivities)
-        variance += self.misfit.unlike**2 + self.misfit.noise**2
+        variance += self.misfit.alike**2 + self.misfit.noise**2
         shift = np.zeros(len(flops))
         if self._count:
-            shared = self.misfit.shared(Looks.of(sensitivities, flops), self._looks)
+            shared = self.misfit.shared(Traits.of(sensitivities, flops), self._traits)
             cross = sensitivities @ self._pulled + shared
             variance -= np.einsum("nm,nm->n", cross @ self._inverse, cross)
             shift = shared @ self._lasting
@@ -111,37 +111,39 @@ class Posterior:
 
     def left_out_widths(self) -> Floats:
         """Half-widths that the measured networks had when each was left out, (N,)."""
-        widths: Floats = self._scale * self._units(self.evidence.sensitivities) * self._alone
+        widths: Floats = self._scale * self._units(self.measurements.sensitivities) * self._alone
         return widths
 
     @property
     def _count(self) -> int:
-        return len(self.evidence.flops)
+        return len(self.measurements.flops)
 
     @cached_property
     def _prior(self) -> Floats:
         return self.spread.covariance()
 
     @cached_property
-    def _looks(self) -> Looks:
-        return Looks.of(self.evidence.sensitivities, self.evidence.flops)
+    def _traits(self) -> Traits:
+        return Traits.of(self.measurements.sensitivities, self.measurements.flops)
 
     @cached_property
     def _pulled(self) -> Floats:
         """Covariance of the coefficients with the measured networks, (3 K + 1, N)."""
-        found: Floats = self._prior @ self.evidence.sensitivities.T
+        found: Floats = self._prior @ self.measurements.sensitivities.T
         return found
 
     @cached_property
     def _inverse(self) -> Floats:
-        covariance = self.evidence.sensitivities @ self._pulled + self.misfit.covariance(self._looks)
+        covariance = self.measurements.sensitivities @ self._pulled + self.misfit.covariance(self._traits)
         found: Floats = np.linalg.inv(covariance).astype(np.float64)
         return found
 
     @cached_property
     def _lasting(self) -> Floats:
         """Residuals in the terms of what networks share that are alike, (N,)."""
-        found: Floats = np.linalg.solve(self.misfit.covariance(self._looks), self.evidence.residuals).astype(np.float64)
+        found: Floats = np.linalg.solve(self.misfit.covariance(self._traits), self.measurements.residuals).astype(
+            np.float64
+        )
         return found
 
     @cached_property
@@ -153,20 +155,20 @@ class Posterior:
     @cached_property
     def _scores(self) -> list[Floats]:
         """Errors in standard deviations, of networks left out and, where there are several families, of those."""
-        alone: Floats = self.evidence.errors / self._alone
-        if len(self.evidence.unlike) < 2:
+        alone: Floats = self.measurements.errors / self._alone
+        if len(self.measurements.by_family) < 2:
             return [alone]
-        unlike = np.empty(self._count)
-        for rows, errors in self.evidence.unlike:
+        by_family = np.empty(self._count)
+        for rows, errors in self.measurements.by_family:
             block = np.linalg.inv(self._inverse[np.ix_(rows, rows)])
-            unlike[list(rows)] = np.asarray(errors) / np.sqrt(np.diag(block))
-        return [alone, unlike]
+            by_family[list(rows)] = np.asarray(errors) / np.sqrt(np.diag(block))
+        return [alone, by_family]
 
     @cached_property
     def _by_kind(self) -> Floats:
         """Mean square score by kind and, last, of all; a kind that few networks hold is like all, (K + 1,)."""
-        squares = np.square(self.evidence.errors / self._alone)
-        shares = _by_kind(self.evidence.sensitivities)
+        squares = np.square(self.measurements.errors / self._alone)
+        shares = _by_kind(self.measurements.sensitivities)
         pooled = max(float(squares.mean()), 1e-6)
         found: Floats = np.append((_LIKE_ALL * pooled + squares @ shares) / (_LIKE_ALL + shares.sum(axis=0)), pooled)
         return found
@@ -184,7 +186,7 @@ class Posterior:
         """How much wider intervals are beyond the smallest and the largest measured network, (N,)."""
         if not self._count:
             return np.ones(len(flops))
-        size, known = np.maximum(flops, 1.0), self.evidence.flops
+        size, known = np.maximum(flops, 1.0), self.measurements.flops
         beyond = np.log2(np.maximum(1.0, np.maximum(known.min() / size, size / known.max())))
         found: Floats = 1 + _PER_OCTAVE * np.minimum(beyond, _MOST_OCTAVES)
         return found
@@ -194,7 +196,7 @@ class Posterior:
         """Standard deviations to either side that hold nine in ten."""
         if self._count < 2:
             return USUAL
-        units = self._units(self.evidence.sensitivities)
+        units = self._units(self.measurements.sensitivities)
         own = max(_quantile(np.abs(scores) / units) for scores in self._scores)
         mixed = self._count * math.log(max(own, 1e-3)) + _AS_MANY * math.log(USUAL)
         return math.exp(mixed / (self._count + _AS_MANY))

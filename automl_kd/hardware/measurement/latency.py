@@ -1,4 +1,4 @@
-"""Time ONNX files on this machine so that two measurements of one file agree."""
+"""Latencies of ONNX files on this machine, such that two measurements of one file agree."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Measurement:
     versions: dict[str, str]
 
 
-def measure(
+def measure_latency(
     path: str | Path,
     threads: int = 1,
     visits: int = 60,
@@ -104,27 +104,14 @@ def measure(
     return _interleaved([subject], threads, visits, patience=20.0, progress=progress)[0]
 
 
-def measure_together(paths: Sequence[Path], threads: int = 1) -> list[Measurement]:
-    """Latencies of a few ONNX files side by side, in seconds rather than at leisure.
-
-    Args:
-        paths: Models with fixed sizes but for the batch.
-        threads: Threads inside one operator.
-
-    Raises:
-        UserError: As :func:`measure`.
-    """
-    return measure_all(paths, threads, visits=20, patience=10.0)
-
-
-def measure_all(
+def measure_latencies(
     paths: Sequence[Path],
-    threads: int,
-    visits: int,
-    patience: float,
+    threads: int = 1,
+    visits: int = 20,
+    patience: float = 10.0,
     progress: Progress = lambda share, what: None,
 ) -> list[Measurement]:
-    """Latencies of several files, interleaved with each other and with the sentinels.
+    """Latencies of several files, interleaved with each other and with the sentinels; by default within seconds.
 
     Args:
         paths: Models with fixed sizes but for the batch.

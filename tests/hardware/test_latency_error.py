@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from automl_kd.hardware import Kind, MeasuredNetworks, Profile, left_out, load_profile, profile_names
+from automl_kd.hardware import Kind, NetworkCounts, Profile, cross_validation, load_profile, profile_names
 
 
 def targets():
@@ -17,7 +17,7 @@ def targets():
 @pytest.mark.parametrize(("name", "target"), targets())
 def test_the_stated_error_is_the_median_of_what_was_left_out(name, target):
     profile = Profile(name, load_profile(name).file, target)
-    said, rows = profile.accuracy(), left_out(profile)
+    said, rows = profile.latency_error(), cross_validation(profile)
     networks = said.networks
     assert networks.published + networks.cells + networks.own == len(rows)
     if rows:
@@ -30,13 +30,13 @@ def test_the_stated_error_is_the_median_of_what_was_left_out(name, target):
 
 
 def test_networks_are_counted_by_where_they_are_from():
-    both = load_profile("jetson-nano").accuracy().networks
+    both = load_profile("jetson-nano").latency_error().networks
     assert (both.published >= 15, both.cells, both.own) == (True, 20, 0)
-    assert load_profile("jetson-nano:tensorflow").accuracy().networks == MeasuredNetworks(cells=20)
+    assert load_profile("jetson-nano:tensorflow").latency_error().networks == NetworkCounts(cells=20)
 
 
 def test_kinds_are_those_of_the_measured_networks():
     """Published for the Pixel 4 are EfficientNets, without a layer of attention or a recurrent one."""
-    kinds = load_profile("pixel-4").accuracy().kinds
+    kinds = load_profile("pixel-4").latency_error().kinds
     assert {Kind.DEPTHWISE, Kind.POINTWISE} <= set(kinds)
     assert not {Kind.ATTENTION, Kind.RECURRENT} & set(kinds)
