@@ -25,7 +25,7 @@ _WORDS = {
     "seed": "seed",
     "teacher": "teacher",
     "metric": "metric",
-    "objectives": "objectives",
+    "objectives": "set of objectives",
     "elsewhere": "second device (or its prices)",
 }
 _OF_0_1 = {"metric": ACCURACY.name, "objectives": [LATENCY.name], "elsewhere": {}}

@@ -154,7 +154,7 @@ def test_a_study_of_other_data_or_in_use_is_refused_and_left_as_it_is(mistake, s
     ("more", "another"),
     [
         (("--metric", "macro_f1"), "another metric"),
-        (("--objective", "latency", "--objective", "memory"), "another objectives"),
+        (("--objective", "latency", "--objective", "memory"), "another set of objectives"),
     ],
 )
 def test_a_study_of_another_metric_or_objective_is_refused_and_left_as_it_is(mistake, searched, more, another):

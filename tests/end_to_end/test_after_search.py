@@ -84,8 +84,8 @@ def test_export_delivers_a_trial_that_is_no_pick_as_the_search_left_it(searched,
 
     storage = str(searched.folder / "automl-kd.db")
     (summary,) = status("cam", storage=storage)
-    picked = {pick["trial"] for pick in summary["picks"]}
-    other = next(each["trial"] for each in summary["complete"] if each["trial"] not in picked)
+    picked = {pick.trial for pick in summary.picks}
+    other = next(each.trial for each in summary.complete if each.trial not in picked)
 
     document = export("cam", pick=other, out=tmp_path / "other", storage=storage)
 

@@ -152,10 +152,10 @@ def test_a_student_can_be_exported_before_there_are_picks(interrupted, own_cache
 
     storage = str(interrupted[0] / "automl-kd.db")
     (summary,) = status("cut", storage=storage)
-    assert (summary["state"], summary["picks"]) == ("open", [])
+    assert (summary.state, summary.picks) == ("open", ())
     document = export("cut", pick="best", out=tmp_path / "early", storage=storage)
     assert document["origin"] == "search checkpoint"
-    assert document["trial"] == summary["front"][-1]["trial"]
+    assert document["trial"] == summary.front[-1].trial
 
 
 def test_a_budget_too_short_says_how_much_is_needed_before_anything_is_begun(command, cheap, tmp_path):
