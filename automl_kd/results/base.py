@@ -18,7 +18,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
-
 def _defined(values: Any) -> Any:
     if not isinstance(values, Mapping):
         return values

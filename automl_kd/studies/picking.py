@@ -93,7 +93,9 @@ class PickRound:
         book, metric = self._context.book, self._context.prepared.task.metric
         values = dict(phase.test())
         book.note(
-            teacher=TeacherResult(**{**dict(book.progress.teacher), "score": values.get(metric.name), "metrics": values})
+            teacher=TeacherResult(
+                **{**dict(book.progress.teacher), "score": values.get(metric.name), "metrics": values}
+            )
         )
 
     def _deliver(self, found: Sequence[tuple[Pick, Finding]], phase: PickPhase) -> None:
