@@ -121,8 +121,8 @@ def deliver(
         files=files,
         test_score=datasheet.measured.test_metrics[datasheet.objective.name],
         test_score_deployed=datasheet.measured.deployed_metrics[datasheet.objective.name],
-        test_metrics=dict(datasheet.measured.test_metrics),
-        deployed_metrics=dict(datasheet.measured.deployed_metrics),
+        test_metrics=_defined(datasheet.measured.test_metrics),
+        deployed_metrics=_defined(datasheet.measured.deployed_metrics),
         onnx_max_difference=datasheet.measured.onnx_max_difference,
         opset=profile.opset,
         latency_ms=datasheet.prediction.ms,
@@ -165,12 +165,12 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
         "direction": objective.direction,
         **blocks,
         "metrics": {
-            "this_student": _all_finite(measured.test_metrics),
-            "this_student_deployed": _all_finite(measured.deployed_metrics),
-            "mean": _all_finite(facts.test_metrics),
-            "std": _all_finite(facts.test_metrics_std),
-            "arms": {arm: _all_finite(result.metrics) for arm, result in facts.arms.results.items()},
-            "teacher": _all_finite(facts.teacher_metrics),
+            "this_student": _defined(measured.test_metrics),
+            "this_student_deployed": _defined(measured.deployed_metrics),
+            "mean": _defined(facts.test_metrics),
+            "std": _defined(facts.test_metrics_std),
+            "arms": {arm: _defined(result.metrics) for arm, result in facts.arms.results.items()},
+            "teacher": _defined(facts.teacher_metrics),
         },
         "preprocessing": sheet.preprocessing,
         "class_names": list(sheet.task.class_names),
@@ -194,8 +194,9 @@ def _reached(sheet: Datasheet, name: str) -> dict[str, object]:
     }
 
 
-def _all_finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _finite(value) for name, value in metrics.items()}
+def _defined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Without those that the test split does not define."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _version(distribution: str) -> str | None:
