@@ -3,14 +3,21 @@
 import shutil
 import sqlite3
 import tarfile
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import automl_kd as ak
 from automl_kd.core import UserError
+from automl_kd.distillation import find_teacher
+from automl_kd.execution import Setup, TrainJob
+from automl_kd.execution.job_runner import JobRunner
 from automl_kd.recipes import load_recipe
+from automl_kd.tasks import open_task
 
 ARCHIVE = Path(__file__).parent / "data" / "studies_of_0_1.tar.xz"
 DATABASE = "sqlite:///study.db"
@@ -113,9 +120,9 @@ def test_a_finished_one_searched_again_stays_as_it_is(folder):
 
 def test_a_finished_one_is_extended(folder):
     before = status("finished")
-    result = ak.search(budget="120s", study="finished", extend="40s", **BEGUN_WITH)
+    result = ak.search(budget="120s", study="finished", extend="25s", **BEGUN_WITH)
     after = status("finished")
-    assert (result.state, result.seconds.budget) == ("done", 160)
+    assert (result.state, result.seconds.budget) == ("done", 145)
     assert result.seconds.total > before.seconds.total
     assert {each.trial: each.score for each in before.complete}.items() <= {
         each.trial: each.score for each in after.complete
@@ -123,13 +130,28 @@ def test_a_finished_one_is_extended(folder):
     assert {pick.round for pick in result.picks} == {2}, "of the round that was added"
 
 
-def test_a_killed_one_goes_on_from_its_checkpoints(folder):
+def test_a_killed_one_comes_to_its_end(folder):
     before = status("killed")
     assert {each.trial: each.score for each in before.complete} == {1: 0.315}
-    result = ak.search(budget="100s", study="killed", **BEGUN_WITH)
+    assert {each.trial: each.score for each in before.stopped} == {0: 0.206, 2: 0.141}
+    result = ak.search(budget="60s", study="killed", **BEGUN_WITH)
     after = {each.trial: each.score for each in status("killed").complete}
-    assert (result.state, result.trials.running) == ("done", 0)
+    assert (result.state, result.trials.running, result.seconds.budget) == ("done", 0, 60)
     assert result.picks
     assert result.seconds.total > before.seconds.total
     assert after[1] == 0.315
-    assert after[0] == pytest.approx(0.435, abs=0.03), "as where nobody killed it"
+
+
+def test_its_paused_training_goes_on_from_its_checkpoint(folder):
+    task = open_task("cluttered-digits")
+    teacher = find_teacher(task, None, device="cpu")
+    setup = Setup("cluttered-digits", None, task.sha256, teacher.spec, teacher.teacher.sha256, "cpu")
+    (recipe,) = [each.recipe for each in status("finished").complete if each.trial == 0]
+    files = folder / "study-files"
+    checkpoint, weights = files / "killed" / "checkpoints" / "trial-0.pt", folder / "student.safetensors"
+    job = TrainJob(recipe, 18, 18, checkpoint, weights, deadline=time.monotonic() + 200)
+    answer = JobRunner(setup, lambda: False).do(job)
+    assert (answer.epoch, answer.score) == (18, pytest.approx(0.435, abs=0.03))
+    uncut, cut = load_file(files / "finished" / "students" / "trial-0.safetensors"), load_file(weights)
+    for name, weight in uncut.items():
+        assert torch.allclose(cut[name], weight, atol=1e-3), name
