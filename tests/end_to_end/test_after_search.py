@@ -18,6 +18,7 @@ from outside import another_teacher
 
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
+from automl_kd.studies.attributes import TrialAttributes
 
 
 def sha256(path):
@@ -191,7 +192,8 @@ def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(com
     storage = Database(str(folder / "automl-kd.db"), create=False).optuna()
     before = optuna.load_study(study_name="cam", storage=storage).get_trials(states=[TrialState.COMPLETE])
     trials = optuna.load_study(study_name="pi", storage=storage).get_trials(states=[TrialState.COMPLETE])
-    taken = {each.user_attrs["akd:from"][1]: each for each in trials if "akd:from" in each.user_attrs}
+    origins = {each.number: TrialAttributes.of(each).origin for each in trials}
+    taken = {origins[each.number][1]: each for each in trials if origins[each.number] is not None}
     assert taken.keys() == {each.number for each in before}
     for source in before:
         assert taken[source.number].params == source.params

@@ -1,5 +1,6 @@
 """Searches that are killed or interrupted, and the same command that goes on."""
 
+import json
 import os
 import re
 import signal
@@ -27,12 +28,13 @@ class Study:
         return {(name, number, objective): value for name, number, objective, value in self.rows(query)}
 
     def rungs(self):
-        """Accuracies at rungs by trial: finished parts of trials."""
+        """Scores at rungs by trial: finished parts of trials."""
         query = (
-            "SELECT t.number, a.key, a.value_json FROM trial_user_attributes a JOIN trials t USING (trial_id)"
-            " JOIN studies s USING (study_id) WHERE a.key LIKE 'akd:accuracy@%'"
+            "SELECT t.number, a.value_json FROM trial_user_attributes a JOIN trials t USING (trial_id)"
+            " WHERE a.key = 'akd:trial'"
         )
-        return {(number, key): value for number, key, value in self.rows(query)}
+        kept = {number: json.loads(value).get("scores", {}) for number, value in self.rows(query)}
+        return {(number, epoch): score for number, scores in kept.items() for epoch, score in scores.items()}
 
     def jobs(self):
         """Results of finished full trainings by key."""

@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
-from automl_kd.studies.proposer import Pricing
+from automl_kd.studies.attributes import TrialAttributes
+from automl_kd.studies.pricing import Pricing
 from automl_kd.tasks import open_task
 
 FILES = {"student.onnx", "student.safetensors", "recipe.yaml", "model_card.md", "report.html", "manifest.json"}
@@ -95,21 +96,24 @@ def test_nothing_over_the_limit_was_even_proposed(searched, trials, cheap_space,
     pricing = Pricing(open_task("digits"), load_profile("jetson-nano"))
     assert searched.document["screened"] == 0, "half of the space is over the limit, and the sampler knows it"
     prices = pricing.price([cheap_space.from_params(trial.params) for trial in trials])
-    assert max(price.ms for price in prices) <= median_latency
+    assert max(price.here.ms for price in prices) <= median_latency
     files = {path.stem for path in (searched.folder / "automl-kd-files" / "cam" / "students").iterdir()}
     assert files == {f"trial-{trial.number}" for trial in trials if trial.state == TrialState.COMPLETE}
 
 
 def test_only_the_top_rung_is_complete_and_nothing_is_left_open(searched, trials):
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    kept = {trial.number: TrialAttributes.of(trial) for trial in trials}
     # What cannot be trained is passed over: a loss that is constant on the student's last map, for example.
-    ended = [trial for trial in trials if "akd:passed_over" not in trial.user_attrs]
+    ended = [trial for trial in trials if kept[trial.number].ending != "passed over"]
     assert {trial.state for trial in ended} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING}
     for trial in complete:
-        assert trial.values == [trial.user_attrs["akd:accuracy@9"], trial.user_attrs["akd:price"]["latency_ms"]]
-        assert "akd:accuracy@3" in trial.user_attrs, "it came through the lower rung"
-    stopped = [trial for trial in trials if trial.state == TrialState.PRUNED and "akd:price" in trial.user_attrs]
-    assert all("akd:accuracy@9" not in trial.user_attrs for trial in stopped)
+        of = kept[trial.number]
+        assert trial.values == [of.scores[9], of.price.latency_ms]
+        assert 3 in of.scores, "it came through the lower rung"
+        assert of.metrics["accuracy"] == of.scores[9]
+    stopped = [trial for trial in trials if trial.state == TrialState.PRUNED and kept[trial.number].price]
+    assert all(9 not in kept[trial.number].scores for trial in stopped)
     assert searched.document["trials"]["complete"] == len(complete)
     assert searched.document["trials"]["pruned"] == len(stopped)
 
