@@ -1,8 +1,9 @@
 """How often the interval of a difference covers the truth: test sets drawn from a population, two fixed classifiers.
 
-    python -m benchmarks.bootstrap_coverage --metric macro_f1 --examples 2000 1000 500 250 125
+    python -m benchmarks.bootstrap_coverage synthetic --metrics macro_f1 --examples 2000 1000 500 250 125
+    python -m benchmarks.bootstrap_coverage students --ratios 20 50 100
 
-Nominal is 95 %; 1,000 test sets tell it to 1.4 points (two standard errors).
+Nominal is 95 %; 1,000 test sets tell it to 1.4 points (two standard errors). ``students`` takes Fashion-MNIST.
 """
 
 from __future__ import annotations
@@ -17,27 +18,16 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from automl_kd.objectives import paired_difference
-from automl_kd.tasks.metrics import Metric, metric_named
-from benchmarks.tables import table
+from automl_kd.tasks import Metric, metric_named
+from benchmarks.fixed_students import ORDERS, fixed_students
+from benchmarks.populations import CLASSES, Population, synthetic
 
 Array = NDArray[np.float64]
-CLASSES = 10
 TAILS = np.array([0.025, 0.975])
-
-
-@dataclass(frozen=True)
-class Population:
-    """All that test sets are drawn from.
-
-    Attributes:
-        labels: Shape (n,).
-        ours: Statistics of each example, (n, K).
-        theirs: The same of the other classifier.
-    """
-
-    labels: NDArray[np.int64]
-    ours: Array
-    theirs: Array
+HEADER = (
+    *("population", "metric", "of the two", "examples", "smallest class", "told apart", "interval"),
+    *("covers", "above", "below", "width"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,33 +40,6 @@ class Coverage:
     width: float
 
 
-def synthetic(metric: Metric, *, skew: str, ours: float, theirs: float, shared: float, size: int) -> Population:
-    """Two classifiers whose errors have a share in common.
-
-    Args:
-        metric: What is kept of each example.
-        skew: ``geometric``: class sizes fall evenly from 20 to 1. ``step``: half the classes have 20, the others 1.
-        ours: By how much the logit of the right class stands out, in standard deviations of the noise.
-        theirs: The same of the other.
-        shared: Share of the noise's variance that both have in common.
-        size: Examples.
-    """
-    rng = np.random.default_rng(0)
-    rank = np.arange(CLASSES)
-    shares = 20.0 ** (-rank / (CLASSES - 1)) if skew == "geometric" else np.where(rank < CLASSES // 2, 1.0, 0.05)
-    shares /= shares.sum()
-    labels = rng.choice(CLASSES, size, p=shares)
-    common = rng.normal(size=(size, CLASSES))
-
-    def statistics(strength: float) -> Array:
-        noise = np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.normal(size=(size, CLASSES))
-        # Trained on as skewed a split, a classifier leans to the frequent classes.
-        logits = strength * np.eye(CLASSES)[labels] + noise + 0.35 * np.log(shares)
-        return metric.statistics(torch.from_numpy(logits), torch.from_numpy(labels))
-
-    return Population(labels, statistics(ours), statistics(theirs))
-
-
 def coverage(
     metric: Metric, population: Population, *, examples: int, repeats: int, draws: int, others: bool = False
 ) -> dict[str, Coverage]:
@@ -84,18 +47,20 @@ def coverage(
 
     Args:
         metric: What is compared.
-        population: What test sets are drawn from, without replacement.
+        population: What test sets are drawn from.
         examples: Of a test set.
         repeats: Test sets.
         draws: Bootstrap samples of one.
         others: Also intervals that the product does not use: basic; bias-corrected and accelerated (Efron 1987).
     """
-    truth = metric.value(population.ours) - metric.value(population.theirs)
+    of_ours, of_theirs = population.statistics(metric)
+    odds = population.odds
+    truth = metric.value(of_ours, odds) - metric.value(of_theirs, odds)
     rng = np.random.default_rng(1)
     intervals: dict[str, list[tuple[float, float]]] = {}
     for repeat in range(repeats):
-        chosen = rng.choice(len(population.labels), examples, replace=False)
-        ours, theirs = population.ours[chosen], population.theirs[chosen]
+        chosen = rng.choice(len(odds), examples, p=odds)
+        ours, theirs = of_ours[chosen], of_theirs[chosen]
         found = paired_difference(metric, [ours], [theirs], draws=draws, seed=repeat)
         intervals.setdefault("percentile", []).append((found.low, found.high))
         if others:
@@ -135,23 +100,37 @@ def _covered(intervals: Array, truth: float) -> Coverage:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metric", default="macro_f1", help="any of a multiclass problem")
-    parser.add_argument("--examples", type=int, nargs="+", default=[2000, 1000, 500, 250, 125])
-    parser.add_argument("--repeats", type=int, default=1000)
-    parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--population", type=int, default=60_000)
-    parser.add_argument("--others", action="store_true", help="also basic and BCa intervals")
-    options = parser.parse_args()
-    metric = metric_named(options.metric, "multiclass", CLASSES)
-    rows = []
+def populations(options: argparse.Namespace) -> Iterator[tuple[str, Population]]:
+    """Those that were asked for, and what each is called."""
+    if options.kind == "students":
+        for rare in options.rare:
+            for ratio in options.ratios:
+                yield f"1 : {ratio}, rare ones {rare}", fixed_students(rare, ratio)
+        return
     for skew in ("geometric", "step"):
         for ours, theirs, shared in ((2.2, 2.0, 0.7), (4.0, 3.7, 0.8)):
-            population = synthetic(metric, skew=skew, ours=ours, theirs=theirs, shared=shared, size=options.population)
-            whole = (metric.shown(metric.value(each)) for each in (population.ours, population.theirs))
-            values = " and ".join(whole)
-            share = np.bincount(population.labels).min() / len(population.labels)
+            yield skew, synthetic(skew=skew, ours=ours, theirs=theirs, shared=shared, size=options.population)
+
+
+def main() -> None:
+    """Print the table, a row as soon as it is known."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=("synthetic", "students"), help="what test sets are drawn from")
+    parser.add_argument("--metrics", nargs="+", default=["macro_f1"], help="any of a multiclass problem")
+    parser.add_argument("--examples", type=int, nargs="+", default=[2000, 1000, 500, 250])
+    parser.add_argument("--repeats", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--population", type=int, default=60_000, help="size of a synthetic one")
+    parser.add_argument("--ratios", type=int, nargs="+", default=[20, 50, 100], help="of the students' classes")
+    parser.add_argument("--rare", choices=ORDERS, nargs="+", default=list(ORDERS), help="their rare classes")
+    parser.add_argument("--others", action="store_true", help="also basic and BCa intervals")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|", sep="\n", flush=True)
+    for name, population in populations(options):
+        for metric in (metric_named(each, "multiclass", CLASSES) for each in options.metrics):
+            values = [metric.value(each, population.odds) for each in population.statistics(metric)]
+            shown = " and ".join(metric.shown(value) for value in values)
             for examples in options.examples:
                 found = coverage(
                     metric,
@@ -161,15 +140,14 @@ def main() -> None:
                     draws=options.draws,
                     others=options.others,
                 )
-                for name, each in found.items():
-                    rows.append(
-                        (
-                            *(skew, values, examples, f"{share * examples:.0f}", name, f"{100 * each.covered:.1f} %"),
-                            *(f"{100 * each.too_high:.1f} %", f"{100 * each.too_low:.1f} %", f"{each.width:.3f}"),
-                        )
+                smallest, apart = examples * population.of_classes.min(), examples * population.told_apart
+                for interval, each in found.items():
+                    row = (
+                        *(name, metric.name, shown, examples, f"{smallest:.0f}", f"{apart:.1f}", interval),
+                        *(f"{100 * share:.1f} %" for share in (each.covered, each.too_high, each.too_low)),
+                        f"{each.width:.3f}",
                     )
-    header = ("skew", options.metric, "examples", "smallest class", "interval", "covers", "above", "below", "width")
-    print(table(header, rows))
+                    print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,7 @@ class _Panel:
     def add_picks(self) -> None:
         summary = self.summary
         known = {entry.trial: entry for entry in (*summary.complete, *summary.front)}
+        on_front = {entry.trial for entry in summary.front}
         # A trial that was picked in several rounds has the role of the last.
         roles = {pick.trial: pick.role or "pick" for pick in summary.picks if pick.trial in known}
         self._add(
@@ -134,7 +135,8 @@ class _Panel:
             mode="markers+text",
             marker={"color": ORANGE, "size": 15, "symbol": "circle-open", "line": {"width": 2.5}},
             text=[f"{role} · {trial}" for trial, role in roles.items()],
-            textposition="top left",  # where a front has nothing
+            # A front has nothing above it; of a pick behind it, such as a near tie, the label stands out of the way.
+            textposition=["top left" if trial in on_front else "bottom right" for trial in roles],
             hoverinfo="skip",
         )
 

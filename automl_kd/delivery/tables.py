@@ -9,7 +9,7 @@ from automl_kd.core import UNKNOWN, count, percent, size
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.facts import Datasheet
 from automl_kd.delivery.prices import MEMORY, device_of, is_latency, quantity, reported_prices, shown_price, value_of
-from automl_kd.delivery.text import capital, titled
+from automl_kd.delivery.text import titled
 from automl_kd.objectives import Objective
 from automl_kd.results import PickResult, StudyResult, StudyReview, TrialResult
 
@@ -108,10 +108,7 @@ def test_table(sheet: Datasheet) -> Table:
 
 
 def _arm_rows(pick: PickResult, metrics: Sequence[Objective]) -> list[Row]:
-    return [
-        Row(capital(name), _cells(metrics, result.metrics), pick.trial, below=True)
-        for name, result in Arms.of(pick).others
-    ]
+    return [Row(name, _cells(metrics, result.metrics), pick.trial, below=True) for name, result in Arms.of(pick).others]
 
 
 def _cells(

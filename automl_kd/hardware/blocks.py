@@ -80,7 +80,7 @@ class BlockTable:
             self._peaks = np.array([row.peak for row in self._rows])
         index = np.array(flat)
         self._check_chains(index, np.array(starts))
-        # A sparse product adds rows up where every row of every plan would be copied first.
+        # A sparse product adds the rows up; indexing would first copy every row of every plan.
         parts, size = (np.ones(len(flat)), index, [*starts, len(flat)]), (len(plans), len(self._rows))
         chains = csr_array(parts, size)  # type: ignore[no-untyped-call]
         sums: Floats = chains @ self._table

@@ -1,4 +1,4 @@
-"""Where the time of a price comes from: by kind of kernel, by what limits it, and what is known of that kind."""
+"""The parts of a price: by kind of kernel and by what limits it, with what is known of each kind."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Part:
     Attributes:
         name: A kind; ``intercept``, ``streaming`` of weights that the device does not keep, or ``correction`` of the
             sum.
-        ms: Its milliseconds; of a correction, maybe less than none.
-        share: Of the price.
+        ms: Its milliseconds; a correction may be negative.
+        share: Its share of the price.
         kernels: How many are executed; None where it is no kind, like all that follows.
         gflops: 10⁹ operations in multiply-accumulates, each counted as 2.
         mb: 10⁶ bytes of activations and weights that are read and written.
@@ -32,7 +32,7 @@ class Part:
         memory: Milliseconds of memory traffic.
         launch: Milliseconds of launches.
         extrapolated: Whether no measured network holds the kind.
-        networks: How many measured networks tell of the kind.
+        networks: How many measured networks spend a noteworthy share of their time in the kind.
         off_by: Factor by which the time may be off either way, as a 90 % interval.
     """
 
@@ -85,8 +85,8 @@ def explain(
         features: Its kernels.
         coefficients: What priced them.
         streaming: Seconds in which weights are streamed.
-        holders: How many measured networks tell of every kind.
-        posterior: Of the coefficients.
+        holders: How many measured networks tell of each kind.
+        posterior: How far off the coefficients may be.
     """
     if not prediction.fits:
         return Explanation(prediction, ())
@@ -126,7 +126,7 @@ def _kinds(
 
 
 def _half_width(parts: Floats, index: int, posterior: Posterior) -> float:
-    """Of the time of one kind, from its milliseconds of arithmetic, memory and launches."""
+    """Half-width of the time of one kind, from its milliseconds of arithmetic, memory and launches."""
     mix = np.zeros((3, len(KINDS)))
     mix[:, index] = parts / parts.sum() * (-1.0, -1.0, 1.0)
     return float(posterior.of_coefficients(np.append(mix, 0.0)[None])[0])

@@ -1,4 +1,4 @@
-"""What a network has to fit into, and what its weights cost beyond a device's own memory."""
+"""The memory that a network has to fit into, and the cost of weights that a device streams."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Limits:
         """The limits of a device.
 
         Args:
-            memory: Of its file.
+            memory: As its file says.
             this_machine: Bytes per second of this machine's memory, where the device is this machine: its memory and
                 its last cache stand for what the file leaves out.
         """
@@ -49,13 +49,13 @@ class Limits:
         return Limits(total, _bytes(memory.sram_kb, 1024), _bytes(memory.flash_kb, 1024), cached, stream)
 
     def missing(self, peaks: Floats, weights: Floats) -> Floats:
-        """Bytes that N networks need more than the device has, at the limit that they break the most, (N,)."""
+        """Bytes that N networks lack at the limit that they exceed most; 0 where they fit, (N,)."""
         over = np.stack([peaks + weights - self.total, peaks - self.activations, weights - self.weights])
         lacking: Floats = np.maximum(0.0, over.max(axis=0))
         return np.ceil(lacking)
 
     def streaming_seconds(self, weights: Floats | float) -> Floats:
-        """Seconds in which the weights are streamed that the device cannot keep, at every inference."""
+        """Seconds of every inference in which weights are streamed that the device cannot keep."""
         streamed: Floats = np.maximum(0.0, np.asarray(weights, dtype=np.float64) - self.cached_weights) / self.stream
         return streamed
 

@@ -10,7 +10,7 @@ _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def cpu_name() -> str:
-    """Its model name."""
+    """Model name of the processor."""
     return _info("model name", "Model") or platform.processor() or platform.machine()
 
 

@@ -1,4 +1,4 @@
-"""What a target executes for a graph, and what that is priced by."""
+"""A graph as the kernels of a target, and the work and traffic that these are priced by."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def kernels_of(target: Target, graph: Graph) -> Network:
 
 
 def features_of(target: Target, network: Network) -> Features:
-    """Work and traffic.
+    """Work and traffic of a network's kernels.
 
-    Kernels on a host beside the accelerator count as so much more as it is slower; activations in its scratchpad count
-    as so much less as that is faster than the memory.
+    A kernel on the host of an accelerator counts more, by the factor by which the host is slower. Activations in a
+    scratchpad count less, by the factor by which that is faster than the memory.
     """
     facts = target.facts
     slowdown, vector = facts.host_slowdown, facts.vector
@@ -44,7 +44,7 @@ def features_of(target: Target, network: Network) -> Features:
 
 
 def _kept_near(kernel: Kernel, scratchpad: Scratchpad, memory_gb_s: float) -> Kernel:
-    """The kernel with activations that a scratchpad holds as so many bytes as the memory moves in the same time."""
+    """The kernel with the bytes that a scratchpad holds converted to bytes that the memory moves in the same time."""
     moved = kernel.read + kernel.written
     if kernel.on_host or not moved:
         return kernel
@@ -54,7 +54,7 @@ def _kept_near(kernel: Kernel, scratchpad: Scratchpad, memory_gb_s: float) -> Ke
 
 
 OWN_MISFIT = Misfit(noise=0.03, alike=0.1)
-"""Of networks that were measured for the purpose, under one protocol."""
+"""Misfit of networks that were measured for the purpose, under one protocol."""
 
 
 def spread_of(target: Target) -> Spread:

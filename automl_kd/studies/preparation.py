@@ -72,7 +72,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     task = open_task(request.task, request.data, request.metric)
     space = load_space(request.space, request.pins, allow_code=request.allow_code)
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
-    elsewhere = _elsewhere(request, observer)
+    elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
     objectives = StudyObjectives(task.metric.objective, request.known)
     identity = identity_of(request, Identified(task, space, profile, elsewhere, objectives))
@@ -99,9 +99,9 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     return Preparation(task, space, profile, elsewhere, objectives, pricing, sample, teacher, seconds, understood)
 
 
-def _elsewhere(request: SearchRequest, observer: Observer) -> dict[str, Profile]:
+def _elsewhere(request: SearchRequest, observer: Observer, here: Profile) -> dict[str, Profile]:
     devices = [each.device for each in request.known if each.device is not None]
-    return {name: load_profile(name, progress=sharing(observer, "calibrate")) for name in devices}
+    return {name: load_profile(name, sharing(observer, "calibrate"), beside=here) for name in devices}
 
 
 def _check_energy(request: SearchRequest, profile: Profile) -> None:

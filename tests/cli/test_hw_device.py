@@ -74,8 +74,8 @@ def test_calibrate_keeps_a_profile_that_predicts_what_was_measured(run, kit):
     ratios = [ms / each["measured_ms"] for ms, each in zip(said, found["networks"], strict=True)]
     assert math.prod(ratios) ** (1 / len(ratios)) == pytest.approx(1, abs=0.25)
     assert profile.target.runtime_version == __import__("onnxruntime").__version__
-    assert found["accuracy"]["networks"] == {"published": 0, "cells": 0, "own": 5}
-    assert found["accuracy"]["median_error"] == pytest.approx(found["error_after"], rel=0.01)
+    assert found["latency_error"]["networks"] == {"published": 0, "cells": 0, "own": 5}
+    assert found["latency_error"]["median_error"] == pytest.approx(found["error_after"], rel=0.01)
     shown = run("hw", "show", "my-server")
     assert all(each["model"] in shown.out for each in found["networks"])
     page = document_of(run("hw", "show", "my-server", "--plot", "page.html", "--json"))
@@ -157,7 +157,7 @@ def test_a_new_profile_is_a_copy_of_facts_without_fits(run, mistake, tmp_path):
     assert "exists" in mistake("hw", "new", "my-pi", "--like", "jetson-nano")
     listed = document_of(run("hw", "list", "--json"))["devices"]
     (entry,) = [each for each in listed if each["name"] == "my-pi"]
-    assert {each["accuracy"]["basis"] for each in entry["targets"]} == {"datasheet"}
+    assert {each["latency_error"]["basis"] for each in entry["targets"]} == {"datasheet"}
     assert {each["target"] for each in entry["targets"]} == set(theirs.file.targets)
 
 

@@ -92,10 +92,11 @@ def test_hw_list_tells_figures_that_load_profile_has(listed):
     _, devices = listed
     for each in (each for device in devices for each in device["targets"]):
         profile = load_profile(each["name"])
-        accuracy, said = profile.latency_error(), each["accuracy"]
+        error, said = profile.latency_error(), each["latency_error"]
         assert each["key"] == profile.key
-        assert (said["median_error"], said["interval"]) == (accuracy.median_error, accuracy.interval)
-        assert said["kinds"] == list(accuracy.kinds)
+        assert (said["median_error"], said["interval"]) == (error.median_error, error.interval)
+        assert said["kinds"] == list(error.kinds)
+        assert each["accuracy"] == said  # its key before
         assert said["family_error"] is None or said["family_error"] > 0
 
 
@@ -126,8 +127,8 @@ def test_a_wider_screen_needs_no_wrapped_rows(command, monkeypatch, tmp_path):
 
 def test_hw_show_says_what_the_figures_are_for(command, tmp_path):
     out = command("hw", "show", "jetson-nano", cwd=tmp_path).out
-    accuracy, kinds = out.splitlines()[1:3]
-    assert "published models and 20 NAS-Bench-201 cells left out one at a time" in accuracy
+    error, kinds = out.splitlines()[1:3]
+    assert "published models and 20 NAS-Bench-201 cells left out one at a time" in error
     assert "recurrent" in kinds.partition("not for")[2]
     found = json.loads(command("hw", "show", "jetson-nano", "--json", cwd=tmp_path).out)
-    assert f"median error {100 * found['accuracy']['median_error']:.1f} %" in accuracy
+    assert f"median error {100 * found['latency_error']['median_error']:.1f} %" in error

@@ -1,4 +1,4 @@
-"""Teachers of a task: several, and those that were resolved themselves."""
+"""Teachers of a task: several, and those that learn from a teacher themselves."""
 
 import json
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from automl_kd.core import Interrupted, UserError
-from automl_kd.distillation import expect_teacher, find_teacher
+from automl_kd.distillation import evaluate_teacher, expect_teacher, find_teacher
 from automl_kd.execution import EvaluateJob, Setup
 from automl_kd.execution.job_runner import JobRunner
 from automl_kd.onnxio import export
@@ -33,12 +33,12 @@ def _cache(tmp_path, monkeypatch):
 def task(tmp_path):
     """A task of digits with the teacher that a test gives it."""
 
-    def task(teacher):
+    def task(teacher, metric=None):
         file = tmp_path / "task.yaml"
         file.write_text(
             f"name: mine\ndata: {{kind: digits}}\nsplits: {{train: 500, validation: 300}}\nteacher: {teacher}\n"
         )
-        return open_task(str(file))
+        return open_task(str(file), metric=metric)
 
     return task
 
@@ -71,6 +71,18 @@ class TestChain:
         assert sorted(facts.get("teacher", "") for facts in _facts(tmp_path)) == ["", first.teacher.sha256]
         assert resolved.spec is None
         assert TeacherStore().by_hash(resolved.teacher.sha256) is not None
+
+    def test_a_teacher_serves_searches_by_any_metric_and_its_file_says_by_which_it_was_judged(self, task, tmp_path):
+        trained, told = _find(task(FIRST, metric="log_loss"))
+        again, nothing = _find(task(FIRST))
+        assert told != []
+        assert nothing == []
+        assert again.teacher.sha256 == trained.teacher.sha256
+        (facts,) = _facts(tmp_path)
+        values = evaluate_teacher(trained.teacher, task(FIRST), task(FIRST).validation).values
+        assert (facts["metric"], facts["validation_score"]) == ("log_loss", pytest.approx(values["log_loss"]))
+        assert facts["validation_metrics"] == pytest.approx(dict(values))
+        assert facts["validation_accuracy"] == values["accuracy"]
 
     def test_what_its_teacher_says_decides_what_an_assistant_learns(self, task):
         resolved, _ = _find(task(ASSISTANT))
@@ -108,12 +120,12 @@ class TestChain:
     @pytest.mark.parametrize(
         ("teacher", "message"),
         [
-            (f"{{train: {{{SMALL}, {TRAIN}, {KD}}}}}", "teacher.train: distill listens to a teacher and none is named"),
+            (f"{{train: {{{SMALL}, {TRAIN}, {KD}}}}}", "teacher.train: distill needs a teacher and none is named"),
             (
                 f"{{train: {{{SMALL}, {TRAIN}, {KD}, teacher: {{train: {{{SMALL}, {TRAIN}, {KD}}}}}}}}}",
-                "teacher.train.teacher.train: distill listens to a teacher and none is named",
+                "teacher.train.teacher.train: distill needs a teacher and none is named",
             ),
-            (f"{{train: {{{SMALL}, {TRAIN}, teacher: {FIRST}}}}}", "a teacher is named and no loss listens to it"),
+            (f"{{train: {{{SMALL}, {TRAIN}, teacher: {FIRST}}}}}", "a teacher is named and no loss needs it"),
         ],
     )
     def test_a_chain_with_a_link_missing_is_refused(self, task, teacher, message):

@@ -48,7 +48,7 @@ def networks(random, count=30, kernels=40):
     return made
 
 
-def test_a_launch_is_a_floor_where_it_is_queued_and_a_summand_where_it_is_not():
+def test_a_launch_is_a_floor_where_it_is_queued_and_is_added_where_it_is_not():
     """One large pointwise convolution (compute), one small pool (launch), one wide pool (memory)."""
     kernels = Features(
         np.array([POINTWISE, POOLING, POOLING]), np.array([3.2e8, 10.0, 1e3]), np.array([1e3, 1e3, 5.4e7]), np.ones(3)

@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from automl_kd.core import UserError, shipped_dir
+from automl_kd.hardware import load_profile
 from automl_kd.hardware.datasheet import Fact
 from automl_kd.hardware.kernels.rules import runtimes
 from automl_kd.hardware.profile_file import read_profile
@@ -168,3 +169,13 @@ def test_what_is_no_profile_at_all(tmp_path, content, said):
     path.write_bytes(content)
     with pytest.raises(UserError, match=said):
         read_profile(path)
+
+
+def test_a_saved_profile_keeps_the_keys_that_files_have_and_reads_them_again(tmp_path):
+    nano = load_profile("jetson-nano")
+    nano.save(tmp_path / "again.yaml")
+    kept = YAML(typ="safe").load((tmp_path / "again.yaml").read_text())["targets"]["tensorrt"]["fit"]
+    shipped = YAML(typ="safe").load(FILES["jetson-nano"].read_text())
+    assert kept == {key: value for key, value in shipped["targets"]["tensorrt"]["fit"].items() if value is not None}
+    assert {"anchors", "doubt"} <= kept.keys()
+    assert read_profile(tmp_path / "again.yaml") == nano.file

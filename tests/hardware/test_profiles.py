@@ -25,9 +25,9 @@ def test_every_profile_of_the_project_loads_and_says_how_far_off_it_is():
     keys = set()
     for name in profile_names():
         profile = load_profile(name)
-        accuracy = profile.latency_error()
-        assert (accuracy.basis == "networks") == bool(profile.target.fit and profile.target.fit.references)
-        assert (accuracy.basis == "first use") == (name == "local")
+        error = profile.latency_error()
+        assert (error.basis == "networks") == bool(profile.target.fit and profile.target.fit.references)
+        assert (error.basis == "first use") == (name == "local")
         keys.add(profile.key)
     assert len(keys) == len(profile_names())
 
@@ -53,12 +53,12 @@ def test_jetson_nano_knows_nets_of_nas_bench_201s_size(jetson):
     assert 4.3 < said.ms < 9.6
 
 
-def test_smaller_than_the_anchors_is_less_certain_but_still_ranked(jetson):
+def test_smaller_than_the_measured_networks_is_less_certain_but_still_ranked(jetson):
     shallow, deep, wide = (nets.plan(*widths, pixels=8) for widths in ((8,), (8,) * 12, (64,) * 12))
     said = jetson.price([shallow, deep, wide])
     assert said[0].ms < said[1].ms <= said[2].ms
-    anchored = jetson.price([nets.plan(64, 64, 64, pixels=56)])[0]
-    assert said[0].high / said[0].low > anchored.high / anchored.low
+    measured = jetson.price([nets.plan(64, 64, 64, pixels=56)])[0]
+    assert said[0].high / said[0].low > measured.high / measured.low
 
 
 def test_a_plan_costs_what_its_module_costs(jetson):
@@ -158,9 +158,9 @@ def test_unknown_device_names_the_nearest():
 
 def test_profile_without_fit_ranks_only(tmp_path, jetson):
     profile = load_profile(str(edited(tmp_path, lambda d: _own(d).pop("fit"))))
-    accuracy = profile.latency_error()
-    assert (accuracy.basis, accuracy.median_error, accuracy.kinds) == ("datasheet", None, ())
-    assert accuracy.interval > 2
+    error = profile.latency_error()
+    assert (error.basis, error.median_error, error.kinds) == ("datasheet", None, ())
+    assert error.interval > 2
     said = profile.price([nets.plan(8), nets.plan(8, 64, 64, 64, pixels=32)])
     assert said[0].ms < said[1].ms
     assert all(price.high > 2 * price.ms for price in said)

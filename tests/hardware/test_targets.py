@@ -1,6 +1,7 @@
 """Targets of a device, what they can hold, and what calibration makes of them."""
 
 import math
+from dataclasses import dataclass, field
 
 import nets
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from torch import nn
 
 from automl_kd.core import UserError
-from automl_kd.hardware import load_profile
+from automl_kd.hardware import Profile, load_profile
+from automl_kd.hardware.datasheet import Energy
 from automl_kd.hardware.limits import Limits
 from automl_kd.hardware.predictor.residual import LEAST_PAIRS
 from automl_kd.onnxio import export
@@ -72,14 +74,65 @@ def test_weights_beyond_the_cache_of_an_edge_tpu_are_streamed():
     assert over.ms - full.ms == pytest.approx((8.1e6 - 6.5e6) / 0.44e6, rel=0.2)
 
 
+def with_facts(profile, **facts):
+    target = profile.target.model_copy(update={"facts": profile.target.facts.model_copy(update=facts)})
+    return Profile(profile.name, profile.file.model_copy(update={"targets": {profile.file.default: target}}))
+
+
 def test_energy_is_power_times_time_where_the_power_is_known():
     nano = load_profile("jetson-nano")
     said = nano.price([nets.plan(16)])[0]
     assert said.energy_mj == pytest.approx(said.ms * nano.target.facts.power_w.value)
-    without = nano.target.facts.model_copy(update={"power_w": None})
-    targets = {"tensorrt": nano.target.model_copy(update={"facts": without})}
-    unknown = type(nano)("nano", nano.file.model_copy(update={"targets": targets})).price([nets.plan(16)])[0]
+    unknown = with_facts(nano, power_w=None).price([nets.plan(16)])[0]
     assert (unknown.energy_mj, unknown.ms) == (None, said.ms)
+
+
+def test_energy_may_be_counted_by_what_is_computed_and_moved(tmp_path):
+    """One 1x1 convolution of 3 to 4 channels on 8 x 8, in fp16."""
+    work = {"idle_w": 2.0, "pj_per_operation": 5.0, "pj_per_byte": 300.0, "source": "made up"}
+    nano = load_profile("jetson-nano")
+    with_facts(nano, energy=Energy(**work)).save(tmp_path / "mine.yaml")
+    mine = load_profile(str(tmp_path / "mine.yaml"))
+    with torch.device("meta"):
+        said = mine.predict(nn.Conv2d(3, 4, 1, bias=False), (3, 8, 8))
+    operations, moved = 2 * 3 * 4 * 64, 2 * (3 * 64 + 4 * 64 + 3 * 4)
+    assert said.flops == operations
+    assert said.energy_mj == pytest.approx(2.0 * said.ms + 1e-9 * (5.0 * operations + 300.0 * moved))
+    assert mine.objective_refusal("energy") is None
+    assert mine.digest() != nano.digest()
+
+
+def test_energy_in_proportion_to_latency_is_refused_as_an_objective():
+    nano = load_profile("jetson-nano")
+    assert [nano.objective_refusal(name) for name in ("latency", "memory")] == [None, None]
+    refusal = nano.objective_refusal("energy")
+    assert refusal.startswith("jetson-nano: its energy is latency times 10 W, so it would be no objective of its own")
+    unknown = with_facts(nano, power_w=None)
+    assert unknown.objective_refusal("energy").startswith("jetson-nano: nothing is known of its energy")
+
+
+@dataclass(frozen=True)
+class CountedBlock:
+    """A convolution that tells how often it was built."""
+
+    width: int
+    built: list = field(compare=False, hash=False)
+    input_shape: tuple[int, int, int] = (3, 16, 16)
+
+    def build(self):
+        self.built.append(self.width)
+        return nn.Conv2d(3, self.width, 3)
+
+
+def test_a_second_device_prices_the_same_plans_without_tracing_them_again():
+    built = []
+    asked = [nets.ChainPlan((CountedBlock(width, built),)) for width in (4, 8, 12)]
+    first = load_profile("jetson-nano")
+    first.price(asked)
+    once = len(built)
+    beside = load_profile("raspberry-pi-4:tflite", beside=first).price(asked)
+    assert len(built) == once >= 3
+    assert beside == load_profile("raspberry-pi-4:tflite").price(asked)
 
 
 def slower(profile, factor=1.8, constant=0.7):

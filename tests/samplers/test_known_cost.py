@@ -1,6 +1,5 @@
 """The sampler in plain Optuna studies, as a user of Optuna drives it."""
 
-import dataclasses
 import itertools
 import math
 import multiprocessing
@@ -347,21 +346,6 @@ def test_one_sampler_serves_one_study():
     study_with(sampler, study_name="one").ask().suggest_int("x", 1, 2)
     with pytest.raises(UserError, match="has learned from study one and cannot serve two"):
         study_with(sampler, study_name="two").ask().suggest_int("x", 1, 2)
-
-
-def test_doubt_lends_worth_to_what_the_model_puts_behind_the_front():
-    sampler = KnownCostSampler({1: latency}, seed=0, n_startup_trials=8)
-    study = study_with(sampler)
-    study.optimize(lambda trial: (accuracy(params := cell(trial)), latency(params)), n_trials=12)
-    cell(study.ask())
-    surrogate, pool = sampler._surrogate, sampler._pool
-    trusting = surrogate.acquisition(sampler._history, sampler._costs.signs, pool)
-    points = pool.points(surrogate.encoder(pool))
-    plain = trusting.improvement(points, pool.costs)
-    wide = dataclasses.replace(trusting, std_scale=3.0).improvement(points, pool.costs)
-    assert (wide >= plain).mean() > 0.9
-    behind = plain < np.median(plain)
-    assert wide[behind].sum() / wide.sum() > plain[behind].sum() / plain.sum()
 
 
 def test_threads_share_a_sampler_and_try_nothing_twice():

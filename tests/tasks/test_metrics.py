@@ -121,10 +121,10 @@ def test_a_metric_that_a_problem_does_not_have_is_refused_with_those_it_has(name
     ("name", "problem", "value", "difference", "shown", "shown_difference"),
     [
         ("macro_f1", "multiclass", 0.9781, 0.0121, "97.8 %", "+1.2 points"),
-        ("ece", "multiclass", 0.0123, -0.004, "1.2 %", "-0.4 points"),
-        ("log_loss", "multiclass", 0.13172, -0.0131, "0.132 nats", "-0.0131 nats"),
-        ("rmse", "regression", 12345.6, -20.4, "12,346", "-20.4"),
-        ("r2", "regression", -1234.5, 0.0, "-1,234", "+0"),
+        ("ece", "multiclass", 0.0123, -0.004, "1.2 %", "−0.4 points"),
+        ("log_loss", "multiclass", 0.13172, -0.0131, "0.132 nats", "−0.0131 nats"),
+        ("rmse", "regression", 12345.6, -20.4, "12,346", "−20.4"),
+        ("r2", "regression", -1234.5, 0.0, "−1,234", "0"),
         ("mae", "regression", math.nan, math.nan, "–", "–"),
     ],
 )

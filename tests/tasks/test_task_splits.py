@@ -18,7 +18,7 @@ def digits():
 
 def test_digits_has_the_sizes_that_its_description_promises(digits):
     assert [len(digits.train), len(digits.validation), len(digits.test)] == [1000, 300, 497]
-    assert (digits.input_shape, digits.classes, digits.metric) == ((1, 8, 8), 10, "accuracy")
+    assert (digits.input_shape, digits.classes, digits.metric.name) == ((1, 8, 8), 10, "accuracy")
     assert digits.train.labels.dtype == torch.int64
     assert digits.reference.name == "digits"
     assert digits.reference.sha256 == digits.sha256

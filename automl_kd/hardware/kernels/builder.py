@@ -97,7 +97,7 @@ class GraphBuilder:
         """A convolution.
 
         Args:
-            operands: The input, the weight, and where there are any a bias, and a summand as large as the result.
+            operands: The input, the weight, and if given a bias, and a tensor to add, as large as the result.
             source: ``(N, I, *pixels)`` of the input.
             weight: ``(O, I/groups, *window)``, or ``(I, O/groups, *window)`` when ``back``.
             output: ``(N, O, *pixels)``.

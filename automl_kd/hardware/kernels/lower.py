@@ -101,7 +101,7 @@ def _step(kernel: Kernel, steps: int) -> Kernel:
 
 
 def _rescaled(graph: Graph, types: Container[str]) -> Graph:
-    """The graph with a conversion behind operators of these types some of whose operands others read too."""
+    """The graph with a conversion behind operators of these types, where others read some of their operands too."""
     uses = Counter([*graph.outputs, *(value for op in graph.ops for value in op.inputs)])
     ops, shapes = list[Op](), list(graph.shapes)
     for op in graph.ops:

@@ -71,22 +71,22 @@ def precision_notes(graph: Graph, computes: bool, element_bytes: int, weight_byt
     Args:
         graph: With conversions as operators.
         computes: Whether the runtime computes with integers.
-        element_bytes: Of a number of the target.
-        weight_bytes: Of a weight of the target.
+        element_bytes: Bytes of a number of the target.
+        weight_bytes: Bytes of a weight of the target.
     """
     quantised = any(op.integer or op.type in _CONVERSIONS for op in graph.ops)
-    target, weight = 8 * element_bytes, 8 * weight_bytes
-    least = min((op.stored for op in graph.ops if op.stored is not None), default=weight)
+    bits, weight_bits = 8 * element_bytes, 8 * weight_bytes
+    least = min((op.stored for op in graph.ops if op.stored is not None), default=weight_bits)
     if quantised and computes:
         return (
             "what is quantised is priced as integers by a rule, not by this target's fit; the interval allows for it",
         )
-    if quantised and weight < target:
-        return (f"what is quantised is priced with weights of {weight} bits and other numbers of {target}",)
-    if quantised and target > _INTEGER_BITS:
-        return (f"what is quantised is priced as floats of {target} bits, and sized as stored",)
-    if least < weight:
-        return (f"weights stored in {least} bits are priced as numbers of {weight} bits, and sized as stored",)
+    if quantised and weight_bits < bits:
+        return (f"what is quantised is priced with weights of {weight_bits} bits and other numbers of {bits}",)
+    if quantised and bits > _INTEGER_BITS:
+        return (f"what is quantised is priced as floats of {bits} bits, and sized as stored",)
+    if least < weight_bits:
+        return (f"weights stored in {least} bits are priced as numbers of {weight_bits} bits, and sized as stored",)
     return ()
 
 

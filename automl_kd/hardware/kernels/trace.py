@@ -285,7 +285,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             value = self.builder.convolution(values, sizes[0], sizes[1], tuple(first.shape), window, groups, back)
             self._bind(first, value)
         elif name in PRODUCTS:
-            # addmm and baddbmm take the summand first.
+            # addmm and baddbmm take what is added as their first operand.
             turn = 1 if name in ("addmm", "baddbmm") else 0
             depth = sizes[turn][-1]
             value = self.builder.dense(

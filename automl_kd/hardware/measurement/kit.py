@@ -39,12 +39,12 @@ class KitTarget(_Part):
 
     @staticmethod
     def of(profile: Profile) -> KitTarget:
-        """Those of a profile."""
+        """The target of a profile."""
         return _kit_target(profile.file.device, profile.target)
 
     @staticmethod
     def all_of(profile: Profile) -> dict[str, KitTarget]:
-        """Those of every target in a profile's file, by its name."""
+        """Every target in a profile's file, by its name."""
         return {name: _kit_target(profile.file.device, target) for name, target in profile.file.targets.items()}
 
     def difference(self, other: KitTarget) -> str | None:
@@ -73,13 +73,13 @@ class KitModel(_Part):
     Attributes:
         name: Unique in the kit.
         file: Its path inside the kit.
-        sha256: Of the file.
-        input: ``[C, H, W]`` of one input; of a model of the user's own the sizes of its first, without the first axis.
-        inputs: Every input by name, of a model of the user's own; others have one, of float32 and with a batch of one.
+        sha256: Hash of the file.
+        input: ``[C, H, W]`` of one input; of a user's own model the sizes of its first input, without the first axis.
+        inputs: Every input of a user's own model by name; other models have one, of float32 and with a batch of one.
         sentinel: Whether it watches for disturbances and takes no part in the calibration.
-        origin: What it was made from; of a study's pick the number of its ``trial``.
+        origin: What it was made from; for a study's pick the number of its ``trial``.
         flops: Operations, a multiply-accumulate counted as 2.
-        predicted_ms: By the profile that the kit was made with.
+        predicted_ms: Prediction of the profile that the kit was made with.
     """
 
     name: str

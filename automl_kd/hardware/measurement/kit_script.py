@@ -32,7 +32,7 @@ REFUSED = 0.10  # what a calibration will not take
 
 
 class ProbeFailure(Exception):
-    """Something that the user can mend."""
+    """A failure that the user can mend."""
 
 
 class OnnxRuntime:

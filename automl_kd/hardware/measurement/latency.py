@@ -30,7 +30,8 @@ _COLD = 2
 _LONGEST = 1.0  # seconds of a visit; a slow network is repeated less often
 _GLANCE, _GLANCES = 0.0015, 4  # seconds and runs of a sentinel's visit
 _FINE = 1e-6  # seconds: a coarser clock of a thread's work says nothing of one run
-# Other programs only ever add time, and how much of a session they take differs more from one to the next than this.
+# Other programs only add time, and the share of a session that they take varies. So the label is stated at the speed of
+# the least disturbed moments.
 _UNDISTURBED = 0.05  # quantile of the sentinels' times
 _SURE = 0.02  # relative standard error above which a file is visited more often, while there is patience
 _MOST = 3  # times as many visits as asked for
@@ -41,16 +42,16 @@ class Measurement:
     """Latency of one file at batch 1, milliseconds.
 
     Attributes:
-        ms: The label to compare by: what a run takes where nothing else slows the machine, as far as it was seen so.
+        ms: The label to compare by: the time of a run at the highest speed that the machine was seen at.
         minimum: Fastest run, as timed.
         p10: Tenth percentile of the runs as timed.
         median: Half of the runs were faster.
         p90: Ninth decile.
         runs: Timed runs.
-        visits: That they are spread over.
-        drift: How far the machine's speed ranged, as the relative difference of the ninth and the first decile of the
-            sentinels' times: what was taken out of the label.
-        repeat_error: Relative standard error of the label: what is left of the noise.
+        visits: Visits that they are spread over.
+        drift: Range of the machine's speed, which was taken out of the label: relative difference of the ninth and the
+            first decile of the sentinels' times.
+        repeat_error: Relative standard error of the label, from the noise that is left.
         sentinels: Geometric mean of the sentinels' times at that speed, ms, by which labels of other sessions can be
             brought to the same.
         threads: Threads inside one operator.
@@ -85,7 +86,7 @@ def measure_latency(
     """Latency of an ONNX file under onnxruntime on this machine's CPU.
 
     Short visits to the file alternate with glances at two sentinel networks, and every visit counts relative to the
-    glances around it: a shared machine changes its speed by half from one second to the next, and this takes it out.
+    glances around it, because a shared machine changes its speed by half from one second to the next.
 
     Args:
         path: A model of any inputs and outputs; it runs on values that are made up.
@@ -174,7 +175,7 @@ class Runs:
 
 
 class Visits:
-    """What was seen of one file: runs, and each visit's time relative to the sentinels around it."""
+    """The runs of one file, and the time of each visit relative to the sentinels around it."""
 
     def __init__(self) -> None:
         self._runs: list[Floats] = []
@@ -193,7 +194,7 @@ class Visits:
         return float(high - low) / 1.35 * 1.1 / math.sqrt(len(self._relative))
 
     def summary(self, level: float, drift: float, threads: int) -> Measurement:
-        """The measurement, with the sentinels at a level."""
+        """The measurement, stated at a level of the sentinels (a logarithm)."""
         times = np.concatenate(self._runs)
         quarter = len(self._relative) // 4
         middle = sorted(self._relative)[quarter : len(self._relative) - quarter]

@@ -1,4 +1,4 @@
-"""Coefficients of this machine from networks that the room makes and times itself."""
+"""The calibration of this machine on networks that are made and timed here."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _NOISIEST = 0.10
 _CALM = 0.8
 # The probes are too different from each other to share errors: what the model gets wrong of one says nothing of others.
 _MISFIT = Misfit(noise=0.10, alike=0.0)
-# Between tables of weights and maps of activations bandwidths differ less than launches do. Chosen with the errors on
-# probes left out and on half of the real files of benchmarks/real_files.py.
+# Bandwidths of kinds differ less than launches do. Chosen by the errors on probes left out and on half of the files of
+# benchmarks/real_files.py.
 _SPREAD = Spread.even(
     {"arithmetic": 0.5, "other": 0.7, "bandwidth": 0.5, "launch": 0.8},
     {"arithmetic": 0.1, "other": 0.6, "bandwidth": 0.3, "launch": 0.6},
@@ -68,7 +68,7 @@ def calibration(device: str, target: Target, progress: Progress | None = None) -
 
 
 def cached(name: str, target: Target, ending: str) -> Path:
-    """Where what was measured here is kept: by processor, onnxruntime version, precision and threads."""
+    """The file of measurements of this machine, by processor, onnxruntime version, precision and threads."""
     key = f"{_MODEL}|{cpu_name()}|{onnxruntime.__version__}|{target.precision}|{target.threads}"
     return cache_dir() / "hardware" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.{ending}"
 
@@ -117,7 +117,7 @@ def _fitted(target: Target, names: Sequence[str], networks: Sequence[Network], m
 
 @contextlib.contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Two threads that share a busy core make the tiny convolutions of an export ten times slower than one."""
+    """One thread for PyTorch: two that share a busy core make the tiny convolutions of an export ten times slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""What came back from a device: read, held against the kit, and made one latency a model."""
+"""Results of a kit: read, checked against the kit, and summarised as one latency for each model."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Results:
         pairs: Name of a model and its milliseconds, in the order of the kit, without sentinels.
         label: Which quantile of the runs they are: the median where clocks were fixed, else p10, because on a machine
             that others share low quantiles repeat and the median does not.
-        rounds: Rounds that count; what was disturbed is left out.
-        repeat_error: How far the sentinels of one of these rounds moved apart, at worst, as a share.
-        runtime_version: That they were measured under.
+        rounds: Rounds that count, without disturbed ones.
+        repeat_error: Share by which the sentinels of one of these rounds moved apart, at worst.
+        runtime_version: Version that they were measured under.
         device: What the device said of itself.
     """
 
@@ -76,8 +76,8 @@ def read_results(path: Path, kit: Kit, target: KitTarget, known: Mapping[str, Ki
 
     Args:
         path: Its JSON lines.
-        kit: That the file must belong to.
-        target: That it must have been measured under.
+        kit: Kit that the file must belong to.
+        target: Target that it must have been measured under.
         known: All targets of the device by name, to say which of them it was.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which networks to measure: those that together say most about a device."""
+"""The choice of networks to measure: those that together say most about a device."""
 
 from __future__ import annotations
 

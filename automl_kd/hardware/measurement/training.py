@@ -32,7 +32,7 @@ _BLOCKS = 300
 _LEAST = 8  # measured networks before the first refit
 _ENOUGH = 24  # measured networks below which the error is too uncertain to be compared
 _FLAT = 3  # refits in a row that did not lower the error by a twentieth
-_NOISIEST = 0.10  # smaller standard errors show in the error of the fit; beyond, the times are those of other programs
+_NOISIEST = 0.10  # a larger standard error means that other programs were timed; a smaller one shows in the fit's error
 _FEW_ERRORS = 5
 
 

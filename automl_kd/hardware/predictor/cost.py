@@ -1,4 +1,4 @@
-"""What a kernel costs on a device: a roofline with a launch floor."""
+"""The cost of a kernel on a device: a roofline with a launch floor."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """What a fit finds for one device and runtime.
+    """The coefficients of one target, by kind of kernel.
 
-    A network takes ``intercept`` plus the sum of its kernels. Where a queue hides the launch of one kernel behind the
-    work of another and many threads hide memory behind arithmetic (GPUs), a kernel of kind k takes ``max(operations /
-    throughput[k], bytes / bandwidth[k], launch[k])`` (the roofline of Williams et al. 2009 over a floor); where a
+    A network takes ``intercept`` plus the sum of its kernels. On GPUs a queue hides the launch of one kernel behind the
+    work of another, and many threads hide memory behind arithmetic: a kernel of kind k takes ``max(operations /
+    throughput[k], bytes / bandwidth[k], launch[k])`` (the roofline of Williams et al. 2009 over a floor). Where one
     thread does one after the other, it takes the sum of the three.
 
     Attributes:
@@ -74,7 +74,7 @@ class Features:
 
         Args:
             kernels: In any order.
-            host_slowdown: By how much the work of kernels counts more that run beside the accelerator.
+            host_slowdown: Factor on the work of kernels that run on the host of an accelerator.
             cache: Bytes that a core keeps near; what a kernel moves beyond them counts twice.
         """
         slow = np.array([host_slowdown if kernel.on_host else 1.0 for kernel in kernels])
@@ -150,7 +150,7 @@ _SHARE_OF_PEAK = {
     Kind.DEPTHWISE: 0.1,
 }
 _SHARE_OF_BANDWIDTH = 0.6
-# The smallest convolution or pool stages weights or windows first; what maps one element to one does not.
+# The smallest convolution or pooling copies weights or windows first; an elementwise operator does not.
 _SHARE_OF_LAUNCH = {Kind.ELEMENTWISE: 0.4, Kind.COPY: 0.4}
 # Sixteen operations of a peak are one instruction of a vector unit; other arithmetic gets one of those at best.
 _SHARE_OF_PEAK_ELSE = 0.4 / 16
@@ -178,7 +178,7 @@ def inner_loops(peak: float, bandwidth: float, launch: float, intercept: float) 
 
 
 def datasheet(peak: float, bandwidth: float, launch: float, intercept: float, queued: bool) -> Coefficients:
-    """Coefficients to expect from a datasheet alone: what a fit starts from, and what kinds without data keep.
+    """Coefficients to expect from a datasheet alone; a fit starts from them, and kinds without data keep them.
 
     The shares of peak are those usual for inference libraries at batch 1: half for large convolutions, a tenth for
     depthwise ones, which are short of reuse; 60 % of the nominal memory bandwidth; two fifths of the launch for

@@ -1,4 +1,4 @@
-"""What measured targets teach about each other: kinds of kernel, runtimes and devices move coefficients together."""
+"""All measured targets fitted together, so that each teaches about those of its runtime, processor or device."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Member:
 class Joint:
     """All targets fitted together: a coefficient is its datasheet's, moved at every level and by the target itself.
 
-    A Gaussian prior on these moves (Gelman et al., Bayesian Data Analysis, chapter 15) makes what targets have in
-    common known from all that share it, and what none of them has measured as uncertain as it is. Solved by
-    Gauss-Newton steps in the space of the measured networks, of which there are fewer than of coefficients.
+    The prior on these moves is Gaussian (Gelman et al., Bayesian Data Analysis, chapter 15). So what targets have in
+    common is learned from all of them, and what none of them measured stays uncertain. Gauss-Newton steps are taken in
+    the space of the measured networks, because there are fewer of them than of coefficients.
 
     Args:
         members: The targets.
         levels: How far targets differ at each level, as many as every member has labels.
         misfit: What the model gets wrong.
-        alike: The level whose targets share what it gets wrong of one network.
+        alike: Index of the level whose targets share the misfit of a network.
     """
 
     def __init__(self, members: Sequence[Member], levels: Sequence[Spread], misfit: Misfit, alike: int) -> None:

@@ -1,4 +1,4 @@
-"""How far a sum of kernels is off by itself: less, the more a network is like one that was measured."""
+"""How far a sum of kernels is off even with the best coefficients; networks that are alike share it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from automl_kd.hardware.predictor.cost import Floats
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """What a device with the best coefficients still does otherwise than the model, in natural logarithms.
+    """What the model gets wrong of a device even with the best coefficients, in natural logarithms.
 
-    Two networks share it as far as they are alike: in what their time consists of and in size.
+    Two networks share this error as far as they are alike in size and in what their time consists of.
 
     Attributes:
-        noise: Standard deviation that every measurement has of its own.
-        alike: Standard deviation that networks share which are alike.
-        composition: Distance of two networks' compositions (Hellinger's) over which they stop being alike.
+        noise: Standard deviation of the error that a measurement has of its own.
+        alike: Standard deviation of the error that alike networks share.
+        composition: Hellinger distance of two networks' compositions over which they stop being alike.
         size: Distance in the logarithm of their operations over which they do.
     """
 
@@ -28,7 +28,7 @@ class Misfit:
     size: float = 2.0
 
     def shared(self, first: Traits, second: Traits) -> Floats:
-        """Covariance of what two sets of networks share, (N, M)."""
+        """Covariance of the errors of two sets of networks, (N, M)."""
         a, b = first.roots / self.composition, second.roots / self.composition
         squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * (a @ b.T)
         sizes = (first.sizes[:, None] - second.sizes[None]) / self.size
@@ -42,7 +42,7 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What networks are compared by.
+    """The properties by which networks are compared.
 
     Attributes:
         roots: Square roots of the shares of time by what limits it and kind, (N, 3 K + 1).
@@ -54,7 +54,7 @@ class Traits:
 
     @staticmethod
     def of(sensitivities: Floats, flops: Floats) -> Traits:
-        """Of networks.
+        """Traits of N networks.
 
         Args:
             sensitivities: Derivatives of the logarithm of their time by the log-coefficients, (N, 3 K + 1).
@@ -64,4 +64,5 @@ class Traits:
 
 
 PUBLISHED = Misfit(noise=0.05, alike=0.2)
-"""Of whole networks measured by others. The marginal likelihood says .15, which holds too few unlike networks."""
+"""Misfit of whole networks that others measured. The marginal likelihood says .15 for ``alike``; with that, intervals
+hold too few networks that are unlike the measured ones."""

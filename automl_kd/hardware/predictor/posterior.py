@@ -1,4 +1,4 @@
-"""What measured networks say of one that was not: what to add to the sum of its kernels, and how far off it may be."""
+"""What measured networks say of another one: what to add to the sum of its kernels, and how far off that may be."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _COVERAGE = 0.9
 USUAL = 1.6
 """Standard deviations to either side that hold nine in ten networks of all targets, left out alone or by family."""
 _AS_MANY = 10
-"""Networks that a target measured of its own to count as much as all targets together."""
+"""The errors of all targets together count as much as so many measured networks of the target itself."""
 _PER_OCTAVE, _MOST_OCTAVES = 0.3, 3.0
-"""How much wider an interval is for every factor of two outside the sizes that were measured, and up to how many: what
-limits a far smaller or larger network the measured ones may never have shown."""
+"""An interval is wider by this share for every factor of two outside the sizes that were measured, up to so many
+factors, because a far smaller or larger network may be limited by something that the measured ones never showed."""
 _LIKE_ALL = 2.0
-"""Networks that err as all do together, which every kind counts beside its own."""
+"""Every kind of kernel counts so many average networks beside its own, so that a kind in few networks is like all."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Measurements:
         sensitivities: Derivatives of the logarithm of their time by the log-coefficients, (N, 3 K + 1).
         flops: Their operations, (N,).
         residuals: ``log(measured / predicted)`` under the fit on all of them, (N,).
-        errors: The same of every network when it was left out, (N,).
-        by_family: The same when its family was left out, as the rows of each family and their errors; may be empty.
+        errors: ``log(measured / predicted)`` of every network under the fit without it, (N,).
+        by_family: For each family its rows, and their errors under the fit without the whole family; may be empty.
     """
 
     sensitivities: Floats
@@ -44,21 +44,21 @@ class Measurements:
 
     @staticmethod
     def none() -> Measurements:
-        """Of a target that nobody measured."""
+        """Those of a target that nobody measured."""
         return Measurements(np.empty((0, WIDTH)), np.empty(0), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """A Gaussian process over the coefficients and over what the model gets wrong by itself, scaled by what it missed.
+    """A Gaussian process over the coefficients and the misfit of the model; its width is scaled by the errors it made.
 
-    The width is conformal (Vovk et al. 2005): a quantile of the errors of networks that were left out, each in
-    standard deviations of what was said of it then (normalised scores, Papadopoulos et al. 2008).
+    The width is conformal (Vovk et al. 2005): a quantile of the errors of networks that were left out, each divided by
+    the standard deviation of its prediction (normalised scores, Papadopoulos et al. 2008).
 
     Attributes:
-        spread: Of the coefficients before the networks were measured.
-        misfit: What the model gets wrong.
-        measurements: The networks.
+        spread: How far coefficients may lie off before any network was measured.
+        misfit: What the model gets wrong with the best coefficients.
+        measurements: The measured networks.
     """
 
     spread: Spread
@@ -84,7 +84,7 @@ class Posterior:
         return shift, self._scale * self._units(sensitivities) * deviations * self._outside(flops)
 
     def of_coefficients(self, mixes: Floats) -> Floats:
-        """Half-widths of times that are made of coefficients alone, without the model's misfit, (N,).
+        """Half-widths of the times of single kinds of kernel, which have no misfit of a whole network, (N,).
 
         Args:
             mixes: Derivatives of the logarithm of each by the log-coefficients, (N, 3 K + 1).
@@ -95,7 +95,7 @@ class Posterior:
 
     @cached_property
     def covariance(self) -> Floats:
-        """Of the log-coefficients after the networks were measured, (3 K + 1, 3 K + 1)."""
+        """Covariance of the log-coefficients after the networks were measured, (3 K + 1, 3 K + 1)."""
         if not self._count:
             return self._prior
         found: Floats = self._prior - self._pulled @ self._inverse @ self._pulled.T
@@ -103,7 +103,7 @@ class Posterior:
 
     @cached_property
     def typical(self) -> float:
-        """Half-width for a network like those measured; of a target without any, for one of launches alone."""
+        """Half-width for a network like those measured; where none was, for a network that consists of launches."""
         if self._count:
             return float(np.median(self.left_out_widths()))
         launches = np.repeat((0.0, 0.0, 1.0), WIDTH // 3) / (WIDTH // 3)
@@ -140,7 +140,7 @@ class Posterior:
 
     @cached_property
     def _lasting(self) -> Floats:
-        """Residuals in the terms of what networks share that are alike, (N,)."""
+        """Residuals as weights of the covariances with alike networks, (N,)."""
         found: Floats = np.linalg.solve(self.misfit.covariance(self._traits), self.measurements.residuals).astype(
             np.float64
         )
@@ -148,13 +148,13 @@ class Posterior:
 
     @cached_property
     def _alone(self) -> Floats:
-        """Standard deviations of the measured networks, each left out, (N,)."""
+        """Standard deviation of the prediction of each measured network by the others, (N,)."""
         found: Floats = 1 / np.sqrt(np.asarray(np.diag(self._inverse), dtype=np.float64))
         return found
 
     @cached_property
     def _scores(self) -> list[Floats]:
-        """Errors in standard deviations, of networks left out and, where there are several families, of those."""
+        """Errors in standard deviations: of networks left out and, where there are several families, of families."""
         alone: Floats = self.measurements.errors / self._alone
         if len(self.measurements.by_family) < 2:
             return [alone]
@@ -166,7 +166,7 @@ class Posterior:
 
     @cached_property
     def _by_kind(self) -> Floats:
-        """Mean square score by kind and, last, of all; a kind that few networks hold is like all, (K + 1,)."""
+        """Mean square score by kind, and of all networks in the last place, (K + 1,)."""
         squares = np.square(self.measurements.errors / self._alone)
         shares = _by_kind(self.measurements.sensitivities)
         pooled = max(float(squares.mean()), 1e-6)
@@ -174,7 +174,7 @@ class Posterior:
         return found
 
     def _units(self, sensitivities: Floats) -> Floats:
-        """How much more than others networks err whose time is in kinds that are predicted badly, (N,)."""
+        """Factor by which networks err more than the average, because of the kinds that their time is in, (N,)."""
         if not self._count:
             return np.ones(len(sensitivities))
         shares = _by_kind(sensitivities)
@@ -183,7 +183,7 @@ class Posterior:
         return found
 
     def _outside(self, flops: Floats) -> Floats:
-        """How much wider intervals are beyond the smallest and the largest measured network, (N,)."""
+        """Factor by which intervals are wider outside the sizes that were measured, (N,)."""
         if not self._count:
             return np.ones(len(flops))
         size, known = np.maximum(flops, 1.0), self.measurements.flops
@@ -203,7 +203,7 @@ class Posterior:
 
 
 def _quantile(scores: Floats) -> float:
-    """What nine in ten lie below, with the correction for few of them; of too few as if they were normal."""
+    """What nine in ten scores lie below, corrected for few of them; too few are taken for normally distributed."""
     rank = math.ceil(_COVERAGE * (len(scores) + 1))
     return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else USUAL * math.sqrt(np.mean(np.square(scores)))
 

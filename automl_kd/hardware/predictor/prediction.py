@@ -1,4 +1,4 @@
-"""What is said of a network on a device."""
+"""The price of a network on a device."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Prediction:
         params: Parameters.
         flops: Operations in multiply-accumulates, each counted as 2.
         missing_bytes: How much memory the device lacks; 0 when the network fits.
-        energy_mj: Energy of one inference in millijoules, where the target's power is known.
-        notes: What the price rests on beside the target's fit, a sentence each.
+        energy_mj: Energy of one inference in millijoules; None where nothing is known of it.
+        notes: Assumptions that the price rests on beside the target's fit, a sentence each.
     """
 
     ms: float
@@ -36,7 +36,7 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Nothing negative, infinite or out of order gets any further, whoever made it.
+        """Refuse what is negative, infinite or out of order, whoever made it.
 
         Raises:
             ValueError: If a price is none.

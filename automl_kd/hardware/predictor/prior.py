@@ -1,4 +1,4 @@
-"""What is expected of a target's coefficients before its own networks are looked at, and how far they may lie off."""
+"""What is expected of a target's coefficients before its own networks are measured, and how far off that may be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUPS: Mapping[str, Sequence[int]] = {
     "bandwidth": range(K, 2 * K),
     "launch": range(2 * K, 3 * K),
 }
-"""Coefficients that a device moves together: it is faster or slower in these as a whole, and kinds differ from that."""
+"""Groups of coefficients: a device is faster or slower in a group as a whole, and each kind deviates from that."""
 
 _LEAST = 0.01
 """No coefficient is known better than this, in natural logarithms."""
@@ -32,9 +32,9 @@ class Spread:
     """Standard deviations of a target's coefficients around what is expected, in natural logarithms.
 
     Attributes:
-        shared: Of what all kinds of a group share, in the order of ``GROUPS``.
-        kinds: Of what a kind has of its own: throughputs, bandwidths, launches, (3 K,).
-        intercept: Of the intercept.
+        shared: Deviation that all kinds of a group share, in the order of ``GROUPS``.
+        kinds: Deviation that each kind has of its own: throughputs, bandwidths, launches, (3 K,).
+        intercept: Deviation of the intercept.
     """
 
     shared: tuple[float, ...]
@@ -43,7 +43,7 @@ class Spread:
 
     @staticmethod
     def even(shared: Mapping[str, float], kinds: Mapping[str, float], intercept: float) -> Spread:
-        """One figure a group for all of its kinds."""
+        """The spread in which all kinds of a group have the same figure."""
         own = np.empty(3 * K)
         for name, rows in GROUPS.items():
             own[list(rows)] = kinds[name]
@@ -51,7 +51,7 @@ class Spread:
 
     @staticmethod
     def of(covariance: Floats) -> Spread:
-        """The spread that is closest to a covariance, (3 K + 1, 3 K + 1): what groups share is its mean covariance."""
+        """The spread closest to a covariance, (3 K + 1, 3 K + 1): what a group shares is its mean covariance."""
         shared, own = [], np.empty(3 * K)
         for rows in GROUPS.values():
             block = covariance[np.ix_(list(rows), list(rows))]
@@ -75,8 +75,8 @@ class Prior:
     """Coefficients to expect and how far they may lie off.
 
     Attributes:
-        centre: The most probable ones.
-        covariance: Of their logarithms, (3 K + 1, 3 K + 1).
+        centre: The most probable coefficients.
+        covariance: Covariance of their logarithms, (3 K + 1, 3 K + 1).
     """
 
     centre: Coefficients
@@ -85,12 +85,12 @@ class Prior:
 
 _MEASURED_SHARED = {"arithmetic": 0.5, "other": 0.7, "bandwidth": 0.5, "launch": 0.8}
 MEASURED = Spread.even(_MEASURED_SHARED, {"arithmetic": 0.6, "other": 0.6, "bandwidth": 0.3, "launch": 0.5}, 1.0)
-"""Around a datasheet, where networks like those to be predicted are measured for the purpose."""
+"""Spread around a datasheet, where networks like those to be predicted are measured for the purpose."""
 KNOWN_LOOPS = Spread.even(_MEASURED_SHARED, {"arithmetic": 0.1, "other": 0.6, "bandwidth": 0.6, "launch": 0.2}, 1.0)
-"""The same where operations count what the inner loops execute, so that kinds hardly differ in arithmetic."""
+"""The same spread where operations count what the inner loops execute, so that kinds hardly differ in arithmetic."""
 UNMEASURED = Spread.even(
     {"arithmetic": 0.55, "other": 0.61, "bandwidth": 0.48, "launch": 1.3},
     {"arithmetic": 0.86, "other": 0.56, "bandwidth": 1.1, "launch": 0.99},
     1.4,
 )
-"""Around a datasheet alone, as measured targets lie around theirs."""
+"""Spread around a datasheet alone: that of measured targets around theirs."""

@@ -1,4 +1,4 @@
-"""What a sum over kernels leaves unexplained of whole networks, learned once there are enough of them."""
+"""A correction of the kernel sum by boosted trees, learned once enough networks were measured."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LEAST_PAIRS = 20
 """Measured networks from which on a correction is tried."""
 _FOLDS = 5
 _LEAST_GAIN = 0.05
-"""Share of the error that a correction must take away on networks it did not see, or it is left out."""
+"""A correction is kept only if it removes this share of the error on networks that it did not see."""
 
 
 def residual_features(seconds_by_kind: Floats, kernels: Floats) -> Floats:
-    """What a correction sees of N networks: the size, the mean kernel, and how the time divides by kind, (N, 2 + K).
+    """What a correction learns from: the size, the mean kernel, and the shares of time by kind, (N, 2 + K).
 
     Args:
         seconds_by_kind: Predicted seconds by kind, (N, K).
@@ -34,8 +34,8 @@ class Correction:
 
     Args:
         features: Of the networks it learns from, (N, F).
-        errors: ``log(measured / predicted)`` of the kernel sum fitted without the network, (N,): with the errors of
-            the fit itself it would learn how well that fit remembers.
+        errors: ``log(measured / predicted)`` of every network by the fit without it, (N,). Residuals of the fit itself
+            are smaller, because that fit has seen the network.
     """
 
     def __init__(self, features: Floats, errors: Floats) -> None:
@@ -48,7 +48,7 @@ class Correction:
 
 
 def left_out_corrections(features: Floats, errors: Sequence[float]) -> Floats | None:
-    """The correction of every network by trees that did not see it; None where it does not help.
+    """The correction of every network by trees that did not see it, (N,); None where it does not help.
 
     Args:
         features: Of the networks, (N, F).
@@ -56,12 +56,12 @@ def left_out_corrections(features: Floats, errors: Sequence[float]) -> Floats | 
     """
     from sklearn.model_selection import KFold, cross_val_predict
 
-    target = np.asarray(errors)
-    if len(target) < LEAST_PAIRS:
+    known = np.asarray(errors)
+    if len(known) < LEAST_PAIRS:
         return None
     folds = KFold(_FOLDS, shuffle=True, random_state=0)  # type: ignore[no-untyped-call]
-    said: Floats = cross_val_predict(_trees(), features, target, cv=folds)
-    before, after = np.abs(target).mean(), np.abs(target - said).mean()
+    said: Floats = cross_val_predict(_trees(), features, known, cv=folds)
+    before, after = np.abs(known).mean(), np.abs(known - said).mean()
     return said if after < (1 - _LEAST_GAIN) * before else None
 
 

@@ -38,7 +38,7 @@ class Metric(ABC):
     >>> metric.value(rows), metric.value(rows, np.array([0.0, 1.0, 2.0]))
     (1.0, 5.0)
     >>> metric.shown(1.0), metric.shown_difference(-0.25)
-    ('1', '-0.25')
+    ('1', '−0.25')
     """
 
     @property
