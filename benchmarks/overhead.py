@@ -16,34 +16,43 @@ from pathlib import Path
 
 import optuna
 
+from automl_kd.execution import Trained
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Space, load_space
 from automl_kd.samplers import multivariate_tpe
 from automl_kd.storage import Database
-from automl_kd.studies.proposer import Limits, Pricing, Proposer
-from automl_kd.studies.trials import DIRECTIONS, TrialStore
+from automl_kd.studies.objectives import StudyObjectives, parse_objectives
+from automl_kd.studies.pricing import Limits, Pricing
+from automl_kd.studies.proposer import Proposer
+from automl_kd.studies.state import ACCURACY
+from automl_kd.studies.trials import TrialStore
 from automl_kd.tasks import open_task
+
+DEVICE = "jetson-nano"
+OBJECTIVES = StudyObjectives(ACCURACY, parse_objectives((), DEVICE))
 
 
 def ours(folder: Path, space: Space, pricing: Pricing, trials: int) -> list[float]:
     """Milliseconds a trial through the project's store: screened, priced, stored, told."""
-    store = TrialStore(Database(str(folder / "ours.db")).optuna(), "ours", (12,), multivariate_tpe(0))
-    supply = Proposer(store, space, pricing, Limits(), {})
+    store = TrialStore(Database(str(folder / "ours.db")).optuna(), "ours", (12,), OBJECTIVES)
+    proposer = Proposer(
+        store, multivariate_tpe(0), space, pricing, Limits(), lambda recipe, price: True, {}, lambda recipe: recipe
+    )
     times = []
     for number in range(trials):
         began = time.perf_counter()
-        candidate = supply.next()
+        candidate = proposer.next()
         assert candidate is not None
-        store.arrive(candidate, 0, (number * 37 % 100) / 100, 1.0, None)
+        score = (number * 37 % 100) / 100
+        store.arrive(candidate, 0, Trained(score, 0.01, {"accuracy": score}, 12, 1.0, None))
         times.append(1000 * (time.perf_counter() - began))
     return times
 
 
 def peer(folder: Path, space: Space, pricing: Pricing, trials: int) -> list[float]:
     """Milliseconds a trial through a plain Optuna study with its default storage."""
-    study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'peer.db'}", directions=DIRECTIONS, sampler=multivariate_tpe(0)
-    )
+    storage, directions = f"sqlite:///{folder / 'peer.db'}", [each.direction for each in OBJECTIVES.all]
+    study = optuna.create_study(storage=storage, directions=directions, sampler=multivariate_tpe(0))
     times = []
     for number in range(trials):
         began = time.perf_counter()
@@ -51,7 +60,7 @@ def peer(folder: Path, space: Space, pricing: Pricing, trials: int) -> list[floa
         recipe = space.draw(trial)
         (price,) = pricing.price([recipe])
         trial.set_user_attr("recipe", recipe.document())
-        study.tell(trial, [(number * 37 % 100) / 100, price.ms])
+        study.tell(trial, [(number * 37 % 100) / 100, price.here.ms])
         times.append(1000 * (time.perf_counter() - began))
     return times
 
@@ -63,7 +72,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space, profile = load_space("tiny_cnn"), load_profile("jetson-nano")
+    space, profile = load_space("tiny_cnn"), load_profile(DEVICE)
     ratios: list[float] = []
     medians: dict[str, list[float]] = {"automl-kd": [], "Optuna, default SQLite": []}
     for _ in range(arguments.rounds):

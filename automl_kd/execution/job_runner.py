@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -102,6 +103,7 @@ class JobRunner:
             should_stop=lambda: self._stop() or time.monotonic() > job.deadline,
             allow_code=self._setup.allow_code,
         )
+        self._check_score(outcome.evaluation)
         if outcome.finished:
             # The checkpoint stays until the driver has stored the answer, so a kill in between costs one evaluation.
             save_weights(outcome.student, job.weights)
@@ -124,7 +126,7 @@ class JobRunner:
 
         task = self._task
         if job.recipe is None or job.weights is None:
-            return _evaluated(evaluate_teacher(self._teacher, task, task.test, watch))
+            return self._evaluated(evaluate_teacher(self._teacher, task, task.test, watch))
         recipe = job.recipe
         torch.set_num_threads(recipe.threads)
         student = build(
@@ -134,11 +136,16 @@ class JobRunner:
             allow_code=self._setup.allow_code,
         )
         load_weights(student, job.weights)
-        return _evaluated(evaluate(student, task, task.test, "cpu", watch))
+        return self._evaluated(evaluate(student, task, task.test, "cpu", watch))
 
+    def _evaluated(self, found: Evaluation) -> Evaluated:
+        self._check_score(found)
+        return Evaluated(found.values, found.statistics)
 
-def _evaluated(found: Evaluation) -> Evaluated:
-    return Evaluated(found.values, found.statistics)
+    def _check_score(self, found: Evaluation) -> None:
+        # That the labels define the metric was seen to before the search.
+        if math.isnan(found.score):
+            raise UserError(f"its {self._task.metric.title} is not a number, because its outputs are not")
 
 
 def _file(job: Job) -> Path | None:

@@ -1,6 +1,6 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
-from automl_kd.results.base import Metrics
+from automl_kd.results.base import Error, Metrics
 from automl_kd.results.pick import ARMS, Arm, ArmResult, Gain, PickResult, PlainKdSetting, UndistilledPick
 from automl_kd.results.progress import Observer, Snapshot, sharing
 from automl_kd.results.study import (
@@ -24,6 +24,7 @@ __all__ = [
     "ArmResult",
     "CommonValue",
     "CommonValues",
+    "Error",
     "FailureCount",
     "Gain",
     "HistoryRow",

@@ -11,21 +11,28 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     GetJsonSchemaHandler,
-    PlainSerializer,
     SerializerFunctionWrapHandler,
     model_serializer,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-MetricValue = Annotated[
-    float,
-    BeforeValidator(lambda value: math.nan if value is None else value),
-    PlainSerializer(lambda value: value if math.isfinite(value) else None, return_type=float | None, when_used="json"),
+
+def _defined(values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        return values
+    return {name: value for name, value in values.items() if value is not None and not math.isnan(value)}
+
+
+Metrics = Annotated[dict[str, float], BeforeValidator(_defined)]
+"""Values by the name of a metric, each in its own unit and sign.
+
+A metric that the examples do not define, as without one of a class, is left out: JSON knows no such number.
+"""
+Error = Annotated[
+    float | None, BeforeValidator(lambda value: None if value is not None and math.isnan(value) else value)
 ]
-"""A number; null in JSON where the examples do not define the metric, as without one of a class."""
-Metrics = dict[str, MetricValue]
-"""Values by the name of a metric, each in its own unit and sign."""
+"""A standard error in the metric's unit; None where it is not known."""
 ACCURACY = "accuracy"
 
 

@@ -76,7 +76,7 @@ class HistoryRow(Result):
     trial: int = Field(description="Its number.")
     seconds: float = Field(description="Since the search began.")
     score: float = Field(description="The metric that is searched, on search-validation.")
-    metrics: Metrics = Field(default_factory=dict, exclude=True)
+    metrics: Metrics = Field(default_factory=dict, description="All metrics on search-validation.")
     objectives: dict[str, float] = Field(description="Its values by the name of the search's objectives.")
     latency_ms: float = Field(description="Predicted latency, ms.")
     state: Literal["complete"] = Field("complete", description="A finished trial is complete.")

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ConfigDict, Field
 
 from automl_kd.recipes import Recipe
-from automl_kd.results import Metrics, Price, RecipeDocument
+from automl_kd.results import Error, Metrics, Price, RecipeDocument
 
 TRIAL = "akd:trial"
 """The attribute's name."""
@@ -47,7 +47,7 @@ class TrialAttributes(BaseModel):
     recipe: RecipeDocument | None = None
     price: Price | None = None
     scores: dict[int, float] = Field(default_factory=dict)
-    error: float | None = None
+    error: Error = None
     metrics: Metrics = Field(default_factory=dict)
     seconds: float = 0.0
     between: float | None = None

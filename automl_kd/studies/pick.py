@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from automl_kd.objectives import Objective, share_error
 from automl_kd.recipes import Recipe, digest
-from automl_kd.results import ARMS, Arm, UndistilledPick
+from automl_kd.results import ARMS, Arm, Error, Metrics, UndistilledPick
 from automl_kd.studies.policy import PLAIN_KD, no_distillation, of_length, plain_kd
 from automl_kd.studies.trials import Candidate
 
@@ -64,8 +64,8 @@ class RunResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     score: float
-    error: float | None = None
-    values: dict[str, float]
+    error: Error = None
+    values: Metrics
     epochs: int
     seconds: float
     arm: Arm | None = None

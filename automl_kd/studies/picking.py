@@ -12,7 +12,7 @@ from automl_kd.distillation import ResolvedTeacher
 from automl_kd.execution import Executor
 from automl_kd.objectives import Objective, Point, choose_spread, knee, near_ties, pareto_front, share_error
 from automl_kd.recipes import digest
-from automl_kd.results import ARMS
+from automl_kd.results import ARMS, TeacherResult
 from automl_kd.studies.context import StudyContext
 from automl_kd.studies.pick import Pick
 from automl_kd.studies.pick_phase import PickPhase
@@ -93,7 +93,9 @@ class PickRound:
         book, metric = self._context.book, self._context.prepared.task.metric
         values = dict(phase.test())
         book.note(
-            teacher=book.progress.teacher.model_copy(update={"score": values.get(metric.name), "metrics": values})
+            teacher=TeacherResult(
+                **{**dict(book.progress.teacher), "score": values.get(metric.name), "metrics": values}
+            )
         )
 
     def _deliver(self, found: Sequence[tuple[Pick, Finding]], phase: PickPhase) -> None:

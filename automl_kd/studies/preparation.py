@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import torch
 
 from automl_kd.core import UserError
 from automl_kd.distillation import (
@@ -70,6 +73,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     database.refuse_if_driven(request.name)
     check_executor(request)
     task = open_task(request.task, request.data, request.metric)
+    _check_metric(task)
     space = load_space(request.space, request.pins, allow_code=request.allow_code)
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
@@ -97,6 +101,18 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
     seconds = sum(each.seconds for each in trainings)
     return Preparation(task, space, profile, elsewhere, objectives, pricing, sample, teacher, seconds, understood)
+
+
+def _check_metric(task: Task) -> None:
+    """See to it that the labels define the metric that is searched, which networks of equal outputs show."""
+    for words, split in (("search-validation", task.validation), ("test", task.test)):
+        outputs = torch.zeros(len(split), task.classes)
+        if math.isnan(task.metric.value(task.metric.statistics(outputs, split.labels.cpu()))):
+            others = ", ".join(each.name for each in task.metrics[1:])
+            raise UserError(
+                f"metric {task.metric.name}: the labels of the {words} split do not define it, as where all are of one"
+                f" class; search another with --metric: {others}"
+            )
 
 
 def _elsewhere(request: SearchRequest, observer: Observer, here: Profile) -> dict[str, Profile]:

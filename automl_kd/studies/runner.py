@@ -16,6 +16,7 @@ from automl_kd.distillation import (
 )
 from automl_kd.execution import Executor, Setup
 from automl_kd.recipes import custom_files
+from automl_kd.results import TeacherResult
 from automl_kd.storage import JobQueue, Lease
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.context import StudyContext, StudyInputs
@@ -133,9 +134,8 @@ class StudyRunner:
         if facts.validation_score is None:
             context.tell("teacher", "asking the teacher what students are compared by")
             answers = evaluate_teacher(found.teacher.to(place), task, task.validation)
-            facts = facts.model_copy(
-                update={"validation_score": answers.score, "validation_metrics": dict(answers.values)}
-            )
+            judged = {"validation_score": answers.score, "validation_metrics": dict(answers.values)}
+            facts = TeacherResult(**{**dict(facts), **judged})
         facts = facts.model_copy(update={"sha256": found.teacher.sha256})
         context.book.note(understood=understood.document(), teacher=facts)
         if self._extension:

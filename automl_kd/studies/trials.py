@@ -270,7 +270,7 @@ class TrialStore:
         candidate.status = "complete"
 
     def _change(self, candidate: Candidate, **changes: Any) -> None:
-        changed = candidate.attributes.model_copy(update=changes)
+        changed = TrialAttributes(**{**dict(candidate.attributes), **changes})
         self._set(candidate.number, changed)
         candidate.attributes = changed
 

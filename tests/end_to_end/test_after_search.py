@@ -192,8 +192,8 @@ def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(com
     storage = Database(str(folder / "automl-kd.db"), create=False).optuna()
     before = optuna.load_study(study_name="cam", storage=storage).get_trials(states=[TrialState.COMPLETE])
     trials = optuna.load_study(study_name="pi", storage=storage).get_trials(states=[TrialState.COMPLETE])
-    origins = {each.number: TrialAttributes.of(each).origin for each in trials}
-    taken = {origins[each.number][1]: each for each in trials if origins[each.number] is not None}
+    origins = [(TrialAttributes.of(each).origin, each) for each in trials]
+    taken = {origin[1]: each for origin, each in origins if origin is not None}
     assert taken.keys() == {each.number for each in before}
     for source in before:
         assert taken[source.number].params == source.params

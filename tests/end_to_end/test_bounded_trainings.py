@@ -1,7 +1,5 @@
 """Trainings that hang or eat memory, in a whole search."""
 
-import json
-
 from outside import rows
 
 LOSSES = """
@@ -57,9 +55,8 @@ def test_trainings_that_hang_or_eat_memory_fail_with_their_reason_and_the_study_
     document = command("search", *arguments, *bounds, cwd=tmp_path).document
     assert document["state"] == "done"
     assert (document["trials"]["complete"], document["trials"]["failed"]) == (1, 2)
-    told = "SELECT value_json FROM trial_user_attributes WHERE key = 'akd:trial'"
-    kept = [json.loads(value) for (value,) in rows(tmp_path / "automl-kd.db", told)]
-    reasons = sorted(each["reason"] for each in kept if each.get("ending") == "failed")
+    summary = command("status", "--study", "cam", "--json", cwd=tmp_path).document
+    reasons = sorted(failure["reason"] for failure in summary["failures"])
     assert ("RUNNING",) not in rows(tmp_path / "automl-kd.db", "SELECT state FROM trials")
     assert reasons[0] == "made no step for 12 s (--trial-timeout)"
     assert "of memory, over 2.0 GB (--trial-memory)" in reasons[1]

@@ -1,6 +1,5 @@
 """Searches that are killed or interrupted, and the same command that goes on."""
 
-import json
 import os
 import re
 import signal
@@ -28,13 +27,12 @@ class Study:
         return {(name, number, objective): value for name, number, objective, value in self.rows(query)}
 
     def rungs(self):
-        """Scores at rungs by trial: finished parts of trials."""
+        """Scores at rungs by trial and epoch: finished parts of trials."""
         query = (
-            "SELECT t.number, a.value_json FROM trial_user_attributes a JOIN trials t USING (trial_id)"
-            " WHERE a.key = 'akd:trial'"
+            "SELECT t.number, r.key, r.value FROM trial_user_attributes a JOIN trials t USING (trial_id),"
+            " json_each(a.value_json, '$.scores') r WHERE a.key = 'akd:trial'"
         )
-        kept = {number: json.loads(value).get("scores", {}) for number, value in self.rows(query)}
-        return {(number, epoch): score for number, scores in kept.items() for epoch, score in scores.items()}
+        return {(number, epoch): score for number, epoch, score in self.rows(query)}
 
     def jobs(self):
         """Results of finished full trainings by key."""

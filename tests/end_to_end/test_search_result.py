@@ -103,16 +103,16 @@ def test_nothing_over_the_limit_was_even_proposed(searched, trials, cheap_space,
 
 def test_only_the_top_rung_is_complete_and_nothing_is_left_open(searched, trials):
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    kept = {trial.number: TrialAttributes.of(trial) for trial in trials}
     # What cannot be trained is passed over: a loss that is constant on the student's last map, for example.
+    kept = {trial.number: TrialAttributes.of(trial) for trial in trials}
     ended = [trial for trial in trials if kept[trial.number].ending != "passed over"]
     assert {trial.state for trial in ended} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.WAITING}
     for trial in complete:
-        of = kept[trial.number]
-        assert trial.values == [of.scores[9], of.price.latency_ms]
-        assert 3 in of.scores, "it came through the lower rung"
-        assert of.metrics["accuracy"] == of.scores[9]
-    stopped = [trial for trial in trials if trial.state == TrialState.PRUNED and kept[trial.number].price]
+        attributes = kept[trial.number]
+        assert trial.values == [attributes.scores[9], attributes.price.latency_ms]
+        assert 3 in attributes.scores, "it came through the lower rung"
+        assert attributes.metrics["accuracy"] == attributes.scores[9]
+    stopped = [each for each in trials if each.state == TrialState.PRUNED and kept[each.number].price is not None]
     assert all(9 not in kept[trial.number].scores for trial in stopped)
     assert searched.document["trials"]["complete"] == len(complete)
     assert searched.document["trials"]["pruned"] == len(stopped)

@@ -9,6 +9,7 @@ from worker_jobs import answer_of, labels_only, recipe
 
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, WorkerPool
 from automl_kd.execution.job_runner import JobRunner
+from automl_kd.students import build, save_weights
 from automl_kd.tasks import open_task
 
 
@@ -97,6 +98,17 @@ def test_an_evaluation_asks_before_every_batch_whether_to_stop(setup, job, modul
         assert isinstance(patient.do(evaluation), Evaluated)
         assert len(asked) == (1 if evaluation.weights else 2)  # 497 images, 1024 or 256 at a time
         assert isinstance(stopped.do(evaluation), Stopped)
+
+
+def test_a_student_whose_outputs_are_no_numbers_has_no_score_and_fails(setup, job, tmp_path, module_cache):
+    task = open_task("digits")
+    student = build(job.recipe.student, input_shape=task.input_shape, classes=task.classes)
+    for parameter in student.parameters():
+        parameter.data.fill_(float("nan"))
+    save_weights(student, tmp_path / "broken.safetensors")
+    runner = JobRunner(replace(setup, metric="log_loss"), lambda: False)
+    answer = runner.do(EvaluateJob(job.recipe, tmp_path / "broken.safetensors"))
+    assert answer == Failed("its log loss is not a number, because its outputs are not")
 
 
 def test_a_worker_refuses_data_that_changed_since_the_study_began(arrays, setup, job, module_cache):

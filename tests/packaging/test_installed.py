@@ -85,7 +85,7 @@ def test_a_wheel_holds_the_package_and_the_yaml_and_no_tests(wheel):
     assert {f"automl_kd/search_spaces/{name}.yaml" for name in SPACES} <= set(names)
     assert "automl_kd/tasks/cluttered_digits_teacher.safetensors" in names
     assert {f"automl_kd/hardware_profiles/{name}.yaml" for name in DEVICES} <= set(names)
-    assert "automl_kd/hardware/_kernels/runtimes/tensorrt.yaml" in names
+    assert "automl_kd/hardware/kernels/runtimes/tensorrt.yaml" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"automl_kd"}
     assert not [name for name in names if "test" in name.lower()]
 

@@ -1,0 +1,135 @@
+"""Studies that version 0.1 left: read, exported, gone on with (data/README.md tells how they were made)."""
+
+import shutil
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import automl_kd as ak
+from automl_kd.core import UserError
+from automl_kd.recipes import load_recipe
+
+ARCHIVE = Path(__file__).parent / "data" / "studies_of_0_1.tar.xz"
+DATABASE = "sqlite:///study.db"
+BEGUN_WITH = {
+    "hw": "device.yaml",
+    "task": "cluttered-digits",
+    "space": "space.yaml",
+    "storage": DATABASE,
+    "executor": "inline",
+}
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("of-0-1")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    with closing(sqlite3.connect(folder / "study.db")) as database:
+        database.executescript((folder / "study.sql").read_text())
+    return folder
+
+
+@pytest.fixture
+def folder(unpacked, tmp_path, monkeypatch, own_cache):
+    """A copy to work in: studies as 0.1 left them."""
+    shutil.copytree(unpacked, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder):
+    with closing(sqlite3.connect(folder / "study.db")) as database:
+        return list(database.iterdump())
+
+
+def status(name):
+    (summary,) = ak.status(name, storage=DATABASE)
+    return summary
+
+
+def test_status_says_what_0_1_found(folder):
+    found = status("finished")
+    assert (found.state, found.metric, found.direction) == ("done", "accuracy", "maximize")
+    assert [each.name for each in found.objectives] == ["accuracy", "latency_ms"]
+    assert found.trials.model_dump() == {"complete": 4, "pruned": 4, "failed": 0, "running": 0}
+    assert [(each.trial, each.score, each.accuracy) for each in found.front] == [(7, 0.324, 0.324), (0, 0.435, 0.435)]
+    assert {each.trial: each.score for each in found.stopped} == {2: 0.141, 4: 0.118, 5: 0.166, 6: 0.175}
+    assert (found.teacher.accuracy, found.teacher.validation_accuracy) == (0.9775, 0.972)
+    (pick,) = found.picks
+    assert (pick.trial, pick.role, pick.test_score, pick.test_accuracy) == (0, "knee", 0.3155, 0.3155)
+    assert (pick.arm, pick.no_distillation, pick.plain_kd) == ("searched", 0.27125, 0.2605)
+    assert [(each.trial, each.role) for each in found.undistilled] == [(7, "fastest"), (1, "near tie")]
+    assert found.seconds.total == 111.1
+
+
+def test_its_report_shows_front_and_pick(folder):
+    page = ak.report("finished", out="report.html", storage=DATABASE).read_text()
+    assert "43.5" in page, "of the front"
+    assert "31.6" in page or "31.5" in page, "of the pick"
+    assert "accuracy" in page
+
+
+def test_its_pick_is_exported_as_it_was_delivered(folder):
+    document = ak.export("finished", pick="knee", out="winner", storage=DATABASE)
+    delivered = folder / "study-files" / "finished" / "picks" / "trial-0"
+    assert (document["trial"], document["origin"], document["metric"]) == (0, "distilled in full", "accuracy")
+    for name in ("student.safetensors", "student.onnx"):
+        assert (folder / "winner" / name).read_bytes() == (delivered / name).read_bytes(), name
+    assert load_recipe(folder / "winner" / "recipe.yaml").digest() == load_recipe(delivered / "recipe.yaml").digest()
+
+
+def test_its_students_are_exported_as_the_search_left_them(folder):
+    document = ak.export("finished", pick="fastest", out="early", storage=DATABASE)
+    student = folder / "study-files" / "finished" / "students" / "trial-7.safetensors"
+    assert (document["trial"], document["origin"]) == (7, "search checkpoint")
+    assert (folder / "early" / "student.safetensors").read_bytes() == student.read_bytes()
+    assert document["test_accuracy"] == document["test_score"] == pytest.approx(0.3, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metric": "macro_f1"}, "another metric"),
+        ({"objectives": ("memory",)}, "another set of objectives"),
+        ({"seed": 1}, "another seed"),
+    ],
+)
+def test_it_is_not_gone_on_with_as_another(folder, change, words):
+    before = contents(folder)
+    with pytest.raises(UserError, match=f"study killed was begun with {words}"):
+        ak.search(budget="60s", study="killed", **BEGUN_WITH, **change)
+    assert contents(folder) == before
+
+
+def test_a_finished_one_searched_again_stays_as_it_is(folder):
+    before = status("finished")
+    result = ak.search(budget="120s", study="finished", **BEGUN_WITH)
+    assert (result.front, result.picks, result.seconds.total) == (before.front, before.picks, before.seconds.total)
+
+
+def test_a_finished_one_is_extended(folder):
+    before = status("finished")
+    result = ak.search(budget="120s", study="finished", extend="40s", **BEGUN_WITH)
+    after = status("finished")
+    assert (result.state, result.seconds.budget) == ("done", 160)
+    assert result.seconds.total > before.seconds.total
+    assert {each.trial: each.score for each in before.complete}.items() <= {
+        each.trial: each.score for each in after.complete
+    }.items()
+    assert {pick.round for pick in result.picks} == {2}, "of the round that was added"
+
+
+def test_a_killed_one_goes_on_from_its_checkpoints(folder):
+    before = status("killed")
+    assert {each.trial: each.score for each in before.complete} == {1: 0.315}
+    result = ak.search(budget="100s", study="killed", **BEGUN_WITH)
+    after = {each.trial: each.score for each in status("killed").complete}
+    assert (result.state, result.trials.running) == ("done", 0)
+    assert result.picks
+    assert result.seconds.total > before.seconds.total
+    assert after[1] == 0.315
+    assert after[0] == pytest.approx(0.435, abs=0.03), "as where nobody killed it"
