@@ -31,17 +31,15 @@ class Price(Result):
     )
 
 
-class TrialResult(Price):
-    """A candidate that was trained as long as a search trains."""
+class Scored(Result):
+    """A trial with what it reached on search-validation."""
 
     accuracies: ClassVar[Mapping[str, str]] = {"accuracy": "metrics"}
 
     trial: int = Field(description="Its number.")
-    epochs: int = Field(description="Epochs that it was trained for.")
     score: float = Field(description="The metric that is searched, on search-validation, in its own unit and sign.")
     metrics: Metrics = Field(description="All metrics on search-validation.")
     objectives: dict[str, float] = Field(description="Its values by the name of the search's objectives.")
-    recipe: RecipeDocument = Field(description="How it is made.")
 
     @computed_field(description="Accuracy on search-validation, in [0, 1].")  # type: ignore[prop-decorator]
     @property
@@ -49,39 +47,24 @@ class TrialResult(Price):
         return self.metrics.get(ACCURACY)
 
 
-class StoppedTrial(Result):
-    """A candidate that a search gave up at a lower rung."""
+class TrialResult(Scored, Price):
+    """A candidate that was trained as long as a search trains."""
 
-    accuracies: ClassVar[Mapping[str, str]] = {"accuracy": "metrics"}
-
-    trial: int = Field(description="Its number.")
     epochs: int = Field(description="Epochs that it was trained for.")
-    score: float = Field(description="The metric that is searched, on search-validation, at that rung.")
-    metrics: Metrics = Field(description="All metrics on search-validation, at that rung.")
-    objectives: dict[str, float] = Field(description="As for a finished trial; the score is that of its rung.")
+    recipe: RecipeDocument = Field(description="How it is made.")
+
+
+class StoppedTrial(Scored):
+    """A candidate that a search gave up at a lower rung; its score is that of the rung."""
+
+    epochs: int = Field(description="Epochs that it was trained for.")
     latency_ms: float = Field(description="Predicted latency, ms.")
     params: int = Field(description="Parameters.")
 
-    @computed_field(description="Accuracy on search-validation, in [0, 1].")  # type: ignore[prop-decorator]
-    @property
-    def accuracy(self) -> float | None:
-        return self.metrics.get(ACCURACY)
 
-
-class HistoryRow(Result):
+class HistoryRow(Scored):
     """A trial at the moment at which it was finished."""
 
-    accuracies: ClassVar[Mapping[str, str]] = {"accuracy": "metrics"}
-
-    trial: int = Field(description="Its number.")
     seconds: float = Field(description="Since the search began.")
-    score: float = Field(description="The metric that is searched, on search-validation.")
-    metrics: Metrics = Field(default_factory=dict, exclude=True)
-    objectives: dict[str, float] = Field(description="Its values by the name of the search's objectives.")
     latency_ms: float = Field(description="Predicted latency, ms.")
     state: Literal["complete"] = Field("complete", description="A finished trial is complete.")
-
-    @computed_field(description="Accuracy on search-validation, in [0, 1].")  # type: ignore[prop-decorator]
-    @property
-    def accuracy(self) -> float | None:
-        return self.metrics.get(ACCURACY)

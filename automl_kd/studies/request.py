@@ -6,7 +6,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,6 +20,7 @@ from automl_kd.core import (
     parse_resources,
     unknown,
 )
+from automl_kd.studies.choices import ExecutorName, Fidelity, Sampler
 
 # The command line's help is made from this module: what imports torch, optuna or numpy is imported where it is used.
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from automl_kd.studies.objectives import KnownObjective
     from automl_kd.studies.pricing import Limits
 
-Sampler = Literal["known-cost", "tpe", "nsga2", "random", "gp"]
-Fidelity = Literal["halving", "none"]
-ExecutorName = Literal["process", "inline", "ray"]
 Quantity = str | int | float
 """A number, or a number with its unit as a user writes it."""
 _SEEDS = 2**62

@@ -10,10 +10,10 @@ import optuna
 from automl_kd.recipes import InvalidCombinationError, Recipe, Space
 from automl_kd.samplers import KnownCostSampler, KnowsWorth, multivariate_tpe
 from automl_kd.studies.attributes import lower_scores
+from automl_kd.studies.choices import Sampler
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.studies.pricing import Limits, Priced, Pricing
 from automl_kd.studies.proposer import Affordable
-from automl_kd.studies.request import Sampler
 
 SAMPLERS: Mapping[Sampler, type[optuna.samplers.BaseSampler]] = {
     "known-cost": KnownCostSampler,
