@@ -44,3 +44,9 @@ def test_every_room_says_what_it_is_for_in_one_sentence():
         doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
         assert doc, path
         assert doc.splitlines()[0].endswith("."), path
+
+
+def test_scripts_of_0_1_find_the_errors_where_they_were():
+    from automl_kd import errors
+
+    assert (errors.UserError, errors.Interrupted) == (automl_kd.UserError, automl_kd.Interrupted)
