@@ -1,6 +1,6 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
-from automl_kd.results.base import Error, Metrics
+from automl_kd.results.base import Error, Metrics, defined
 from automl_kd.results.pick import ARMS, Arm, ArmResult, Gain, PickResult, PlainKdSetting, UndistilledPick
 from automl_kd.results.progress import Observer, Snapshot, sharing
 from automl_kd.results.study import (
@@ -46,5 +46,6 @@ __all__ = [
     "TrialCounts",
     "TrialResult",
     "UndistilledPick",
+    "defined",
     "sharing",
 ]

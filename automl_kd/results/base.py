@@ -18,13 +18,12 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
-def _defined(values: Any) -> Any:
-    if not isinstance(values, Mapping):
-        return values
+def defined(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Values of metrics without those that the examples do not define."""
     return {name: value for name, value in values.items() if value is not None and not math.isnan(value)}
 
 
-Metrics = Annotated[dict[str, float], BeforeValidator(_defined)]
+Metrics = Annotated[dict[str, float], BeforeValidator(defined)]
 """Values by the name of a metric, each in its own unit and sign.
 
 A metric that the examples do not define, as without one of a class, is left out: JSON knows no such number.

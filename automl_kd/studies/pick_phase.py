@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_kd.core import UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Executor, Failed, Job, Stopped, Trained, TrainJob
-from automl_kd.results import ARMS, Arm
+from automl_kd.results import ARMS, Arm, defined
 from automl_kd.studies.answers import take_all
 from automl_kd.studies.context import StudyContext
 from automl_kd.studies.pick import Pick, Run, RunOnTest, RunResult
@@ -193,7 +193,7 @@ class PickPhase:
 
     def _store_test(self, key: str, runs: list[Run], test: RunOnTest) -> None:
         if key == TEACHER:
-            self._done[TEACHER] = {"values": dict(test.values)}
+            self._done[TEACHER] = {"values": defined(test.values)}
             self._context.database.finish_job(self._context.name, TEACHER, self._done[TEACHER])
         for run in runs:
             self._pick(run).tests[run] = test

@@ -20,7 +20,7 @@ from automl_kd.studies.pick_result import Finding, finding
 from automl_kd.studies.policy import FINISHING_SECONDS, MOST_PICKS, PLAIN_KD, REPORT_SECONDS, full_epochs
 from automl_kd.studies.publishing import Publisher
 from automl_kd.studies.report import publish_report
-from automl_kd.studies.state import FullEpochs
+from automl_kd.studies.state import ACCURACY, FullEpochs
 from automl_kd.studies.trials import Candidate, TrialStore
 
 _MOST_TIES = 1
@@ -120,10 +120,7 @@ class PickRound:
             point.trial: [each.interval(trials.candidates[point.trial].price)[1:] for each in objectives.known]
             for point in points
         }
-        errors = {
-            point.trial: [math.sqrt(2) * _error(trials.candidates[point.trial], point.values[0], examples)]
-            for point in points
-        }
+        errors = {point.trial: [math.sqrt(2) * _error(trials.candidates[point.trial], examples)] for point in points}
         room = min(_MOST_TIES, MOST_PICKS - len(chosen))
         chosen += near_ties(points, objectives.all, intervals, errors, room)
         most = self._most_epochs(trials.candidates[chosen[0].trial])
@@ -164,10 +161,15 @@ class PickRound:
         self._context.tell("picks", doing, self._trials)
 
 
-def _error(candidate: Candidate, score: float, examples: int) -> float:
-    """Standard error of a candidate's score; version 0.1, which knew accuracies only, did not keep it."""
-    known = candidate.attributes.error
-    return share_error(score, examples) if known is None else known
+def _error(candidate: Candidate, examples: int) -> float:
+    """Standard error of a candidate's score, 0 where the examples do not tell it.
+
+    Version 0.1, which knew accuracies only, did not keep it.
+    """
+    kept = candidate.attributes
+    if kept.error is None and kept.metrics.keys() == {ACCURACY.name}:
+        return share_error(kept.metrics[ACCURACY.name], examples)
+    return kept.error or 0.0
 
 
 def _role(point: Point, front: Sequence[Point], objectives: Sequence[Objective]) -> str:
