@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -193,7 +194,9 @@ class PickPhase:
 
     def _store_test(self, key: str, runs: list[Run], test: RunOnTest) -> None:
         if key == TEACHER:
-            self._done[TEACHER] = {"values": dict(test.values)}
+            # JSON knows no not-a-number, which a metric is where the examples do not define it.
+            defined = {name: value for name, value in test.values.items() if not math.isnan(value)}
+            self._done[TEACHER] = {"values": defined}
             self._context.database.finish_job(self._context.name, TEACHER, self._done[TEACHER])
         for run in runs:
             self._pick(run).tests[run] = test

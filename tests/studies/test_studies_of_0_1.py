@@ -4,13 +4,16 @@ import shutil
 import sqlite3
 import tarfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 import automl_kd as ak
 from automl_kd.core import UserError
 from automl_kd.recipes import load_recipe
+from automl_kd.storage import Database
 
 ARCHIVE = Path(__file__).parent / "data" / "studies_of_0_1.tar.xz"
 DATABASE = "sqlite:///study.db"
@@ -133,3 +136,17 @@ def test_a_killed_one_goes_on_from_its_checkpoints(folder):
     assert result.seconds.total > before.seconds.total
     assert after[1] == 0.315
     assert after[0] == pytest.approx(0.435, abs=0.03), "as where nobody killed it"
+
+
+def test_picks_of_the_latest_of_several_rounds_are_shown_until_the_next_has_its_own(folder):
+    database = Database(DATABASE)
+    picks = optuna.load_study(study_name="finished-picks", storage=database.optuna())
+    first = next(each for each in picks.get_trials() if "akd:pick" in each.user_attrs)
+    earlier = first.user_attrs["akd:pick"] | {"trial": 99, "round": 1.0}
+    picks.add_trial(optuna.trial.create_trial(values=first.values, user_attrs=first.user_attrs | {"akd:pick": earlier}))
+    numbers = [each.trial for each in status("finished").picks]
+    assert 99 not in numbers
+
+    record = database.study("finished")
+    database.save_study(replace(record, budget=record.budget + 60))
+    assert [each.trial for each in status("finished").picks] == numbers
