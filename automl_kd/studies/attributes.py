@@ -68,12 +68,7 @@ class TrialAttributes(BaseModel):
 
     @classmethod
     def _of_0_1(cls, attributes: Mapping[str, Any]) -> Self:
-        recipe, origin = attributes.get("akd:recipe"), attributes.get("akd:from")
-        scores = {
-            int(key.removeprefix(_ACCURACY)): float(value)
-            for key, value in attributes.items()
-            if key.startswith(_ACCURACY)
-        }
+        recipe, origin, scores = attributes.get("akd:recipe"), attributes.get("akd:from"), _accuracies(attributes)
         key = next((key for key in _ENDINGS if key in attributes), None)
         return cls(
             recipe=None if recipe is None else Recipe.model_validate(recipe),
@@ -95,8 +90,15 @@ def lower_scores(trial: FrozenTrial) -> dict[int, float]:
     At the top rung a trial is complete, and the score is its value.
     """
     kept = trial.user_attrs.get(TRIAL)
-    scores = TrialAttributes.of(trial).scores if kept is None else kept.get("scores", {})
+    scores = _accuracies(trial.user_attrs) if kept is None else kept.get("scores", {})
     found = {int(epoch): float(score) for epoch, score in scores.items()}
     if trial.state == TrialState.COMPLETE and found:
         del found[max(found)]
     return found
+
+
+def _accuracies(attributes: Mapping[str, Any]) -> dict[int, float]:
+    """Scores by epoch as version 0.1 kept them, one attribute a rung."""
+    return {
+        int(key.removeprefix(_ACCURACY)): float(value) for key, value in attributes.items() if key.startswith(_ACCURACY)
+    }

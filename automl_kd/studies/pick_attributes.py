@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,8 +45,8 @@ def _of_0_1(
         if pick.get(arm) is not None
     }
     return pick | {
-        # The round at hand is the first that is counted; those before it lie below.
-        "round": 1 if pick["round"] == budget else 0,
+        # The round at hand is the first that is counted; those before it lie below, in the order of their budgets.
+        "round": 1 if pick["round"] == budget else math.floor(pick["round"] - budget),
         "test_score": pick["test_accuracy"],
         "test_score_std": std,
         "test_metrics": {"accuracy": pick["test_accuracy"]},

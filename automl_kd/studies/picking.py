@@ -10,7 +10,7 @@ from automl_kd.core import UserError
 from automl_kd.delivery import extreme_role
 from automl_kd.distillation import ResolvedTeacher
 from automl_kd.execution import Executor
-from automl_kd.objectives import Objective, Point, choose_spread, knee, near_ties, pareto_front, share_error
+from automl_kd.objectives import Objective, Point, choose_spread, knee, near_ties, share_error
 from automl_kd.recipes import digest
 from automl_kd.results import ARMS, TeacherResult
 from automl_kd.studies.context import StudyContext
@@ -113,7 +113,7 @@ class PickRound:
     def _choose(self) -> list[Pick]:
         context, trials, objectives = self._context, self._trials, self._context.objectives
         points = trials.complete()
-        front = pareto_front(points, objectives.all)
+        front = trials.front_points()
         chosen = choose_spread(points, objectives.all, MOST_PICKS)
         examples = len(context.prepared.task.validation)
         intervals = {

@@ -159,7 +159,9 @@ class StudyRunner:
         context.clock.enter("search")
         self._take_over(trials)
         progress, task = context.book.progress, context.prepared.task
-        plan = TimePlan(trials, context.clock, progress.spent, len(task.train), progress.workers)
+        # Those that are there count before the first step, too: trials that were taken over reserve time for picks.
+        workers = max(progress.workers, pool.size)
+        plan = TimePlan(trials, context.clock, progress.spent, len(task.train), workers)
         phase = SearchPhase(context, trials, plan, self._proposer(trials, teacher, plan), pool)
         try:
             while not phase.over and not phase.idle:

@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Mapping
 
-from automl_kd.objectives import pareto_front
 from automl_kd.recipes import Recipe
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.policy import (
@@ -43,7 +42,7 @@ class TimePlan:
         clock: Time used and left.
         base: Seconds of the rounds before, by phase.
         examples: Size of the training split.
-        workers: How many worked for the study when it was driven last.
+        workers: How many work for the study, or did when it was driven last.
     """
 
     def __init__(
@@ -120,9 +119,8 @@ class TimePlan:
 
     def _wanted_by_picks(self) -> float | None:
         per_run = self._trials.seconds_per_full_run()
-        arrived = sum(bool(each.scores) for each in self._trials.candidates.values())
-        if per_run is None or arrived < _ENOUGH_TO_ESTIMATE:
+        if per_run is None or len(self._trials.seconds_per_epoch()) < _ENOUGH_TO_ESTIMATE:
             return None
         # A front still grows: time for one pick more than it has points now.
-        front = pareto_front(self._trials.complete(), self._trials.objectives.all)
-        return seconds_for_picks(min(MOST_PICKS, len(front) + 1), per_run, max(1, self._workers), len(PLAIN_KD))
+        picks = min(MOST_PICKS, len(self._trials.front_points()) + 1)
+        return seconds_for_picks(picks, per_run, max(1, self._workers), len(PLAIN_KD))

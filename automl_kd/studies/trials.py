@@ -72,6 +72,28 @@ class Candidate:
         return self.seconds / rungs[max(self.scores)] if self.scores else None
 
 
+@dataclass(frozen=True)
+class _Arrived:
+    """What the candidates show that reached a rung; a sampler asks for it hundreds of times between two arrivals.
+
+    Attributes:
+        points: Those at the top rung.
+        front: Those of them that none dominates.
+        results: The same as results show them.
+        seconds_per_epoch: Training time of an epoch, of all.
+        epochs_seen: Operations of a student, where they are known, and the training time of its epoch.
+        seconds_in_full: What a full distillation takes at the search's speed, on average over the front; over all
+            before there is one.
+    """
+
+    points: Sequence[Point]
+    front: Sequence[Point]
+    results: Sequence[TrialResult]
+    seconds_per_epoch: Sequence[float]
+    epochs_seen: Sequence[tuple[float, float]]
+    seconds_in_full: float | None
+
+
 class TrialStore:
     """All candidates of a study; every change is stored before it counts.
 
@@ -94,6 +116,7 @@ class TrialStore:
         self._storage = storage
         self._ids: dict[int, int] = {}
         self._full_cost = 1.0
+        self._arrived: _Arrived | None = None
         for trial in self.study.get_trials(deepcopy=False):
             self._adopt(trial)
 
@@ -138,6 +161,7 @@ class TrialStore:
         candidate.status = "waiting"
         if rung == len(self.rungs) - 1:
             self._complete(candidate)
+        self._arrived = None
 
     def prune(self, candidate: Candidate, reason: str) -> None:
         """A paused candidate can no longer win."""
@@ -164,14 +188,13 @@ class TrialStore:
             if each.status != "failed"
         ]
 
-    def complete(self) -> list[Point]:
+    def complete(self) -> Sequence[Point]:
         """The candidates at the top rung."""
-        top = len(self.rungs) - 1
-        return [
-            Point(each.number, (each.scores[top], *each.known))
-            for each in self.candidates.values()
-            if each.status == "complete"
-        ]
+        return self._known.points
+
+    def front_points(self) -> Sequence[Point]:
+        """Those of them that none dominates."""
+        return self._known.front
 
     def count(self, status: Status) -> int:
         """How many candidates have this status."""
@@ -181,18 +204,13 @@ class TrialStore:
         """How many trials Optuna knows, those that were screened or passed over included."""
         return len(self.study.get_trials(deepcopy=False))
 
-    def seconds_per_epoch(self) -> list[float]:
+    def seconds_per_epoch(self) -> Sequence[float]:
         """Training time of an epoch, of every candidate that reached a rung."""
-        known = (each.seconds_per_epoch(self.rungs) for each in self.candidates.values())
-        return [each for each in known if each is not None]
+        return self._known.seconds_per_epoch
 
-    def epochs_seen(self) -> list[tuple[float, float]]:
+    def epochs_seen(self) -> Sequence[tuple[float, float]]:
         """Operations of a student and the training time of its epoch, of every candidate that reached a rung."""
-        return [
-            (float(each.price.flops), per_epoch)
-            for each in self.candidates.values()
-            if each.price.flops and (per_epoch := each.seconds_per_epoch(self.rungs))
-        ]
+        return self._known.epochs_seen
 
     def learn_from_full_runs(self, results: Iterable[Mapping[str, Any]]) -> None:
         """Compare what full trainings took with what the search's trainings of the same candidates let expect.
@@ -210,26 +228,45 @@ class TrialStore:
 
     def seconds_per_full_run(self) -> float | None:
         """What a full distillation of a candidate on the front takes, None as long as nothing is known."""
-        front = {point.trial for point in pareto_front(self.complete(), self.objectives.all)}
-        known = [
-            per_epoch * each.recipe.train.epochs
-            for each in self.candidates.values()
-            if (each.number in front or not front) and (per_epoch := each.seconds_per_epoch(self.rungs)) is not None
-        ]
-        return self._full_cost * statistics.fmean(known) if known else None
+        known = self._known.seconds_in_full
+        return None if known is None else self._full_cost * known
 
     def counts(self) -> dict[str, int]:
         """Numbers of candidates by what became of them."""
         statuses: tuple[Status, ...] = ("running", "waiting", "pruned", "complete", "failed")
         return {"screened": self.screened} | {status: self.count(status) for status in statuses}
 
-    def front(self) -> list[TrialResult]:
+    def front(self) -> Sequence[TrialResult]:
         """The Pareto front so far."""
-        points = pareto_front(self.complete(), self.objectives.all)
-        return [
-            self.objectives.trial_result(point.trial, self.candidates[point.trial].attributes, point.values)
-            for point in points
+        return self._known.results
+
+    @property
+    def _known(self) -> _Arrived:
+        if self._arrived is None:
+            self._arrived = self._look()
+        return self._arrived
+
+    def _look(self) -> _Arrived:
+        top = len(self.rungs) - 1
+        candidates = self.candidates.values()
+        points = [
+            Point(each.number, (each.scores[top], *each.known)) for each in candidates if each.status == "complete"
         ]
+        front = pareto_front(points, self.objectives.all)
+        ahead = {point.trial for point in front}
+        timed = [(each, per) for each in candidates if (per := each.seconds_per_epoch(self.rungs)) is not None]
+        in_full = [per * each.recipe.train.epochs for each, per in timed if each.number in ahead or not ahead]
+        return _Arrived(
+            points=points,
+            front=front,
+            results=[
+                self.objectives.trial_result(point.trial, self.candidates[point.trial].attributes, point.values)
+                for point in front
+            ],
+            seconds_per_epoch=[per for _, per in timed],
+            epochs_seen=[(float(each.price.flops), per) for each, per in timed if each.price.flops and per],
+            seconds_in_full=statistics.fmean(in_full) if in_full else None,
+        )
 
     def _adopt(self, trial: FrozenTrial) -> None:
         if trial.state == TrialState.WAITING:
@@ -255,6 +292,7 @@ class TrialStore:
             _STATES[trial.state],
         )
         self.candidates[trial.number] = candidate
+        self._arrived = None
         if not running:
             return
         # Killed between an attribute and its verdict.

@@ -5,8 +5,10 @@ import sqlite3
 import tarfile
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,6 +19,7 @@ from automl_kd.distillation import find_teacher
 from automl_kd.execution import Setup, TrainJob
 from automl_kd.execution.job_runner import JobRunner
 from automl_kd.recipes import load_recipe
+from automl_kd.storage import Database
 from automl_kd.tasks import open_task
 
 ARCHIVE = Path(__file__).parent / "data" / "studies_of_0_1.tar.xz"
@@ -155,3 +158,17 @@ def test_its_paused_training_goes_on_from_its_checkpoint(folder):
     uncut, cut = load_file(files / "finished" / "students" / "trial-0.safetensors"), load_file(weights)
     for name, weight in uncut.items():
         assert torch.allclose(cut[name], weight, atol=1e-3), name
+
+
+def test_picks_of_the_latest_of_several_rounds_are_shown_until_the_next_has_its_own(folder):
+    database = Database(DATABASE)
+    picks = optuna.load_study(study_name="finished-picks", storage=database.optuna())
+    first = next(each for each in picks.get_trials() if "akd:pick" in each.user_attrs)
+    earlier = first.user_attrs["akd:pick"] | {"trial": 99, "round": 1.0}
+    picks.add_trial(optuna.trial.create_trial(values=first.values, user_attrs=first.user_attrs | {"akd:pick": earlier}))
+    numbers = [each.trial for each in status("finished").picks]
+    assert 99 not in numbers
+
+    record = database.study("finished")
+    database.save_study(replace(record, budget=record.budget + 60))
+    assert [each.trial for each in status("finished").picks] == numbers

@@ -167,3 +167,18 @@ def test_what_full_runs_of_an_earlier_round_took_corrects_it(open_store, propose
     took = [{"trial": candidate.number, "epochs": 9, "seconds": seconds} for seconds in (9.0, 11.0)]
     store.learn_from_full_runs([*took, other])
     assert store.seconds_per_full_run() == pytest.approx(10.0)
+
+
+def test_a_store_says_after_every_arrival_what_one_that_is_opened_anew_says(open_store, propose_for):
+    store = open_store()
+    source = propose_for(store)
+    candidates = [source.next() for _ in range(4)]
+    arrivals = [(each, rung) for rung in (0, 1) for each in candidates]
+    for step, (candidate, rung) in enumerate(arrivals):
+        store.arrive(candidate, rung, trained(0.5 + 0.1 * (step % 3), 1.0 + step))
+        again = open_store()
+        for question in ("complete", "front_points", "front", "seconds_per_epoch", "epochs_seen"):
+            assert list(getattr(store, question)()) == list(getattr(again, question)()), question
+        assert store.seconds_per_full_run() == again.seconds_per_full_run()
+    assert len(store.complete()) == 4
+    assert len(store.epochs_seen()) == 4
