@@ -65,10 +65,9 @@ distill:
     dist: {optional: {weight: {float: [0.1, 10.0], log: true}, temperature: {float: [1.0, 8.0], log: true}}}
 train:
   epochs: 12
-  batch_size: {choice: [64, 128]}
+  batch_size: {choice: [128, 256]}
   optimizer: {name: sgd, lr: {float: [0.02, 0.4], log: true}}
-  warmup: 0.1
-  augment: {choice: [[], [crop], [mixup]]}
+  warmup: 0.1     # without augmentation, so that the teacher is asked once
 """
 
 

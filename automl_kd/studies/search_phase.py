@@ -156,7 +156,8 @@ class SearchPhase:
     def _next(self, *, peek: bool = False) -> Candidate | None:
         if self.over:
             return None
-        drain = self._plan.draining
+        # Where nothing new can come, nothing is gained by waiting for others to compare with.
+        drain = self._plan.draining or self._proposer.exhausted
         going = promotions(
             self._trials.rung_records(),
             len(self._trials.rungs),
@@ -171,6 +172,8 @@ class SearchPhase:
                 return candidate
         if not self._ready and not self._proposer.exhausted:
             self._prepare()
+            if self._proposer.exhausted:
+                return self._next(peek=peek)
         if self._ready and self._plan.fits(self._ready[0], drain):
             return self._ready[0] if peek else self._ready.popleft()
         return None
