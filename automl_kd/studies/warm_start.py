@@ -40,9 +40,8 @@ class WarmStart:
             trials: Of the study at hand.
             names: Of the earlier studies.
         """
-        present = [(each, TrialAttributes.of(each)) for each in trials.study.get_trials(deepcopy=False)]
-        there = {kept.origin for _, kept in present if kept.origin is not None}
-        known = {repr(sorted(each.params.items())) for each, _ in present}
+        there = {each.attributes.origin for each in trials.candidates.values()}
+        known = {repr(sorted(each.params.items())) for each in trials.study.get_trials(deepcopy=False)}
         found: list[FrozenTrial] = []
         for name in names:
             earlier = optuna.load_study(study_name=name, storage=self._context.storage)
@@ -52,10 +51,9 @@ class WarmStart:
                     known.add(params)
                     found.append(taken)
         trials.take_over(found)
-        for each in trials.study.get_trials(deepcopy=False):
-            origin = TrialAttributes.of(each).origin
-            if origin is not None:  # also of a run that was killed before it came to this
-                name, number = origin
+        for each in trials.candidates.values():
+            if each.attributes.origin is not None:  # also of a run that was killed before it came to this
+                name, number = each.attributes.origin
                 theirs = StudyFiles(self._context.database.files / name).weights(number)
                 _share(theirs, self._context.files.weights(each.number))
         return len(found)
