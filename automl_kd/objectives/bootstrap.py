@@ -1,9 +1,9 @@
 """What a value, and a difference between two arms, is worth: bootstrap over examples and seeds, for any metric.
 
 The interval is that of percentiles. For the macro F1 of two classifiers that err alike, 2,000 examples of ten classes
-1 : 20, it covers the truth in 94 to 96 of 100 test sets. It covers too little where the smallest class is so small (8
-examples and fewer) that hardly any of it is right for only one of the two; there the basic and the bias-corrected and
-accelerated intervals mostly cover even less (``benchmarks/bootstrap_coverage.py``, ``docs/notes/bootstrap.md``).
+1 : 20, it covers the truth in 93 to 96 of 100 test sets. With fewer than about 15 examples of the smallest class it
+covers too little, because hardly any of them is right for only one of the two; there the basic and the bias-corrected
+and accelerated intervals mostly cover even less (``benchmarks/bootstrap_coverage.py``, ``docs/notes/bootstrap.md``).
 """
 
 from __future__ import annotations
