@@ -8,7 +8,6 @@ from automl_kd.delivery.folder import check_replaceable
 from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.hardware_page import hardware_report
 from automl_kd.delivery.prediction_figure import prediction_figure
-from automl_kd.delivery.prices import extreme_role
 from automl_kd.delivery.progress_figures import growth_figure, progress_figure
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.study_page import study_report
@@ -24,7 +23,6 @@ __all__ = [
     "Verdict",
     "check_replaceable",
     "deliver",
-    "extreme_role",
     "front_figure",
     "growth_figure",
     "hardware_report",

@@ -11,8 +11,6 @@ from automl_kd.objectives import Objective
 LATENCY = Objective("latency_ms", "minimize", "ms", known=True)
 MEMORY = Objective("memory_bytes", "minimize", "bytes", known=True)
 
-_ADJECTIVES = {"latency_ms": "fastest", "energy_mj": "thriftiest"}
-
 
 class Valued(Protocol):
     """A trial or a pick: it has values by the name of an objective, and always a latency."""
@@ -112,16 +110,3 @@ def by_device(objectives: Sequence[Objective], texts: Sequence[str], hw: str) ->
 def joined(texts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
-
-
-def extreme_role(objective: Objective) -> str:
-    """The role of the point of a front that is best in one objective.
-
-    >>> extreme_role(Objective("latency_ms@raspberry-pi-4", "minimize", "ms", known=True))
-    'fastest on raspberry-pi-4'
-    """
-    if not objective.known:
-        return "best"
-    name, _, device = objective.name.partition("@")
-    adjective = _ADJECTIVES.get(name, "smallest" if objective.direction == "minimize" else "largest")
-    return f"{adjective} on {device}" if device else adjective

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.html_page import embed, render
-from automl_kd.delivery.prices import LATENCY, extreme_role, is_latency, joined, known_objectives
+from automl_kd.delivery.prices import LATENCY, is_latency, joined, known_objectives
 from automl_kd.delivery.progress import progress
 from automl_kd.delivery.progress_figures import growth_figure, progress_figure
 from automl_kd.delivery.tables import front_table, metrics_table
@@ -33,7 +33,7 @@ def study_report(review: StudyReview) -> str:
         score=review.objective,
         spread_unit=spread_unit(review.objective).strip(),
         compared=_compared(review),
-        order=extreme_role(known_objectives(review.objectives)[0]),
+        order=known_objectives(review.objectives)[0].extreme_role,
         others=[each for each in known_objectives(review.objectives) if each.name != LATENCY.name],
         several=sum(is_latency(each) for each in review.objectives) > 1,
         verdict=recommended,

@@ -11,7 +11,6 @@ from automl_kd.delivery.prices import (
     Intervals,
     by_device,
     device_of,
-    extreme_role,
     is_latency,
     joined,
     reported_prices,
@@ -129,7 +128,7 @@ def _reasons(objectives: Sequence[Objective]) -> dict[str, str]:
     best = "the most accurate student" if score.name == ACCURACY else f"the best student by {score.title}"
     reasons = {"knee": f"It is the knee of the front: {sides}.", "best": f"It is {best} of the front."}
     for each in known:
-        adjective, _, place = (role := extreme_role(each)).partition(" ")
+        adjective, _, place = (role := each.extreme_role).partition(" ")
         reasons[role] = f"It is the {adjective} student of the front{f' {place}' if place else ''}."
     return reasons
 

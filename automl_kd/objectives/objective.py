@@ -13,6 +13,7 @@ from automl_kd.core import difference_in_unit, in_unit, spread_in_unit
 
 Direction = Literal["maximize", "minimize"]
 _LEAST_KNOWN = 1e-9
+_EXTREMES = {"latency_ms": "fastest", "energy_mj": "thriftiest"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,19 @@ class Objective:
         -3.0
         """
         return value if self.direction == "maximize" else -value
+
+    @property
+    def extreme_role(self) -> str:
+        """What the point of a front is called that is best in this objective.
+
+        >>> Objective("latency_ms@raspberry-pi-4", "minimize", "ms", known=True).extreme_role
+        'fastest on raspberry-pi-4'
+        """
+        if not self.known:
+            return "best"
+        name, _, device = self.name.partition("@")
+        adjective = _EXTREMES.get(name, "smallest" if self.direction == "minimize" else "largest")
+        return f"{adjective} on {device}" if device else adjective
 
     def shown(self, value: float | None) -> str:
         """A value for people: ``97.8 %``, ``1.42 ms``; an en dash where there is none."""

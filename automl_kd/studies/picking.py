@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from automl_kd.core import UserError
-from automl_kd.delivery import extreme_role
 from automl_kd.distillation import ResolvedTeacher
 from automl_kd.execution import Executor
 from automl_kd.objectives import Objective, Point, choose_spread, knee, near_ties, share_error
@@ -181,5 +180,5 @@ def _role(point: Point, front: Sequence[Point], objectives: Sequence[Objective])
     for position, objective in enumerate(objectives):
         best = max(objective.goodness(each.values[position]) for each in front)
         if objective.goodness(point.values[position]) == best:
-            return extreme_role(objective)
+            return objective.extreme_role
     return "between"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +78,14 @@ def _nothing_fits(prices: Sequence[Priced], limits: Limits) -> str:
             ("--max-params", limits.max_params, min(price.here.params for price in prices), "parameters"),
             ("--max-memory", limits.max_memory_bytes, min(price.here.memory_bytes for price in prices), "bytes"),
         )
-        if limit is not None and least > limit
+        if limit is not None and limit < least < math.inf
+    ]
+    places = {"the device": [price.here for price in prices]}
+    places |= {name: [price.elsewhere[name] for price in prices] for name in prices[0].elsewhere}
+    nearest += [
+        f"even the smallest needs {min(each.missing_bytes for each in there)} bytes more memory than {name} has"
+        for name, there in places.items()
+        if not any(each.fits for each in there)
     ]
     reason = "; ".join(nearest) or "each limit alone can be met, but not all together"
     return f"none of {len(prices)} sampled candidates is within the limits: {reason}"

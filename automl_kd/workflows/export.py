@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.core import DEFAULT_STORAGE, UserError
-from automl_kd.delivery import Facts, deliver, extreme_role, study_report
+from automl_kd.delivery import Facts, deliver, study_report
 from automl_kd.hardware import load_profile
 from automl_kd.objectives import Point, knee
 from automl_kd.recipes import load_recipe
@@ -105,5 +105,5 @@ def _on_front(summary: StudySummary) -> dict[str, int]:
     roles = {"knee": knee(points, objectives).trial}
     for objective in objectives:
         worth = {each.trial: objective.goodness(each.objectives[objective.name]) for each in summary.front}
-        roles[extreme_role(objective)] = max(worth, key=worth.__getitem__)
+        roles[objective.extreme_role] = max(worth, key=worth.__getitem__)
     return roles

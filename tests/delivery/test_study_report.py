@@ -18,7 +18,7 @@ from study_summaries import (
     summary,
 )
 
-from automl_kd.delivery import extreme_role, front_figure, growth_figure, progress_figure, study_report, verdict
+from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report, verdict
 from automl_kd.objectives import Objective
 from automl_kd.results import CommonValues, FailureCount, StudyReview
 
@@ -436,7 +436,7 @@ def test_memory_and_energy_are_stated_without_intervals():
     ],
 )
 def test_the_best_in_each_known_objective_has_a_role_of_its_own(objective, role, said):
-    assert extreme_role(objective) == role
+    assert objective.extreme_role == role
     data = with_knee(summary((ACCURACY, LATENCY, ON_PI, MEMORY, ENERGY)), role=role)
     assert said in verdict(data).sentences
 
