@@ -21,6 +21,7 @@ from automl_kd.hardware import load_profile
 from automl_kd.recipes import Space, load_space
 from automl_kd.samplers import multivariate_tpe
 from automl_kd.storage import Database
+from automl_kd.studies.admission import Admission
 from automl_kd.studies.objectives import StudyObjectives, parse_objectives
 from automl_kd.studies.pricing import Limits, Pricing
 from automl_kd.studies.proposer import Proposer
@@ -35,9 +36,8 @@ OBJECTIVES = StudyObjectives(ACCURACY, parse_objectives((), DEVICE))
 def ours(folder: Path, space: Space, pricing: Pricing, trials: int) -> list[float]:
     """Milliseconds a trial through the project's store: screened, priced, stored, told."""
     store = TrialStore(Database(str(folder / "ours.db")).optuna(), "ours", (12,), OBJECTIVES)
-    proposer = Proposer(
-        store, multivariate_tpe(0), space, pricing, Limits(), lambda recipe, price: True, {}, lambda recipe: recipe
-    )
+    admission = Admission(space, pricing, Limits(), lambda recipe, price: True)
+    proposer = Proposer(store, multivariate_tpe(0), admission, {}, lambda recipe: recipe)
     times = []
     for number in range(trials):
         began = time.perf_counter()

@@ -9,17 +9,15 @@ from typing import Any
 import optuna
 
 from automl_kd.core import UserError
-from automl_kd.recipes import InvalidCombinationError, Recipe, Space, digest
+from automl_kd.recipes import InvalidCombinationError, Recipe, digest
 from automl_kd.samplers import KnowsWorth
-from automl_kd.studies.pricing import Limits, Priced, Pricing
+from automl_kd.studies.admission import Admission
+from automl_kd.studies.pricing import Priced
 from automl_kd.studies.trials import Candidate, TrialStore
 
 _SCREENED_IN_A_ROW = 20
 _POOL = 64
 _MOST_SAMPLES = 2048
-
-Affordable = Callable[[Recipe, Priced], bool]
-"""Whether the budget can hold the training of a recipe at its price."""
 
 
 class Proposer:
@@ -28,10 +26,7 @@ class Proposer:
     Args:
         trials: Where candidates are kept.
         sampler: What is asked.
-        space: The search space.
-        pricing: Prices of its recipes.
-        limits: What they may cost.
-        affordable: Whether the budget can hold the training of a recipe.
+        admission: Where candidates come from, and what they have to pass.
         fixed: Fields that all trials of the study share (task, seed, threads).
         completed: Decides for a recipe what is not searched; raises UserError for one that cannot be trained.
     """
@@ -40,20 +35,14 @@ class Proposer:
         self,
         trials: TrialStore,
         sampler: optuna.samplers.BaseSampler,
-        space: Space,
-        pricing: Pricing,
-        limits: Limits,
-        affordable: Affordable,
+        admission: Admission,
         fixed: Mapping[str, Any],
         completed: Callable[[Recipe], Recipe],
     ) -> None:
         trials.study.sampler = sampler
         self._worth_of = sampler if isinstance(sampler, KnowsWorth) else None
         self._trials = trials
-        self._space = space
-        self._pricing = pricing
-        self._limits = limits
-        self._affordable = affordable
+        self._admission = admission
         self._fixed = dict(fixed)
         self._completed = completed
         self._seen = {_identity(candidate.recipe): number for number, candidate in trials.candidates.items()}
@@ -94,7 +83,7 @@ class Proposer:
 
     def _admitted(self, trial: optuna.Trial) -> Candidate | None:
         try:
-            recipe = self._space.draw(trial).with_(**self._fixed)
+            recipe = self._admission.space.draw(trial).with_(**self._fixed)
         except InvalidCombinationError as error:
             self._trials.pass_over(trial, str(error))
             return None
@@ -102,12 +91,12 @@ class Proposer:
         if identity in self._seen:
             self._trials.pass_over(trial, f"same recipe as trial {self._seen[identity]}")
             return None
-        (price,) = self._pricing.price([recipe])
-        excess = self._limits.excess(price)
+        (price,) = self._admission.pricing.price([recipe])
+        excess = self._admission.limits.excess(price)
         if excess is not None:
             self._trials.screen(trial, excess)
             return None
-        if not self._affordable(recipe, price):
+        if not self._admission.affordable(recipe, price):
             self._trials.pass_over(trial, "too dear to train within the budget")
             if self._worth_of is not None:  # what the budget can hold has changed: it prices its candidates anew
                 self._worth_of.renew()
@@ -121,17 +110,18 @@ class Proposer:
 
     def _enqueue_feasible(self) -> bool:
         """Give the sampler a hint where the limits leave little: a random recipe that is within them and new."""
+        space = self._admission.space
         for _ in range(_MOST_SAMPLES // _POOL):
-            recipes = [self._space.sample(self._rng) for _ in range(_POOL)]
-            for recipe, price in zip(recipes, self._pricing.price(recipes), strict=True):
+            recipes = [space.sample(self._rng) for _ in range(_POOL)]
+            for recipe, price in zip(recipes, self._admission.pricing.price(recipes), strict=True):
                 if self._may_be_tried(recipe, price):
-                    self._trials.study.enqueue_trial(self._space.params(recipe))
+                    self._trials.study.enqueue_trial(space.params(recipe))
                     return True
         return False
 
     def _may_be_tried(self, recipe: Recipe, price: Priced) -> bool:
         new = _identity(recipe.with_(**self._fixed)) not in self._seen
-        return new and self._limits.excess(price) is None and self._affordable(recipe, price)
+        return new and self._admission.passes(recipe, price)
 
 
 def _identity(recipe: Recipe) -> str:

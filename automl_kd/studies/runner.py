@@ -18,6 +18,7 @@ from automl_kd.execution import Executor, Setup
 from automl_kd.recipes import custom_files
 from automl_kd.results import TeacherResult
 from automl_kd.storage import JobQueue, Lease
+from automl_kd.studies.admission import Admission
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.context import StudyContext, StudyInputs
 from automl_kd.studies.executors import open_executor
@@ -205,18 +206,10 @@ class StudyRunner:
             allow_code=request.allow_code,
         )
         context.book.note(teacher_cost=outputs.cost)
-        sampler = make_sampler(
-            request.sampler,
-            prepared.space,
-            prepared.pricing,
-            context.objectives.known,
-            request.limits,
-            plan.affordable,
-            request.seed + trials.count_all(),
-        )
-        return Proposer(
-            trials, sampler, prepared.space, prepared.pricing, request.limits, plan.affordable, fixed, outputs.decided
-        )
+        admission = Admission(prepared.space, prepared.pricing, request.limits, plan.affordable)
+        draws = request.seed + trials.count_all()
+        sampler = make_sampler(request.sampler, admission, context.objectives.known, draws)
+        return Proposer(trials, sampler, admission, fixed, outputs.decided)
 
     def _take_over(self, trials: TrialStore) -> None:
         names = self._context.request.earlier

@@ -7,13 +7,13 @@ from typing import Any
 
 import optuna
 
-from automl_kd.recipes import InvalidCombinationError, Recipe, Space
+from automl_kd.recipes import InvalidCombinationError, Recipe
 from automl_kd.samplers import KnownCostSampler, KnowsWorth, multivariate_tpe
+from automl_kd.studies.admission import Admission
 from automl_kd.studies.attributes import lower_scores
 from automl_kd.studies.choices import Sampler
 from automl_kd.studies.objectives import KnownObjective
-from automl_kd.studies.pricing import Limits, Priced, Pricing
-from automl_kd.studies.proposer import Affordable
+from automl_kd.studies.pricing import Priced
 
 SAMPLERS: Mapping[Sampler, type[optuna.samplers.BaseSampler]] = {
     "known-cost": KnownCostSampler,
@@ -31,27 +31,21 @@ def tells_worth(name: Sampler) -> bool:
 
 def make_sampler(
     name: Sampler,
-    space: Space,
-    pricing: Pricing,
+    admission: Admission,
     known: Sequence[KnownObjective],
-    limits: Limits,
-    affordable: Affordable,
     seed: int,
 ) -> optuna.samplers.BaseSampler:
     """The sampler of that name.
 
     Args:
         name: Of the sampler.
-        space: The search space.
-        pricing: Prices of its recipes.
+        admission: Where candidates come from, and what they have to pass.
         known: Objectives that are prices, in the order in which they follow the score.
-        limits: What they may cost.
-        affordable: Whether the budget can hold the training of a recipe at its price.
         seed: Of the draws; a resumed study takes another than the one it began with, or it would draw the same again.
     """
     seed %= 2**32
     if name == "known-cost":
-        prices = _Prices(space, pricing, limits, affordable)
+        prices, space = _Prices(admission), admission.space
         costs = {position: prices.of(each) for position, each in enumerate(known, start=1)}
         return KnownCostSampler(
             costs, vectorized=True, space=space, seed=seed, starts=space.starts, readings=lower_scores
@@ -62,11 +56,8 @@ def make_sampler(
 class _Prices:
     """Prices of sets of parameters, infinite over a limit or where the training is too dear; students priced once."""
 
-    def __init__(self, space: Space, pricing: Pricing, limits: Limits, affordable: Affordable) -> None:
-        self._space = space
-        self._pricing = pricing
-        self._limits = limits
-        self._affordable = affordable
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
         self._known: dict[tuple[tuple[str, Any], ...], tuple[Recipe, Priced]] = {}
 
     def of(self, objective: KnownObjective) -> Callable[[Sequence[Mapping[str, Any]]], list[float]]:
@@ -81,16 +72,15 @@ class _Prices:
         for name, params in zip(names, candidates, strict=True):
             if name not in self._known and name not in new:
                 try:
-                    new[name] = self._space.from_params(params)
+                    new[name] = self._admission.space.from_params(params)
                 except (InvalidCombinationError, KeyError):
                     continue  # of this recipe as a whole: another with the same student may be sound
-        for name, price in zip(new, self._pricing.price(list(new.values())), strict=True):
+        for name, price in zip(new, self._admission.pricing.price(list(new.values())), strict=True):
             self._known[name] = new[name], price
         return [self._allowed(*self._known[name]) if name in self._known else None for name in names]
 
     def _allowed(self, recipe: Recipe, price: Priced) -> Priced | None:
-        within = self._limits.excess(price) is None and self._affordable(recipe, price)
-        return price if within else None
+        return price if self._admission.passes(recipe, price) else None
 
 
 def _student(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -14,6 +14,7 @@ from automl_kd.execution import Trained
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe, Space, load_space
 from automl_kd.storage import Database
+from automl_kd.studies.admission import Admission
 from automl_kd.studies.objectives import StudyObjectives, parse_objectives
 from automl_kd.studies.pricing import Limits, Priced, Pricing
 from automl_kd.studies.proposer import Proposer
@@ -81,10 +82,11 @@ def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: i
     searched, (task, teacher), points = space(pins), _classroom(), []
     draws = seed + store.count_all()  # as the product has it
     known = store.objectives.known
-    asked = make_sampler(sampler, searched, pricing(hw), known, Limits(), _affordable, draws)
+    admission = Admission(searched, pricing(hw), Limits(), _affordable)
+    asked = make_sampler(sampler, admission, known, draws)
     targets = TeacherOutputPolicy(task, teacher, device="cpu", threads=1, runs=count, allow_code=False)
     fixed = {"seed": seed}
-    proposer = Proposer(store, asked, searched, pricing(hw), Limits(), _affordable, fixed, targets.decided)
+    proposer = Proposer(store, asked, admission, fixed, targets.decided)
     while len(points) < count and (candidate := proposer.next()) is not None:
         try:
             outcome = distill(candidate.recipe, task, teacher, device="cpu", total_epochs=searched.search_epochs)

@@ -4,6 +4,7 @@ import pytest
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Space
 from automl_kd.storage import Database
+from automl_kd.studies.admission import Admission
 from automl_kd.studies.objectives import StudyObjectives, parse_objectives
 from automl_kd.studies.pricing import Limits, Pricing
 from automl_kd.studies.proposer import Proposer
@@ -59,6 +60,7 @@ def propose_for(space, pricing):
 
     def propose_for(trials, limits=None, affordable=lambda recipe, price: True, seed=0):
         sampler, fixed = optuna.samplers.RandomSampler(seed=seed), {"task": "digits", "seed": 0}
-        return Proposer(trials, sampler, space, pricing, limits or Limits(), affordable, fixed, lambda recipe: recipe)
+        admission = Admission(space, pricing, limits or Limits(), affordable)
+        return Proposer(trials, sampler, admission, fixed, lambda recipe: recipe)
 
     return propose_for

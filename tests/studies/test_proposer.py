@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 
 from automl_kd.core import UserError
 from automl_kd.recipes import Space
+from automl_kd.studies.admission import Admission
 from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.pricing import Limits
 from automl_kd.studies.proposer import Proposer
@@ -55,7 +56,7 @@ def decided(recipe):
 
 def proposer(trials, space, pricing, affordable=lambda recipe, price: True, seed=0):
     sampler = optuna.samplers.RandomSampler(seed=seed)
-    return Proposer(trials, sampler, space, pricing, Limits(), affordable, FIXED, decided)
+    return Proposer(trials, sampler, Admission(space, pricing, Limits(), affordable), FIXED, decided)
 
 
 def test_no_recipe_is_handed_out_twice_also_after_a_restart_and_a_small_space_ends(open_store, pricing):

@@ -5,6 +5,7 @@ import pytest
 
 from automl_kd.execution import Trained
 from automl_kd.samplers import KnowsWorth
+from automl_kd.studies.admission import Admission
 from automl_kd.studies.pricing import Limits
 from automl_kd.studies.proposer import Proposer
 from automl_kd.studies.sampling import SAMPLERS, tells_worth
@@ -27,7 +28,8 @@ class OwnSampler(optuna.samplers.RandomSampler, KnowsWorth):
 
 
 def proposer_of(trials, space, pricing, sampler, affordable=lambda recipe, price: True):
-    return Proposer(trials, sampler, space, pricing, Limits(), affordable, {"task": "digits"}, lambda recipe: recipe)
+    admission = Admission(space, pricing, Limits(), affordable)
+    return Proposer(trials, sampler, admission, {"task": "digits"}, lambda recipe: recipe)
 
 
 def arrive(trials, candidate):
