@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from automl_kd import students
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.recipes import Recipe, Student
-from automl_kd.results import Price
+from automl_kd.results import LimitsResult, Price
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.tasks import Task
 
@@ -51,13 +51,8 @@ class Priced:
         )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a candidate may cost; None where anything goes."""
-
-    max_latency_ms: float | None = None
-    max_params: float | None = None
-    max_memory_bytes: float | None = None
+class Limits(LimitsResult):
+    """What a candidate may cost, and which limit a price breaks."""
 
     def excess(self, price: Priced) -> str | None:
         """Which limit a candidate breaks and by what, or None."""
@@ -77,7 +72,7 @@ class Limits:
 
     def document(self) -> dict[str, Any]:
         """The limits as plain data."""
-        return asdict(self)
+        return self.model_dump()
 
 
 class Pricing:

@@ -9,7 +9,6 @@ from typing import Any
 from automl_kd.core import UserError
 from automl_kd.hardware import Profile
 from automl_kd.recipes import Space
-from automl_kd.results import LimitsResult
 from automl_kd.storage import Database, StudyRecord
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.objectives import StudyObjectives
@@ -177,7 +176,7 @@ def open_record(
         space=request.space,
         pins=request.pins,
         hw=request.hw,
-        limits=LimitsResult(**request.limits.document()),
+        limits=request.limits,
         seed=request.seed,
         device=request.device,
         executor=request.executor,

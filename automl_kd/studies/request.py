@@ -210,7 +210,11 @@ class SearchRequest(BaseModel):
         """What a candidate may cost."""
         from automl_kd.studies.pricing import Limits
 
-        return Limits(parse_latency(self.max_latency), parse_count(self.max_params), parse_bytes(self.max_memory))
+        return Limits(
+            max_latency_ms=parse_latency(self.max_latency),
+            max_params=parse_count(self.max_params),
+            max_memory_bytes=parse_bytes(self.max_memory),
+        )
 
     @cached_property
     def disk(self) -> float | None:
