@@ -1,4 +1,4 @@
-"""What all rooms share: errors, paths, whole files, quantities read and shown, progress. It imports no other room."""
+"""What all rooms share: errors, paths, whole files, quantities, registries, signatures. It imports no other room."""
 
 from automl_kd.core import formatting
 from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
@@ -22,13 +22,22 @@ from automl_kd.core.formatting import (
     whole,
 )
 from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
+from automl_kd.core.registry import Registry, extension_versions
+from automl_kd.core.signature import IMAGE_AXES, TEXT_AXES, Input, Meaning, Output, Signature
 from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
 from automl_kd.core.version import __version__
 
 __all__ = [
     "DEFAULT_STORAGE",
+    "IMAGE_AXES",
+    "TEXT_AXES",
     "UNKNOWN",
+    "Input",
     "Interrupted",
+    "Meaning",
+    "Output",
+    "Registry",
+    "Signature",
     "UserError",
     "__version__",
     "cache_dir",
@@ -38,6 +47,7 @@ __all__ = [
     "counted",
     "difference_in_unit",
     "duration",
+    "extension_versions",
     "find_yaml",
     "folder_bytes",
     "formatting",

@@ -94,6 +94,7 @@ def custom_loss_spec(name: str, part: CustomLoss, allow_code: bool) -> LossSpec:
         return function(student, teacher, **known, **part.parameters)
 
     return LossSpec(
+        part=CustomLoss,
         kind=kind,
         inputs=inputs,
         compare=compare,

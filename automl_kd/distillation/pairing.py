@@ -9,7 +9,7 @@ from automl_kd.distillation.losses import LossSpec, Pair
 from automl_kd.recipes.losses import FeatureLoss, StagePair
 from automl_kd.teachers import Teacher
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 class Pairing:

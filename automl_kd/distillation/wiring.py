@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from automl_kd.core import UserError, unknown
 from automl_kd.distillation.custom_loss import custom_loss_spec
 from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossSpec, Pair, StepContext
+from automl_kd.distillation.losses.simkd import SimKD
 from automl_kd.distillation.pairing import Pairing
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
 from automl_kd.recipes import Loss, Recipe
-from automl_kd.recipes.losses import CustomLoss, FeatureLoss, SimKD
+from automl_kd.recipes.losses import CustomLoss, FeatureLoss
 from automl_kd.recipes.schema import MIXING
 from automl_kd.students import PROJECTOR, Plan, StudentModule, Taps, plan
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 _BATCH = 4
 _SHOWN_DEPTH = 2
@@ -176,7 +177,7 @@ def _shapes(student: Plan, paths: tuple[str, ...]) -> dict[str, Shape]:
                 raise unknown("student path", path, [name for name in known if name.count(".") < _SHOWN_DEPTH])
         with Taps(module, {path: path for path in paths}) as taps:
             module(torch.empty(1, *student.input_shape))
-    found = {}
+    found: dict[str, Shape] = {}
     for path in paths:
         if taps.maps[path].ndim != 4:
             raise UserError(f"the student's {path} returns {tuple(taps.maps[path].shape)}, which is no feature map")

@@ -12,8 +12,8 @@ class Block(Hashable, Protocol):
     """One link of a plan. Equal blocks build modules with equal kernels, so each is traced once."""
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of one input."""
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one input: ``(C, H, W)`` of a map, ``(T,)`` of a sequence of ids."""
 
     def build(self) -> nn.Module:
         """The module, with any weights."""

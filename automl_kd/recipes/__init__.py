@@ -1,28 +1,37 @@
 """The recipe, the one document that all rooms read, and the search space, the same document with holes."""
 
+from typing import TYPE_CHECKING, Any
+
 from automl_kd.recipes import custom_code, losses, schedules, schema, students
 from automl_kd.recipes.documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes.files import custom_files, load_recipe, pin_code, save_recipe
 from automl_kd.recipes.holes import Categorical, Float, Hole, Integer
-from automl_kd.recipes.losses import FeatureLoss, Loss, Losses
+from automl_kd.recipes.losses import FeatureLoss, Loss, LossesPart, every_loss
 from automl_kd.recipes.model_space import frozen_model
 from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
 from automl_kd.recipes.schema import (
     SGD,
+    STAGES,
     AdamW,
     Distill,
     Recipe,
+    StagePart,
     TaskReference,
     TeacherReference,
     Train,
     digest,
 )
 from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, describe_space, load_space, space_names
-from automl_kd.recipes.students import MobileNet, ModelSpace, ResNet, Student
+from automl_kd.recipes.students import FAMILIES, ModelSpace, Projector, Student, StudentPart
+
+if TYPE_CHECKING:
+    from automl_kd.recipes.losses import LossesPart as Losses
 
 __all__ = [
+    "FAMILIES",
     "SGD",
+    "STAGES",
     "AdamW",
     "Categorical",
     "Curriculum",
@@ -36,14 +45,16 @@ __all__ = [
     "InvalidCombinationError",
     "Loss",
     "Losses",
-    "MobileNet",
+    "LossesPart",
     "ModelSpace",
     "Part",
+    "Projector",
     "Recipe",
-    "ResNet",
     "Schedule",
     "Space",
+    "StagePart",
     "Student",
+    "StudentPart",
     "TaskReference",
     "TeacherReference",
     "Train",
@@ -66,3 +77,10 @@ __all__ = [
     "to_yaml",
     "validate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Losses are registered by a room above: their class is made when it is first asked for.
+    if name == "Losses":
+        return every_loss()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

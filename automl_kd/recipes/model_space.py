@@ -60,7 +60,7 @@ def load_model_space(part: ModelSpace, *, allow_code: bool) -> type[Any]:
     return space
 
 
-def frozen_model(part: ModelSpace, *, input_shape: tuple[int, int, int], classes: int, allow_code: bool) -> Any:
+def frozen_model(part: ModelSpace, *, input_shape: tuple[int, ...], classes: int, allow_code: bool) -> Any:
     """The network that the choices of a recipe make, as a ``torch.nn.Module`` with fresh weights.
 
     Args:
@@ -240,7 +240,7 @@ def _sample(choices: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _arguments(space: type[Any], part: ModelSpace, input_shape: tuple[int, int, int], classes: int) -> dict[str, Any]:
+def _arguments(space: type[Any], part: ModelSpace, input_shape: tuple[int, ...], classes: int) -> dict[str, Any]:
     told = {"in_channels": input_shape[0], "input_shape": input_shape} | dict.fromkeys(_CLASSES, classes)
     accepted = inspect.signature(getattr(space, "_init_wrapped", None) or space.__init__).parameters
     return {name: value for name, value in told.items() if name in accepted} | part.arguments

@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from automl_kd.recipes.losses import KEY_OF_0_1, Losses
+from automl_kd.core import Registry
+from automl_kd.recipes.losses import KEY_OF_0_1, AnyLosses, default_losses
+from automl_kd.recipes.one_of import OneOf, Registered
 from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student
 
+_COMPRESS_OF_0_1 = {"quantize": "none"}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 TeacherOutputs = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
 Augmentation = Literal["crop", "flip", "mixup", "cutmix"]
@@ -66,7 +69,7 @@ class Distill(Part):
     balance: Balance = "none"
     fuse: Fuse | None = None
     unhealthy: Literal["fail", "drop"] = "fail"
-    losses: Losses = Losses()
+    losses: AnyLosses = Field(default_factory=default_losses)
     handover: HandOver | None = None
     curriculum: Curriculum | None = None
 
@@ -117,10 +120,14 @@ class Train(Part):
     augment: tuple[Augmentation, ...] = ()
 
 
-class Compress(Part):
-    """What is done to the trained student."""
+STAGES: Registry[Registered] = Registry("stage", home="automl_kd.compression.stages")
+"""The stages of ``compress`` by name."""
 
-    quantize: Literal["none"] = "none"
+
+class StagePart(Part):
+    """A stage of ``compress``: what is done to the trained student before it ships."""
+
+    stage: str
 
 
 class Recipe(Part):
@@ -140,18 +147,29 @@ class Recipe(Part):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     student: Student
-    distill: Distill = Distill()
+    distill: Distill = Field(default_factory=Distill)
     train: Train
-    compress: Compress = Compress()
+    compress: tuple[Annotated[StagePart, OneOf(STAGES, "stage")], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_compress_of_0_1(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("compress") == _COMPRESS_OF_0_1:
+            return {**data, "compress": []}
+        return data
 
     @model_validator(mode="after")
-    def _projector_where_it_is_shipped(self) -> Self:
-        shipped = self.student.projector is not None
-        if self.distill.losses.simkd is not None and not shipped:
-            raise ValueError(
-                "distill.losses.simkd delivers its projector, which is part of the student: give student.projector,"
-                " with as many channels as the teacher's last map"
-            )
+    def _losses_have_what_they_need(self) -> Self:
+        for _, loss in self.distill.losses.active():
+            loss.check(self)
+        return self
+
+    @model_validator(mode="after")
+    def _each_stage_once(self) -> Self:
+        names = [each.stage for each in self.compress]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"compress has the stage {twice} twice; once is right")
         return self
 
     @model_validator(mode="after")
@@ -175,21 +193,22 @@ class Recipe(Part):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of the document: equal recipes have equal digests on every machine.
 
-        Custom losses are hashed under their key of version 0.1, because files that it left are named by this digest.
+        What version 0.1 had is hashed as it spelled it, because files that it left are named by this digest.
         """
-        return digest(with_key_of_0_1(self.document()))
+        return digest(as_0_1(self.document()))
 
     def with_(self, **changes: Any) -> Recipe:
         """A validated copy with top-level fields replaced."""
         return Recipe.model_validate(self.document() | changes)
 
 
-def with_key_of_0_1(document: dict[str, Any]) -> dict[str, Any]:
-    """The document of a recipe with its custom losses under the key that version 0.1 wrote."""
+def as_0_1(document: dict[str, Any]) -> dict[str, Any]:
+    """The document of a recipe as version 0.1 spelled it: its custom losses, and that nothing is compressed."""
     losses = document["distill"]["losses"]
     if "custom" in losses:
         losses = {KEY_OF_0_1 if key == "custom" else key: value for key, value in losses.items()}
-    return document | {"distill": document["distill"] | {"losses": losses}}
+    compress = document["compress"] or _COMPRESS_OF_0_1
+    return document | {"distill": document["distill"] | {"losses": losses}, "compress": compress}
 
 
 def digest(document: Any) -> str:

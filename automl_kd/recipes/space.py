@@ -19,7 +19,7 @@ from automl_kd.recipes.documents import explain, parse_text, parse_yaml
 from automl_kd.recipes.files import pin_code
 from automl_kd.recipes.holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.model_space import with_choices
-from automl_kd.recipes.schema import Recipe, digest, with_key_of_0_1
+from automl_kd.recipes.schema import Recipe, as_0_1, digest
 
 _SPACE_FIELDS = ("description", "search_epochs", "halving", "starts")
 _DECIDES_NOTHING = ("description", "starts")
@@ -138,7 +138,7 @@ class Space:
         """
         document = recipe.document()
         # A space of version 0.1 has the old key, also in the names of its holes, under which old trials are stored.
-        for spelled in (document, with_key_of_0_1(document)):
+        for spelled in (document, as_0_1(document)):
             values: dict[str, Value] = {}
             if tree.read(self._tree, spelled, values):
                 mine, theirs = self._searched(self.from_params(values)), self._searched(recipe)

@@ -1,5 +1,8 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
+from automl_kd.students.families.mobilenet import MobileNet
+from automl_kd.students.families.resnet import ResNet, ResNetStem
+from automl_kd.students.family import FAMILIES, Family
 from automl_kd.students.plans import PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
 from automl_kd.students.student import StudentModule, build, plan
@@ -8,9 +11,14 @@ from automl_kd.students.taps import Taps
 from automl_kd.students.weights import load_weights, save_weights
 
 __all__ = [
+    "FAMILIES",
     "PROJECTOR",
     "Block",
+    "Family",
+    "MobileNet",
     "Plan",
+    "ResNet",
+    "ResNetStem",
     "Shape",
     "StudentModule",
     "Taps",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from automl_kd.core import Output
 from automl_kd.recipes.students import Projector
 from automl_kd.students.plans import PROJECTOR, Block, Shape
 
@@ -50,12 +51,17 @@ class Projection(Block):
         )
 
 
-def ending(shape: Shape, classes: int, projector: Projector | None) -> tuple[tuple[str, tuple[Block, ...]], ...]:
+def ending(shape: Shape, output: Output, projector: Projector | None) -> tuple[tuple[str, tuple[Block, ...]], ...]:
     """The stages that follow the last map of a network: the projector, where there is one, and the classifier."""
     if projector is None:
-        return (("head", (Classifier(shape, classes),)),)
+        return (("head", (head(shape, output),)),)
     projection = Projection(shape, projector.channels, max(1, projector.channels // projector.reduction))
-    return ((PROJECTOR, (projection,)), ("head", (Classifier(projection.output_shape, classes),)))
+    return ((PROJECTOR, (projection,)), ("head", (head(projection.output_shape, output),)))
+
+
+def head(shape: Shape, output: Output) -> Block:
+    """The last block of a network: from its last map to its outputs."""
+    return Classifier(shape, output.width)
 
 
 @dataclass(frozen=True)

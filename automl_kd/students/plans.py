@@ -8,8 +8,10 @@ from functools import cached_property
 
 from torch import nn
 
-Shape = tuple[int, int, int]
-"""Channels, height, width of one image or feature map."""
+from automl_kd.core import Signature
+
+Shape = tuple[int, ...]
+"""Of one example between two blocks: channels, height, width of an image or feature map; what an input has first."""
 
 PROJECTOR = "projector"
 """The stage between the last map and the classifier of a student that brings its map to the teacher's channels."""
@@ -57,6 +59,12 @@ class Plan:
     def stage_names(self) -> tuple[str, ...]:
         """The names under which features can be tapped."""
         return tuple(self.maps())
+
+
+def map_shape(signature: Signature) -> Shape:
+    """Channels, height, width of what a network of images takes."""
+    channels, height, width = signature.input.shape
+    return (channels, height, width)
 
 
 def strided(size: int, stride: int) -> int:

@@ -2,69 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from automl_kd.recipes import MobileNet, ModelSpace, ResNet, Student
-from automl_kd.students import mobilenet, nni, resnet
-from automl_kd.students.plans import Plan, Shape
+from automl_kd.core import Signature, UserError
+from automl_kd.recipes import Student, StudentPart
+from automl_kd.students.family import FAMILIES
+from automl_kd.students.plans import Plan
 
-_FAMILIES: Mapping[type, Callable[[Any, Shape, int], Plan]] = {ResNet: resnet.plan, MobileNet: mobilenet.plan}
-_SPEC: TypeAdapter[ResNet | MobileNet | ModelSpace] = TypeAdapter(Student)
+_SPEC: TypeAdapter[StudentPart] = TypeAdapter(Student)
 
 
 def plan(
-    spec: ResNet | MobileNet | ModelSpace | Mapping[str, Any],
+    spec: StudentPart | Mapping[str, Any],
+    signature: Signature | None = None,
     *,
-    input_shape: Shape,
-    classes: int,
+    input_shape: tuple[int, ...] | None = None,
+    classes: int | None = None,
     allow_code: bool = False,
 ) -> Plan:
     """The blocks of a student, without weights.
 
     Args:
         spec: The ``student`` part of a recipe, parsed or as plain data such as ``{"family": "resnet", "depth": 18}``.
-        input_shape: Channels, height, width of one image.
-        classes: Number of logits.
+        signature: What the student takes and answers, as ``Task.signature`` says.
+        input_shape: Instead of a signature: channels, height, width of one image, of a classifier of images.
+        classes: Number of its classes.
         allow_code: Whether a model space in a file of the user's own may be loaded, which runs the file.
 
     Raises:
         pydantic.ValidationError: If plain data does not describe a student.
-        UserError: If a model space cannot be loaded, or does not fit input and classes.
+        UserError: If the family does not take such inputs; or a model space cannot be loaded, or does not fit input and
+            output.
+        TypeError: If neither a signature nor shape and classes are given.
     """
-    parsed = _SPEC.validate_python(spec) if isinstance(spec, Mapping) else spec
-    if isinstance(parsed, ModelSpace):
-        return nni.plan(parsed, input_shape, classes, allow_code=allow_code)
-    return _FAMILIES[type(parsed)](parsed, input_shape, classes)
+    if signature is None:
+        if input_shape is None or classes is None:
+            raise TypeError("give a signature, or input_shape and classes")
+        signature = Signature.of_images(input_shape, classes)
+    parsed = _SPEC.validate_python(spec)
+    family = FAMILIES[parsed.family]
+    if family.axes != signature.input.axes:
+        fitting = [name for name, each in FAMILIES.items() if each.axes == signature.input.axes]
+        raise UserError(
+            f"student.family: {parsed.family} takes {_axes(family.axes)} and the task gives"
+            f" {_axes(signature.input.axes)}: use {' or '.join(fitting) or 'a family that takes these'}"
+        )
+    return family.plan(parsed, signature, allow_code)
 
 
 def build(
-    spec: ResNet | MobileNet | ModelSpace | Mapping[str, Any],
+    spec: StudentPart | Mapping[str, Any],
+    signature: Signature | None = None,
     *,
-    input_shape: Shape,
-    classes: int,
+    input_shape: tuple[int, ...] | None = None,
+    classes: int | None = None,
     allow_code: bool = False,
 ) -> StudentModule:
     """A freshly initialised student; ``torch.manual_seed`` decides its weights.
 
     Args:
-        spec: As for :func:`plan`.
-        input_shape: Channels, height, width of one image.
-        classes: Number of logits.
-        allow_code: As for :func:`plan`.
+        spec: As for :func:`plan`, like the rest.
+        signature: What the student takes and answers.
+        input_shape: Instead of a signature: channels, height, width of one image.
+        classes: Number of classes.
+        allow_code: Whether a model space in a file of the user's own may be loaded.
 
     Raises:
         pydantic.ValidationError: If plain data does not describe a student.
         UserError: As :func:`plan`.
     """
-    return StudentModule(plan(spec, input_shape=input_shape, classes=classes, allow_code=allow_code))
+    return StudentModule(plan(spec, signature, input_shape=input_shape, classes=classes, allow_code=allow_code))
+
+
+def _axes(axes: tuple[str, ...]) -> str:
+    return f"({', '.join(axes)})"
 
 
 class StudentModule(nn.Module):
-    """A chain of stages. Images (B, C, H, W) to logits (B, classes).
+    """A chain of stages: inputs (B, …) to outputs (B, width).
 
     Each stage of the plan is a child module of its name (``stem``, ``stage1``, …, ``head``).
     """
@@ -79,8 +98,8 @@ class StudentModule(nn.Module):
         """The stages whose output can be tapped, from input to output."""
         return self.plan.stage_names()
 
-    def forward(self, images: Tensor) -> Tensor:
-        features = images
+    def forward(self, inputs: Tensor) -> Tensor:
+        features = inputs
         for stage in self.children():
             features = stage(features)
         return features

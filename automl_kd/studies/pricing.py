@@ -8,7 +8,7 @@ from typing import Any
 
 from automl_kd import students
 from automl_kd.hardware import Prediction, Profile
-from automl_kd.recipes import Recipe, Student
+from automl_kd.recipes import Recipe, StudentPart
 from automl_kd.results import LimitsResult, Price
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.tasks import Task
@@ -92,7 +92,7 @@ class Pricing:
         self._profile = profile
         self._elsewhere = dict(elsewhere or {})
         self._allow_code = allow_code
-        self._plans: dict[Student, students.Plan] = {}
+        self._plans: dict[StudentPart, students.Plan] = {}
 
     def price(self, recipes: Sequence[Recipe]) -> list[Priced]:
         """What each recipe's student is predicted to cost."""
@@ -108,7 +108,7 @@ class Pricing:
         shares = self._profile.extrapolated([self._plan(recipe.student) for recipe in recipes])
         return {kind.value: share for kind, share in shares.items()}
 
-    def _plan(self, student: Student) -> students.Plan:
+    def _plan(self, student: StudentPart) -> students.Plan:
         # A model space is run on shapes for its plan: once for a student, not once for a recipe.
         found = self._plans.get(student)
         if found is None:

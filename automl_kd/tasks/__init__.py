@@ -1,9 +1,9 @@
 """What is learned: data in three splits, their metrics, and how images reach a network."""
 
-from automl_kd.tasks.augment import Views
 from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
-from automl_kd.tasks.mix import Mix, draw_mix
+from automl_kd.tasks.modalities import Images, Mix, Modality, Views
 from automl_kd.tasks.open import data_place, open_task, task_names
+from automl_kd.tasks.problems import Multiclass, Problem
 from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import DataReading, LeftOut
 from automl_kd.tasks.split import Split
@@ -31,12 +31,16 @@ __all__ = [
     "BroughtTeacher",
     "CheckpointTeacher",
     "DataReading",
+    "Images",
     "LeftOut",
     "Metric",
     "Mix",
+    "Modality",
+    "Multiclass",
     "OneTeacher",
     "OnnxTeacher",
     "OutputKind",
+    "Problem",
     "ProgramTeacher",
     "Split",
     "Task",
@@ -48,7 +52,6 @@ __all__ = [
     "TransformersTeacher",
     "Views",
     "data_place",
-    "draw_mix",
     "found_anywhere",
     "generator",
     "metric_named",

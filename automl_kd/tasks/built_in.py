@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from automl_kd.recipes import ResNet, Train
-from automl_kd.recipes.students import ResNetStem
+from automl_kd.recipes import Train
+from automl_kd.students import ResNet, ResNetStem
 from automl_kd.tasks.cluttered_digits import ClutteredDigits
 from automl_kd.tasks.digits import Digits
 from automl_kd.tasks.document import TaskDocument

@@ -17,10 +17,12 @@ from automl_kd.tasks.built_in import BUILT_IN
 from automl_kd.tasks.document import TaskDocument
 from automl_kd.tasks.look import refuse_contradictions
 from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
+from automl_kd.tasks.modalities.image import Images, to_unit
+from automl_kd.tasks.problems import Multiclass
 from automl_kd.tasks.source import Source
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.splits import Splits, stratify
-from automl_kd.tasks.task import Task, to_unit
+from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import relative_to
 
 _TEST_SHARE = 0.2
@@ -66,10 +68,8 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
     sha256 = _digest(parts, mean, std, source.class_names)
     return Task(
         name=document.name,
-        input_shape=(shape[1], shape[2], shape[3]),
-        class_names=source.class_names,
-        mean=mean,
-        std=std,
+        modality=Images((shape[1], shape[2], shape[3]), mean, std, source.white),
+        problem=Multiclass(source.class_names),
         metrics=metrics,
         sha256=sha256,
         teacher=None if document.teacher is None else relative_to(folder, document.teacher),
@@ -80,7 +80,6 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
             metric=None if metrics == stated else metric,
         ),
         found=source.found,
-        white=source.white,
         **parts,
     )
 

@@ -41,7 +41,7 @@ class TargetCache:
     Args:
         teacher: Who is asked, on the device where it shall compute.
         task: Whose training images.
-        views: How they are augmented; ``Views(len(task.train), (), 0)`` for the images as they are.
+        views: How they are augmented; ``task.modality.views(len(task.train), (), 0)`` for the images as they are.
         numbers: The views that will be asked for.
         stages: Stages or paths whose maps are wanted beside the logits.
         kind: How outputs are stored.
@@ -171,8 +171,8 @@ class TargetCache:
                 for name in names
             }
             for index in torch.split(torch.arange(len(images)), _BATCH):
-                batch = self._task.normalize(images[index].to(self._teacher.device))
-                view = self._views.images(batch, index, number).contiguous(memory_format=torch.channels_last)
+                batch = self._task.modality.prepare(images[index].to(self._teacher.device))
+                view = self._task.modality.arranged(self._views.of(batch, index, number))
                 outputs = self._teacher.outputs(view, stages)
                 for name, array in arrays.items():
                     values = (outputs.logits if name == _LOGITS else outputs.maps[name]).cpu()

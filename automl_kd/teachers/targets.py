@@ -15,7 +15,7 @@ import torch
 
 from automl_kd.recipes import Recipe
 from automl_kd.recipes.schema import MIXING, TeacherOutputs
-from automl_kd.tasks import Split, Task, Views
+from automl_kd.tasks import Split, Task
 from automl_kd.teachers.cache import TargetCache
 from automl_kd.teachers.teacher import Outputs, Teacher
 
@@ -74,7 +74,8 @@ def measure_cost(teacher: Teacher, task: Task, stages: Sequence[str], folder: Pa
     with tempfile.TemporaryDirectory(dir=folder) as place:
 
         def read(names: Sequence[str]) -> float:
-            cache = TargetCache(teacher, sample, Views(images, (), 0), (0,), names, "cache-fp32", Path(place))
+            plain = task.modality.views(images, (), 0)
+            cache = TargetCache(teacher, sample, plain, (0,), names, "cache-fp32", Path(place))
             order = torch.randperm(images, generator=torch.Generator().manual_seed(0))
             started = time.perf_counter()
             for index in torch.split(order, _BATCH):

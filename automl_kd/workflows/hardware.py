@@ -47,7 +47,7 @@ def hardware_kit(
     count: int = 20,
     out: str | Path = "kit",
     task: str = "digits",
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
     models: Sequence[str | Path] = (),
     inputs: Mapping[str, tuple[int, ...]] | None = None,
     observer: Observer | None = None,
@@ -151,7 +151,7 @@ def train_hardware(
     space: str = "tiny_cnn",
     name: str | None = None,
     task: str = "digits",
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Train a predictor of this machine on the networks of a space, and keep it among the user's own profiles.
@@ -284,7 +284,7 @@ def kit_of(results: str | Path, folder: str | Path | None) -> tuple[Path, Kit]:
     return found, read_kit(found)
 
 
-def _candidates(space: Space, shape_and_classes: tuple[tuple[int, int, int], int]) -> list[Candidate]:
+def _candidates(space: Space, shape_and_classes: tuple[tuple[int, ...], int]) -> list[Candidate]:
     """Different students of a space, the same ones at every call."""
     shape, classes = shape_and_classes
     rng = random.Random(_SEED)
@@ -300,7 +300,7 @@ def _candidates(space: Space, shape_and_classes: tuple[tuple[int, int, int], int
     return list(found.values())
 
 
-def _shape_and_classes(task: str, input_shape: tuple[int, int, int] | None) -> tuple[tuple[int, int, int], int]:
+def _shape_and_classes(task: str, input_shape: tuple[int, ...] | None) -> tuple[tuple[int, ...], int]:
     opened = open_task(task)
     return (input_shape or opened.input_shape), opened.classes
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from automl_kd.onnxio import export
-from automl_kd.recipes import ResNet
-from automl_kd.students import build
+from automl_kd.students import ResNet, build
 
 STUDENT = ResNet(family="resnet", depth=8, width=0.25)
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from automl_kd.onnxio import export
-from automl_kd.recipes import ResNet
 from automl_kd.storage import Database, StudyRecord
-from automl_kd.students import build
+from automl_kd.students import ResNet, build
 
 SEARCH = ("search", "--hw", "jetson-nano", "--budget", "3m")
 SPACE = "search_epochs: 3\nstudent: {family: resnet, depth: 8}\ntrain: {epochs: 3}\n"

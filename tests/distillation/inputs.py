@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from automl_kd.recipes import ResNet
+from automl_kd.students import ResNet
 
 _GOLDENS = Path(__file__).resolve().parents[3] / "shared" / "data" / "loss_goldens.json"
 

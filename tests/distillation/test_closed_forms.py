@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inputs import FS, FT, SMALL, ZS, ZT, Y, assert_agrees, det
 
 from automl_kd.distillation.functional import attention_transfer, cross_entropy, dist, hint, kd, nst
-from automl_kd.tasks import Mix
+from automl_kd.tasks.modalities.image_mix import ImageMix as Mix
 
 # Name in the golden file, loss as a function of the student alone, the student's input.
 REFERENCES = {

@@ -30,7 +30,7 @@ from automl_kd.distillation.functional import (
 from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossOutput, Pair, StepContext
 from automl_kd.recipes import Losses
 from automl_kd.students import build
-from automl_kd.tasks import Mix
+from automl_kd.tasks.modalities.image_mix import ImageMix as Mix
 
 TINY = {"family": "resnet", "stages": [{"depth": 1, "channels": 4}, {"depth": 1, "channels": 8}]}
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_kd.distillation import schedules
+from automl_kd.distillation.losses.kd import KD
 from automl_kd.recipes import SGD, Curriculum, HandOver, Schedule, Train
-from automl_kd.recipes.losses import KD
 from automl_kd.recipes.schedules import TemperatureSchedule
 
 PROGRESS = st.floats(0, 1)

@@ -9,7 +9,7 @@ from automl_kd.core import UserError
 from automl_kd.distillation import wire
 from automl_kd.onnxio import export
 from automl_kd.students import build
-from automl_kd.tasks import OnnxTeacher
+from automl_kd.tasks import Multiclass, OnnxTeacher
 from automl_kd.teachers import load_teacher, module_teacher
 
 SHAPE = (1, 8, 8)
@@ -92,7 +92,11 @@ def test_class_counts_and_inputs_must_agree(make, digits):
     other = module_teacher(module, SHAPE, 7)
     with pytest.raises(UserError, match="7 classes and the task has 10"):
         wire(make({"kd": {"weight": 1}}), digits, other)
-    larger = dataclasses.replace(digits, input_shape=(1, 9, 9), class_names=digits.class_names[:7])
+    larger = dataclasses.replace(
+        digits,
+        modality=dataclasses.replace(digits.modality, shape=(1, 9, 9)),
+        problem=Multiclass(digits.problem.names[:7]),
+    )
     with pytest.raises(UserError, match=r"\(1, 8, 8\) and the task has \(1, 9, 9\)"):
         wire(make({"kd": {"weight": 1}}), larger, other)
     assert wire(make(), digits, other).teacher_stages == ()

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from automl_kd.tasks import Views
+from automl_kd.tasks.modalities.image_views import ImageViews as Views
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(4, 20), st.integers(4, 20))
 SEEDS = st.integers(0, 2**31)
@@ -16,7 +16,7 @@ def _images(shape):
 
 
 def _all(images, names, seed=0, number=0):
-    return Views(len(images), names, seed).images(images, torch.arange(len(images)), number)
+    return Views(len(images), names, seed).of(images, torch.arange(len(images)), number)
 
 
 @given(SHAPES, SEEDS)
@@ -67,8 +67,8 @@ def test_a_view_depends_on_seed_number_and_image_alone(index, seed, number, name
     whole = _all(images, names, seed, number)
     other = Views(20, tuple(reversed(names)), seed)
     index = torch.tensor(index)
-    other.images(images[:3], torch.arange(3), number + 1)  # what was asked before does not matter either
-    assert torch.equal(other.images(images[index], index, number), whole[index])
+    other.of(images[:3], torch.arange(3), number + 1)  # what was asked before does not matter either
+    assert torch.equal(other.of(images[index], index, number), whole[index])
     assert torch.equal(_all(images[:7], names, seed, number), whole[:7])  # nor how many images there are
 
 
@@ -88,7 +88,7 @@ def test_crops_and_flips_are_uniform_over_images_and_over_views():
     ]
     over_images = _all(one, BOTH, seed=5)
     views = Views(10, BOTH, 5)
-    over_views = torch.cat([views.images(one[:1], torch.tensor([3]), number) for number in range(1000)])
+    over_views = torch.cat([views.of(one[:1], torch.tensor([3]), number) for number in range(1000)])
     for seen in (over_images, over_views):
         counts = [int((seen == candidate).flatten(1).all(1).sum()) for candidate in candidates]
         assert sum(counts) == len(seen)

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from automl_kd.tasks import draw_mix
-from automl_kd.tasks.mix import cutmix, mixup
+from automl_kd.tasks.modalities.image_mix import cutmix, draw_mix, mixup
 
 
 def _generator(seed):
@@ -16,14 +15,14 @@ def test_mixup_is_the_combination_that_it_reports():
     images = torch.randn(8, 3, 4, 4, generator=_generator(1))
     kept = images.clone()
     mix = draw_mix(("crop", "mixup"), images.shape, _generator(5))
-    mixed = mix.images(images)
+    mixed = mix.mixed(images)
     assert torch.equal(images, kept)
     assert mix.box is None
     assert sorted(mix.permutation.tolist()) == list(range(8))
     assert 0 <= mix.share <= 1
     assert torch.allclose(mixed, mix.share * images + (1 - mix.share) * images[mix.permutation])
     again = draw_mix(("mixup",), images.shape, _generator(5))
-    assert torch.equal(again.images(images), mixed)
+    assert torch.equal(again.mixed(images), mixed)
     assert again.share == mix.share
 
 
@@ -41,7 +40,7 @@ def test_cutmix_pastes_one_box_of_the_partner_and_its_share_is_the_area_left(sha
     images = torch.arange(float(torch.Size(shape).numel())).view(shape)
     kept = images.clone()
     mix = draw_mix(("cutmix",), images.shape, _generator(seed))
-    mixed = mix.images(images)
+    mixed = mix.mixed(images)
     assert torch.equal(images, kept)
     top, bottom, left, right = mix.box
     assert 0 <= top <= bottom <= height

@@ -1,7 +1,7 @@
 import pytest
 
 from automl_kd.core import UserError
-from automl_kd.recipes import ResNet
+from automl_kd.students import ResNet
 from automl_kd.tasks import (
     CheckpointTeacher,
     OnnxTeacher,

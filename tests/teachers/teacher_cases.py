@@ -5,28 +5,26 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from automl_kd.recipes import ResNet, TaskReference
-from automl_kd.students import build
-from automl_kd.tasks import Split, Task, metrics_of
+from automl_kd.recipes import TaskReference
+from automl_kd.students import ResNet, build
+from automl_kd.tasks import Images, Multiclass, Split, Task, metrics_of
 
 SHAPE = (1, 8, 8)
 CLASSES = 3
 STUDENT = ResNet(family="resnet", depth=8, width=0.25)
 
 
-def small_task(sha256="a" * 64):
+def small_task(sha256="a" * 64, *, shape=SHAPE, names=("a", "b", "c")):
     source = torch.Generator().manual_seed(0)
-    images = torch.rand(60, *SHAPE, generator=source)
+    images = torch.rand(60, *shape, generator=source)
     split = Split(images, torch.arange(60) % CLASSES)
     return Task(
         name="small",
-        input_shape=SHAPE,
-        class_names=("a", "b", "c"),
+        modality=Images(shape, (0.5,), (0.29,)),
+        problem=Multiclass(names),
         train=split,
         validation=split,
         test=split,
-        mean=(0.5,),
-        std=(0.29,),
         metrics=metrics_of("multiclass", CLASSES),
         sha256=sha256,
         teacher=None,
@@ -94,7 +92,10 @@ def telling_task(validation=300, names=("a", "b", "c"), counts=None):
         return Split(values, labels)
 
     return replace(
-        small_task(), class_names=names, train=split(60), validation=split(validation), mean=(0.1,), std=(0.2,)
+        small_task(names=names),
+        modality=Images(SHAPE, (0.1,), (0.2,)),
+        train=split(60),
+        validation=split(validation),
     )
 
 

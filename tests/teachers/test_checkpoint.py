@@ -8,7 +8,7 @@ import torch
 from teacher_cases import CLASSES, SHAPE, STUDENT, small_task, trained_module
 
 from automl_kd.core import UserError
-from automl_kd.recipes import ResNet
+from automl_kd.students import ResNet
 from automl_kd.tasks import CheckpointTeacher, parse_teacher
 from automl_kd.teachers import load_teacher, module_teacher
 

@@ -8,8 +8,7 @@ from torch.nn import functional
 
 from automl_kd.core import UserError
 from automl_kd.onnxio import export
-from automl_kd.recipes import ResNet
-from automl_kd.students import build
+from automl_kd.students import ResNet, build
 from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, TeacherInput
 from automl_kd.teachers import load_teacher, module_teacher
 

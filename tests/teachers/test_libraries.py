@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 
 import pytest
 import safetensors.torch
@@ -200,7 +199,7 @@ class TestTransformers:
     def test_a_processor_of_another_size(self, folder):
         processor = {"do_center_crop": True, "crop_size": 8, "size": {"shortest_edge": 12}}
         (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-        task = replace(small_task(), input_shape=(1, 10, 10))
+        task = small_task(shape=(1, 10, 10))
         teacher = load_teacher(TransformersTeacher(transformers=str(folder)), task)
         assert teacher.outputs(torch.rand(2, 1, 10, 10)).logits.shape == (2, CLASSES)
         assert "resized from 10 x 10, whole, not the middle" in teacher.understood.input

@@ -12,7 +12,8 @@ from torch import nn
 
 from automl_kd.core import UserError
 from automl_kd.onnxio import export
-from automl_kd.tasks import OnnxTeacher, Views
+from automl_kd.tasks import OnnxTeacher
+from automl_kd.tasks.modalities.image_views import ImageViews as Views
 from automl_kd.teachers import MultiTeacher, TargetCache, load_teacher, module_teacher
 
 INDEX = torch.tensor([59, 0, 7, 7, 31])
@@ -32,7 +33,7 @@ def _views(seed=7):
 
 def _live(teacher, stages=(), views=PLAIN, number=0, index=INDEX):
     task = small_task()
-    return teacher.outputs(views.images(task.normalize(task.train.images[index]), index, number), stages)
+    return teacher.outputs(views.of(task.normalize(task.train.images[index]), index, number), stages)
 
 
 def _cache(teacher, folder, views=PLAIN, numbers=(0,), stages=(), kind="cache-fp32", task=None, **limit):

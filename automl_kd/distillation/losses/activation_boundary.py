@@ -7,9 +7,17 @@ from torch import Tensor
 from automl_kd.distillation.adapters import Connector
 from automl_kd.distillation.losses.channels import each_where_channels_differ
 from automl_kd.distillation.losses.inputs import ALL_STAGES
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import ActivationBoundary
+from automl_kd.recipes.losses import FeatureLoss
+from automl_kd.recipes.schedules import Positive
+
+
+class ActivationBoundary(FeatureLoss):
+    """Which neurons are active (Heo et al. 2019, arXiv:1811.03233)."""
+
+    margin: Positive = 1.0
+
 
 _SCALE = 3 / 1000  # of RepDistiller's ABLoss
 
@@ -48,13 +56,17 @@ def _compare(
     return loss
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=ALL_STAGES,
-    compare=_compare,
-    scale="quadratic in the student's features and the margin; grows with C·H·W",
-    zero_at_identity=False,
-    paper="Heo et al. 2019, arXiv:1811.03233",
-    reference="RepDistiller ABLoss",
-    adapter=each_where_channels_differ(Connector),
+SPEC = LOSS_SPECS.add(
+    "activation_boundary",
+    LossSpec(
+        part=ActivationBoundary,
+        kind="feature",
+        inputs=ALL_STAGES,
+        compare=_compare,
+        scale="quadratic in the student's features and the margin; grows with C·H·W",
+        zero_at_identity=False,
+        paper="Heo et al. 2019, arXiv:1811.03233",
+        reference="RepDistiller ABLoss",
+        adapter=each_where_channels_differ(Connector),
+    ),
 )

@@ -7,9 +7,13 @@ from torch.nn import functional
 
 from automl_kd.distillation.losses.energy import spatial_energy
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import AttentionTransfer
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class AttentionTransfer(FeatureLoss):
+    """Spatial attention maps (Zagoruyko & Komodakis 2017, arXiv:1612.03928)."""
 
 
 def attention_transfer(student: Tensor, teacher: Tensor, *, squared: bool = True) -> Tensor:
@@ -41,13 +45,17 @@ def _compare(part: AttentionTransfer, student: Tensor, teacher: Tensor, context:
     return attention_transfer(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="attention",
-    inputs=MAPS,
-    compare=_compare,
-    scale="bounded by 2 / HW; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Zagoruyko & Komodakis 2017, arXiv:1612.03928",
-    reference="RepDistiller Attention",
-    spatial=True,
+SPEC = LOSS_SPECS.add(
+    "attention_transfer",
+    LossSpec(
+        part=AttentionTransfer,
+        kind="attention",
+        inputs=MAPS,
+        compare=_compare,
+        scale="bounded by 2 / HW; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Zagoruyko & Komodakis 2017, arXiv:1612.03928",
+        reference="RepDistiller Attention",
+        spatial=True,
+    ),
 )

@@ -6,8 +6,15 @@ from torch import Tensor
 
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import softened
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
-from automl_kd.recipes.losses import SoftCE
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.recipes.losses import Loss
+from automl_kd.recipes.schedules import Temperature
+
+
+class SoftCE(Loss):
+    """Cross-entropy with the teacher's distribution."""
+
+    temperature: Temperature = 1.0
 
 
 def ce_soft(student: Tensor, teacher: Tensor, *, temperature: float | Tensor = 1.0) -> Tensor:
@@ -33,12 +40,16 @@ def _compare(part: SoftCE, student: Tensor, teacher: Tensor, context: StepContex
     return ce_soft(student, teacher, temperature=context.temperature)
 
 
-SPEC = LossSpec(
-    kind="logit",
-    inputs=LOGITS,
-    compare=_compare,
-    scale="nats; the gradient falls with 1 / T²",
-    zero_at_identity=False,
-    paper="Hinton et al. 2015, arXiv:1503.02531, without T²",
-    reference="AlphaNet KLLossSoft without labels",
+SPEC = LOSS_SPECS.add(
+    "ce_soft",
+    LossSpec(
+        part=SoftCE,
+        kind="logit",
+        inputs=LOGITS,
+        compare=_compare,
+        scale="nats; the gradient falls with 1 / T²",
+        zero_at_identity=False,
+        paper="Hinton et al. 2015, arXiv:1503.02531, without T²",
+        reference="AlphaNet KLLossSoft without labels",
+    ),
 )

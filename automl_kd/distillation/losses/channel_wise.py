@@ -8,9 +8,16 @@ from torch.nn import functional
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import ChannelWise
+from automl_kd.recipes.losses import FeatureLoss
+from automl_kd.recipes.schedules import Positive
+
+
+class ChannelWise(FeatureLoss):
+    """Where each channel looks (Shu et al. 2021, arXiv:2011.13256)."""
+
+    temperature: Positive = 4.0
 
 
 def channel_wise(s_map: Tensor, t_map: Tensor, *, temperature: float = 4.0) -> Tensor:
@@ -37,14 +44,18 @@ def _compare(part: ChannelWise, student: Tensor, teacher: Tensor, context: StepC
     return channel_wise(context.adapted(student), teacher, temperature=part.temperature)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="grows with T² at most; divided by batch and channels",
-    zero_at_identity=True,
-    paper="Shu et al. 2021, arXiv:2011.13256",
-    reference="mmrazor ChannelWiseDivergence",
-    adapter=where_channels_differ(Projection),
-    spatial=True,
+SPEC = LOSS_SPECS.add(
+    "channel_wise",
+    LossSpec(
+        part=ChannelWise,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="grows with T² at most; divided by batch and channels",
+        zero_at_identity=True,
+        paper="Shu et al. 2021, arXiv:2011.13256",
+        reference="mmrazor ChannelWiseDivergence",
+        adapter=where_channels_differ(Projection),
+        spatial=True,
+    ),
 )

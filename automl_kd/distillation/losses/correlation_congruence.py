@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import EMBEDDINGS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, unit_rows
-from automl_kd.recipes.losses import CorrelationCongruence
+from automl_kd.recipes.losses import FeatureLoss
+from automl_kd.recipes.schedules import Positive
+
+
+class CorrelationCongruence(FeatureLoss):
+    """Correlations of samples under a Gaussian kernel (Peng et al. 2019, arXiv:1904.01802)."""
+
+    gamma: Positive = 0.4
+    order: Annotated[int, Field(ge=1, le=10)] = 2
 
 
 def correlation_congruence(student: Tensor, teacher: Tensor, *, gamma: float = 0.4, order: int = 2) -> Tensor:
@@ -53,12 +63,16 @@ def _compare(part: CorrelationCongruence, student: Tensor, teacher: Tensor, cont
     return correlation_congruence(student, teacher, gamma=part.gamma, order=part.order)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=EMBEDDINGS,
-    compare=_compare,
-    scale="bounded by 1; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Peng et al. 2019, arXiv:1904.01802",
-    reference="torchdistill CCKDLoss, gaussian_rbf, on L2-normalised embeddings and squared",
+SPEC = LOSS_SPECS.add(
+    "correlation_congruence",
+    LossSpec(
+        part=CorrelationCongruence,
+        kind="relation",
+        inputs=EMBEDDINGS,
+        compare=_compare,
+        scale="bounded by 1; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Peng et al. 2019, arXiv:1904.01802",
+        reference="torchdistill CCKDLoss, gaussian_rbf, on L2-normalised embeddings and squared",
+    ),
 )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from automl_kd.distillation.losses.inputs import EMBEDDINGS, Pair
-from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import CorrelationCongruenceAdjacent
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class CorrelationCongruenceAdjacent(FeatureLoss):
+    """Products of neighbouring samples of the batch, the form in which CC is mostly run."""
 
 
 def correlation_congruence_adjacent(student: Tensor, teacher: Tensor) -> Tensor:
@@ -42,13 +46,17 @@ def _adapter(part: CorrelationCongruenceAdjacent, pairs: tuple[Pair, ...], conte
     return nn.Linear(ours, theirs) if ours != theirs else None
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=EMBEDDINGS,
-    compare=_compare,
-    scale="quadratic in the embeddings; grows with their width",
-    zero_at_identity=True,
-    paper="Peng et al. 2019, arXiv:1904.01802",
-    reference="RepDistiller Correlation",
-    adapter=_adapter,
+SPEC = LOSS_SPECS.add(
+    "correlation_congruence_adjacent",
+    LossSpec(
+        part=CorrelationCongruenceAdjacent,
+        kind="relation",
+        inputs=EMBEDDINGS,
+        compare=_compare,
+        scale="quadratic in the embeddings; grows with their width",
+        zero_at_identity=True,
+        paper="Peng et al. 2019, arXiv:1904.01802",
+        reference="RepDistiller Correlation",
+        adapter=_adapter,
+    ),
 )

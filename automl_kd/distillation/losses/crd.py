@@ -10,9 +10,20 @@ from torch.nn import functional
 
 from automl_kd.distillation.losses.contrast import Heads
 from automl_kd.distillation.losses.inputs import EMBEDDINGS, Pair
-from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import unit_rows
-from automl_kd.recipes.losses import CRD
+from automl_kd.recipes.losses import Dimension, FeatureLoss
+from automl_kd.recipes.schedules import Fraction, Positive
+
+
+class CRD(FeatureLoss):
+    """Contrast with a memory of the whole training split (Tian et al. 2020, arXiv:1910.10699)."""
+
+    dimension: Dimension = 128
+    negatives: Dimension = 4096
+    temperature: Positive = 0.07
+    momentum: Fraction = 0.5
+
 
 _EPSILON = 1e-7  # of the authors' code, added to the noise's share
 _DENSE = 32  # rows of the memory for each one chosen up to which a CPU takes all cosines faster than it gathers rows
@@ -145,14 +156,18 @@ def _adapter(part: CRD, pairs: tuple[Pair, ...], context: BuildContext) -> Contr
     return ContrastMemory(part, pair.student_shape[0], pair.teacher_shape[0], context.examples)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=EMBEDDINGS,
-    compare=_compare,
-    scale="nats, summed over the negatives of two directions; divided by the batch; blind to the length of embeddings",
-    zero_at_identity=False,
-    paper="Tian et al. 2020, arXiv:1910.10699",
-    reference="RepDistiller CRDLoss",
-    adapter=_adapter,
-    unmixed=lambda part: True,
+SPEC = LOSS_SPECS.add(
+    "crd",
+    LossSpec(
+        part=CRD,
+        kind="relation",
+        inputs=EMBEDDINGS,
+        compare=_compare,
+        scale="nats, summed over the negatives of two directions; over the batch; blind to the embeddings' length",
+        zero_at_identity=False,
+        paper="Tian et al. 2020, arXiv:1910.10699",
+        reference="RepDistiller CRDLoss",
+        adapter=_adapter,
+        unmixed=lambda part: True,
+    ),
 )

@@ -6,9 +6,17 @@ from torch import Tensor
 
 from automl_kd.distillation.losses.contrast import Heads
 from automl_kd.distillation.losses.inputs import EMBEDDINGS, Pair
-from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, unit_rows
-from automl_kd.recipes.losses import CRDInBatch
+from automl_kd.recipes.losses import Dimension, FeatureLoss
+from automl_kd.recipes.schedules import Positive
+
+
+class CRDInBatch(FeatureLoss):
+    """Contrast within the batch (InfoNCE), without a memory."""
+
+    dimension: Dimension = 128
+    temperature: Positive = 0.07
 
 
 def crd_inbatch(s_embedding: Tensor, t_embedding: Tensor, *, temperature: float = 0.07) -> Tensor:
@@ -41,13 +49,17 @@ def _adapter(part: CRDInBatch, pairs: tuple[Pair, ...], context: BuildContext) -
     return Heads(pair.student_shape[0], pair.teacher_shape[0], part.dimension)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=EMBEDDINGS,
-    compare=_compare,
-    scale="nats; log B by chance; blind to the length of embeddings",
-    zero_at_identity=False,
-    paper="Tian et al. 2020, arXiv:1910.10699; van den Oord et al. 2018, arXiv:1807.03748",
-    reference="CLIP's contrastive loss",
-    adapter=_adapter,
+SPEC = LOSS_SPECS.add(
+    "crd_inbatch",
+    LossSpec(
+        part=CRDInBatch,
+        kind="relation",
+        inputs=EMBEDDINGS,
+        compare=_compare,
+        scale="nats; log B by chance; blind to the length of embeddings",
+        zero_at_identity=False,
+        paper="Tian et al. 2020, arXiv:1910.10699; van den Oord et al. 2018, arXiv:1807.03748",
+        reference="CLIP's contrastive loss",
+        adapter=_adapter,
+    ),
 )

@@ -7,8 +7,18 @@ from torch import Tensor
 
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import softened
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
-from automl_kd.recipes.losses import DIST
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.recipes.losses import Loss
+from automl_kd.recipes.schedules import Temperature, Weight
+
+
+class DIST(Loss):
+    """Correlations between classes and between samples (Huang et al. 2022, arXiv:2205.10536)."""
+
+    beta: Weight = 1.0
+    gamma: Weight = 1.0
+    temperature: Temperature = 4.0
+
 
 _EPSILON = 1e-8  # of the authors' code, added to the product of the norms
 _ROUNDING = 4  # units in the last place, of the largest value, that a constant row may be apart from its mean
@@ -71,12 +81,16 @@ def _compare(part: DIST, student: Tensor, teacher: Tensor, context: StepContext)
     return dist(student, teacher, beta=part.beta, gamma=part.gamma, temperature=context.temperature)
 
 
-SPEC = LossSpec(
-    kind="logit",
-    inputs=LOGITS,
-    compare=_compare,
-    scale="bounded by 2 T² (beta + gamma)",
-    zero_at_identity=True,
-    paper="Huang et al. 2022, arXiv:2205.10536",
-    reference="the authors' DIST",
+SPEC = LOSS_SPECS.add(
+    "dist",
+    LossSpec(
+        part=DIST,
+        kind="logit",
+        inputs=LOGITS,
+        compare=_compare,
+        scale="bounded by 2 T² (beta + gamma)",
+        zero_at_identity=True,
+        paper="Huang et al. 2022, arXiv:2205.10536",
+        reference="the authors' DIST",
+    ),
 )

@@ -8,8 +8,17 @@ from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import mean_divergence, softened
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
-from automl_kd.recipes.losses import DKD
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.recipes.losses import Loss
+from automl_kd.recipes.schedules import Temperature, Weight
+
+
+class DKD(Loss):
+    """Soft targets, target and other classes apart (Zhao et al. 2022, arXiv:2203.08679)."""
+
+    alpha: Weight = 1.0
+    beta: Weight = 8.0
+    temperature: Temperature = 4.0
 
 
 def dkd(
@@ -60,13 +69,17 @@ def _compare(part: DKD, student: Tensor, teacher: Tensor, context: StepContext) 
     )
 
 
-SPEC = LossSpec(
-    kind="logit",
-    inputs=LOGITS,
-    compare=_compare,
-    scale="grows with T² at most; divided by the batch",
-    zero_at_identity=True,
-    paper="Zhao et al. 2022, arXiv:2203.08679",
-    reference="mdistiller dkd_loss",
-    unmixed=lambda part: True,
+SPEC = LOSS_SPECS.add(
+    "dkd",
+    LossSpec(
+        part=DKD,
+        kind="logit",
+        inputs=LOGITS,
+        compare=_compare,
+        scale="grows with T² at most; divided by the batch",
+        zero_at_identity=True,
+        paper="Zhao et al. 2022, arXiv:2203.08679",
+        reference="mdistiller dkd_loss",
+        unmixed=lambda part: True,
+    ),
 )

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import FactorTranslator
 from automl_kd.distillation.losses.energy import spatial_energy
 from automl_kd.distillation.losses.inputs import MAPS, Pair
-from automl_kd.distillation.losses.spec import BuildContext, LossOutput, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossOutput, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import FactorTransfer
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class FactorTransfer(FeatureLoss):
+    """Factors of a paraphraser (Kim et al. 2018, arXiv:1802.04977), which is trained alone up to ``pretrain``."""
+
+    rate: Annotated[float, Field(gt=0, le=4)] = 0.5
+    pretrain: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
 
 def factor_transfer(s_factor: Tensor, t_factor: Tensor) -> Tensor:
@@ -53,14 +63,18 @@ def _adapter(part: FactorTransfer, pairs: tuple[Pair, ...], context: BuildContex
     return FactorTranslator(pair.student_shape[0], pair.teacher_shape[0], part.rate)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="bounded by 2 / √HW; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Kim et al. 2018, arXiv:1802.04977",
-    reference="RepDistiller FactorTransfer, p1 = 2, p2 = 1",
-    adapter=_adapter,
-    spatial=True,
+SPEC = LOSS_SPECS.add(
+    "factor_transfer",
+    LossSpec(
+        part=FactorTransfer,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="bounded by 2 / √HW; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Kim et al. 2018, arXiv:1802.04977",
+        reference="RepDistiller FactorTransfer, p1 = 2, p2 = 1",
+        adapter=_adapter,
+        spatial=True,
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -9,9 +10,15 @@ from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import each_where_channels_differ
 from automl_kd.distillation.losses.correlations import correlations
 from automl_kd.distillation.losses.inputs import STAGE_PAIRS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import FSP
+from automl_kd.recipes.losses import FeatureLoss, StagePair
+
+
+class FSP(FeatureLoss):
+    """Flow between stages (Yim et al. 2017, CVPR): needs two or more."""
+
+    at: tuple[str | StagePair, ...] = Field(default=("all",), min_length=1)
 
 
 def fsp(s_first: Tensor, s_second: Tensor, t_first: Tensor, t_second: Tensor) -> Tensor:
@@ -47,13 +54,17 @@ def _compare(part: FSP, student: tuple[Tensor, ...], teacher: tuple[Tensor, ...]
     return fsp(*context.adapted(student), *teacher)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=STAGE_PAIRS,
-    compare=_compare,
-    scale="of the fourth degree in the features",
-    zero_at_identity=True,
-    paper="Yim et al. 2017, CVPR",
-    reference="torchdistill FSPLoss for the matrices, the mean square of the paper between them",
-    adapter=each_where_channels_differ(Projection),
+SPEC = LOSS_SPECS.add(
+    "fsp",
+    LossSpec(
+        part=FSP,
+        kind="relation",
+        inputs=STAGE_PAIRS,
+        compare=_compare,
+        scale="of the fourth degree in the features",
+        zero_at_identity=True,
+        paper="Yim et al. 2017, CVPR",
+        reference="torchdistill FSPLoss for the matrices, the mean square of the paper between them",
+        adapter=each_where_channels_differ(Projection),
+    ),
 )

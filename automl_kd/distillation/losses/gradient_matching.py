@@ -6,9 +6,13 @@ import torch
 from torch import Tensor
 
 from automl_kd.distillation.losses.inputs import GRADIENTS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import GradientMatching
+from automl_kd.recipes.losses import Loss
+
+
+class GradientMatching(Loss):
+    """Gradients with respect to the image (Srinivas & Fleuret 2018, arXiv:1803.00443)."""
 
 
 def gradient_matching(s_gradient: Tensor, t_gradient: Tensor) -> Tensor:
@@ -41,12 +45,16 @@ def _compare(part: GradientMatching, student: Tensor, teacher: Tensor, context: 
     return gradient_matching(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=GRADIENTS,
-    compare=_compare,
-    scale="bounded by 4; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Srinivas & Fleuret 2018, arXiv:1803.00443",
-    reference="the paper; no library has it",
+SPEC = LOSS_SPECS.add(
+    "gradient_matching",
+    LossSpec(
+        part=GradientMatching,
+        kind="feature",
+        inputs=GRADIENTS,
+        compare=_compare,
+        scale="bounded by 4; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Srinivas & Fleuret 2018, arXiv:1803.00443",
+        reference="the paper; no library has it",
+    ),
 )

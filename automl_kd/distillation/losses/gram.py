@@ -9,8 +9,12 @@ from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
 from automl_kd.distillation.losses.correlations import correlations
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
-from automl_kd.recipes.losses import Gram
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class Gram(FeatureLoss):
+    """Gram matrices of the channels (Gatys et al. 2015, arXiv:1508.06576)."""
 
 
 def gram(student: Tensor, teacher: Tensor) -> Tensor:
@@ -40,13 +44,17 @@ def _compare(part: Gram, student: Tensor, teacher: Tensor, context: StepContext)
     return gram(context.adapted(student), teacher)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=MAPS,
-    compare=_compare,
-    scale="of the fourth degree in the features",
-    zero_at_identity=True,
-    paper="Gatys et al. 2015, arXiv:1508.06576",
-    reference="TextBrewer fsp_loss",
-    adapter=where_channels_differ(Projection),
+SPEC = LOSS_SPECS.add(
+    "gram",
+    LossSpec(
+        part=Gram,
+        kind="relation",
+        inputs=MAPS,
+        compare=_compare,
+        scale="of the fourth degree in the features",
+        zero_at_identity=True,
+        paper="Gatys et al. 2015, arXiv:1508.06576",
+        reference="TextBrewer fsp_loss",
+        adapter=where_channels_differ(Projection),
+    ),
 )

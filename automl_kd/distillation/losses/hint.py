@@ -8,9 +8,13 @@ from torch.nn import functional
 from automl_kd.distillation.adapters import Regressor
 from automl_kd.distillation.losses.channels import where_channels_differ
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import Hint
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class Hint(FeatureLoss):
+    """FitNets regression of the teacher's map (Romero et al. 2015, arXiv:1412.6550)."""
 
 
 def hint(student: Tensor, teacher: Tensor) -> Tensor:
@@ -34,13 +38,17 @@ def _compare(part: Hint, student: Tensor, teacher: Tensor, context: StepContext)
     return hint(context.adapted(student), teacher)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="quadratic in the teacher's features",
-    zero_at_identity=True,
-    paper="Romero et al. 2015, arXiv:1412.6550",
-    reference="RepDistiller HintLoss",
-    adapter=where_channels_differ(Regressor),
+SPEC = LOSS_SPECS.add(
+    "hint",
+    LossSpec(
+        part=Hint,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="quadratic in the teacher's features",
+        zero_at_identity=True,
+        paper="Romero et al. 2015, arXiv:1412.6550",
+        reference="RepDistiller HintLoss",
+        adapter=where_channels_differ(Regressor),
+    ),
 )

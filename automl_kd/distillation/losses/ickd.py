@@ -9,9 +9,13 @@ from automl_kd.distillation.adapters import Connector
 from automl_kd.distillation.losses.channels import where_channels_differ
 from automl_kd.distillation.losses.correlations import correlations
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import ICKD
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class ICKD(FeatureLoss):
+    """Correlations between channels (Liu et al. 2021, ICCV)."""
 
 
 def ickd(s_map: Tensor, t_map: Tensor) -> Tensor:
@@ -36,13 +40,17 @@ def _compare(part: ICKD, student: Tensor, teacher: Tensor, context: StepContext)
     return ickd(context.adapted(student), teacher)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=MAPS,
-    compare=_compare,
-    scale="of the fourth degree in the features",
-    zero_at_identity=True,
-    paper="Liu et al. 2021, ICCV",
-    reference="TextBrewer mmd_loss of flattened maps, which is the same matrix",
-    adapter=where_channels_differ(Connector),
+SPEC = LOSS_SPECS.add(
+    "ickd",
+    LossSpec(
+        part=ICKD,
+        kind="relation",
+        inputs=MAPS,
+        compare=_compare,
+        scale="of the fourth degree in the features",
+        zero_at_identity=True,
+        paper="Liu et al. 2021, ICCV",
+        reference="TextBrewer mmd_loss of flattened maps, which is the same matrix",
+        adapter=where_channels_differ(Connector),
+    ),
 )

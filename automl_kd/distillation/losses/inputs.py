@@ -13,7 +13,7 @@ from torch import Tensor
 
 from automl_kd.distillation.signals import Signals
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,15 @@ from torch import Tensor
 
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import mean_divergence, softened
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
-from automl_kd.recipes.losses import KD
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.recipes.losses import Loss
+from automl_kd.recipes.schedules import Temperature
+
+
+class KD(Loss):
+    """Soft targets (Hinton et al. 2015, arXiv:1503.02531)."""
+
+    temperature: Temperature = 4.0
 
 
 def kd(student: Tensor, teacher: Tensor, *, temperature: float | Tensor) -> Tensor:
@@ -33,12 +40,16 @@ def _compare(part: KD, student: Tensor, teacher: Tensor, context: StepContext) -
     return kd(student, teacher, temperature=context.temperature)
 
 
-SPEC = LossSpec(
-    kind="logit",
-    inputs=LOGITS,
-    compare=_compare,
-    scale="grows with T² at most; divided by the batch",
-    zero_at_identity=True,
-    paper="Hinton et al. 2015, arXiv:1503.02531",
-    reference="RepDistiller DistillKL",
+SPEC = LOSS_SPECS.add(
+    "kd",
+    LossSpec(
+        part=KD,
+        kind="logit",
+        inputs=LOGITS,
+        compare=_compare,
+        scale="grows with T² at most; divided by the batch",
+        zero_at_identity=True,
+        paper="Hinton et al. 2015, arXiv:1503.02531",
+        reference="RepDistiller DistillKL",
+    ),
 )

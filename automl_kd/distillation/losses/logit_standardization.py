@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,9 +13,20 @@ from automl_kd.distillation.losses.dkd import dkd
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.kd import kd
 from automl_kd.distillation.losses.logits import class_axis
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import LogitStandardization
+from automl_kd.recipes.losses import Loss
+from automl_kd.recipes.schedules import Temperature, Weight
+
+
+class LogitStandardization(Loss):
+    """Soft targets of standardised logits (Sun et al. 2024, arXiv:2403.01427); ``alpha`` and ``beta`` are DKD's."""
+
+    loss: Literal["kd", "dkd"] = "kd"
+    temperature: Temperature = 2.0
+    alpha: Weight = 1.0
+    beta: Weight = 8.0
+
 
 _EPSILON = 1e-7  # of the authors' code, added to the standard deviation
 _ROUNDING = 4  # units in the last place, of its mean, that a constant row may be apart from its mean
@@ -71,13 +82,17 @@ def _compare(part: LogitStandardization, student: Tensor, teacher: Tensor, conte
     )
 
 
-SPEC = LossSpec(
-    kind="logit",
-    inputs=LOGITS,
-    compare=_compare,
-    scale="of KD or DKD; blind to shift and scale of both",
-    zero_at_identity=True,
-    paper="Sun et al. 2024, arXiv:2403.01427",
-    reference="the authors' normalize before mdistiller's kd_loss and dkd_loss",
-    unmixed=lambda part: part.loss == "dkd",
+SPEC = LOSS_SPECS.add(
+    "logit_standardization",
+    LossSpec(
+        part=LogitStandardization,
+        kind="logit",
+        inputs=LOGITS,
+        compare=_compare,
+        scale="of KD or DKD; blind to shift and scale of both",
+        zero_at_identity=True,
+        paper="Sun et al. 2024, arXiv:2403.01427",
+        reference="the authors' normalize before mdistiller's kd_loss and dkd_loss",
+        unmixed=lambda part: part.loss == "dkd",
+    ),
 )

@@ -9,8 +9,12 @@ from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
 from automl_kd.distillation.losses.correlations import correlations
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
-from automl_kd.recipes.losses import MMD
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class MMD(FeatureLoss):
+    """Maximum mean discrepancy between distributions of activations (Huang & Wang 2017, arXiv:1707.01219)."""
 
 
 def mmd(student: Tensor, teacher: Tensor) -> Tensor:
@@ -38,13 +42,17 @@ def _compare(part: MMD, student: Tensor, teacher: Tensor, context: StepContext) 
     return mmd(context.adapted(student), teacher)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="of the fourth degree in the features",
-    zero_at_identity=True,
-    paper="Huang & Wang 2017, arXiv:1707.01219",
-    reference="TextBrewer mmd_loss of flattened maps",
-    adapter=where_channels_differ(Projection),
+SPEC = LOSS_SPECS.add(
+    "mmd",
+    LossSpec(
+        part=MMD,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="of the fourth degree in the features",
+        zero_at_identity=True,
+        paper="Huang & Wang 2017, arXiv:1707.01219",
+        reference="TextBrewer mmd_loss of flattened maps",
+        adapter=where_channels_differ(Projection),
+    ),
 )

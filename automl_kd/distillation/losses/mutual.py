@@ -7,10 +7,22 @@ from torch import Tensor, nn
 
 from automl_kd.distillation.losses.inputs import PEER, Pair
 from automl_kd.distillation.losses.kd import kd
-from automl_kd.distillation.losses.spec import BuildContext, LossOutput, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossOutput, LossSpec, StepContext
 from automl_kd.distillation.losses.task import cross_entropy
-from automl_kd.recipes.losses import Mutual
+from automl_kd.recipes.losses import Loss
+from automl_kd.recipes.schedules import Temperature
+from automl_kd.recipes.students import Student
 from automl_kd.students import build
+
+
+class Mutual(Loss):
+    """A peer trained alongside, each learning from the other (DML; Zhang et al. 2018, arXiv:1706.00384).
+
+    ``student`` is what the peer is, by default the same as the student with weights of its own.
+    """
+
+    student: Student | None = None
+    temperature: Temperature = 1.0
 
 
 def mutual(student: Tensor, peer: Tensor, *, labels: Tensor, temperature: float | Tensor = 1.0) -> LossOutput:
@@ -53,13 +65,17 @@ def _adapter(part: Mutual, pairs: tuple[Pair, ...], context: BuildContext) -> nn
     return peer.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-SPEC = LossSpec(
-    kind="logit",
-    inputs=PEER,
-    compare=_compare,
-    scale="grows with T² at most; divided by the batch",
-    zero_at_identity=True,
-    paper="Zhang et al. 2018, arXiv:1706.00384",
-    reference="the paper's equations 4 to 8",
-    adapter=_adapter,
+SPEC = LOSS_SPECS.add(
+    "mutual",
+    LossSpec(
+        part=Mutual,
+        kind="logit",
+        inputs=PEER,
+        compare=_compare,
+        scale="grows with T² at most; divided by the batch",
+        zero_at_identity=True,
+        paper="Zhang et al. 2018, arXiv:1706.00384",
+        reference="the paper's equations 4 to 8",
+        adapter=_adapter,
+    ),
 )

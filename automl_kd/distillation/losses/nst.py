@@ -6,9 +6,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import NST
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class NST(FeatureLoss):
+    """Selectivity of neurons (Huang & Wang 2017, arXiv:1707.01219)."""
 
 
 def nst(student: Tensor, teacher: Tensor) -> Tensor:
@@ -41,13 +45,17 @@ def _compare(part: NST, student: Tensor, teacher: Tensor, context: StepContext) 
     return nst(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="bounded by 2; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Huang & Wang 2017, arXiv:1707.01219",
-    reference="RepDistiller NSTLoss",
-    spatial=True,
+SPEC = LOSS_SPECS.add(
+    "nst",
+    LossSpec(
+        part=NST,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="bounded by 2; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Huang & Wang 2017, arXiv:1707.01219",
+        reference="RepDistiller NSTLoss",
+        spatial=True,
+    ),
 )

@@ -9,9 +9,14 @@ from torch.nn import functional
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import PKD
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class PKD(FeatureLoss):
+    """Pearson correlation of maps (Cao et al. 2022, arXiv:2207.02039)."""
+
 
 _EPSILON = 1e-6  # of the authors' code, added to the standard deviation
 
@@ -50,13 +55,17 @@ def _compare(part: PKD, student: Tensor, teacher: Tensor, context: StepContext) 
     return pkd(context.adapted(student), teacher)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="bounded by 2; blind to the scale of every channel of both",
-    zero_at_identity=True,
-    paper="Cao et al. 2022, arXiv:2207.02039",
-    reference="mmrazor PKDLoss",
-    adapter=where_channels_differ(Projection),
+SPEC = LOSS_SPECS.add(
+    "pkd",
+    LossSpec(
+        part=PKD,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="bounded by 2; blind to the scale of every channel of both",
+        zero_at_identity=True,
+        paper="Cao et al. 2022, arXiv:2207.02039",
+        reference="mmrazor PKDLoss",
+        adapter=where_channels_differ(Projection),
+    ),
 )

@@ -6,9 +6,14 @@ import torch
 from torch import Tensor
 
 from automl_kd.distillation.losses.inputs import EMBEDDINGS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import PKT
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class PKT(FeatureLoss):
+    """Similarities of embeddings as probabilities (Passalis & Tefas 2018, arXiv:1803.10837)."""
+
 
 _EPSILON = 1e-7  # of the authors' code, added to norms and inside the logarithm
 
@@ -46,12 +51,16 @@ def _compare(part: PKT, student: Tensor, teacher: Tensor, context: StepContext) 
     return pkt(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=EMBEDDINGS,
-    compare=_compare,
-    scale="falls with 1 / B²; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Passalis & Tefas 2018, arXiv:1803.10837",
-    reference="RepDistiller PKT",
+SPEC = LOSS_SPECS.add(
+    "pkt",
+    LossSpec(
+        part=PKT,
+        kind="relation",
+        inputs=EMBEDDINGS,
+        compare=_compare,
+        scale="falls with 1 / B²; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Passalis & Tefas 2018, arXiv:1803.10837",
+        reference="RepDistiller PKT",
+    ),
 )

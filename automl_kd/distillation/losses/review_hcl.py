@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.adapters import ReviewFusion
 from automl_kd.distillation.losses.inputs import ALL_STAGES, Pair
-from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import ReviewHCL
+from automl_kd.recipes.losses import FeatureLoss, StagePair
+
+
+class ReviewHCL(FeatureLoss):
+    """Knowledge review: stages fused from the last to the first (Chen et al. 2021, arXiv:2104.09044)."""
+
+    at: tuple[str | StagePair, ...] = Field(default=("all",), min_length=1)
+
 
 _LEVELS = (4, 2, 1)
 
@@ -50,13 +58,17 @@ def _adapter(part: ReviewHCL, pairs: tuple[Pair, ...], context: BuildContext) ->
     return ReviewFusion(tuple(pair.student_shape[0] for pair in pairs), tuple(pair.teacher_shape[0] for pair in pairs))
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=ALL_STAGES,
-    compare=_compare,
-    scale="quadratic in the teacher's features; summed over stages",
-    zero_at_identity=True,
-    paper="Chen et al. 2021, arXiv:2104.09044",
-    reference="mdistiller hcl_loss and ABF",
-    adapter=_adapter,
+SPEC = LOSS_SPECS.add(
+    "review_hcl",
+    LossSpec(
+        part=ReviewHCL,
+        kind="feature",
+        inputs=ALL_STAGES,
+        compare=_compare,
+        scale="quadratic in the teacher's features; summed over stages",
+        zero_at_identity=True,
+        paper="Chen et al. 2021, arXiv:2104.09044",
+        reference="mdistiller hcl_loss and ABF",
+        adapter=_adapter,
+    ),
 )

@@ -10,9 +10,13 @@ from torch.autograd.function import once_differentiable
 
 from automl_kd.distillation.losses.distances import squared_distances
 from automl_kd.distillation.losses.inputs import EMBEDDINGS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import RKDAngle
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class RKDAngle(FeatureLoss):
+    """Angles between embeddings (Park et al. 2019, arXiv:1904.05068)."""
 
 
 def rkd_angle(student: Tensor, teacher: Tensor) -> Tensor:
@@ -102,12 +106,16 @@ def _compare(part: RKDAngle, student: Tensor, teacher: Tensor, context: StepCont
     return rkd_angle(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=EMBEDDINGS,
-    compare=_compare,
-    scale="bounded by 1.5; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Park et al. 2019, arXiv:1904.05068",
-    reference="RepDistiller RKDLoss, angle",
+SPEC = LOSS_SPECS.add(
+    "rkd_angle",
+    LossSpec(
+        part=RKDAngle,
+        kind="relation",
+        inputs=EMBEDDINGS,
+        compare=_compare,
+        scale="bounded by 1.5; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Park et al. 2019, arXiv:1904.05068",
+        reference="RepDistiller RKDLoss, angle",
+    ),
 )

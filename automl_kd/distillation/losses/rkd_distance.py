@@ -8,9 +8,14 @@ from torch.nn import functional
 
 from automl_kd.distillation.losses.distances import squared_distances
 from automl_kd.distillation.losses.inputs import EMBEDDINGS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import RKDDistance
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class RKDDistance(FeatureLoss):
+    """Distances between embeddings (Park et al. 2019, arXiv:1904.05068)."""
+
 
 _SMALLEST_SQUARE = 1e-12  # of the authors' code: the square of the distance that two equal embeddings are given
 
@@ -44,12 +49,16 @@ def _compare(part: RKDDistance, student: Tensor, teacher: Tensor, context: StepC
     return rkd_distance(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=EMBEDDINGS,
-    compare=_compare,
-    scale="blind to the scale of both",
-    zero_at_identity=True,
-    paper="Park et al. 2019, arXiv:1904.05068",
-    reference="RepDistiller RKDLoss, distance",
+SPEC = LOSS_SPECS.add(
+    "rkd_distance",
+    LossSpec(
+        part=RKDDistance,
+        kind="relation",
+        inputs=EMBEDDINGS,
+        compare=_compare,
+        scale="blind to the scale of both",
+        zero_at_identity=True,
+        paper="Park et al. 2019, arXiv:1904.05068",
+        reference="RepDistiller RKDLoss, distance",
+    ),
 )

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from automl_kd.core import UserError
 from automl_kd.distillation.losses.inputs import EXITS, Pair, Shape
 from automl_kd.distillation.losses.kd import kd
-from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import SelfDistillation
+from automl_kd.recipes.losses import FeatureLoss, StagePair
+from automl_kd.recipes.schedules import Temperature
+
+
+class SelfDistillation(FeatureLoss):
+    """Exits at earlier stages learn from the student's own logits (Zhang et al. 2019, arXiv:1905.08094)."""
+
+    at: tuple[str | StagePair, ...] = Field(default=("all",), min_length=1)
+    temperature: Temperature = 3.0
 
 
 def self_distillation(
@@ -101,13 +110,17 @@ def _adapter(part: SelfDistillation, pairs: tuple[Pair, ...], context: BuildCont
     return Exits(Exit(shape, shapes[-1], context.classes) for shape in shapes[:-1])
 
 
-SPEC = LossSpec(
-    kind="logit",
-    inputs=EXITS,
-    compare=_compare,
-    scale="nats; the soft part grows with T², features count squared",
-    zero_at_identity=False,
-    paper="Zhang et al. 2019, arXiv:1905.08094",
-    reference="the authors' be-your-own-teacher, with lighter exits",
-    adapter=_adapter,
+SPEC = LOSS_SPECS.add(
+    "self_distillation",
+    LossSpec(
+        part=SelfDistillation,
+        kind="logit",
+        inputs=EXITS,
+        compare=_compare,
+        scale="nats; the soft part grows with T², features count squared",
+        zero_at_identity=False,
+        paper="Zhang et al. 2019, arXiv:1905.08094",
+        reference="the authors' be-your-own-teacher, with lighter exits",
+        adapter=_adapter,
+    ),
 )

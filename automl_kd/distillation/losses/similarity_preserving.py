@@ -6,9 +6,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, unit_rows
-from automl_kd.recipes.losses import SimilarityPreserving
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class SimilarityPreserving(FeatureLoss):
+    """Similarities of samples within a batch (Tung & Mori 2019, arXiv:1907.09682)."""
 
 
 def similarity_preserving(student: Tensor, teacher: Tensor) -> Tensor:
@@ -38,12 +42,16 @@ def _compare(part: SimilarityPreserving, student: Tensor, teacher: Tensor, conte
     return similarity_preserving(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="relation",
-    inputs=MAPS,
-    compare=_compare,
-    scale="bounded by 4 / B; blind to the scale of both",
-    zero_at_identity=True,
-    paper="Tung & Mori 2019, arXiv:1907.09682",
-    reference="RepDistiller Similarity",
+SPEC = LOSS_SPECS.add(
+    "similarity_preserving",
+    LossSpec(
+        part=SimilarityPreserving,
+        kind="relation",
+        inputs=MAPS,
+        compare=_compare,
+        scale="bounded by 4 / B; blind to the scale of both",
+        zero_at_identity=True,
+        paper="Tung & Mori 2019, arXiv:1907.09682",
+        reference="RepDistiller Similarity",
+    ),
 )

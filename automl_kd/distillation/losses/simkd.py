@@ -6,9 +6,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import SimKD
+from automl_kd.recipes import Recipe
+from automl_kd.recipes.losses import Loss
+
+
+class SimKD(Loss):
+    """The teacher's last map behind the student's projector, and the teacher's classifier (Chen et al. 2022).
+
+    arXiv:2203.14001. Needs ``student.projector`` with as many channels as the teacher's last map.
+    """
+
+    def check(self, recipe: Recipe) -> None:
+        if getattr(recipe.student, "projector", None) is None:
+            raise ValueError(
+                "distill.losses.simkd delivers its projector, which is part of the student: give student.projector,"
+                " with as many channels as the teacher's last map"
+            )
 
 
 def simkd(s_map: Tensor, t_map: Tensor) -> Tensor:
@@ -31,12 +46,16 @@ def _compare(part: SimKD, student: Tensor, teacher: Tensor, context: StepContext
     return simkd(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="quadratic in the teacher's features",
-    zero_at_identity=True,
-    paper="Chen et al. 2022, arXiv:2203.14001",
-    reference="the authors' SimKD",
+SPEC = LOSS_SPECS.add(
+    "simkd",
+    LossSpec(
+        part=SimKD,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="quadratic in the teacher's features",
+        zero_at_identity=True,
+        paper="Chen et al. 2022, arXiv:2203.14001",
+        reference="the authors' SimKD",
+    ),
 )

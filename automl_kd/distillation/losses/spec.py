@@ -8,8 +8,10 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 
+from automl_kd.core import Meaning, Registry
 from automl_kd.distillation.losses.inputs import LossInputs, Pair, Shape
-from automl_kd.recipes import Student
+from automl_kd.recipes import Loss, Student
+from automl_kd.recipes.losses import LOSSES
 
 Features = TypeVar("Features", Tensor, tuple[Tensor, ...])
 Kind = Literal["task", "logit", "feature", "relation", "attention"]
@@ -85,6 +87,7 @@ class LossSpec:
     """Everything that the wiring and the training loop know of one loss.
 
     Attributes:
+        part: Its part of the recipe.
         kind: The level at which student and teacher are compared.
         inputs: What ``compare`` is given of student and teacher.
         compare: ``(part, student, teacher, context)`` to the scalar loss; ``part`` is the loss's part of the recipe.
@@ -94,11 +97,13 @@ class LossSpec:
         reference: The implementation whose values it agrees with.
         adapter: ``(part, pairs of one call, context)`` to a module that is trained beside the student, or None where
             none is needed. None for losses that train nothing.
+        takes: What the outputs have to mean, None where it does not matter because the loss does not read them.
         spatial: Whether positions within a map are compared, so that the loss is constant on a map of one pixel.
         unmixed: Whether the loss, by its part, needs images that are not mixed: one class, or one position in the
             split.
     """
 
+    part: type[Loss]
     kind: Kind
     inputs: LossInputs
     compare: Compare
@@ -107,10 +112,20 @@ class LossSpec:
     paper: str
     reference: str
     adapter: Callable[[Any, tuple[Pair, ...], BuildContext], nn.Module | None] | None = None
+    takes: frozenset[Meaning] | None = None
     spatial: bool = False
     unmixed: Callable[[Any], bool] = lambda part: False
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a teacher has to show something."""
+        return self.inputs.needs_teacher
 
     @property
     def parameters(self) -> bool:
         """Whether the loss may train parameters of its own."""
         return self.adapter is not None
+
+
+LOSS_SPECS: Registry[LossSpec] = LOSSES  # type: ignore[assignment]  # this room fills it, with specs alone
+"""The spec of every loss by its name under ``distill.losses``."""

@@ -8,9 +8,13 @@ from torch.nn import functional
 from automl_kd.core import UserError
 from automl_kd.distillation.adapters import TeacherHead
 from automl_kd.distillation.losses.inputs import MAPS, Pair
-from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import SRRL
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class SRRL(FeatureLoss):
+    """Statistics of the map, and the teacher's classifier on it (Yang et al. 2021, ICLR)."""
 
 
 def srrl(s_map: Tensor, t_map: Tensor) -> Tensor:
@@ -52,13 +56,17 @@ def _adapter(part: SRRL, pairs: tuple[Pair, ...], context: BuildContext) -> Teac
     return TeacherHead(pair.student_shape[0], weight, bias)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="quadratic in the teacher's features and in its logits",
-    zero_at_identity=True,
-    paper="Yang et al. 2021, ICLR",
-    reference="the authors' statm_loss",
-    adapter=_adapter,
+SPEC = LOSS_SPECS.add(
+    "srrl",
+    LossSpec(
+        part=SRRL,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="quadratic in the teacher's features and in its logits",
+        zero_at_identity=True,
+        paper="Yang et al. 2021, ICLR",
+        reference="the authors' statm_loss",
+        adapter=_adapter,
+    ),
 )

@@ -6,9 +6,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import LABELS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import TaskLoss
+from automl_kd.recipes.losses import Loss
+from automl_kd.recipes.schedules import Schedule, Weight
+
+
+class TaskLoss(Loss):
+    """Cross-entropy with the labels."""
+
+    weight: Weight | Schedule = 1.0
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -28,12 +35,16 @@ def _compare(part: TaskLoss, student: Tensor, labels: Tensor, context: StepConte
     return cross_entropy(student, labels)
 
 
-SPEC = LossSpec(
-    kind="task",
-    inputs=LABELS,
-    compare=_compare,
-    scale="nats",
-    zero_at_identity=False,
-    paper="the task's own loss",
-    reference="torch.nn.functional.cross_entropy",
+SPEC = LOSS_SPECS.add(
+    "task",
+    LossSpec(
+        part=TaskLoss,
+        kind="task",
+        inputs=LABELS,
+        compare=_compare,
+        scale="nats",
+        zero_at_identity=False,
+        paper="the task's own loss",
+        reference="torch.nn.functional.cross_entropy",
+    ),
 )

@@ -6,9 +6,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
-from automl_kd.recipes.losses import TinyBERTAttention
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class TinyBERTAttention(FeatureLoss):
+    """Attention scores of transformers (Jiao et al. 2020, arXiv:1909.10351), tapped by path."""
+
 
 _MASKED = -100.0  # of the authors' code: no score of a token that is seen comes near it
 
@@ -41,12 +46,16 @@ def _compare(part: TinyBERTAttention, student: Tensor, teacher: Tensor, context:
     return tinybert_attention(student, teacher)
 
 
-SPEC = LossSpec(
-    kind="attention",
-    inputs=MAPS,
-    compare=_compare,
-    scale="quadratic in the scores",
-    zero_at_identity=True,
-    paper="Jiao et al. 2020, arXiv:1909.10351",
-    reference="the authors' TinyBERT",
+SPEC = LOSS_SPECS.add(
+    "tinybert_attention",
+    LossSpec(
+        part=TinyBERTAttention,
+        kind="attention",
+        inputs=MAPS,
+        compare=_compare,
+        scale="quadratic in the scores",
+        zero_at_identity=True,
+        paper="Jiao et al. 2020, arXiv:1909.10351",
+        reference="the authors' TinyBERT",
+    ),
 )

@@ -8,9 +8,13 @@ from torch.nn import functional
 from automl_kd.distillation.adapters import Projection
 from automl_kd.distillation.losses.channels import where_channels_differ
 from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import TinyBERTHidden
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class TinyBERTHidden(FeatureLoss):
+    """Hidden states of transformers (Jiao et al. 2020, arXiv:1909.10351)."""
 
 
 def tinybert_hidden(s_hidden: Tensor, t_hidden: Tensor) -> Tensor:
@@ -36,13 +40,17 @@ def _compare(part: TinyBERTHidden, student: Tensor, teacher: Tensor, context: St
     return tinybert_hidden(context.adapted(student), teacher)
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="quadratic in the teacher's features",
-    zero_at_identity=True,
-    paper="Jiao et al. 2020, arXiv:1909.10351",
-    reference="the authors' TinyBERT",
-    adapter=where_channels_differ(Projection),
+SPEC = LOSS_SPECS.add(
+    "tinybert_hidden",
+    LossSpec(
+        part=TinyBERTHidden,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="quadratic in the teacher's features",
+        zero_at_identity=True,
+        paper="Jiao et al. 2020, arXiv:1909.10351",
+        reference="the authors' TinyBERT",
+        adapter=where_channels_differ(Projection),
+    ),
 )

@@ -7,9 +7,14 @@ from torch.nn import functional
 
 from automl_kd.distillation.adapters import VariationalRegressor
 from automl_kd.distillation.losses.inputs import MAPS, Pair
-from automl_kd.distillation.losses.spec import BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
-from automl_kd.recipes.losses import VID
+from automl_kd.recipes.losses import FeatureLoss
+
+
+class VID(FeatureLoss):
+    """Variational information (Ahn et al. 2019, arXiv:1904.05835)."""
+
 
 _EPSILON = 1e-5  # of the authors' code: the least variance
 
@@ -49,13 +54,17 @@ def _adapter(part: VID, pairs: tuple[Pair, ...], context: BuildContext) -> Varia
     return VariationalRegressor(pair.student_shape[0], pair.teacher_shape[0])
 
 
-SPEC = LossSpec(
-    kind="feature",
-    inputs=MAPS,
-    compare=_compare,
-    scale="quadratic in the teacher's features, in units of a variance that is learned; may be negative",
-    zero_at_identity=False,
-    paper="Ahn et al. 2019, arXiv:1904.05835",
-    reference="RepDistiller VIDLoss",
-    adapter=_adapter,
+SPEC = LOSS_SPECS.add(
+    "vid",
+    LossSpec(
+        part=VID,
+        kind="feature",
+        inputs=MAPS,
+        compare=_compare,
+        scale="quadratic in the teacher's features, in units of a variance that is learned; may be negative",
+        zero_at_identity=False,
+        paper="Ahn et al. 2019, arXiv:1904.05835",
+        reference="RepDistiller VIDLoss",
+        adapter=_adapter,
+    ),
 )

@@ -9,26 +9,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from automl_kd.core import UserError
+from automl_kd.core import IMAGE_AXES, Signature, UserError
 from automl_kd.recipes import ModelSpace, frozen_model
-from automl_kd.students.plans import Block, Plan, Shape
+from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.plans import Block, Plan, Shape, map_shape
 
 
-def plan(spec: ModelSpace, input_shape: Shape, classes: int, *, allow_code: bool) -> Plan:
+def plan(spec: ModelSpace, signature: Signature, allow_code: bool = False) -> Plan:
     """One block, the whole network; the maps that its parts return can be tapped.
 
     The network is run once on shapes.
 
     Args:
         spec: The recipe's student part.
-        input_shape: Channels, height, width of an image.
-        classes: Number of logits.
+        signature: Images in; how many numbers come out.
         allow_code: Whether the user's own file may run.
 
     Raises:
         UserError: If the network cannot be made, does not take the images, or does not return the logits.
     """
-    block = Frozen(input_shape, classes, json.dumps(spec.model_dump(mode="json"), sort_keys=True), allow_code)
+    student = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+    block = Frozen(map_shape(signature), signature.output.width, student, allow_code)
     return Plan((("model", (block,)),), block.maps())
 
 
@@ -73,3 +74,6 @@ class Frozen(Block):
             for name, output in found.items()
             if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1
         )
+
+
+FAMILIES.add("nni", Family(part=ModelSpace, axes=IMAGE_AXES, plan=plan))

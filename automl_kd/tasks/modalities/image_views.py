@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.recipes.schema import Augmentation
 from automl_kd.tasks.randomness import generator
 
 _SHIFT = 1 / 8
 
 
-class Views:
+class ImageViews:
     """Numbered views of a training split.
 
     ``crop`` shifts by up to an eighth of the size and fills with zeros; ``flip`` mirrors every second image from left
@@ -29,7 +28,7 @@ class Views:
         seed: Of all views.
     """
 
-    def __init__(self, examples: int, names: Collection[Augmentation], seed: int) -> None:
+    def __init__(self, examples: int, names: Collection[str], seed: int) -> None:
         self._examples = examples
         self._names = tuple(name for name in ("crop", "flip") if name in names)
         self._seed = seed
@@ -41,7 +40,7 @@ class Views:
         """What decides the images of a view, as plain data: equal for equal views, whatever the recipe's words."""
         return {"names": self._names, "seed": self._seed, "number": number} if self._names else {"names": ()}
 
-    def images(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
+    def of(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
         """The view of some images, never in place; without ``crop`` and ``flip`` the images as they are.
 
         Args:

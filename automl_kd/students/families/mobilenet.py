@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automl_kd.recipes.students import MobileNet, MobileNetStage
-from automl_kd.students.layers import Classifier, ConvNorm, ending
-from automl_kd.students.plans import Block, Plan, Shape, scaled, strided
+from automl_kd.core import IMAGE_AXES, Signature
+from automl_kd.recipes import Part
+from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart, Width
+from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.layers import ConvNorm, ending, head
+from automl_kd.students.plans import Block, Plan, Shape, map_shape, scaled, strided
+
+
+class MobileNetStem(Part):
+    """A 3x3 convolution before the first stage."""
+
+    channels: Channels = 32
+    stride: Stride = 2
+
+
+class MobileNetStage(Part):
+    """``depth`` inverted residual blocks; ``squeeze_excite`` adds a gate after the depthwise convolution.
+
+    ``channels`` defaults to 16, 32, 64, … by stage, and ``stride`` of the first block to 1 in the first stage, 2 after.
+    """
+
+    depth: Depth
+    kernel: Literal[3, 5, 7] = 3
+    expand: Annotated[float, Field(ge=1, le=12)] = 6
+    channels: Channels | None = None
+    stride: Stride | None = None
+    squeeze_excite: bool = False
+
+
+class MobileNet(StudentPart):
+    """MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), with kernel size and squeeze-excite free by stage.
+
+    Without ``stages`` it is the published network. ``width`` multiplies channels and rounds them to multiples of 8;
+    ``head`` is the width of the last pointwise convolution, 0 for none; a ``projector`` stands in its place.
+    """
+
+    family: Literal["mobilenet"]
+    width: Width = 1.0
+    stem: MobileNetStem = MobileNetStem()
+    stages: tuple[MobileNetStage, ...] | None = Field(default=None, min_length=1, max_length=12)
+    head: Annotated[int, Field(ge=0, le=8192)] = 1280
+    projector: Projector | None = None
+
 
 # Expansion, channels, depth, stride: table 2 of the paper.
 _PUBLISHED = tuple(
@@ -27,15 +69,15 @@ _PUBLISHED = tuple(
 _SQUEEZE = 4
 
 
-def plan(spec: MobileNet, input_shape: Shape, classes: int) -> Plan:
+def plan(spec: MobileNet, signature: Signature, allow_code: bool = False) -> Plan:
     """The blocks of a network of inverted residuals.
 
     Args:
         spec: The recipe's student part.
-        input_shape: Channels, height, width of an image.
-        classes: Number of logits.
+        signature: Images in; what comes out.
+        allow_code: Not read: nothing of the user's runs.
     """
-    stem = Convolution(input_shape, scaled(spec.stem.channels, spec.width), 3, spec.stem.stride)
+    stem = Convolution(map_shape(signature), scaled(spec.stem.channels, spec.width), 3, spec.stem.stride)
     parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (stem,))]
     shape = stem.output_shape
     for index, stage in enumerate(spec.stages or _PUBLISHED):
@@ -57,8 +99,8 @@ def plan(spec: MobileNet, input_shape: Shape, classes: int) -> Plan:
     if spec.head and spec.projector is None:
         # The published rule: the last convolution never shrinks with the width, only grows.
         last = Convolution(shape, scaled(spec.head, max(1.0, spec.width)), 1, 1)
-        return Plan((*parts, ("head", (last, Classifier(last.output_shape, classes)))))
-    return Plan((*parts, *ending(shape, classes, spec.projector)))
+        return Plan((*parts, ("head", (last, head(last.output_shape, signature.output)))))
+    return Plan((*parts, *ending(shape, signature.output, spec.projector)))
 
 
 @dataclass(frozen=True)
@@ -128,3 +170,6 @@ class SqueezeExcite(nn.Module):
         pooled = functional.adaptive_avg_pool2d(features, 1)
         gate = functional.hardsigmoid(self.excite(functional.relu(self.squeeze(pooled))))
         return features * gate
+
+
+FAMILIES.add("mobilenet", Family(part=MobileNet, axes=IMAGE_AXES, plan=plan))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from scipy.special import betaincinv
 from torch import Generator, Tensor
 
-from automl_kd.recipes.schema import Augmentation
-
 
 @dataclass(frozen=True, eq=False)
-class Mix:
+class ImageMix:
     """How the images of one batch are mixed.
 
     Attributes:
@@ -27,7 +25,7 @@ class Mix:
     share: float
     box: tuple[int, int, int, int] | None = None
 
-    def images(self, images: Tensor) -> Tensor:
+    def mixed(self, images: Tensor) -> Tensor:
         """The mixed images, (B, C, H, W) to the same shape, never in place."""
         if self.box is None:
             return self.blend(images)
@@ -44,11 +42,14 @@ class Mix:
         """
         return self.share * values + (1 - self.share) * values[self._partners(values)]
 
+    def to(self, device: torch.device) -> ImageMix:
+        return replace(self, permutation=self.permutation.to(device, non_blocking=True))
+
     def _partners(self, values: Tensor) -> Tensor:
         return self.permutation.to(values.device)
 
 
-def draw_mix(names: Collection[Augmentation], shape: torch.Size, generator: Generator) -> Mix | None:
+def draw_mix(names: Collection[str], shape: torch.Size, generator: Generator) -> ImageMix | None:
     """The mix of one batch, or None where a recipe asks for none.
 
     Where it asks for both ``mixup`` and ``cutmix``, a fair coin from the same generator takes one of them for the whole
@@ -66,7 +67,7 @@ def draw_mix(names: Collection[Augmentation], shape: torch.Size, generator: Gene
     return draw(shape, generator)
 
 
-def mixup(shape: torch.Size, generator: Generator, alpha: float = 0.2) -> Mix:
+def mixup(shape: torch.Size, generator: Generator, alpha: float = 0.2) -> ImageMix:
     """Convex combinations of pairs of images (Zhang et al. 2018, arXiv:1710.09412), one share a batch.
 
     Args:
@@ -75,10 +76,10 @@ def mixup(shape: torch.Size, generator: Generator, alpha: float = 0.2) -> Mix:
         alpha: Both parameters of the Beta distribution of the share.
     """
     permutation = _permutation(shape[0], generator)
-    return Mix(permutation, _beta(alpha, generator))
+    return ImageMix(permutation, _beta(alpha, generator))
 
 
-def cutmix(shape: torch.Size, generator: Generator, alpha: float = 1.0) -> Mix:
+def cutmix(shape: torch.Size, generator: Generator, alpha: float = 1.0) -> ImageMix:
     """A box of each image replaced by that of its partner (Yun et al. 2019, arXiv:1905.04899), one box a batch.
 
     As in the paper the box has the proportions of the image and the area 1 - λ, its centre is uniform over the pixels,
@@ -95,7 +96,7 @@ def cutmix(shape: torch.Size, generator: Generator, alpha: float = 1.0) -> Mix:
     top, bottom = _cut(height, side, generator)
     left, right = _cut(width, side, generator)
     share = 1 - (bottom - top) * (right - left) / (height * width)
-    return Mix(permutation, share, (top, bottom, left, right))
+    return ImageMix(permutation, share, (top, bottom, left, right))
 
 
 def _cut(size: int, side: float, generator: Generator) -> tuple[int, int]:

@@ -3,13 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, Self
 
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automl_kd.recipes.students import ResNet, ResNetStage, ResNetStem
+from automl_kd.core import IMAGE_AXES, Signature
+from automl_kd.recipes import Part
+from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart, Width
+from automl_kd.students.family import FAMILIES, Family
 from automl_kd.students.layers import ConvNorm, ending
-from automl_kd.students.plans import Block, Plan, Shape, strided
+from automl_kd.students.plans import Block, Plan, Shape, map_shape, strided
+
+
+class ResNetStem(Part):
+    """The layers before the first stage: one convolution and, where ``pool`` is true, a 3x3 max-pool of stride 2."""
+
+    kernel: Literal[3, 5, 7] = 3
+    stride: Stride = 1
+    pool: bool = False
+
+
+class ResNetStage(Part):
+    """``depth`` residual blocks of ``channels`` channels (before the bottleneck's expansion by 4).
+
+    ``stride`` is that of the first block: 1 in the first stage and 2 in the others unless said otherwise.
+    """
+
+    depth: Depth
+    channels: Channels
+    stride: Stride | None = None
+
+
+class ResNet(StudentPart):
+    """Residual network (He et al. 2015, arXiv:1512.03385).
+
+    ``depth`` alone names a published network: 18, 34, 50, 101, 152 for ImageNet, 8 to 110 (6n + 2) for CIFAR.
+    ``stages`` spells one out. ``width`` multiplies all channels.
+    """
+
+    family: Literal["resnet"]
+    depth: Literal[8, 14, 20, 26, 32, 44, 56, 110, 18, 34, 50, 101, 152] | None = None
+    block: Literal["basic", "bottleneck"] | None = None
+    width: Width = 1.0
+    stem: ResNetStem | None = None
+    stages: tuple[ResNetStage, ...] | None = Field(default=None, min_length=1, max_length=8)
+    projector: Projector | None = None
+
+    @model_validator(mode="after")
+    def _depth_or_stages(self) -> Self:
+        if (self.depth is None) == (self.stages is None):
+            raise ValueError("give either depth (a published network) or stages")
+        if self.depth is not None and self.block is not None:
+            raise ValueError("depth decides the block; leave block out, or give stages instead of depth")
+        return self
+
 
 _IMAGENET_DEPTHS = {
     18: ("basic", (2, 2, 2, 2)),
@@ -21,17 +70,17 @@ _IMAGENET_DEPTHS = {
 _EXPANSION = 4
 
 
-def plan(spec: ResNet, input_shape: Shape, classes: int) -> Plan:
+def plan(spec: ResNet, signature: Signature, allow_code: bool = False) -> Plan:
     """The blocks of a residual network.
 
     Args:
         spec: The recipe's student part.
-        input_shape: Channels, height, width of an image.
-        classes: Number of logits.
+        signature: Images in; what comes out.
+        allow_code: Not read: nothing of the user's runs.
     """
     block, stages, stem = _published(spec) if spec.depth is not None else _spelled_out(spec)
     first = _width(stages[0].channels, spec.width)
-    head_stem = Stem(input_shape, first, stem.kernel, stem.stride, stem.pool)
+    head_stem = Stem(map_shape(signature), first, stem.kernel, stem.stride, stem.pool)
     parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (head_stem,))]
     shape = head_stem.output_shape
     for index, stage in enumerate(stages):
@@ -44,7 +93,7 @@ def plan(spec: ResNet, input_shape: Shape, classes: int) -> Plan:
             blocks.append(residual)
             shape = residual.output_shape
         parts.append((f"stage{index + 1}", tuple(blocks)))
-    return Plan((*parts, *ending(shape, classes, spec.projector)))
+    return Plan((*parts, *ending(shape, signature.output, spec.projector)))
 
 
 @dataclass(frozen=True)
@@ -128,3 +177,6 @@ def _spelled_out(spec: ResNet) -> tuple[str, tuple[ResNetStage, ...], ResNetStem
 
 def _width(channels: int, width: float) -> int:
     return max(1, round(channels * width))
+
+
+FAMILIES.add("resnet", Family(part=ResNet, axes=IMAGE_AXES, plan=plan))

@@ -1,0 +1,1 @@
+"""Compression: what is done to a student after its training, so that what is shipped is what was priced and scored."""

@@ -1,0 +1,76 @@
+"""Pictures of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from automl_kd.core import IMAGE_AXES, Input
+from automl_kd.tasks.modalities.image_mix import ImageMix, draw_mix
+from automl_kd.tasks.modalities.image_views import ImageViews
+from automl_kd.tasks.modalities.modality import Modality
+
+
+@dataclass(frozen=True, eq=False)
+class Images(Modality):
+    """Images (N, C, H, W), stored as uint8 or float32; networks take them with zero mean and unit variance by channel.
+
+    Attributes:
+        shape: Channels, height, width.
+        mean: Mean of the training images by channel, scaled to [0, 1].
+        std: Their standard deviation by channel, in the same units.
+        white: The value of an image that counts as 1: 255, or 1 where images are stored as floats in [0, 1].
+    """
+
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    white: float = 1.0
+    _placed: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
+
+    name: ClassVar[str] = "image"
+    noun: ClassVar[str] = "image"
+    augmentations: ClassVar[Mapping[str, bool]] = MappingProxyType(
+        {"crop": False, "flip": False, "mixup": True, "cutmix": True}
+    )
+
+    @property
+    def input(self) -> Input:
+        return Input("input", self.shape, IMAGE_AXES)
+
+    def prepare(self, stored: Tensor) -> Tensor:
+        mean, std = self._moments(stored.device)
+        return (to_unit(stored, self.white) - mean) / std
+
+    def arranged(self, batch: Tensor) -> Tensor:
+        # On CPUs, too, depthwise and pointwise convolutions are up to twice as fast with channels last.
+        return batch.contiguous(memory_format=torch.channels_last)
+
+    def module_format(self) -> torch.memory_format:
+        return torch.channels_last
+
+    def views(self, examples: int, names: Collection[str], seed: int) -> ImageViews:
+        return ImageViews(examples, names, seed)
+
+    def draw_mix(self, names: Collection[str], shape: torch.Size, generator: Generator) -> ImageMix | None:
+        return draw_mix(names, shape, generator)
+
+    def identity(self) -> dict[str, Any]:
+        return {"mean": self.mean, "std": self.std}
+
+    def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        # Made once for each device, because a copy to a GPU waits for all that the GPU still has to do.
+        if device not in self._placed:
+            mean, std = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (self.mean, self.std))
+            self._placed[device] = (mean, std)
+        return self._placed[device]
+
+
+def to_unit(images: Tensor, white: float) -> Tensor:
+    """Images as float32 in which 1 is white."""
+    return images.float() if white == 1 else images.float() / white

@@ -1,0 +1,90 @@
+"""What a modality is: how examples are stored, what of them a network takes, and how they are varied."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from automl_kd.core import Input
+
+
+class Views(Protocol):
+    """Numbered views of a training split: each a function of seed, number and example alone, so that it can be kept."""
+
+    def identity(self, number: int) -> dict[str, Any]:
+        """What decides the examples of a view, as plain data: equal for equal views, whatever the recipe's words."""
+
+    def of(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
+        """The view of some examples, never in place.
+
+        Args:
+            batch: As :meth:`Modality.prepare` gives them, (B, …).
+            index: Their positions in the split (B,), on any device.
+            number: Which view.
+        """
+
+
+class Mix(Protocol):
+    """How the examples of one batch are mixed in pairs, and their labels with them."""
+
+    def mixed(self, batch: Tensor) -> Tensor:
+        """The mixed examples, (B, …) to the same shape, never in place."""
+
+    def blend(self, values: Tensor) -> Tensor:
+        """``share * values + (1 - share) * values of the partners``, for any rows (B, …) of floats."""
+
+    def to(self, device: torch.device) -> Mix:
+        """The same mix for batches on a device."""
+
+
+class Modality(ABC):
+    """The modality of one task: a kind of example, with what was learned of the training split, such as a mean.
+
+    Attributes:
+        name: ``image``, ``text``.
+        noun: What one example is called, ``image``; its plural takes an s.
+        augmentations: What ``train.augment`` may name, and of each whether it mixes two examples to one.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    augmentations: ClassVar[Mapping[str, bool]]
+
+    @property
+    @abstractmethod
+    def input(self) -> Input:
+        """What a network takes."""
+
+    @abstractmethod
+    def prepare(self, stored: Tensor) -> Tensor:
+        """Stored examples (B, …) as a network takes them, on the same device."""
+
+    def arranged(self, batch: Tensor) -> Tensor:
+        """A batch, or a module's input, in the memory format in which networks of this modality are fastest."""
+        return batch
+
+    def module_format(self) -> torch.memory_format:
+        """The memory format of the weights of such networks."""
+        return torch.contiguous_format
+
+    @abstractmethod
+    def views(self, examples: int, names: Collection[str], seed: int) -> Views:
+        """Views of a training split by the augmentations of a recipe, in any order; those that mix change nothing."""
+
+    def draw_mix(self, names: Collection[str], shape: torch.Size, generator: Generator) -> Mix | None:
+        """The mix of one batch, None where the augmentations of a recipe mix nothing.
+
+        Args:
+            names: Augmentations of a recipe, in any order.
+            shape: Of the batch.
+            generator: Decides everything; on its own device.
+        """
+        return None
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """What it has learned of the training split, as plain data: a part of the task's hash."""
