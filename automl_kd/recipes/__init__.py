@@ -6,7 +6,7 @@ from automl_kd.recipes import custom_code, losses, schedules, schema, students
 from automl_kd.recipes.documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes.files import custom_files, load_recipe, pin_code, save_recipe
 from automl_kd.recipes.holes import Categorical, Float, Hole, Integer
-from automl_kd.recipes.losses import FeatureLoss, Loss, LossesPart, every_loss
+from automl_kd.recipes.losses import FeatureLoss, Loss, LossesPart
 from automl_kd.recipes.model_space import frozen_model
 from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
@@ -82,5 +82,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Losses are registered by a room above: their class is made when it is first asked for.
     if name == "Losses":
-        return every_loss()
+        return losses.Losses
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -146,7 +146,14 @@ def every_loss() -> type[LossesPart]:
         for name, entry in LOSSES.items()
     }
     fields[_CUSTOM] = (dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], CustomLoss] | None, None)
-    return create_model("Losses", __base__=LossesPart, __doc__=LossesPart.__doc__, **fields)
+    return create_model("Losses", __base__=LossesPart, __module__=__name__, __doc__=LossesPart.__doc__, **fields)
+
+
+def __getattr__(name: str) -> Any:
+    # As a class of this module it can be pickled, and made again in another process from what is registered there.
+    if name == "Losses":
+        return every_loss()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def default_losses() -> LossesPart:
