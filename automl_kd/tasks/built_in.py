@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 from automl_kd.recipes import Train
 from automl_kd.students import ResNet, ResNetStem
-from automl_kd.tasks.cluttered_digits import ClutteredDigits
-from automl_kd.tasks.digits import Digits
+from automl_kd.tasks.data.cluttered_digits import ClutteredDigits
+from automl_kd.tasks.data.digits import Digits
+from automl_kd.tasks.data.fashion_mnist import FashionMnist
+from automl_kd.tasks.data.image_folder import ImageFolder
+from automl_kd.tasks.data.npz import Npz
 from automl_kd.tasks.document import TaskDocument
-from automl_kd.tasks.fashion_mnist import FashionMnist
-from automl_kd.tasks.image_folder import ImageFolder
-from automl_kd.tasks.npz import Npz
 from automl_kd.tasks.splits import Splits
 from automl_kd.tasks.teacher import CheckpointTeacher, TeacherTraining, TrainedTeacher
 

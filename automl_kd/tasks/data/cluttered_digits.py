@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +11,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from automl_kd.tasks.digits import Digits
+from automl_kd.tasks.data.digits import Digits
+from automl_kd.tasks.data.registry import DATA, DataKind
+from automl_kd.tasks.modalities import Images
+from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
@@ -37,8 +41,8 @@ class ClutteredDigits(Data):
     kind: Literal["cluttered-digits"]
     scenes: Annotated[int, Field(ge=100, le=100_000)] = 500
 
-    def read(self, folder: Path) -> Source:
-        source = Digits(kind="digits").read(folder)
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
+        source = Digits(kind="digits").read(folder, problem)
         written = _shared_out(source.pool)
         found = Found(
             place=source.found.place,
@@ -47,9 +51,11 @@ class ClutteredDigits(Data):
             low=0,
             high=_WHITE,
             pixels=f"divided by {_WHITE}",
+            span=(0, _WHITE),
         )
         given = {name: _scenes(name, written[name], count) for name, count in _SCENES.items()}
-        return Source(_scenes("train", written["train"], self.scenes), source.class_names, found, given)
+        train = _scenes("train", written["train"], self.scenes)
+        return Source(train, source.problem, partial(Images.fitted, white=255.0, found=found), found, given)
 
 
 def _shared_out(digits: Split) -> dict[str, Split]:
@@ -87,3 +93,6 @@ def _window(images: Tensor, corners: Tensor, side: int) -> tuple[Tensor, Tensor,
     steps = torch.arange(side)
     rows, columns = (corners[:, axis, None, None] for axis in (0, 1))
     return images[:, None, None], rows + steps[:, None], columns + steps
+
+
+DATA.add("cluttered-digits", DataKind(ClutteredDigits, ("multiclass",)))
