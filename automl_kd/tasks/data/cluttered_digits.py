@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from automl_kd.tasks.data.digits import Digits
+from automl_kd.tasks.data.digits import Digits, shared_out
 from automl_kd.tasks.data.registry import DATA, DataKind
 from automl_kd.tasks.modalities import Images
 from automl_kd.tasks.problems import Problem
@@ -20,7 +19,6 @@ from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 
-_WRITTEN = {"train": 800, "validation": 400, "test": 597}
 _SCENES = {"validation": 1000, "test": 2000}
 _SIDE, _DIGIT = 16, 8
 _PIECES, _PIECE = 5, 3
@@ -43,7 +41,7 @@ class ClutteredDigits(Data):
 
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         source = Digits(kind="digits").read(folder, problem)
-        written = _shared_out(source.pool)
+        written = shared_out(source.pool)
         found = Found(
             place=source.found.place,
             layout=f"digits of {_DIGIT}x{_DIGIT}, placed among pieces of others by fixed seeds",
@@ -56,12 +54,6 @@ class ClutteredDigits(Data):
         given = {name: _scenes(name, written[name], count) for name, count in _SCENES.items()}
         train = _scenes("train", written["train"], self.scenes)
         return Source(train, source.problem, partial(Images.fitted, white=255.0, found=found), found, given)
-
-
-def _shared_out(digits: Split) -> dict[str, Split]:
-    order = torch.randperm(len(digits), generator=generator("cluttered-digits")).numpy()
-    parts = np.split(order, np.cumsum(list(_WRITTEN.values()))[:-1])
-    return {name: digits.take(part) for name, part in zip(_WRITTEN, parts, strict=True)}
 
 
 def _scenes(split: str, digits: Split, count: int) -> Split:

@@ -36,7 +36,8 @@ class Csv(Data):
     the first ``length`` ``tokens`` are read, and the ``vocabulary`` most frequent ones of the training split known.
 
     ``label`` names one column, or for labels or values that have one each, several. ``separator`` stands between
-    several labels in one cell. ``split`` names a column of ``train``, ``validation`` or ``test``; what is missing is drawn.
+    several labels in one cell. ``split`` names a column of ``train``, ``validation`` or ``test``; what is missing is
+    drawn.
     """
 
     kind: Literal["csv"]

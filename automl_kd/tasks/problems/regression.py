@@ -85,7 +85,7 @@ class Regression(Problem):
 
     @property
     def words(self) -> str:
-        return f"with the value {self.names[0]}" if len(self.names) == 1 else f"with {len(self.names)} values"
+        return f"with a value each ({self.names[0]})" if len(self.names) == 1 else f"with {len(self.names)} values each"
 
     def counts(self, labels: Tensor) -> tuple[int, ...]:
         return (len(labels),) * len(self.names)
