@@ -46,7 +46,7 @@ BUILT_IN: Mapping[str, tuple[str, TaskDocument]] = MappingProxyType(
             ),
         ),
         "digit-value": (
-            "2,500 images of 8x16 pixels, two handwritten digits each; learned is the number from 0 to 99 that they make",
+            "2,500 images of 8x16 pixels, two handwritten digits each, and the number from 0 to 99 that they make",
             TaskDocument(name="digit-value", data=DigitValue(kind="digit-value"), teacher=_RESNET_8),
         ),
         "digits": (
