@@ -50,13 +50,13 @@ def _refused(tmp_path, data, problem="multiclass"):
 class TestTexts:
     def test_the_vocabulary_is_that_of_the_training_split(self, tmp_path):
         _write(tmp_path / "t.csv", _texts())
-        task = _task(tmp_path, "text: text, label: label, length: 10, vocabulary: 12")
+        task = _task(tmp_path, "text: text, label: label, length: 10, vocabulary: 11")
         assert (task.modality.name, task.modality.noun) == ("text", "text")
         given = task.signature.input
-        assert (given.shape, given.dtype, given.ids) == ((10,), "int64", 14)
+        assert (given.shape, given.dtype, given.ids) == ((10,), "int64", 13)
         assert task.modality.vocabulary[:2] == ("the", "film")
         assert task.train.images.dtype == torch.int64
-        assert int(task.train.images.max()) == 13
+        assert int(task.train.images.max()) == 12
         # A number that stands in one text is too rare for the vocabulary.
         words = dict(enumerate(task.modality.vocabulary, start=2))
         first = task.train.images[0].tolist()
@@ -64,7 +64,7 @@ class TestTexts:
         assert words[first[1]] == "film"
         assert first[2] == 1
         assert first[-1] != 0
-        counts = [int((task.train.images == number).sum()) for number in range(2, 14)]
+        counts = [int((task.train.images == number).sum()) for number in range(2, 13)]
         assert counts == sorted(counts, reverse=True)
 
     def test_a_word_of_the_test_split_alone_is_unknown(self, tmp_path):
