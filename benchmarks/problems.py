@@ -1,6 +1,6 @@
 """Distilled against undistilled students where labels are no classes: several labels an image, and values.
 
-    python -m benchmarks.problems FOLDER [--tasks tiled-digits tiled-fashion digit-value fashion-angle] [--seeds 0 1 2 3 4]
+    python -m benchmarks.problems FOLDER [--tasks tiled-digits digit-value] [--seeds 0 1 2 3 4]
 
 Both arms train the same network for as long. Learning rate, and the weight and temperature of plain KD, are chosen by
 search-validation under a seed of their own; what is stated is of the test split, under other seeds. Called again it
