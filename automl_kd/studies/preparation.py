@@ -106,7 +106,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
 def _check_metric(task: Task) -> None:
     """See to it that the labels define the metric that is searched, which networks of equal outputs show."""
     for words, split in (("search-validation", task.validation), ("test", task.test)):
-        outputs = torch.zeros(len(split), task.classes)
+        outputs = torch.zeros(len(split), task.signature.output.width)
         if math.isnan(task.metric.value(task.metric.statistics(outputs, split.labels.cpu()))):
             others = ", ".join(each.name for each in task.metrics[1:])
             raise UserError(
