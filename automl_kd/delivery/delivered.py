@@ -100,7 +100,7 @@ def deliver(
     """
     delivered = copy.deepcopy(student).cpu().eval()
     with replacing(folder) as new:
-        onnx = export(delivered, new / "student.onnx", task.input_shape, profile.opset)
+        onnx = export(delivered, new / "student.onnx", task.signature, profile.opset)
         datasheet = Datasheet(
             recipe=recipe,
             task=task,
