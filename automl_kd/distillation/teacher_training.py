@@ -358,8 +358,8 @@ def _untrained(spec: OneTeacher, task: Task) -> Teacher:
         None if taught_by is None else _found(taught_by, task) or _untrained(taught_by, task),
     )
     with torch.random.fork_rng(devices=[]):
-        module = build(spec.train.student, input_shape=task.input_shape, classes=task.classes)
-    return module_teacher(module, task.input_shape, task.classes)
+        module = build(spec.train.student, task.signature)
+    return module_teacher(module, task.signature.input.shape, task.signature.output.width)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:
