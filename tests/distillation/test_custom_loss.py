@@ -129,3 +129,8 @@ def test_only_known_inputs_can_be_asked_for():
 def test_the_name_of_a_built_in_loss_is_taken(make, custom):
     with pytest.raises(ValueError, match=r"custom\.kd has the name of a loss that is built in"):
         make({"custom": {"kd": custom()["custom"]["mine"]}})
+
+
+def test_only_known_meanings_can_be_taken():
+    with pytest.raises(ValueError, match="takes 'binary': should be of categorical, bernoulli, real"):
+        loss("logits", takes=["binary"])  # type: ignore[list-item]
