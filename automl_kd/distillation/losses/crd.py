@@ -66,11 +66,11 @@ def crd(
 class ContrastMemory(nn.Module):
     """Heads, memory and constants of CRD: embeddings (B, D) and (B, D') and positions (B,) to the loss.
 
-    As RepDistiller's ``ContrastMemory``: Z is that of the first batch, and after every batch the rows of its samples are
-    m·memory + (1 - m)·embedding, brought to length 1. It differs in two points. Negatives are K of the samples other
-    than the one at hand, drawn with replacement from torch's global generator, where the reference's data set draws
-    them from other classes, which takes the labels of the whole split. And the memory begins as random directions of
-    length 1.
+    As RepDistiller's ``ContrastMemory``: Z is that of the first batch, and after every batch the rows of its samples
+    are m·memory + (1 - m)·embedding, brought to length 1. It differs in two points. Negatives are K of the samples
+    other than the one at hand, drawn with replacement from torch's global generator, where the reference's data set
+    draws them from other classes, which takes the labels of the whole split. And the memory begins as random directions
+    of length 1.
 
     Everything that changes is a parameter or a buffer, so that a checkpoint holds it. The positions within a batch
     should differ.
