@@ -193,8 +193,6 @@ def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str,
         "validation_score": outcome.score,
         "validation_metrics": dict(outcome.values),
     }
-    if "accuracy" in outcome.values:
-        facts["validation_accuracy"] = outcome.values["accuracy"]  # as version 0.1 kept it
     return facts if taught_by is None else facts | {"teacher": taught_by.sha256}
 
 
@@ -358,8 +356,8 @@ def _untrained(spec: OneTeacher, task: Task) -> Teacher:
         None if taught_by is None else _found(taught_by, task) or _untrained(taught_by, task),
     )
     with torch.random.fork_rng(devices=[]):
-        module = build(spec.train.student, input_shape=task.input_shape, classes=task.classes)
-    return module_teacher(module, task.input_shape, task.classes)
+        module = build(spec.train.student, task.signature)
+    return module_teacher(module, task.signature.input.shape, task.signature.output.width)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:
