@@ -1,7 +1,7 @@
 """What is learned: data in three splits, their metrics, and how images reach a network."""
 
 from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
-from automl_kd.tasks.modalities import Images, Mix, Modality, Views
+from automl_kd.tasks.modalities import Card, ImageFacts, Images, Mix, Modality, Shown, Transform, Views
 from automl_kd.tasks.open import data_place, open_task, task_names
 from automl_kd.tasks.problems import Multiclass, Problem
 from automl_kd.tasks.randomness import generator
@@ -10,27 +10,25 @@ from automl_kd.tasks.split import Split
 from automl_kd.tasks.stored import open_array, writing_array
 from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import (
+    TEACHER_FORMS,
     BroughtTeacher,
-    CheckpointTeacher,
     OneTeacher,
-    OnnxTeacher,
     OutputKind,
-    ProgramTeacher,
     TeacherInput,
     TeacherSpec,
     TeacherTraining,
-    TimmTeacher,
     TrainedTeacher,
-    TransformersTeacher,
     moved_to,
     place_of,
 )
 from automl_kd.tasks.teacher_text import found_anywhere, parse_teacher
 
 __all__ = [
+    "TEACHER_FORMS",
     "BroughtTeacher",
-    "CheckpointTeacher",
+    "Card",
     "DataReading",
+    "ImageFacts",
     "Images",
     "LeftOut",
     "Metric",
@@ -38,18 +36,16 @@ __all__ = [
     "Modality",
     "Multiclass",
     "OneTeacher",
-    "OnnxTeacher",
     "OutputKind",
     "Problem",
-    "ProgramTeacher",
+    "Shown",
     "Split",
     "Task",
     "TeacherInput",
     "TeacherSpec",
     "TeacherTraining",
-    "TimmTeacher",
     "TrainedTeacher",
-    "TransformersTeacher",
+    "Transform",
     "Views",
     "data_place",
     "found_anywhere",

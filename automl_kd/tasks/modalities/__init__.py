@@ -1,6 +1,8 @@
 """Modalities, one file each: how examples are stored and varied, and what of them a network takes."""
 
+from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
 from automl_kd.tasks.modalities.image import Images
+from automl_kd.tasks.modalities.image_for_teachers import ImageFacts
 from automl_kd.tasks.modalities.modality import Mix, Modality, Views
 
-__all__ = ["Images", "Mix", "Modality", "Views"]
+__all__ = ["Card", "ImageFacts", "Images", "Mix", "Modality", "Shown", "Transform", "Views"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -11,9 +11,12 @@ import torch
 from torch import Generator, Tensor
 
 from automl_kd.core import IMAGE_AXES, Input
+from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
+from automl_kd.tasks.modalities.image_for_teachers import other_images, shown_images
 from automl_kd.tasks.modalities.image_mix import ImageMix, draw_mix
 from automl_kd.tasks.modalities.image_views import ImageViews
 from automl_kd.tasks.modalities.modality import Modality
+from automl_kd.tasks.teacher import TeacherInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,8 @@ class Images(Modality):
         {"crop": False, "flip": False, "mixup": True, "cutmix": True}
     )
 
+    teacher_remedy: ClassVar[str] = "say what it was trained on with input: {size, channels, mean, std}"
+
     @property
     def input(self) -> Input:
         return Input("input", self.shape, IMAGE_AXES)
@@ -62,6 +67,16 @@ class Images(Modality):
 
     def identity(self) -> dict[str, Any]:
         return {"mean": self.mean, "std": self.std}
+
+    @property
+    def prepared_in_words(self) -> str:
+        return "the task's images as the task normalises them"
+
+    def shown_to_teacher(self, stated: TeacherInput | None, card: Card) -> Shown:
+        return shown_images(self, stated, card)
+
+    def alternatives(self, transform: Transform | None, shown: Input) -> Sequence[tuple[str, Transform]]:
+        return other_images(self, transform, shown)
 
     def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
         # Made once for each device, because a copy to a GPU waits for all that the GPU still has to do.
