@@ -239,7 +239,7 @@ class TestTransformers:
         transformers.ResNetForImageClassification(config).save_pretrained(tmp_path / "r")
         message = _message(TransformersTeacher(transformers=str(tmp_path / "r")))
         assert (
-            f"{tmp_path / 'r'}: the teacher returns (5,) for images of shape (1, 8, 8); the task needs (3,)" in message
+            f"{tmp_path / 'r'}: the teacher returns (5,) for inputs of shape (1, 8, 8); the task needs (3,)" in message
         )
 
     def test_code_beside_the_weights_is_not_run(self, folder, tmp_path):
