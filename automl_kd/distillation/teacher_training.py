@@ -176,7 +176,8 @@ class _TeacherResolver:
                 on_epoch=timer.on_epoch,
                 should_stop=timer.should_stop,
             )
-            teacher = store.keep(key, recipe.student, outcome.student, _facts(self._task, outcome, taught_by))
+            facts = _facts(self._task, outcome, taught_by)
+            teacher = store.keep(key, recipe.student, self._task.signature, outcome.student, facts)
         except Diverged as error:
             checkpoint.unlink(missing_ok=True)  # a training that goes on from it would fail the same way
             raise untrainable_teacher(recipe, self._task, error) from None
@@ -357,7 +358,7 @@ def _untrained(spec: OneTeacher, task: Task) -> Teacher:
     )
     with torch.random.fork_rng(devices=[]):
         module = build(spec.train.student, task.signature)
-    return module_teacher(module, task.signature.input.shape, task.signature.output.width)
+    return module_teacher(module, task.signature)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:

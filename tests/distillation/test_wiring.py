@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 
-from automl_kd.core import Input, UserError
+from automl_kd.core import Input, Signature, UserError
 from automl_kd.distillation import wire
 from automl_kd.onnxio import export
 from automl_kd.students import build
-from automl_kd.tasks import Multiclass, OnnxTeacher
-from automl_kd.teachers import load_teacher, module_teacher
+from automl_kd.tasks import Multiclass
+from automl_kd.teachers import OnnxTeacher, load_teacher, module_teacher
 
 SHAPE = (1, 8, 8)
 
@@ -89,7 +89,7 @@ def test_a_recipe_with_a_loss_of_logits_needs_a_teacher(make, digits):
 
 def test_class_counts_and_inputs_must_agree(make, digits):
     module = build({"family": "resnet", "depth": 8}, input_shape=SHAPE, classes=7).eval()
-    other = module_teacher(module, SHAPE, 7)
+    other = module_teacher(module, Signature.of_images(SHAPE, 7))
     with pytest.raises(UserError, match="the teacher has 7 outputs and task digits has 10: they should be equal"):
         wire(make({"kd": {"weight": 1}}), digits, other)
     larger = dataclasses.replace(
