@@ -1,4 +1,4 @@
-"""What this room asks of a plan: nothing but blocks with shapes."""
+"""What this room asks of a plan: nothing but blocks with shapes, and how weights are stored."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Hashable
 from typing import Protocol
 
 from torch import nn
+
+FLOAT32 = 4
+"""Bytes of a weight as it is trained."""
 
 
 class Block(Hashable, Protocol):
@@ -25,3 +28,7 @@ class Plan(Protocol):
     @property
     def blocks(self) -> tuple[Block, ...]:
         """In order; each takes what the one before returns."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that one weight takes in the file that ships; the device may compute with others."""

@@ -24,6 +24,10 @@ SAMPLERS: Mapping[Sampler, type[optuna.samplers.BaseSampler]] = {
 }
 
 
+_PRICED = ("student", "compress")
+"""The parts of a recipe that decide its price."""
+
+
 def tells_worth(name: Sampler) -> bool:
     """Whether the sampler of that name can say what a trial is worth, and so when a search is flat."""
     return issubclass(SAMPLERS[name], KnowsWorth)
@@ -85,4 +89,4 @@ class _Prices:
 
 def _student(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """The parameters that the price hangs on."""
-    return tuple(sorted((name, value) for name, value in params.items() if name.startswith("student")))
+    return tuple(sorted((name, value) for name, value in params.items() if name.startswith(_PRICED)))
