@@ -16,8 +16,9 @@ def store_halves(path: str | Path) -> Path:
     """Store every tensor of weights as float16 that float16 can hold exactly, with a cast to float32 behind it.
 
     Nothing rounds: the file computes what it computed. Tensors with other values, and single numbers, stay as they are.
-    onnxruntime does the casts once, when it loads the file (it folds constants), so that time and memory of a run are
-    those of the float32 file.
+    onnxruntime 1.31 does the casts once, when it loads the file (it folds constants, after which the graphs are equal):
+    runs of three networks took 0.98 to 1.03 times as long as with the float32 file, runs of both in random order, and
+    loading up to 8 ms longer.
 
     Args:
         path: A float32 model; replaced in one step.

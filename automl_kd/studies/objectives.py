@@ -120,8 +120,7 @@ class StudyObjectives:
 
 
 def parse_objectives(words: Sequence[str], hw: str) -> tuple[KnownObjective, ...]:
-    """Known objectives as a user names them: ``latency``, ``memory``, ``energy``, ``size``,
-    ``latency@DEVICE``.
+    """Known objectives as a user names them: ``latency``, ``memory``, ``energy``, ``size``, ``latency@DEVICE``.
 
     Args:
         words: Empty for the default, the latency on the search's device.
