@@ -153,12 +153,11 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
     if ACCURACY in measured.test_metrics:
         blocks["accuracy"] = _reached(sheet, ACCURACY)
     compress = [each.model_dump(mode="json") for each in sheet.recipe.compress]
-    extensions = extension_versions()
     return {
         "files": files,
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in ("automl-kd", "torch", "onnx", "onnxruntime", "numpy")}
-        | ({"extensions": extensions} if extensions else {}),
+        | ({"extensions": extensions} if (extensions := extension_versions()) else {}),
         "task": {"name": sheet.task.name, "sha256": sheet.task.sha256},
         "teacher": {"sha256": sheet.recipe.teacher.sha256 if sheet.recipe.teacher else None},
         "recipe": {"digest": sheet.recipe.digest()},

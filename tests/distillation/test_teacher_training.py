@@ -183,10 +183,7 @@ def test_a_training_that_diverges_is_a_mistake_in_one_line_and_leaves_no_state(t
 
 def test_black_images_teach_nobody(task):
     mine = task(f"{{train: {{{SMALL}, train: {{epochs: 4, batch_size: 100}}}}}}")
-    black = replace(
-        mine,
-        train=Split(torch.zeros_like(mine.train.images), mine.train.labels),
-        modality=replace(mine.modality, mean=(0.0,)),
-    )
+    nothing = Split(torch.zeros_like(mine.train.images), mine.train.labels)
+    black = replace(mine, train=nothing, modality=replace(mine.modality, mean=(0.0,)))
     with pytest.raises(UserError, match="look at the data with automl-kd task check"):
         find_teacher(black, None, device="cpu")
