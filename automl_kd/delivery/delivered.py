@@ -111,11 +111,11 @@ def deliver(
     with replacing(folder) as new, TemporaryDirectory() as scratch:
         shipped = applied(recipe.compress, trained)
         onnx = new / "student.onnx"
-        exported = export(shipped, Path(scratch) / onnx.name, task.input_shape, profile.opset)
+        exported = export(shipped, Path(scratch) / onnx.name, task.signature, profile.opset)
         shutil.copyfile(exported, onnx)
         if recipe.compress:
             stored(recipe.compress, onnx)
-            export(trained, new / FLOAT, task.input_shape, profile.opset)
+            export(trained, new / FLOAT, task.signature, profile.opset)
         datasheet = Datasheet(
             recipe=recipe,
             task=task,

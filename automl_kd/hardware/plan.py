@@ -7,6 +7,8 @@ from typing import Protocol
 
 from torch import nn
 
+from automl_kd.core import Input
+
 FLOAT32 = 4
 """Bytes of a weight as it is trained."""
 
@@ -15,8 +17,8 @@ class Block(Hashable, Protocol):
     """One link of a plan. Equal blocks build modules with equal kernels, so each is traced once."""
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Of one input: ``(C, H, W)`` of a map, ``(T,)`` of a sequence of ids."""
+    def input(self) -> Input:
+        """What it takes: a map ``(C, H, W)``, ids ``(T,)`` of a sequence."""
 
     def build(self) -> nn.Module:
         """The module, with any weights."""

@@ -371,8 +371,10 @@ class Profile:
         write_profile(Path(path), self.file)
 
     def _check_input(self, plan: Plan, input_shape: tuple[int, ...] | None) -> None:
-        first = plan.blocks[0].input_shape if plan.blocks else None
-        if input_shape is not None and first != input_shape:
+        if input_shape is None:
+            return
+        first = plan.blocks[0].input.shape if plan.blocks else None
+        if first != input_shape:
             raise UserError(f"the plan takes inputs of shape {first}; got {input_shape}")
 
     def _numbers(self, network: Network) -> Floats:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.distillation import wire
 from automl_kd.onnxio import export
 from automl_kd.students import build
@@ -105,7 +105,7 @@ def test_class_counts_and_inputs_must_agree(make, digits):
 @pytest.mark.parametrize("name", ["hint", "attention_transfer", "rkd_distance", "similarity_preserving", "nst", "pkt"])
 def test_an_onnx_teacher_has_logits_but_no_features(make, digits, tmp_path, name):
     module = build({"family": "resnet", "depth": 8}, input_shape=SHAPE, classes=10).eval()
-    path = export(module, tmp_path / "teacher.onnx", SHAPE)
+    path = export(module, tmp_path / "teacher.onnx", Input.of_images(SHAPE))
     teacher = load_teacher(OnnxTeacher(onnx=str(path)), digits)
     with pytest.raises(UserError, match=rf"distill\.losses\.{name}.*logits only"):
         wire(make({name: {"weight": 1}}), digits, teacher)

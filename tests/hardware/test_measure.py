@@ -6,14 +6,14 @@ import nets
 import numpy as np
 import pytest
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.hardware import measure_latencies, measure_latency
 from automl_kd.hardware.measurement.latency import Runs, Visits
 from automl_kd.onnxio import export
 
 
 def test_measurement_reports_what_the_protocol_asks(tmp_path):
-    path = export(nets.unit(3, 4), tmp_path / "net.onnx", (3, 8, 8))
+    path = export(nets.unit(3, 4), tmp_path / "net.onnx", Input.of_images((3, 8, 8)))
     found = measure_latency(path)
     assert 0 < found.minimum <= found.p10 <= found.median <= found.p90
     assert found.minimum <= found.ms
@@ -26,7 +26,7 @@ def test_measurement_reports_what_the_protocol_asks(tmp_path):
 
 def test_larger_networks_take_longer(tmp_path):
     shape = (16, 32, 32)
-    paths = [export(nets.unit(16, width), tmp_path / f"{width}.onnx", shape) for width in (16, 256)]
+    paths = [export(nets.unit(16, width), tmp_path / f"{width}.onnx", Input.of_images(shape)) for width in (16, 256)]
     small, large = measure_latencies(paths)
     assert large.ms > 4 * small.ms
     assert small.sentinels == large.sentinels

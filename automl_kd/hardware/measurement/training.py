@@ -208,9 +208,8 @@ class _Run:
             paths = []
             for index in chosen:
                 candidate = self._candidates[index]
-                shape = candidate.plan.blocks[0].input_shape
                 path = Path(folder) / f"{candidate.name}.onnx"
-                paths.append(export(candidate.build(), path, shape, self._profile.opset))
+                paths.append(export(candidate.build(), path, candidate.input, self._profile.opset))
             threads = self._profile.target.threads
             found = measure_latencies(paths, threads)
         certain = [pair for pair in zip(chosen, found, strict=True) if pair[1].repeat_error <= _NOISIEST]
@@ -236,10 +235,10 @@ class _Run:
 
     def _network(self, index: int) -> Network:
         if index not in self._lowered:
-            plan = self._candidates[index].plan
+            candidate = self._candidates[index]
             with torch.device("meta"):
-                module = torch.nn.Sequential(*(block.build() for block in plan.blocks))
-            self._lowered[index] = self._profile.network(module, plan.blocks[0].input_shape)
+                module = torch.nn.Sequential(*(block.build() for block in candidate.plan.blocks))
+            self._lowered[index] = self._profile.network(module, candidate.input.shape)
         return self._lowered[index]
 
 

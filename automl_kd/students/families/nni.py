@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from automl_kd.core import IMAGE_AXES, Signature, UserError
 from automl_kd.recipes import ModelSpace, frozen_model
 from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.layers import LabelUnit
 from automl_kd.students.plans import Block, Plan, Shape, map_shape
 
 
 def plan(spec: ModelSpace, signature: Signature, allow_code: bool = False) -> Plan:
-    """One block, the whole network; the maps that its parts return can be tapped.
+    """One block, the whole network, whose maps can be tapped; real values are brought to the labels' unit by another.
 
     The network is run once on shapes.
 
@@ -29,8 +30,10 @@ def plan(spec: ModelSpace, signature: Signature, allow_code: bool = False) -> Pl
         UserError: If the network cannot be made, does not take the images, or does not return the logits.
     """
     student = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
-    block = Frozen(map_shape(signature), signature.output.width, student, allow_code)
-    return Plan((("model", (block,)),), block.maps())
+    output = signature.output
+    block = Frozen(map_shape(signature), output.width, student, allow_code)
+    unit = (("unit", (Unit((output.width,), output.mean, output.std),)),) if output.meaning == "real" else ()
+    return Plan((("model", (block,)), *unit), block.maps())
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,22 @@ class Frozen(Block):
             for name, output in found.items()
             if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1
         )
+
+
+@dataclass(frozen=True)
+class Unit(Block):
+    """Values (B, width) with mean 0 and standard deviation 1 to values in the labels' unit."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def output_shape(self) -> Shape:
+        return (len(self.mean), 1, 1)
+
+    def build(self) -> nn.Module:
+        width = len(self.mean)
+        return nn.Sequential(nn.Unflatten(1, (width, 1, 1)), LabelUnit(self.mean, self.std), nn.Flatten())
 
 
 FAMILIES.add("nni", Family(part=ModelSpace, axes=IMAGE_AXES, plan=plan))
