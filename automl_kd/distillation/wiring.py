@@ -15,9 +15,8 @@ from automl_kd.distillation.losses.simkd import SimKD
 from automl_kd.distillation.pairing import Pairing
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
-from automl_kd.recipes import Loss, Recipe
+from automl_kd.recipes import Loss, Recipe, mixing_among
 from automl_kd.recipes.losses import CustomLoss, FeatureLoss
-from automl_kd.recipes.schema import MIXING
 from automl_kd.students import PROJECTOR, Plan, StudentModule, Taps, plan
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
@@ -133,7 +132,7 @@ def _check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
 
 
 def _check_needs(recipe: Recipe, specs: Mapping[str, LossSpec], teacher: Teacher | None) -> None:
-    mixing = [name for name in recipe.train.augment if name in MIXING]
+    mixing = mixing_among(recipe.train.augment)
     for name, part in recipe.distill.losses.active():
         if mixing and specs[name].unmixed(part):
             raise UserError(

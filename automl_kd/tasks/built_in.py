@@ -8,12 +8,14 @@ from types import MappingProxyType
 
 from automl_kd.recipes import Train
 from automl_kd.students import ResNet, ResNetStem
-from automl_kd.tasks.cluttered_digits import ClutteredDigits
-from automl_kd.tasks.digits import Digits
+from automl_kd.tasks.data.cluttered_digits import ClutteredDigits
+from automl_kd.tasks.data.digit_value import DigitValue
+from automl_kd.tasks.data.digits import Digits
+from automl_kd.tasks.data.fashion_mnist import FashionMnist
+from automl_kd.tasks.data.image_folder import ImageFolder
+from automl_kd.tasks.data.npz import Npz
+from automl_kd.tasks.data.tiled_digits import TiledDigits
 from automl_kd.tasks.document import TaskDocument
-from automl_kd.tasks.fashion_mnist import FashionMnist
-from automl_kd.tasks.image_folder import ImageFolder
-from automl_kd.tasks.npz import Npz
 from automl_kd.tasks.splits import Splits
 from automl_kd.tasks.teacher import CheckpointTeacher, TeacherTraining, TrainedTeacher
 
@@ -43,6 +45,10 @@ BUILT_IN: Mapping[str, tuple[str, TaskDocument]] = MappingProxyType(
                 teacher=_CLUTTERED_DIGITS_TEACHER,
             ),
         ),
+        "digit-value": (
+            "2,500 images of 8x16 pixels, two handwritten digits each; learned is the number from 0 to 99 that they make",
+            TaskDocument(name="digit-value", data=DigitValue(kind="digit-value"), teacher=_RESNET_8),
+        ),
         "digits": (
             "1,797 handwritten digits of 8x8 pixels, from scikit-learn",
             TaskDocument(
@@ -69,6 +75,10 @@ BUILT_IN: Mapping[str, tuple[str, TaskDocument]] = MappingProxyType(
         "npz": (
             "your own arrays, x and y in a .npz file; --data FILE",
             TaskDocument(name="npz", data=Npz(kind="npz"), teacher=_RESNET_8),
+        ),
+        "tiled-digits": (
+            "2,500 images of 16x16 pixels, up to four handwritten digits each; a label for every digit that is there",
+            TaskDocument(name="tiled-digits", data=TiledDigits(kind="tiled-digits"), teacher=_RESNET_8),
         ),
     }
 )

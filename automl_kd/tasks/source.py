@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_kd.recipes import Part
+from automl_kd.tasks.modalities import Fit
+from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
 
@@ -17,29 +19,34 @@ class Source:
     """Data that were read and not yet split.
 
     Attributes:
-        pool: All images that may be split.
-        class_names: One name a class.
+        pool: All examples that may be split.
+        problem: Of the labels, not yet fitted to those of the training split.
+        modality: Makes that of the examples once they are split.
         found: What the data say of themselves.
+        noun: What an example is called.
         given: Splits that the data bring themselves, ``"validation"`` and ``"test"`` where there are such.
-        white: The value of an image that counts as 1.
     """
 
     pool: Split
-    class_names: tuple[str, ...]
+    problem: Problem
+    modality: Fit
     found: Found
     given: Mapping[str, Split] = field(default_factory=dict)
-    white: float = 255.0
+    noun: str = "image"
 
 
 class Data(Part, ABC):
-    """The ``data`` part of a task file: one subclass a kind."""
+    """The ``data`` part of a task file: one subclass a kind, whose name ``kind`` holds."""
+
+    kind: str
 
     @abstractmethod
-    def read(self, folder: Path) -> Source:
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
         """Read the data.
 
         Args:
             folder: Where relative paths start.
+            problem: The type that the labels are to be read as, one of those that the kind is registered for.
 
         Raises:
             UserError: If files are missing or not what they should be.

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from automl_kd.recipes import Recipe
-from automl_kd.recipes.schema import MIXING, TeacherOutputs
+from automl_kd.recipes import Recipe, mixing_among
+from automl_kd.recipes.schema import TeacherOutputs
 from automl_kd.tasks import Split, Task
 from automl_kd.teachers.cache import TargetCache
 from automl_kd.teachers.teacher import Outputs, Teacher
@@ -116,7 +116,7 @@ def decide_targets(
         limit_bytes: What the cache may hold.
     """
     augment, epochs, views = recipe.train.augment, recipe.train.epochs, recipe.distill.views
-    mixing = not MIXING.isdisjoint(augment) and recipe.distill.mixed != "cached"
+    mixing = bool(mixing_among(augment)) and recipe.distill.mixed != "cached"
     if mixing or not recipe.distill.needs_teacher():
         return "live"
     distinct = min(epochs, views or epochs) if augment else 1

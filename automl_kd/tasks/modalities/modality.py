@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from automl_kd.core import Input
+from automl_kd.tasks.reading import Found
+from automl_kd.tasks.split import Split
 
 
 class Views(Protocol):
@@ -88,3 +92,48 @@ class Modality(ABC):
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """What it has learned of the training split, as plain data: a part of the task's hash."""
+
+    # What is said of the examples: to who uses a student, and when data are read.
+
+    @abstractmethod
+    def preprocessing(self) -> dict[str, object]:
+        """How a raw example becomes a network's input, as plain data."""
+
+    @abstractmethod
+    def code(self, name: str) -> str:
+        """The same as Python with the standard library, NumPy and Pillow: a function ``prepare(example)``.
+
+        It returns the inputs of an ONNX runtime, ``{name: array}``, for a batch of one. It finds the files of
+        :meth:`files` in the current folder.
+
+        Args:
+            name: Of the network's input.
+        """
+
+    def files(self) -> dict[str, str]:
+        """What has to be delivered beside a network to prepare its input: texts by file name."""
+        return {}
+
+    @abstractmethod
+    def told(self, splits: Mapping[str, Split], found: Found) -> tuple[str, ...]:
+        """Lines for people on the examples: their shape, and what their stored values become."""
+
+    def odd(
+        self, splits: Mapping[str, Split], groups: Mapping[str, NDArray[np.bool_]], found: Found
+    ) -> tuple[str, ...]:
+        """What is odd about the examples, a warning a line.
+
+        Args:
+            splits: By name.
+            groups: Training examples that belong together, by what a message calls them.
+            found: What the kind of data says of itself.
+        """
+        return ()
+
+    def refusal(self, train: Split, found: Found) -> str | None:
+        """Why nothing can be learned from training examples, None where something can."""
+        return None
+
+
+Fit = Callable[[Mapping[str, Split]], tuple[Modality, dict[str, Split]]]
+"""From split examples as they were read to their modality, and to the examples as the task stores them."""
