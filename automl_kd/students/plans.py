@@ -45,6 +45,8 @@ class Plan:
     stages: tuple[tuple[str, tuple[Block, ...]], ...]
     inner: tuple[tuple[str, Shape], ...] = ()
     """Path and shape of the maps inside a network that is one block, where features can be tapped instead."""
+    weight_bytes: int = 4
+    """Bytes that one weight takes in the file that ships."""
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

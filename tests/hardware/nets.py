@@ -430,6 +430,7 @@ class HeadBlock:
 @dataclass(frozen=True)
 class ChainPlan:
     blocks: tuple[UnitBlock | HeadBlock, ...]
+    weight_bytes: int = 4
 
     def build(self):
         return nn.Sequential(*(block.build() for block in self.blocks))

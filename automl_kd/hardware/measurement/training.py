@@ -22,7 +22,7 @@ from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.measurement.latency import measure_latencies
 from automl_kd.hardware.measurement.local import cached, one_torch_thread
 from automl_kd.hardware.measurement.selection import Candidate, Design
-from automl_kd.hardware.plan import Block
+from automl_kd.hardware.plan import FLOAT32, Block
 from automl_kd.hardware.profile import Profile
 from automl_kd.hardware.profile_file import Target
 from automl_kd.onnxio import export, onnxruntime
@@ -247,6 +247,7 @@ class _SingleBlock:
     """A plan of one block."""
 
     blocks: tuple[Block, ...]
+    weight_bytes: int = FLOAT32
 
 
 def _single_blocks(networks: Sequence[Candidate]) -> list[Candidate]:
