@@ -150,7 +150,8 @@ def _document(name: str) -> tuple[TaskDocument, Path]:
         return validate(TaskDocument, parse_yaml(name), name), Path(name).parent
     if name not in BUILT_IN:
         raise unknown("task", name, BUILT_IN)
-    return BUILT_IN[name][1], Path()
+    document = BUILT_IN[name][1]
+    return document if isinstance(document, TaskDocument) else document(), Path()
 
 
 def _split(source: Source, splits: Splits) -> dict[str, Split]:

@@ -5,7 +5,8 @@ from PIL import Image
 from task_files import patterns, write_fashion, write_folder, write_idx
 
 from automl_kd.core import UserError
-from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, TrainedTeacher, open_task
+from automl_kd.tasks import TrainedTeacher, open_task
+from automl_kd.teachers import CheckpointTeacher, OnnxTeacher
 
 
 @pytest.fixture(autouse=True)
