@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from automl_kd.recipes import custom_code, losses, schedules, schema, students
+from automl_kd.recipes.augmentations import MODALITIES, mixing_among
 from automl_kd.recipes.documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes.files import custom_files, load_recipe, pin_code, save_recipe
 from automl_kd.recipes.holes import Categorical, Float, Hole, Integer
 from automl_kd.recipes.losses import FeatureLoss, Loss, LossesPart
 from automl_kd.recipes.model_space import frozen_model
+from automl_kd.recipes.one_of import OneOf
 from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
 from automl_kd.recipes.schema import (
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAMILIES",
+    "MODALITIES",
     "SGD",
     "STAGES",
     "AdamW",
@@ -47,6 +50,7 @@ __all__ = [
     "Losses",
     "LossesPart",
     "ModelSpace",
+    "OneOf",
     "Part",
     "Projector",
     "Recipe",
@@ -66,6 +70,7 @@ __all__ = [
     "load_recipe",
     "load_space",
     "losses",
+    "mixing_among",
     "parse_text",
     "parse_yaml",
     "pin_code",

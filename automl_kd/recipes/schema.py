@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from automl_kd.core import Registry
+from automl_kd.recipes.augmentations import Augmentation, mixing_among
 from automl_kd.recipes.losses import KEY_OF_0_1, AnyLosses, default_losses
 from automl_kd.recipes.one_of import OneOf, Registered
 from automl_kd.recipes.part import Part
@@ -18,9 +19,6 @@ from automl_kd.recipes.students import Student
 _COMPRESS_OF_0_1 = {"quantize": "none"}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 TeacherOutputs = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
-Augmentation = Literal["crop", "flip", "mixup", "cutmix"]
-MIXING = frozenset({"mixup", "cutmix"})
-"""The augmentations that mix two images to one."""
 Balance = Literal["none", "gradient", "uncertainty"]
 Fuse = Literal["mean", "entropy", "learned", "dempster-shafer"]
 
@@ -175,11 +173,13 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _mixing_is_explicit(self) -> Self:
         targets = self.distill.targets
-        mixing = [name for name in self.train.augment if name in MIXING]
-        if mixing and targets not in (None, "live") and self.distill.mixed != "cached":
+        if targets in (None, "live") or self.distill.mixed == "cached":
+            return self
+        mixed = mixing_among(self.train.augment)
+        if mixed:
             raise ValueError(
                 f"distill.targets is {targets}, which keeps what the teacher says of unmixed images, and train.augment"
-                f" has {mixing[0]}: use live, or say mixed: cached to mix its answers like the images"
+                f" has {mixed[0]}: use live, or say mixed: cached to mix its answers like the images"
             )
         return self
 

@@ -64,7 +64,7 @@ class SearchRequest(BaseModel):
     objectives: Annotated[
         tuple[str, ...],
         Field(
-            description="What is made small beside a good score: latency (the default), memory, energy,"
+            description="What is made small beside a good score: latency (the default), memory, energy, size,"
             " latency@DEVICE; up to three.",
             json_schema_extra={"flag": "--objective", "metavar": "PRICE"},
         ),

@@ -14,6 +14,9 @@ from automl_kd.studies.attributes import lower_scores
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.studies.pricing import Priced
 
+_PRICED = ("student", "compress")
+"""The parts of a recipe that decide its price."""
+
 
 def sampler_for(
     name: str, admission: Admission, known: Sequence[KnownObjective], seed: int
@@ -63,4 +66,4 @@ class _Prices:
 
 def _student(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """The parameters that the price hangs on."""
-    return tuple(sorted((name, value) for name, value in params.items() if name.startswith("student")))
+    return tuple(sorted((name, value) for name, value in params.items() if name.startswith(_PRICED)))

@@ -1,55 +1,82 @@
-"""What is learned: data in three splits, their metrics, and how images reach a network."""
+"""What is learned: data in three splits, of a modality and a problem type, and their metrics."""
 
-from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
-from automl_kd.tasks.modalities import Images, Mix, Modality, Views
+from automl_kd.recipes import MODALITIES
+from automl_kd.tasks.data.registry import DATA, DataKind
+from automl_kd.tasks.labels import Labels
+from automl_kd.tasks.metrics import (
+    METRICS,
+    MeanMetric,
+    Metric,
+    MetricSpec,
+    RowMetric,
+    SumMetric,
+    metric_named,
+    metrics_of,
+)
+from automl_kd.tasks.modalities import Card, Fit, ImageFacts, Images, Mix, Modality, Shown, Texts, Transform, Views
 from automl_kd.tasks.open import data_place, open_task, task_names
-from automl_kd.tasks.problems import Multiclass, Problem
+from automl_kd.tasks.problems import PROBLEMS, Multiclass, Multilabel, Problem, ReadLabels, Regression
 from automl_kd.tasks.randomness import generator
-from automl_kd.tasks.reading import DataReading, LeftOut
+from automl_kd.tasks.reading import DataReading, Found, LeftOut
+from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.stored import open_array, writing_array
 from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import (
+    TEACHER_FORMS,
     BroughtTeacher,
-    CheckpointTeacher,
     OneTeacher,
-    OnnxTeacher,
     OutputKind,
-    ProgramTeacher,
     TeacherInput,
     TeacherSpec,
     TeacherTraining,
-    TimmTeacher,
     TrainedTeacher,
-    TransformersTeacher,
     moved_to,
     place_of,
 )
 from automl_kd.tasks.teacher_text import found_anywhere, parse_teacher
 
 __all__ = [
+    "DATA",
+    "METRICS",
+    "MODALITIES",
+    "PROBLEMS",
+    "TEACHER_FORMS",
     "BroughtTeacher",
-    "CheckpointTeacher",
+    "Card",
+    "Data",
+    "DataKind",
     "DataReading",
+    "Fit",
+    "Found",
+    "ImageFacts",
     "Images",
+    "Labels",
     "LeftOut",
+    "MeanMetric",
     "Metric",
+    "MetricSpec",
     "Mix",
     "Modality",
     "Multiclass",
+    "Multilabel",
     "OneTeacher",
-    "OnnxTeacher",
     "OutputKind",
     "Problem",
-    "ProgramTeacher",
+    "ReadLabels",
+    "Regression",
+    "RowMetric",
+    "Shown",
+    "Source",
     "Split",
+    "SumMetric",
     "Task",
     "TeacherInput",
     "TeacherSpec",
     "TeacherTraining",
-    "TimmTeacher",
+    "Texts",
     "TrainedTeacher",
-    "TransformersTeacher",
+    "Transform",
     "Views",
     "data_place",
     "found_anywhere",

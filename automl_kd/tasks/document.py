@@ -6,20 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from automl_kd.recipes import Part
-from automl_kd.tasks.cluttered_digits import ClutteredDigits
-from automl_kd.tasks.digits import Digits
-from automl_kd.tasks.fashion_mnist import FashionMnist
-from automl_kd.tasks.image_folder import ImageFolder
-from automl_kd.tasks.npz import Npz
+from automl_kd.recipes import OneOf, Part
+from automl_kd.tasks.data.registry import DATA
+from automl_kd.tasks.source import Data
 from automl_kd.tasks.splits import Splits
 from automl_kd.tasks.teacher import TeacherSpec
-
-AnyData = Annotated[ClutteredDigits | Digits | FashionMnist | ImageFolder | Npz, Field(discriminator="kind")]
 
 
 class TaskDocument(Part):
     """The content of a task file. Relative paths start at the folder of the file.
+
+    ``problem`` is the problem type: ``multiclass``, ``multilabel``, ``regression`` or that of an extension. Left out,
+    it is the only one that the data can be of, or multiclass.
 
     ``metric`` is the name of the metric that a search compares networks by; the others that the problem has are
     reported beside it. A list names exactly those that are reported, that of the search first. Left out, the problem's
@@ -28,7 +26,8 @@ class TaskDocument(Part):
 
     version: Literal[1] = 1
     name: Annotated[str, Field(min_length=1)]
-    data: AnyData
+    data: Annotated[Data, OneOf(DATA, "kind")]
+    problem: str | None = None
     splits: Splits = Splits()
     teacher: TeacherSpec | None = None
     metric: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None

@@ -1,4 +1,4 @@
-"""The same picture twice: in two classes, or in a split that is learned from and one that is tested on."""
+"""The same example twice: with two labels, or in a split that is learned from and one that is tested on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from automl_kd.core import counted
+from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.split import Split
 
 _MOSTLY = 0.1
@@ -14,16 +15,16 @@ Place = tuple[str, int]
 """A split and a position in it."""
 
 
-def duplicate_warnings(splits: Mapping[str, Split], class_names: Sequence[str]) -> Iterator[str]:
-    """A line for every kind of doubling: labels that contradict, splits that overlap, one image many times.
+def duplicate_warnings(splits: Mapping[str, Split], problem: Problem, noun: str) -> Iterator[str]:
+    """A line for every kind of doubling: labels that contradict, splits that overlap, one example many times.
 
-    Images are compared as the task stores them, so that copies under other names or in other formats count.
+    Examples are compared as the task stores them, so that copies under other names or in other formats count.
     """
     copies = [places for places in _by_content(splits).values() if len(places) > 1]
-    yield from _two_labels(copies, splits, class_names)
+    yield from _two_labels(copies, splits, problem, noun)
     for split in ("validation", "test"):
-        yield from _overlap(copies, splits, split)
-    yield from _many(copies, splits)
+        yield from _overlap(copies, splits, split, problem, noun)
+    yield from _many(copies, splits, noun)
 
 
 def _by_content(splits: Mapping[str, Split]) -> dict[bytes, list[Place]]:
@@ -35,38 +36,41 @@ def _by_content(splits: Mapping[str, Split]) -> dict[bytes, list[Place]]:
 
 
 def _two_labels(
-    copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], class_names: Sequence[str]
+    copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], problem: Problem, noun: str
 ) -> Iterator[str]:
-    def label(place: Place) -> int:
-        return int(splits[place[0]].labels[place[1]])
+    def label(place: Place) -> str:
+        return problem.shown(splits[place[0]].labels[place[1]])
 
     torn = [places for places in copies if len({label(place) for place in places}) > 1]
     if torn:
         first = torn[0][0]
         other = next(place for place in torn[0] if label(place) != label(first))
-        said = " and ".join(f"{_name(splits, place)} ({class_names[label(place)]})" for place in (first, other))
-        yield f"{counted(len(torn), 'image')} in two classes, such as {said}: keep each in one"
+        said = " and ".join(f"{_name(splits, place)} ({label(place)})" for place in (first, other))
+        two = "in two classes" if problem.meaning == "categorical" else "with two labels"
+        yield f"{counted(len(torn), noun)} {two}, such as {said}: keep each in one"
 
 
-def _overlap(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], split: str) -> Iterator[str]:
+def _overlap(
+    copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], split: str, problem: Problem, noun: str
+) -> Iterator[str]:
     # Places come in the order train, validation, test: the first is in the split that is seen first.
     shared = [(places[0], other) for places in copies for other in places if places[0][0] != split == other[0]]
     if shared:
         here, there = (_name(splits, place) for place in shared[0])
         seen = " or ".join(dict.fromkeys(first[0] for first, _ in shared))
         yield (
-            f"{len(shared)} of {len(splits[split])} {split} images also in {seen}, such as {there} ({here}): accuracy"
-            " on them says nothing about new ones; keep one of each"
+            f"{len(shared)} of {len(splits[split])} {split} {noun}s also in {seen}, such as {there} ({here}):"
+            f" {problem.metrics()[0].title} on them says nothing about new ones; keep one of each"
         )
 
 
-def _many(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split]) -> Iterator[str]:
+def _many(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], noun: str) -> Iterator[str]:
     total = sum(map(len, splits.values()))
     spare = sum(len(places) - 1 for places in copies)
     if spare > _MOSTLY * total:
         most = max(copies, key=len)
         yield (
-            f"{spare} of {total} images copies of others; {_name(splits, most[0])} is there {len(most)} times:"
+            f"{spare} of {total} {noun}s copies of others; {_name(splits, most[0])} is there {len(most)} times:"
             " leave the copies out"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from automl_kd.core import UserError
+from automl_kd.tasks.labels import Labels
 from automl_kd.tasks.reading import LeftOut
 
 # The names of images and labels by split, those of Keras and MedMNIST among them; capitals do not count.
@@ -31,12 +32,11 @@ _NAMES = {
 }
 _DAMAGED = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 _USUAL_CHANNELS = (1, 3, 4)
-_FEW = 5
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledArrays:
-    """Images (N, C, H, W) as stored and their labels (N,).
+    """Images (N, C, H, W) and their labels (N, …) as stored.
 
     Attributes:
         image_name: Of the array of images.
@@ -73,22 +73,14 @@ class LabelledArrays:
             " that is not meant, store (N, C, H, W) or (N, H, W, C) with C the smallest of the three",
         )
 
-    def odd_labels(self) -> tuple[str, ...]:
-        """Warnings about labels that are whole numbers with gaps, or negative."""
-        values = np.unique(self.labels)
-        if values.dtype.kind not in "iu" or not len(values):
-            return ()
-        if values[0] < 0:
-            said = f"{(self.labels < 0).sum()} labels are negative ({values[0]}) and count as a class of their own"
-            return (f"{self.label_name}: {said}; leave these images out if they have no label",)
-        missing = np.setdiff1d(np.arange(values[0], values[0] + min(2 * len(values), values[-1] - values[0])), values)
-        if not len(missing) or len(missing) >= len(values) or values[-1] >= values[0] + 2 * len(values):
-            return ()
-        shown = ", ".join(map(str, missing[:_FEW])) + (", …" if len(missing) > _FEW else "")
-        return (
-            f"{self.label_name}: labels go from {values[0]} to {values[-1]} and none is {shown}: there are"
-            f" {len(values)} classes, where a teacher may count {values[-1] + 1}",
-        )
+    def stored_labels(self, path: Path, names: Callable[[], tuple[str, ...]]) -> Labels:
+        """The labels as a problem type reads them.
+
+        Args:
+            path: Of the archive.
+            names: Gives the names of labels or values.
+        """
+        return Labels(self.labels, str(path), self.label_name, f"{self.label_name}[{{}}]".format, names)
 
 
 class Arrays:
@@ -130,7 +122,11 @@ class Arrays:
             UserError: If one of them is missing, or they are not what they should be.
         """
         image_name, label_name = (self._found(names) for names in _NAMES[split])
-        labels = _flat(self._path, label_name, self._array(label_name))
+        labels = self._array(label_name)
+        if labels.dtype.kind == "S":
+            labels = np.char.decode(labels, "utf-8")
+        if labels.ndim == 0:
+            raise UserError(f"{self._path}: {label_name} is a single value; there should be a label an image")
         images = self._array(image_name)
         if images.dtype.kind not in "iufb" or images.ndim not in (3, 4) or 0 in images.shape:
             raise UserError(
@@ -145,6 +141,12 @@ class Arrays:
             )
         ordered = _channels_first(self._path, image_name, images)
         return LabelledArrays(image_name, label_name, ordered, labels, images.shape)
+
+    def names(self) -> tuple[str, ...]:
+        """The array ``names``, empty where there is none."""
+        if "names" not in self._names:
+            return ()
+        return tuple(map(str, self._array(self._names["names"]).ravel()))
 
     def left_out(self) -> tuple[LeftOut, ...]:
         """The arrays that nobody asked for."""
@@ -171,29 +173,6 @@ class Arrays:
                 return self._names[name]
         held = ", ".join(self._archive.files) or "nothing"
         raise UserError(f"{self._path}: holds {held}; it should hold one of {', '.join(names)}")
-
-
-def _flat(path: Path, name: str, labels: NDArray[Any]) -> NDArray[Any]:
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8")
-    if labels.ndim != 1 or labels.dtype.kind not in "iuUb":
-        raise UserError(
-            f"{path}: {name} is {labels.dtype} {labels.shape}; labels should be (N,) of integers or text"
-            f"{_label_hint(name, labels)}"
-        )
-    return labels
-
-
-def _label_hint(name: str, labels: NDArray[Any]) -> str:
-    if labels.ndim == 2 and labels.dtype.kind in "iufb":
-        one_hot = np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()
-        return f"; they are one-hot: store {name}.argmax(1)" if one_hot else ""
-    if labels.ndim == 1 and labels.dtype.kind == "f":
-        whole = np.isfinite(labels).all() and (labels == np.round(labels)).all()
-        return f"; they are whole numbers: store {name}.astype(int)" if whole else ""
-    return ""
 
 
 def _flat_hint(images: NDArray[Any]) -> str:

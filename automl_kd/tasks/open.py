@@ -14,11 +14,11 @@ from torch import Tensor
 from automl_kd.core import UserError, unknown
 from automl_kd.recipes import TaskReference, parse_yaml, validate
 from automl_kd.tasks.built_in import BUILT_IN
+from automl_kd.tasks.data.registry import DATA
 from automl_kd.tasks.document import TaskDocument
-from automl_kd.tasks.look import refuse_contradictions
-from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
-from automl_kd.tasks.modalities.image import Images, to_unit
-from automl_kd.tasks.problems import Multiclass
+from automl_kd.tasks.metrics import Metric
+from automl_kd.tasks.modalities import Modality
+from automl_kd.tasks.problems import PROBLEMS, Problem
 from automl_kd.tasks.source import Source
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.splits import Splits, stratify
@@ -53,23 +53,25 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
     if data is not None:
         if "path" not in type(part).model_fields:
             raise UserError(f"task {name} takes no data; leave {data} out")
-        part = part.model_copy(update={"path": str(Path(data).expanduser().absolute())})
+        part = part.at(Path(data).expanduser().absolute())
     try:
-        source = part.read(folder)
+        source = part.read(folder, _problem_type(document))
         parts = _split(source, document.splits)
-        refuse_contradictions(source.found, parts["train"], source.class_names)
-        classes = len(source.class_names)
-        stated = _metrics(document.metric, classes)
-        metrics = stated if metric is None else _with_first(metric_named(metric, "multiclass", classes), stated)
+        problem = source.problem.fitted(parts["train"].labels)
+        modality, parts = source.modality(parts)
+        train = parts["train"]
+        refusal = problem.refusal(train.labels, source.noun) or modality.refusal(train, source.found)
+        if refusal is not None:
+            raise UserError(f"{source.found.place}: {refusal}")
+        stated = _metrics(document.metric, problem)
+        metrics = stated if metric is None else _with_first(problem.metric_named(metric), stated)
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
-    mean, std = _statistics(parts["train"].images, source.white)
-    shape = parts["train"].images.shape
-    sha256 = _digest(parts, mean, std, source.class_names)
+    sha256 = _digest(parts, modality, problem)
     return Task(
         name=document.name,
-        modality=Images((shape[1], shape[2], shape[3]), mean, std, source.white),
-        problem=Multiclass(source.class_names),
+        modality=modality,
+        problem=problem,
         metrics=metrics,
         sha256=sha256,
         teacher=None if document.teacher is None else relative_to(folder, document.teacher),
@@ -84,18 +86,36 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
     )
 
 
-def _metrics(named: str | tuple[str, ...] | None, classes: int) -> tuple[Metric, ...]:
+def _problem_type(document: TaskDocument) -> type[Problem]:
+    """The problem type that a task file names, or the first that its kind of data can be of."""
+    kind = document.data.kind
+    able = DATA[kind].problems
+    if document.problem is None:
+        return PROBLEMS[able[0] if able else "multiclass"]
+    try:
+        chosen = PROBLEMS.find(document.problem)
+    except UserError as error:
+        raise UserError(f"problem: {error}") from None
+    if able and document.problem not in able:
+        raise UserError(
+            f"problem: data of the kind {kind} are {' or '.join(able)}, not {document.problem}; the kinds csv and npz"
+            " take any problem"
+        )
+    return chosen
+
+
+def _metrics(named: str | tuple[str, ...] | None, problem: Problem) -> tuple[Metric, ...]:
     """The metrics that ``metric`` of a task file means, that of the search first."""
-    every = metrics_of("multiclass", classes)
+    every = problem.metrics()
     if named is None:
         return every
     try:
         if isinstance(named, str):
-            return _with_first(metric_named(named, "multiclass", classes), every)
+            return _with_first(problem.metric_named(named), every)
         twice = next((name for name in named if named.count(name) > 1), None)
         if twice is not None:
             raise UserError(f"names {twice} twice; once is right")
-        return tuple(metric_named(name, "multiclass", classes) for name in named)
+        return tuple(map(problem.metric_named, named))
     except UserError as error:
         raise UserError(f"metric: {error}") from None
 
@@ -114,11 +134,10 @@ def data_place(name: str, data: str | None = None) -> Path | None:
     Raises:
         UserError: If the task is unknown or its file has a mistake.
     """
-    if data is not None:
-        return Path(data).expanduser()
     document, folder = _document(name)
-    path = None if name in BUILT_IN else getattr(document.data, "path", None)
-    return None if path is None else folder / Path(path).expanduser()
+    if data is not None:
+        return document.data.at(Path(data).expanduser()).place(folder)
+    return None if name in BUILT_IN else document.data.place(folder)
 
 
 def _anywhere(name: str) -> str:
@@ -131,7 +150,8 @@ def _document(name: str) -> tuple[TaskDocument, Path]:
         return validate(TaskDocument, parse_yaml(name), name), Path(name).parent
     if name not in BUILT_IN:
         raise unknown("task", name, BUILT_IN)
-    return BUILT_IN[name][1], Path()
+    document = BUILT_IN[name][1]
+    return document if isinstance(document, TaskDocument) else document(), Path()
 
 
 def _split(source: Source, splits: Splits) -> dict[str, Split]:
@@ -143,33 +163,13 @@ def _split(source: Source, splits: Splits) -> dict[str, Split]:
     if "test" in sizes and splits.train is None and splits.test is None:
         sizes["test"] = _TEST_SHARE
     rest_last = dict(sorted(sizes.items(), key=lambda item: item[1] is None))
-    drawn = stratify(source.pool.labels.numpy(), rest_last, splits.seed, source.class_names)
+    groups, names = source.problem.strata(source.pool.labels)
+    drawn = stratify(groups, rest_last, splits.seed, names, source.noun)
     return {split: source.pool.take(indices) for split, indices in drawn.items()} | dict(source.given)
 
 
-def _statistics(images: Tensor, white: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    # Channel by channel: float64 copies of one channel fit where those of all images might not.
-    channels = [to_unit(images[:, channel], white).double() for channel in range(images.shape[1])]
-    means = (float(channel.mean()) for channel in channels)
-    deviations = (float(channel.std(correction=0)) for channel in channels)
-    # A constant channel carries nothing and must not be divided by zero.
-    return tuple(map(_six_digits, means)), tuple(_six_digits(deviation) or 1.0 for deviation in deviations)
-
-
-def _six_digits(value: float) -> float:
-    # The last digits of a sum depend on the number of threads; the hash of the task must not.
-    return float(f"{value:.6g}")
-
-
-def _digest(
-    parts: dict[str, Split],
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    class_names: tuple[str, ...],
-) -> str:
-    # The metric decides nothing that is learned. The field and its value stay, because trained teachers and their
-    # outputs are kept under this hash.
-    header = {"classes": class_names, "mean": mean, "std": std, "metric": "accuracy"}
+def _digest(parts: dict[str, Split], modality: Modality, problem: Problem) -> str:
+    header = modality.identity() | problem.identity()
     hashed = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, tensor in _tensors(parts):
         hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Found:
         pixels: The rule by which stored values become values in [0, 1], which are then normalised.
         left_out: What was not read.
         warnings: What is odd, a line each.
+        told: Lines for people on the examples, beside those that modality and problem type have.
+        pictures: Whether the examples are picture files of bytes, so that a new one is such a file, too.
+        span: The stored values that become 0 and 1; None where there is no one rule for all.
     """
 
     place: str = "memory"
@@ -45,6 +50,9 @@ class Found:
     pixels: str = "as they are"
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    pictures: bool = False
+    span: tuple[float, float] | None = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -54,15 +62,19 @@ class DataReading:
     Attributes:
         place: Folder, file or package.
         layout: How the examples lie there, in words: ``"one sub-folder a class"``.
-        counts: Examples by class, in the order of ``class_names``, by split.
-        class_names: One name a class.
-        shape: Channels, height and width of an example as networks see it.
+        counts: Examples that have each of ``class_names``, in their order, by split.
+        class_names: One name a class, label or value.
+        shape: Of an example as networks see it: channels, height and width of an image, or positions of a text.
         stored: Type and size of what lies there, in words: ``"uint16 PNG, 640x480 to 1024x768"``.
         low: The smallest stored value.
         high: The largest.
         pixels: The rule by which stored values become values in [0, 1], which are then normalised.
         left_out: What was not read, by reason.
         warnings: A line each: what is odd, where, and the remedy.
+        modality: What the examples are: ``image``, ``text``.
+        problem: What the labels are: ``multiclass``, ``multilabel``, ``regression``.
+        rows: Title and sentence of each line for people on place, counts and stored values; empty for images with one
+            label each, whose lines are made of the fields above.
     """
 
     place: str
@@ -76,7 +88,16 @@ class DataReading:
     pixels: str
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
+    modality: str = "image"
+    problem: str = "multiclass"
+    rows: tuple[tuple[str, str], ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The same as plain data, ready for JSON."""
         return asdict(self)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

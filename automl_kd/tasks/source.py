@@ -6,8 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from automl_kd.recipes import Part
+from automl_kd.tasks.modalities import Fit
+from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
 
@@ -17,29 +20,47 @@ class Source:
     """Data that were read and not yet split.
 
     Attributes:
-        pool: All images that may be split.
-        class_names: One name a class.
+        pool: All examples that may be split.
+        problem: Of the labels, not yet fitted to those of the training split.
+        modality: Makes that of the examples once they are split.
         found: What the data say of themselves.
+        noun: What an example is called.
         given: Splits that the data bring themselves, ``"validation"`` and ``"test"`` where there are such.
-        white: The value of an image that counts as 1.
     """
 
     pool: Split
-    class_names: tuple[str, ...]
+    problem: Problem
+    modality: Fit
     found: Found
     given: Mapping[str, Split] = field(default_factory=dict)
-    white: float = 255.0
+    noun: str = "image"
 
 
 class Data(Part, ABC):
-    """The ``data`` part of a task file: one subclass a kind."""
+    """The ``data`` part of a task file: one subclass a kind, whose name ``kind`` holds."""
+
+    kind: str
+
+    def at(self, place: Path) -> Self:
+        """The same kind of data in another file or folder, for kinds with a field ``path``."""
+        return self.model_copy(update={"path": str(place)})
+
+    def place(self, folder: Path) -> Path | None:
+        """The file or folder that holds all that is read; None for data that come with a package.
+
+        Args:
+            folder: Where relative paths start.
+        """
+        path = getattr(self, "path", None)
+        return None if path is None else folder / Path(path).expanduser()
 
     @abstractmethod
-    def read(self, folder: Path) -> Source:
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
         """Read the data.
 
         Args:
             folder: Where relative paths start.
+            problem: The type that the labels are to be read as, one of those that the kind is registered for.
 
         Raises:
             UserError: If files are missing or not what they should be.

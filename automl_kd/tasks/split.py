@@ -14,12 +14,12 @@ from automl_kd.tasks.splits import Indices
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (N, C, H, W), uint8 or float32, and labels (N,), int64 from 0 to classes - 1.
+    """Examples (N, …) as the task's modality stores them, and labels (N, …) as its problem does.
 
     Attributes:
-        images: The images; which value is white is the task's to say.
-        labels: The class of each.
-        name: What a message calls the image of an index, such as ``"cat/1.png"``.
+        images: The examples: images (N, C, H, W), uint8 or float32, or ids (N, length) of texts, int64.
+        labels: Classes (N,), int64; zeros and ones (N, labels) or values (N, D), float32.
+        name: What a message calls the example of an index, such as ``"cat/1.png"``.
     """
 
     images: Tensor

@@ -1,4 +1,4 @@
-"""Three disjoint splits in which every class keeps its share."""
+"""Three disjoint splits in which every class, or group of alike examples, keeps its share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Indices = NDArray[np.int64]
 
 def _share_or_count(value: float) -> float:
     if value >= 1 and value != int(value):
-        raise ValueError(f"{value:g} is neither a share below 1 nor a whole number of images")
+        raise ValueError(f"{value:g} is neither a share below 1 nor a whole number of examples")
     return value
 
 
 Size = Annotated[float, Field(gt=0, strict=True), AfterValidator(_share_or_count)]
-"""A share of the images (below 1) or their number."""
+"""A share of the examples (below 1) or their number."""
 
 
 class Splits(Part):
@@ -39,40 +39,41 @@ class Splits(Part):
 
 
 def stratify(
-    labels: Indices, sizes: Mapping[str, float | None], seed: int, class_names: Sequence[str]
+    groups: Indices, sizes: Mapping[str, float | None], seed: int, names: Sequence[str], noun: str = "image"
 ) -> dict[str, Indices]:
-    """Disjoint sets of indices, each with the classes in the proportions of the whole (largest remainders).
+    """Disjoint sets of indices, each with the groups in the proportions of the whole (largest remainders).
 
     Args:
-        labels: The class of every image (N,).
+        groups: The group of every example (N,), from 0, for example its class.
         sizes: Size by split; None takes what is left and comes last.
-        seed: Decides which images go where.
-        class_names: For errors.
+        seed: Decides which examples go where.
+        names: Of the groups, each of which must be in every split; empty where one may lack a group.
+        noun: What an example is called in errors.
 
     Returns:
         Ascending indices by split.
 
     Raises:
-        UserError: If the images do not suffice, or a class is too small to be in every split.
+        UserError: If the examples do not suffice, or a named group is too small to be in every split.
     """
     # RandomState's stream is frozen by NumPy's policy; that of Generator may change between versions.
-    order = np.random.RandomState(seed).permutation(len(labels))
-    left = [order[labels[order] == label] for label in range(len(class_names))]
+    order = np.random.RandomState(seed).permutation(len(groups))
+    left = [order[groups[order] == group] for group in range(len(names) or int(groups.max(initial=0)) + 1)]
     drawn: dict[str, Indices] = {}
     for split, size in sizes.items():
         available = sum(map(len, left))
-        count = available if size is None else int(size) if size >= 1 else round(size * len(labels))
+        count = available if size is None else int(size) if size >= 1 else round(size * len(groups))
         if not 0 < count <= available:
-            raise UserError(f"splits.{split}: {count} images asked for, {available} of {len(labels)} are left for it")
+            raise UserError(f"splits.{split}: {count} {noun}s asked for, {available} of {len(groups)} are left for it")
         counts = _apportion(np.array([len(members) for members in left]), count)
-        for name, members, taken in zip(class_names, left, counts, strict=True):
-            if taken == 0:
-                total = int((labels == class_names.index(name)).sum())
+        for number, name in enumerate(names):
+            if counts[number] == 0:
+                total = int((groups == number).sum())
                 raise UserError(
-                    f"class {name!r} has {total} images, too few for one in the {split} split of {count}:"
-                    f" it needs more images, or splits.{split} a larger share"
+                    f"class {name!r} has {total} {noun}s, too few for one in the {split} split of {count}:"
+                    f" it needs more {noun}s, or splits.{split} a larger share"
                 )
-            assert taken <= len(members)
+        assert all(taken <= len(members) for members, taken in zip(left, counts, strict=True))
         drawn[split] = np.sort(np.concatenate([members[:taken] for members, taken in zip(left, counts, strict=True)]))
         left = [members[taken:] for members, taken in zip(left, counts, strict=True)]
     return drawn

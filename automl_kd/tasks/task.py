@@ -64,7 +64,7 @@ class Task:
     def reading(self) -> DataReading:
         """The report on the data: what was read, and what is odd about it. Made when first asked for."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
-        return look(self.found, splits, self.class_names)
+        return look(self.found, splits, self.modality, self.problem)
 
     # What follows goes when no room asks for it any more.
 

@@ -134,14 +134,14 @@ def test_distilled_with_a_feature_loss_and_exported(own_cache):
     task = open_task("digits")
     resnet = {"family": "resnet", "depth": 8}
     network = students.build(resnet, input_shape=task.input_shape, classes=task.classes)
-    teacher = module_teacher(network, task.input_shape, task.classes)
+    teacher = module_teacher(network, task.signature)
     document = load_space(write(), allow_code=True).sample(random.Random(1)).document()
     document["distill"]["losses"] = {"task": {"weight": 1}, "attention_transfer": {"weight": 1, "at": ["last"]}}
     recipe = Recipe.model_validate(document)
     outcome = distill(recipe, task, teacher, total_epochs=6, allow_code=True, device="cpu")
     assert outcome.losses["attention_transfer"] > 0
     assert outcome.score > 0.2
-    written = export(outcome.student, "student.onnx", task.input_shape, 13)
+    written = export(outcome.student, "student.onnx", task.signature, 13)
     images = task.normalize(task.test.images[:9])
     assert difference(outcome.student, written, images) < 1e-5
 

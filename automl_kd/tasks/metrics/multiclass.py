@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -10,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl_kd.core import UserError
 from automl_kd.tasks.metrics.arrays import as_float64, quotient, sums_by_group
 from automl_kd.tasks.metrics.metric import MeanMetric, RowMetric, SumMetric
 from automl_kd.tasks.metrics.ranks import mean_of_defined, ranked
+from automl_kd.tasks.metrics.registry import METRICS, MetricSpec
 
 _BINS = 15
 
@@ -204,3 +207,37 @@ def _column(numbers: Tensor) -> NDArray[np.float64]:
 def _mean_ratio(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean over the classes (first axis) of part by whole, of classes of which there is anything."""
     return quotient(quotient(parts, wholes, 0).sum(axis=0), (wholes > 0).sum(axis=0), np.nan)
+
+
+def _top_named(name: str, classes: int) -> TopKAccuracy | None:
+    """The accuracy that a name of the pattern ``top_K_accuracy`` means.
+
+    Raises:
+        UserError: If K answers cannot be wrong.
+    """
+    found = re.fullmatch(r"top_([1-9][0-9]*)_accuracy", name)
+    if found is None:
+        return None
+    k = int(found[1])
+    if k == 1:
+        raise UserError("the metric top_1_accuracy is called accuracy")
+    if k >= classes:
+        within = f"K has to be from 2 to {classes - 1}" if classes > 2 else "use accuracy"
+        raise UserError(f"the metric top_{k}_accuracy is 100 % for any network of {classes} classes; {within}")
+    return TopKAccuracy(k)
+
+
+def _top_offer(classes: int) -> str:
+    return f"top_K_accuracy for K from 2 to {classes - 1}" if classes > 2 else ""
+
+
+METRICS.add("categorical/accuracy", MetricSpec("categorical", lambda _: Accuracy()))
+METRICS.add("categorical/balanced_accuracy", MetricSpec("categorical", lambda _: BalancedAccuracy()))
+METRICS.add("categorical/macro_f1", MetricSpec("categorical", lambda _: MacroF1()))
+METRICS.add(
+    "categorical/top_k_accuracy",
+    MetricSpec("categorical", lambda _: TopKAccuracy(5), lambda classes: classes > 5, _top_named, _top_offer),
+)
+METRICS.add("categorical/auroc", MetricSpec("categorical", lambda _: Auroc()))
+METRICS.add("categorical/log_loss", MetricSpec("categorical", lambda _: LogLoss()))
+METRICS.add("categorical/ece", MetricSpec("categorical", lambda _: CalibrationError()))

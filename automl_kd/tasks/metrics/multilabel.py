@@ -14,6 +14,7 @@ from torch import Tensor
 from automl_kd.tasks.metrics.arrays import as_float64, quotient
 from automl_kd.tasks.metrics.metric import RowMetric, SumMetric
 from automl_kd.tasks.metrics.ranks import mean_of_defined, ranked
+from automl_kd.tasks.metrics.registry import METRICS, MetricSpec
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,8 @@ def _decisions(outputs: Tensor, labels: Tensor) -> tuple[NDArray[np.float64], ND
     """For each example and label 1 where it is rightly answered, and 1 for there plus 1 for answered, (N, L) each."""
     there, answered = _flags(labels), _flags(outputs.detach())
     return there * answered, there + answered
+
+
+METRICS.add("bernoulli/micro_f1", MetricSpec("bernoulli", lambda _: MicroF1()))
+METRICS.add("bernoulli/macro_f1", MetricSpec("bernoulli", lambda _: MacroF1()))
+METRICS.add("bernoulli/map", MetricSpec("bernoulli", lambda _: MeanAveragePrecision()))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from automl_kd.tasks.metrics.arrays import as_float64
 from automl_kd.tasks.metrics.metric import MeanMetric, RowMetric, SumMetric
+from automl_kd.tasks.metrics.registry import METRICS, MetricSpec
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,8 @@ def _pairs(outputs: Tensor, labels: Tensor) -> tuple[NDArray[np.float64], NDArra
     if values.shape != wanted.shape:
         raise ValueError(f"outputs {tuple(outputs.shape)} are no answers to labels {tuple(labels.shape)}")
     return values, wanted
+
+
+METRICS.add("real/rmse", MetricSpec("real", lambda _: RootMeanSquaredError()))
+METRICS.add("real/mae", MetricSpec("real", lambda _: MeanAbsoluteError()))
+METRICS.add("real/r2", MetricSpec("real", lambda _: R2()))

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from automl_kd.core import IMAGE_AXES, Input
+from automl_kd.core import IMAGE_AXES, Input, three_digits
+from automl_kd.recipes import MODALITIES
+from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
+from automl_kd.tasks.modalities.image_code import code_for_arrays, code_for_pictures
+from automl_kd.tasks.modalities.image_for_teachers import other_images, shown_images
+from automl_kd.tasks.modalities.image_look import all_the_same, odd_images
 from automl_kd.tasks.modalities.image_mix import ImageMix, draw_mix
 from automl_kd.tasks.modalities.image_views import ImageViews
 from automl_kd.tasks.modalities.modality import Modality
+from automl_kd.tasks.reading import Found
+from automl_kd.tasks.split import Split
+from automl_kd.tasks.teacher import TeacherInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +35,16 @@ class Images(Modality):
         mean: Mean of the training images by channel, scaled to [0, 1].
         std: Their standard deviation by channel, in the same units.
         white: The value of an image that counts as 1: 255, or 1 where images are stored as floats in [0, 1].
+        found: What the kind of data says of the stored pictures.
+        kept: The type in which the task keeps them.
     """
 
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     white: float = 1.0
+    found: Found = field(default_factory=Found)
+    kept: str = "float32"
     _placed: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     name: ClassVar[str] = "image"
@@ -38,6 +52,22 @@ class Images(Modality):
     augmentations: ClassVar[Mapping[str, bool]] = MappingProxyType(
         {"crop": False, "flip": False, "mixup": True, "cutmix": True}
     )
+
+    teacher_remedy: ClassVar[str] = "say what it was trained on with input: {size, channels, mean, std}"
+
+    @classmethod
+    def fitted(cls, splits: Mapping[str, Split], white: float, found: Found) -> tuple[Images, dict[str, Split]]:
+        """The modality of images that are split, which stay as they are.
+
+        Args:
+            splits: Mean and standard deviation are those of ``train``.
+            white: The value of an image that counts as 1.
+            found: What the kind of data says of them.
+        """
+        images = splits["train"].images
+        mean, std = _statistics(images, white)
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+        return cls(shape, mean, std, white, found, str(images.dtype).removeprefix("torch.")), dict(splits)
 
     @property
     def input(self) -> Input:
@@ -63,6 +93,48 @@ class Images(Modality):
     def identity(self) -> dict[str, Any]:
         return {"mean": self.mean, "std": self.std}
 
+    @property
+    def prepared_in_words(self) -> str:
+        return "the task's images as the task normalises them"
+
+    def shown_to_teacher(self, stated: TeacherInput | None, card: Card) -> Shown:
+        return shown_images(self, stated, card)
+
+    def alternatives(self, transform: Transform | None, shown: Input) -> Sequence[tuple[str, Transform]]:
+        return other_images(self, transform, shown)
+
+    def preprocessing(self) -> dict[str, object]:
+        return {
+            "layout": "NCHW",
+            "shape": list(self.shape),
+            "channels": {1: "grey", 3: "RGB"}.get(self.shape[0], "as stored"),
+            "images": self.kept,
+            "stored": self.found.stored,
+            "pixels": self.found.pixels,
+            "white": self.white,
+            "scale": 1 / self.white,
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    def code(self, name: str) -> str:
+        if self.found.pictures:
+            return code_for_pictures(name, self.shape, self.mean, self.std)
+        return code_for_arrays(name, self.shape, self.mean, self.std, self.found)
+
+    def told(self, splits: Mapping[str, Split], found: Found) -> tuple[str, ...]:
+        shape = " x ".join(map(str, self.shape))
+        span = f"{three_digits(found.low)} to {three_digits(found.high)}"
+        return (f"shape {shape}; stored as {found.stored}, values {span}; {found.pixels}",)
+
+    def odd(
+        self, splits: Mapping[str, Split], groups: Mapping[str, NDArray[np.bool_]], found: Found
+    ) -> tuple[str, ...]:
+        return odd_images(splits, groups)
+
+    def refusal(self, train: Split, found: Found) -> str | None:
+        return all_the_same(train, found)
+
     def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
         # Made once for each device, because a copy to a GPU waits for all that the GPU still has to do.
         if device not in self._placed:
@@ -74,3 +146,20 @@ class Images(Modality):
 def to_unit(images: Tensor, white: float) -> Tensor:
     """Images as float32 in which 1 is white."""
     return images.float() if white == 1 else images.float() / white
+
+
+def _statistics(images: Tensor, white: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    # Channel by channel: float64 copies of one channel fit where those of all images might not.
+    channels = [to_unit(images[:, channel], white).double() for channel in range(images.shape[1])]
+    means = (float(channel.mean()) for channel in channels)
+    deviations = (float(channel.std(correction=0)) for channel in channels)
+    # A constant channel carries nothing and must not be divided by zero.
+    return tuple(map(_six_digits, means)), tuple(_six_digits(deviation) or 1.0 for deviation in deviations)
+
+
+def _six_digits(value: float) -> float:
+    # The last digits of a sum depend on the number of threads; the hash of the task must not.
+    return float(f"{value:.6g}")
+
+
+MODALITIES.add("image", Images)

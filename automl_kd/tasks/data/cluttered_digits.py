@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from automl_kd.tasks.digits import Digits
+from automl_kd.tasks.data.digits import Digits, shared_out
+from automl_kd.tasks.data.registry import DATA, DataKind
+from automl_kd.tasks.modalities import Images
+from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 
-_WRITTEN = {"train": 800, "validation": 400, "test": 597}
 _SCENES = {"validation": 1000, "test": 2000}
 _SIDE, _DIGIT = 16, 8
 _PIECES, _PIECE = 5, 3
@@ -37,9 +39,9 @@ class ClutteredDigits(Data):
     kind: Literal["cluttered-digits"]
     scenes: Annotated[int, Field(ge=100, le=100_000)] = 500
 
-    def read(self, folder: Path) -> Source:
-        source = Digits(kind="digits").read(folder)
-        written = _shared_out(source.pool)
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
+        source = Digits(kind="digits").read(folder, problem)
+        written = shared_out(source.pool)
         found = Found(
             place=source.found.place,
             layout=f"digits of {_DIGIT}x{_DIGIT}, placed among pieces of others by fixed seeds",
@@ -47,15 +49,11 @@ class ClutteredDigits(Data):
             low=0,
             high=_WHITE,
             pixels=f"divided by {_WHITE}",
+            span=(0, _WHITE),
         )
         given = {name: _scenes(name, written[name], count) for name, count in _SCENES.items()}
-        return Source(_scenes("train", written["train"], self.scenes), source.class_names, found, given)
-
-
-def _shared_out(digits: Split) -> dict[str, Split]:
-    order = torch.randperm(len(digits), generator=generator("cluttered-digits")).numpy()
-    parts = np.split(order, np.cumsum(list(_WRITTEN.values()))[:-1])
-    return {name: digits.take(part) for name, part in zip(_WRITTEN, parts, strict=True)}
+        train = _scenes("train", written["train"], self.scenes)
+        return Source(train, source.problem, partial(Images.fitted, white=255.0, found=found), found, given)
 
 
 def _scenes(split: str, digits: Split, count: int) -> Split:
@@ -87,3 +85,6 @@ def _window(images: Tensor, corners: Tensor, side: int) -> tuple[Tensor, Tensor,
     steps = torch.arange(side)
     rows, columns = (corners[:, axis, None, None] for axis in (0, 1))
     return images[:, None, None], rows + steps[:, None], columns + steps
+
+
+DATA.add("cluttered-digits", DataKind(ClutteredDigits, ("multiclass",)))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 
 from automl_kd.core import UserError
+from automl_kd.tasks.data.registry import DATA, DataKind
 from automl_kd.tasks.decoded import Pictures, decoded
 from automl_kd.tasks.layout import Layout, layout_of
+from automl_kd.tasks.modalities import Images
+from automl_kd.tasks.problems import Multiclass, Problem
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
@@ -29,7 +34,7 @@ class ImageFolder(Data):
     size: Annotated[int, Field(ge=4, le=1024)] = 32
     channels: Literal[1, 3] = 3
 
-    def read(self, folder: Path) -> Source:
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
         if self.path is None:
             raise UserError("this task needs data: give the folder of classes with --data or as data.path")
         root = folder / Path(self.path).expanduser()
@@ -51,9 +56,11 @@ class ImageFolder(Data):
             pixels=said["pixels"],
             left_out=layout.left_out,
             warnings=(*layout.warnings, *said["warnings"]),
+            pictures=images.dtype == np.uint8,
+            span=(0, 255) if images.dtype == np.uint8 else None,
         )
         pool = splits.pop("train")
-        return Source(pool, layout.classes, found, splits)
+        return Source(pool, Multiclass(layout.classes), partial(Images.fitted, white=255.0, found=found), found, splits)
 
     def _pictures(self, root: Path, layout: Layout) -> Pictures:
         below = os.path.join(root, "")
@@ -65,3 +72,6 @@ class ImageFolder(Data):
             size=self.size,
             channels=self.channels,
         )
+
+
+DATA.add("image-folder", DataKind(ImageFolder, ("multiclass",)))

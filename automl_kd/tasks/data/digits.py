@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -10,11 +11,16 @@ import numpy as np
 import torch
 
 from automl_kd.core import UserError
+from automl_kd.tasks.data.registry import DATA, DataKind
+from automl_kd.tasks.modalities import Images
+from automl_kd.tasks.problems import Multiclass, Problem
+from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 
 _DARKEST = 16
+_WRITTEN = {"train": 800, "validation": 400, "test": 597}
 _FOUND = Found(
     place="scikit-learn",
     layout="a table of one image a row",
@@ -22,6 +28,7 @@ _FOUND = Found(
     low=0,
     high=_DARKEST,
     pixels=f"divided by {_DARKEST}",
+    span=(0, _DARKEST),
 )
 
 
@@ -30,10 +37,18 @@ class Digits(Data):
 
     kind: Literal["digits"]
 
-    def read(self, folder: Path) -> Source:
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
         rows = torch.from_numpy(np.loadtxt(_table(), delimiter=",", dtype=np.int64))
         images = rows[:, :-1].float().reshape(-1, 1, 8, 8) / _DARKEST
-        return Source(Split(images, rows[:, -1]), tuple(str(digit) for digit in range(10)), _FOUND, white=1.0)
+        fit = partial(Images.fitted, white=1.0, found=_FOUND)
+        return Source(Split(images, rows[:, -1]), Multiclass(tuple(map(str, range(10)))), fit, _FOUND)
+
+
+def shared_out(digits: Split) -> dict[str, Split]:
+    """The digits by the split whose images show them, so that splits share no handwriting."""
+    order = torch.randperm(len(digits), generator=generator("cluttered-digits")).numpy()
+    parts = np.split(order, np.cumsum(list(_WRITTEN.values()))[:-1])
+    return {name: digits.take(part) for name, part in zip(_WRITTEN, parts, strict=True)}
 
 
 def _table() -> Path:
@@ -43,3 +58,6 @@ def _table() -> Path:
     if not table.is_file():
         raise UserError(f"task digits: {table} is not there; install scikit-learn, which brings the images, anew")
     return table
+
+
+DATA.add("digits", DataKind(Digits, ("multiclass",)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from automl_kd.core import UserError
+from automl_kd.tasks.data.registry import DATA, DataKind
+from automl_kd.tasks.modalities import Images
 from automl_kd.tasks.npz_arrays import Arrays, LabelledArrays
 from automl_kd.tasks.pixels import PixelRule, pixel_rule
+from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
@@ -25,30 +29,28 @@ class Npz(Data):
 
     Images are (N, H, W), (N, H, W, C) or (N, C, H, W), where C is the smaller of the second and the last dimension.
     Numbers mean what :func:`~automl_kd.tasks.pixels.pixel_rule` says for all arrays together; whole numbers from 0 to
-    255 are kept as uint8 and others as float32. Labels are (N,) or (N, 1), integers or text; the classes are their
-    distinct values in order.
+    255 are kept as uint8 and others as float32. Labels are what the problem type takes: classes (N,) or (N, 1), as
+    integers or text; zeros and ones (N, labels); or values (N,) or (N, values). An array ``names`` names the last two.
     """
 
     kind: Literal["npz"]
     path: str | None = None
 
-    def read(self, folder: Path) -> Source:
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
         if self.path is None:
             raise UserError("this task needs data: give the .npz file with --data or as data.path")
         path = folder / Path(self.path).expanduser()
         with Arrays.opened(path) as arrays:
             parts = {"train": arrays.labelled("train")}
             parts |= {name: arrays.labelled(name) for name in _GIVEN if arrays.has(name)}
+            read = problem.read({name: part.stored_labels(path, arrays.names) for name, part in parts.items()})
             left_out, doubtful = arrays.left_out(), arrays.doubtful()
         _same_kind(path, parts)
-        classes = np.unique(parts["train"].labels)
         low, high = (float(bound) for bound in _range(path, parts))
         rule = pixel_rule(_common_type(parts), low, high)
         images, white = _converted(parts, rule)
         splits = {
-            name: Split(
-                torch.from_numpy(images[name]), _indices(path, part, classes), f"{part.image_name}[{{}}]".format
-            )
+            name: Split(torch.from_numpy(images[name]), read.labels[name], f"{part.image_name}[{{}}]".format)
             for name, part in parts.items()
         }
         train = parts["train"]
@@ -61,10 +63,11 @@ class Npz(Data):
             high=high,
             pixels=rule.words,
             left_out=left_out,
-            warnings=(*doubtful, *odd, *train.odd_shape(), *train.odd_labels()),
+            warnings=(*doubtful, *odd, *train.odd_shape(), *read.warnings),
+            span=(rule.black, rule.white),
         )
         pool = splits.pop("train")
-        return Source(pool, tuple(str(name) for name in classes), found, splits, white)
+        return Source(pool, read.problem, partial(Images.fitted, white=white, found=found), found, splits)
 
 
 def _same_kind(path: Path, parts: Mapping[str, LabelledArrays]) -> None:
@@ -111,8 +114,4 @@ def _whole(images: NDArray[Any]) -> bool:
     return all(np.array_equal(image, image.astype(np.uint8)) for image in images)
 
 
-def _indices(path: Path, part: LabelledArrays, classes: NDArray[Any]) -> torch.Tensor:
-    strange = np.setdiff1d(part.labels, classes)
-    if len(strange):
-        raise UserError(f"{path}: {part.label_name} holds the class {strange[0]!s}, which no training image has")
-    return torch.from_numpy(np.searchsorted(classes, part.labels).astype(np.int64))
+DATA.add("npz", DataKind(Npz))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,9 @@ import torch
 from torch import Tensor
 
 from automl_kd.core import UserError
+from automl_kd.tasks.data.registry import DATA, DataKind
+from automl_kd.tasks.modalities import Images
+from automl_kd.tasks.problems import Multiclass, Problem
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
@@ -27,7 +31,7 @@ class FashionMnist(Data):
     kind: Literal["fashion-mnist"]
     path: str = "/usr/share/datasets/fashion-mnist"
 
-    def read(self, folder: Path) -> Source:
+    def read(self, folder: Path, problem: type[Problem]) -> Source:
         pool, test = self._read(folder, "train"), self._read(folder, "t10k")
         found = Found(
             place=str(folder / Path(self.path).expanduser()),
@@ -36,8 +40,11 @@ class FashionMnist(Data):
             low=float(pool.images.numpy().min()),
             high=float(pool.images.numpy().max()),
             pixels="divided by 255",
+            span=(0, 255),
         )
-        return Source(pool, _CLASSES, found, {"test": test})
+        return Source(
+            pool, Multiclass(_CLASSES), partial(Images.fitted, white=255.0, found=found), found, {"test": test}
+        )
 
     def _read(self, folder: Path, part: str) -> Split:
         root = folder / Path(self.path).expanduser()
@@ -79,3 +86,6 @@ def _find(root: Path, name: str) -> Path:
         f"no file {name}.gz in {root}: install the Debian package dataset-fashion-mnist (apt-get install"
         " dataset-fashion-mnist), or name the folder that holds the four IDX files with --data"
     )
+
+
+DATA.add("fashion-mnist", DataKind(FashionMnist, ("multiclass",)))
