@@ -31,7 +31,7 @@ _RESNET_20 = TrainedTeacher(
 
 
 def _small_batches(epochs: int) -> TrainedTeacher:
-    """A teacher of a thousand examples whose labels are no classes: AdamW with small batches gets furthest in a minute."""
+    """A teacher where labels are no classes: AdamW with small batches gets furthest in a minute."""
     adamw = AdamW(name="adamw", lr=0.01)
     training = Train(epochs=epochs, batch_size=32, optimizer=adamw, warmup=0.1)
     return TrainedTeacher(train=TeacherTraining(student=ResNet(family="resnet", depth=8), train=training))
