@@ -1,4 +1,4 @@
-"""Two handwritten digits in one image, and the sum of their values."""
+"""Two handwritten digits in one image, and the number that they make."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 
 _PAIRS = {"validation": 500, "test": 1000}
-_DIGIT = 8
+_DIGIT, _BASE = 8, 10
 _WHITE, _NOISE, _FAINTEST = 255, 60, 120
 
 
 class DigitValue(Data):
-    """The digits of scikit-learn in pairs, in noise; the label of a pair is what both are worth together, 0 to 18.
+    """The digits of scikit-learn in pairs, in noise; the label of a pair is the number that it is read as, 0 to 99.
 
     The splits share no handwriting: 800 digits are shown in training, 400 in search-validation, 597 in the test.
 
@@ -50,7 +50,7 @@ class DigitValue(Data):
         )
         given = {name: _pairs(name, written[name], count) for name, count in _PAIRS.items()}
         train = _pairs("train", written["train"], self.pairs)
-        return Source(train, Regression(("sum",)), partial(Images.fitted, white=255.0, found=found), found, given)
+        return Source(train, Regression(("number",)), partial(Images.fitted, white=255.0, found=found), found, given)
 
 
 def _pairs(split: str, digits: Split, count: int) -> Split:
@@ -67,8 +67,8 @@ def _pairs(split: str, digits: Split, count: int) -> Split:
     noise = draw(_NOISE, _DIGIT, 2 * _DIGIT)
     # The more ink, the less of the noise is seen.
     images = noise + (_WHITE - noise) * written // _WHITE
-    total = digits.labels[left] + digits.labels[right]
-    return Split(images[:, None].byte(), total[:, None].float(), f"{split} pair {{}}".format)
+    value = _BASE * digits.labels[left] + digits.labels[right]
+    return Split(images[:, None].byte(), value[:, None].float(), f"{split} pair {{}}".format)
 
 
 DATA.add("digit-value", DataKind(DigitValue, ("regression",)))
