@@ -32,7 +32,7 @@ def suited(space: Space, name: str, task: Task) -> tuple[Space, tuple[str, ...]]
     if not gone:
         return left, ()
     outputs = f"{task.modality.noun}s with {task.problem.meaning} outputs"
-    return left, (f"space {name} goes without {', '.join(gone)}: no loss of {outputs}",)
+    return left, (f"space {name} goes without {', '.join(gone)}: not for {outputs}",)
 
 
 def check_custom_losses(space: Space, request: SearchRequest) -> None:

@@ -13,7 +13,7 @@ def test_losses_that_do_not_suit_the_task_are_switched_off_and_named():
 
     values = replace(digits, problem=Regression(("value",), mean=(4.5,), std=(2.9,)))
     left, told = suited(space, "tiny_cnn", values)
-    assert told == ("space tiny_cnn goes without dist: no loss of images with real outputs",)
+    assert told == ("space tiny_cnn goes without dist: not for images with real outputs",)
     assert space.losses - left.losses == {"dist"}
     assert "kd" in left.losses
 
