@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from scores import Floats, Score
 
+from automl_kd.core import Input
 from automl_kd.hardware import Network, Profile, load_profile
 from automl_kd.hardware.measurement.latency import measure_latencies
 from automl_kd.hardware.measurement.selection import Design
@@ -161,7 +162,7 @@ def measured_here(profile: Profile, count: int) -> tuple[npt.NDArray[np.str_], l
     families, found, paths = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for index, (family, module, shape) in enumerate(networks(count, seed=2)):
-            paths.append(export(module, Path(folder) / f"{index}.onnx", shape, profile.opset))
+            paths.append(export(module, Path(folder) / f"{index}.onnx", Input.of_images(shape), profile.opset))
             found.append(profile.network(paths[-1]))
             families.append(family)
         timed = measure_latencies(paths, profile.target.threads, visits=40, patience=300.0)

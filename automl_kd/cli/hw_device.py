@@ -10,13 +10,13 @@ import typer
 from automl_kd.cli.answer import Json, Storage, answer, quiet, table
 from automl_kd.cli.hw_words import latency_error_lines
 from automl_kd.cli.progress import watching
-from automl_kd.cli.shape import Inputs, picture, shapes
+from automl_kd.cli.shape import Inputs, of_space, shapes
 from automl_kd.core import DEFAULT_STORAGE, UserError, duration, percent, three_digits
 
 _SPACE = "Search space by name or path, where the networks come from."
-_TASK = "Built-in task or path of a task file; gives input and classes."
+_TASK = "Built-in task or path of a task file; gives what networks take and answer."
 
-InputShape = Annotated[str | None, typer.Option(help="C,H,W instead of the task's.")]
+InputShape = Annotated[str | None, typer.Option(help="Sizes of one input instead of the task's: C,H,W of an image.")]
 Results = Annotated[str, typer.Option("--from", metavar="FILE", help="What measure.py wrote.")]
 Kit = Annotated[str | None, typer.Option(help="Folder of the kit; by default the one of the results.")]
 
@@ -50,8 +50,8 @@ def kit(
     json: Json = False,
 ) -> None:
     """Write a folder to copy to a device: informative models or a study's picks, and a script that times them there."""
-    image = picture(input_shape, None if models else inputs)
-    choice: dict[str, Any] = {"hw": hw, "space": space, "count": count, "task": task, "input_shape": image}
+    sizes = of_space(input_shape, None if models else inputs)
+    choice: dict[str, Any] = {"hw": hw, "space": space, "count": count, "task": task, "input_shape": sizes}
     choice |= {"models": models or None, "inputs": shapes(inputs) if models else None}
     given = {name: value for name, value in choice.items() if value is not None}
     if study is not None and given:
@@ -197,7 +197,7 @@ def train(
                 space=space,
                 name=name,
                 task=task,
-                input_shape=picture(input_shape),
+                input_shape=of_space(input_shape),
                 observer=observer,
             )
     why = {

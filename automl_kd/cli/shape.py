@@ -68,33 +68,26 @@ def shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def picture(text: str | None, words: Sequence[str] | None = None) -> tuple[int, int, int] | None:
-    """``(C, H, W)`` of the networks of a space, None where nothing was written.
+def of_space(text: str | None, words: Sequence[str] | None = None) -> tuple[int, ...] | None:
+    """The sizes of one input of the networks of a space, None where nothing was written.
 
     Args:
         text: Of ``--input-shape``.
-        words: Of ``--input``; these networks have one input, called ``input``.
+        words: Of ``--input``; these networks have one input, called ``input`` here.
 
     Raises:
-        UserError: If it is no such shape.
+        UserError: If they are no sizes, or those of several inputs.
     """
+    if not words:
+        return shape(text)
     named = shapes(words)
-    if words:
-        option, whole = f"--input {words[0]}", named.get(_NAME, ())
-        if text is not None or len(named) > 1 or whole[:1] != (1,):
-            raise UserError(
-                f"{option}: networks of a space have one input, a single image; write --input-shape C,H,W or"
-                f" --input {_NAME}=1xCxHxW"
-            )
-        sizes: tuple[int, ...] | None = whole[1:]
-    else:
-        option, sizes = f"--input-shape {text}", shape(text)
-    if sizes is None:
-        return None
-    if len(sizes) != 3:
-        raise UserError(f"{option}: write C,H,W, as networks of a space take images, for example 3,224,224")
-    channels, height, width = sizes
-    return channels, height, width
+    whole = named.get(_NAME, ())
+    if text is not None or len(named) > 1 or whole[:1] != (1,):
+        raise UserError(
+            f"--input {words[0]}: networks of a space have one input, a single example; write --input-shape SIZES or"
+            f" --input {_NAME}=1xSIZES"
+        )
+    return whole[1:]
 
 
 def _sizes(text: str) -> tuple[int, ...] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -15,14 +17,18 @@ EXTENSIONS = "automl_kd.extensions"
 
 T = TypeVar("T")
 
+# One for all, because filling one registry can look something up in another: two locks could wait for each other.
+_LOCK = threading.RLock()
+
 
 class Registry(Mapping[str, T], Generic[T]):
     """Things of one kind by name: what the modules of one package register, then what installed extensions add.
 
     The modules are imported when something is first looked up, not before, so that a registry may stand in a room below
     those that fill it. An extension is an installed package with an entry point in the group ``automl_kd.extensions``
-    whose value is a module; that module registers what it adds when it is imported. Installing it is the permission to
-    run it, as for any package; a file that a recipe merely names is none (``--allow-code``).
+    whose value is a module; that module registers what it adds when it is imported, in as many registries as it likes.
+    Installing it is the permission to run it, as for any package; a file that a recipe merely names is none
+    (``--allow-code``). Every process finds the extensions that are installed where it runs.
 
     >>> colours = Registry("colour", home="automl_kd.core", first=("red",))
     >>> colours.add("blue", 2)
@@ -46,16 +52,21 @@ class Registry(Mapping[str, T], Generic[T]):
         self._home = home
         self._first = {name: place for place, name in enumerate(first)}
         self._things: dict[str, T] = {}
-        self._filled = False
+        self._where: dict[str, str] = {}
+        self._home_imported = self._extending = self._extended = False
 
     def add(self, name: str, thing: T) -> T:
-        """Register a thing, and return it.
+        """Register a thing, and return it; a module that is run again replaces what it registered.
 
         Raises:
-            UserError: If the name is taken by another thing.
+            UserError: If the name is taken by a thing of another module.
         """
-        if self._things.get(name, thing) is not thing:
-            raise UserError(f"{self.kind} {name!r} is registered twice; give one of the two another name")
+        where = str(sys._getframe(1).f_globals.get("__name__"))
+        if not f"{where}.".startswith(f"{self._home}."):
+            self._import_home()  # first, so that it is another's module that is told that the name is taken
+        other = self._where.setdefault(name, where)
+        if other != where:
+            raise UserError(f"{self.kind} {name!r} of {where} is registered by {other} already; give it another name")
         self._things[name] = thing
         return thing
 
@@ -82,19 +93,36 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._things)
 
     def _fill(self) -> None:
-        if self._filled:
+        if self._extended:
             return
-        # Said first: a module that is imported now may look up what was registered so far.
-        self._filled = True
+        with _LOCK:
+            self._import_home()
+            self._import_extensions()
+
+    def _import_home(self) -> None:
+        with _LOCK:
+            if self._home_imported:
+                return
+            # Said first: a module that is imported now may look up what was registered so far.
+            self._home_imported = True
+            try:
+                package = import_module(self._home)
+                for module in pkgutil.iter_modules(package.__path__, f"{self._home}."):
+                    import_module(module.name)
+            except BaseException:
+                self._home_imported = False
+                raise
+
+    def _import_extensions(self) -> None:
+        if self._extended or self._extending:
+            return
+        self._extending = True
         try:
-            package = import_module(self._home)
-            for module in pkgutil.iter_modules(package.__path__, f"{self._home}."):
-                import_module(module.name)
             for point in sorted(entry_points(group=EXTENSIONS), key=lambda each: each.name):
-                _imported(point)
-        except BaseException:
-            self._filled = False
-            raise
+                _import_extension(point)
+            self._extended = True
+        finally:
+            self._extending = False
 
 
 def extension_versions() -> dict[str, str]:
@@ -103,14 +131,21 @@ def extension_versions() -> dict[str, str]:
     return {dist.name: dist.version for dist in sorted((each for each in found if each), key=lambda each: each.name)}
 
 
-def _imported(point: EntryPoint) -> None:
+class _BrokenExtension(UserError):
+    """One that cannot be imported, by another perhaps, and that is told already."""
+
+
+def _import_extension(point: EntryPoint) -> None:
+    package = point.name if point.dist is None else f"{point.dist.name} {point.dist.version}"
     try:
-        import_module(point.value)
+        import_module(point.module)
+    except _BrokenExtension:
+        raise
     except UserError as error:
-        raise UserError(f"extension {point.name}: {error}") from None
+        raise _BrokenExtension(f"extension {package} ({point.value}): {error}") from None
     except Exception as error:  # whatever the module of others does wrong
         reason = (str(error).splitlines() or [""])[0]
-        raise UserError(
-            f"extension {point.name} ({point.value}) cannot be imported: {type(error).__name__}: {reason};"
-            " mend or uninstall it"
+        raise _BrokenExtension(
+            f"extension {package} ({point.value}) cannot be imported: {type(error).__name__}: {reason}; mend or"
+            " uninstall it"
         ) from None

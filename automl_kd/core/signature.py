@@ -35,6 +35,11 @@ class Input:
     dtype: DType = "float32"
     ids: int | None = None
 
+    @classmethod
+    def of_images(cls, shape: tuple[int, ...]) -> Input:
+        """That of a network of images, or of maps, of these channels, height and width."""
+        return cls("input", tuple(shape), IMAGE_AXES)
+
     def noise(self, count: int, generator: Generator | None = None) -> Tensor:
         """Random examples (count, *shape) that a network of this input takes: normal values, or uniform ids."""
         import torch
@@ -90,7 +95,7 @@ class Signature:
             shape: Channels, height, width.
             classes: Number of logits.
         """
-        return cls(Input("input", tuple(shape), IMAGE_AXES), Output("logits", classes))
+        return cls(Input.of_images(shape), Output("logits", classes))
 
     def with_shape(self, shape: tuple[int, ...]) -> Signature:
         """The same for inputs of another shape."""

@@ -6,12 +6,15 @@ import copy
 import json
 import math
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from automl_kd.core import sha256_of
+from automl_kd.compression import applied, stored
+from automl_kd.core import extension_versions, sha256_of
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.facts import Datasheet, Facts
 from automl_kd.delivery.folder import MANIFEST, replacing
@@ -25,6 +28,9 @@ from automl_kd.results import ARMS
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
 
+FLOAT = "student.float.onnx"
+"""The student without the stages of ``compress``."""
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -33,7 +39,8 @@ class Delivered:
     Attributes:
         path: Its folder.
         files: SHA-256 of each file by name, the manifest included.
-        test_score: Of this very student on the test split, in torch and float32: the first metric of the task.
+        test_score: Of this very student as it ships on the test split, in torch and float32: the first metric of the
+            task.
         test_score_deployed: Of its ONNX file on the test split, in the precision of the device.
         test_metrics: All metrics of the task of this very student, by name.
         deployed_metrics: The same of its ONNX file.
@@ -80,9 +87,11 @@ def deliver(
 ) -> Delivered:
     """Write what the user leaves with.
 
-    The folder then holds ``student.onnx`` (one file, dynamic batch, float32, at the profile's opset),
+    The folder then holds ``student.onnx`` (one file, dynamic batch, computing in float32, at the profile's opset),
     ``student.safetensors``, ``recipe.yaml``, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash of
-    each. Nothing in them tells the time: equal arguments on one machine give equal bytes.
+    each. Where the recipe has stages of ``compress``, ``student.onnx`` is what they make of the student, and
+    ``student.float.onnx`` lies beside it for reference, without them; ``student.safetensors`` holds the weights as
+    trained in any case. Nothing in the files tells the time: equal arguments on one machine give equal bytes.
 
     Args:
         folder: Where to; appears whole or not at all. An earlier delivery there is replaced.
@@ -96,20 +105,26 @@ def deliver(
     Raises:
         UserError: If the folder holds other files or cannot be written, or the student cannot be exported at the
             profile's opset, does not agree with its ONNX file to 1e-4, or has weights too large for the profile's
-            precision.
+            precision or a stage of ``compress``.
     """
-    delivered = copy.deepcopy(student).cpu().eval()
-    with replacing(folder) as new:
-        onnx = export(delivered, new / "student.onnx", task.input_shape, profile.opset)
+    trained = copy.deepcopy(student).cpu().eval()
+    with replacing(folder) as new, TemporaryDirectory() as scratch:
+        shipped = applied(recipe.compress, trained)
+        onnx = new / "student.onnx"
+        exported = export(shipped, Path(scratch) / onnx.name, task.signature, profile.opset)
+        shutil.copyfile(exported, onnx)
+        if recipe.compress:
+            stored(recipe.compress, onnx)
+            export(trained, new / FLOAT, task.signature, profile.opset)
         datasheet = Datasheet(
             recipe=recipe,
             task=task,
             profile=profile,
-            prediction=profile.predict(delivered.plan),
-            measured=measure(delivered, onnx, task, profile.target.precision, recipe.threads),
+            prediction=profile.predict(shipped.plan),
+            measured=measure(shipped, onnx, exported, task, profile.target.precision, recipe.threads),
             facts=facts,
         )
-        save_weights(delivered, new / "student.safetensors")
+        save_weights(trained, new / "student.safetensors")
         save_recipe(recipe, new / "recipe.yaml")
         _write(new / "model_card.md", model_card(datasheet))
         _write(new / "report.html", student_report(datasheet) if report_html is None else report_html)
@@ -137,10 +152,12 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
     blocks = {"score": _reached(sheet, objective.name)}
     if ACCURACY in measured.test_metrics:
         blocks["accuracy"] = _reached(sheet, ACCURACY)
+    compress = [each.model_dump(mode="json") for each in sheet.recipe.compress]
     return {
         "files": files,
         "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in ("automl-kd", "torch", "onnx", "onnxruntime", "numpy")},
+        | {name: _version(name) for name in ("automl-kd", "torch", "onnx", "onnxruntime", "numpy")}
+        | ({"extensions": extensions} if (extensions := extension_versions()) else {}),
         "task": {"name": sheet.task.name, "sha256": sheet.task.sha256},
         "teacher": {"sha256": sheet.recipe.teacher.sha256 if sheet.recipe.teacher else None},
         "recipe": {"digest": sheet.recipe.digest()},
@@ -151,6 +168,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "params": prediction.params,
             "flops": prediction.flops,
             "memory_bytes": prediction.memory_bytes,
+            **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
         },
         "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
         "onnx": {"opset": sheet.profile.opset, "max_difference": measured.onnx_max_difference},

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.objectives import Objective
@@ -87,6 +88,11 @@ class Datasheet:
             if whole and not self.recipe.distill.needs_teacher()
             else self.facts.origin
         )
+
+    @property
+    def compression(self) -> str:
+        """The stages of ``compress``, for people; empty where there are none."""
+        return described(self.recipe.compress)
 
     @property
     def preprocessing(self) -> dict[str, object]:

@@ -24,12 +24,13 @@ _TOLERANCE = 1e-4
 _CALIBRATION_IMAGES = 512
 
 
-def measure(student: StudentModule, onnx: Path, task: Task, precision: str, threads: int) -> Measured:
+def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, precision: str, threads: int) -> Measured:
     """Run the whole test split through torch, through the ONNX file, and through it in the device's precision.
 
     Args:
-        student: On the CPU, in evaluation mode.
-        onnx: Its ONNX file, float32.
+        student: What ships, on the CPU, in evaluation mode.
+        onnx: Its ONNX file, computing in float32.
+        exported: The same with its weights in float32, from which the device's precision is made.
         task: Whose test split is read.
         precision: ``"fp32"``, ``"fp16"``, ``"int8"`` or ``"w8a16"``; the last two are quantised after training, on
             training images.
@@ -41,7 +42,9 @@ def measure(student: StudentModule, onnx: Path, task: Task, precision: str, thre
     """
     with TemporaryDirectory() as scratch, _torch_threads(threads):
         exact = Session(onnx, threads)
-        deployed = exact if precision == "fp32" else Session(_converted(onnx, precision, task, Path(scratch)), threads)
+        deployed = (
+            exact if precision == "fp32" else Session(_converted(exported, precision, task, Path(scratch)), threads)
+        )
         trained, shipped = _Collected(task.metrics), _Collected(task.metrics)
         difference = largest = 0.0
         for images, labels in zip(

@@ -12,6 +12,10 @@ LATENCY = Objective("latency_ms", "minimize", "ms", known=True)
 MEMORY = Objective("memory_bytes", "minimize", "bytes", known=True)
 
 
+_THINGS = {"size": "weights"}
+"""What a quantity is an amount of, where that is not its name."""
+
+
 class Valued(Protocol):
     """A trial or a pick: it has values by the name of an objective, and always a latency."""
 
@@ -83,9 +87,10 @@ def quantity(objective: Objective) -> str:
 
 
 def short_price(entry: Valued, objective: Objective) -> str:
-    """A price within a sentence: ``1.42 ms``, ``88.0 KiB of memory``."""
+    """A price within a sentence: ``1.42 ms``, ``88.0 KiB of memory``, ``44.0 KiB of weights``."""
     shown = objective.shown(value_of(entry, objective))
-    return shown if is_latency(objective) else f"{shown} of {quantity(objective)}"
+    counted = quantity(objective)
+    return shown if is_latency(objective) else f"{shown} of {_THINGS.get(counted, counted)}"
 
 
 def whole_price(entry: Priced, others: Intervals, objective: Objective) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from automl_kd.compression import described
 from automl_kd.core import milliseconds
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.prices import (
@@ -69,6 +70,8 @@ def _of_picks(result: StudyResult) -> Verdict:
     chosen = next((pick for pick in picks if pick.role == "knee"), picks[0])
     others = next((each.others for each in result.front if each.trial == chosen.trial), {})
     sentences = [_tested(chosen, objective)]
+    if chosen.recipe.compress:
+        sentences.append(f"That is its compressed form, which ships: {described(chosen.recipe.compress)}.")
     if len(result.front) == 1:
         sentences.append("It is the only student of the front.")
     elif reason := _reasons(result.objectives).get(chosen.role):

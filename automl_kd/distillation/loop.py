@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from automl_kd.compression import applied
 from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation.checkpoint import load, save
 from automl_kd.distillation.evaluation import Evaluation, evaluate
@@ -29,10 +30,11 @@ class Outcome:
     """A student as training left it.
 
     Attributes:
-        student: In evaluation mode, on the device of the training.
+        student: As trained, in evaluation mode, on the device of the training.
         epoch: Epochs trained since the start, those before a checkpoint included.
         step: Steps, likewise.
-        evaluation: What the metrics of the task say of it on the search-validation split.
+        evaluation: What the metrics of the task say on the search-validation split of the form of it that ships, after
+            the stages of ``compress``.
         losses: Unweighted mean of each loss over the last epoch.
         seconds: Spent in training since the start, without evaluation and files.
         finished: Whether the schedule is at its end.
@@ -99,7 +101,8 @@ def distill(
             weights differ in the last bits from those of a run that is not.
 
     Raises:
-        UserError: If the recipe does not fit student, task or teacher, or the checkpoint belongs to another run.
+        UserError: If the recipe does not fit student, task or teacher, the checkpoint belongs to another run, or the
+            trained student cannot be compressed.
         Diverged: If a loss, its gradient or a weight became infinite or not a number, at the latest when that epoch
             ends; or a loss does harm or nothing (:class:`automl_kd.distillation.health.Health`).
         Interrupted: If ``should_stop`` said so.
@@ -114,7 +117,7 @@ def distill(
     if compiled and torch_device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
         raise UserError("a student that is compiled for a CPU needs a C++ compiler: install g++, or do not compile")
     if compiled and wiring.gradients:
-        raise UserError("distill.losses.gradient_matching differentiates twice, which a compiled student cannot")
+        raise UserError(f"distill.losses.{wiring.gradients[0]} differentiates twice, which a compiled student cannot")
     asked = teacher if recipe.distill.needs_teacher() else None
     with (
         reproducible(recipe.seed, torch_device),
@@ -140,7 +143,8 @@ def distill(
             save(run.state(), checkpoint)
         # Called here too, because the call shows that the run is alive; its answer comes too late to matter.
         watch = should_stop or (lambda: False)
-        evaluation = evaluate(run.student, task, task.validation, torch_device, watch)
+        shipped = applied(recipe.compress, run.student)
+        evaluation = evaluate(shipped, task, task.validation, torch_device, watch)
         if on_epoch is not None:
             on_epoch(run.epoch, evaluation.score)
     return Outcome(

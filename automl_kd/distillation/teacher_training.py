@@ -194,8 +194,6 @@ def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str,
         "validation_score": outcome.score,
         "validation_metrics": dict(outcome.values),
     }
-    if "accuracy" in outcome.values:
-        facts["validation_accuracy"] = outcome.values["accuracy"]  # as version 0.1 kept it
     return facts if taught_by is None else facts | {"teacher": taught_by.sha256}
 
 

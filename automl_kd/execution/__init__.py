@@ -9,8 +9,9 @@ from automl_kd.execution.bounds import Bounds, usual_workers
 from automl_kd.execution.composite import CompositeExecutor
 from automl_kd.execution.database_executor import DatabaseExecutor
 from automl_kd.execution.executor import Executor
+from automl_kd.execution.executor_spec import EXECUTORS, ExecutorOptions, ExecutorSpec
+from automl_kd.execution.executors.inline import InlineExecutor
 from automl_kd.execution.file_bundles import SetupBundle
-from automl_kd.execution.inline import InlineExecutor
 from automl_kd.execution.jobs import (
     Answer,
     Evaluated,
@@ -25,6 +26,7 @@ from automl_kd.execution.jobs import (
 from automl_kd.execution.pool import WorkerPool
 
 __all__ = [
+    "EXECUTORS",
     "Answer",
     "Bounds",
     "CompositeExecutor",
@@ -33,6 +35,8 @@ __all__ = [
     "EvaluateJob",
     "Evaluated",
     "Executor",
+    "ExecutorOptions",
+    "ExecutorSpec",
     "Failed",
     "InlineExecutor",
     "Job",

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 import torch._dynamo  # the first optimiser would import it, and these seconds would count as training
 
+from automl_kd.compression import applied
 from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation import Diverged, Evaluation, distill, evaluate, evaluate_teacher
 from automl_kd.execution.jobs import (
@@ -129,14 +130,9 @@ class JobRunner:
             return self._evaluated(evaluate_teacher(self._teacher, task, task.test, watch))
         recipe = job.recipe
         torch.set_num_threads(recipe.threads)
-        student = build(
-            recipe.student,
-            input_shape=task.input_shape,
-            classes=task.classes,
-            allow_code=self._setup.allow_code,
-        )
-        load_weights(student, job.weights)
-        return self._evaluated(evaluate(student, task, task.test, "cpu", watch))
+        student = build(recipe.student, task.signature, allow_code=self._setup.allow_code)
+        shipped = applied(recipe.compress, load_weights(student, job.weights))
+        return self._evaluated(evaluate(shipped, task, task.test, "cpu", watch))
 
     def _evaluated(self, found: Evaluation) -> Evaluated:
         self._check_score(found)

@@ -68,11 +68,11 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """Read the test split with a trained student, or with the teacher.
+    """Read the test split with a student in the form that ships, or with the teacher.
 
     Attributes:
         recipe: The student's recipe; None for the teacher.
-        weights: File of the student's weights; None for the teacher.
+        weights: File of the student's weights as trained; None for the teacher.
     """
 
     recipe: Recipe | None

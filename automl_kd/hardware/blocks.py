@@ -25,7 +25,7 @@ class TracedBlocks:
     def __call__(self, block: Block) -> Graph:
         """The graph of a block."""
         if block not in self._graphs:
-            self._graphs[block] = trace_built(block.build, block.input_shape)
+            self._graphs[block] = trace_built(block.build, block.input)
         return self._graphs[block]
 
 
@@ -96,9 +96,8 @@ class BlockTable:
         return [self._traced(block) for block in plan.blocks]
 
     def _add(self, block: Block) -> int:
-        shape = block.input_shape
         network = self._lower(self._traced(block))
-        self._rows.append(_Row(self._numbers(network), network.peak, tuple(shape), network.output[1:]))
+        self._rows.append(_Row(self._numbers(network), network.peak, block.input.shape, network.output[1:]))
         return self._ids.setdefault(block, len(self._rows) - 1)
 
     def _check_chains(self, index: Integers, starts: Integers) -> None:

@@ -1,4 +1,4 @@
-"""What this room asks of a plan: nothing but blocks with shapes."""
+"""What this room asks of a plan: nothing but blocks with shapes, and how weights are stored."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import Protocol
 
 from torch import nn
 
+from automl_kd.core import Input
+
+FLOAT32 = 4
+"""Bytes of a weight as it is trained."""
+
 
 class Block(Hashable, Protocol):
     """One link of a plan. Equal blocks build modules with equal kernels, so each is traced once."""
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Of one input: ``(C, H, W)`` of a map, ``(T,)`` of a sequence of ids."""
+    def input(self) -> Input:
+        """What it takes: a map ``(C, H, W)``, ids ``(T,)`` of a sequence."""
 
     def build(self) -> nn.Module:
         """The module, with any weights."""
@@ -25,3 +30,7 @@ class Plan(Protocol):
     @property
     def blocks(self) -> tuple[Block, ...]:
         """In order; each takes what the one before returns."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that one weight takes in the file that ships; the device may compute with others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -75,12 +76,13 @@ class PriceModel:
         counts = (network.flops, network.parameters, network.weights, len(network.kernels), unknown_kernels)
         return np.array([*limited, *counts, seconds, uneven, moved])
 
-    def predictions(self, sums: Floats, peaks: Floats) -> list[Prediction]:
+    def predictions(self, sums: Floats, peaks: Floats, weight_bytes: Sequence[int] | None = None) -> list[Prediction]:
         """Prices of N networks.
 
         Args:
             sums: Their numbers, (N, columns).
             peaks: Bytes of activations alive at once, (N,).
+            weight_bytes: Bytes that one weight takes in the file that ships, (N,); None where that is not known.
         """
         by_kind, kernels = kind_sums(sums), np.maximum(sums[:, _KERNELS], 1)
         work = by_kind.sum(axis=1)
@@ -105,7 +107,9 @@ class PriceModel:
         columns = (ms, np.where(missing > 0, np.inf, least * 1e3) / factor, ms * factor, coverage)
         counts = (peaks + sums[:, _WEIGHTS], sums[:, _PARAMETERS], sums[:, _FLOPS], missing)
         energy = self._energy(ms, sums)
-        rows = zip(*(c.tolist() for c in columns), *(c.astype(np.int64).tolist() for c in counts), energy, strict=True)
+        sizes = [None] * len(ms) if weight_bytes is None else (counts[1] * np.array(weight_bytes)).astype(int).tolist()
+        whole = (c.astype(np.int64).tolist() for c in counts)
+        rows = zip(*(c.tolist() for c in columns), *whole, energy, sizes, strict=True)
         return [Prediction(*row) for row in rows]
 
     def _energy(self, ms: Floats, sums: Floats) -> list[float] | list[None]:

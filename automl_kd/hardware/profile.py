@@ -26,7 +26,7 @@ from automl_kd.hardware.limits import Limits
 from automl_kd.hardware.measurement.kit_script import RUNTIMES
 from automl_kd.hardware.measurement.latency import Progress
 from automl_kd.hardware.measurement.local import calibration
-from automl_kd.hardware.plan import Plan
+from automl_kd.hardware.plan import FLOAT32, Plan
 from automl_kd.hardware.predictor.cost import KINDS, Coefficients, Floats
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.price_model import PriceModel, kind_sums
@@ -124,7 +124,7 @@ class Profile:
         """Why a search cannot have an objective on this target, in one line; None where it can.
 
         Args:
-            objective: ``latency``, ``memory`` or ``energy``.
+            objective: ``latency``, ``memory``, ``energy`` or ``size``.
         """
         facts = self.target.facts
         if objective != "energy" or facts.energy is not None:
@@ -174,7 +174,7 @@ class Profile:
             UserError: If the network does not take the shape, or the file is no ONNX model.
         """
         if isinstance(network, nn.Module | str | Path):
-            return self._price_with_notes(self.network(network, input_shape, inputs))
+            return self._price_with_notes(network, self.network(network, input_shape, inputs))
         self._check_input(network, input_shape)
         return replace(self.price([network])[0], notes=self.notes)
 
@@ -198,7 +198,7 @@ class Profile:
         kernels = Network.joined([self.lower(graph) for graph in self.graphs(network, input_shape, inputs)])
         streaming = float(self.limits.streaming_seconds(kernels.weights))
         if isinstance(network, nn.Module | str | Path):
-            price = self._price_with_notes(kernels)
+            price = self._price_with_notes(network, kernels)
         else:
             (price,) = self.price([network])
         features, posterior = self.model.features(kernels), self.model.posterior
@@ -224,7 +224,9 @@ class Profile:
         Raises:
             UserError: If a plan is empty, a block does not take its input shape, or two neighbours do not fit.
         """
-        return self.model.predictions(*self._blocks.gather(plans)) if plans else []
+        return (
+            self.model.predictions(*self._blocks.gather(plans), [each.weight_bytes for each in plans]) if plans else []
+        )
 
     def price_networks(self, networks: Sequence[Network]) -> list[Prediction]:
         """Latency, memory and energy of networks that are kernels of this target already."""
@@ -369,15 +371,19 @@ class Profile:
         write_profile(Path(path), self.file)
 
     def _check_input(self, plan: Plan, input_shape: tuple[int, ...] | None) -> None:
-        first = plan.blocks[0].input_shape if plan.blocks else None
-        if input_shape is not None and first != input_shape:
+        if input_shape is None:
+            return
+        first = plan.blocks[0].input.shape if plan.blocks else None
+        if first != input_shape:
             raise UserError(f"the plan takes inputs of shape {first}; got {input_shape}")
 
     def _numbers(self, network: Network) -> Floats:
         return self.model.numbers(network)  # only here, since the model may have to be measured first
 
-    def _price_with_notes(self, network: Network) -> Prediction:
-        return replace(self.price_networks([network])[0], notes=self._notes(network))
+    def _price_with_notes(self, asked: nn.Module | str | Path, network: Network) -> Prediction:
+        (price,) = self.price_networks([network])
+        size = FLOAT32 * price.params if isinstance(asked, nn.Module) else None
+        return replace(price, size_bytes=size, notes=self._notes(network))
 
     def _notes(self, network: Network) -> tuple[str, ...]:
         """Warnings that hold for the price of one network."""

@@ -13,7 +13,7 @@ from automl_kd.core import difference_in_unit, in_unit, spread_in_unit
 
 Direction = Literal["maximize", "minimize"]
 _LEAST_KNOWN = 1e-9
-_EXTREMES = {"latency_ms": "fastest", "energy_mj": "thriftiest"}
+_EXTREMES = {"latency_ms": "fastest", "energy_mj": "thriftiest", "size_bytes": "lightest"}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from automl_kd.onnxio.exporting import difference, export
 from automl_kd.onnxio.half import to_half
+from automl_kd.onnxio.half_weights import store_halves
 from automl_kd.onnxio.quantize import to_int8
 from automl_kd.onnxio.runtime import onnxruntime
 from automl_kd.onnxio.session import Session, load_model, repeatable
@@ -16,6 +17,7 @@ __all__ = [
     "load_model",
     "onnxruntime",
     "repeatable",
+    "store_halves",
     "to_half",
     "to_int8",
 ]

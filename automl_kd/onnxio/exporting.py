@@ -14,25 +14,26 @@ import onnx
 import torch
 from torch import nn
 
-from automl_kd.core import UserError, replacing
+from automl_kd.core import Input, Signature, UserError, replacing
 from automl_kd.onnxio.session import Session
 
 _OPSETS = range(11, 22)
 _TOLERANCE = 1e-4
 
 
-def export(module: nn.Module, path: str | Path, input_shape: tuple[int, ...], opset: int = 17) -> Path:
+def export(module: nn.Module, path: str | Path, signature: Signature | Input, opset: int = 17) -> Path:
     """Write ``module`` to one ONNX file and check what was written.
 
-    The file has one input ``input`` of shape ``(batch, *input_shape)`` and one output ``logits``, both float32 with
-    a dynamic batch axis, and holds its weights. It appears under ``path`` only after it passed the ONNX checker,
-    declares the asked opset, and agrees with PyTorch on a random batch. The module is exported as it behaves in
-    evaluation (dropout off, batch normalisation folded) and keeps the training flag of every submodule.
+    The file has one input and one output under the names of the signature, with a dynamic batch axis, and holds its
+    weights. It appears under ``path`` only after it passed the ONNX checker, declares the asked opset, and agrees with
+    PyTorch on a random batch. The module is exported as it behaves in evaluation (dropout off, batch normalisation
+    folded) and keeps the training flag of every submodule.
 
     Args:
-        module: Maps ``(N, *input_shape)`` to one tensor.
+        module: Maps ``(N, *shape)`` of the input to one float32 tensor.
         path: File to write; missing folders are created.
-        input_shape: Shape of one input without the batch axis, ``(C, H, W)`` for images.
+        signature: What the module takes and answers; an input alone, where nobody cares what is answered, which then
+            is called ``logits``.
         opset: Version of the ONNX operator set, 11 to 21 (TensorRT 8.2 on a Jetson Nano reads up to 13).
 
     Returns:
@@ -40,15 +41,17 @@ def export(module: nn.Module, path: str | Path, input_shape: tuple[int, ...], op
 
     Raises:
         UserError: If the opset is out of range, the module cannot be exported or rejects the shape, or the file's
-            output differs from the module's by more than 1e-4 (relative to the largest output where that exceeds 1).
+            output differs from the module's by more than 1e-4 (of values by 1e-4 of the labels' smallest standard
+            deviation), relative to the largest output where that exceeds 1.
     """
     if opset not in _OPSETS:
         raise UserError(f"opset {opset} is not supported; allowed: {_OPSETS.start} to {_OPSETS.stop - 1}")
     target = Path(path)
-    batch = torch.randn(3, *input_shape, generator=torch.Generator().manual_seed(0))
+    takes, answer = (signature.input, signature.output) if isinstance(signature, Signature) else (signature, None)
+    batch = takes.noise(3, torch.Generator().manual_seed(0))
     with replacing(target) as draft:
-        _write(module, draft, batch, opset)
-        _check(module, draft, batch, opset)
+        _write(module, draft, batch, opset, takes.name, answer.name if answer else "logits")
+        _check(module, draft, batch, opset, min(answer.std) if answer and answer.std else 1.0)
     return target
 
 
@@ -56,9 +59,9 @@ def difference(module: nn.Module, path: str | Path, x: torch.Tensor) -> float:
     """The largest absolute difference between onnxruntime on ``path`` and ``module`` in evaluation, over batch ``x``.
 
     Args:
-        module: Maps ``(N, *input_shape)`` to one tensor; its training flags are kept.
+        module: Maps ``(N, *shape)`` to one tensor; its training flags are kept.
         path: An ONNX file of the same function.
-        x: A batch ``(N, *input_shape)``.
+        x: A batch ``(N, *shape)``, of floats or of ids.
 
     Raises:
         UserError: If the file is missing or is not an ONNX model, or the two outputs differ in shape.
@@ -71,7 +74,7 @@ def difference(module: nn.Module, path: str | Path, x: torch.Tensor) -> float:
     return float(np.abs(actual - expected).max(initial=0.0))
 
 
-def _write(module: nn.Module, path: Path, batch: torch.Tensor, opset: int) -> None:
+def _write(module: nn.Module, path: Path, batch: torch.Tensor, opset: int, takes: str, answer: str) -> None:
     with _evaluating(module), torch.no_grad(), _silence():
         example = batch.to(_device(module))
         try:
@@ -86,9 +89,9 @@ def _write(module: nn.Module, path: Path, batch: torch.Tensor, opset: int) -> No
                 str(path),
                 dynamo=False,
                 opset_version=opset,
-                input_names=["input"],
-                output_names=["logits"],
-                dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+                input_names=[takes],
+                output_names=[answer],
+                dynamic_axes={takes: {0: "batch"}, answer: {0: "batch"}},
             )
         except (RuntimeError, torch.onnx.OnnxExporterError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -98,7 +101,7 @@ def _write(module: nn.Module, path: Path, batch: torch.Tensor, opset: int) -> No
             ) from error
 
 
-def _check(module: nn.Module, path: Path, batch: torch.Tensor, opset: int) -> None:
+def _check(module: nn.Module, path: Path, batch: torch.Tensor, opset: int, unit: float) -> None:
     model = onnx.load(path)
     onnx.checker.check_model(model)
     written = {item.domain: item.version for item in model.opset_import}
@@ -107,10 +110,10 @@ def _check(module: nn.Module, path: Path, batch: torch.Tensor, opset: int) -> No
     with _evaluating(module), torch.no_grad():
         largest = float(module(batch.to(_device(module))).abs().max())
     worst = difference(module, path, batch)
-    if not worst <= _TOLERANCE * max(1.0, largest):
+    if not worst <= _TOLERANCE * max(unit, largest):
         raise UserError(
             f"the exported {type(module).__name__} differs from the module by {worst:.2g} on a random batch "
-            f"(allowed {_TOLERANCE:g}); its forward may depend on values or on the batch size"
+            f"(allowed {_TOLERANCE * unit:g}); its forward may depend on values or on the batch size"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from automl_kd.core import UserError, find_yaml, unknown, yaml_names
+from automl_kd.core import UserError, find_yaml, yaml_names
 from automl_kd.recipes import tree
-from automl_kd.recipes.documents import explain, parse_text, parse_yaml
+from automl_kd.recipes.documents import explain, parse_yaml
 from automl_kd.recipes.files import pin_code
 from automl_kd.recipes.holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.model_space import with_choices
+from automl_kd.recipes.pins import SPACE_FIELDS, losses_of, pin, without_losses
 from automl_kd.recipes.schema import Recipe, as_0_1, digest
 
-_SPACE_FIELDS = ("description", "search_epochs", "halving", "starts")
 _DECIDES_NOTHING = ("description", "starts")
 _LEAST_REDUCTION = 2
 _KEPT_FIELDS = ("task", "teacher", "hw", "seed", "threads")
-_FIXED_FIELDS = ("version", *_KEPT_FIELDS, *_SPACE_FIELDS)
+_FIXED_FIELDS = ("version", *_KEPT_FIELDS, *SPACE_FIELDS)
 _ATTEMPTS = 100
 
 
@@ -80,7 +80,7 @@ class Space:
         for name in _FIXED_FIELDS:
             if tree.is_hole(self.document.get(name)):
                 raise UserError(f"{source}: {name}: is the same for all trials of a study and cannot be a hole")
-        body = {key: value for key, value in self.document.items() if key not in _SPACE_FIELDS}
+        body = {key: value for key, value in self.document.items() if key not in SPACE_FIELDS}
         self._tree = tree.parse(body, source)
         self._decisions: dict[str, tree.Decisions] = {}
         found: dict[str, Hole] = {}
@@ -95,6 +95,19 @@ class Space:
     def description(self) -> str:
         """What the space is for, as its document says."""
         return str(self.document.get("description", "")).strip()
+
+    @property
+    def losses(self) -> frozenset[str]:
+        """The losses that a recipe of the space may have."""
+        return losses_of(self.document)
+
+    def without_losses(self, names: Collection[str]) -> Space:
+        """The space with these losses switched off wherever they may be left out; itself where it has none of them.
+
+        A start that asks for one is left out. A loss that every recipe has stays.
+        """
+        document = without_losses(self.document, names)
+        return self if document == self.document else Space(document, self.source, pinned=True)
 
     def digest(self) -> str:
         """SHA-256 of what decides the recipes drawn from the space (its description and starting points do not)."""
@@ -340,55 +353,6 @@ def describe_space(name: str) -> str:
         UserError: If the space does not exist or is no YAML.
     """
     return str(parse_yaml(find_yaml("search_spaces", "search space", name)).get("description", "")).strip()
-
-
-def pin(document: Mapping[str, Any], text: str) -> Any:
-    """The document with the value at a path set: a hole filled, a constant changed, a field added.
-
-    Below ``one_of`` the pin applies to every alternative; where it contradicts a constant that tells alternatives
-    apart (``student.family=resnet``), only those that agree are left, and of those that it makes equal one.
-
-    Raises:
-        UserError: If the text is not ``path=value`` or its path does not lead anywhere.
-    """
-    path, separator, value = text.partition("=")
-    if not separator or not path.strip():
-        raise UserError(f"--set {text}: write path=value, for example student.width=0.5")
-    keys = path.strip().split(".")
-    if keys[0] not in (*Recipe.model_fields, *_SPACE_FIELDS):
-        raise unknown(f"field in --set {text}:", keys[0], [*Recipe.model_fields, *_SPACE_FIELDS])
-    pinned = _pinned(document, keys, parse_text(value, f"--set {text}"), inside=False)
-    if pinned is tree.ABSENT:
-        raise UserError(f"--set {text}: no alternative of the space fits")
-    return pinned
-
-
-def _pinned(node: Any, keys: Sequence[str], value: Any, *, inside: bool) -> Any:
-    """The node with a value set below it; ABSENT where the path does not lead there.
-
-    ``inside`` an alternative, a word that differs (``family``) means another alternative, not a change.
-    """
-    if isinstance(node, Mapping) and "one_of" in node:
-        tried = [_pinned(each, keys, value, inside=True) for each in node["one_of"]]
-        left = [each for row, each in enumerate(tried) if each is not tree.ABSENT and each not in tried[:row]]
-        return tree.ABSENT if not left else left[0] if len(left) == 1 else {"one_of": left}
-    if isinstance(node, Mapping) and "optional" in node and keys:
-        return _pinned(node["optional"], keys, value, inside=inside)
-    if not keys:
-        other = inside and isinstance(node, str) and isinstance(value, str) and node != value
-        return tree.ABSENT if other else value
-    key, rest = keys[0], keys[1:]
-    if isinstance(node, list):
-        if not key.isdigit() or int(key) >= len(node):
-            return tree.ABSENT
-        child = _pinned(node[int(key)], rest, value, inside=inside)
-        return tree.ABSENT if child is tree.ABSENT else [*node[: int(key)], child, *node[int(key) + 1 :]]
-    if not isinstance(node, Mapping) or tree.is_hole(node):
-        return tree.ABSENT
-    if not rest and value is None:
-        return {name: data for name, data in node.items() if name != key}
-    child = _pinned(node.get(key, {}), rest, value, inside=inside)
-    return tree.ABSENT if child is tree.ABSENT else {**node, key: child}
 
 
 def _shown(path: Path, name: str) -> str:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainSerializer, computed_field
+from pydantic import Field, PlainSerializer, computed_field, model_validator
 
 from automl_kd.recipes import Recipe
 from automl_kd.results.base import ACCURACY, Metrics, Result
 
 RecipeDocument = Annotated[Recipe, PlainSerializer(lambda recipe: recipe.document(), return_type=dict[str, Any])]
 """A recipe inside a process, its document in JSON."""
+
+
+_FLOAT32 = 4
+"""Bytes of a number."""
 
 
 class Price(Result):
@@ -25,10 +29,19 @@ class Price(Result):
     coverage: float = Field(description="Share of its kernels that the profile knows, 0 to 1.")
     flops: int = Field(0, description="Operations; a multiply-accumulate counts as 2.")
     energy_mj: float | None = Field(None, description="Energy of one inference in mJ, where the profile knows it.")
+    size_bytes: int = Field(description="Weights in the file that ships, bytes.")
     others: dict[str, tuple[float, float, float]] = Field(
         default_factory=dict,
         description="Latency in ms and its interval (low, high) on further devices of the search, by device.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_size_of_0_2(cls, data: Any) -> Any:
+        """Up to version 0.2 every student shipped in float32, and nobody wrote down its size."""
+        if isinstance(data, dict) and "params" in data and "size_bytes" not in data:
+            return {**data, "size_bytes": _FLOAT32 * data["params"]}
+        return data
 
 
 class Scored(Result):

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from torch import nn
 
-from automl_kd.core import Signature
+from automl_kd.core import Input, Signature
 
 Shape = tuple[int, ...]
 """Of one example between two blocks: channels, height, width of an image or feature map; what an input has first."""
@@ -24,9 +24,14 @@ class Block(ABC):
     input_shape: Shape
 
     @property
+    def input(self) -> Input:
+        """What the block takes: a map, unless it says otherwise."""
+        return Input.of_images(self.input_shape)
+
+    @property
     @abstractmethod
     def output_shape(self) -> Shape:
-        """Channels, height, width that the block makes of its input; a classifier makes ``(classes, 1, 1)``."""
+        """Channels, height, width that the block makes of its input; a head makes ``(width, 1, 1)``."""
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -40,6 +45,8 @@ class Plan:
     stages: tuple[tuple[str, tuple[Block, ...]], ...]
     inner: tuple[tuple[str, Shape], ...] = ()
     """Path and shape of the maps inside a network that is one block, where features can be tapped instead."""
+    weight_bytes: int = 4
+    """Bytes that one weight takes in the file that ships."""
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -48,7 +55,7 @@ class Plan:
 
     @property
     def input_shape(self) -> Shape:
-        """Shape of one input image."""
+        """Shape of one input."""
         return self.blocks[0].input_shape
 
     def maps(self) -> dict[str, Shape]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from automl_kd.core import Input
 
-def synflow(module: nn.Module, input_shape: Sequence[int]) -> float:
+
+def synflow(module: nn.Module, takes: Input) -> float:
     r"""SynFlow of a network: needs neither data nor training, only one pass forward and back.
 
     .. math:: \log \sum_w \Big| w \, \frac{\partial R}{\partial w} \Big|, \qquad
@@ -26,7 +27,7 @@ def synflow(module: nn.Module, input_shape: Sequence[int]) -> float:
 
     Args:
         module: The network; it is left as it is.
-        input_shape: Of one input, such as (channels, height, width).
+        takes: Its input. Ids stand for themselves, one after another, because there is no id of ones.
 
     Returns:
         A logarithm; minus infinity where no weight reaches the output.
@@ -41,7 +42,7 @@ def synflow(module: nn.Module, input_shape: Sequence[int]) -> float:
             parameter.abs_()
     weights = [parameter.requires_grad_() for parameter in network.parameters() if parameter.dim() > 1]
     with torch.enable_grad():
-        output = network(torch.ones(1, *input_shape, dtype=torch.float64)).sum()
+        output = network(_ones(takes)).sum()
     if not output.requires_grad:
         return -math.inf
     gradients = torch.autograd.grad(output, weights, allow_unused=True)
@@ -51,3 +52,10 @@ def synflow(module: nn.Module, input_shape: Sequence[int]) -> float:
         if slope is not None
     )
     return math.log(total) if total > 0 else -math.inf
+
+
+def _ones(takes: Input) -> Tensor:
+    """One example, (1, *shape)."""
+    if takes.ids is None:
+        return torch.ones(1, *takes.shape, dtype=torch.float64)
+    return (torch.arange(math.prod(takes.shape)) % takes.ids).reshape(1, *takes.shape)

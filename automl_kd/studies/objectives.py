@@ -11,7 +11,7 @@ from automl_kd.objectives import Objective
 from automl_kd.results import Price, TrialResult
 from automl_kd.studies.attributes import TrialAttributes
 
-Quantity = Literal["latency", "memory", "energy"]
+Quantity = Literal["latency", "memory", "energy", "size"]
 DEFAULT_OBJECTIVES = ("latency",)
 MOST_KNOWN = 3
 """With the score these are four; hypervolumes of more are estimates, and a front of more holds nearly every trial."""
@@ -19,6 +19,7 @@ _UNITS: dict[Quantity, tuple[str, str]] = {
     "latency": ("latency_ms", "ms"),
     "memory": ("memory_bytes", "bytes"),
     "energy": ("energy_mj", "mJ"),
+    "size": ("size_bytes", "bytes"),
 }
 
 
@@ -55,14 +56,15 @@ class KnownObjective:
         return self.interval(price)[0]
 
     def interval(self, price: Price) -> tuple[float, float, float]:
-        """The price, and the 90 % interval that it may lie in; memory and energy have none of their own."""
+        """The price, and the 90 % interval that it may lie in; only latency has one of its own."""
         if self.device is not None:
             return price.others[self.device]
         if self.quantity == "latency":
             return price.latency_ms, price.latency_low, price.latency_high
-        value = float(price.memory_bytes) if self.quantity == "memory" else price.energy_mj
+        values = {"memory": price.memory_bytes, "energy": price.energy_mj, "size": price.size_bytes}
+        value = values[self.quantity]
         assert value is not None  # refused before the search where the profile knows no energy
-        return value, value, value
+        return float(value), float(value), float(value)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class StudyObjectives:
 
 
 def parse_objectives(words: Sequence[str], hw: str) -> tuple[KnownObjective, ...]:
-    """Known objectives as a user names them: ``latency``, ``memory``, ``energy``, ``latency@DEVICE``.
+    """Known objectives as a user names them: ``latency``, ``memory``, ``energy``, ``size``, ``latency@DEVICE``.
 
     Args:
         words: Empty for the default, the latency on the search's device.

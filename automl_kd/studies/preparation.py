@@ -17,11 +17,11 @@ from automl_kd.distillation import (
     teacher_recipe,
     training_was_begun,
 )
+from automl_kd.execution import EXECUTORS
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import load_space
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
-from automl_kd.studies.executors import check_executor
 from automl_kd.studies.loss_check import check_custom_losses, check_losses
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
@@ -71,7 +71,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     for name in request.from_study:
         database.study(name)
     database.refuse_if_driven(request.name)
-    check_executor(request)
+    EXECUTORS.find(request.executor).check(request.executor_options)
     task = open_task(request.task, request.data, request.metric)
     _check_metric(task)
     space = load_space(request.space, request.pins, allow_code=request.allow_code)
@@ -106,7 +106,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
 def _check_metric(task: Task) -> None:
     """See to it that the labels define the metric that is searched, which networks of equal outputs show."""
     for words, split in (("search-validation", task.validation), ("test", task.test)):
-        outputs = torch.zeros(len(split), task.classes)
+        outputs = torch.zeros(len(split), task.signature.output.width)
         if math.isnan(task.metric.value(task.metric.statistics(outputs, split.labels.cpu()))):
             others = ", ".join(each.name for each in task.metrics[1:])
             raise UserError(

@@ -1,4 +1,4 @@
-"""What a recipe's student costs on the devices of a search, and what it may cost."""
+"""What the student that a recipe ships costs on the devices of a search, and what it may cost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl_kd import students
+from automl_kd.compression import priced
 from automl_kd.hardware import Prediction, Profile
-from automl_kd.recipes import Recipe, StudentPart
+from automl_kd.recipes import Recipe, StagePart, StudentPart
 from automl_kd.results import LimitsResult, Price
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.tasks import Task
@@ -30,10 +31,10 @@ class Priced:
         """The price in one of the known objectives."""
         if known.quantity == "latency":
             return (self.here if known.device is None else self.elsewhere[known.device]).ms
-        if known.quantity == "memory":
-            return float(self.here.memory_bytes)
-        assert self.here.energy_mj is not None  # refused before the search where the profile knows none
-        return self.here.energy_mj
+        here = self.here
+        value = {"memory": here.memory_bytes, "energy": here.energy_mj, "size": here.size_bytes}[known.quantity]
+        assert value is not None  # energy is refused before the search where the profile knows none
+        return float(value)
 
     def stored(self) -> Price:
         """The price as trials keep it."""
@@ -47,6 +48,7 @@ class Priced:
             coverage=here.coverage,
             flops=here.flops,
             energy_mj=here.energy_mj,
+            size_bytes=here.size_bytes,
             others={name: (each.ms, each.low, each.high) for name, each in self.elsewhere.items()},
         )
 
@@ -79,7 +81,7 @@ class Pricing:
     """Prices of recipes on the devices of a search.
 
     Args:
-        task: For the shapes.
+        task: For what students take and answer.
         profile: The search's device.
         elsewhere: Further devices whose latency is an objective, by name.
         allow_code: Whether a model space of the user's own may be loaded, which runs its file.
@@ -92,11 +94,11 @@ class Pricing:
         self._profile = profile
         self._elsewhere = dict(elsewhere or {})
         self._allow_code = allow_code
-        self._plans: dict[StudentPart, students.Plan] = {}
+        self._plans: dict[tuple[StudentPart, tuple[StagePart, ...]], students.Plan] = {}
 
     def price(self, recipes: Sequence[Recipe]) -> list[Priced]:
-        """What each recipe's student is predicted to cost."""
-        plans = [self._plan(recipe.student) for recipe in recipes]
+        """What the student that each recipe ships is predicted to cost."""
+        plans = [self._plan(recipe) for recipe in recipes]
         here = self._profile.price(plans)
         if not self._elsewhere:
             return [Priced(each) for each in here]
@@ -105,14 +107,19 @@ class Pricing:
 
     def extrapolated(self, recipes: Sequence[Recipe]) -> dict[str, float]:
         """Mean shares of their students' time in kinds of kernel that were not measured on the target."""
-        shares = self._profile.extrapolated([self._plan(recipe.student) for recipe in recipes])
+        shares = self._profile.extrapolated([self._plan(recipe) for recipe in recipes])
         return {kind.value: share for kind, share in shares.items()}
 
-    def _plan(self, student: StudentPart) -> students.Plan:
+    def _plan(self, recipe: Recipe) -> students.Plan:
+        """The plan of what ships."""
         # A model space is run on shapes for its plan: once for a student, not once for a recipe.
-        found = self._plans.get(student)
+        student, compress = recipe.student, recipe.compress
+        found = self._plans.get((student, ()))
         if found is None:
-            shape, classes = self._task.input_shape, self._task.classes
-            found = students.plan(student, input_shape=shape, classes=classes, allow_code=self._allow_code)
-            self._plans[student] = found
-        return found
+            found = students.plan(student, self._task.signature, allow_code=self._allow_code)
+            self._plans[student, ()] = found
+        if not compress:
+            return found
+        if (student, compress) not in self._plans:
+            self._plans[student, compress] = priced(compress, found)
+        return self._plans[student, compress]

@@ -54,12 +54,7 @@ class Publisher:
         if stored and (folder / "manifest.json").exists():
             return
         task, recipe = context.prepared.task, pick.delivered().recipe
-        student = build(
-            recipe.student,
-            input_shape=task.input_shape,
-            classes=task.classes,
-            allow_code=context.request.allow_code,
-        )
+        student = build(recipe.student, task.signature, allow_code=context.request.allow_code)
         facts = facts_of(found, context.name, number, context.book.progress.teacher.metrics)
         delivered = deliver(folder, load_weights(student, weights), recipe, task, context.prepared.profile, facts)
         if stored:

@@ -6,9 +6,9 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from automl_kd.core import (
     DEFAULT_STORAGE,
@@ -20,10 +20,10 @@ from automl_kd.core import (
     parse_resources,
     unknown,
 )
-from automl_kd.studies.choices import ExecutorName, Fidelity, Sampler
 
 # The command line's help is made from this module: what imports torch, optuna or numpy is imported where it is used.
 if TYPE_CHECKING:
+    from automl_kd.execution import ExecutorOptions
     from automl_kd.recipes import Space
     from automl_kd.studies.objectives import KnownObjective
     from automl_kd.studies.pricing import Limits
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 Quantity = str | int | float
 """A number, or a number with its unit as a user writes it."""
 _SEEDS = 2**62
+_SAMPLER, _EXECUTOR = "known-cost", "process"
+_EXECUTOR_OPTIONS = ("address", "per_trial", "trial_timeout", "trial_memory")
+"""Options that not every executor takes."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
@@ -61,7 +64,7 @@ class SearchRequest(BaseModel):
     objectives: Annotated[
         tuple[str, ...],
         Field(
-            description="What is made small beside a good score: latency (the default), memory, energy,"
+            description="What is made small beside a good score: latency (the default), memory, energy, size,"
             " latency@DEVICE; up to three.",
             json_schema_extra={"flag": "--objective", "metavar": "PRICE"},
         ),
@@ -94,18 +97,18 @@ class SearchRequest(BaseModel):
     ] = None
     seed: Annotated[int, Field(description="Of the sampler and of the students' weights.")] = 0
     sampler: Annotated[
-        Sampler, Field(description="What proposes candidates: known-cost, or one of Optuna's: tpe, nsga2, random, gp.")
-    ] = "known-cost"
+        str, Field(description="What proposes candidates: known-cost, or one of Optuna's: tpe, nsga2, random, gp.")
+    ] = _SAMPLER
     fidelity: Annotated[
-        Fidelity, Field(description="halving: only promising candidates are trained on; none: all are.")
+        Literal["halving", "none"],
+        Field(description="halving: only promising candidates are trained on; none: all are."),
     ] = "halving"
     device: Annotated[str, Field(description="Where students train: auto, cpu or cuda.")] = "auto"
     extend: Annotated[Quantity | None, Field(description="Time to add to the study's budget.")] = None
     max_disk: Annotated[Quantity | None, Field(description="What the study's files may take, e.g. 2GB.")] = None
     executor: Annotated[
-        ExecutorName,
-        Field(description="Where students train: process (which automl-kd worker joins), inline or ray."),
-    ] = "process"
+        str, Field(description="Where students train: process (which automl-kd worker joins), inline or ray.")
+    ] = _EXECUTOR
     address: Annotated[str | None, Field(description="Of the Ray cluster: host:port, ray://host:port, local.")] = None
     per_trial: Annotated[
         str | None, Field(description="What a trial takes of the Ray cluster, e.g. cpu=1,gpu=0.25.")
@@ -149,7 +152,7 @@ class SearchRequest(BaseModel):
         # Every value is read once here, so that a mistake is reported before anything starts.
         _ = self.seconds, self.extension, self.limits, self.disk, self.resources, self.silence, self.memory, self.known
         self._check_sampler()
-        self._check_workers()
+        self._check_executor()
         if not 0 <= self.seed < _SEEDS:
             raise UserError(f"seed {self.seed}: must be from 0 to {_SEEDS - 1}")
         if not _NAME.fullmatch(self.name) or self.name == "artifacts" or self.name.endswith("-picks"):
@@ -161,32 +164,53 @@ class SearchRequest(BaseModel):
             raise UserError(f"device {self.device!r}: write auto, cpu or cuda")
         return self
 
+    @field_validator("sampler")
+    @classmethod
+    def _is_a_sampler(cls, name: str) -> str:
+        if name != _SAMPLER:  # the usual one need not be looked up
+            from automl_kd.samplers import SAMPLERS
+
+            SAMPLERS.find(name)
+        return name
+
+    @field_validator("executor")
+    @classmethod
+    def _is_an_executor(cls, name: str) -> str:
+        if name != _EXECUTOR:
+            from automl_kd.execution import EXECUTORS
+
+            EXECUTORS.find(name)
+        return name
+
     def _check_sampler(self) -> None:
         if not self.stop_when_flat:
             return
-        from automl_kd.studies.sampling import SAMPLERS, tells_worth
+        from automl_kd.samplers import SAMPLERS
 
-        if not tells_worth(self.sampler):
-            able = ", ".join(name for name in SAMPLERS if tells_worth(name))
+        if not SAMPLERS[self.sampler].knows_worth:
+            able = ", ".join(name for name, each in SAMPLERS.items() if each.knows_worth)
             raise UserError(
                 f"stop_when_flat: sampler {self.sampler} cannot tell what improvement it expects; use sampler {able}"
             )
 
-    def _check_workers(self) -> None:
-        least = 0 if self.executor == "process" else 1
+    def _check_executor(self) -> None:
+        given = {name: getattr(self, name) for name in _EXECUTOR_OPTIONS if getattr(self, name) is not None}
+        if self.executor == _EXECUTOR and self.workers is None and not given:
+            return
+        from automl_kd.execution import EXECUTORS
+
+        spec = EXECUTORS[self.executor]
+        least = 0 if spec.joined else 1
         if self.workers is not None and self.workers < least:
-            nobody = "; 0 leaves the work to automl-kd worker" if least == 0 else ""
+            nobody = "; 0 leaves the work to automl-kd worker" if spec.joined else ""
             raise UserError(f"workers {self.workers}: must be at least {least}{nobody}")
-        if self.executor == "inline" and self.workers not in (None, 1):
-            raise UserError(f"workers {self.workers}: executor inline has one")
-        for option, value, only in (
-            ("address", self.address, "ray"),
-            ("per_trial", self.per_trial, "ray"),
-            ("trial_timeout", self.trial_timeout, "process"),
-            ("trial_memory", self.trial_memory, "process"),
-        ):
-            if value is not None and self.executor != only:
-                raise UserError(f"{option} {value!r}: only for executor {only}")
+        if spec.most is not None and self.workers is not None and self.workers > spec.most:
+            most = "one" if spec.most == 1 else f"at most {spec.most}"
+            raise UserError(f"workers {self.workers}: executor {self.executor} has {most}")
+        for option, value in given.items():
+            if option not in spec.takes:
+                able = " or ".join(name for name, each in EXECUTORS.items() if option in each.takes)
+                raise UserError(f"{option} {value!r}: only for executor {able}")
 
     @cached_property
     def seconds(self) -> float:
@@ -258,6 +282,20 @@ class SearchRequest(BaseModel):
         from automl_kd.studies.policy import rung_epochs
 
         return rung_epochs(space.search_epochs, examples, space.halving.reduction)
+
+    @property
+    def executor_options(self) -> ExecutorOptions:
+        """What is asked of the executor."""
+        from automl_kd.execution import ExecutorOptions
+
+        return ExecutorOptions(
+            device=self.device,
+            workers=self.workers,
+            address=self.address,
+            resources=self.resources,
+            silent_seconds=self.silence,
+            memory_bytes=self.memory,
+        )
 
     def worker_count(self) -> int:
         """Trainings at a time: by default one a core, or one on a GPU that all would share."""

@@ -14,18 +14,17 @@ from automl_kd.distillation import (
     find_teacher,
     resolve_device,
 )
-from automl_kd.execution import Executor, Setup
+from automl_kd.execution import EXECUTORS, Executor, Setup
 from automl_kd.recipes import custom_files
 from automl_kd.results import TeacherResult
 from automl_kd.storage import JobQueue, Lease
 from automl_kd.studies.admission import Admission
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.context import StudyContext, StudyInputs
-from automl_kd.studies.executors import open_executor
 from automl_kd.studies.picking import PickRound
 from automl_kd.studies.proposer import Proposer
 from automl_kd.studies.record import StudyBook, check_comparable, identity_of, open_record
-from automl_kd.studies.sampling import make_sampler
+from automl_kd.studies.sampling import sampler_for
 from automl_kd.studies.search_phase import SearchPhase
 from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.time_plan import TimePlan
@@ -100,7 +99,8 @@ class StudyRunner:
             code=tuple(map(str, custom_files(context.prepared.space.document))),
         )
         queue = JobQueue(context.database, context.name, context.lease)
-        with open_executor(request, setup, queue, context.files.log) as pool:
+        open_workers = EXECUTORS.find(request.executor).open
+        with open_workers(request.executor_options, setup, queue, context.files.log) as pool:
             if context.book.progress.searched != context.book.progress.round:
                 self._search(trials, teacher, pool)
             PickRound(context, trials, teacher, pool).run()
@@ -208,7 +208,7 @@ class StudyRunner:
         context.book.note(teacher_cost=outputs.cost)
         admission = Admission(prepared.space, prepared.pricing, request.limits, plan.affordable)
         draws = request.seed + trials.count_all()
-        sampler = make_sampler(request.sampler, admission, context.objectives.known, draws)
+        sampler = sampler_for(request.sampler, admission, context.objectives.known, draws)
         return Proposer(trials, sampler, admission, fixed, outputs.decided)
 
     def _take_over(self, trials: TrialStore) -> None:

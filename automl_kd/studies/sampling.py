@@ -1,4 +1,4 @@
-"""The sampler of a search, by name."""
+"""The sampler of a search, told the prices of the study."""
 
 from __future__ import annotations
 
@@ -8,34 +8,20 @@ from typing import Any
 import optuna
 
 from automl_kd.recipes import InvalidCombinationError, Recipe
-from automl_kd.samplers import KnownCostSampler, KnowsWorth, multivariate_tpe
+from automl_kd.samplers import Proposing, make_sampler
 from automl_kd.studies.admission import Admission
 from automl_kd.studies.attributes import lower_scores
-from automl_kd.studies.choices import Sampler
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.studies.pricing import Priced
 
-SAMPLERS: Mapping[Sampler, type[optuna.samplers.BaseSampler]] = {
-    "known-cost": KnownCostSampler,
-    "tpe": optuna.samplers.TPESampler,
-    "nsga2": optuna.samplers.NSGAIISampler,
-    "random": optuna.samplers.RandomSampler,
-    "gp": optuna.samplers.GPSampler,
-}
+_PRICED = ("student", "compress")
+"""The parts of a recipe that decide its price."""
 
 
-def tells_worth(name: Sampler) -> bool:
-    """Whether the sampler of that name can say what a trial is worth, and so when a search is flat."""
-    return issubclass(SAMPLERS[name], KnowsWorth)
-
-
-def make_sampler(
-    name: Sampler,
-    admission: Admission,
-    known: Sequence[KnownObjective],
-    seed: int,
+def sampler_for(
+    name: str, admission: Admission, known: Sequence[KnownObjective], seed: int
 ) -> optuna.samplers.BaseSampler:
-    """The sampler of that name.
+    """The sampler of that name, told what the study knows.
 
     Args:
         name: Of the sampler.
@@ -43,14 +29,9 @@ def make_sampler(
         known: Objectives that are prices, in the order in which they follow the score.
         seed: Of the draws; a resumed study takes another than the one it began with, or it would draw the same again.
     """
-    seed %= 2**32
-    if name == "known-cost":
-        prices, space = _Prices(admission), admission.space
-        costs = {position: prices.of(each) for position, each in enumerate(known, start=1)}
-        return KnownCostSampler(
-            costs, vectorized=True, space=space, seed=seed, starts=space.starts, readings=lower_scores
-        )
-    return multivariate_tpe(seed) if name == "tpe" else SAMPLERS[name](seed=seed)  # type: ignore[call-arg]
+    prices = _Prices(admission)
+    costs = {position: prices.of(each) for position, each in enumerate(known, start=1)}
+    return make_sampler(name, Proposing(seed % 2**32, admission.space, costs, lower_scores))
 
 
 class _Prices:
@@ -85,4 +66,4 @@ class _Prices:
 
 def _student(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """The parameters that the price hangs on."""
-    return tuple(sorted((name, value) for name, value in params.items() if name.startswith("student")))
+    return tuple(sorted((name, value) for name, value in params.items() if name.startswith(_PRICED)))

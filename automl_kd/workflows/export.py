@@ -75,7 +75,7 @@ def export(
     if not weights.exists():
         raise UserError(f"the weights of trial {number} are gone from {weights.parent}; its recipe makes them again")
     task = open_recipe_task(recipe, f"trial {number} of study {name}")
-    student = build(recipe.student, input_shape=task.input_shape, classes=task.classes, allow_code=allow_code)
+    student = build(recipe.student, task.signature, allow_code=allow_code)
     load_weights(student, weights)
     profile = load_profile(summary.hw)
     delivered = deliver(Path(out), student, recipe, task, profile, facts, study_report(summary))

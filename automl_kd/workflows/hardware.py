@@ -14,7 +14,16 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from automl_kd import students
-from automl_kd.core import Interrupted, UserError, config_dir, find_yaml, parse_duration, shipped_dir, write_text
+from automl_kd.core import (
+    Interrupted,
+    Signature,
+    UserError,
+    config_dir,
+    find_yaml,
+    parse_duration,
+    shipped_dir,
+    write_text,
+)
 from automl_kd.delivery import hardware_report
 from automl_kd.hardware import (
     Candidate,
@@ -59,8 +68,8 @@ def hardware_kit(
         space: Where the networks come from.
         count: How many, besides two sentinels.
         out: Folder to write; new or empty.
-        task: Gives the networks' input and classes.
-        input_shape: ``(C, H, W)`` instead of the task's.
+        task: Gives what the networks take and answer.
+        input_shape: Instead of the task's: sizes of one input, (C, H, W) of an image.
         models: ONNX files of your own, to be measured besides.
         inputs: Whole shapes of their inputs by name, where they leave sizes open.
         observer: Told how far it is.
@@ -74,7 +83,7 @@ def hardware_kit(
     """
     observer = observer or Observer()
     profile = load_profile(hw, progress=sharing(observer, "calibrate"))
-    candidates = _candidates(load_space(space), _shape_and_classes(task, input_shape))
+    candidates = _candidates(load_space(space), _signature(task, input_shape))
     own, progress = [Path(model) for model in models], sharing(observer, "kit")
     kit = write_kit(Path(out), profile, hw, space, candidates, count, progress, own=own, inputs=inputs)
     return kit_document(out, kit, profile)
@@ -163,8 +172,8 @@ def train_hardware(
         budget: Time in all; it ends earlier where the error stops falling.
         space: Where the networks come from.
         name: Of the new profile, by default ``<hw>-<space>``. One of an earlier training is replaced.
-        task: Gives the networks' input and classes.
-        input_shape: ``(C, H, W)`` instead of the task's.
+        task: Gives what the networks take and answer.
+        input_shape: Instead of the task's: sizes of one input, (C, H, W) of an image.
         observer: Told how far it is.
 
     Returns:
@@ -190,7 +199,7 @@ def train_hardware(
         observer.update(Snapshot("train", doing, spent, seconds, counts={"networks measured": measured}))
 
     profile = load_profile(hw, progress=sharing(observer, "calibrate"))
-    networks = _candidates(known_space, _shape_and_classes(task, input_shape))
+    networks = _candidates(known_space, _signature(task, input_shape))
     try:
         left = seconds - (time.monotonic() - began)
         trained = train_profile(profile, networks, left, name, source, progress)
@@ -284,14 +293,13 @@ def kit_of(results: str | Path, folder: str | Path | None) -> tuple[Path, Kit]:
     return found, read_kit(found)
 
 
-def _candidates(space: Space, shape_and_classes: tuple[tuple[int, ...], int]) -> list[Candidate]:
+def _candidates(space: Space, signature: Signature) -> list[Candidate]:
     """Different students of a space, the same ones at every call."""
-    shape, classes = shape_and_classes
     rng = random.Random(_SEED)
     found: dict[Any, Candidate] = {}
     for _ in range(_SAMPLES_PER_CANDIDATE * _POOL):
         recipe = space.sample(rng)
-        plan = students.plan(recipe.student, input_shape=shape, classes=classes)
+        plan = students.plan(recipe.student, signature)
         if plan.blocks not in found:
             origin = recipe.document()["student"]
             found[plan.blocks] = Candidate(f"net-{len(found):03}", plan, origin)
@@ -300,9 +308,15 @@ def _candidates(space: Space, shape_and_classes: tuple[tuple[int, ...], int]) ->
     return list(found.values())
 
 
-def _shape_and_classes(task: str, input_shape: tuple[int, ...] | None) -> tuple[tuple[int, ...], int]:
-    opened = open_task(task)
-    return (input_shape or opened.input_shape), opened.classes
+def _signature(task: str, input_shape: tuple[int, ...] | None) -> Signature:
+    """That of a task's networks, for inputs of another shape where one is asked for."""
+    signature = open_task(task).signature
+    if input_shape is None:
+        return signature
+    if len(input_shape) != len(signature.input.axes):
+        given, axes = ",".join(map(str, input_shape)), ",".join(signature.input.axes)
+        raise UserError(f"input shape {given}: write {axes}, as the networks of task {task} take them")
+    return signature.with_shape(input_shape)
 
 
 def _free(name: str, replace: str | None = None) -> Path:

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from automl_kd.core import DEFAULT_STORAGE, Interrupted, UserError, parse_bytes, parse_duration
 from automl_kd.distillation import resolve_device
-from automl_kd.execution import Bounds, Dismissed, Setup, SetupBundle, WorkerAgent, WorkerPool, usual_workers
+from automl_kd.execution import EXECUTORS, Bounds, Dismissed, Setup, SetupBundle, WorkerAgent, WorkerPool, usual_workers
 from automl_kd.results import Observer, Snapshot
 from automl_kd.storage import Database, Mailboxes
 from automl_kd.studies.clock import StopRequest
@@ -193,7 +193,7 @@ class _Session:
         """
         record = self.database.study(self.study)
         executor = record.settings.get("executor", "process")
-        if record.state != "done" and executor != "process":
+        if record.state != "done" and not EXECUTORS.find(executor).joined:
             raise UserError(f"study {self.study} is searched with --executor {executor}, which no worker joins")
         return record.state == "done"
 

@@ -18,7 +18,7 @@ from automl_kd.studies.admission import Admission
 from automl_kd.studies.objectives import StudyObjectives, parse_objectives
 from automl_kd.studies.pricing import Limits, Priced, Pricing
 from automl_kd.studies.proposer import Proposer
-from automl_kd.studies.sampling import make_sampler
+from automl_kd.studies.sampling import sampler_for
 from automl_kd.studies.state import ACCURACY as SCORE
 from automl_kd.studies.survey import survey
 from automl_kd.studies.trials import TrialStore
@@ -83,7 +83,7 @@ def train(store: TrialStore, sampler: str, pins: Iterable[str], hw: str, seed: i
     draws = seed + store.count_all()  # as the product has it
     known = store.objectives.known
     admission = Admission(searched, pricing(hw), Limits(), _affordable)
-    asked = make_sampler(sampler, admission, known, draws)
+    asked = sampler_for(sampler, admission, known, draws)
     targets = TeacherOutputPolicy(task, teacher, device="cpu", threads=1, runs=count, allow_code=False)
     fixed = {"seed": seed}
     proposer = Proposer(store, asked, admission, fixed, targets.decided)

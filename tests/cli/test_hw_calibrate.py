@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from automl_kd.core import Input
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.hardware.profile_file import Execution
 from automl_kd.onnxio import export
@@ -56,7 +57,7 @@ def kit(command, truth, tmp_path_factory):
     for number in range(NETWORKS):
         path = folder / f"own-{number}.onnx"
         pixels = (16, 32, 64, 128)[number % 4]
-        files.append(str(export(network(number).eval(), path, (3, pixels, pixels), truth.opset).name))
+        files.append(str(export(network(number).eval(), path, Input.of_images((3, pixels, pixels)), truth.opset).name))
     made = command("hw", "kit", *files, "--hw", "jetson-nano", "-n", "5", "--out", "kit", "--json", cwd=folder)
     assert made.code == 0, made.err
     return folder / "kit"

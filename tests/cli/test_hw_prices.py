@@ -6,6 +6,7 @@ import math
 import pytest
 from torch import nn
 
+from automl_kd.core import Input
 from automl_kd.hardware import Kind, load_profile
 from automl_kd.onnxio import export
 
@@ -18,7 +19,7 @@ def model(tmp_path_factory):
     for _ in range(6):
         layers += [nn.Conv2d(128, 128, 5, padding=2, groups=128), nn.ReLU()]
     module = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
-    export(module.eval(), folder / "depthwise.onnx", input_shape=(3, 224, 224))
+    export(module.eval(), folder / "depthwise.onnx", Input.of_images((3, 224, 224)))
     return folder / "depthwise.onnx"
 
 

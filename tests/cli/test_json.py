@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+from automl_kd.core import Input
 from automl_kd.onnxio import export
 from automl_kd.students import ResNet, build
 
@@ -17,7 +18,7 @@ STUDENT = ResNet(family="resnet", depth=8, width=0.25)
 def model(tmp_path):
     """A small student as an ONNX file."""
     path = tmp_path / "model.onnx"
-    export(build(STUDENT, input_shape=(1, 8, 8), classes=10).eval(), path, input_shape=(1, 8, 8))
+    export(build(STUDENT, input_shape=(1, 8, 8), classes=10).eval(), path, Input.of_images((1, 8, 8)))
     return path
 
 
@@ -50,7 +51,15 @@ def test_a_sampled_recipe_is_yaml_that_distill_would_read(run, tmp_path):
 
 def test_task_list(run):
     tasks = {each["name"] for each in document_of(run("task", "list", "--json"))["tasks"]}
-    assert tasks == {"cluttered-digits", "digits", "fashion-mnist", "image-folder", "npz"}
+    assert tasks == {
+        "cluttered-digits",
+        "digit-value",
+        "digits",
+        "fashion-mnist",
+        "image-folder",
+        "npz",
+        "tiled-digits",
+    }
 
 
 def test_task_check(run, digits_teacher, tmp_path):

@@ -7,6 +7,7 @@ import onnx
 import pytest
 import torch
 
+from automl_kd.core import Input
 from automl_kd.onnxio import export
 from automl_kd.storage import Database, StudyRecord
 from automl_kd.students import ResNet, build
@@ -159,7 +160,7 @@ def test_an_input_shape_that_is_none_is_told(mistake, tmp_path):
 
 def test_a_teacher_that_does_not_fit_is_told_with_the_shapes_of_both(mistake, tmp_path):
     module = build(ResNet(family="resnet", depth=8), input_shape=(3, 16, 16), classes=7).eval()
-    export(module, tmp_path / "here" / "teacher.onnx", input_shape=(3, 16, 16))
+    export(module, tmp_path / "here" / "teacher.onnx", Input.of_images((3, 16, 16)))
     message = mistake(*SEARCH, "--teacher", "teacher.onnx", "--set", "student.width=0.25")
     assert "returns logits of shape (7); the task needs (10)" in message
 
@@ -183,7 +184,7 @@ def test_a_teacher_that_does_not_fit_is_told_with_the_shapes_of_both(mistake, tm
             "pt",
             "unknown teacher stage 'layer4'; stages: stage1",
         ),
-        ("dkd: {weight: 1}", "mixup", 10, "pt", "dkd needs images of one class each, and train.augment has mixup"),
+        ("dkd: {weight: 1}", "mixup", 10, "pt", "dkd needs images that are not mixed, and train.augment has mixup"),
         ("kd: {weight: 1, temperature: -1}", "", 10, "pt", "distill.losses.kd.temperature: -1 is not allowed"),
         ("kd: {weight: 1, until: 1.2}", "", 10, "pt", "distill.losses.kd.until: 1.2 is not allowed"),
         (
@@ -199,7 +200,7 @@ def test_a_recipe_that_cannot_be_distilled_is_told_before_training(
     folder.mkdir(exist_ok=True)
     module = build(ResNet(family="resnet", depth=8), input_shape=(1, 8, 8), classes=classes)
     if file == "onnx":
-        export(module.eval(), folder / "teacher.onnx", input_shape=(1, 8, 8))
+        export(module.eval(), folder / "teacher.onnx", Input.of_images((1, 8, 8)))
     else:
         torch.save(module.state_dict(), folder / "teacher.pt")
     student = "{family: resnet, stages: [{depth: 1, channels: 4}, {depth: 1, channels: 8}]}"

@@ -70,6 +70,10 @@ def test_what_is_called_accuracy_is_absent_where_the_problem_has_none(entry, pic
 def test_a_wrong_request_is_not_as_its_schema_says():
     schema = schemas()["search-request.json"]
     jsonschema.validate({"hw": "jetson-nano", "budget": "3m", "pins": ["a=1"]}, schema)
-    for wrong in ({"hw": "jetson-nano"}, {"hw": "x", "budget": 1, "sampler": "tpr"}, {"hw": "x", "budget": 1, "y": 2}):
+    for wrong in (
+        {"hw": "jetson-nano"},
+        {"hw": "x", "budget": 1, "fidelity": "half"},
+        {"hw": "x", "budget": 1, "y": 2},
+    ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)

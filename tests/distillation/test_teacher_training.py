@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from automl_kd.core import Interrupted, UserError
+from automl_kd.core import Input, Interrupted, UserError
 from automl_kd.distillation import evaluate_teacher, expect_teacher, find_teacher
 from automl_kd.execution import EvaluateJob, Setup
 from automl_kd.execution.job_runner import JobRunner
@@ -82,7 +82,6 @@ class TestChain:
         values = evaluate_teacher(trained.teacher, task(FIRST), task(FIRST).validation).values
         assert (facts["metric"], facts["validation_score"]) == ("log_loss", pytest.approx(values["log_loss"]))
         assert facts["validation_metrics"] == pytest.approx(dict(values))
-        assert facts["validation_accuracy"] == values["accuracy"]
 
     def test_what_its_teacher_says_decides_what_an_assistant_learns(self, task):
         resolved, _ = _find(task(ASSISTANT))
@@ -112,7 +111,7 @@ class TestChain:
         assert again.teacher.sha256 == resolved.teacher.sha256
 
     def test_an_assistant_may_learn_from_a_file(self, task, tmp_path):
-        export(_network(0), tmp_path / "t.onnx", input_shape=(1, 8, 8))
+        export(_network(0), tmp_path / "t.onnx", Input.of_images((1, 8, 8)))
         resolved, told = _find(task(f"{{train: {{{SMALL}, {TRAIN}, {KD}, teacher: {{onnx: t.onnx}}}}}}"))
         assert told[0].doing == "training the teacher, epoch 1 of 1"
         assert resolved.teacher.stage_names() == ("stage1", "stage2", "stage3")
@@ -142,7 +141,7 @@ def _network(seed):
 
 class TestSeveral:
     def test_trained_ones_and_files_speak_together(self, task, tmp_path):
-        export(_network(0), tmp_path / "t.onnx", input_shape=(1, 8, 8))
+        export(_network(0), tmp_path / "t.onnx", Input.of_images((1, 8, 8)))
         opened = task(f"[{FIRST}, {{onnx: t.onnx}}]")
         assert expect_teacher(opened, None).status == "to be trained"
         resolved, told = _find(opened)
@@ -160,7 +159,7 @@ class TestSeveral:
     def test_on_the_command_line_they_are_joined(self, task, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         for seed in (0, 1):
-            export(_network(seed), tmp_path / f"{seed}.onnx", input_shape=(1, 8, 8))
+            export(_network(seed), tmp_path / f"{seed}.onnx", Input.of_images((1, 8, 8)))
         opened = task(FIRST)
         assert expect_teacher(opened, "0.onnx + 1.onnx").status == "brought by the user"
         resolved = find_teacher(opened, "0.onnx + {onnx: 1.onnx}")
@@ -183,10 +182,7 @@ def test_a_training_that_diverges_is_a_mistake_in_one_line_and_leaves_no_state(t
 
 def test_black_images_teach_nobody(task):
     mine = task(f"{{train: {{{SMALL}, train: {{epochs: 4, batch_size: 100}}}}}}")
-    black = replace(
-        mine,
-        train=Split(torch.zeros_like(mine.train.images), mine.train.labels),
-        modality=replace(mine.modality, mean=(0.0,)),
-    )
+    nothing = Split(torch.zeros_like(mine.train.images), mine.train.labels)
+    black = replace(mine, train=nothing, modality=replace(mine.modality, mean=(0.0,)))
     with pytest.raises(UserError, match="look at the data with automl-kd task check"):
         find_teacher(black, None, device="cpu")

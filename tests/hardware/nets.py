@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from automl_kd.core import Input
+
 
 def unit(inputs, outputs, kernel=3, stride=1, groups=1, act=nn.ReLU):
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
@@ -405,6 +407,10 @@ class UnitBlock:
     width: int
     stride: int = 1
 
+    @property
+    def input(self):
+        return Input.of_images(self.input_shape)
+
     def build(self):
         return unit(self.input_shape[0], self.width, stride=self.stride)
 
@@ -413,6 +419,10 @@ class UnitBlock:
 class HeadBlock:
     input_shape: tuple[int, int, int]
 
+    @property
+    def input(self):
+        return Input.of_images(self.input_shape)
+
     def build(self):
         return head(self.input_shape[0])
 
@@ -420,6 +430,7 @@ class HeadBlock:
 @dataclass(frozen=True)
 class ChainPlan:
     blocks: tuple[UnitBlock | HeadBlock, ...]
+    weight_bytes: int = 4
 
     def build(self):
         return nn.Sequential(*(block.build() for block in self.blocks))

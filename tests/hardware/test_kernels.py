@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.hardware import Kind, load_profile
 from automl_kd.hardware.kernels.lower import lower
 from automl_kd.hardware.kernels.read_onnx import read_onnx
@@ -111,7 +111,7 @@ def test_oldest_and_newest_opset_spell_the_same_kernels(family, opset, tmp_path)
 def test_profiles_read_what_the_project_exports(device, tmp_path):
     profile = load_profile(device)
     module = nets.inverted()
-    path = export(module, tmp_path / "net.onnx", (3, 32, 32), profile.opset)
+    path = export(module, tmp_path / "net.onnx", Input.of_images((3, 32, 32)), profile.opset)
     assert Counter(profile.network(module, (3, 32, 32)).kernels) == Counter(profile.network(path).kernels)
 
 
@@ -126,7 +126,7 @@ def test_reshapes_computed_in_the_graph_are_followed(jetson, tmp_path):
             return self.lin(x.reshape(x.size(0), x.size(1) * x.size(2) * x.size(3)))
 
     module = Dynamic()
-    path = export(module, tmp_path / "net.onnx", (4, 12, 12), 13)
+    path = export(module, tmp_path / "net.onnx", Input.of_images((4, 12, 12)), 13)
     assert Counter(jetson.network(path).kernels) == Counter(jetson.network(module, (4, 12, 12)).kernels)
 
 
@@ -240,7 +240,7 @@ def test_unknown_operators_cost_lower_coverage_and_widen(jetson, tmp_path):
 
 
 def test_open_and_wrong_sizes_are_one_line(jetson, tmp_path):
-    path = export(nets.basic(), tmp_path / "net.onnx", (3, 32, 32))
+    path = export(nets.basic(), tmp_path / "net.onnx", Input.of_images((3, 32, 32)))
     model = onnx.load(path)
     for axis in (2, 3):
         model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"size{axis}"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import nets
 import numpy as np
 import pytest
+from torch import nn
 
-from automl_kd.core import UserError
+from automl_kd.core import TEXT_AXES, Input, UserError
 from automl_kd.hardware import measure_latencies, measure_latency
 from automl_kd.hardware.measurement.latency import Runs, Visits
 from automl_kd.onnxio import export
 
 
 def test_measurement_reports_what_the_protocol_asks(tmp_path):
-    path = export(nets.unit(3, 4), tmp_path / "net.onnx", (3, 8, 8))
+    path = export(nets.unit(3, 4), tmp_path / "net.onnx", Input.of_images((3, 8, 8)))
     found = measure_latency(path)
     assert 0 < found.minimum <= found.p10 <= found.median <= found.p90
     assert found.minimum <= found.ms
@@ -26,7 +27,7 @@ def test_measurement_reports_what_the_protocol_asks(tmp_path):
 
 def test_larger_networks_take_longer(tmp_path):
     shape = (16, 32, 32)
-    paths = [export(nets.unit(16, width), tmp_path / f"{width}.onnx", shape) for width in (16, 256)]
+    paths = [export(nets.unit(16, width), tmp_path / f"{width}.onnx", Input.of_images(shape)) for width in (16, 256)]
     small, large = measure_latencies(paths)
     assert large.ms > 4 * small.ms
     assert small.sentinels == large.sentinels
@@ -53,3 +54,10 @@ def test_changes_of_speed_and_disturbed_visits_are_taken_out():
     assert found.ms == pytest.approx(2.0, rel=0.01)
     assert found.repeat_error < 0.01
     assert found.p90 > 1.5 * found.ms
+
+
+def test_a_network_of_ids_is_measured(tmp_path):
+    takes = Input("ids", (12,), TEXT_AXES, "int64", ids=30)
+    network = nn.Sequential(nn.Embedding(30, 4), nn.Flatten(), nn.Linear(48, 2))
+    path = export(network, tmp_path / "text.onnx", takes)
+    assert measure_latency(path).ms > 0

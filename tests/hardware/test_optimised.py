@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 from torch import nn
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.hardware import Kind
 from automl_kd.hardware.kernels.graph import COMPUTE
 from automl_kd.hardware.kernels.lower import lower
@@ -80,7 +80,7 @@ def test_fused_attention_and_normalisation(tmp_path):
 
 
 def test_a_module_is_exported_first():
-    graph = optimised_module_graph(nets.basic(), (3, 32, 32), 13).live()
+    graph = optimised_module_graph(nets.basic(), Input.of_images((3, 32, 32)), 13).live()
     assert graph.shapes[graph.inputs[0]] == (1, 3, 32, 32)
     assert sum(op.kind in COMPUTE for op in graph.ops) == 7
 

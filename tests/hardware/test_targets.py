@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.hardware.datasheet import Energy
 from automl_kd.hardware.limits import Limits
@@ -117,7 +117,10 @@ class CountedBlock:
 
     width: int
     built: list = field(compare=False, hash=False)
-    input_shape: tuple[int, int, int] = (3, 16, 16)
+
+    @property
+    def input(self):
+        return Input.of_images((3, 16, 16))
 
     def build(self):
         self.built.append(self.width)
@@ -160,7 +163,7 @@ def test_pairs_may_be_plans_modules_and_files(tmp_path):
     profile = load_profile("raspberry-pi-4")
     plan = nets.plan(8, 16, pixels=16)
     module = plan.build().eval()
-    path = export(module, tmp_path / "net.onnx", (3, 16, 16))
+    path = export(module, tmp_path / "net.onnx", Input.of_images((3, 16, 16)))
     mine = profile.calibrate([(plan, 3.0), (module, 3.0), (path, 3.0), (plan, 3.0), (module, 3.0)], (3, 16, 16))
     assert mine.predict(plan).ms == pytest.approx(3.0, rel=0.2)
     assert mine.predict(path).ms == pytest.approx(mine.predict(plan).ms, rel=1e-6)

@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.onnxio import Session, difference, export, load_model, to_half, to_int8
 
 
@@ -31,7 +31,7 @@ def net() -> nn.Module:
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 21])
 def test_file_has_the_asked_opset_and_the_modules_values(net, tmp_path, opset):
-    path = export(net, tmp_path / "deep" / "net.onnx", (3, 16, 12), opset)
+    path = export(net, tmp_path / "deep" / "net.onnx", Input.of_images((3, 16, 12)), opset)
     session = Session(path)
     assert session.opset == opset
     assert (session.input_shape, session.output_shape) == ((3, 16, 12), (5,))
@@ -49,7 +49,7 @@ def test_export_leaves_module_streams_and_random_state_alone(net, tmp_path, capf
     state = torch.random.get_rng_state()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        export(net, tmp_path / "net.onnx", (3, 16, 16))
+        export(net, tmp_path / "net.onnx", Input.of_images((3, 16, 16)))
     assert capfd.readouterr() == ("", "")
     assert [part.training for part in net.modules()] == flags
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -63,21 +63,21 @@ def test_value_dependent_forward_is_refused(tmp_path):
             return x.flatten(1) * self.calls
 
     with pytest.raises(UserError, match="differs from the module"):
-        export(Depends(), tmp_path / "net.onnx", (1, 2, 2))
+        export(Depends(), tmp_path / "net.onnx", Input.of_images((1, 2, 2)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_failed_export_keeps_the_previous_file(net, tmp_path):
-    path = export(net, tmp_path / "net.onnx", (3, 16, 16))
+    path = export(net, tmp_path / "net.onnx", Input.of_images((3, 16, 16)))
     before = path.read_bytes()
     for shape, opset, said in [((4, 16, 16), 17, "cannot export Sequential"), ((3, 16, 16), 9, "allowed: 11 to 21")]:
         with pytest.raises(UserError, match=said):
-            export(net, path, shape, opset)
+            export(net, path, Input.of_images(shape), opset)
     assert path.read_bytes() == before
 
 
 def test_session_batches_internally(net, tmp_path):
-    path = export(net, tmp_path / "net.onnx", (3, 16, 16))
+    path = export(net, tmp_path / "net.onnx", Input.of_images((3, 16, 16)))
     x = torch.randn(150, 3, 16, 16)
     with torch.no_grad():
         expected = net.eval()(x).numpy()
@@ -85,7 +85,7 @@ def test_session_batches_internally(net, tmp_path):
 
 
 def test_bad_files_and_inputs_are_one_line(net, tmp_path):
-    path = export(net, tmp_path / "net.onnx", (3, 16, 16))
+    path = export(net, tmp_path / "net.onnx", Input.of_images((3, 16, 16)))
     broken = tmp_path / "broken.onnx"
     text = tmp_path / "text.onnx"
     text.write_text("not a model")
@@ -105,7 +105,7 @@ def test_bad_files_and_inputs_are_one_line(net, tmp_path):
 
 
 def test_half_file_is_close_to_and_different_from_full_precision(net, tmp_path):
-    full = export(net, tmp_path / "net.onnx", (3, 16, 16))
+    full = export(net, tmp_path / "net.onnx", Input.of_images((3, 16, 16)))
     half = to_half(full, tmp_path / "half.onnx")
     x = torch.randn(5, 3, 16, 16).numpy()
     wide, narrow = Session(full).run(x), Session(half).run(x)
@@ -141,13 +141,13 @@ def test_half_refuses_weights_beyond_its_range(tmp_path):
     net = nn.Linear(2, 2)
     nn.init.constant_(net.weight, 1e6)
     with pytest.raises(UserError, match="65504"):
-        to_half(export(net, tmp_path / "net.onnx", (2,)), tmp_path / "half.onnx")
+        to_half(export(net, tmp_path / "net.onnx", Input.of_images((2,))), tmp_path / "half.onnx")
 
 
 def test_int8_computes_nearly_the_same_from_integers(tmp_path):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 8, 1)).eval()
-    full = export(net, tmp_path / "full.onnx", (3, 12, 12))
+    full = export(net, tmp_path / "full.onnx", Input.of_images((3, 12, 12)))
     x = np.random.default_rng(0).standard_normal((32, 3, 12, 12), dtype=np.float32)
     quantised = to_int8(full, tmp_path / "int8.onnx", iter([x[:16], x[16:]]))
 

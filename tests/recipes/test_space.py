@@ -256,3 +256,42 @@ def test_every_recipe_of_a_finite_space_is_listed_once():
     )
     every = [tuple(sorted(params.items())) for params in space.all_params()]
     assert len(every) == len(set(every)) == space.size() == 12
+
+
+class TestLossesThatAreSwitchedOff:
+    def losses(self, space):
+        return {
+            frozenset(name for name, _ in space.sample(random.Random(seed)).distill.losses.active())
+            for seed in range(40)
+        }
+
+    @pytest.mark.parametrize("name", SHIPPED)
+    def test_nothing_else_changes(self, name):
+        space = SPACES[name]
+        without = space.without_losses({"dist", "crd"})
+        assert without.losses == space.losses - {"dist"}
+        assert [hole for hole in space.holes if not hole.name.startswith("distill.losses.dist")] == list(without.holes)
+        asked = [start for start in space.starts if start["distill.losses.dist"]]
+        assert len(without.starts) == len(space.starts) - len(asked) < len(space.starts)
+        assert space.contains(without.sample(random.Random(0)))
+        assert without.without_losses({"dist"}) is without
+
+    def test_a_loss_that_every_recipe_has_stays(self):
+        space = small_space(distill={"losses": {"kd": {"optional": {"weight": 1.0}}, "dist": {"weight": 1.0}}})
+        assert space.without_losses({"dist"}) is space
+        assert self.losses(space.without_losses({"kd"})) == {frozenset({"task", "dist"})}
+
+    def test_alternatives_that_always_have_it_are_left_out(self):
+        optional = {name: {"optional": {"weight": 1.0}} for name in ("kd", "dist")}
+        space = small_space(
+            distill={"losses": {"one_of": [optional, {"dist": {"weight": 1.0}}, {"task": {"weight": 2.0}}]}}
+        )
+        assert space.losses == {"kd", "dist", "task"}
+        assert self.losses(space.without_losses({"dist"})) == {frozenset({"task"}), frozenset({"task", "kd"})}
+        assert self.losses(space.without_losses({"dist", "kd"})) == {frozenset({"task"})}
+
+    def test_one_of_several_forms_or_none(self):
+        either = {"one_of": [None, {"weight": 1.0}, {"weight": 2.0, "until": 0.5}]}
+        space = small_space(distill={"losses": {"dist": either}})
+        assert self.losses(space) == {frozenset({"task"}), frozenset({"task", "dist"})}
+        assert self.losses(space.without_losses({"dist"})) == {frozenset({"task"})}

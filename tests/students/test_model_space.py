@@ -141,7 +141,7 @@ def test_distilled_with_a_feature_loss_and_exported(own_cache):
     outcome = distill(recipe, task, teacher, total_epochs=6, allow_code=True, device="cpu")
     assert outcome.losses["attention_transfer"] > 0
     assert outcome.score > 0.2
-    written = export(outcome.student, "student.onnx", task.input_shape, 13)
+    written = export(outcome.student, "student.onnx", task.signature, 13)
     images = task.normalize(task.test.images[:9])
     assert difference(outcome.student, written, images) < 1e-5
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_kd import students
+from automl_kd.core import TEXT_AXES, Input, Output, Signature
 from automl_kd.recipes import load_space
 
 
@@ -52,11 +53,19 @@ def test_resnet18_costs_what_the_paper_says():
     assert multiply_accumulates(module, (3, 224, 224)) / 1e9 == pytest.approx(1.814, abs=5e-4)
 
 
-SPACES = {
+IMAGES = {
     "tiny_resnet": [(1, 8, 8), (1, 16, 16), (3, 32, 32)],
     "tiny_cnn": [(1, 8, 8), (3, 32, 32), (1, 28, 28)],
     "mobile_cnn": [(3, 128, 128)],
 }
+SPACES = {name: [Input.of_images(shape) for shape in shapes] for name, shapes in IMAGES.items()} | {
+    "tiny_text": [Input("ids", (length,), TEXT_AXES, "int64", ids=300) for length in (16, 33, 256)],
+}
+OUTPUTS = [
+    Output("logits", 7),
+    Output("logits", 7, "bernoulli"),
+    Output("values", 7, "real", mean=(1.0,) * 7, std=(2.0,) * 7),
+]
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))
@@ -64,10 +73,10 @@ SPACES = {
 @given(seed=st.integers(0, 2**32))
 def test_every_block_makes_the_shape_that_its_plan_says(name, seed):
     recipe = load_space(name).sample(random.Random(seed))
-    shape = SPACES[name][seed % len(SPACES[name])]
+    takes = SPACES[name][seed % len(SPACES[name])]
     with torch.device("meta"):
-        module = students.build(recipe.student, input_shape=shape, classes=7).eval()
-        features = torch.empty(2, *shape)
+        module = students.build(recipe.student, Signature(takes, OUTPUTS[seed % len(OUTPUTS)])).eval()
+        features = takes.zeros(2)
         for name_, blocks in module.plan.stages:
             for block, layer in zip(blocks, module.get_submodule(name_), strict=True):
                 assert tuple(features.shape[1:]) == block.input_shape

@@ -4,11 +4,12 @@ import optuna
 import pytest
 
 from automl_kd.execution import Trained
-from automl_kd.samplers import KnowsWorth
+from automl_kd.samplers import SAMPLERS, KnowsWorth
 from automl_kd.studies.admission import Admission
+from automl_kd.studies.objectives import parse_objectives
 from automl_kd.studies.pricing import Limits
 from automl_kd.studies.proposer import Proposer
-from automl_kd.studies.sampling import SAMPLERS, tells_worth
+from automl_kd.studies.sampling import sampler_for
 
 
 class OwnSampler(optuna.samplers.RandomSampler, KnowsWorth):
@@ -61,6 +62,18 @@ def test_any_other_sampler_is_not_asked(open_store, propose_for):
     assert proposer.expected_gain() is None
 
 
+def test_only_the_samplers_that_can_tell_are_offered_for_a_search_that_ends_when_it_is_flat():
+    assert [name for name, each in SAMPLERS.items() if each.knows_worth] == ["known-cost"]
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_whether_a_sampler_can_tell_is_known_from_its_name(name):
-    assert tells_worth(name) == (name == "known-cost")
+def test_each_sampler_is_made_for_a_study_and_proposes_the_same_by_the_same_seed(name, space, pricing):
+    admission, known = Admission(space, pricing, Limits(), lambda recipe, price: True), parse_objectives((), "local")
+
+    def proposals(seed):
+        study = optuna.create_study(
+            directions=["maximize", "minimize"], sampler=sampler_for(name, admission, known, seed)
+        )
+        return [space.draw(study.ask()) for _ in range(3)]
+
+    assert proposals(3) == proposals(3 + 2**32) != proposals(4)

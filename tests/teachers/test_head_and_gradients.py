@@ -4,7 +4,7 @@ from teacher_cases import CLASSES, SHAPE, SIGNATURE, STUDENT, small_task, tiny_v
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.onnxio import export
 from automl_kd.teachers import CheckpointTeacher, OnnxTeacher, load_teacher, module_teacher
 
@@ -103,7 +103,7 @@ class TestInputGradients:
         assert not images.requires_grad
 
     def test_an_onnx_file_has_none(self, tmp_path):
-        export(trained_module(), tmp_path / "t.onnx", input_shape=SHAPE)
+        export(trained_module(), tmp_path / "t.onnx", Input.of_images(SHAPE))
         teacher = load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx")), small_task())
         with pytest.raises(UserError, match=r"t\.onnx gives outputs only: a loss on input gradients needs"):
             teacher.input_gradients(torch.randn(2, *SHAPE))

@@ -6,7 +6,7 @@ from teacher_cases import CLASSES, small_task
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.core import Signature, UserError
+from automl_kd.core import Input, Signature, UserError
 from automl_kd.onnxio import export
 from automl_kd.students import ResNet, build
 from automl_kd.tasks import TeacherInput
@@ -32,7 +32,7 @@ def _by_hand(stored):
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("colour")
     torch.save(_colour_network().state_dict(), folder / "t.pt")
-    export(_colour_network(), folder / "t.onnx", input_shape=(3, 12, 16))
+    export(_colour_network(), folder / "t.onnx", Input.of_images((3, 12, 16)))
     return folder
 
 
@@ -90,7 +90,7 @@ def test_what_it_sees_is_part_of_its_hash(files):
 
 def test_without_statistics_the_task_s_normalisation_stays(tmp_path):
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, CLASSES))
-    export(network, tmp_path / "t.onnx", input_shape=(3, 8, 8))
+    export(network, tmp_path / "t.onnx", Input.of_images((3, 8, 8)))
     teacher = load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx"), input=TeacherInput(channels=3)), small_task())
     images = torch.randn(2, 1, 8, 8)
     with torch.no_grad():

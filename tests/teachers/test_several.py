@@ -2,7 +2,7 @@ import pytest
 import torch
 from teacher_cases import CLASSES, SHAPE, SIGNATURE, small_task, trained_module
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.onnxio import export
 from automl_kd.teachers import KeptTeacher, MultiTeacher, OnnxTeacher, TeacherStore, load_teacher, module_teacher
 
@@ -19,7 +19,7 @@ def several(members):
 
 @pytest.fixture
 def onnx_teacher(tmp_path):
-    export(trained_module(), tmp_path / "t.onnx", input_shape=SHAPE)
+    export(trained_module(), tmp_path / "t.onnx", Input.of_images(SHAPE))
     return load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx")), small_task())
 
 

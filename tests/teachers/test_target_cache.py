@@ -10,7 +10,7 @@ import torch
 from teacher_cases import CLASSES, SHAPE, SIGNATURE, small_task, trained_module
 from torch import nn
 
-from automl_kd.core import Signature, UserError
+from automl_kd.core import Input, Signature, UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks.modalities.image_views import ImageViews as Views
 from automl_kd.teachers import MultiTeacher, OnnxTeacher, TargetCache, load_teacher, module_teacher
@@ -314,7 +314,7 @@ def test_a_killed_holder_does_not_keep_the_lock(tmp_path, teacher):
 
 
 def test_an_onnx_teacher_is_cached_too(tmp_path):
-    export(trained_module(), tmp_path / "t.onnx", input_shape=SHAPE)
+    export(trained_module(), tmp_path / "t.onnx", Input.of_images(SHAPE))
     teacher = load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx")), small_task())
     rows = _cache(teacher, tmp_path, _views()).rows(INDEX, 0)
     np.testing.assert_allclose(rows.logits, _live(teacher, (), _views()).logits, rtol=1e-5, atol=1e-6)

@@ -3,7 +3,7 @@ import torch
 from teacher_cases import CLASSES, SHAPE, SIGNATURE, small_task, trained_module
 from torch import nn
 
-from automl_kd.core import Signature, UserError
+from automl_kd.core import Input, Signature, UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks import TeacherInput
 from automl_kd.teachers import OnnxTeacher, load_teacher, module_teacher
@@ -162,7 +162,7 @@ class TestForeignModule:
 
 class TestOnnxTeacher:
     def test_gives_the_logits_of_the_module_and_nothing_else(self, tmp_path):
-        export(trained_module(), tmp_path / "t.onnx", input_shape=SHAPE)
+        export(trained_module(), tmp_path / "t.onnx", Input.of_images(SHAPE))
         teacher = load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx")), small_task())
         images = torch.randn(70, *SHAPE)
         expected = module_teacher(trained_module(), SIGNATURE).outputs(images).logits
@@ -175,7 +175,7 @@ class TestOnnxTeacher:
     def test_shapes_must_be_those_of_the_task(self, tmp_path):
         for name, shape, classes in (("classes", SHAPE, 5), ("input", (2, 8, 8), CLASSES)):
             network = nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], classes))
-            export(network, tmp_path / f"{name}.onnx", input_shape=shape)
+            export(network, tmp_path / f"{name}.onnx", Input.of_images(shape))
         with pytest.raises(UserError, match=r"returns logits of shape \(5\); the task needs \(3\)"):
             load_teacher(OnnxTeacher(onnx=str(tmp_path / "classes.onnx")), small_task())
         with pytest.raises(UserError, match=r"takes inputs of shape \(2, 8, 8\); the task needs \(1, 8, 8\)"):

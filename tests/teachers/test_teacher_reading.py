@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from teacher_cases import CLASSES, SHAPE, SIGNATURE, reader, small_task, telling_task
 from torch import nn
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.onnxio import export
 from automl_kd.tasks import parse_teacher
 from automl_kd.teachers import MultiTeacher, load_teacher, module_teacher, read_teacher
@@ -52,7 +52,7 @@ def test_the_names_it_asks_for_are_those_of_its_outputs(order):
 def test_the_option_that_it_proposes_is_what_one_writes(tmp_path, names):
     task = telling_task(names=names)
     (line,) = _read(reader(order=(1, 2, 0)), task).warnings
-    export(reader(order=(1, 2, 0)), tmp_path / "t.onnx", input_shape=SHAPE)
+    export(reader(order=(1, 2, 0)), tmp_path / "t.onnx", Input.of_images(SHAPE))
     spec = parse_teacher(f"{{onnx: {tmp_path / 't.onnx'}, {line[line.index('classes: [') :]}}}")
     (mended,) = read_teacher(load_teacher(spec, task), task)
     assert (mended.correct, mended.warnings) == (1.0, ())

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 from torch import nn
 
-from automl_kd.core import UserError, unknown
+from automl_kd.core import Input, UserError, unknown
 from automl_kd.hardware.kernels.graph import Graph, Shape
 from automl_kd.hardware.kernels.onnx_file import first_line, load
 from automl_kd.hardware.kernels.onnx_inputs import settle_inputs
@@ -51,14 +51,12 @@ def optimised_graph(path: str | Path, input_shape: tuple[int, ...] | None, level
     return graph_of(optimised, Shapes(optimised, settled))
 
 
-def optimised_module_graph(
-    module: nn.Module, input_shape: tuple[int, ...], opset: int, level: str = "extended"
-) -> Graph:
+def optimised_module_graph(module: nn.Module, takes: Input, opset: int, level: str = "extended") -> Graph:
     """As ``optimised_graph``, of the file that the project exports for a module.
 
     Args:
         module: With weights; onnxruntime folds them.
-        input_shape: ``(C, H, W)`` of one input.
+        takes: What it takes.
         opset: Of the file, 11 to 21.
         level: As for ``optimised_graph``.
 
@@ -66,7 +64,7 @@ def optimised_module_graph(
         UserError: As ``optimised_graph`` and ``onnxio.export``.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = export(module, Path(folder) / "module.onnx", input_shape, opset)
+        path = export(module, Path(folder) / "module.onnx", takes, opset)
         return optimised_graph(path, None, level)
 
 

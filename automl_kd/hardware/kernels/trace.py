@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.hardware.kernels.builder import ONE, ZERO, GraphBuilder
 from automl_kd.hardware.kernels.graph import TYPES, Graph, Shape, Window
 from automl_kd.hardware.kernels.meta import OnMeta, outcome
@@ -65,12 +65,12 @@ def trace(
     return _graph(_meta_twin(module, zeros), zeros, _Inputs.of(input_shape, inputs))
 
 
-def trace_built(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Graph:
+def trace_built(build: Callable[[], nn.Module], takes: Input) -> Graph:
     """As ``trace``, of a module that is built for nothing else: without weights, random numbers or a copy.
 
     Args:
         build: Makes a new module.
-        input_shape: As for ``trace``.
+        takes: What it takes.
 
     Raises:
         UserError: As ``trace``.
@@ -78,8 +78,8 @@ def trace_built(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) ->
     with OnMeta():
         module = build()
     if not all(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
-        return trace(module, input_shape)
-    return _graph(module.eval(), [], _Inputs.of(input_shape, None))
+        return trace(module, takes.shape)
+    return _graph(module.eval(), [], _Inputs.of(takes.shape, None), (getattr(torch, takes.dtype),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +110,15 @@ class _Inputs:
         return made[:first], dict(zip(self.named, made[first:], strict=True))
 
 
-def _graph(twin: nn.Module, zeros: list[torch.Tensor], inputs: _Inputs) -> Graph:
-    floats = (torch.float32,) * len(inputs)
+def _graph(twin: nn.Module, zeros: list[torch.Tensor], inputs: _Inputs, known: Sequence[torch.dtype] = ()) -> Graph:
+    """The graph; of inputs that are ``known`` by their types, or else floats, or else integer tokens."""
     try:
-        return _traced(twin, zeros, inputs, floats)
+        return _traced(twin, zeros, inputs, known or (torch.float32,) * len(inputs))
     except _FAILURES as error:
         failure: Exception = error
     if any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in twin.modules()):
-        tokens = (
-            bool(inputs.positional) and len(inputs.positional[0]) == 2
-        )  # what has more axes was meant to be no text
+        # What has more axes was meant to be no text.
+        tokens = bool(inputs.positional) and len(inputs.positional[0]) == 2
         for dtypes in list(product((torch.int64, torch.float32), repeat=len(inputs)))[:-1]:
             try:
                 return _traced(twin, zeros, inputs, dtypes)

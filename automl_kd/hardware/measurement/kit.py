@@ -75,7 +75,8 @@ class KitModel(_Part):
         file: Its path inside the kit.
         sha256: Hash of the file.
         input: ``[C, H, W]`` of one input; of a user's own model the sizes of its first input, without the first axis.
-        inputs: Every input of a user's own model by name; other models have one, of float32 and with a batch of one.
+        inputs: Every input of a user's own model, and of one that takes ids, by name; other models have one, of float32
+            and with a batch of one.
         sentinel: Whether it watches for disturbances and takes no part in the calibration.
         origin: What it was made from; for a study's pick the number of its ``trial``.
         flops: Operations, a multiply-accumulate counted as 2.
@@ -162,10 +163,9 @@ def write_kit(
     def networks(models: Path) -> Iterator[KitModel]:
         for number, (candidate, price) in enumerate(zip(chosen, prices, strict=True)):
             progress(number / count, f"exporting {candidate.name}")
-            shape = candidate.plan.blocks[0].input_shape
             with one_torch_thread():
-                path = export(candidate.build(), models / f"{candidate.name}.onnx", shape, profile.opset)
-            yield _entry(path, shape, price, dict(candidate.origin))
+                path = export(candidate.build(), models / f"{candidate.name}.onnx", candidate.input, profile.opset)
+            yield _entry(path, candidate.input.shape, price, dict(candidate.origin), inputs=_told(path))
         for path, fed in brought.items():
             copy = Path(shutil.copyfile(path, models / f"{path.stem}.onnx"))
             price = profile.predict(copy, inputs={name: each.shape for name, each in fed.items()})
@@ -194,8 +194,8 @@ def write_picks_kit(folder: Path, profile: Profile, hw: str, space: str, study: 
     def copies(models: Path) -> Iterator[KitModel]:
         for trial, file in picks.items():
             path = Path(shutil.copyfile(file, models / f"trial-{trial}.onnx"))
-            _, channels, height, width = profile.network(path).input
-            yield _entry(path, (channels, height, width), profile.predict(path), {"trial": trial})
+            shape = profile.network(path).input[1:]
+            yield _entry(path, shape, profile.predict(path), {"trial": trial}, inputs=_told(path))
 
     return _written(folder, profile, copies, hw=hw, space=space, study=study)
 
@@ -240,6 +240,12 @@ def _brought(own: Sequence[Path], inputs: Mapping[str, tuple[int, ...]]) -> dict
         fed = fed_inputs(path, inputs={name: shape for name, shape in inputs.items() if name in several})
         found[path] = {name: KitInput(shape=shape, type=numbers.name) for name, (shape, numbers) in fed.items()}
     return found
+
+
+def _told(path: Path) -> dict[str, KitInput]:
+    """The inputs of an exported file, where they are not what a kit means without them: ``input`` alone, of float32."""
+    fed = {name: KitInput(shape=shape, type=numbers.name) for name, (shape, numbers) in fed_inputs(path).items()}
+    return {} if [(name, each.type) for name, each in fed.items()] == [("input", "float32")] else fed
 
 
 def _is_split(path: Path) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from automl_kd.core import UserError
+from automl_kd.core import Input, UserError
 from automl_kd.hardware.kernels.graph import Shape
 from automl_kd.hardware.measurement.feeds import made_up
 from automl_kd.hardware.predictor.cost import Floats
@@ -253,4 +253,6 @@ def write_sentinels(folder: Path, opset: int = 17) -> list[tuple[Path, tuple[int
         busy = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
         moving = nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.Sigmoid(), nn.AvgPool2d(3, 1, 1))
     made = (("sentinel-busy", busy, (32, 24, 24)), ("sentinel-moving", moving, (16, 64, 64)))
-    return [(export(module, folder / f"{name}.onnx", shape, opset), shape) for name, module, shape in made]
+    return [
+        (export(module, folder / f"{name}.onnx", Input.of_images(shape), opset), shape) for name, module, shape in made
+    ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from automl_kd.core import UserError, cache_dir, write_text
+from automl_kd.core import Input, UserError, cache_dir, write_text
 from automl_kd.hardware.datasheet import Memory
 from automl_kd.hardware.fit_section import Fit, Uncertainty
 from automl_kd.hardware.kernels.kernel import Network
@@ -79,7 +79,7 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
         paths = []
         for index, (name, module, shape) in enumerate(made):
             progress(_MAKING * index / len(made), "making small networks")
-            paths.append(export(module, Path(folder) / f"{name}.onnx", shape, target.opset))
+            paths.append(export(module, Path(folder) / f"{name}.onnx", Input.of_images(shape), target.opset))
         lowered = [kernels_of(target, read_onnx(path, None)) for path in paths]
         timed = measure_latencies(
             paths,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from automl_kd.core import Input
 from automl_kd.hardware.plan import Plan
 from automl_kd.hardware.predictor.cost import Floats
 
@@ -35,6 +36,11 @@ class Candidate:
     name: str
     plan: Plan
     origin: Mapping[str, Any]
+
+    @property
+    def input(self) -> Input:
+        """What it takes."""
+        return self.plan.blocks[0].input
 
     def build(self) -> nn.Module:
         """The network, its weights a function of its name."""

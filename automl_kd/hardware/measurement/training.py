@@ -22,7 +22,7 @@ from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.measurement.latency import measure_latencies
 from automl_kd.hardware.measurement.local import cached, one_torch_thread
 from automl_kd.hardware.measurement.selection import Candidate, Design
-from automl_kd.hardware.plan import Block
+from automl_kd.hardware.plan import FLOAT32, Block
 from automl_kd.hardware.profile import Profile
 from automl_kd.hardware.profile_file import Target
 from automl_kd.onnxio import export, onnxruntime
@@ -208,9 +208,8 @@ class _Run:
             paths = []
             for index in chosen:
                 candidate = self._candidates[index]
-                shape = candidate.plan.blocks[0].input_shape
                 path = Path(folder) / f"{candidate.name}.onnx"
-                paths.append(export(candidate.build(), path, shape, self._profile.opset))
+                paths.append(export(candidate.build(), path, candidate.input, self._profile.opset))
             threads = self._profile.target.threads
             found = measure_latencies(paths, threads)
         certain = [pair for pair in zip(chosen, found, strict=True) if pair[1].repeat_error <= _NOISIEST]
@@ -236,10 +235,10 @@ class _Run:
 
     def _network(self, index: int) -> Network:
         if index not in self._lowered:
-            plan = self._candidates[index].plan
+            candidate = self._candidates[index]
             with torch.device("meta"):
-                module = torch.nn.Sequential(*(block.build() for block in plan.blocks))
-            self._lowered[index] = self._profile.network(module, plan.blocks[0].input_shape)
+                module = torch.nn.Sequential(*(block.build() for block in candidate.plan.blocks))
+            self._lowered[index] = self._profile.network(module, candidate.input.shape)
         return self._lowered[index]
 
 
@@ -248,6 +247,7 @@ class _SingleBlock:
     """A plan of one block."""
 
     blocks: tuple[Block, ...]
+    weight_bytes: int = FLOAT32
 
 
 def _single_blocks(networks: Sequence[Candidate]) -> list[Candidate]:

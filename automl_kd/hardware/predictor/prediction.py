@@ -21,6 +21,8 @@ class Prediction:
         flops: Operations in multiply-accumulates, each counted as 2.
         missing_bytes: How much memory the device lacks; 0 when the network fits.
         energy_mj: Energy of one inference in millijoules; None where nothing is known of it.
+        size_bytes: Weights in the file that ships: parameters, those of batch normalisation that an export folds away
+            included, times the bytes of each; None of a network that is a file already.
         notes: Assumptions that the price rests on beside the target's fit, a sentence each.
     """
 
@@ -33,6 +35,7 @@ class Prediction:
     flops: int
     missing_bytes: int
     energy_mj: float | None = None
+    size_bytes: int | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from automl_kd.students.plans import Block, Plan, Shape, map_shape
 
 
 def plan(spec: ModelSpace, signature: Signature, allow_code: bool = False) -> Plan:
-    """One block, the whole network; the maps that its parts return can be tapped.
+    """One block, the whole network, whose maps can be tapped; real values are brought to the labels' unit by another.
 
     The network is run once on shapes.
 
@@ -29,8 +29,10 @@ def plan(spec: ModelSpace, signature: Signature, allow_code: bool = False) -> Pl
         UserError: If the network cannot be made, does not take the images, or does not return the logits.
     """
     student = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
-    block = Frozen(map_shape(signature), signature.output.width, student, allow_code)
-    return Plan((("model", (block,)),), block.maps())
+    output = signature.output
+    block = Frozen(map_shape(signature), output.width, student, allow_code)
+    unit = (("unit", (Unit((output.width,), output.mean, output.std),)),) if output.meaning == "real" else ()
+    return Plan((("model", (block,)), *unit), block.maps())
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,36 @@ class Frozen(Block):
             for name, output in found.items()
             if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1
         )
+
+
+@dataclass(frozen=True)
+class Unit(Block):
+    """Values (B, width) with mean 0 and standard deviation 1 to values in the labels' unit."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def output_shape(self) -> Shape:
+        return (len(self.mean), 1, 1)
+
+    def build(self) -> nn.Module:
+        return Scaled(self.mean, self.std)
+
+
+class Scaled(nn.Module):
+    """``std * x + mean`` by column; not folded into what is before it, which is the user's and unknown."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * self.std + self.mean
 
 
 FAMILIES.add("nni", Family(part=ModelSpace, axes=IMAGE_AXES, plan=plan))

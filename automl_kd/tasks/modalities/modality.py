@@ -83,6 +83,17 @@ class Modality(ABC):
     def views(self, examples: int, names: Collection[str], seed: int) -> Views:
         """Views of a training split by the augmentations of a recipe, in any order; those that mix change nothing."""
 
+    def check_augment(self, names: Collection[str]) -> None:
+        """See to it that there are all of a recipe's augmentations.
+
+        Raises:
+            UserError: If one is missing.
+        """
+        for name in names:
+            if name not in self.augmentations:
+                has = f"it has {', '.join(self.augmentations)}" if self.augmentations else "it has none"
+                raise UserError(f"train.augment: {self.name} has no {name}; {has}")
+
     def draw_mix(self, names: Collection[str], shape: torch.Size, generator: Generator) -> Mix | None:
         """The mix of one batch, None where the augmentations of a recipe mix nothing.
 

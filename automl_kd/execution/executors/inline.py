@@ -1,4 +1,4 @@
-"""Jobs in the driver's own process: for a debugger, and for machines where no process may be started."""
+"""``--executor inline``: jobs in the driver's process, for a debugger, or where no process may be started."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 
 from automl_kd.execution.executor import Executor, Key
+from automl_kd.execution.executor_spec import EXECUTORS, ExecutorSpec
 from automl_kd.execution.jobs import Answer, Job, Setup
 
 
@@ -99,3 +100,6 @@ class _Worker(threading.Thread):
         runner = JobRunner(self._setup, self.stop.is_set)
         while (job := self.jobs.get()) is not None:
             self.answers.put(runner.do(job))
+
+
+EXECUTORS.add("inline", ExecutorSpec(lambda options, setup, queue, log: InlineExecutor(setup), most=1))

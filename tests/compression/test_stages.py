@@ -1,0 +1,172 @@
+"""Every stage keeps its promise: what was priced is what ships, and the file computes what was scored."""
+
+import copy
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from automl_kd.compression import STAGES, applied, priced, stored
+from automl_kd.core import Signature, UserError
+from automl_kd.hardware import load_profile
+from automl_kd.onnxio import Session, difference, export
+from automl_kd.recipes import Recipe, load_recipe
+from automl_kd.students import StudentModule, build, plan
+
+SHAPE = (3, 16, 16)
+SIGNATURE = Signature.of_images(SHAPE, 7)
+FAMILIES = [
+    {"family": "resnet", "depth": 8, "width": 0.5},
+    {"family": "resnet", "depth": 20, "width": 0.25, "projector": {"channels": 48}},
+    {"family": "mobilenet", "stages": [{"depth": 2, "kernel": 5, "expand": 3, "squeeze_excite": True}]},
+]
+
+
+def recipe_of(student, *stages):
+    compress = [{"stage": stage} for stage in stages]
+    return Recipe.model_validate({"student": student, "train": {"epochs": 1}, "compress": compress})
+
+
+def trained(recipe):
+    """A student whose normalisations hold statistics."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        student = build(recipe.student, SIGNATURE)
+        for _ in range(3):
+            student(torch.randn(16, *SHAPE))
+        for module in student.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.weight, 1, 0.3)
+                nn.init.normal_(module.bias, 0, 0.3)
+    return student.eval()
+
+
+@pytest.fixture(params=FAMILIES, ids=lambda each: f"{each['family']}-{each.get('depth', 'se')}", scope="module")
+def family(request):
+    return request.param
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_plan_of_what_ships_is_what_was_priced(family, stage):
+    recipe = recipe_of(family, stage)
+    student = trained(recipe)
+    before = copy.deepcopy(student.state_dict())
+    shipped = applied(recipe.compress, student)
+    assert shipped.plan == priced(recipe.compress, plan(recipe.student, SIGNATURE))
+    assert shipped is not student
+    assert all(torch.equal(value, student.state_dict()[name]) for name, value in before.items())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("opset", [13, 17])
+def test_the_file_computes_what_was_scored(family, stage, opset, tmp_path):
+    recipe = recipe_of(family, stage)
+    shipped = applied(recipe.compress, trained(recipe))
+    path = export(shipped, tmp_path / "student.onnx", SHAPE, opset)
+    x = torch.randn(9, *SHAPE)
+    as_exported = Session(path).run(x.numpy())
+    stored(recipe.compress, path)
+    assert np.array_equal(Session(path).run(x.numpy()), as_exported)
+    assert difference(shipped, path, x) < 1e-4
+    assert {each.domain: each.version for each in onnx.load(path).opset_import}[""] == opset
+
+
+def test_without_stages_nothing_is_copied():
+    recipe = recipe_of(FAMILIES[0])
+    student = trained(recipe)
+    assert applied(recipe.compress, student) is student
+    assert priced(recipe.compress, student.plan) is student.plan
+
+
+def test_fp16_halves_the_weights_of_the_file_and_hardly_moves_the_outputs(family, tmp_path):
+    recipe = recipe_of(family, "fp16")
+    student = trained(recipe)
+    shipped = applied(recipe.compress, student)
+    x = torch.randn(32, *SHAPE)
+    with torch.no_grad():
+        outputs, rounded = student(x), shipped(x)
+    assert not torch.equal(outputs, rounded)
+    assert (outputs - rounded).abs().max() < 5e-3 * outputs.abs().max()
+    before = export(student, tmp_path / "float.onnx", SHAPE, 13)
+    after = export(shipped, tmp_path / "half.onnx", SHAPE, 13)
+    stored(recipe.compress, after)
+    weights = [each for each in onnx.load(after).graph.initializer if each.dims]
+    halves = sum(np.prod(each.dims) for each in weights if each.data_type == onnx.TensorProto.FLOAT16)
+    floats = sum(np.prod(each.dims) for each in weights if each.data_type == onnx.TensorProto.FLOAT)
+    assert floats < 0.01 * halves
+    assert 2 * halves == pytest.approx(load_profile("jetson-nano").predict(shipped.plan).size_bytes, rel=0.05)
+    bytes_of_weights = 4 * sum(np.prod(each.dims) for each in onnx.load(before).graph.initializer if each.dims)
+    assert before.stat().st_size - after.stat().st_size > 0.3 * bytes_of_weights
+
+
+@pytest.mark.parametrize("hw", ["jetson-nano", "raspberry-pi-4", "stm32h743"])
+def test_fp16_changes_the_size_alone(hw):
+    recipe, profile = recipe_of(FAMILIES[0], "fp16"), load_profile(hw)
+    whole = plan(recipe.student, SIGNATURE)
+    before, after = profile.price([whole, priced(recipe.compress, whole)])
+    assert (before.size_bytes, after.size_bytes) == (4 * before.params, 2 * before.params)
+    assert (before.ms, before.low, before.high, before.memory_bytes) == (
+        after.ms, after.low, after.high, after.memory_bytes,
+    )  # fmt: skip
+
+
+def test_fp16_refuses_weights_that_it_cannot_hold():
+    recipe = recipe_of(FAMILIES[0], "fp16")
+    student = trained(recipe)
+    with torch.no_grad():
+        student.get_parameter("head.0.linear.bias")[0] = 70_000
+    with pytest.raises(UserError, match=r"^compress fp16: weight head\.0\.linear\.bias reaches 70000; float16 ends"):
+        applied(recipe.compress, student)
+
+
+class Odd(nn.Module):
+    """Normalisations where nothing can be folded: first, after a sum, and one whose layer is read elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.BatchNorm2d(3)
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.norm = nn.BatchNorm2d(3)
+        self.after = nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3))
+        self.flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 7), nn.BatchNorm1d(7))
+
+    def forward(self, x):
+        y = self.conv(self.first(x))
+        return self.flat(self.after(self.norm(y) + y))
+
+
+def test_a_normalisation_that_stands_alone_is_kept_whole(tmp_path):
+    recipe = recipe_of(FAMILIES[0], "fp16")
+    student = trained(recipe)
+    student.stage1 = Odd()
+    whole = StudentModule(student.plan)
+    whole.__dict__["_modules"] = {"odd": student.stage1}
+    for _ in range(3):
+        whole.train()(torch.randn(16, *SHAPE) * 3 + 1)
+    whole.eval()
+    shipped = applied(recipe.compress, whole)
+    path = export(shipped, tmp_path / "odd.onnx", SHAPE, 13)
+    stored(recipe.compress, path)
+    x = torch.randn(8, *SHAPE)
+    assert difference(shipped, path, x) < 1e-4
+    with torch.no_grad():
+        assert (shipped(x) - whole(x)).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("compress", "said"),
+    [
+        ("[{stage: fp16}, {stage: fp16}]", r"compress has the stage fp16 twice; once is right"),
+        ("[{stage: fp61}]", r"compress\.0: unknown stage 'fp61'; did you mean fp16\?"),
+        ("[{stage: fp16, bits: 3}]", r"unknown field 'bits'"),
+        ("fp16", "compress"),
+    ],
+)
+def test_a_recipe_that_compresses_wrongly_is_refused_in_one_line(tmp_path, compress, said):
+    path = tmp_path / "r.yaml"
+    path.write_text(f"student: {{family: resnet, depth: 8}}\ntrain: {{epochs: 1}}\ncompress: {compress}\n")
+    with pytest.raises(UserError, match=said) as raised:
+        load_recipe(path)
+    assert "\n" not in str(raised.value)
