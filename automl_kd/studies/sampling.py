@@ -14,7 +14,6 @@ from automl_kd.studies.attributes import lower_scores
 from automl_kd.studies.objectives import KnownObjective
 from automl_kd.studies.pricing import Priced
 
-
 _PRICED = ("student", "compress")
 """The parts of a recipe that decide its price."""
 
