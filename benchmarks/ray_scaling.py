@@ -19,7 +19,7 @@ from ray import tune
 from automl_kd.execution import Setup, Trained, TrainJob, ray_executor
 from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
 from automl_kd.recipes import Recipe
-from automl_kd.tasks import OnnxTeacher
+from automl_kd.teachers import OnnxTeacher
 
 WORKERS = 64
 SECONDS = 10.0

@@ -131,15 +131,21 @@ def extension_versions() -> dict[str, str]:
     return {dist.name: dist.version for dist in sorted((each for each in found if each), key=lambda each: each.name)}
 
 
+class _BrokenExtension(UserError):
+    """One that cannot be imported, by another perhaps, and that is told already."""
+
+
 def _import_extension(point: EntryPoint) -> None:
     package = point.name if point.dist is None else f"{point.dist.name} {point.dist.version}"
     try:
         import_module(point.module)
+    except _BrokenExtension:
+        raise
     except UserError as error:
-        raise UserError(f"extension {package} ({point.value}): {error}") from None
+        raise _BrokenExtension(f"extension {package} ({point.value}): {error}") from None
     except Exception as error:  # whatever the module of others does wrong
         reason = (str(error).splitlines() or [""])[0]
-        raise UserError(
+        raise _BrokenExtension(
             f"extension {package} ({point.value}) cannot be imported: {type(error).__name__}: {reason}; mend or"
             " uninstall it"
         ) from None

@@ -54,11 +54,12 @@ def teacher_rows(teacher: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     rows = [] if teacher["members"] else [("teacher", f"{teacher['status']}: {teacher['training']}")]
     for number, each in enumerate(teacher["members"], start=1):
         title = "teacher" if len(teacher["members"]) == 1 else f"teacher {number}"
-        rows += [
-            (title, f"{each['form']}; {each['input']}"),
-            (title, f"classes {each['classes']}; outputs are {each['outputs']}"),
-            (title, _rightness(each)),
-        ]
+        told = each.get("rows") or (
+            f"{each['form']}; {each['input']}",
+            f"classes {each['classes']}; outputs are {each['outputs']}",
+            _rightness(each),
+        )
+        rows += [(title, line) for line in told]
     return rows
 
 

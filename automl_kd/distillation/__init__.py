@@ -1,11 +1,32 @@
-"""Distillation: one student trained by one recipe, up to an epoch, from a checkpoint."""
+"""Distillation: one student trained by one recipe, up to an epoch, from a checkpoint.
+
+A file that adds a loss imports what it needs from here: its part is a ``Loss`` or a ``FeatureLoss``, its ``LossSpec``
+is added to ``LOSS_SPECS``.
+"""
 
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.custom_loss import custom_loss_spec, loss
 from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill, resolve_device
-from automl_kd.distillation.losses import LOSS_SPECS, LossSpec, Pair
+from automl_kd.distillation.losses import (
+    ALL_STAGES,
+    EMBEDDINGS,
+    EXITS,
+    GRADIENTS,
+    LABELS,
+    LOGITS,
+    LOSS_SPECS,
+    MAPS,
+    PEER,
+    STAGE_PAIRS,
+    BuildContext,
+    LossInputs,
+    LossOutput,
+    LossSpec,
+    Pair,
+    StepContext,
+)
 from automl_kd.distillation.teacher_outputs import TeacherOutputPolicy
 from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
@@ -20,17 +41,33 @@ from automl_kd.distillation.teacher_training import (
 )
 from automl_kd.distillation.term import Term
 from automl_kd.distillation.wiring import Wiring, wire
+from automl_kd.recipes.losses import FeatureLoss, Loss
 
 __all__ = [
+    "ALL_STAGES",
+    "EMBEDDINGS",
+    "EXITS",
+    "GRADIENTS",
+    "LABELS",
+    "LOGITS",
     "LOSS_SPECS",
+    "MAPS",
+    "PEER",
+    "STAGE_PAIRS",
+    "BuildContext",
     "Checkpoint",
     "Diverged",
     "Evaluation",
     "ExpectedTeacher",
+    "FeatureLoss",
+    "Loss",
+    "LossInputs",
+    "LossOutput",
     "LossSpec",
     "Outcome",
     "Pair",
     "ResolvedTeacher",
+    "StepContext",
     "TeacherOutputPolicy",
     "Term",
     "TrainingProgress",

@@ -166,12 +166,12 @@ class ReviewFusion(nn.Module):
 
 
 class TeacherHead(nn.Module):
-    """The teacher's classifier, behind a regressor of the student's map where channels differ.
+    """The teacher's last layer, behind a regressor of the student's map where channels differ.
 
     Attributes:
-        connector: Brings the map to the teacher's channels; ends in a ReLU, which the classifier was trained after.
-        weight: Of the classifier, (classes, D); never trained.
-        bias: (classes,); never trained.
+        connector: Brings the map to the teacher's channels; ends in a ReLU, which that layer was trained after.
+        weight: Of the last layer, (width, D); never trained.
+        bias: (width,); never trained.
     """
 
     weight: Tensor
@@ -186,5 +186,5 @@ class TeacherHead(nn.Module):
         self.register_buffer("bias", torch.empty(bias.shape).copy_(bias.detach()), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (B, classes) of a map (B, D, H, W) at the teacher's channels."""
+        """Outputs (B, width) of a map (B, D, H, W) at the teacher's channels."""
         return functional.linear(features.mean(dim=(2, 3)), self.weight, self.bias)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from torch import Tensor
 
-from automl_kd.core import UserError
+from automl_kd.core import Meaning, UserError
 from automl_kd.distillation.losses import Kind, LossInputs, LossSpec, StepContext
 from automl_kd.distillation.losses.inputs import ALL_STAGES, EMBEDDINGS, LOGITS, MAPS, STAGE_PAIRS
 from automl_kd.recipes.custom_code import checked_file, run_file
@@ -26,7 +26,9 @@ _INPUTS_OF_0_1: Mapping[str, LossInputs] = MappingProxyType({"flows": STAGE_PAIR
 """Names that files of version 0.1 use; such a file cannot be edited where a recipe holds its hash."""
 
 
-def loss(inputs: str, *, kind: Kind | None = None, zero_at_identity: bool = True) -> Callable[[Function], Function]:
+def loss(
+    inputs: str, *, kind: Kind | None = None, zero_at_identity: bool = True, takes: Collection[Meaning] | None = None
+) -> Callable[[Function], Function]:
     """Mark a function as a loss that a recipe may name.
 
     >>> @loss("logits")
@@ -37,7 +39,7 @@ def loss(inputs: str, *, kind: Kind | None = None, zero_at_identity: bool = True
     recipe as keywords; where it takes ``labels``, ``index`` or ``progress``, with those too. It returns a scalar.
 
     ===============  ===================================================
-    ``logits``       logits (B, classes)
+    ``logits``       outputs (B, width), for classes logits
     ``maps``         feature maps (B, C, H, W) of one pair of stages
     ``embeddings``   the spatial means (B, C) of the maps of one pair
     ``stage_pairs``  tuples of the maps of two neighbouring pairs
@@ -48,16 +50,26 @@ def loss(inputs: str, *, kind: Kind | None = None, zero_at_identity: bool = True
         inputs: What the function is called with, see above.
         kind: What is compared, by default ``logit`` for logits and ``feature`` for all else.
         zero_at_identity: Whether the loss vanishes when the student equals the teacher.
+        takes: What the outputs may mean: ``categorical`` (logits of classes), ``bernoulli`` (logits of labels) or
+            ``real`` (values). By default a loss of ``logits`` takes those of classes, any other takes all.
 
     Raises:
-        ValueError: If ``inputs`` is none of these.
+        ValueError: If ``inputs`` or ``takes`` is none of these.
     """
     asked = _INPUTS.get(inputs) or _INPUTS_OF_0_1.get(inputs)
     if asked is None:
         raise ValueError(f"inputs {inputs!r}: should be one of {', '.join(_INPUTS)}")
+    strange = set(takes or ()) - set(get_args(Meaning))
+    if strange:
+        raise ValueError(f"takes {sorted(strange)[0]!r}: should be of {', '.join(get_args(Meaning))}")
 
     def mark(function: Function) -> Function:
-        stated = (asked, kind or ("logit" if asked is LOGITS else "feature"), zero_at_identity)
+        stated = {
+            "inputs": asked,
+            "kind": kind or ("logit" if asked is LOGITS else "feature"),
+            "zero_at_identity": zero_at_identity,
+            "takes": None if takes is None else frozenset(takes),
+        }
         setattr(function, _ATTRIBUTE, stated)
         return function
 
@@ -85,7 +97,6 @@ def custom_loss_spec(name: str, part: CustomLoss, allow_code: bool) -> LossSpec:
         hash_field=f"{where}.sha256",
     )
     function = _marked(where, path, part.function)
-    inputs, kind, zero = getattr(function, _ATTRIBUTE)
     accepted = inspect.signature(function).parameters
     told = [each for each in ("labels", "index", "progress") if each in accepted]
 
@@ -95,14 +106,12 @@ def custom_loss_spec(name: str, part: CustomLoss, allow_code: bool) -> LossSpec:
 
     return LossSpec(
         part=CustomLoss,
-        kind=kind,
-        inputs=inputs,
         compare=compare,
         scale="unknown: a custom loss",
-        zero_at_identity=zero,
         paper="custom",
         reference=f"{path.name}:{part.function}",
         unmixed=lambda part: "labels" in told or "index" in told,
+        **getattr(function, _ATTRIBUTE),
     )
 
 

@@ -46,9 +46,9 @@ def evaluate(
     """The metrics of a student in evaluation mode, without autocast; its train flag is restored afterwards.
 
     Args:
-        student: Normalised images (B, C, H, W) to logits (B, classes), on ``torch_device``.
-        task: The task, for its normalisation and its metrics.
-        split: Images and labels.
+        student: Examples as the task's modality prepares them (B, …) to outputs (B, width), on ``torch_device``.
+        task: The task, for its modality, its problem and its metrics.
+        split: Examples and labels.
         torch_device: Where to compute.
         watch: Called before every batch; an exception that it raises ends the evaluation.
     """
@@ -57,9 +57,9 @@ def evaluate(
     student.eval()
     try:
         with torch.inference_mode():
-            for images in torch.split(split.images, _BATCH):
+            for stored in torch.split(split.images, _BATCH):
                 watch()
-                batches.append(_kept(student(task.normalize(images.to(torch_device)))))
+                batches.append(_kept(student(task.modality.prepare(stored.to(torch_device)))))
     finally:
         student.train(training)
     return _evaluation(batches, split, task.metrics)
@@ -68,20 +68,13 @@ def evaluate(
 def evaluate_teacher(
     teacher: Teacher, task: Task, split: Split, watch: Callable[[], object] = lambda: None
 ) -> Evaluation:
-    """As :func:`evaluate`, on the device of the teacher; several teachers count as the mean of their probabilities."""
+    """As :func:`evaluate`, on the device of the teacher; several teachers count as the mean of what they believe."""
     batches = []
-    for images in torch.split(split.images, _TEACHER_BATCH):
+    for stored in torch.split(split.images, _TEACHER_BATCH):
         watch()
-        logits = teacher.outputs(task.normalize(images.to(teacher.device))).logits
-        batches.append(_kept(logits if teacher.members == 1 else _mean_of_teachers(logits)))
+        outputs = teacher.outputs(task.modality.prepare(stored.to(teacher.device))).logits
+        batches.append(_kept(outputs if teacher.members == 1 else task.problem.mean_of_members(outputs)))
     return _evaluation(batches, split, task.metrics)
-
-
-def _mean_of_teachers(logits: Tensor) -> Tensor:
-    """The logarithm of the mean of several teachers' probabilities, (B, M, classes) to (B, classes)."""
-    mean = logits.softmax(dim=2).mean(dim=1)
-    # In float64 the logarithm keeps the order of any two float32. A probability that underflowed has a finite one.
-    return mean.clamp(min=torch.finfo(mean.dtype).tiny).double().log()
 
 
 def _kept(outputs: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from automl_kd.distillation.losses.activation_boundary import activation_boundary
 from automl_kd.distillation.losses.attention_transfer import attention_transfer
-from automl_kd.distillation.losses.ce_soft import ce_soft
+from automl_kd.distillation.losses.ce_soft import ce_soft, ce_soft_bernoulli
 from automl_kd.distillation.losses.channel_wise import channel_wise
 from automl_kd.distillation.losses.correlation_congruence import correlation_congruence
 from automl_kd.distillation.losses.correlation_congruence_adjacent import correlation_congruence_adjacent
@@ -16,7 +16,7 @@ from automl_kd.distillation.losses.gradient_matching import gradient_matching
 from automl_kd.distillation.losses.gram import gram
 from automl_kd.distillation.losses.hint import hint
 from automl_kd.distillation.losses.ickd import ickd
-from automl_kd.distillation.losses.kd import kd
+from automl_kd.distillation.losses.kd import kd, kd_bernoulli, kd_real
 from automl_kd.distillation.losses.logit_standardization import logit_standardization
 from automl_kd.distillation.losses.mmd import mmd
 from automl_kd.distillation.losses.mutual import mutual
@@ -30,7 +30,6 @@ from automl_kd.distillation.losses.self_distillation import self_distillation
 from automl_kd.distillation.losses.similarity_preserving import similarity_preserving
 from automl_kd.distillation.losses.simkd import simkd
 from automl_kd.distillation.losses.srrl import srrl
-from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.distillation.losses.tinybert_attention import tinybert_attention
 from automl_kd.distillation.losses.tinybert_hidden import tinybert_hidden
 from automl_kd.distillation.losses.vid import vid
@@ -39,12 +38,12 @@ __all__ = [
     "activation_boundary",
     "attention_transfer",
     "ce_soft",
+    "ce_soft_bernoulli",
     "channel_wise",
     "correlation_congruence",
     "correlation_congruence_adjacent",
     "crd",
     "crd_inbatch",
-    "cross_entropy",
     "dist",
     "dkd",
     "factor_transfer",
@@ -54,6 +53,8 @@ __all__ = [
     "hint",
     "ickd",
     "kd",
+    "kd_bernoulli",
+    "kd_real",
     "logit_standardization",
     "mmd",
     "mutual",

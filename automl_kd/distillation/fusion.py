@@ -1,40 +1,63 @@
-"""Fusion of several teachers: their logits to those of one."""
+"""Fusion of several teachers: their outputs to those of one."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from automl_kd.core import Meaning
+from automl_kd.distillation.losses.spec import ANY, CATEGORICAL, PROBABLE, Meanings
+from automl_kd.recipes.schema import Fuse
+
+TAKES: Mapping[Fuse, Meanings] = MappingProxyType(
+    {"mean": ANY, "learned": ANY, "entropy": PROBABLE, "dempster-shafer": CATEGORICAL}
+)
+"""What the outputs have to mean, by the name of the fusion in a recipe."""
+
 _EPSILON = 1e-6
 
 
-def mean(logits: Tensor) -> Tensor:
-    """The logarithm of the mean of the teachers' probabilities.
+def mean(outputs: Tensor, meaning: Meaning) -> Tensor:
+    """The mean of what the teachers believe: of their probabilities, or of their values.
 
     Args:
-        logits: (B, M, C) of M teachers.
+        outputs: (B, M, C) of M teachers.
+        meaning: What they are.
 
     Returns:
-        Logits (B, C) whose softmax is that mean.
+        (B, C): logits whose softmax, or sigmoid, is that mean; or the values.
     """
-    return logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(logits.shape[1])
+    match meaning:
+        case "categorical":
+            return outputs.log_softmax(dim=2).logsumexp(dim=1) - math.log(outputs.shape[1])
+        case "bernoulli":
+            # The logarithm of the odds; the number of teachers is in both parts, and cancels.
+            return functional.logsigmoid(outputs).logsumexp(dim=1) - functional.logsigmoid(-outputs).logsumexp(dim=1)
+        case "real":
+            return outputs.mean(dim=1)
 
 
-def by_entropy(logits: Tensor) -> Tensor:
+def by_entropy(logits: Tensor, meaning: Meaning) -> Tensor:
     """As :func:`mean`, each teacher weighted for each sample by 1 / (its entropy + ε): a sure teacher counts more.
 
     Args:
         logits: (B, M, C) of M teachers.
+        meaning: What they are; the entropy of labels is the sum of that of each. Values have none.
 
     Returns:
         Logits (B, C).
     """
-    log_p = logits.log_softmax(dim=2)
-    entropy = -(log_p.exp() * log_p).sum(dim=2)
-    return _mixture(log_p, 1 / (entropy + _EPSILON))
+    if meaning == "bernoulli":
+        entropy = functional.binary_cross_entropy_with_logits(logits, logits.sigmoid(), reduction="none").sum(dim=2)
+    else:
+        log_p = logits.log_softmax(dim=2)
+        entropy = -(log_p.exp() * log_p).sum(dim=2)
+    return _mixture(logits, 1 / (entropy + _EPSILON), meaning)
 
 
 def dempster_shafer(logits: Tensor) -> Tensor:
@@ -65,21 +88,32 @@ def dempster_shafer(logits: Tensor) -> Tensor:
 
 
 class LearnedFusion(nn.Module):
-    """A weighted mean of the teachers' probabilities, whose weights are trained to predict the labels.
+    """A weighted mean of what the teachers believe, whose weights are trained to predict the labels.
 
     Args:
         members: Number of teachers.
+        meaning: What their outputs are.
     """
 
-    def __init__(self, members: int) -> None:
+    def __init__(self, members: int, meaning: Meaning) -> None:
         super().__init__()
         self.scores = nn.Parameter(torch.zeros(members))
+        self._meaning = meaning
 
-    def forward(self, logits: Tensor) -> Tensor:
-        """Logits (B, M, C) to logits (B, C)."""
-        return _mixture(logits.log_softmax(dim=2), self.scores.softmax(dim=0).expand(len(logits), -1))
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Outputs (B, M, C) to outputs (B, C)."""
+        return _mixture(outputs, self.scores.softmax(dim=0).expand(len(outputs), -1), self._meaning)
 
 
-def _mixture(log_p: Tensor, weights: Tensor) -> Tensor:
+def _mixture(outputs: Tensor, weights: Tensor, meaning: Meaning) -> Tensor:
+    """The weighted mean of what the teachers believe: (B, M, C) and weights (B, M) to (B, C)."""
     shares = weights / weights.sum(dim=1, keepdim=True)
-    return (log_p + shares.log().unsqueeze(2)).logsumexp(dim=1)
+    match meaning:
+        case "categorical":
+            return (outputs.log_softmax(dim=2) + shares.log().unsqueeze(2)).logsumexp(dim=1)
+        case "bernoulli":
+            logs = shares.log().unsqueeze(2)
+            yes, no = (functional.logsigmoid(each) + logs for each in (outputs, -outputs))
+            return yes.logsumexp(dim=1) - no.logsumexp(dim=1)
+        case "real":
+            return (outputs * shares.unsqueeze(2)).sum(dim=1)

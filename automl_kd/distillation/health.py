@@ -21,7 +21,7 @@ class Health:
     """Judges the gradients that :mod:`automl_kd.distillation.probe` measures.
 
     A loss whose gradient is 0 three times in a row is dead; one whose gradient has a cosine below -0.5 with that of the
-    task five times in a row opposes it; a student that answers every image of a batch alike three times in a row has
+    task five times in a row opposes it; a student that answers every example of a batch alike three times in a row has
     collapsed.
 
     Args:
@@ -69,19 +69,19 @@ class Health:
                     name, f"loss {name} opposes the task's: cosine {pull.cosine:.2f} of their gradients at step {step}"
                 )
 
-    def examine_answers(self, step: int, logits: Tensor) -> None:
-        """Examine the student's logits (B, classes) for one batch.
+    def examine_answers(self, step: int, outputs: Tensor) -> None:
+        """Examine the student's outputs (B, width) for one batch, values in units of their labels.
 
         Raises:
-            Diverged: If the student has answered all images alike several times in a row.
+            Diverged: If the student has answered all examples alike several times in a row.
         """
-        if len(logits) < 2:
+        if len(outputs) < 2:
             return
-        detached = logits.detach().float()
+        detached = outputs.detach().float()
         spread = (detached.var(dim=0).sum() / detached.square().mean().clamp(min=1e-30)).item()
         self._alike = self._alike + 1 if spread < _ALIKE else 0
         if self._alike == _COLLAPSED:
-            raise Diverged(f"collapsed features: the student answers every image alike, at step {step}")
+            raise Diverged(f"collapsed features: the student answers every example alike, at step {step}")
 
     def state_dict(self) -> dict[str, object]:
         """The state that a checkpoint keeps."""

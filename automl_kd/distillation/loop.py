@@ -117,7 +117,7 @@ def distill(
     if compiled and torch_device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
         raise UserError("a student that is compiled for a CPU needs a C++ compiler: install g++, or do not compile")
     if compiled and wiring.gradients:
-        raise UserError("distill.losses.gradient_matching differentiates twice, which a compiled student cannot")
+        raise UserError(f"distill.losses.{wiring.gradients[0]} differentiates twice, which a compiled student cannot")
     asked = teacher if recipe.distill.needs_teacher() else None
     with (
         reproducible(recipe.seed, torch_device),

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import GradientBalance, UncertaintyBalance
 from automl_kd.distillation.health import Health
 from automl_kd.distillation.history import History
 from automl_kd.distillation.losses import StepContext
+from automl_kd.distillation.losses.tensors import in_units_of_labels
 from automl_kd.distillation.probe import is_due, pulls
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
@@ -88,7 +88,7 @@ class Objective:
                 parts.append(output.adapter_loss)
             if output.warming_up:
                 warming_up.add(term.name)
-        self._examine(step, values, student.logits, context.labels, frozenset(warming_up))
+        self._examine(step, values, student.logits, context, frozenset(warming_up))
         parts += [self._weighted(term.name, weight, values) for term, weight in active if term.name not in warming_up]
         return torch.stack(parts).sum() if parts else None
 
@@ -123,11 +123,16 @@ class Objective:
         share = schedules.share_of_batch(self._curriculum, context.progress)
         if share >= 1:
             return None
-        difficulty = functional.cross_entropy(teacher.logits, context.labels, reduction="none")
+        difficulty = context.problem.losses(teacher.logits, context.labels)
         return difficulty.topk(max(2, math.ceil(share * len(difficulty))), largest=False).indices
 
     def _examine(
-        self, step: int, values: Mapping[str, Tensor], logits: Tensor, labels: Tensor, warming_up: frozenset[str]
+        self,
+        step: int,
+        values: Mapping[str, Tensor],
+        outputs: Tensor,
+        context: StepContext,
+        warming_up: frozenset[str],
     ) -> None:
         if not values:
             return
@@ -138,11 +143,11 @@ class Objective:
         reference: Mapping[str, Tensor] = {}
         if self._balance is not None and "task" not in values:
             # Weights are in units of the task loss's pull, also while the task loss itself has no weight.
-            reference = {"task": functional.cross_entropy(logits.float(), labels)}
+            reference = {"task": context.problem.loss(outputs, context.labels)}
         found = pulls({**reference, **values}, self._trunk)
         found = {name: pull for name, pull in found.items() if name in values}
         read = dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))
         self._health.examine(step, read, found, warming_up)
-        self._health.examine_answers(step, logits)
+        self._health.examine_answers(step, in_units_of_labels(outputs, context.problem.output))
         if self._balance is not None:
             self._balance.learn({name: pull for name, pull in found.items() if name in balanced})

@@ -14,7 +14,7 @@ def build_optimizer(spec: SGD | AdamW, parameters: Iterable[nn.Parameter]) -> to
     """SGD with Nesterov momentum, or AdamW.
 
     Weight decay acts on every parameter, batch normalisation and biases included: the published schedules (and the
-    accuracies that a recipe is compared with) are stated so. The fused kernels take one pass over the parameters; for
+    scores that a recipe is compared with) are stated so. The fused kernels take one pass over the parameters; for
     students of some milliseconds a step the loop over them would otherwise cost as much as the backward pass.
 
     Args:

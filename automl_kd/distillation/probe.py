@@ -17,7 +17,7 @@ _LEAST_PERIOD = 50
 
 @dataclass(frozen=True)
 class Pull:
-    """The gradient of one loss on the trunk: all weights of the student that it reaches, except the classifier's.
+    """The gradient of one loss on the trunk: all weights of the student that it reaches, except the head's.
 
     Attributes:
         norm: L2 norm of its gradient there.

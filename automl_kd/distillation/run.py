@@ -26,7 +26,7 @@ from automl_kd.students import StudentModule, Taps, build
 from automl_kd.tasks import Mix, Task, generator
 from automl_kd.teachers import Teacher
 
-_CLASSIFIER = "head."
+_HEAD = "head."
 
 
 class Run:
@@ -41,7 +41,7 @@ class Run:
         teacher: The teacher if the recipe needs one, else None.
         wiring: The recipe's losses, as :func:`automl_kd.distillation.wiring.wire` gave them.
         total_epochs: Length of the schedule.
-        torch_device: Where to compute, channels last; on CUDA in bfloat16.
+        torch_device: Where to compute, in the memory format of the modality; on CUDA in bfloat16.
         cache: Folder for cached outputs of the teacher, or None for the user's cache.
         compiled: Whether the student's forward and backward pass are compiled.
     """
@@ -66,10 +66,11 @@ class Run:
             "schedule": f"{total_epochs} epochs",
         }
         student = build(recipe.student, task.signature, allow_code=wiring.build_context.allow_code)
-        memory = task.modality.module_format()
+        memory = wiring.build_context.memory_format
         self.student: StudentModule = student.to(device=torch_device, memory_format=memory).train()  # type: ignore[call-overload]
-        if any(term.name == "simkd" for term in wiring.terms):
-            _take_over_classifier(self.student, wiring)
+        for term in wiring.terms:
+            if term.spec.prepare is not None:
+                term.spec.prepare(self.student, wiring.build_context)
         self._views = task.modality.views(len(task.train), train.augment, recipe.seed)
         self._teacher_signals = None
         if teacher is not None:
@@ -83,13 +84,13 @@ class Run:
         self.step = 0
         self.seconds = 0.0
 
-        # A last batch of one image is left out, because batch normalisation needs a variance.
+        # A last batch of one example is left out, because batch normalisation needs a variance.
         self.steps_per_epoch = len(task.train) // train.batch_size + (len(task.train) % train.batch_size > 1)
         self._total_steps = total_epochs * self.steps_per_epoch
-        # The classifier is left out, because only losses of logits reach it.
-        trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_CLASSIFIER)]
+        # The head is left out, because only losses of outputs reach it.
+        trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_HEAD)]
         self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, self._total_steps)
-        self._images = task.train.images.to(torch_device)
+        self._stored = task.train.images.to(torch_device)
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
@@ -170,18 +171,19 @@ class Run:
     def _take_step(self, index: Tensor, at: Tensor) -> None:
         progress = self.step / self._total_steps
         number = view_number(self.recipe.distill, self.epoch)
-        images, labels, mix = self._view(at, number)
+        inputs, labels, mix = self._view(at, number)
         active = self.objective.active(progress)
         if any(term.spec.inputs.reads_gradients for term, _ in active):
-            images = images.requires_grad_()
+            inputs = inputs.requires_grad_()
         with self._autocast:
-            student = Signals(self._forward(images), self._taps.maps, images)
+            student = Signals(self._forward(inputs), self._taps.maps, inputs)
         teacher = fusion_loss = None
         if self._teacher_signals is not None:
             teacher, fusion_loss = self._teacher_signals.for_batch(
-                [term for term, _ in active], images, index, number, mix, labels, self.adapters
+                [term for term, _ in active], inputs, index, number, mix, labels, self.adapters
             )
-        total = self.objective.total(self.step, active, student, teacher, StepContext(progress, labels, at))
+        context = StepContext(progress, labels, at, self.task.problem)
+        total = self.objective.total(self.step, active, student, teacher, context)
         for group in self.optimizer.param_groups:
             group["lr"] = schedules.learning_rate(self.recipe.train, progress)
         if total is not None:
@@ -191,29 +193,19 @@ class Run:
         self.step += 1
 
     def _view(self, index: Tensor, number: int) -> tuple[Tensor, Tensor, Mix | None]:
-        """Images (B, C, H, W) as the student sees them, their labels, and how they were mixed."""
+        """Examples (B, …) as the student sees them, their labels, and how they were mixed."""
         modality, augment = self.task.modality, self.recipe.train.augment
-        images = self._views.of(modality.prepare(self._images[index]), index, number)
+        inputs = self._views.of(modality.prepare(self._stored[index]), index, number)
         labels = self._labels[index]
-        mix = modality.draw_mix(augment, images.shape, generator("mix", self.recipe.seed, self.step))
+        mix = modality.draw_mix(augment, inputs.shape, generator("mix", self.recipe.seed, self.step))
         if mix is not None:
             mix = mix.to(self.torch_device)
-            images = mix.mixed(images)
+            inputs = mix.mixed(inputs)
             labels = mix.blend(self.task.problem.blendable(labels))
-        return modality.arranged(images), labels, mix
+        return modality.arranged(inputs), labels, mix
 
     def _check_weights(self) -> None:
         tensors = [*self.student.state_dict().values(), *self.adapters.state_dict().values()]
         floating = [tensor for tensor in tensors if tensor.is_floating_point()]
         if not torch.isfinite(nn.utils.get_total_norm(floating, float("inf"))):
             raise Diverged(f"non-finite weights after step {self.step - 1}")
-
-
-def _take_over_classifier(student: StudentModule, wiring: Wiring) -> None:
-    """Copy the teacher's classifier into the student's, and freeze it there (SimKD)."""
-    assert wiring.build_context.head is not None
-    linear = student.get_submodule("head")[-1].linear  # type: ignore[index]
-    with torch.no_grad():
-        for ours, theirs in zip((linear.weight, linear.bias), wiring.build_context.head, strict=True):
-            ours.copy_(theirs)
-    student.get_submodule("head").requires_grad_(False)

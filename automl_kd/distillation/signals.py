@@ -13,19 +13,19 @@ class Signals:
     """Everything that the losses may read of one network for one batch.
 
     Attributes:
-        logits: (B, classes).
+        logits: The outputs as the network gives them, logits or values, (B, width).
         maps: (B, C, H, W) by stage or path.
-        images: What the network saw, (B, C, H, W).
-        gradients: Of the top class's logit by the image, (B, C, H, W), where a loss asked the teacher for them.
+        inputs: What the network was given, (B, …).
+        gradients: Of the top class's logit by the input, (B, …), where a loss asked the teacher for them.
     """
 
     logits: Tensor
     maps: Mapping[str, Tensor]
-    images: Tensor
+    inputs: Tensor
     gradients: Tensor | None = None
 
     def with_logits_of(self, rows: Tensor) -> Signals:
-        """The same signals with the logits of some samples only.
+        """The same signals with the outputs of some samples only.
 
         Args:
             rows: Positions (N,) in the batch.

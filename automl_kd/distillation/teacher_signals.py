@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from automl_kd.core import cache_dir
 from automl_kd.distillation import fusion
-from automl_kd.distillation.losses.task import cross_entropy
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
 from automl_kd.distillation.wiring import Wiring
@@ -30,7 +29,7 @@ class TeacherSignals:
         wiring: The losses, which say what of the teacher is read.
         teacher: The teacher, on the device of the run.
         task: What is learned.
-        views: How images are augmented.
+        views: How examples are augmented.
         numbers: The numbers of the views that the run will go through.
         cache: Folder for kept outputs, or None for the user's cache.
     """
@@ -45,7 +44,7 @@ class TeacherSignals:
         numbers: Sequence[int],
         cache: Path | None,
     ) -> None:
-        self._teacher = teacher
+        self._teacher, self._problem = teacher, task.problem
         self._fuse = distill.fuse or "mean"
         self._kept: TargetCache | None = None
         if distill.targets is not None and distill.targets != "live":
@@ -55,12 +54,12 @@ class TeacherSignals:
     def module(self) -> nn.Module | None:
         """A fresh module that learns how much each of several teachers counts, where the recipe asks for one."""
         learned = self._teacher.members > 1 and self._fuse == "learned"
-        return fusion.LearnedFusion(self._teacher.members) if learned else None
+        return fusion.LearnedFusion(self._teacher.members, self._problem.meaning) if learned else None
 
     def for_batch(
         self,
         terms: Sequence[Term],
-        images: Tensor,
+        inputs: Tensor,
         index: Tensor,
         number: int,
         mix: Mix | None,
@@ -71,11 +70,11 @@ class TeacherSignals:
 
         Args:
             terms: The losses of the step. Where none of them needs the teacher, it is not asked.
-            images: The view that the student sees (B, C, H, W), mixed.
-            index: Positions of the images in the training split (B,).
+            inputs: The view that the student sees (B, …), mixed.
+            index: Positions of the examples in the training split (B,).
             number: The number of the view.
-            mix: How the images were mixed.
-            labels: Of the images, classes or distributions.
+            mix: How the examples were mixed.
+            labels: Of the examples, as the task stores them, or blended ones (B, width).
             adapters: The modules of the run; under ``FUSION`` the one that :meth:`module` made.
         """
         asking = [term for term in terms if term.spec.inputs.needs_teacher]
@@ -86,28 +85,28 @@ class TeacherSignals:
         if self._kept is not None:
             outputs = self._kept.rows(index, number, stages)
         else:
-            outputs = self._teacher.outputs(images.detach(), stages)
+            outputs = self._teacher.outputs(inputs.detach(), stages)
             if any(term.spec.inputs.reads_gradients for term in asking):
-                gradients = self._teacher.input_gradients(images.detach())
-        device = images.device
+                gradients = self._teacher.input_gradients(inputs.detach())
+        device = inputs.device
         logits = outputs.logits.to(device, non_blocking=True)
         maps = {stage: features.to(device, non_blocking=True) for stage, features in outputs.maps.items()}
         if self._kept is not None and mix is not None:
             logits, maps = mix.blend(logits), {stage: mix.blend(features) for stage, features in maps.items()}
-        signals = Signals(logits, maps, images, gradients)
+        signals = Signals(logits, maps, inputs, gradients)
         return self._fused(signals, labels, adapters) if logits.ndim == 3 else (signals, None)
 
     def _fused(self, teacher: Signals, labels: Tensor, adapters: nn.ModuleDict) -> tuple[Signals, Tensor | None]:
         match self._fuse:
             case "learned":
-                logits = adapters[FUSION](teacher.logits)
-                return replace(teacher, logits=logits.detach()), cross_entropy(logits, labels)
+                fused = adapters[FUSION](teacher.logits)
+                return replace(teacher, logits=fused.detach()), self._problem.loss(fused, labels)
             case "entropy":
-                return replace(teacher, logits=fusion.by_entropy(teacher.logits)), None
+                return replace(teacher, logits=fusion.by_entropy(teacher.logits, self._problem.meaning)), None
             case "dempster-shafer":
                 return replace(teacher, logits=fusion.dempster_shafer(teacher.logits)), None
-            case _:
-                return replace(teacher, logits=fusion.mean(teacher.logits)), None
+            case "mean":
+                return replace(teacher, logits=fusion.mean(teacher.logits, self._problem.meaning)), None
 
 
 def view_number(distill: Distill, epoch: int) -> int:

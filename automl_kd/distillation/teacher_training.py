@@ -176,7 +176,8 @@ class _TeacherResolver:
                 on_epoch=timer.on_epoch,
                 should_stop=timer.should_stop,
             )
-            teacher = store.keep(key, recipe.student, outcome.student, _facts(self._task, outcome, taught_by))
+            facts = _facts(self._task, outcome, taught_by)
+            teacher = store.keep(key, recipe.student, self._task.signature, outcome.student, facts)
         except Diverged as error:
             checkpoint.unlink(missing_ok=True)  # a training that goes on from it would fail the same way
             raise untrainable_teacher(recipe, self._task, error) from None
@@ -193,8 +194,6 @@ def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str,
         "validation_score": outcome.score,
         "validation_metrics": dict(outcome.values),
     }
-    if "accuracy" in outcome.values:
-        facts["validation_accuracy"] = outcome.values["accuracy"]  # as version 0.1 kept it
     return facts if taught_by is None else facts | {"teacher": taught_by.sha256}
 
 
@@ -358,8 +357,8 @@ def _untrained(spec: OneTeacher, task: Task) -> Teacher:
         None if taught_by is None else _found(taught_by, task) or _untrained(taught_by, task),
     )
     with torch.random.fork_rng(devices=[]):
-        module = build(spec.train.student, input_shape=task.input_shape, classes=task.classes)
-    return module_teacher(module, task.input_shape, task.classes)
+        module = build(spec.train.student, task.signature)
+    return module_teacher(module, task.signature)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:

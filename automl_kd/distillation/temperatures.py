@@ -7,19 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from automl_kd.core import Meaning
 from automl_kd.distillation import schedules
 from automl_kd.recipes.schedules import EntropyTemperature, LearnedTemperature, Temperature
 
 
-def at(spec: Temperature, progress: float, teacher: Tensor | None, learned: nn.Module | None) -> float | Tensor:
+def at(
+    spec: Temperature, progress: float, teacher: Tensor | None, learned: nn.Module | None, meaning: Meaning
+) -> float | Tensor:
     """The temperature of a loss at ``progress`` in [0, 1].
 
     Args:
         spec: The temperature in the recipe.
         progress: The share of the schedule that is done.
-        teacher: The teacher's logits (B, classes), which a temperature by entropy reads.
+        teacher: The teacher's logits (B, C), which a temperature by entropy reads.
         learned: The module that :func:`module` made.
+        meaning: What the logits are.
 
     Returns:
         A number; a scalar tensor that takes a gradient where it is learned; (B,) where every sample has its own.
@@ -28,7 +33,7 @@ def at(spec: Temperature, progress: float, teacher: Tensor | None, learned: nn.M
         case EntropyTemperature():
             if teacher is None:
                 return (spec.low + spec.high) / 2
-            return by_entropy(teacher, low=spec.low, high=spec.high)
+            return by_entropy(teacher, meaning, low=spec.low, high=spec.high)
         case LearnedTemperature():
             assert isinstance(learned, AdversarialTemperature)
             value: Tensor = learned(progress)
@@ -42,19 +47,23 @@ def module(spec: Temperature | None) -> nn.Module | None:
     return AdversarialTemperature(spec) if isinstance(spec, LearnedTemperature) else None
 
 
-def by_entropy(teacher: Tensor, *, low: float, high: float) -> Tensor:
-    """A temperature for every sample, linear in the teacher's entropy as a share of its maximum, log C.
+def by_entropy(teacher: Tensor, meaning: Meaning, *, low: float, high: float) -> Tensor:
+    """A temperature for every sample, linear in the teacher's entropy as a share of its maximum.
 
-    Where the teacher is sure, the temperature is higher, because a sure teacher says little of the other classes.
+    Where the teacher is sure, the temperature is higher, because a sure teacher says little of what else it may be.
 
     Args:
-        teacher: Logits (B, classes).
-        low: Where the teacher's distribution is uniform.
-        high: Where it is one class.
+        teacher: Logits (B, C).
+        meaning: What they are. Of C classes the maximum is log C; of C labels it is log 2 each, and their mean counts.
+        low: Where the teacher knows nothing.
+        high: Where it is sure.
 
     Returns:
         Temperatures (B,).
     """
+    if meaning == "bernoulli":
+        each = functional.binary_cross_entropy_with_logits(teacher.float(), teacher.float().sigmoid(), reduction="none")
+        return high + (low - high) * each.mean(dim=1) / math.log(2)
     log_q = teacher.float().log_softmax(dim=1)
     entropy = -(log_q.exp() * log_q).sum(dim=1) / math.log(max(2, teacher.shape[1]))
     return high + (low - high) * entropy

@@ -67,7 +67,7 @@ class Term:
             teacher: What the teacher shows; None where no loss of the step needs it.
             context: Progress, labels and index of the step.
             adapters: The modules that :meth:`adapters` made, of all terms.
-            rows: The samples (N,) whose logits are compared, None for all.
+            rows: The samples (N,) whose outputs are compared, None for all.
         """
         if rows is not None and self.spec.inputs.sample_by_sample:
             student = student.with_logits_of(rows)
@@ -78,7 +78,11 @@ class Term:
             context = replace(
                 context,
                 temperature=temperatures.at(
-                    self._temperature, context.progress, teacher.logits if teacher is not None else None, learned
+                    self._temperature,
+                    context.progress,
+                    teacher.logits if teacher is not None else None,
+                    learned,
+                    context.problem.meaning,
                 ),
             )
         outputs: list[LossOutput] = []

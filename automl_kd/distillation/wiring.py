@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from automl_kd.core import UserError, unknown
+from automl_kd.core import Input, UserError, unknown
 from automl_kd.distillation.custom_loss import custom_loss_spec
 from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossSpec, Pair, StepContext
-from automl_kd.distillation.losses.simkd import SimKD
 from automl_kd.distillation.pairing import Pairing
+from automl_kd.distillation.requirements import check_fusion, check_loss, check_teacher
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
-from automl_kd.recipes import Loss, Recipe, mixing_among
+from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import CustomLoss, FeatureLoss
-from automl_kd.students import PROJECTOR, Plan, StudentModule, Taps, plan
+from automl_kd.students import Plan, StudentModule, Taps, plan
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
@@ -50,9 +50,9 @@ class Wiring:
         return tuple(dict.fromkeys(pair.teacher for pair in _shown_by_teacher(self.terms)))
 
     @property
-    def gradients(self) -> bool:
-        """Whether some loss reads gradients by the image."""
-        return any(term.spec.inputs.reads_gradients for term in self.terms)
+    def gradients(self) -> tuple[str, ...]:
+        """The losses that read gradients by the input."""
+        return tuple(term.name for term in self.terms if term.spec.inputs.reads_gradients)
 
     def adapters(self) -> nn.ModuleDict:
         """Fresh modules that the losses train, initialised by torch's global generator."""
@@ -69,39 +69,51 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
 
     Args:
         recipe: The recipe; only ``student``, ``distill`` and ``train.augment`` are read.
-        task: The task, for shapes and classes.
+        task: The task, for its signature, problem and augmentations, and some of its labels.
         teacher: The teacher, or None for a recipe that needs none.
         allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
 
     Raises:
-        UserError: If the recipe needs a teacher and there is none, or the teacher has other classes or another
-            input; if ``at`` names a stage twice, one that does not exist, or one without a partner; if a loss needs
-            features, gradients, a classifier or unmixed images and does not get them; or if it cannot be computed.
+        UserError: If the recipe needs a teacher and there is none, or the teacher has other outputs or another input;
+            if the task's examples cannot be augmented so; if ``at`` names a stage twice, one that does not exist, or
+            one without a partner; if a loss does not take the task's outputs, or needs features, gradients, a last
+            layer or unmixed examples and does not get them; or if it cannot be computed.
     """
     if len(task.train) < 2:
-        raise UserError(f"task {task.name} has {len(task.train)} images to train on: give two or more")
+        raise UserError(f"task {task.name} has {len(task.train)} {task.modality.noun}s to train on: give two or more")
+    task.modality.check_augment(recipe.train.augment)
     distill = recipe.distill
     asked = teacher if distill.needs_teacher() else None
     if distill.needs_teacher():
-        _check_teacher(recipe, task, teacher)
+        check_teacher(recipe, task, teacher)
+        check_fusion(recipe, task)
     specs = {name: _spec(name, part, allow_code) for name, part in distill.losses.active()}
-    _check_needs(recipe, specs, asked)
-    student = plan(recipe.student, input_shape=task.input_shape, classes=task.classes, allow_code=allow_code)
+    for name, part in distill.losses.active():
+        check_loss(name, part, specs[name], recipe, task, asked)
+    student = plan(recipe.student, task.signature, allow_code=allow_code)
     shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
-    pairing = Pairing(student.maps(), lambda paths: _shapes(student, paths), asked)
+    pairing = Pairing(student.maps(), lambda paths: _shapes(student, task.signature.input, paths), asked)
     terms = []
     for name, part in distill.losses.active():
+        spec = specs[name]
         pairs: tuple[Pair, ...] = ()
-        if isinstance(part, SimKD):
+        if spec.pairs is not None:
             assert asked is not None
-            pairs = _projected(shapes, asked)
-        elif specs[name].inputs.reads_maps:
+            pairs = spec.pairs(shapes, asked)
+        elif spec.inputs.reads_maps:
             assert isinstance(part, FeatureLoss)
-            pairs = pairing.pairs(name, part, specs[name])
+            pairs = pairing.pairs(name, part, spec)
         moves = distill.handover is not None and name in (distill.handover.source, distill.handover.target)
-        terms.append(Term(name, part, specs[name], pairs, distill.handover if moves else None))
-    head = asked.head() if asked is not None else None
-    build_context = BuildContext(recipe.student, task.classes, len(task.train), task.input_shape, head, allow_code)
+        terms.append(Term(name, part, spec, pairs, distill.handover if moves else None))
+    build_context = BuildContext(
+        student=recipe.student,
+        signature=task.signature,
+        problem=task.problem,
+        examples=len(task.train),
+        head=asked.head() if asked is not None else None,
+        memory_format=task.modality.module_format(),
+        allow_code=allow_code,
+    )
     wiring = Wiring(tuple(terms), build_context)
     _rehearse(wiring, task)
     return wiring
@@ -116,57 +128,7 @@ def _spec(name: str, part: Loss, allow_code: bool) -> LossSpec:
     return custom_loss_spec(name, part, allow_code) if isinstance(part, CustomLoss) else LOSS_SPECS[name]
 
 
-def _check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
-    if teacher is None:
-        name = recipe.distill.losses.needing_teacher()[0]
-        raise UserError(f"distill.losses.{name} needs a teacher and there is none: give one, or leave it out")
-    if teacher.classes != task.classes:
-        raise UserError(
-            f"the teacher knows {teacher.classes} classes and the task has {task.classes}: they should be equal"
-        )
-    if tuple(teacher.input_shape) != tuple(task.input_shape):
-        raise UserError(
-            f"the teacher takes images {tuple(teacher.input_shape)} and the task has {tuple(task.input_shape)}"
-            " (channels, height, width): they should be equal"
-        )
-
-
-def _check_needs(recipe: Recipe, specs: Mapping[str, LossSpec], teacher: Teacher | None) -> None:
-    mixing = mixing_among(recipe.train.augment)
-    for name, part in recipe.distill.losses.active():
-        if mixing and specs[name].unmixed(part):
-            raise UserError(
-                f"distill.losses.{name} needs images of one class each, and train.augment has {mixing[0]}:"
-                " leave one of them out"
-            )
-        if specs[name].inputs.reads_gradients:
-            if recipe.distill.targets not in (None, "live"):
-                raise UserError(f"distill.losses.{name} needs the teacher's gradients, which are not cached: use live")
-            assert teacher is not None
-            try:
-                teacher.input_gradients(torch.zeros(2, *teacher.input_shape, device=teacher.device))
-            except UserError as error:
-                raise UserError(f"distill.losses.{name}: {error}") from None
-
-
-def _projected(shapes: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...]:
-    """The one pair of SimKD: the projector, which is delivered, and the teacher's last stage."""
-    theirs = teacher.stage_names()
-    if not theirs or teacher.head() is None:
-        raise UserError(
-            "distill.losses.simkd: needs a teacher whose logits are one linear layer on its last map's spatial mean,"
-            " and this one is not: use another loss"
-        )
-    shape = teacher.feature_shapes((theirs[-1],))[theirs[-1]]
-    if shape[0] != shapes[PROJECTOR][0]:
-        raise UserError(
-            f"student.projector.channels is {shapes[PROJECTOR][0]} and the teacher's last map has {shape[0]} channels:"
-            " they should be equal"
-        )
-    return (Pair(PROJECTOR, theirs[-1], shapes[PROJECTOR], shape),)
-
-
-def _shapes(student: Plan, paths: tuple[str, ...]) -> dict[str, Shape]:
+def _shapes(student: Plan, given: Input, paths: tuple[str, ...]) -> dict[str, Shape]:
     """Channels, height, width of what submodules of a student return, found on the meta device."""
     with torch.device("meta"), torch.no_grad():
         module = StudentModule(student).eval()
@@ -175,7 +137,7 @@ def _shapes(student: Plan, paths: tuple[str, ...]) -> dict[str, Shape]:
             if path not in known:
                 raise unknown("student path", path, [name for name in known if name.count(".") < _SHOWN_DEPTH])
         with Taps(module, {path: path for path in paths}) as taps:
-            module(torch.empty(1, *student.input_shape))
+            module(given.zeros(1))
     found: dict[str, Shape] = {}
     for path in paths:
         if taps.maps[path].ndim != 4:
@@ -193,18 +155,23 @@ def _rehearse(wiring: Wiring, task: Task) -> None:
 
 
 def _compute(wiring: Wiring, task: Task) -> None:
-    def map_of(shape: Shape) -> Tensor:
-        return torch.randn(_BATCH, *shape, requires_grad=True)
+    labels = task.train.labels[:_BATCH]
+    count, width = len(labels), task.signature.output.width
 
-    images = map_of(task.input_shape)
-    # Made from the images, so that the logits have a gradient by them.
-    logits = images.mean(dim=(1, 2, 3)).unsqueeze(1).expand(-1, task.classes)
+    def map_of(shape: Shape) -> Tensor:
+        return torch.randn(count, *shape, requires_grad=True)
+
+    inputs, outputs = task.signature.input.noise(count), torch.randn(count, width, requires_grad=True)
+    if wiring.gradients:
+        inputs.requires_grad_()
+        # Made from the inputs, so that the outputs have a gradient by them.
+        outputs = inputs.flatten(1).mean(dim=1, keepdim=True).expand(-1, width)
     pairs = [pair for term in wiring.terms for pair in term.pairs]
-    ours = Signals(logits, {pair.student: map_of(pair.student_shape) for pair in pairs}, images)
+    ours = Signals(outputs, {pair.student: map_of(pair.student_shape) for pair in pairs}, inputs)
     maps = {pair.teacher: map_of(pair.teacher_shape).detach() for pair in _shown_by_teacher(wiring.terms)}
-    theirs = Signals(torch.randn(_BATCH, task.classes), maps, images, torch.randn_like(images))
-    labels = torch.zeros(_BATCH, dtype=torch.int64)
-    context = StepContext(0.5, labels, index=labels)
+    gradients = torch.randn_like(inputs) if wiring.gradients else None
+    theirs = Signals(torch.randn(count, width), maps, inputs, gradients)
+    context = StepContext(0.5, labels, torch.arange(count), task.problem)
     adapters = wiring.adapters()
     for term in wiring.terms:
         try:

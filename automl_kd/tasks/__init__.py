@@ -13,7 +13,7 @@ from automl_kd.tasks.metrics import (
     metric_named,
     metrics_of,
 )
-from automl_kd.tasks.modalities import Fit, Images, Mix, Modality, Texts, Views
+from automl_kd.tasks.modalities import Card, Fit, ImageFacts, Images, Mix, Modality, Shown, Texts, Transform, Views
 from automl_kd.tasks.open import data_place, open_task, task_names
 from automl_kd.tasks.problems import PROBLEMS, Multiclass, Multilabel, Problem, ReadLabels, Regression
 from automl_kd.tasks.randomness import generator
@@ -23,18 +23,14 @@ from automl_kd.tasks.split import Split
 from automl_kd.tasks.stored import open_array, writing_array
 from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import (
+    TEACHER_FORMS,
     BroughtTeacher,
-    CheckpointTeacher,
     OneTeacher,
-    OnnxTeacher,
     OutputKind,
-    ProgramTeacher,
     TeacherInput,
     TeacherSpec,
     TeacherTraining,
-    TimmTeacher,
     TrainedTeacher,
-    TransformersTeacher,
     moved_to,
     place_of,
 )
@@ -45,13 +41,15 @@ __all__ = [
     "METRICS",
     "MODALITIES",
     "PROBLEMS",
+    "TEACHER_FORMS",
     "BroughtTeacher",
-    "CheckpointTeacher",
+    "Card",
     "Data",
     "DataKind",
     "DataReading",
     "Fit",
     "Found",
+    "ImageFacts",
     "Images",
     "Labels",
     "LeftOut",
@@ -63,13 +61,12 @@ __all__ = [
     "Multiclass",
     "Multilabel",
     "OneTeacher",
-    "OnnxTeacher",
     "OutputKind",
     "Problem",
-    "ProgramTeacher",
     "ReadLabels",
     "Regression",
     "RowMetric",
+    "Shown",
     "Source",
     "Split",
     "SumMetric",
@@ -78,9 +75,8 @@ __all__ = [
     "TeacherSpec",
     "TeacherTraining",
     "Texts",
-    "TimmTeacher",
     "TrainedTeacher",
-    "TransformersTeacher",
+    "Transform",
     "Views",
     "data_place",
     "found_anywhere",

@@ -53,7 +53,7 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
     if data is not None:
         if "path" not in type(part).model_fields:
             raise UserError(f"task {name} takes no data; leave {data} out")
-        part = part.model_copy(update={"path": str(Path(data).expanduser().absolute())})
+        part = part.at(Path(data).expanduser().absolute())
     try:
         source = part.read(folder, _problem_type(document))
         parts = _split(source, document.splits)
@@ -134,11 +134,10 @@ def data_place(name: str, data: str | None = None) -> Path | None:
     Raises:
         UserError: If the task is unknown or its file has a mistake.
     """
-    if data is not None:
-        return Path(data).expanduser()
     document, folder = _document(name)
-    path = None if name in BUILT_IN else getattr(document.data, "path", None)
-    return None if path is None else folder / Path(path).expanduser()
+    if data is not None:
+        return document.data.at(Path(data).expanduser()).place(folder)
+    return None if name in BUILT_IN else document.data.place(folder)
 
 
 def _anywhere(name: str) -> str:
@@ -151,7 +150,8 @@ def _document(name: str) -> tuple[TaskDocument, Path]:
         return validate(TaskDocument, parse_yaml(name), name), Path(name).parent
     if name not in BUILT_IN:
         raise unknown("task", name, BUILT_IN)
-    return BUILT_IN[name][1], Path()
+    document = BUILT_IN[name][1]
+    return document if isinstance(document, TaskDocument) else document(), Path()
 
 
 def _split(source: Source, splits: Splits) -> dict[str, Split]:

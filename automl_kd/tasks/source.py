@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from automl_kd.recipes import Part
 from automl_kd.tasks.modalities import Fit
@@ -39,6 +40,19 @@ class Data(Part, ABC):
     """The ``data`` part of a task file: one subclass a kind, whose name ``kind`` holds."""
 
     kind: str
+
+    def at(self, place: Path) -> Self:
+        """The same kind of data in another file or folder, for kinds with a field ``path``."""
+        return self.model_copy(update={"path": str(place)})
+
+    def place(self, folder: Path) -> Path | None:
+        """The file or folder that holds all that is read; None for data that come with a package.
+
+        Args:
+            folder: Where relative paths start.
+        """
+        path = getattr(self, "path", None)
+        return None if path is None else folder / Path(path).expanduser()
 
     @abstractmethod
     def read(self, folder: Path, problem: type[Problem]) -> Source:

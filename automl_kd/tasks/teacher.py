@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError, core_schema
 
+from automl_kd.core import Registry
 from automl_kd.recipes import Distill, Part, Student, Train
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
@@ -52,7 +54,7 @@ class TrainedTeacher(Part):
 
 
 class TeacherInput(Part):
-    """The images that a teacher was trained on, where they are not the task's.
+    """The images that a teacher was trained on, where they are not the task's; a task of anything else takes none.
 
     Attributes:
         size: Height and width, or one number for both; by default the task's.
@@ -75,7 +77,7 @@ class TeacherInput(Part):
         return self
 
 
-OutputKind = Literal["logits", "probabilities", "log-probabilities"]
+OutputKind = Literal["logits", "probabilities", "log-probabilities", "values"]
 
 
 class BroughtTeacher(Part):
@@ -84,7 +86,7 @@ class BroughtTeacher(Part):
     Attributes:
         input: Where it was trained on other images than the task's, and its file does not say so, or says it wrong.
         classes: Names in the order of its outputs, where its file does not say so, or says it wrong. It may know more
-            classes than the task.
+            than the task.
         outputs: What its outputs are, where that is not what is seen of them.
     """
 
@@ -107,85 +109,64 @@ class BroughtTeacher(Part):
         return names
 
 
-_Brought = TypeVar("_Brought", bound=BroughtTeacher)
+class RegisteredForm(Protocol):
+    """What this room asks of a registered form of teachers."""
+
+    @property
+    def part(self) -> type[BroughtTeacher]:
+        """The class of its part of a task file; the field that the form is registered by holds the file or folder."""
+
+    @property
+    def example(self) -> str:
+        """How a task file writes one: ``{onnx: FILE}``."""
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Endings of files that stand for themselves on the command line."""
+
+    @property
+    def architecture(self) -> bool:
+        """Whether such a file is followed by ``@`` and the student whose weights it holds."""
 
 
-class CheckpointTeacher(BroughtTeacher):
-    """Weights in a file of torch or safetensors, and the architecture that they belong to."""
+TEACHER_FORMS: Registry[RegisteredForm] = Registry(
+    "teacher form", home="automl_kd.teachers.forms", first=("checkpoint", "onnx", "program", "timm", "transformers")
+)
+"""The forms of teachers that are brought, by the field of a task file that names the file or folder."""
 
-    checkpoint: str
-    student: Student
-
-
-class OnnxTeacher(BroughtTeacher):
-    """A network in ONNX: images (B, C, H, W) or (B, H, W, C) to logits (B, classes).
-
-    Attributes:
-        onnx: The file.
-        output: Which of its outputs is meant, where several could be.
-    """
-
-    onnx: str
-    output: str | None = None
-
-
-class ProgramTeacher(BroughtTeacher):
-    """A program that ``torch.export.save`` wrote: images (B, C, H, W), normalised, to logits (B, classes)."""
-
-    program: str
-
-
-class TimmTeacher(BroughtTeacher):
-    """A folder of timm: ``config.json`` and ``model.safetensors``, as ``timm.models.save_for_hf`` writes them."""
-
-    timm: str
-
-
-class TransformersTeacher(BroughtTeacher):
-    """A folder of an image classifier of transformers, as its ``save_pretrained`` writes it."""
-
-    transformers: str
-
-
+_TRAIN = "train"
 # Tags must not be words of the document: pydantic puts them into the path of an error.
-_TAGS = {
-    "train": "trained teacher",
-    "checkpoint": "checkpoint teacher",
-    "onnx": "onnx teacher",
-    "program": "program teacher",
-    "timm": "timm teacher",
-    "transformers": "transformers teacher",
-}
-_SEVERAL = "several teachers"
+_ONE, _SEVERAL = "one teacher", "several teachers"
 
 
-def _form(value: Any) -> str | None:
-    if isinstance(value, list | tuple):
-        return _SEVERAL
-    keys = value if isinstance(value, Mapping) else type(value).model_fields if isinstance(value, Part) else ()
-    return next((tag for field, tag in _TAGS.items() if field in keys), None)
+class _AnyForm:
+    """Reads a teacher of any form when a document is read, because forms are registered by a room above this one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(_read)
 
 
-_FORM = Discriminator(
-    _form,
-    custom_error_type="teacher_form",
-    custom_error_message="a teacher is {train: …}, {checkpoint: FILE, student: …}, {onnx: FILE}, {program: FILE},"
-    " {timm: FOLDER} or {transformers: FOLDER}",
-)
+def _read(value: Any) -> OneTeacher:
+    """The teacher that plain data is; a teacher as it is."""
+    if isinstance(value, TrainedTeacher | BroughtTeacher):
+        return value
+    keys = value if isinstance(value, Mapping) else ()
+    if _TRAIN in keys:
+        return TrainedTeacher.model_validate(value)
+    form = next((name for name in TEACHER_FORMS if name in keys), None)
+    if form is None:
+        *first, last = ["{train: …}", *(each.example for each in TEACHER_FORMS.values())]
+        raise PydanticCustomError("teacher_form", "a teacher is {forms}", {"forms": f"{', '.join(first)} or {last}"})
+    return TEACHER_FORMS[form].part.model_validate(value)
 
-OneTeacher = (
-    Annotated[TrainedTeacher, Tag(_TAGS["train"])]
-    | Annotated[CheckpointTeacher, Tag(_TAGS["checkpoint"])]
-    | Annotated[OnnxTeacher, Tag(_TAGS["onnx"])]
-    | Annotated[ProgramTeacher, Tag(_TAGS["program"])]
-    | Annotated[TimmTeacher, Tag(_TAGS["timm"])]
-    | Annotated[TransformersTeacher, Tag(_TAGS["transformers"])]
-)
-SingleTeacherSpec = Annotated[OneTeacher, _FORM]
+
+OneTeacher = TrainedTeacher | BroughtTeacher
+SingleTeacherSpec = Annotated[OneTeacher, _AnyForm()]
 
 TeacherSpec = Annotated[
-    OneTeacher | Annotated[tuple[SingleTeacherSpec, ...], Field(min_length=2), Tag(_SEVERAL)],
-    _FORM,
+    Annotated[SingleTeacherSpec, Tag(_ONE)]
+    | Annotated[tuple[SingleTeacherSpec, ...], Field(min_length=2), Tag(_SEVERAL)],
+    Discriminator(lambda value: _SEVERAL if isinstance(value, list | tuple) else _ONE),
 ]
 """One teacher, or a tuple of two or more that speak together."""
 
@@ -212,10 +193,10 @@ def place_of(spec: BroughtTeacher) -> Path:
     return Path(getattr(spec, _place_field(spec))).expanduser()
 
 
-def moved_to(place: Path, spec: _Brought) -> _Brought:
+def moved_to(place: Path, spec: BroughtTeacher) -> BroughtTeacher:
     """The same teacher, read from another place."""
     return spec.model_copy(update={_place_field(spec): str(place)})
 
 
 def _place_field(spec: BroughtTeacher) -> str:
-    return next(name for name in _TAGS if name in type(spec).model_fields)
+    return next(name for name, form in TEACHER_FORMS.items() if isinstance(spec, form.part))

@@ -9,17 +9,8 @@ from pydantic import TypeAdapter
 
 from automl_kd.core import UserError
 from automl_kd.recipes import parse_text, validate
-from automl_kd.tasks.teacher import (
-    OneTeacher,
-    OnnxTeacher,
-    ProgramTeacher,
-    SingleTeacherSpec,
-    TeacherSpec,
-    relative_to,
-)
+from automl_kd.tasks.teacher import TEACHER_FORMS, OneTeacher, SingleTeacherSpec, TeacherSpec, relative_to
 
-_ENDINGS = (".pt", ".pth", ".safetensors", ".ckpt", ".bin", ".pt.tar", ".pth.tar")
-_ALONE = (".onnx", ".pt2")
 _AND = " + "
 _SPEC: TypeAdapter[OneTeacher] = TypeAdapter(SingleTeacherSpec)
 
@@ -62,19 +53,28 @@ def _one(text: str) -> OneTeacher:
     if text.startswith("{"):
         return validate(_SPEC, parse_text(text, source), source)
     file, at, architecture = text.partition("@{")
-    ending = Path(file).suffix.lower()
-    if ending in _ALONE and not at:
-        return OnnxTeacher(onnx=file) if ending == ".onnx" else ProgramTeacher(program=file)
-    if ending in _ALONE:
-        raise UserError(f"{source}: should be FILE{ending}")
-    if not file.lower().endswith(_ENDINGS):
-        endings = ", ".join((".onnx", *_ENDINGS, ".pt2"))
+    found = next(
+        (
+            (name, form, ending)
+            for name, form in TEACHER_FORMS.items()
+            for ending in form.endings
+            if file.lower().endswith(ending)
+        ),
+        None,
+    )
+    if found is None:
+        endings = ", ".join(ending for form in TEACHER_FORMS.values() for ending in form.endings)
         raise UserError(f"{source}: should be a file ending in {endings}, or a form in braces such as {{timm: FOLDER}}")
+    name, form, ending = found
+    if not form.architecture:
+        if at:
+            raise UserError(f"{source}: should be FILE{ending}")
+        return validate(_SPEC, {name: file}, source)
     if not at:
         raise UserError(
             f"{source}: a checkpoint needs its architecture, for example {file}@{{family: resnet, depth: 20}}"
         )
-    return validate(_SPEC, {"checkpoint": file, "student": parse_text("{" + architecture, source)}, source)
+    return validate(_SPEC, {name: file, "student": parse_text("{" + architecture, source)}, source)
 
 
 def _one_anywhere(text: str) -> str:

@@ -1,14 +1,17 @@
-"""From what a teacher returns to one logit for each class of the task."""
+"""From what a teacher returns to one raw output for each name of the task."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Literal, Self
 
 import torch
 from torch import Tensor
 
+from automl_kd.core import Meaning, UserError
 from automl_kd.recipes import digest
 from automl_kd.tasks import OutputKind
 from automl_kd.teachers.teacher import Teacher
@@ -27,7 +30,7 @@ class Answers:
     """How outputs (B, outputs) are read, differentiable.
 
     Attributes:
-        order: For each class of the task the output that stands for it; None where they are the same.
+        order: For each name of the task the output that stands for it; None where they are the same.
         undo: What made probabilities of logits: of all together (``softmax``), or of each alone (``sigmoid``); None
             where outputs are logits.
     """
@@ -35,12 +38,12 @@ class Answers:
     order: tuple[int, ...] | None = None
     undo: Undo | None = None
 
-    def suits(self, outputs: int, classes: int) -> bool:
+    def suits(self, outputs: int, width: int) -> bool:
         """Whether a layer of so many outputs can be what these are read from."""
-        return outputs == classes if self.order is None else outputs > max(self.order)
+        return outputs == width if self.order is None else outputs > max(self.order)
 
     def __call__(self, outputs: Tensor) -> Tensor:
-        """Logits (B, classes)."""
+        """Raw outputs (B, width)."""
         if self.undo == "softmax":
             outputs = outputs.float().clamp(min=_FLOOR).log()
         elif self.undo == "sigmoid":
@@ -67,7 +70,8 @@ class OpenedTeacher(Teacher):
             return self
         read = copy.copy(self)
         read.answers = answers
-        read.classes = self.classes if answers.order is None else len(answers.order)
+        if answers.order is not None:
+            read.signature = self.signature.with_width(len(answers.order))
         read.sha256 = digest({"teacher": self.sha256, "answers": asdict(answers)})
         return read
 
@@ -89,7 +93,7 @@ class Readout:
 
 @dataclass(frozen=True)
 class Opened:
-    """A teacher whose outputs are not yet matched to classes.
+    """A teacher whose outputs are not yet matched to names.
 
     Attributes:
         teacher: The network, its outputs as they come.
@@ -104,23 +108,80 @@ class Opened:
     warnings: tuple[str, ...] = ()
 
 
-def stated_readout(stated: OutputKind) -> Readout:
-    """Outputs read as the user says."""
-    taken = ", whose logarithms are taken" if stated == "probabilities" else ""
-    return Readout("softmax" if stated == "probabilities" else None, f"{stated}{taken} (stated by outputs)")
+_KINDS: Mapping[Meaning, tuple[OutputKind, ...]] = MappingProxyType(
+    {
+        "categorical": ("logits", "probabilities", "log-probabilities"),
+        "bernoulli": ("logits", "probabilities"),
+        "real": ("values",),
+    }
+)
 
 
-def seen_readout(teacher: Teacher, images: Tensor) -> Readout:
-    """Outputs read as what their values are: never negative and of sum 1 (or 100), or logits.
+def check_kind(stated: OutputKind | None, meaning: Meaning, problem: str) -> None:
+    """See to it that outputs of a problem can be what a user says.
+
+    Args:
+        stated: What the user says, if anything.
+        meaning: What the task's outputs are.
+        problem: The problem's name, for the error.
+
+    Raises:
+        UserError: If they cannot.
+    """
+    if stated is not None and stated not in _KINDS[meaning]:
+        known = " or ".join(_KINDS[meaning])
+        raise UserError(f"teacher.outputs: those of a {problem} task are no {stated}; say {known}, or leave it out")
+
+
+def stated_readout(stated: OutputKind, meaning: Meaning) -> Readout:
+    """Outputs read as the user says.
+
+    Args:
+        stated: What the user says; :func:`check_kind` had no objection.
+        meaning: What the task's outputs are.
+    """
+    if stated != "probabilities":
+        return Readout(None, f"{stated} (stated by outputs)")
+    if meaning == "bernoulli":
+        return Readout("sigmoid", "probabilities, whose log-odds are taken (stated by outputs)")
+    return Readout("softmax", "probabilities, whose logarithms are taken (stated by outputs)")
+
+
+def seen_readout(teacher: Teacher, examples: Tensor) -> Readout:
+    """Outputs read as what their values are.
+
+    Of one distribution over all: probabilities where they are never negative and of sum 1 (or 100). Of a yes or no
+    each: probabilities where they lie between 0 and 1. Else logits; real ones are the values that they are.
 
     Args:
         teacher: Whose outputs are read as they come.
-        images: A few that it may be shown (B, C, H, W). Pale noise is asked about besides: where a network is sure,
+        examples: A few that it may be shown (B, …). Pale noise is asked about besides: where a network is sure,
             probabilities of each class alone sum to 1 as well.
     """
-    noise = torch.randn(len(_SCALES), *teacher.input_shape, generator=torch.Generator().manual_seed(0))
-    pale = noise * torch.tensor(_SCALES).view(-1, 1, 1, 1)
-    outputs = teacher.outputs(torch.cat([images.cpu(), pale]).to(teacher.device)).logits
+    meaning = teacher.signature.output.meaning
+    if meaning == "real":
+        return Readout(None, "values")
+    noise = teacher.signature.input.noise(len(_SCALES), torch.Generator().manual_seed(0))
+    if noise.is_floating_point():
+        noise = noise * torch.tensor(_SCALES).view(-1, *(1 for _ in noise.shape[1:]))
+    outputs = teacher.outputs(torch.cat([examples.cpu(), noise]).to(teacher.device)).logits
+    return _seen_of_each(outputs) if meaning == "bernoulli" else _seen_of_all(outputs)
+
+
+def _seen_of_each(outputs: Tensor) -> Readout:
+    if bool((outputs < 0).any()) or bool((outputs > 1).any()):
+        return Readout(None, "logits")
+    return Readout(
+        "sigmoid",
+        "probabilities, whose log-odds are taken",
+        (
+            "its outputs lie between 0 and 1: they are taken for probabilities, and their log-odds for logits; if they"
+            " are logits, say outputs: logits",
+        ),
+    )
+
+
+def _seen_of_all(outputs: Tensor) -> Readout:
     sums = outputs.sum(dim=1)
     total = next((total for total in _SUMS if bool(((sums - total).abs() < _ROUNDING * total).all())), None)
     if total is None or bool((outputs < 0).any()):

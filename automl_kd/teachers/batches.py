@@ -1,4 +1,4 @@
-"""How many images a network takes at a time."""
+"""How many examples a network takes at a time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batches:
-    """The least and the most images that a network takes at a time; equal where it was made for one batch size."""
+    """The least and the most examples that a network takes at a time; equal where it was made for one batch size."""
 
     least: int
     most: int
 
-    def padded(self, images: Tensor) -> Tensor:
-        """Images with the last one repeated until there are enough."""
-        lacking = self.least - len(images)
-        return torch.cat([images, images[-1:].expand(lacking, -1, -1, -1)]) if lacking > 0 else images
+    def padded(self, inputs: Tensor) -> Tensor:
+        """Examples with the last one repeated until there are enough."""
+        lacking = self.least - len(inputs)
+        return torch.cat([inputs, inputs[-1:].expand(lacking, *inputs.shape[1:])]) if lacking > 0 else inputs

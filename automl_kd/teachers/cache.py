@@ -1,4 +1,4 @@
-"""A teacher's outputs for numbered views of the training images: computed once, mapped by every process."""
+"""A teacher's outputs for numbered views of the training examples: computed once, mapped by every process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from automl_kd.core import UserError, locked, write_text
 from automl_kd.recipes import digest
 from automl_kd.tasks import Task, Views, open_array, writing_array
 from automl_kd.teachers.disk_space import make_room, touch
-from automl_kd.teachers.forms import CacheType, form_of
+from automl_kd.teachers.stored_outputs import CacheType, form_of
 from automl_kd.teachers.teacher import Outputs, Teacher
 
 DEFAULT_LIMIT = 8_000_000_000
@@ -28,7 +28,7 @@ _OWNER = "teacher"
 
 
 class TargetCache:
-    """Outputs by view and image, as exact as their form is (:func:`form_of`): the teacher sees the augmented image.
+    """Outputs by view and example, as exact as their form is (:func:`form_of`): the teacher sees the view.
 
     A view is computed when it is first asked for: one process computes, holding the folder's lock, and the others wait.
     Its arrays lie in ``<folder>/<teacher>/``, one file an output, under a hash of all that decides their bytes:
@@ -40,10 +40,10 @@ class TargetCache:
 
     Args:
         teacher: Who is asked, on the device where it shall compute.
-        task: Whose training images.
-        views: How they are augmented; ``task.modality.views(len(task.train), (), 0)`` for the images as they are.
+        task: Whose training examples.
+        views: How they are augmented; ``task.modality.views(len(task.train), (), 0)`` for the examples as they are.
         numbers: The views that will be asked for.
-        stages: Stages or paths whose maps are wanted beside the logits.
+        stages: Stages or paths whose maps are wanted beside the outputs.
         kind: How outputs are stored.
         folder: Where the files of all teachers lie.
         limit_bytes: What all files in the folder may take.
@@ -65,7 +65,10 @@ class TargetCache:
         limit_bytes: int = DEFAULT_LIMIT,
     ) -> None:
         shapes: Mapping[str, tuple[int, ...]] = {_LOGITS: teacher.logits_shape, **teacher.feature_shapes(stages)}
-        self._forms = {name: form_of(kind, shapes[name]) for name in (_LOGITS, *stages)}
+        meaning = teacher.signature.output.meaning
+        self._forms = {
+            name: form_of(kind, shapes[name], meaning if name == _LOGITS else None) for name in (_LOGITS, *stages)
+        }
         self._teacher, self._task, self._views = teacher, task, views
         self._root, self._folder = _places(folder, teacher.sha256)
         self._limit = limit_bytes
@@ -83,7 +86,7 @@ class TargetCache:
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def rows(self, index: Tensor, number: int, stages: Sequence[str] = ()) -> Outputs:
-        """The outputs for one view of some training images, float32 on the CPU, pinned where the teacher is on CUDA.
+        """The outputs for one view of some training examples, float32 on the CPU, pinned where the teacher is on CUDA.
 
         Args:
             index: Positions in the training split (B,).
@@ -152,7 +155,7 @@ class TargetCache:
         return self._folder / f"{key}.npy"
 
     def _bytes(self, name: str) -> int:
-        return len(self._task.train) * self._forms[name].bytes_per_image
+        return len(self._task.train) * self._forms[name].bytes_per_example
 
     def _compute(self, names: Sequence[str], number: int) -> None:
         write_text(self._folder / _OWNER, self._teacher.sha256)
@@ -160,18 +163,18 @@ class TargetCache:
             self._paths[number, name].unlink(missing_ok=True)
         make_room(self._root, sum(map(self._bytes, names)), self._limit, set(self._paths.values()))
         stages = [name for name in names if name != _LOGITS]
-        images = self._task.train.images
+        examples = self._task.train.images
         with ExitStack() as stack:
             arrays = {
                 name: stack.enter_context(
                     writing_array(
-                        self._paths[number, name], (len(images), *self._forms[name].shape), self._forms[name].dtype
+                        self._paths[number, name], (len(examples), *self._forms[name].shape), self._forms[name].dtype
                     )
                 )
                 for name in names
             }
-            for index in torch.split(torch.arange(len(images)), _BATCH):
-                batch = self._task.modality.prepare(images[index].to(self._teacher.device))
+            for index in torch.split(torch.arange(len(examples)), _BATCH):
+                batch = self._task.modality.prepare(examples[index].to(self._teacher.device))
                 view = self._task.modality.arranged(self._views.of(batch, index, number))
                 outputs = self._teacher.outputs(view, stages)
                 for name, array in arrays.items():

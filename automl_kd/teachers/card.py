@@ -1,39 +1,13 @@
-"""What a teacher's file or folder says of itself."""
+"""What a teacher's file or folder says of itself, read into names and numbers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from automl_kd.core import UserError
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a teacher's own papers state; None for what they do not.
-
-    Attributes:
-        place: Where that is stated, for its user: ``its config.json``.
-        names: The names of each output, several where it goes by more than one.
-        names_place: Where these are stated.
-        size: Height and width of its images.
-        channels: Of its images.
-        mean: By channel, of values in [0, 1].
-        std: By channel, likewise.
-        remarks: What else is done to its images, or left undone, in words.
-    """
-
-    place: str = "its file"
-    names: tuple[tuple[str, ...], ...] | None = None
-    names_place: str = "its file"
-    size: tuple[int, int] | None = None
-    channels: int | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    remarks: tuple[str, ...] = ()
 
 
 def named_outputs(names: Any) -> tuple[tuple[str, ...], ...] | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from automl_kd.core import Signature
 from automl_kd.tasks import BroughtTeacher, Task
-from automl_kd.teachers.answers import Answers, seen_readout, stated_readout
-from automl_kd.teachers.classes import match_classes
-from automl_kd.teachers.input import TransformedTeacher
+from automl_kd.teachers.answers import Answers, check_kind, seen_readout, stated_readout
+from automl_kd.teachers.form import source_of
+from automl_kd.teachers.matching import match_outputs
 from automl_kd.teachers.several import MultiTeacher
-from automl_kd.teachers.shown import show
-from automl_kd.teachers.sources import source_of
 from automl_kd.teachers.store import TeacherStore, gone
 from automl_kd.teachers.teacher import Teacher, Understood
+from automl_kd.teachers.transformed import TransformedTeacher
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,16 @@ def load_teacher(spec: LoadableTeacher | tuple[LoadableTeacher, ...], task: Task
 
 
 def _brought(spec: BroughtTeacher, task: Task) -> Teacher:
+    own = task.signature
+    check_kind(spec.outputs, own.output.meaning, task.problem.name)
     source = source_of(spec, task)
-    shown = show(spec.input, source.card, task)
-    matched = match_classes(source.form, spec.classes, source.card, task)
-    opened = source.open(shown.shape, matched.outputs)
-    readout = opened.readout or (stated_readout(spec.outputs) if spec.outputs else None)
+    shown = task.modality.shown_to_teacher(spec.input, source.card)
+    matched = match_outputs(source.form, spec.classes, source.card, task)
+    opened = source.open(Signature(shown.input, own.output).with_width(matched.outputs))
+    readout = opened.readout or (stated_readout(spec.outputs, own.output.meaning) if spec.outputs else None)
     if readout is None:
-        images = task.normalize(task.train.images[:_LOOKED_AT])
-        readout = seen_readout(opened.teacher, images if shown.transform is None else shown.transform(images))
+        examples = task.modality.prepare(task.train.images[:_LOOKED_AT])
+        readout = seen_readout(opened.teacher, examples if shown.transform is None else shown.transform(examples))
     teacher = opened.teacher.answering(Answers(matched.order, readout.undo))
     teacher.understood = Understood(
         form=opened.form,
@@ -69,4 +71,4 @@ def _brought(spec: BroughtTeacher, task: Task) -> Teacher:
         warnings=(*opened.warnings, *shown.warnings, *matched.warnings, *readout.warnings),
         order=matched.order,
     )
-    return teacher if shown.transform is None else TransformedTeacher(teacher, shown.transform)
+    return teacher if shown.transform is None else TransformedTeacher(teacher, shown.transform, own.input)

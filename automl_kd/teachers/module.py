@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from automl_kd.core import Signature
 from automl_kd.students import Shape, StudentModule
 from automl_kd.teachers.answers import OpenedTeacher
 from automl_kd.teachers.gradients import input_gradients
@@ -20,27 +21,26 @@ from automl_kd.teachers.tapped import TappedTeacher, logits_of, observe, shapes_
 from automl_kd.teachers.teacher import Outputs, Teacher
 
 
-def module_teacher(module: nn.Module, input_shape: Shape, classes: int) -> OpenedTeacher:
+def module_teacher(module: nn.Module, signature: Signature) -> OpenedTeacher:
     """Any module as a teacher; the module itself is copied and left as it is.
 
     Its stages are those that it names (a student of this project), else the last submodule at each resolution, else the
     repeated blocks of a transformer, under the submodule's path.
 
     Args:
-        module: Images (B, C, H, W) to logits (B, classes), or to an object with such ``logits``.
-        input_shape: Channels, height, width of an image.
-        classes: Number of logits.
+        module: Inputs (B, …) to outputs (B, width), or to an object that has these under ``logits``.
+        signature: What it takes and answers.
 
     Raises:
-        UserError: If the module does not accept such images or does not return such logits.
+        UserError: If the module does not accept such inputs or does not return such outputs.
     """
     own = copy.deepcopy(module).eval().requires_grad_(False)
     own = own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs, too
     device = next((tensor.device for tensor in own.state_dict().values()), torch.device("cpu"))
-    # Real images, not fake tensors: two of them take a tenth of the time that faking a network takes, once.
-    calls = observe("the teacher", own, torch.zeros(2, *input_shape, device=device), classes)
+    # Real inputs, not fake tensors: two of them take a tenth of the time that faking a network takes, once.
+    calls = observe("the teacher", own, signature.input.zeros(2).to(device), signature.output.width)
     stages = own.stage_names() if isinstance(own, StudentModule) else find_stages(own, calls)
-    return _ModuleTeacher(own, input_shape, classes, stages, shapes_of(calls), weights_sha256(own.state_dict()), device)
+    return _ModuleTeacher(own, signature, stages, shapes_of(calls), weights_sha256(own.state_dict()), device)
 
 
 def weights_sha256(state: Mapping[str, Tensor]) -> str:
@@ -56,27 +56,25 @@ class _ModuleTeacher(TappedTeacher):
     def __init__(
         self,
         module: nn.Module,
-        input_shape: Shape,
-        classes: int,
+        signature: Signature,
         stages: tuple[str, ...],
         shapes: Mapping[str, Shape],
         sha256: str,
         device: torch.device,
     ) -> None:
-        self.input_shape = input_shape
-        self.classes = classes
+        self.signature = signature
         self.sha256 = sha256
         self._module = module
         self.stages = stages
         self.shapes = shapes
         self.device = device
 
-    def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
+    def outputs(self, inputs: Tensor, stages: Sequence[str] = ()) -> Outputs:
         self.check(stages)
         # Here and not around it: what is kept of a teacher is then as precise as what it says when asked.
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
         with torch.no_grad(), half, recorded_maps(self._module, stages) as maps:
-            logits = self._logits(images)
+            logits = self._logits(inputs)
         return Outputs(logits.float(), {stage: maps[stage].float() for stage in stages})
 
     @cached_property
@@ -87,8 +85,8 @@ class _ModuleTeacher(TappedTeacher):
         # Copies: a student that trains this layer must not change its teacher.
         return None if self._head is None else (self._head[0].clone(), self._head[1].clone())
 
-    def input_gradients(self, images: Tensor) -> Tensor:
-        return input_gradients(self._logits, images)
+    def input_gradients(self, inputs: Tensor) -> Tensor:
+        return input_gradients(self._logits, inputs)
 
     def to(self, device: torch.device | str) -> Teacher:
         target = torch.device(device)
@@ -100,7 +98,7 @@ class _ModuleTeacher(TappedTeacher):
         moved.device = target
         return moved
 
-    def _logits(self, images: Tensor) -> Tensor:
-        logits = logits_of(self._module(images))
+    def _logits(self, inputs: Tensor) -> Tensor:
+        logits = logits_of(self._module(inputs))
         assert logits is not None  # seen when it was made a teacher
         return self.answers(logits)

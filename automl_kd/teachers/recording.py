@@ -35,12 +35,12 @@ class Call:
     shape: Shape | None
 
 
-def trace(module: nn.Module, images: Tensor) -> tuple[Any, list[Call]]:
+def trace(module: nn.Module, inputs: Tensor) -> tuple[Any, list[Call]]:
     """Run a module on a batch without gradients.
 
     Args:
         module: Any module, in evaluation mode.
-        images: A batch that it accepts.
+        inputs: A batch that it accepts.
 
     Returns:
         Its output, and the calls of its submodules in the order in which they ended. A submodule that goes by several
@@ -48,16 +48,16 @@ def trace(module: nn.Module, images: Tensor) -> tuple[Any, list[Call]]:
     """
     calls: list[Call] = []
 
-    def record(path: str, inputs: tuple[Any, ...], output: Any) -> None:
+    def record(path: str, taken: tuple[Any, ...], output: Any) -> None:
         value, features = first_tensor(output), as_map(output)
-        batch = value is not None and value.ndim > 0 and value.shape[0] == len(images)
+        batch = value is not None and value.ndim > 0 and value.shape[0] == len(inputs)
         shape = (*features.shape[1:],) if features is not None and batch else None
         tokens = value is not None and value.ndim == 3 and shape is not None
-        calls.append(Call(path, _size(inputs[0]) if inputs else None, _size(value), tokens, shape))
+        calls.append(Call(path, _size(taken[0]) if taken else None, _size(value), tokens, shape))
 
     paths = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
     with torch.no_grad(), _hooked(module, paths, record):
-        return module(images), calls
+        return module(inputs), calls
 
 
 @contextmanager

@@ -19,34 +19,34 @@ _NUMBERED = re.compile(r"([1-9]\d*):(.+)")
 class MultiTeacher(Teacher):
     """Two or more teachers of one task.
 
-    The logits are (B, members, classes): how they become one opinion is for the loss to say. A stage or path of the
+    The outputs are (B, members, width): how they become one opinion is for the loss to say. A stage or path of the
     first member goes by its own name, one of the second by ``2:`` and its name, and so on. The stages are those of the
     first member that shows any, so that students are paired with one network; the maps of all can be asked for.
 
     Args:
-        members: Teachers of equal input and classes.
+        members: Teachers of equal input and width.
 
     Raises:
-        UserError: If they differ in input or classes.
+        UserError: If they differ in input or width.
     """
 
     def __init__(self, members: Sequence[Teacher]) -> None:
         first = members[0]
-        for number, member in enumerate(members[1:], start=2):
-            if (member.input_shape, member.classes) != (first.input_shape, first.classes):
+        (shape, width), *others = [(each.signature.input.shape, each.signature.output.width) for each in members]
+        for number, other in enumerate(others, start=2):
+            if other != (shape, width):
                 raise UserError(
-                    f"teacher {number} takes images {member.input_shape} and knows {member.classes} classes, teacher 1"
-                    f" takes {first.input_shape} and knows {first.classes}: they should be equal"
+                    f"teacher {number} takes inputs {other[0]} and has {other[1]} outputs, teacher 1 takes {shape} and"
+                    f" has {width}: they should be equal"
                 )
         self._members = tuple(members)
         self.members = sum(member.members for member in members)
-        self.input_shape = first.input_shape
-        self.classes = first.classes
+        self.signature = first.signature
         self.sha256 = digest([member.sha256 for member in members])
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
-        """Where images should be: where any member computes that is not bound to the CPU."""
+        """Where inputs should be: where any member computes that is not bound to the CPU."""
         devices = [member.device for member in self._members]
         return next((device for device in devices if device.type != "cpu"), devices[0])
 
@@ -69,18 +69,18 @@ class MultiTeacher(Teacher):
             found.update({_numbered(number, path): shapes[path] for path in own})
         return {path: found[path] for path in asked}
 
-    def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
+    def outputs(self, inputs: Tensor, stages: Sequence[str] = ()) -> Outputs:
         logits, maps = [], {}
         for number, member in enumerate(self._members, start=1):
             own = self._own(number, stages)
-            outputs = member.outputs(images, own)
+            outputs = member.outputs(inputs, own)
             logits.append(outputs.logits)
             maps.update({_numbered(number, path): outputs.maps[path] for path in own})
         return Outputs(torch.stack(logits, dim=1), {stage: maps[stage] for stage in stages})
 
-    def input_gradients(self, images: Tensor) -> Tensor:
-        """Mean over the members of the gradient of each one's own largest logit."""
-        return torch.stack([member.input_gradients(images) for member in self._members]).mean(dim=0)
+    def input_gradients(self, inputs: Tensor) -> Tensor:
+        """Mean over the members of the gradient of each one's own largest output."""
+        return torch.stack([member.input_gradients(inputs) for member in self._members]).mean(dim=0)
 
     def to(self, device: torch.device | str) -> Teacher:
         moved = [member.to(device) for member in self._members]

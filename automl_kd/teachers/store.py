@@ -7,17 +7,18 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
 
-from automl_kd.core import UserError, cache_dir, locked, replacing, write_text
+from automl_kd.core import Input, Output, Signature, UserError, cache_dir, locked, replacing, write_text
 from automl_kd.recipes import Part, Student, digest
-from automl_kd.students import Shape, StudentModule, build
-from automl_kd.tasks import CheckpointTeacher
+from automl_kd.students import StudentModule, build
 from automl_kd.teachers.checkpoint import fill, read_checkpoint
+from automl_kd.teachers.forms.checkpoint import CheckpointTeacher
 from automl_kd.teachers.module import module_teacher, weights_sha256
 from automl_kd.teachers.teacher import Teacher, Understood
 
@@ -29,9 +30,28 @@ class _Record(Part):
 
     sha256: str
     student: Student
-    input_shape: Shape
+    input_shape: tuple[int, ...]
     classes: int
     facts: dict[str, Any]
+    input: dict[str, Any] | None = None
+    output: dict[str, Any] | None = None
+
+    @property
+    def signature(self) -> Signature:
+        """What the teacher takes and answers: images to logits of classes where the record does not say more."""
+        plain = Signature.of_images(self.input_shape, self.classes)
+        if self.input is None or self.output is None:
+            return plain
+        return Signature(Input(**_as_tuples(self.input)), Output(**_as_tuples(self.output)))
+
+    @classmethod
+    def of(cls, sha256: str, student: Student, signature: Signature, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The record as plain data; that of a classifier of images is as it was in version 0.1."""
+        shape, width = signature.input.shape, signature.output.width
+        record = cls(sha256=sha256, student=student, input_shape=shape, classes=width, facts=dict(facts))
+        more = {"input": asdict(signature.input), "output": asdict(signature.output)}
+        told = record.model_dump(mode="json", exclude={"input", "output"})
+        return told if record.signature == signature else json.loads(json.dumps(told | more))
 
 
 class TeacherStore:
@@ -86,27 +106,24 @@ class TeacherStore:
         record = _Record.model_validate(json.loads(description.read_text(encoding="utf-8"))["record"])
         return CheckpointTeacher(checkpoint=str(weights), student=record.student)
 
-    def keep(self, key: str, student: Student, module: StudentModule, facts: Mapping[str, Any]) -> Teacher:
+    def keep(
+        self, key: str, student: Student, signature: Signature, module: StudentModule, facts: Mapping[str, Any]
+    ) -> Teacher:
         """Keep a trained teacher; every file appears whole or not at all.
 
         Args:
             key: As for :meth:`find`.
             student: What the module was built from.
+            signature: What it takes and answers.
             module: The trained network.
-            facts: Plain data worth knowing later, for example its accuracy.
+            facts: Plain data worth knowing later, for example its score.
 
         Returns:
             The teacher as it was read back.
         """
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
         sha256 = weights_sha256(state)
-        record = _Record(
-            sha256=sha256,
-            student=student,
-            input_shape=module.plan.input_shape,
-            classes=module.plan.blocks[-1].output_shape[0],
-            facts=dict(facts),
-        ).model_dump(mode="json")
+        record = _Record.of(sha256, student, signature, facts)
         weights, description = self._paths(sha256)
         with self._locked():
             with replacing(weights) as draft:
@@ -138,12 +155,17 @@ def _read(weights: Path, description: Path, sha256: str) -> Teacher:
     if content["digest"] != digest(content["record"]) or {record.sha256, weights_sha256(state)} != {sha256}:
         raise ValueError("the bytes are not those written")
     with torch.random.fork_rng(devices=[]):  # building draws initial weights; a look-up must not move the caller's seed
-        module = build(record.student, input_shape=record.input_shape, classes=record.classes)
+        module = build(record.student, record.signature)
     fill(module, state, str(weights), "the teacher kept there")
-    teacher = module_teacher(module, record.input_shape, record.classes)
+    teacher = module_teacher(module, record.signature)
     form = f"trained here: {_spelled(record.student)}"
     teacher.understood = Understood(form, classes="the task's own", brought=False)
     return teacher
+
+
+def _as_tuples(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """What was a tuple before it was JSON."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in parts.items()}
 
 
 def _spelled(student: Student) -> str:

@@ -44,28 +44,28 @@ class TappedTeacher(OpenedTeacher):
                 raise unknown_stage(path, self.stages, self.shapes)
 
 
-def observe(who: str, module: nn.Module, images: Tensor, classes: int) -> list[Call]:
+def observe(who: str, module: nn.Module, inputs: Tensor, width: int) -> list[Call]:
     """Run a network once to see what can be tapped, and that it does what a teacher of the task should.
 
     Args:
         who: What it is, for errors.
         module: In evaluation mode.
-        images: A batch (B, C, H, W) of the task's shape.
-        classes: Number of logits that the task needs.
+        inputs: A batch (B, …) of the task's shape.
+        width: Number of outputs that the task needs.
 
     Raises:
-        UserError: If it does not accept such images or does not return such logits.
+        UserError: If it does not accept such inputs or does not return such outputs.
     """
-    shape = tuple(images.shape[1:])
+    shape = tuple(inputs.shape[1:])
     try:
-        output, calls = trace(module, images)
+        output, calls = trace(module, inputs)
     except Exception as error:  # a foreign module may raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{who} does not accept images of shape {shape}: {reason}") from None
+        raise UserError(f"{who} does not accept inputs of shape {shape}: {reason}") from None
     logits = logits_of(output)
-    if logits is None or logits.shape != (len(images), classes):
+    if logits is None or logits.shape != (len(inputs), width):
         given = type(output).__name__ if logits is None else tuple(logits.shape[1:])
-        raise UserError(f"{who} returns {given} for images of shape {shape}; the task needs ({classes},)")
+        raise UserError(f"{who} returns {given} for inputs of shape {shape}; the task needs ({width},)")
     return calls
 
 

@@ -27,9 +27,9 @@ _BYTES = 64_000_000
 
 @dataclass(frozen=True)
 class OutputCost:
-    """One output of a teacher, kept as float32: bytes an image, and seconds an image to read it.
+    """One output of a teacher, kept as float32: bytes an example, and seconds an example to read it.
 
-    Reading is with opening and checking the file, as in a run that reads every image once; later epochs take less.
+    Reading is with opening and checking the file, as in a run that reads every example once; later epochs take less.
     """
 
     bytes: int
@@ -41,8 +41,8 @@ class TeacherCost:
     """What a teacher costs on this machine, with the threads that torch has.
 
     Attributes:
-        live_seconds: Seconds an image to compute its outputs.
-        logits: The logits, kept.
+        live_seconds: Seconds an example to compute its outputs.
+        logits: The raw outputs, kept.
         maps: The maps that were measured, kept, by stage.
     """
 
@@ -52,35 +52,34 @@ class TeacherCost:
 
 
 def measure_cost(teacher: Teacher, task: Task, stages: Sequence[str], folder: Path) -> TeacherCost:
-    """Time a teacher and its cache on some training images; takes about a second, for slow teachers a few batches.
+    """Time a teacher and its cache on some training examples; takes about a second, for slow teachers a few batches.
 
     Args:
         teacher: The teacher, on the device where it shall compute.
-        task: Whose training images.
+        task: Whose training examples.
         stages: Stages that some loss may read.
         folder: Where outputs would be kept; what is written to it for this is deleted again.
     """
-    batch = task.normalize(task.train.images[:_BATCH].to(teacher.device))
-    batch = batch.contiguous(memory_format=torch.channels_last)
+    batch = task.modality.arranged(task.modality.prepare(task.train.images[:_BATCH].to(teacher.device)))
     outputs = _finished(teacher.outputs(batch, stages))  # the first time allocates and chooses kernels
     live = _median(lambda: _finished(teacher.outputs(batch, stages))) / len(batch)
     sizes = {stage: 4 * outputs.maps[stage][0].numel() for stage in stages}
     logits_bytes = 4 * math.prod(teacher.logits_shape)
 
     affordable = min(_SECONDS / live, _BYTES / (logits_bytes + sum(sizes.values())))
-    images = min(len(task.train), max(1, int(affordable)))
-    sample = dataclasses.replace(task, train=Split(task.train.images[:images], task.train.labels[:images]))
+    count = min(len(task.train), max(1, int(affordable)))
+    sample = dataclasses.replace(task, train=Split(task.train.images[:count], task.train.labels[:count]))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
 
         def read(names: Sequence[str]) -> float:
-            plain = task.modality.views(images, (), 0)
+            plain = task.modality.views(count, (), 0)
             cache = TargetCache(teacher, sample, plain, (0,), names, "cache-fp32", Path(place))
-            order = torch.randperm(images, generator=torch.Generator().manual_seed(0))
+            order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
             started = time.perf_counter()
             for index in torch.split(order, _BATCH):
                 cache.rows(index, 0, names)
-            return (time.perf_counter() - started) / images
+            return (time.perf_counter() - started) / count
 
         read(stages)  # the first time computes
         logits = min(read(()) for _ in range(_REPEATS))
@@ -103,7 +102,7 @@ def decide_targets(
 ) -> TeacherOutputs:
     """Where a recipe that leaves ``distill.targets`` out shall have its teacher's outputs from.
 
-    1. Live where images are mixed, but for ``mixed: cached``: an output that was kept is that of an unmixed image.
+    1. Live where examples are mixed, but for ``mixed: cached``: an output that was kept is that of an unmixed example.
     2. Kept where computing every view once and reading it in every epoch of every run takes less time than asking then.
     3. Exactly (``cache-fp32``) if that fits the bound, else as ``cache-fp16`` if that does, else live.
 
@@ -111,7 +110,7 @@ def decide_targets(
         recipe: The recipe; its length, its augmentations, its views and whether it needs a teacher decide.
         cost: As :func:`measure_cost` found it, for these stages at least.
         runs: Trainings that will share what is kept.
-        images: Training images.
+        images: How many training examples.
         stages: Stages whose maps the recipe's losses read.
         limit_bytes: What the cache may hold.
     """

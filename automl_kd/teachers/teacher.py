@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from automl_kd.core import UserError
+from automl_kd.core import Signature, UserError
 from automl_kd.students import Shape
 
 _MOST_LISTED = 16
@@ -21,7 +21,7 @@ class Outputs:
     """What a teacher says of a batch, in float32.
 
     Attributes:
-        logits: (B, classes), or (B, members, classes) where several teachers speak.
+        logits: The raw outputs, logits or values: (B, width), or (B, members, width) where several teachers speak.
         maps: (B, C, H, W) by stage.
     """
 
@@ -35,16 +35,16 @@ class Understood:
 
     Attributes:
         form: What it is, for example ``ONNX file teacher.onnx, output logits``.
-        input: What it is shown, and who says so.
-        classes: How its outputs were matched to the task's classes.
+        input: What it is shown, and who says so; None where that is what the task's networks take.
+        classes: How its outputs were matched to the names of the task.
         outputs: What its outputs are, and what is made of them.
         warnings: What is odd, each with the option that mends it.
         brought: Whether a user brought it; else it was trained here.
-        order: For each class of the task the output that stands for it; None where they are the same.
+        order: For each name of the task the output that stands for it; None where they are the same.
     """
 
     form: str = "module"
-    input: str = "the task's images as the task normalises them"
+    input: str | None = None
     classes: str = "by order (no names known)"
     outputs: str = "logits"
     warnings: tuple[str, ...] = ()
@@ -57,19 +57,27 @@ class Teacher(ABC):
 
     Attributes:
         sha256: Hash of its weights, or of its file.
-        input_shape: Channels, height, width of an image.
-        classes: Number of logits.
+        signature: What it takes and answers.
         device: Where it computes.
         members: How many networks speak: 1, or more for :class:`MultiTeacher`.
         understood: How it was understood when it was opened.
     """
 
     sha256: str
-    input_shape: Shape
-    classes: int
+    signature: Signature
     device: torch.device
     members: int = 1
     understood: Understood = Understood()
+
+    # These two go when no room asks for them any more.
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.signature.input.shape
+
+    @property
+    def classes(self) -> int:
+        return self.signature.output.width
 
     @property
     def alone(self) -> tuple[Teacher, ...]:
@@ -78,19 +86,20 @@ class Teacher(ABC):
 
     @property
     def logits_shape(self) -> tuple[int, ...]:
-        """Shape of the logits for one image: (classes,), or (members, classes) where several speak."""
-        return (self.classes,) if self.members == 1 else (self.members, self.classes)
+        """Shape of the raw outputs for one example: (width,), or (members, width) where several speak."""
+        width = self.signature.output.width
+        return (width,) if self.members == 1 else (self.members, width)
 
     @abstractmethod
     def stage_names(self) -> tuple[str, ...]:
-        """The stages whose maps can be had, from input to output; none where only logits are known."""
+        """The stages whose maps can be had, from input to output; none where only outputs are known."""
 
     @abstractmethod
-    def outputs(self, images: Tensor, stages: Sequence[str] = ()) -> Outputs:
-        """Logits, and the maps asked for.
+    def outputs(self, inputs: Tensor, stages: Sequence[str] = ()) -> Outputs:
+        """Raw outputs, and the maps asked for.
 
         Args:
-            images: (B, C, H, W), normalised, on the teacher's device.
+            inputs: (B, …) as the task prepares them, on the teacher's device.
             stages: Any of :meth:`stage_names`, or paths of submodules such as ``layer2.1.conv2``.
 
         Raises:
@@ -113,29 +122,29 @@ class Teacher(ABC):
         asked = self.stage_names() if paths is None else tuple(paths)
         if not asked:
             return {}
-        maps = self.outputs(torch.zeros(2, *self.input_shape, device=self.device), asked).maps
+        maps = self.outputs(self.signature.input.zeros(2).to(self.device), asked).maps
         return {stage: (features.shape[1], features.shape[2], features.shape[3]) for stage, features in maps.items()}
 
     def head(self) -> tuple[Tensor, Tensor] | None:
-        """The classifier, where the logits are exactly ``linear(mean over space of the last stage's map)``.
+        """The last layer, where the outputs are exactly ``linear(mean over space of the last stage's map)``.
 
         Returns:
-            Copies of its weight (classes, D) and bias (classes,), or None for a teacher that ends in another way.
+            Copies of its weight (width, D) and bias (width,), or None for a teacher that ends in another way.
         """
         return None
 
-    def input_gradients(self, images: Tensor) -> Tensor:
-        """Gradient of the largest logit of each image with respect to that image (B, C, H, W).
+    def input_gradients(self, inputs: Tensor) -> Tensor:
+        """Gradient of the largest output of each example with respect to that example (B, …).
 
         This is the quantity that Jacobian matching compares (Srinivas & Fleuret 2018, arXiv:1803.00443).
 
         Args:
-            images: As for :meth:`outputs`.
+            inputs: As for :meth:`outputs`.
 
         Raises:
-            UserError: If the teacher cannot be differentiated.
+            UserError: If the teacher cannot be differentiated, or takes ids.
         """
-        raise UserError("this teacher gives logits only: a loss on input gradients needs a teacher of layers")
+        raise UserError("this teacher gives outputs only: a loss on input gradients needs a teacher of layers")
 
 
 def unknown_stage(name: str, stages: Sequence[str], paths: Iterable[str]) -> UserError:

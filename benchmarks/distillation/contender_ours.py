@@ -18,7 +18,7 @@ class Ours:
         self.task, self.epochs, self.augment = subset(open_task("fashion-mnist"), images), epochs, augment
         self.cache = folder / "outputs"
         module = read_teacher(folder, self.task.input_shape)
-        self.teacher = module_teacher(module, self.task.input_shape, self.task.classes)
+        self.teacher = module_teacher(module, self.task.signature)
         self.test = Splits.load(folder / "splits.pt").test
 
     def train(self, trial: Trial) -> tuple[Spent, float]:

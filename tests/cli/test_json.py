@@ -51,7 +51,15 @@ def test_a_sampled_recipe_is_yaml_that_distill_would_read(run, tmp_path):
 
 def test_task_list(run):
     tasks = {each["name"] for each in document_of(run("task", "list", "--json"))["tasks"]}
-    assert tasks == {"cluttered-digits", "digits", "fashion-mnist", "image-folder", "npz"}
+    assert tasks == {
+        "cluttered-digits",
+        "digit-value",
+        "digits",
+        "fashion-mnist",
+        "image-folder",
+        "npz",
+        "tiled-digits",
+    }
 
 
 def test_task_check(run, digits_teacher, tmp_path):

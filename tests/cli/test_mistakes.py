@@ -184,7 +184,7 @@ def test_a_teacher_that_does_not_fit_is_told_with_the_shapes_of_both(mistake, tm
             "pt",
             "unknown teacher stage 'layer4'; stages: stage1",
         ),
-        ("dkd: {weight: 1}", "mixup", 10, "pt", "dkd needs images of one class each, and train.augment has mixup"),
+        ("dkd: {weight: 1}", "mixup", 10, "pt", "dkd needs images that are not mixed, and train.augment has mixup"),
         ("kd: {weight: 1, temperature: -1}", "", 10, "pt", "distill.losses.kd.temperature: -1 is not allowed"),
         ("kd: {weight: 1, until: 1.2}", "", 10, "pt", "distill.losses.kd.until: 1.2 is not allowed"),
         (

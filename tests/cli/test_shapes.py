@@ -163,13 +163,17 @@ def test_a_kit_takes_the_input_of_its_networks_by_name(run):
         ("--input", "image=1x3x16x16"),
         ("--input", "input=2x3x16x16"),
         ("--input", "input=1x3x16x16", "--input-shape", "3,16,16"),
-        ("--input-shape", "16000"),
     ],
 )
-def test_a_kit_is_of_networks_that_take_one_image(mistake, arguments):
+def test_a_kit_is_of_networks_that_take_one_input(mistake, arguments):
     message = mistake(*KIT, *arguments)
     assert " ".join(arguments[:2]) in message
-    assert "C,H,W" in message
+    assert "write --input-shape SIZES or --input input=1xSIZES" in message
+
+
+def test_a_kits_networks_take_what_the_task_gives(mistake):
+    message = mistake(*KIT, "--input-shape", "16000")
+    assert "input shape 16000: write channel,height,width, as the networks of task digits take them" in message
 
 
 def test_models_of_the_users_own_are_carried_measured_and_calibrated_on(run, run_script, quieten, sound, text, here):

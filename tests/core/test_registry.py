@@ -110,6 +110,15 @@ def test_an_extension_that_cannot_be_imported_is_one_line_that_names_it(colours,
         assert "\n" not in str(raised.value)
 
 
+def test_an_extension_that_looks_something_up_is_not_blamed_for_another(colours, written, install):
+    written(acme="from palette import SHAPES\nSHAPES['round']\n", zeta="1 / 0")
+    install("akd-acme", "acme", "zeta")
+    with pytest.raises(
+        UserError, match=r"^extension akd-acme 1.0 \(zeta\) cannot be imported: ZeroDivisionError: .*it$"
+    ):
+        colours.find("red")
+
+
 def test_an_extension_that_is_not_where_its_entry_point_says_is_told(colours, install):
     install("akd-acme", "acme_of_yesterday")
     with pytest.raises(UserError, match=r"extension akd-acme 1.0 \(acme_of_yesterday\) cannot be imported: ModuleNot"):

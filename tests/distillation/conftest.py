@@ -43,7 +43,7 @@ def teacher(digits) -> Teacher:
     """A network of three stages (16, 32, 64 channels), two epochs into its training."""
     recipe = Recipe.model_validate({"student": {"family": "resnet", "depth": 8}, "train": {"epochs": 2}, "seed": 5})
     student = distill(recipe, digits, None, device="cpu").student
-    return module_teacher(student, digits.input_shape, digits.classes)
+    return module_teacher(student, digits.signature)
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from automl_kd.core import Signature
+from automl_kd.distillation import BuildContext
 from automl_kd.students import ResNet
+from automl_kd.tasks import Multiclass
 
 _GOLDENS = Path(__file__).resolve().parents[3] / "shared" / "data" / "loss_goldens.json"
 
@@ -25,7 +28,15 @@ ZS, ZT, Y = det((4, 10), 0.7, 0.1), det((4, 10), 0.9, 0.5, 3), torch.tensor([1, 
 FS, FT, SMALL = det((4, 6, 8, 8), 0.13, 0.2), det((4, 6, 8, 8), 0.17, 0.9), det((4, 10, 4, 4), 0.19, 0.4)
 ES, ET = det((4, 16), 0.23, 0.3), det((4, 16), 0.29, 0.8)
 STUDENT = ResNet(family="resnet", depth=8)
+CLASSES = Multiclass(tuple("abcdefghij"))
 FS1, FT1 = det((4, 6, 4, 4), 0.31, 0.2), det((4, 6, 4, 4), 0.37, 0.9)
+
+
+def before_a_run(
+    shape: tuple[int, ...] = (3, 8, 8), *, examples: int = 40, head: tuple[Tensor, Tensor] | None = None
+) -> BuildContext:
+    """What a loss knows before a run, of images of a shape in ten classes."""
+    return BuildContext(STUDENT, Signature.of_images(shape, 10), CLASSES, examples, head, torch.channels_last)
 
 
 def assert_agrees(name: str, loss: Callable[[Tensor], Tensor], student: Tensor) -> None:

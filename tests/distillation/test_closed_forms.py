@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import FS, FT, SMALL, ZS, ZT, Y, assert_agrees, det
+from inputs import CLASSES, FS, FT, SMALL, ZS, ZT, Y, assert_agrees, det
 
-from automl_kd.distillation.functional import attention_transfer, cross_entropy, dist, hint, kd, nst
+from automl_kd.distillation.functional import attention_transfer, dist, hint, kd, nst
 from automl_kd.tasks.modalities.image_mix import ImageMix as Mix
 
 # Name in the golden file, loss as a function of the student alone, the student's input.
@@ -19,7 +19,7 @@ REFERENCES = {
     "kd/mdistiller T4": (lambda s: kd(s, ZT, temperature=4.0), ZS),
     "kd/mmrazor KLDivergence tau4": (lambda s: kd(s, ZT, temperature=4.0), ZS),
     "kd/torchdistill T4 a0.5 (CE+KD)": (
-        lambda s: 0.5 * cross_entropy(s, Y) + 0.5 * kd(s, ZT, temperature=4.0),
+        lambda s: 0.5 * CLASSES.loss(s, Y) + 0.5 * kd(s, ZT, temperature=4.0),
         ZS,
     ),
     "hint/RepDistiller MSE": (lambda s: hint(s, FT), FS),
@@ -146,6 +146,6 @@ def test_gradient_of_nst_with_unequal_channels_and_sizes():
 
 def test_mixed_labels_equal_the_weighted_sum_of_both():
     permutation, share = torch.tensor([2, 0, 3, 1]), 0.3
-    both = share * cross_entropy(ZS, Y) + (1 - share) * cross_entropy(ZS, Y[permutation])
-    mixed = cross_entropy(ZS, Mix(permutation, share).blend(torch.nn.functional.one_hot(Y, 10).double()))
+    both = share * CLASSES.loss(ZS, Y) + (1 - share) * CLASSES.loss(ZS, Y[permutation])
+    mixed = CLASSES.loss(ZS, Mix(permutation, share).blend(torch.nn.functional.one_hot(Y, 10).double()))
     torch.testing.assert_close(mixed, both, rtol=1e-6, atol=0)

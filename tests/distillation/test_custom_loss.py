@@ -115,8 +115,8 @@ def test_the_right_hash_is_accepted(make, few, teacher, custom, path):
     wire(make(custom(sha256=sha256_of(path))), few, teacher, allow_code=True)
 
 
-def test_labels_of_one_class_are_not_given_for_mixed_images(make, few, teacher, custom):
-    with pytest.raises(UserError, match=r"losses\.mine needs images of one class each, and train\.augment has mixup"):
+def test_labels_of_one_example_are_not_given_for_mixed_ones(make, few, teacher, custom):
+    with pytest.raises(UserError, match=r"losses\.mine needs images that are not mixed, and train\.augment has mixup"):
         wire(make(custom(), augment=["mixup"]), few, teacher, allow_code=True)
     wire(make(custom("moments"), augment=["mixup"]), few, teacher, allow_code=True)
 
@@ -129,3 +129,8 @@ def test_only_known_inputs_can_be_asked_for():
 def test_the_name_of_a_built_in_loss_is_taken(make, custom):
     with pytest.raises(ValueError, match=r"custom\.kd has the name of a loss that is built in"):
         make({"custom": {"kd": custom()["custom"]["mine"]}})
+
+
+def test_only_known_meanings_can_be_taken():
+    with pytest.raises(ValueError, match="takes 'binary': should be of categorical, bernoulli, real"):
+        loss("logits", takes=["binary"])  # type: ignore[list-item]

@@ -102,7 +102,7 @@ def test_adapters_are_trained_but_are_no_part_of_the_student(make, few, teacher,
     recipe = make({"hint": {"weight": 1}})
     path = tmp_path / "run.pt"
     outcome = distill(recipe, few, teacher, device="cpu", checkpoint=path)
-    plain = build(recipe.student, input_shape=few.input_shape, classes=few.classes)
+    plain = build(recipe.student, few.signature)
     assert weights(outcome).keys() == plain.state_dict().keys()
     state = torch.load(path, weights_only=True)
     first = distill(recipe, few, teacher, device="cpu", until=1, checkpoint=tmp_path / "first.pt")

@@ -9,24 +9,24 @@ import torch
 from sklearn import metrics as reference
 
 from automl_kd.distillation import distill, evaluate, evaluate_teacher
-from automl_kd.tasks import Split, metric_named, metrics_of
+from automl_kd.tasks import Split, metrics_of
 from automl_kd.teachers import MultiTeacher
 
 
 def ranked_by(task, *names):
-    return dataclasses.replace(task, metrics=tuple(metric_named(name, "multiclass", task.classes) for name in names))
+    return dataclasses.replace(task, metrics=tuple(map(task.problem.metric_named, names)))
 
 
 def logits_of(network, task, split):
     with torch.no_grad():
-        return network(task.normalize(split.images))
+        return network(task.modality.prepare(split.images))
 
 
 @pytest.fixture(scope="module")
 def student(digits):
     """A network that answers nearly at random."""
     torch.manual_seed(0)
-    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, digits.classes)).eval()
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, len(digits.problem.names))).eval()
 
 
 def test_a_student_s_values_are_those_of_scikit_learn_over_several_batches(digits, student):
@@ -82,13 +82,13 @@ def test_the_mean_of_probabilities_that_underflow_has_a_finite_loss(digits, scal
         members, device = 2, torch.device("cpu")
 
         def outputs(self, images):
-            answers = torch.zeros(len(images), 2, digits.classes)
+            answers = torch.zeros(len(images), 2, len(digits.problem.names))
             answers[:, 0, 3], answers[:, 1, 4] = scale, scale
             return type("Outputs", (), {"logits": answers})()
 
-    split = Split(digits.test.images[:40], torch.arange(40) % digits.classes)
+    split = Split(digits.test.images[:40], torch.arange(40) % len(digits.problem.names))
     found = evaluate_teacher(Two(), digits, split)
-    single = torch.zeros(digits.classes)
+    single = torch.zeros(len(digits.problem.names))
     single[3] = scale
     mean = (single.softmax(0) + single.roll(1).softmax(0)) / 2
     expected = -mean.clamp(min=torch.finfo(torch.float32).tiny).double().log()[split.labels].mean().item()
@@ -98,4 +98,4 @@ def test_the_mean_of_probabilities_that_underflow_has_a_finite_loss(digits, scal
 
 
 def test_metrics_of_a_task_are_those_of_its_problem(digits):
-    assert digits.metrics == metrics_of("multiclass", digits.classes)
+    assert digits.metrics == metrics_of("multiclass", len(digits.problem.names))

@@ -60,7 +60,7 @@ def test_it_learns_and_a_run_cut_in_two_is_the_same_run(name, few, teacher, tmp_
     assert resumed.losses == through.losses
     expected, found = through.student.state_dict(), resumed.student.state_dict()
     assert all(torch.equal(expected[weight], found[weight]) for weight in expected)
-    plain = build(recipe.student, input_shape=few.input_shape, classes=few.classes)
+    plain = build(recipe.student, few.signature)
     assert found.keys() == plain.state_dict().keys()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import FS, FS1, FT, FT1, STUDENT, assert_agrees, det
+from inputs import CLASSES, FS, FS1, FT, FT1, assert_agrees, before_a_run, det
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -373,7 +373,7 @@ ALWAYS = ("vid", "factor_transfer", "review_hcl", "srrl")
 
 
 def before_the_run(head: tuple[Tensor, Tensor] | None = HEAD) -> BuildContext:
-    return BuildContext(student=STUDENT, classes=5, examples=100, input_shape=(3, 16, 16), head=head)
+    return before_a_run((3, 16, 16), examples=100, head=head)
 
 
 def part(name: str, **fields: object) -> object:
@@ -392,7 +392,7 @@ def adapter_of(name: str, pairs: tuple[Pair, ...]) -> nn.Module | None:
 
 def at_a_step(adapter: nn.Module | None, progress: float = 0.5) -> StepContext:
     nothing = torch.zeros(4, dtype=torch.int64)
-    return StepContext(progress, labels=nothing, index=nothing, adapter=adapter)
+    return StepContext(progress, labels=nothing, index=nothing, problem=CLASSES, adapter=adapter)
 
 
 def compared(name: str, pairs: tuple[Pair, ...], adapter: nn.Module | None, students: list[Tensor], **fields: object):
@@ -518,7 +518,7 @@ def test_srrl_adds_the_teachers_classifier_which_never_learns():
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        (None, r"^distill\.losses\.srrl: needs a teacher whose logits are one linear layer.*use another loss$"),
+        (None, r"^distill\.losses\.srrl: needs a teacher whose outputs are one linear layer.*use another loss$"),
         ((HEAD[0][:, :9], HEAD[1]), r"^distill\.losses\.srrl\.at: .* reads 9 channels and its t2 has 16: use last$"),
     ],
 )

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from automl_kd.distillation import fusion
 
-EVERY = [fusion.mean, fusion.by_entropy, fusion.dempster_shafer, lambda z: fusion.LearnedFusion(z.shape[1])(z)]
+EVERY = [
+    lambda z: fusion.mean(z, "categorical"),
+    lambda z: fusion.by_entropy(z, "categorical"),
+    fusion.dempster_shafer,
+    lambda z: fusion.LearnedFusion(z.shape[1], "categorical")(z),
+]
 
 
 def logits(*probabilities):
@@ -28,12 +33,12 @@ def test_teachers_that_agree_are_heard_as_one(fuse):
 
 
 def test_mean_is_that_of_the_probabilities():
-    fused = fusion.mean(logits((0.8, 0.2), (0.4, 0.6)))
+    fused = fusion.mean(logits((0.8, 0.2), (0.4, 0.6)), "categorical")
     torch.testing.assert_close(fused.softmax(1), torch.tensor([[0.6, 0.4]], dtype=torch.float64))
 
 
 def test_a_sure_teacher_outweighs_an_unsure_one():
-    fused = fusion.by_entropy(logits((0.5, 0.5), (0.999, 0.001))).softmax(1)
+    fused = fusion.by_entropy(logits((0.5, 0.5), (0.999, 0.001)), "categorical").softmax(1)
     assert fused[0, 0] > 0.98
 
 
@@ -52,5 +57,5 @@ def test_dempsters_rule_for_two_teachers_in_closed_form():
 @given(st.integers(1, 4), st.integers(2, 12), st.floats(0.1, 100))
 def test_what_is_fused_is_a_distribution(members, classes, scale):
     given = scale * torch.randn(3, members, classes, dtype=torch.float64)
-    for fuse in (fusion.mean, fusion.by_entropy, fusion.dempster_shafer):
+    for fuse in EVERY[:3]:
         torch.testing.assert_close(fuse(given).exp().sum(1), torch.ones(3, dtype=torch.float64))

@@ -70,7 +70,7 @@ def test_a_student_that_answers_alike_has_collapsed():
     health.examine_answers(2, alike + torch.randn(4, 10))  # not in a row
     for step in range(2):
         health.examine_answers(step, alike)
-    with pytest.raises(Diverged, match="collapsed features: the student answers every image alike, at step 5"):
+    with pytest.raises(Diverged, match="collapsed features: the student answers every example alike, at step 5"):
         health.examine_answers(5, alike)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import ES, ET, FS, SMALL, STUDENT, ZS, ZT, Y, assert_agrees, det
+from inputs import CLASSES, ES, ET, FS, SMALL, STUDENT, ZS, ZT, Y, assert_agrees, before_a_run, det
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,7 +18,6 @@ from automl_kd.distillation.functional import (
     ce_soft,
     crd,
     crd_inbatch,
-    cross_entropy,
     dist,
     dkd,
     hint,
@@ -27,7 +26,7 @@ from automl_kd.distillation.functional import (
     mutual,
     self_distillation,
 )
-from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossOutput, Pair, StepContext
+from automl_kd.distillation.losses import LOSS_SPECS, LossOutput, Pair, StepContext
 from automl_kd.recipes import Losses
 from automl_kd.students import build
 from automl_kd.tasks.modalities.image_mix import ImageMix as Mix
@@ -337,10 +336,13 @@ def test_crd_stays_finite_where_exp_would_overflow():
 def adapter(name: str, student: tuple[int, int, int], teacher: tuple[int, int, int], examples: int = 40, **part):
     spec = Losses.model_validate({name: {"weight": 1, **part}})
     pairs = (Pair("stage3", "layer4", student, teacher),)
-    before_the_run = BuildContext(STUDENT, 10, examples, (3, 32, 32), None)
+    before_the_run = before_a_run((3, 32, 32), examples=examples)
     module = LOSS_SPECS[name].adapter(getattr(spec, name), pairs, before_the_run)
     return module, lambda s, t, index: LOSS_SPECS[name].compare(
-        getattr(spec, name), s, t, StepContext(0.5, torch.zeros(len(s), dtype=torch.int64), index, adapter=module)
+        getattr(spec, name),
+        s,
+        t,
+        StepContext(0.5, torch.zeros(len(s), dtype=torch.int64), index, CLASSES, adapter=module),
     )
 
 
@@ -428,16 +430,18 @@ def test_contrast_falls_for_pairs_and_not_for_strangers(name, rate, part):
 
 def test_mutual_is_cross_entropy_and_divergence_each_way():
     s, p = ZS.clone().requires_grad_(), ZT.clone().requires_grad_()
-    both = mutual(s, p, labels=Y, temperature=2.0)
+    both = mutual(s, p, labels=Y, problem=CLASSES, temperature=2.0)
     torch.testing.assert_close(both.loss, kd(ZS, ZT, temperature=2.0))
-    torch.testing.assert_close(both.adapter_loss, cross_entropy(ZT, Y) + kd(ZT, ZS, temperature=2.0))
+    torch.testing.assert_close(both.adapter_loss, CLASSES.loss(ZT, Y) + kd(ZT, ZS, temperature=2.0))
     assert torch.autograd.grad(both.loss, (s, p), allow_unused=True, retain_graph=True)[1] is None
     assert torch.autograd.grad(both.adapter_loss, (s, p), allow_unused=True)[0] is None
 
 
 def test_mutual_learns_its_temperature_from_the_student_alone():
     temperature = torch.tensor(2.0, requires_grad=True)
-    both = mutual(ZS.requires_grad_(False), ZT.clone().requires_grad_(), labels=Y, temperature=temperature)
+    both = mutual(
+        ZS.requires_grad_(False), ZT.clone().requires_grad_(), labels=Y, problem=CLASSES, temperature=temperature
+    )
     assert torch.autograd.grad(both.loss, temperature, allow_unused=True)[0] is not None
     assert torch.autograd.grad(both.adapter_loss, temperature, allow_unused=True)[0] is None
 
@@ -445,12 +449,12 @@ def test_mutual_learns_its_temperature_from_the_student_alone():
 def test_a_peer_learns_from_labels_plain_and_mixed():
     torch.manual_seed(0)
     spec = Losses.model_validate({"mutual": {"weight": 1, "student": TINY}}).mutual
-    peer = LOSS_SPECS["mutual"].adapter(spec, (), BuildContext(STUDENT, 10, 40, (3, 8, 8), None))
+    peer = LOSS_SPECS["mutual"].adapter(spec, (), before_a_run())
     student, images = torch.randn(4, 10), torch.randn(4, 3, 8, 8)
     for labels in (Y, MIXED):
         falls = []
         for _ in range(8):
-            at_a_step = StepContext(0.5, labels, torch.arange(4), temperature=1.0, adapter=peer)
+            at_a_step = StepContext(0.5, labels, torch.arange(4), CLASSES, temperature=1.0, adapter=peer)
             both = LOSS_SPECS["mutual"].compare(
                 spec, student, images.contiguous(memory_format=torch.channels_last), at_a_step
             )
@@ -461,7 +465,7 @@ def test_a_peer_learns_from_labels_plain_and_mixed():
 
 def test_a_peer_is_by_default_the_same_as_the_student():
     spec = Losses.model_validate({"mutual": {"weight": 1}}).mutual
-    peer = LOSS_SPECS["mutual"].adapter(spec, (), BuildContext(STUDENT, 10, 40, (3, 8, 8), None))
+    peer = LOSS_SPECS["mutual"].adapter(spec, (), before_a_run())
     assert peer.plan == build(STUDENT, input_shape=(3, 8, 8), classes=10).plan
 
 
@@ -472,18 +476,18 @@ END = (ZT, det((4, 8), 0.8, 0.9))
 
 def test_self_distillation_closed_form():
     each = [
-        0.7 * cross_entropy(logits, Y)
+        0.7 * CLASSES.loss(logits, Y)
         + 0.3 * kd(logits, ZT, temperature=2.0)
         + 0.5 * functional.mse_loss(features, END[1])
         for logits, features in EXITS
     ]
-    found = self_distillation(EXITS, END, labels=Y, alpha=0.3, beta=0.5, temperature=2.0)
+    found = self_distillation(EXITS, END, labels=Y, problem=CLASSES, alpha=0.3, beta=0.5, temperature=2.0)
     torch.testing.assert_close(found, sum(each) / 2, rtol=1e-12, atol=0)
     end = tuple(tensor.clone().requires_grad_() for tensor in END)
-    assert not self_distillation(EXITS, end, labels=Y).requires_grad
+    assert not self_distillation(EXITS, end, labels=Y, problem=CLASSES).requires_grad
 
     def of_an_exit(logits: Tensor, features: Tensor) -> Tensor:
-        return self_distillation([(logits, features), EXITS[1]], END, labels=Y, alpha=0.3)
+        return self_distillation([(logits, features), EXITS[1]], END, labels=Y, problem=CLASSES, alpha=0.3)
 
     assert torch.autograd.gradcheck(of_an_exit, tuple(tensor.clone().requires_grad_() for tensor in EXITS[0]))
 
@@ -491,7 +495,7 @@ def test_self_distillation_closed_form():
 def exits(*shapes: tuple[int, int, int]):
     spec = Losses.model_validate({"self_distillation": {"weight": 1}}).self_distillation
     pairs = tuple(Pair(f"stage{i}", f"stage{i}", shape, shape) for i, shape in enumerate(shapes, 1))
-    return spec, LOSS_SPECS["self_distillation"].adapter(spec, pairs, BuildContext(STUDENT, 10, 40, (3, 32, 32), None))
+    return spec, LOSS_SPECS["self_distillation"].adapter(spec, pairs, before_a_run((3, 32, 32)))
 
 
 @pytest.mark.parametrize("labels", [Y, MIXED], ids=["plain", "mixed"])
@@ -501,7 +505,7 @@ def test_earlier_stages_learn_from_the_end(labels):
     assert len(heads) == 2
     maps = [torch.randn(4, *shape, requires_grad=True) for shape in ((4, 8, 8), (8, 4, 4), (16, 4, 4))]
     logits = torch.randn(4, 10, requires_grad=True)
-    at_a_step = StepContext(0.5, labels, torch.arange(4), temperature=3.0, adapter=heads)
+    at_a_step = StepContext(0.5, labels, torch.arange(4), CLASSES, temperature=3.0, adapter=heads)
     value = LOSS_SPECS["self_distillation"].compare(spec, (*maps, logits), labels, at_a_step)
     value.backward()
     assert all(features.grad.any() for features in maps[:2])
@@ -523,7 +527,7 @@ def test_degenerate_features_are_finite(name, dtype):
     for scale in (0.0, 1.0, 200.0):
         if name == "self_distillation":
             spec, module = exits((6, 8, 8), (10, 4, 4))
-            at_a_step = StepContext(0.5, labels, index, 3.0, module)
+            at_a_step = StepContext(0.5, labels, index, CLASSES, 3.0, module)
             inputs = [scale * FS.to(dtype), scale * SMALL.to(dtype), scale * ZS.to(dtype)]
             for tensor in inputs:
                 tensor.requires_grad_()
@@ -549,11 +553,7 @@ def test_every_loss_runs_on_shapes_alone(name):
     with torch.device("meta"):
         if name in ("crd", "crd_inbatch"):
             pairs = pairs[-1:]
-        module = (
-            None
-            if loss_spec.adapter is None
-            else loss_spec.adapter(spec, pairs, BuildContext(STUDENT, 10, 40, (3, 16, 16), None))
-        )
+        module = None if loss_spec.adapter is None else loss_spec.adapter(spec, pairs, before_a_run((3, 16, 16)))
         logits = torch.empty(4, 10, requires_grad=True)
         labels, images = torch.zeros(4, dtype=torch.int64), torch.empty(4, 3, 16, 16)
         embeddings = torch.empty(4, 10), torch.empty(4, 10)
@@ -565,7 +565,7 @@ def test_every_loss_runs_on_shapes_alone(name):
         }[loss_spec.inputs.name]
         temperatures = [2.0, torch.tensor(2.0), torch.empty(4)]
         for temperature in temperatures:
-            value = loss_spec.compare(spec, *arguments, StepContext(0.5, labels, labels, temperature, module))
+            value = loss_spec.compare(spec, *arguments, StepContext(0.5, labels, labels, CLASSES, temperature, module))
             value = value.loss if isinstance(value, LossOutput) else value
             assert value.is_meta
             assert value.ndim == 0
@@ -574,7 +574,7 @@ def test_every_loss_runs_on_shapes_alone(name):
 def test_what_vanishes_at_identity_and_needs_unmixed_images():
     part = Losses.model_validate({name: {"weight": 1} for name in CASES})
     for name in ("kd", "dkd", "dist", "logit_standardization", "ce_soft"):
-        value = LOSS_SPECS[name].compare(getattr(part, name), ZS, ZS, StepContext(0.5, Y, Y, 4.0)).item()
+        value = LOSS_SPECS[name].compare(getattr(part, name), ZS, ZS, StepContext(0.5, Y, Y, CLASSES, 4.0)).item()
         # DIST adds its reference's 1e-8 to the products of norms of probabilities, which are small themselves.
         assert (abs(value) < (1e-3 if name == "dist" else 1e-13)) == LOSS_SPECS[name].zero_at_identity, name
     unmixed = {name for name in CASES if LOSS_SPECS[name].unmixed(getattr(part, name))}
@@ -582,5 +582,5 @@ def test_what_vanishes_at_identity_and_needs_unmixed_images():
     decoupled = Losses.model_validate({"logit_standardization": {"weight": 1, "loss": "dkd", "beta": 2.0}})
     loss_spec, spec = LOSS_SPECS["logit_standardization"], decoupled.logit_standardization
     assert loss_spec.unmixed(spec)
-    found = loss_spec.compare(spec, ZS, ZT, StepContext(0.5, Y, Y, 2.0))
+    found = loss_spec.compare(spec, ZS, ZT, StepContext(0.5, Y, Y, CLASSES, 2.0))
     assert found == LOGITS["standardised dkd"](ZS, ZT, Y, 2.0)

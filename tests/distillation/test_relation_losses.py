@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import ES, ET, FS, FT, SMALL, STUDENT, Y, assert_agrees, det
+from inputs import CLASSES, ES, ET, FS, FT, SMALL, Y, assert_agrees, before_a_run, det
 from torch import Tensor, nn
 from torch.nn.functional import normalize, smooth_l1_loss
 
@@ -20,7 +20,7 @@ from automl_kd.distillation.functional import (
     rkd_distance,
     similarity_preserving,
 )
-from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, Pair, StepContext
+from automl_kd.distillation.losses import LOSS_SPECS, Pair, StepContext
 from automl_kd.distillation.losses.correlation_congruence import correlations
 from automl_kd.recipes import Losses
 
@@ -201,7 +201,7 @@ def test_an_adapter_brings_embeddings_to_one_width():
     part = Losses.model_validate({"correlation_congruence_adjacent": {"weight": 1}}).correlation_congruence_adjacent
     loss_spec, before_the_run = (
         LOSS_SPECS["correlation_congruence_adjacent"],
-        BuildContext(STUDENT, 10, 40, (3, 8, 8), None),
+        before_a_run(),
     )
     equal = (Pair("stage2", "stage3", (16, 4, 4), (16, 2, 2)),)
     assert loss_spec.adapter(part, equal, before_the_run) is None
@@ -209,7 +209,7 @@ def test_an_adapter_brings_embeddings_to_one_width():
     adapter = loss_spec.adapter(part, narrow, before_the_run)
     assert isinstance(adapter, nn.Linear)
     student = ES[:, :6].float().requires_grad_()
-    at_a_step = StepContext(0.5, Y, torch.arange(4), adapter=adapter)
+    at_a_step = StepContext(0.5, Y, torch.arange(4), CLASSES, adapter=adapter)
     value = loss_spec.compare(part, student, ET.float(), at_a_step)
     assert value == correlation_congruence_adjacent(adapter(student), ET.float())
     value.backward()

@@ -14,13 +14,13 @@ from automl_kd.recipes.schedules import EntropyTemperature, LearnedTemperature
 
 def test_a_sure_teacher_is_softened_most_and_an_unsure_one_least():
     logits = torch.stack([torch.zeros(10), 1000 * functional.one_hot(torch.tensor(3), 10).float()])
-    found = temperatures.by_entropy(logits, low=2, high=8)
+    found = temperatures.by_entropy(logits, "categorical", low=2, high=8)
     torch.testing.assert_close(found, torch.tensor([2.0, 8.0]))
 
 
 @given(st.floats(0.1, 30))
 def test_by_entropy_stays_between_its_bounds(scale):
-    found = temperatures.by_entropy(scale * torch.randn(16, 7), low=1.5, high=6)
+    found = temperatures.by_entropy(scale * torch.randn(16, 7), "categorical", low=1.5, high=6)
     assert (found >= 1.5 - 1e-5).all()
     assert (found <= 6 + 1e-5).all()
 
@@ -49,4 +49,4 @@ def test_adaptive_temperatures_train_and_learn(make, few, teacher, tmp_path, tem
 
 
 def test_without_a_teacher_to_look_at_the_middle_is_taken():
-    assert temperatures.at(EntropyTemperature(adaptive="entropy", low=2, high=6), 0.5, None, None) == 4
+    assert temperatures.at(EntropyTemperature(adaptive="entropy", low=2, high=6), 0.5, None, None, "categorical") == 4

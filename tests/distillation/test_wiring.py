@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 
-from automl_kd.core import Input, UserError
+from automl_kd.core import Input, Signature, UserError
 from automl_kd.distillation import wire
 from automl_kd.onnxio import export
 from automl_kd.students import build
-from automl_kd.tasks import Multiclass, OnnxTeacher
-from automl_kd.teachers import load_teacher, module_teacher
+from automl_kd.tasks import Multiclass
+from automl_kd.teachers import OnnxTeacher, load_teacher, module_teacher
 
 SHAPE = (1, 8, 8)
 
@@ -89,15 +89,17 @@ def test_a_recipe_with_a_loss_of_logits_needs_a_teacher(make, digits):
 
 def test_class_counts_and_inputs_must_agree(make, digits):
     module = build({"family": "resnet", "depth": 8}, input_shape=SHAPE, classes=7).eval()
-    other = module_teacher(module, SHAPE, 7)
-    with pytest.raises(UserError, match="7 classes and the task has 10"):
+    other = module_teacher(module, Signature.of_images(SHAPE, 7))
+    with pytest.raises(UserError, match="the teacher has 7 outputs and task digits has 10: they should be equal"):
         wire(make({"kd": {"weight": 1}}), digits, other)
     larger = dataclasses.replace(
         digits,
         modality=dataclasses.replace(digits.modality, shape=(1, 9, 9)),
         problem=Multiclass(digits.problem.names[:7]),
     )
-    with pytest.raises(UserError, match=r"\(1, 8, 8\) and the task has \(1, 9, 9\)"):
+    with pytest.raises(
+        UserError, match=r"\(1, 8, 8\) and task digits has \(1, 9, 9\) \(channel, height, width\): they"
+    ):
         wire(make({"kd": {"weight": 1}}), larger, other)
     assert wire(make(), digits, other).teacher_stages == ()
 
@@ -144,7 +146,7 @@ def test_every_loss_is_computed_on_shapes_before_training(make, digits, teacher)
 @pytest.mark.parametrize("name", ["dkd", "crd"])
 @pytest.mark.parametrize("mixing", ["mixup", "cutmix"])
 def test_losses_of_one_class_or_one_image_take_no_mixed_images(make, digits, teacher, name, mixing):
-    with pytest.raises(UserError, match=rf"losses\.{name} needs images of one class each, .* has {mixing}"):
+    with pytest.raises(UserError, match=rf"losses\.{name} needs images that are not mixed, .* has {mixing}"):
         wire(make({name: {"weight": 1}}, augment=[mixing]), digits, teacher)
 
 

@@ -12,7 +12,7 @@ import pytest
 SPACE = """
 search_epochs: 3
 student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}
-distill: {losses: {task: {weight: 1.0}, logit_mse: {weight: {float: [0.01, 1.0], log: true}}}}
+distill: {losses: {task: {weight: 1.0}, logit_mse: {weight: {choice: [0.03, 0.3]}}}}
 train: {epochs: 3, batch_size: 128, optimizer: {name: sgd, lr: 0.1}}
 """
 
@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
 def found(extended, folder, digits_teacher):
     """What a search with everything that the page adds found."""
     arguments = ("--task", "digits", "--space", "space.yaml", "--hw", "jetson-nano", "--device", "cpu", "--study", "s")
-    more = ("--workers", "2", "--sampler", "sobol", "--executor", "gentle", "--budget", "30s", "--json")
+    more = ("--workers", "2", "--sampler", "sobol", "--executor", "half", "--budget", "10m", "--json")
     return extended("search", *arguments, *more, cwd=folder).document
 
 
@@ -105,7 +105,7 @@ def test_a_replay_gives_the_same_student(extended, folder, exported):
     [
         (("distill", "winner/recipe.yaml", "--out", "other"), "distill.losses.logit_mse: "),
         (("search", "--hw", "jetson-nano", "--budget", "1m", "--sampler", "sobol"), "unknown sampler 'sobol'"),
-        (("search", "--hw", "jetson-nano", "--budget", "1m", "--executor", "gentle"), "unknown executor 'gentle'"),
+        (("search", "--hw", "jetson-nano", "--budget", "1m", "--executor", "half"), "unknown executor 'half'"),
     ],
 )
 def test_without_the_package_the_same_is_refused_in_a_line_that_says_what_is_unknown(

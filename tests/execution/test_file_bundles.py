@@ -17,8 +17,8 @@ from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
 from automl_kd.execution.archive import Archive, unpack_archive
 from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
 from automl_kd.execution.job_runner import JobRunner
-from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, open_task
-from automl_kd.teachers import KeptTeacher, TeacherStore
+from automl_kd.tasks import open_task
+from automl_kd.teachers import CheckpointTeacher, KeptTeacher, OnnxTeacher, TeacherStore
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_kd.core import UserError
-from automl_kd.hardware import Candidate, KitTarget, load_profile, read_kit, read_results, write_kit
+from automl_kd import students
+from automl_kd.core import TEXT_AXES, Input, Output, Signature, UserError
+from automl_kd.hardware import Candidate, KitTarget, load_profile, read_kit, read_results, write_kit, write_picks_kit
 from automl_kd.hardware.measurement import kit_script
 from automl_kd.hardware.measurement.selection import Design
 from automl_kd.hardware.measurement.training import Journal, Timed
@@ -112,6 +113,28 @@ def test_too_few_and_too_many_models_are_one_line(profile, candidates, tmp_path,
     with pytest.raises(UserError, match=said):
         write_kit(tmp_path / "kit", profile, "x86-server", "some nets", candidates, count)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_of_texts_are_fed_ids(profile, tmp_path):
+    takes = Input("ids", (16,), TEXT_AXES, "int64", ids=40)
+
+    def planned(width):
+        stages = [{"depth": 1, "channels": width}]
+        return students.plan(
+            {"family": "conv_text", "embedding": 8, "stages": stages}, Signature(takes, Output("logits", 2))
+        )
+
+    texts = [Candidate(f"net-{width}", planned(width), {}) for width in range(4, 12)]
+    kit = write_kit(tmp_path / "kit", profile, "x86-server", "texts", texts, 5)
+    assert [model.inputs for model in kit.models if model.sentinel] == [{}, {}]
+    for model in kit.models[:5]:
+        assert (model.input, model.shapes) == ((16,), {"ids": (1, 16)})
+        assert model.inputs["ids"].type == "int64"
+        assert profile.predict(tmp_path / "kit" / model.file).ms == pytest.approx(model.predicted_ms, rel=0.05)
+    first, second = (tmp_path / "kit" / model.file for model in kit.models[:2])
+    picks = write_picks_kit(tmp_path / "picks", profile, "x86-server", "texts", "study", {3: first, 7: second})
+    assert [model.inputs for model in picks.models[:2]] == [model.inputs for model in kit.models[:2]]
+    assert read_kit(tmp_path / "picks") == picks
 
 
 def test_a_kit_never_replaces_files(profile, candidates, tmp_path):

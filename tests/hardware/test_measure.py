@@ -5,8 +5,9 @@ from __future__ import annotations
 import nets
 import numpy as np
 import pytest
+from torch import nn
 
-from automl_kd.core import Input, UserError
+from automl_kd.core import TEXT_AXES, Input, UserError
 from automl_kd.hardware import measure_latencies, measure_latency
 from automl_kd.hardware.measurement.latency import Runs, Visits
 from automl_kd.onnxio import export
@@ -53,3 +54,10 @@ def test_changes_of_speed_and_disturbed_visits_are_taken_out():
     assert found.ms == pytest.approx(2.0, rel=0.01)
     assert found.repeat_error < 0.01
     assert found.p90 > 1.5 * found.ms
+
+
+def test_a_network_of_ids_is_measured(tmp_path):
+    takes = Input("ids", (12,), TEXT_AXES, "int64", ids=30)
+    network = nn.Sequential(nn.Embedding(30, 4), nn.Flatten(), nn.Linear(48, 2))
+    path = export(network, tmp_path / "text.onnx", takes)
+    assert measure_latency(path).ms > 0

@@ -134,7 +134,7 @@ def test_distilled_with_a_feature_loss_and_exported(own_cache):
     task = open_task("digits")
     resnet = {"family": "resnet", "depth": 8}
     network = students.build(resnet, input_shape=task.input_shape, classes=task.classes)
-    teacher = module_teacher(network, task.input_shape, task.classes)
+    teacher = module_teacher(network, task.signature)
     document = load_space(write(), allow_code=True).sample(random.Random(1)).document()
     document["distill"]["losses"] = {"task": {"weight": 1}, "attention_transfer": {"weight": 1, "at": ["last"]}}
     recipe = Recipe.model_validate(document)

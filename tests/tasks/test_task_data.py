@@ -5,7 +5,8 @@ from PIL import Image
 from task_files import patterns, write_fashion, write_folder, write_idx
 
 from automl_kd.core import UserError
-from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, TrainedTeacher, open_task
+from automl_kd.tasks import TrainedTeacher, open_task
+from automl_kd.teachers import CheckpointTeacher, OnnxTeacher
 
 
 @pytest.fixture(autouse=True)
@@ -246,7 +247,7 @@ class TestTaskFile:
             ("name: m\nmetric: 3\ndata: {kind: digits}", "metric: 3 is not allowed"),
             (
                 "name: m\ndata: {kind: cifar}",
-                "data: unknown kind 'cifar'; known: cluttered-digits, digits, fashion-mnist, image-folder, npz",
+                "data: unknown kind 'cifar'; known: cluttered-digits, csv, digit-value, digits",
             ),
             ("name: m\ndata: {kind: npz, pth: x}", "unknown field 'pth'; did you mean path?"),
             ("name: m\ndata: {kind: image-folder, path: x, size: 2}", "data.size: 2 is not allowed"),
@@ -270,7 +271,7 @@ class TestTaskFile:
         assert "task.yaml" in shown
 
     def test_names_that_do_not_exist(self, tmp_path):
-        assert _message("digit") == "unknown task 'digit'; did you mean digits?"
+        assert _message("fashion") == "unknown task 'fashion'; did you mean fashion-mnist?"
         assert "no such file" in _message(str(tmp_path / "none.yaml"))
         assert "takes no data" in _message("digits", "somewhere")
 

@@ -2,17 +2,8 @@ import pytest
 
 from automl_kd.core import UserError
 from automl_kd.students import ResNet
-from automl_kd.tasks import (
-    CheckpointTeacher,
-    OnnxTeacher,
-    ProgramTeacher,
-    TeacherInput,
-    TimmTeacher,
-    TrainedTeacher,
-    TransformersTeacher,
-    found_anywhere,
-    parse_teacher,
-)
+from automl_kd.tasks import TeacherInput, TrainedTeacher, found_anywhere, parse_teacher
+from automl_kd.teachers import CheckpointTeacher, OnnxTeacher, ProgramTeacher, TimmTeacher, TransformersTeacher
 
 
 def test_files_of_every_form():
@@ -71,7 +62,7 @@ def test_found_anywhere_it_is_the_same_with_whole_paths(text, files, tmp_path, m
     ("text", "message"),
     [
         ("t.pt", "a checkpoint needs its architecture, for example t.pt@{family: resnet, depth: 20}"),
-        ("t.xyz", "should be a file ending in .onnx, .pt, .pth, .safetensors"),
+        ("t.xyz", "should be a file ending in .pt, .pth, .safetensors"),
         ("t.onnx@{family: resnet}", "should be FILE.onnx"),
         ("t.pt2@{family: resnet}", "should be FILE.pt2"),
         ("a.onnx + b.xyz", "teacher 'b.xyz': should be a file ending in"),

@@ -5,12 +5,14 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from automl_kd.core import Signature
 from automl_kd.recipes import TaskReference
 from automl_kd.students import ResNet, build
 from automl_kd.tasks import Images, Multiclass, Split, Task, metrics_of
 
 SHAPE = (1, 8, 8)
 CLASSES = 3
+SIGNATURE = Signature.of_images(SHAPE, CLASSES)
 STUDENT = ResNet(family="resnet", depth=8, width=0.25)
 
 

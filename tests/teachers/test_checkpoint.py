@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from teacher_cases import CLASSES, SHAPE, STUDENT, small_task, trained_module
+from teacher_cases import SHAPE, SIGNATURE, STUDENT, small_task, trained_module
 
 from automl_kd.core import UserError
 from automl_kd.students import ResNet
-from automl_kd.tasks import CheckpointTeacher, parse_teacher
-from automl_kd.teachers import load_teacher, module_teacher
+from automl_kd.tasks import parse_teacher
+from automl_kd.teachers import CheckpointTeacher, load_teacher, module_teacher
 
 
 def _load(path, student=STUDENT):
@@ -28,7 +28,7 @@ def _message(path, student=STUDENT):
 def test_every_kind_of_file_gives_the_same_teacher(tmp_path):
     module = trained_module()
     state = module.state_dict()
-    expected = module_teacher(module, SHAPE, CLASSES).sha256
+    expected = module_teacher(module, SIGNATURE).sha256
     torch.save(state, tmp_path / "plain.pt")
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "wrapped.pth")
     torch.save({"model": state}, tmp_path / "model.pth")
@@ -69,7 +69,7 @@ _KEYS = ("model_state_dict", "net", "network", "ema", "model_ema", "ema_state_di
 
 def test_what_training_code_writes_gives_the_same_teacher_and_is_said(tmp_path):
     module = trained_module()
-    expected = module_teacher(module, SHAPE, CLASSES).sha256
+    expected = module_teacher(module, SIGNATURE).sha256
     for name, content in _forms(module.state_dict()):
         torch.save(content, tmp_path / name)
         spec = parse_teacher(f"{tmp_path / name}@{{family: resnet, depth: 8, width: 0.25}}")
@@ -90,7 +90,7 @@ def test_files_of_old_versions_and_without_counters_are_read(tmp_path):
     module = trained_module()
     state = module.state_dict()
     torch.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    assert _load(tmp_path / "old.pt").sha256 == module_teacher(module, SHAPE, CLASSES).sha256
+    assert _load(tmp_path / "old.pt").sha256 == module_teacher(module, SIGNATURE).sha256
     torch.save({name: each for name, each in state.items() if "num_batches" not in name}, tmp_path / "t.pt")
     images = torch.randn(4, *SHAPE)
     assert torch.equal(
@@ -104,7 +104,7 @@ def test_of_several_the_plain_weights_are_taken_and_the_others_named(tmp_path, f
     both = {"model": state, "ema": trained_module(seed=1).state_dict()}
     torch.save({first: both.pop(first), **both}, tmp_path / "t.pt")
     teacher = _load(tmp_path / "t.pt")
-    assert teacher.sha256 == module_teacher(trained_module(), SHAPE, CLASSES).sha256
+    assert teacher.sha256 == module_teacher(trained_module(), SIGNATURE).sha256
     (warning,) = teacher.understood.warnings
     assert "under model are taken" in warning
     assert "(under ema)" in warning
@@ -146,7 +146,7 @@ def test_the_first_tensor_that_does_not_fit_is_named(tmp_path):
     torch.save(state, tmp_path / "t.pt")
     wider = _message(tmp_path / "t.pt", ResNet(family="resnet", depth=8))
     assert "stem.0.0.weight has shape (4, 1, 3, 3)" in wider
-    assert "resnet for task small (input (1, 8, 8), 3 classes) needs (16, 1, 3, 3)" in wider
+    assert "resnet for task small (input (1, 8, 8), 3 outputs) needs (16, 1, 3, 3)" in wider
     deeper = _message(tmp_path / "t.pt", ResNet(family="resnet", depth=14, width=0.25))
     assert "lacks stage1.1.body.0.0.weight" in deeper
 

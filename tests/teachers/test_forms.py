@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_kd.teachers.forms import form_of
+from automl_kd.teachers.stored_outputs import form_of
 
 
 def _logits(batch, classes, seed, scale=4.0):
@@ -12,7 +12,7 @@ def _logits(batch, classes, seed, scale=4.0):
 
 
 def _restored(values, kind):
-    form = form_of(kind, tuple(values.shape[1:]))
+    form = form_of(kind, tuple(values.shape[1:]), "categorical")
     return form.decode(form.encode(values))
 
 
@@ -49,10 +49,10 @@ def test_up_to_16_classes_and_for_maps_it_is_half_precision(shape):
 
 
 def test_sizes_are_those_stated():
-    assert form_of("cache-fp32", (1000,)).bytes_per_image == 4000
-    assert form_of("cache-fp16", (8, 4, 4)).bytes_per_image == 256
-    assert form_of("cache-top16", (1000,)).bytes_per_image == 16 * (2 + 2) + 4
-    assert form_of("cache-top16", (40_000,)).bytes_per_image == 16 * (2 + 4) + 4
+    assert form_of("cache-fp32", (1000,)).bytes_per_example == 4000
+    assert form_of("cache-fp16", (8, 4, 4)).bytes_per_example == 256
+    assert form_of("cache-top16", (1000,), "categorical").bytes_per_example == 16 * (2 + 2) + 4
+    assert form_of("cache-top16", (40_000,), "categorical").bytes_per_example == 16 * (2 + 4) + 4
 
 
 @pytest.mark.parametrize("classes", [32_768, 32_769, 70_000])
@@ -67,19 +67,19 @@ def test_what_a_form_cannot_hold_is_refused(kind):
     values = torch.zeros(2, 20)
     values[1, 7] = torch.nan
     with pytest.raises(OverflowError, match=r"^nan, which float\d\d cannot hold$"):
-        form_of(kind, (20,)).encode(values)
+        form_of(kind, (20,), "categorical").encode(values)
     values[1, 7] = 70_000
     if kind == "cache-fp32":
         assert torch.equal(_restored(values, kind), values)
     else:
         with pytest.raises(OverflowError, match=r"^70000, which float16 cannot hold; use cache-fp32$"):
-            form_of(kind, (20,)).encode(values)
+            form_of(kind, (20,), "categorical").encode(values)
 
 
 def test_records_of_every_form_can_be_mapped_from_a_file(tmp_path):
     values = _logits(50, 40, 1)
     for kind in ("cache-fp32", "cache-fp16", "cache-top16"):
-        form = form_of(kind, (40,))
+        form = form_of(kind, (40,), "categorical")
         np.save(tmp_path / "a.npy", form.encode(values))
         mapped = np.load(tmp_path / "a.npy", mmap_mode="r", allow_pickle=False)
         assert mapped.shape == (50, *form.shape)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, small_task, tiny_vit, trained_module
+from teacher_cases import SHAPE, SIGNATURE, small_task, tiny_vit, trained_module
 from torch import nn
 
-from automl_kd.tasks import ProgramTeacher, TeacherInput
-from automl_kd.teachers import MultiTeacher, load_teacher, module_teacher
+from automl_kd.tasks import TeacherInput
+from automl_kd.teachers import MultiTeacher, ProgramTeacher, load_teacher, module_teacher
 
 
 def _program(folder, spec):
@@ -19,13 +19,13 @@ def _program(folder, spec):
 def teacher(request, tmp_path_factory):
     match request.param:
         case "student":
-            return module_teacher(trained_module().train(), SHAPE, CLASSES)
+            return module_teacher(trained_module().train(), SIGNATURE)
         case "transformer":
-            return module_teacher(tiny_vit().train(), SHAPE, CLASSES)
+            return module_teacher(tiny_vit().train(), SIGNATURE)
         case "program":
             return _program(tmp_path_factory.mktemp("program"), TeacherInput(mean=(0.4,), std=(0.2,)))
         case _:
-            return MultiTeacher([module_teacher(trained_module(seed), SHAPE, CLASSES) for seed in (0, 1)])
+            return MultiTeacher([module_teacher(trained_module(seed), SIGNATURE) for seed in (0, 1)])
 
 
 def _modules(teacher):
@@ -71,7 +71,7 @@ def test_using_it_neither_changes_it_nor_leaves_anything_behind(teacher):
 
 
 def test_hooks_are_gone_after_an_error():
-    teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+    teacher = module_teacher(trained_module(), SIGNATURE)
     with pytest.raises(RuntimeError):
         teacher.outputs(torch.randn(2, 3, 8, 8), ["stage1"])
     (module,) = _modules(teacher)
@@ -85,7 +85,7 @@ def test_its_maps_have_the_shapes_that_are_stated(teacher):
 
 
 def test_going_to_another_device_makes_a_copy():
-    teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+    teacher = module_teacher(trained_module(), SIGNATURE)
     moved = teacher.to("meta")
     assert moved is not teacher
     assert moved.device.type == "meta"

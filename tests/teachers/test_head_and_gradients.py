@@ -1,18 +1,17 @@
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, STUDENT, small_task, tiny_vit, trained_module
+from teacher_cases import CLASSES, SHAPE, SIGNATURE, STUDENT, small_task, tiny_vit, trained_module
 from torch import nn
 from torch.nn import functional
 
 from automl_kd.core import Input, UserError
 from automl_kd.onnxio import export
-from automl_kd.tasks import CheckpointTeacher, OnnxTeacher
-from automl_kd.teachers import load_teacher, module_teacher
+from automl_kd.teachers import CheckpointTeacher, OnnxTeacher, load_teacher, module_teacher
 
 
 class TestHead:
     def test_it_makes_the_logits_out_of_the_last_map(self):
-        teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+        teacher = module_teacher(trained_module(), SIGNATURE)
         weight, bias = teacher.head()
         images = torch.randn(6, *SHAPE)
         outputs = teacher.outputs(images, ["stage3"])
@@ -40,7 +39,7 @@ class TestHead:
         assert len({plain.sha256, moved.sha256, fewer.sha256}) == 3
 
     def test_who_trains_it_does_not_change_the_teacher(self):
-        teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+        teacher = module_teacher(trained_module(), SIGNATURE)
         images = torch.randn(2, *SHAPE)
         before = teacher.outputs(images).logits
         for tensor in teacher.head():
@@ -57,7 +56,7 @@ class TestHead:
             def forward(self, images):
                 return self.classifier(self.features(images).mean(dim=(2, 3)))
 
-        _, bias = module_teacher(Biasless(), SHAPE, CLASSES).head()
+        _, bias = module_teacher(Biasless(), SIGNATURE).head()
         assert torch.equal(bias, torch.zeros(CLASSES))
 
     def test_there_is_none_where_something_else_stands_between(self):
@@ -70,14 +69,14 @@ class TestHead:
             def forward(self, images):
                 return self.classifier(self.features(images).mean(dim=(2, 3)).relu())
 
-        assert module_teacher(Rectified(), SHAPE, CLASSES).head() is None
-        assert module_teacher(tiny_vit(), SHAPE, CLASSES).head() is None  # it reads the class token
+        assert module_teacher(Rectified(), SIGNATURE).head() is None
+        assert module_teacher(tiny_vit(), SIGNATURE).head() is None  # it reads the class token
 
 
 class TestInputGradients:
     def test_of_a_linear_network_they_are_the_weights_of_the_top_class(self):
         linear = nn.Linear(64, CLASSES)
-        teacher = module_teacher(nn.Sequential(nn.Flatten(), linear), SHAPE, CLASSES)
+        teacher = module_teacher(nn.Sequential(nn.Flatten(), linear), SIGNATURE)
         images = torch.randn(7, *SHAPE)
         top = teacher.outputs(images).logits.argmax(dim=1)
         assert len(set(top.tolist())) > 1
@@ -85,7 +84,7 @@ class TestInputGradients:
         torch.testing.assert_close(teacher.input_gradients(images), expected)
 
     def test_each_image_has_the_gradient_that_it_has_alone(self):
-        teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+        teacher = module_teacher(trained_module(), SIGNATURE)
         images = torch.randn(4, *SHAPE)
         together = teacher.input_gradients(images)
         alone = torch.cat([teacher.input_gradients(image[None]) for image in images])
@@ -94,7 +93,7 @@ class TestInputGradients:
 
     @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
     def test_they_can_be_had_where_gradients_are_off_and_leave_none_behind(self, mode):
-        teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+        teacher = module_teacher(trained_module(), SIGNATURE)
         images = torch.randn(2, *SHAPE)
         with mode():
             gradients = teacher.input_gradients(images)
@@ -106,6 +105,6 @@ class TestInputGradients:
     def test_an_onnx_file_has_none(self, tmp_path):
         export(trained_module(), tmp_path / "t.onnx", Input.of_images(SHAPE))
         teacher = load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx")), small_task())
-        with pytest.raises(UserError, match=r"t\.onnx gives logits only: a loss on input gradients needs"):
+        with pytest.raises(UserError, match=r"t\.onnx gives outputs only: a loss on input gradients needs"):
             teacher.input_gradients(torch.randn(2, *SHAPE))
         assert teacher.head() is None

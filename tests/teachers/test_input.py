@@ -6,11 +6,11 @@ from teacher_cases import CLASSES, small_task
 from torch import nn
 from torch.nn import functional
 
-from automl_kd.core import Input, UserError
+from automl_kd.core import Input, Signature, UserError
 from automl_kd.onnxio import export
 from automl_kd.students import ResNet, build
-from automl_kd.tasks import CheckpointTeacher, OnnxTeacher, TeacherInput
-from automl_kd.teachers import load_teacher, module_teacher
+from automl_kd.tasks import TeacherInput
+from automl_kd.teachers import CheckpointTeacher, OnnxTeacher, load_teacher, module_teacher
 
 COLOUR = TeacherInput(size=(12, 16), channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 STUDENT = ResNet(family="resnet", depth=8, width=0.25)
@@ -85,7 +85,7 @@ def test_what_it_sees_is_part_of_its_hash(files):
             COLOUR.model_copy(update={"mean": None, "std": None}),
         )
     }
-    assert len(hashes | {module_teacher(_colour_network(), (3, 12, 16), CLASSES).sha256}) == 5
+    assert len(hashes | {module_teacher(_colour_network(), Signature.of_images((3, 12, 16), CLASSES)).sha256}) == 5
 
 
 def test_without_statistics_the_task_s_normalisation_stays(tmp_path):
@@ -105,7 +105,7 @@ def test_without_statistics_the_task_s_normalisation_stays(tmp_path):
             TeacherInput(channels=3, mean=(0.5,), std=(0.2,)),
             "teacher.input.mean: has 1 values; 3 channels need one each",
         ),
-        (TeacherInput(size=8, channels=2), "takes images of shape (3, 12, 16); the task needs (2, 8, 8)"),
+        (TeacherInput(size=8, channels=2), "takes inputs of shape (3, 12, 16); the task needs (2, 8, 8)"),
     ],
 )
 def test_what_does_not_fit_is_one_line(files, spec, message):

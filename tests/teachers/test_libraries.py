@@ -9,8 +9,8 @@ import torch
 from teacher_cases import CLASSES, small_task
 
 from automl_kd.core import UserError
-from automl_kd.tasks import TeacherInput, TimmTeacher, TransformersTeacher
-from automl_kd.teachers import load_teacher
+from automl_kd.tasks import TeacherInput
+from automl_kd.teachers import TimmTeacher, TransformersTeacher, load_teacher
 
 _VIT = {"img_size": 8, "patch_size": 2, "depth": 3, "embed_dim": 24, "num_heads": 2, "in_chans": 1}
 
@@ -129,7 +129,7 @@ class TestTimm:
         assert "images (3, 176, 176) (stated by its config.json)" in itself.understood.input
         assert itself.feature_shapes()["layer4"] == (512, 6, 6)
         blind = TimmTeacher(timm=str(tmp_path / "r"), input=TeacherInput(channels=1, mean=(0.5,), std=(0.5,)))
-        assert "does not accept images of shape (1, 176, 176)" in _message(blind)
+        assert "does not accept inputs of shape (1, 176, 176)" in _message(blind)
 
     def test_mistakes_are_one_line(self, folder, tmp_path):
         assert "does not exist" in _message(TimmTeacher(timm=str(tmp_path / "none")))
@@ -223,7 +223,7 @@ class TestTransformers:
     def test_mistakes_are_one_line(self, folder, tmp_path):
         assert "does not exist" in _message(TransformersTeacher(transformers=str(tmp_path / "none")))
         other = TransformersTeacher(transformers=str(folder), input=TeacherInput(size=16))
-        assert "does not accept images of shape (1, 16, 16)" in _message(other)
+        assert "does not accept inputs of shape (1, 16, 16)" in _message(other)
         spec = TransformersTeacher(transformers=str(folder))
         state = safetensors.torch.load_file(folder / "model.safetensors")
         del state["classifier.bias"]
@@ -239,7 +239,7 @@ class TestTransformers:
         transformers.ResNetForImageClassification(config).save_pretrained(tmp_path / "r")
         message = _message(TransformersTeacher(transformers=str(tmp_path / "r")))
         assert (
-            f"{tmp_path / 'r'}: the teacher returns (5,) for images of shape (1, 8, 8); the task needs (3,)" in message
+            f"{tmp_path / 'r'}: the teacher returns (5,) for inputs of shape (1, 8, 8); the task needs (3,)" in message
         )
 
     def test_code_beside_the_weights_is_not_run(self, folder, tmp_path):

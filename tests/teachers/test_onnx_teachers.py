@@ -10,8 +10,8 @@ from onnx_cases import BATCHES, node, write
 from teacher_cases import CLASSES, reader, telling_task
 
 from automl_kd.core import UserError, sha256_of
-from automl_kd.tasks import OnnxTeacher, TeacherInput, parse_teacher
-from automl_kd.teachers import load_teacher, read_teacher
+from automl_kd.tasks import TeacherInput, parse_teacher
+from automl_kd.teachers import OnnxTeacher, load_teacher, read_teacher
 
 TASK = telling_task()
 IMAGES = TASK.normalize(TASK.validation.images)
@@ -123,7 +123,7 @@ class TestOutputs:
         constants = {"w2": np.eye(CLASSES, 64, k=1, dtype=np.float32)}
         write(file, end=end, outputs={"aux": BATCHES, "z": BATCHES}, constants=constants)
         message = _refused(file)
-        assert "2 outputs that could be the logits of 3 classes (aux, z)" in message
+        assert "2 outputs that could be the 3 numbers of the task (aux, z)" in message
         spec = parse_teacher(message.partition("as in ")[2])  # what it proposes is what one writes
         assert _agrees(load_teacher(spec, TASK))
         assert len({_load(file, output=name).sha256 for name in ("aux", "z")}) == 2
@@ -165,7 +165,7 @@ class TestInputs:
         assert read_teacher(teacher, TASK)[0].correct > 0.9
         assert "images (1, 16, 16) (stated by its ONNX file)" in teacher.understood.input
         assert "resized from 8 x 8" in teacher.understood.input
-        assert "takes images of shape (1, 16, 16); the task needs (1, 8, 8)" in _refused(
+        assert "takes inputs of shape (1, 16, 16); the task needs (1, 8, 8)" in _refused(
             file, input=TeacherInput(size=8)
         )
 
@@ -188,7 +188,7 @@ class TestInputs:
 
     def test_an_input_that_is_no_image_is_refused(self, file):
         write(file, images=("N", 64))
-        assert "takes inputs of shape (64); the task has images of shape (1, 8, 8)" in _refused(file)
+        assert "takes inputs of shape (64); the task has inputs of shape (1, 8, 8)" in _refused(file)
 
 
 class TestClasses:
@@ -218,7 +218,7 @@ class TestClasses:
         assert _agrees(teacher)
         assert teacher.understood.classes == "3 of its 5 matched by name (stated by classes)"
         write(file, weight=weight, metadata={"names": "c,b,dog,cat,A; first"})
-        assert "a of the 3 classes of task small" in _refused(file)
+        assert "a of the 3 names of task small" in _refused(file)
 
     def test_names_that_only_count_are_none(self, file):
         teacher = _load(write(file, metadata={"names": "LABEL_0,LABEL_1,LABEL_2"}))

@@ -7,12 +7,11 @@ import zipfile
 
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, reader, small_task, telling_task, tiny_vit, trained_module
+from teacher_cases import CLASSES, SHAPE, SIGNATURE, reader, small_task, telling_task, tiny_vit, trained_module
 from torch import nn
 
 from automl_kd.core import UserError, sha256_of
-from automl_kd.tasks import ProgramTeacher
-from automl_kd.teachers import load_teacher, module_teacher
+from automl_kd.teachers import ProgramTeacher, load_teacher, module_teacher
 
 
 def _export(path, module=None, *, dynamic=False, shape=SHAPE):
@@ -47,7 +46,7 @@ def dynamic(tmp_path_factory):
 @pytest.mark.parametrize("batches", ["fixed", "dynamic"])
 def test_it_answers_batches_of_any_size_as_the_module_does(request, batches):
     teacher = _load(request.getfixturevalue(batches))
-    expected = module_teacher(trained_module(), SHAPE, CLASSES)
+    expected = module_teacher(trained_module(), SIGNATURE)
     assert teacher.stage_names() == expected.stage_names()
     assert teacher.feature_shapes() == expected.feature_shapes()
     assert teacher.head() is None
@@ -64,7 +63,7 @@ def test_it_answers_batches_of_any_size_as_the_module_does(request, batches):
 
 def test_a_transformer_keeps_its_blocks(tmp_path):
     teacher = _load(_export(tmp_path / "vit.pt2", tiny_vit()))
-    assert teacher.feature_shapes() == module_teacher(tiny_vit(), SHAPE, CLASSES).feature_shapes()
+    assert teacher.feature_shapes() == module_teacher(tiny_vit(), SIGNATURE).feature_shapes()
 
 
 def test_a_program_that_changes_as_it_answers_is_refused(tmp_path):
@@ -74,9 +73,9 @@ def test_a_program_that_changes_as_it_answers_is_refused(tmp_path):
 
 def test_what_does_not_fit_the_task_is_told(tmp_path):
     path = _export(tmp_path / "input.pt2", nn.Sequential(nn.Flatten(), nn.Linear(36, CLASSES)), shape=(1, 6, 6))
-    assert "takes images of shape (1, 6, 6); the task needs (1, 8, 8)" in _message(path)
+    assert "takes inputs of shape (1, 6, 6); the task needs (1, 8, 8)" in _message(path)
     path = _export(tmp_path / "classes.pt2", nn.Sequential(nn.Flatten(), nn.Linear(64, 5)))
-    assert "returns (5,) for images of shape (1, 8, 8); the task needs (3,)" in _message(path)
+    assert "returns (5,) for inputs of shape (1, 8, 8); the task needs (3,)" in _message(path)
 
 
 def test_files_that_are_no_program(tmp_path):
@@ -173,7 +172,7 @@ def test_sample_inputs_and_guards_are_left_unread(tmp_path, dynamic):
 
 @pytest.mark.parametrize(
     ("tail", "words"),
-    [(nn.Softmax(dim=1), "probabilities, whose logarithms"), (nn.Sigmoid(), "of each class alone, whose logits")],
+    [(nn.Softmax(dim=1), "probabilities, whose logarithms"), (nn.Sigmoid(), "of each output alone, whose logits")],
     ids=["softmax", "sigmoid"],
 )
 def test_probabilities_are_undone_and_a_gradient_goes_through_that(tmp_path, tail, words):

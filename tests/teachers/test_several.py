@@ -1,16 +1,15 @@
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, small_task, trained_module
+from teacher_cases import CLASSES, SHAPE, SIGNATURE, small_task, trained_module
 
 from automl_kd.core import Input, UserError
 from automl_kd.onnxio import export
-from automl_kd.tasks import OnnxTeacher
-from automl_kd.teachers import KeptTeacher, MultiTeacher, TeacherStore, load_teacher, module_teacher
+from automl_kd.teachers import KeptTeacher, MultiTeacher, OnnxTeacher, TeacherStore, load_teacher, module_teacher
 
 
 @pytest.fixture(scope="module")
 def members():
-    return [module_teacher(trained_module(seed), SHAPE, CLASSES) for seed in (0, 1)]
+    return [module_teacher(trained_module(seed), SIGNATURE) for seed in (0, 1)]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_students_are_paired_with_the_first_member_that_shows_stages(several, me
     assert mixed.stage_names() == ("2:stage1", "2:stage2", "2:stage3")
     assert list(mixed.feature_shapes()) == list(mixed.stage_names())
     assert MultiTeacher([onnx_teacher, onnx_teacher]).stage_names() == ()
-    with pytest.raises(UserError, match=r"t\.onnx gives logits only"):
+    with pytest.raises(UserError, match=r"t\.onnx gives outputs only"):
         mixed.outputs(torch.randn(2, *SHAPE), ["stage1"])
 
 
@@ -71,8 +70,8 @@ def test_mistakes_are_one_line(several, members):
         several.outputs(torch.randn(2, *SHAPE), ["3:stage1"])
     with pytest.raises(UserError, match="unknown teacher stage 'stage9'; stages: stage1, stage2, stage3"):
         several.outputs(torch.randn(2, *SHAPE), ["2:stage9"])
-    other = module_teacher(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5)), SHAPE, 5)
-    with pytest.raises(UserError, match=r"teacher 2 takes .* and knows 5 classes, teacher 1 .* knows 3"):
+    other = module_teacher(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5)), SIGNATURE.with_width(5))
+    with pytest.raises(UserError, match=r"teacher 2 takes .* and has 5 outputs, teacher 1 .* has 3"):
         MultiTeacher([members[0], other])
 
 
@@ -81,7 +80,7 @@ def test_they_are_loaded_from_where_each_lies(tmp_path, monkeypatch, several, me
     from teacher_cases import STUDENT
 
     for seed in (0, 1):
-        TeacherStore().keep("k" * 63 + str(seed), STUDENT, trained_module(seed), {})
+        TeacherStore().keep("k" * 63 + str(seed), STUDENT, SIGNATURE, trained_module(seed), {})
     loaded = load_teacher(tuple(KeptTeacher(member.sha256) for member in members), small_task())
     assert loaded.sha256 == several.sha256
     with pytest.raises(UserError, match="teacher 000000000000 is gone from the cache or damaged"):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from teacher_cases import CLASSES, SHAPE, tiny_vit, trained_module
+from teacher_cases import CLASSES, SHAPE, SIGNATURE, tiny_vit, trained_module
 from torch import nn
 
 from automl_kd.core import UserError
@@ -21,7 +21,7 @@ class TestTokens:
 class TestPaths:
     def test_any_layer_of_a_student_can_be_tapped(self):
         module = trained_module()
-        teacher = module_teacher(module, SHAPE, CLASSES)
+        teacher = module_teacher(module, SIGNATURE)
         images = torch.randn(5, *SHAPE)
         outputs = teacher.outputs(images, ["stem.0.0", "stage2"])
         with torch.no_grad():
@@ -43,17 +43,17 @@ class TestPaths:
 
         module = Residual().eval()
         images = torch.randn(3, *SHAPE)
-        maps = module_teacher(module, SHAPE, CLASSES).outputs(images, ["norm", "conv"]).maps
+        maps = module_teacher(module, SIGNATURE).outputs(images, ["norm", "conv"]).maps
         with torch.no_grad():
             torch.testing.assert_close(maps["conv"], module.conv(images))
             torch.testing.assert_close(maps["norm"], module.norm(module.conv(images)))
 
     def test_a_vector_is_a_map_of_one_pixel(self):
-        teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+        teacher = module_teacher(trained_module(), SIGNATURE)
         assert teacher.feature_shapes(["head.0.linear"]) == {"head.0.linear": (CLASSES, 1, 1)}
 
     def test_an_unknown_path_is_told_with_the_stages_and_its_neighbours(self):
-        teacher = module_teacher(trained_module(), SHAPE, CLASSES)
+        teacher = module_teacher(trained_module(), SIGNATURE)
         with pytest.raises(UserError, match=r"unknown teacher stage 'stage2\.0\.body\.9'"):
             teacher.feature_shapes(["stage2.0.body.9"])
         with pytest.raises(UserError) as caught:
@@ -76,7 +76,7 @@ class TestPaths:
                     tokens = layer(tokens)
                 return self.classifier(tokens.mean(dim=1))
 
-        teacher = module_teacher(Deep(), SHAPE, CLASSES)
+        teacher = module_teacher(Deep(), SIGNATURE)
         assert len(teacher.stage_names()) == 60
         with pytest.raises(UserError, match=r"stages: layers.0, layers.1, …, layers.58, layers.59$"):
             teacher.outputs(torch.randn(2, *SHAPE), ["zzz"])
@@ -85,7 +85,7 @@ class TestPaths:
 class TestTransformer:
     def test_its_stages_are_its_blocks_and_their_tokens_are_maps(self):
         module = tiny_vit()
-        teacher = module_teacher(module, SHAPE, CLASSES)
+        teacher = module_teacher(module, SIGNATURE)
         assert teacher.feature_shapes() == {f"blocks.{index}": (8, 4, 4) for index in range(3)}
         images = torch.randn(3, *SHAPE)
         first = teacher.outputs(images, ["blocks.0"]).maps["blocks.0"]
@@ -106,7 +106,7 @@ class TestTransformer:
             def forward(self, images):
                 return self.classifier(self.encoder(self.patches(images).flatten(2).transpose(1, 2)).mean(dim=1))
 
-        teacher = module_teacher(Encoder(), SHAPE, CLASSES)
+        teacher = module_teacher(Encoder(), SIGNATURE)
         assert teacher.feature_shapes() == {"encoder.layers.0": (8, 4, 4), "encoder.layers.1": (8, 4, 4)}
         assert teacher.head() is not None  # it pools the patches by their mean
 
@@ -129,7 +129,7 @@ class TestTransformer:
             def forward(self, images):
                 return self.classifier(self.blocks(self.patches(images).flatten(2).transpose(1, 2)).mean(dim=1))
 
-        assert module_teacher(Network(), SHAPE, CLASSES).stage_names() == ("blocks.0", "blocks.1")
+        assert module_teacher(Network(), SIGNATURE).stage_names() == ("blocks.0", "blocks.1")
 
     def test_logits_may_come_in_an_object(self):
         class Answer(dict):
@@ -144,5 +144,5 @@ class TestTransformer:
                 return Answer(logits=self.network(images))
 
         images = torch.randn(2, *SHAPE)
-        expected = module_teacher(tiny_vit(), SHAPE, CLASSES).outputs(images).logits
-        assert torch.equal(module_teacher(Wrapped(), SHAPE, CLASSES).outputs(images).logits, expected)
+        expected = module_teacher(tiny_vit(), SIGNATURE).outputs(images).logits
+        assert torch.equal(module_teacher(Wrapped(), SIGNATURE).outputs(images).logits, expected)

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, small_task, trained_module
+from teacher_cases import CLASSES, SHAPE, SIGNATURE, small_task, trained_module
 from torch import nn
 
-from automl_kd.core import Input, UserError
+from automl_kd.core import Input, Signature, UserError
 from automl_kd.onnxio import export
-from automl_kd.tasks import OnnxTeacher
 from automl_kd.tasks.modalities.image_views import ImageViews as Views
-from automl_kd.teachers import MultiTeacher, TargetCache, load_teacher, module_teacher
+from automl_kd.teachers import MultiTeacher, OnnxTeacher, TargetCache, load_teacher, module_teacher
 
 INDEX = torch.tensor([59, 0, 7, 7, 31])
 STAGES = ("stage1", "stage3")
@@ -24,7 +23,7 @@ LOGITS = 60 * CLASSES * 4  # bytes of one view
 
 @pytest.fixture(scope="module")
 def teacher():
-    return module_teacher(trained_module(), SHAPE, CLASSES)
+    return module_teacher(trained_module(), SIGNATURE)
 
 
 def _views(seed=7):
@@ -99,7 +98,7 @@ def test_what_is_there_is_not_computed_again_and_stages_and_views_are_added(tmp_
 
 
 def test_teacher_task_view_seed_form_and_threads_each_have_arrays_of_their_own(tmp_path, teacher):
-    other = module_teacher(trained_module(seed=1), SHAPE, CLASSES)
+    other = module_teacher(trained_module(seed=1), SIGNATURE)
     for count, (who, task, views, number, kind) in enumerate(
         [
             (teacher, small_task(), _views(), 0, "cache-fp32"),
@@ -132,7 +131,7 @@ def test_arrays_that_are_not_what_was_written_are_computed_again(tmp_path, teach
     elif damage == "no checksum":
         file.with_suffix(".sha256").unlink()
     else:
-        other = module_teacher(trained_module(seed=1), SHAPE, CLASSES)
+        other = module_teacher(trained_module(seed=1), SIGNATURE)
         _cache(other, tmp_path / "other", _views()).rows(INDEX, 0)
         (theirs,) = (tmp_path / "other").rglob("*.npy")
         file.write_bytes(theirs.read_bytes())
@@ -142,7 +141,7 @@ def test_arrays_that_are_not_what_was_written_are_computed_again(tmp_path, teach
 
 
 def test_a_folder_is_shared_by_teachers_but_the_part_of_another_is_refused(tmp_path, teacher):
-    other = module_teacher(trained_module(seed=1), SHAPE, CLASSES)
+    other = module_teacher(trained_module(seed=1), SIGNATURE)
     for who in (teacher, other):
         _cache(who, tmp_path).rows(INDEX, 0)
     before = _arrays(tmp_path)
@@ -166,7 +165,7 @@ def test_an_interrupted_computation_leaves_no_array_behind(tmp_path, kind):
         def forward(self, images):
             return images.flatten(1)[:, :20] * 1e7
 
-    teacher = module_teacher(Huge(), SHAPE, 20)
+    teacher = module_teacher(Huge(), Signature.of_images(SHAPE, 20))
     with pytest.raises(UserError, match=r"the teacher's logits reach .*, which float16 cannot hold; use cache-fp32"):
         _cache(teacher, tmp_path, kind=kind).rows(INDEX, 0)
     assert [path.suffix for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"] == [""]
@@ -268,7 +267,7 @@ class _Counting(nn.Module):
 
 
 def build(folder):
-    teacher = module_teacher(_Counting(folder / "log"), SHAPE, CLASSES)
+    teacher = module_teacher(_Counting(folder / "log"), SIGNATURE)
     stages = teacher.stage_names()[:1]
     cache = _cache(teacher, folder / "cache", _views(), range(3), stages)
     rows = [cache.rows(torch.arange(60), number, stages) for number in range(3)]
@@ -319,13 +318,13 @@ def test_an_onnx_teacher_is_cached_too(tmp_path):
     teacher = load_teacher(OnnxTeacher(onnx=str(tmp_path / "t.onnx")), small_task())
     rows = _cache(teacher, tmp_path, _views()).rows(INDEX, 0)
     np.testing.assert_allclose(rows.logits, _live(teacher, (), _views()).logits, rtol=1e-5, atol=1e-6)
-    with pytest.raises(UserError, match=r"t\.onnx gives logits only; no loss can use its stage 'stage1'"):
+    with pytest.raises(UserError, match=r"t\.onnx gives outputs only; no loss can use its stage 'stage1'"):
         _cache(teacher, tmp_path, stages=["stage1"])
 
 
 @pytest.mark.parametrize("kind", ["cache-fp32", "cache-top16"])
 def test_several_teachers_and_any_layer_are_cached_too(tmp_path, teacher, kind):
-    several = MultiTeacher([teacher, module_teacher(trained_module(seed=1), SHAPE, CLASSES)])
+    several = MultiTeacher([teacher, module_teacher(trained_module(seed=1), SIGNATURE)])
     stages = ["stem.0.0", "2:stage3"]
     rows = _cache(several, tmp_path, stages=stages, kind=kind).rows(INDEX, 0, stages)
     live = _live(several, stages)

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 import torch
-from teacher_cases import CLASSES, SHAPE, small_task, trained_module
+from teacher_cases import CLASSES, SHAPE, SIGNATURE, small_task, trained_module
 from torch import nn
 
 from automl_kd.recipes import Recipe
@@ -94,13 +94,13 @@ def test_cost_is_measured_and_leaves_nothing_behind(tmp_path):
     task = small_task()
     split = Split(torch.rand(300, *SHAPE), torch.arange(300) % CLASSES)
     task = dataclasses.replace(task, train=split)
-    quick = module_teacher(trained_module(), SHAPE, CLASSES)
+    quick = module_teacher(trained_module(), SIGNATURE)
     cost = measure_cost(quick, task, ("stage1", "stage3"), tmp_path / "outputs")
     assert cost.logits.bytes == 4 * CLASSES
     assert {stage: output.bytes for stage, output in cost.maps.items()} == {"stage1": 4 * 256, "stage3": 4 * 64}
     assert cost.logits.read_seconds > 0
     assert list((tmp_path / "outputs").iterdir()) == []
-    slow = measure_cost(module_teacher(_Slow(), SHAPE, CLASSES), task, (), tmp_path / "outputs")
+    slow = measure_cost(module_teacher(_Slow(), SIGNATURE), task, (), tmp_path / "outputs")
     assert slow.maps == {}
     assert slow.live_seconds > 1.5 * cost.live_seconds
     assert slow.logits.read_seconds < 0.5 * slow.live_seconds

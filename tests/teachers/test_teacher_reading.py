@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from teacher_cases import CLASSES, SHAPE, reader, small_task, telling_task
+from teacher_cases import CLASSES, SHAPE, SIGNATURE, reader, small_task, telling_task
 from torch import nn
 
 from automl_kd.core import Input, UserError
@@ -16,7 +16,7 @@ from automl_kd.teachers import MultiTeacher, load_teacher, module_teacher, read_
 
 
 def _read(module, task):
-    (reading,) = read_teacher(module_teacher(module, SHAPE, task.classes), task)
+    (reading,) = read_teacher(module_teacher(module, task.signature), task)
     return reading
 
 
@@ -107,12 +107,12 @@ def test_of_many_images_two_thousand_are_asked_in_their_proportions():
 
 
 def test_it_stops_when_its_time_is_up_and_says_how_many_were_asked():
-    (reading,) = read_teacher(module_teacher(reader(), SHAPE, CLASSES), telling_task(), seconds=0)
+    (reading,) = read_teacher(module_teacher(reader(), SIGNATURE), telling_task(), seconds=0)
     assert 0 < reading.images < 300
 
 
 def test_several_teachers_are_read_each_for_itself():
-    members = [module_teacher(module, SHAPE, CLASSES) for module in (reader(), reader(order=(1, 2, 0)))]
+    members = [module_teacher(module, SIGNATURE) for module in (reader(), reader(order=(1, 2, 0)))]
     first, second = read_teacher(MultiTeacher(members), telling_task())
     assert (first.correct, second.correct) == (1.0, 0.0)
     assert first.warnings == ()

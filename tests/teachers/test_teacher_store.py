@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from teacher_cases import SHAPE, STUDENT, trained_module
+from teacher_cases import SHAPE, SIGNATURE, STUDENT, trained_module
 
 from automl_kd.teachers import TeacherStore
 
@@ -11,7 +11,7 @@ KEY = "k" * 64
 
 def test_what_is_kept_is_found_again_by_another_store(tmp_path):
     module = trained_module()
-    kept = TeacherStore(tmp_path).keep(KEY, STUDENT, module, {"test_accuracy": 0.99})
+    kept = TeacherStore(tmp_path).keep(KEY, STUDENT, SIGNATURE, module, {"test_accuracy": 0.99})
     images = torch.randn(6, *SHAPE)
     with torch.no_grad():
         expected = module(images)
@@ -33,7 +33,7 @@ def test_what_was_never_kept_is_absent(tmp_path):
 
 def test_the_default_folder_is_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path))
-    kept = TeacherStore().keep(KEY, STUDENT, trained_module(), {})
+    kept = TeacherStore().keep(KEY, STUDENT, SIGNATURE, trained_module(), {})
     assert (tmp_path / "teachers" / f"{kept.sha256}.safetensors").is_file()
 
 
@@ -42,7 +42,7 @@ def test_the_default_folder_is_in_the_cache(tmp_path, monkeypatch):
 def test_a_flipped_bit_anywhere_makes_a_teacher_absent_until_it_is_kept_again(tmp_path, ending, position):
     store = TeacherStore(tmp_path)
     module = trained_module()
-    kept = store.keep(KEY, STUDENT, module, {"note": "x" * 400})
+    kept = store.keep(KEY, STUDENT, SIGNATURE, module, {"note": "x" * 400})
     file = tmp_path / f"{kept.sha256}.{ending}"
     content = bytearray(file.read_bytes())
     content[-1 if position == -1 else int(len(content) * position)] ^= 0x04
@@ -51,7 +51,7 @@ def test_a_flipped_bit_anywhere_makes_a_teacher_absent_until_it_is_kept_again(tm
     assert store.find(KEY) is None
     assert not file.exists()
     assert (tmp_path / f"{file.name}.damaged").read_bytes() == bytes(content)
-    assert store.keep(KEY, STUDENT, module, {}).sha256 == kept.sha256
+    assert store.keep(KEY, STUDENT, SIGNATURE, module, {}).sha256 == kept.sha256
     found = store.find(KEY)
     assert found is not None
     assert found.sha256 == kept.sha256
@@ -59,7 +59,7 @@ def test_a_flipped_bit_anywhere_makes_a_teacher_absent_until_it_is_kept_again(tm
 
 def test_a_damaged_key_is_absent(tmp_path):
     store = TeacherStore(tmp_path)
-    store.keep(KEY, STUDENT, trained_module(), {})
+    store.keep(KEY, STUDENT, SIGNATURE, trained_module(), {})
     for content in (b"", b"\xff\xfe", b"0" * 64, b"z" * 5000):
         (tmp_path / "keys" / KEY).write_bytes(content)
         assert store.find(KEY) is None
@@ -67,7 +67,7 @@ def test_a_damaged_key_is_absent(tmp_path):
 
 def test_looking_up_leaves_the_seed_alone(tmp_path):
     store = TeacherStore(tmp_path)
-    store.keep(KEY, STUDENT, trained_module(), {})
+    store.keep(KEY, STUDENT, SIGNATURE, trained_module(), {})
     torch.manual_seed(1)
     before = torch.get_rng_state()
     assert store.find(KEY) is not None

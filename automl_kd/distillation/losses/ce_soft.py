@@ -1,12 +1,13 @@
-"""Cross-entropy with the teacher's distribution."""
+"""Cross-entropy with the teacher's distribution, over classes or of each label."""
 
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import softened
-from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, PROBABLE, LossSpec, StepContext
 from automl_kd.recipes.losses import Loss
 from automl_kd.recipes.schedules import Temperature
 
@@ -36,8 +37,26 @@ def ce_soft(student: Tensor, teacher: Tensor, *, temperature: float | Tensor = 1
     return (theirs.softmax(dim=1) * ours.log_softmax(dim=1)).sum() / -len(ours)
 
 
+def ce_soft_bernoulli(student: Tensor, teacher: Tensor, *, temperature: float | Tensor = 1.0) -> Tensor:
+    """Mean over all rows and labels of -q log p - (1 - q) log(1 - p), q and p being sigmoids of the logits / T.
+
+    To ``kd_bernoulli`` it is what :func:`ce_soft` is to ``kd``.
+
+    Args:
+        student: Logits of labels (B, C), of sequences (B, L, C) or of dense maps (B, C, H, W).
+        teacher: Logits of the same shape.
+        temperature: As for :func:`ce_soft`.
+
+    Returns:
+        A scalar in nats.
+    """
+    ours, theirs, _ = softened(student, teacher, temperature)
+    return functional.binary_cross_entropy_with_logits(ours, theirs.sigmoid())
+
+
 def _compare(part: SoftCE, student: Tensor, teacher: Tensor, context: StepContext) -> Tensor:
-    return ce_soft(student, teacher, temperature=context.temperature)
+    compare = ce_soft if context.problem.meaning == "categorical" else ce_soft_bernoulli
+    return compare(student, teacher, temperature=context.temperature)
 
 
 SPEC = LOSS_SPECS.add(
@@ -51,5 +70,7 @@ SPEC = LOSS_SPECS.add(
         zero_at_identity=False,
         paper="Hinton et al. 2015, arXiv:1503.02531, without T²",
         reference="AlphaNet KLLossSoft without labels",
+        takes=PROBABLE,
+        per_position=True,
     ),
 )

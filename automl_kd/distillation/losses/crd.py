@@ -38,7 +38,7 @@ def crd(
     log_z: Tensor | None = None,
     temperature: float = 0.07,
 ) -> Tensor:
-    """Noise-contrastive estimation: is a memory the image's own or one of K drawn at random; both directions, summed.
+    """Noise-contrastive estimation: is a memory the sample's own or one of K drawn at random; both directions, summed.
 
     With P = exp(cosine / τ) / Z and noise Pn = 1 / N, the sum over the student against the teacher's memory and the
     teacher against the student's of
@@ -50,8 +50,8 @@ def crd(
     Args:
         s_embedding: (B, D), rows of length 1.
         t_embedding: (B, D), rows of length 1.
-        memory: (2, N, D), rows of length 1: of the student and of the teacher for every image of the training split.
-        columns: (B, 1 + K) int64, K ≥ 1: the position of each image in the split, then those of its negatives.
+        memory: (2, N, D), rows of length 1: of the student and of the teacher for every sample of the training split.
+        columns: (B, 1 + K) int64, K ≥ 1: the position of each sample in the split, then those of its negatives.
         log_z: (2,), logarithms of Z for the student and for the teacher; None for those of this batch,
             Z = N mean exp(cosine / τ).
         temperature: τ > 0.
@@ -66,11 +66,11 @@ def crd(
 class ContrastMemory(nn.Module):
     """Heads, memory and constants of CRD: embeddings (B, D) and (B, D') and positions (B,) to the loss.
 
-    As RepDistiller's ``ContrastMemory``: Z is that of the first batch, and after every batch the rows of its images are
-    m·memory + (1 - m)·embedding, brought to length 1. It differs in two points. Negatives are K of the images other
-    than the one at hand, drawn with replacement from torch's global generator, where the reference's data set draws
-    them from other classes, which takes the labels of the whole split. And the memory begins as random directions of
-    length 1.
+    As RepDistiller's ``ContrastMemory``: Z is that of the first batch, and after every batch the rows of its samples
+    are m·memory + (1 - m)·embedding, brought to length 1. It differs in two points. Negatives are K of the samples
+    other than the one at hand, drawn with replacement from torch's global generator, where the reference's data set
+    draws them from other classes, which takes the labels of the whole split. And the memory begins as random directions
+    of length 1.
 
     Everything that changes is a parameter or a buffer, so that a checkpoint holds it. The positions within a batch
     should differ.

@@ -20,7 +20,7 @@ class CRDInBatch(FeatureLoss):
 
 
 def crd_inbatch(s_embedding: Tensor, t_embedding: Tensor, *, temperature: float = 0.07) -> Tensor:
-    """Cross-entropy of finding an image's partner among the batch by cosine / τ, averaged over both directions.
+    """Cross-entropy of finding a sample's partner among the batch by cosine / τ, averaged over both directions.
 
     Each student's embedding looks for its teacher's among all of the teacher's, and the other way round, as in CLIP
     (Radford et al. 2021, arXiv:2103.00020); the objective of CRD (Tian et al. 2020, arXiv:1910.10699) without a memory.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import softened
-from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import CATEGORICAL, LOSS_SPECS, LossSpec, StepContext
 from automl_kd.recipes.losses import Loss
 from automl_kd.recipes.schedules import Temperature, Weight
 
@@ -92,5 +92,7 @@ SPEC = LOSS_SPECS.add(
         zero_at_identity=True,
         paper="Huang et al. 2022, arXiv:2205.10536",
         reference="the authors' DIST",
+        takes=CATEGORICAL,
+        per_position=True,
     ),
 )

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.logits import mean_divergence, softened
-from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import CATEGORICAL, LOSS_SPECS, LossSpec, StepContext
 from automl_kd.recipes.losses import Loss
 from automl_kd.recipes.schedules import Temperature, Weight
 
@@ -80,6 +80,8 @@ SPEC = LOSS_SPECS.add(
         zero_at_identity=True,
         paper="Zhao et al. 2022, arXiv:2203.08679",
         reference="mdistiller dkd_loss",
+        takes=CATEGORICAL,
+        per_position=True,
         unmixed=lambda part: True,
     ),
 )

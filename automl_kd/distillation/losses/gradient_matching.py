@@ -1,4 +1,4 @@
-"""Gradients with respect to the image (Srinivas & Fleuret 2018, arXiv:1803.00443)."""
+"""Gradients with respect to the input (Srinivas & Fleuret 2018, arXiv:1803.00443)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from automl_kd.distillation.losses.inputs import GRADIENTS
-from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import CATEGORICAL, LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import Loss
 
 
 class GradientMatching(Loss):
-    """Gradients with respect to the image (Srinivas & Fleuret 2018, arXiv:1803.00443)."""
+    """Gradients with respect to the input (Srinivas & Fleuret 2018, arXiv:1803.00443)."""
 
 
 def gradient_matching(s_gradient: Tensor, t_gradient: Tensor) -> Tensor:
-    """Mean over the batch of ‖g_s / ‖g_s‖ - g_t / ‖g_t‖‖², with g the gradient of one logit by the image.
+    """Mean over the batch of ‖g_s / ‖g_s‖ - g_t / ‖g_t‖‖², with g the gradient of one logit by the input.
 
     The logit is that of the teacher's top class, as in the paper, whose term this is: equal to 2 - 2 cos(g_s, g_t). A
     gradient of zeros stays zero and passes a derivative of 0. Blind to the scale of both at any size: every gradient is
@@ -56,5 +56,6 @@ SPEC = LOSS_SPECS.add(
         zero_at_identity=True,
         paper="Srinivas & Fleuret 2018, arXiv:1803.00443",
         reference="the paper; no library has it",
+        takes=CATEGORICAL,
     ),
 )

@@ -35,16 +35,18 @@ class LossInputs(ABC):
     Attributes:
         name: Its name in the documentation, and in the decorator of a custom loss.
         needs_teacher: Whether the teacher is asked.
-        beyond_logits: Whether the teacher is asked for more than its logits.
+        beyond_logits: Whether the teacher is asked for more than its outputs.
+        reads_outputs: Whether the outputs of a network are read, so that it matters what they mean.
         reads_maps: Whether feature maps are read, so that the loss takes ``at`` and its stages are paired.
-        reads_gradients: Whether the logits are differentiated by the image.
-        sample_by_sample: Whether the logits of some samples of a batch can be compared without the others.
+        reads_gradients: Whether the outputs are differentiated by the input.
+        sample_by_sample: Whether the outputs of some samples of a batch can be compared without the others.
         least_stages: How many pairs of stages the loss needs, where it reads maps.
     """
 
     name: ClassVar[str]
     needs_teacher: ClassVar[bool] = True
     beyond_logits: ClassVar[bool] = True
+    reads_outputs: ClassVar[bool] = False
     reads_maps: ClassVar[bool] = False
     reads_gradients: ClassVar[bool] = False
     sample_by_sample: ClassVar[bool] = False
@@ -62,7 +64,7 @@ class LossInputs(ABC):
             pairs: The pairs of this call.
             student: What the student shows.
             teacher: What the teacher shows; None is allowed where :attr:`needs_teacher` is false.
-            labels: Classes (B,) int64, or distributions (B, classes).
+            labels: As the task stores them, (B, …), or mixed ones (B, width).
         """
 
 
@@ -70,6 +72,7 @@ class _Labels(LossInputs):
     name = "labels"
     needs_teacher = False
     beyond_logits = False
+    reads_outputs = True
     sample_by_sample = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
@@ -79,6 +82,7 @@ class _Labels(LossInputs):
 class _Logits(LossInputs):
     name = "logits"
     beyond_logits = False
+    reads_outputs = True
     sample_by_sample = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
@@ -124,12 +128,13 @@ class _StagePairs(_AllStages):
 
 class _Gradients(LossInputs):
     name = "gradients"
+    reads_outputs = True
     reads_gradients = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
         assert teacher is not None
         top = student.logits.gather(1, teacher.logits.argmax(dim=1, keepdim=True)).sum()
-        (gradients,) = torch.autograd.grad(top, student.images, create_graph=True)
+        (gradients,) = torch.autograd.grad(top, student.inputs, create_graph=True)
         return gradients, teacher.gradients
 
 
@@ -137,6 +142,7 @@ class _Exits(LossInputs):
     name = "exits"
     needs_teacher = False
     beyond_logits = False
+    reads_outputs = True
     reads_maps = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
@@ -147,15 +153,16 @@ class _Peer(LossInputs):
     name = "peer"
     needs_teacher = False
     beyond_logits = False
+    reads_outputs = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
-        return student.logits, student.images
+        return student.logits, student.inputs
 
 
 LABELS = _Labels()
-"""The student's logits (B, classes), and the labels in the teacher's place."""
+"""The student's outputs (B, width), and the labels in the teacher's place."""
 LOGITS = _Logits()
-"""Logits (B, classes) of both."""
+"""The outputs (B, width) of both, as the networks give them: logits, or values."""
 MAPS = _Maps()
 """Feature maps (B, C, H, W) of one pair of stages; the loss is called once for every pair."""
 EMBEDDINGS = _Embeddings()
@@ -165,11 +172,11 @@ STAGE_PAIRS = _StagePairs()
 ALL_STAGES = _AllStages()
 """Tuples of the maps of all pairs, from the input to the output."""
 GRADIENTS = _Gradients()
-"""Gradients (B, C, H, W), by the image, of the logit of the teacher's top class."""
+"""Gradients, by the input and of its shape (B, …), of the logit of the teacher's top class."""
 EXITS = _Exits()
-"""A tuple of the student's maps and its logits, and the labels in the teacher's place."""
+"""A tuple of the student's maps and its outputs, and the labels in the teacher's place."""
 PEER = _Peer()
-"""The student's logits (B, classes), and the images (B, C, H, W) in the teacher's place."""
+"""The student's outputs (B, width), and what it was given (B, …) in the teacher's place."""
 
 
 def _student_maps(pairs: Sequence[Pair], student: Signals) -> tuple[Tensor, ...]:

@@ -13,7 +13,7 @@ from automl_kd.distillation.losses.dkd import dkd
 from automl_kd.distillation.losses.inputs import LOGITS
 from automl_kd.distillation.losses.kd import kd
 from automl_kd.distillation.losses.logits import class_axis
-from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import CATEGORICAL, LOSS_SPECS, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import Loss
 from automl_kd.recipes.schedules import Temperature, Weight
@@ -93,6 +93,8 @@ SPEC = LOSS_SPECS.add(
         zero_at_identity=True,
         paper="Sun et al. 2024, arXiv:2403.01427",
         reference="the authors' normalize before mdistiller's kd_loss and dkd_loss",
+        takes=CATEGORICAL,
+        per_position=True,
         unmixed=lambda part: part.loss == "dkd",
     ),
 )

@@ -1,7 +1,8 @@
-"""Logits of images, sequences and dense maps as rows, and the temperature of each row."""
+"""Outputs of examples, sequences and dense maps as rows, and the temperature of each row."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -9,7 +10,7 @@ from automl_kd.distillation.losses.tensors import full_precision
 
 
 def class_axis(logits: Tensor) -> int:
-    """The dimension of the classes: 1 of dense maps (B, C, H, W), the last of (B, C) and (B, L, C)."""
+    """The dimension of classes, labels or values: 1 of dense maps (B, C, H, W), the last of (B, C) and (B, L, C)."""
     return 1 if logits.ndim == 4 else -1
 
 
@@ -49,3 +50,8 @@ def mean_divergence(log_p: Tensor, log_q: Tensor, squares: float | Tensor) -> Te
     if not isinstance(squares, Tensor):  # with few classes, calling an operator costs more than what it computes
         return functional.kl_div(log_p, log_q, reduction="sum", log_target=True) * (squares / len(log_p))
     return (squares * functional.kl_div(log_p, log_q, reduction="none", log_target=True).sum(dim=1)).mean()
+
+
+def yes_or_no(logits: Tensor) -> Tensor:
+    """Logits of labels (N, C), each of a yes or no of its own, as logarithms of two probabilities, (N·C, 2)."""
+    return functional.logsigmoid(torch.stack((logits, -logits), dim=-1)).flatten(0, -2)

@@ -21,7 +21,7 @@ def mmd(student: Tensor, teacher: Tensor) -> Tensor:
     """Squared MMD under the kernel (<x, y> / C)² between the distributions of activations over a map's positions.
 
     A sample is the activation x of all C channels at one position: mean k(s, s') + mean k(t, t') - 2 mean k(s, t) for
-    every image, averaged over the batch. With this kernel it equals the mean square of the difference between the
+    every example, averaged over the batch. With this kernel it equals the mean square of the difference between the
     second moments F Fᵀ / HW (Li et al. 2017, arXiv:1701.01036), and is computed so, without a matrix of HW x HW. It
     has the value of TextBrewer's ``mmd_loss`` when each channel is one of its tokens, and, by the theorem cited, that
     of :func:`~automl_kd.distillation.functional.gram` on maps. The other view, where a sample is a channel over all

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-from automl_kd.distillation.losses.inputs import MAPS
-from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
+from automl_kd.core import UserError
+from automl_kd.distillation.losses.inputs import MAPS, Pair, Shape
+from automl_kd.distillation.losses.spec import LOSS_SPECS, PROBABLE, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision, pool_to_common
 from automl_kd.recipes import Recipe
 from automl_kd.recipes.losses import Loss
+from automl_kd.students import PROJECTOR, StudentModule
+from automl_kd.teachers import Teacher
 
 
 class SimKD(Loss):
@@ -46,6 +52,33 @@ def _compare(part: SimKD, student: Tensor, teacher: Tensor, context: StepContext
     return simkd(student, teacher)
 
 
+def _pairs(stages: Mapping[str, Shape], teacher: Teacher) -> tuple[Pair, ...]:
+    """The one pair: the projector, which is delivered, and the teacher's last stage."""
+    theirs = teacher.stage_names()
+    if not theirs or teacher.head() is None:
+        raise UserError(
+            "distill.losses.simkd: needs a teacher whose outputs are one linear layer on its last map's spatial mean,"
+            " and this one is not: use another loss"
+        )
+    shape = teacher.feature_shapes((theirs[-1],))[theirs[-1]]
+    if shape[0] != stages[PROJECTOR][0]:
+        raise UserError(
+            f"student.projector.channels is {stages[PROJECTOR][0]} and the teacher's last map has {shape[0]} channels:"
+            " they should be equal"
+        )
+    return (Pair(PROJECTOR, theirs[-1], stages[PROJECTOR], shape),)
+
+
+def _take_over_head(student: StudentModule, context: BuildContext) -> None:
+    """Copy the teacher's last layer into the student's, and freeze it there."""
+    assert context.head is not None
+    linear = student.get_submodule("head")[-1].linear  # type: ignore[index]
+    with torch.no_grad():
+        for ours, theirs in zip((linear.weight, linear.bias), context.head, strict=True):
+            ours.copy_(theirs)
+    student.get_submodule("head").requires_grad_(False)
+
+
 SPEC = LOSS_SPECS.add(
     "simkd",
     LossSpec(
@@ -57,5 +90,8 @@ SPEC = LOSS_SPECS.add(
         zero_at_identity=True,
         paper="Chen et al. 2022, arXiv:2203.14001",
         reference="the authors' SimKD",
+        takes=PROBABLE,
+        pairs=_pairs,
+        prepare=_take_over_head,
     ),
 )

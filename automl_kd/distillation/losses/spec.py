@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
+import torch
 from torch import Tensor, nn
 
-from automl_kd.core import Meaning, Registry
+from automl_kd.core import Meaning, Registry, Signature
 from automl_kd.distillation.losses.inputs import LossInputs, Pair, Shape
 from automl_kd.recipes import Loss, Student
 from automl_kd.recipes.losses import LOSSES
+from automl_kd.students import StudentModule
+from automl_kd.tasks import Problem
+from automl_kd.teachers import Teacher
 
 Features = TypeVar("Features", Tensor, tuple[Tensor, ...])
 Kind = Literal["task", "logit", "feature", "relation", "attention"]
+Meanings = frozenset[Meaning]
+
+ANY: Meanings = frozenset(get_args(Meaning))
+"""Outputs of every meaning."""
+CATEGORICAL: Meanings = frozenset({"categorical"})
+"""Logits of classes of which one is right."""
+PROBABLE: Meanings = frozenset({"categorical", "bernoulli"})
+"""Logits: outputs that a softmax or a sigmoid makes probabilities."""
 
 
 @dataclass(frozen=True)
@@ -23,19 +35,21 @@ class BuildContext:
 
     Attributes:
         student: The student's part of the recipe.
-        classes: Number of logits.
+        signature: What the student takes and answers.
+        problem: What the outputs mean, and the task's own loss.
         examples: Size of the training split.
-        input_shape: Channels, height, width of an image.
-        head: The teacher's classifier, weight (classes, D) and bias (classes,), where its logits are a linear function
-            of its last map's spatial mean; else None.
+        head: The teacher's last layer, weight (width, D) and bias (width,), where its outputs are a linear function of
+            its last map's spatial mean; else None.
+        memory_format: That of the student's weights.
         allow_code: Whether a model space in a file of the user's may be loaded, which runs that file.
     """
 
     student: Student
-    classes: int
+    signature: Signature
+    problem: Problem
     examples: int
-    input_shape: Shape
     head: tuple[Tensor, Tensor] | None
+    memory_format: torch.memory_format = torch.contiguous_format
     allow_code: bool = False
 
 
@@ -45,8 +59,9 @@ class StepContext:
 
     Attributes:
         progress: The share of the schedule that is done, in [0, 1].
-        labels: Classes (B,) int64, or distributions (B, classes) where images were mixed.
-        index: Positions of the images in the training split, (B,) int64.
+        labels: As the task stores them, (B, …), or blended ones (B, width) where examples were mixed.
+        index: Positions of the examples in the training split, (B,) int64.
+        problem: What the outputs mean, and the task's own loss.
         temperature: Of the loss: a number, a scalar or one for each sample (B,); 1 where the loss has none.
         adapter: The module that :attr:`LossSpec.adapter` built for this comparison, if any.
     """
@@ -54,6 +69,7 @@ class StepContext:
     progress: float
     labels: Tensor
     index: Tensor
+    problem: Problem
     temperature: float | Tensor = 1.0
     adapter: nn.Module | None = None
 
@@ -97,10 +113,16 @@ class LossSpec:
         reference: The implementation whose values it agrees with.
         adapter: ``(part, pairs of one call, context)`` to a module that is trained beside the student, or None where
             none is needed. None for losses that train nothing.
-        takes: What the outputs have to mean, None where it does not matter because the loss does not read them.
+        takes: What the outputs have to mean. Left out, it is ``CATEGORICAL`` where the loss reads outputs, and ``ANY``
+            where it does not; :attr:`meanings` tells.
+        per_position: Whether outputs at every position, of sequences (B, L, C) and of dense maps (B, C, H, W), are
+            compared too, each position like an example.
         spatial: Whether positions within a map are compared, so that the loss is constant on a map of one pixel.
-        unmixed: Whether the loss, by its part, needs images that are not mixed: one class, or one position in the
+        unmixed: Whether the loss, by its part, needs examples that are not mixed: one class, or one position in the
             split.
+        pairs: ``(shapes of the student's stages by name, teacher)`` to the stages that are compared, for a loss that
+            reads maps and whose part has no ``at``. Raises UserError where the two do not fit.
+        prepare: ``(student, context)``: what is done to a fresh student before it is trained, in place.
     """
 
     part: type[Loss]
@@ -112,9 +134,12 @@ class LossSpec:
     paper: str
     reference: str
     adapter: Callable[[Any, tuple[Pair, ...], BuildContext], nn.Module | None] | None = None
-    takes: frozenset[Meaning] | None = None
+    takes: Meanings | None = None
+    per_position: bool = False
     spatial: bool = False
     unmixed: Callable[[Any], bool] = lambda part: False
+    pairs: Callable[[Mapping[str, Shape], Teacher], tuple[Pair, ...]] | None = None
+    prepare: Callable[[StudentModule, BuildContext], None] | None = None
 
     @property
     def needs_teacher(self) -> bool:
@@ -125,6 +150,18 @@ class LossSpec:
     def parameters(self) -> bool:
         """Whether the loss may train parameters of its own."""
         return self.adapter is not None
+
+    @property
+    def meanings(self) -> Meanings:
+        """What the outputs may mean."""
+        if self.takes is not None:
+            return self.takes
+        return CATEGORICAL if self.inputs.reads_outputs else ANY
+
+    def suits(self, signature: Signature) -> bool:
+        """Whether the loss can be computed for networks of a signature, whatever student and teacher are."""
+        differentiable = signature.input.ids is None or not self.inputs.reads_gradients
+        return signature.output.meaning in self.meanings and differentiable
 
 
 LOSS_SPECS: Registry[LossSpec] = LOSSES  # type: ignore[assignment]  # this room fills it, with specs alone

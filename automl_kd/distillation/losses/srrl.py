@@ -8,7 +8,7 @@ from torch.nn import functional
 from automl_kd.core import UserError
 from automl_kd.distillation.adapters import TeacherHead
 from automl_kd.distillation.losses.inputs import MAPS, Pair
-from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import LOSS_SPECS, PROBABLE, BuildContext, LossSpec, StepContext
 from automl_kd.distillation.losses.tensors import full_precision
 from automl_kd.recipes.losses import FeatureLoss
 
@@ -44,7 +44,7 @@ def _adapter(part: SRRL, pairs: tuple[Pair, ...], context: BuildContext) -> Teac
     (pair,) = pairs
     if context.head is None:
         raise UserError(
-            "distill.losses.srrl: needs a teacher whose logits are one linear layer on its last map's spatial mean,"
+            "distill.losses.srrl: needs a teacher whose outputs are one linear layer on its last map's spatial mean,"
             " and this one is not: use another loss"
         )
     weight, bias = context.head
@@ -68,5 +68,6 @@ SPEC = LOSS_SPECS.add(
         paper="Yang et al. 2021, ICLR",
         reference="the authors' statm_loss",
         adapter=_adapter,
+        takes=PROBABLE,
     ),
 )

@@ -1,38 +1,23 @@
-"""Cross-entropy with the labels, plain or mixed."""
+"""The task's own loss with the labels: cross-entropy of classes, and what its problem type says of others."""
 
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
 from automl_kd.distillation.losses.inputs import LABELS
-from automl_kd.distillation.losses.spec import LOSS_SPECS, LossSpec, StepContext
-from automl_kd.distillation.losses.tensors import full_precision
+from automl_kd.distillation.losses.spec import ANY, LOSS_SPECS, LossSpec, StepContext
 from automl_kd.recipes.losses import Loss
 from automl_kd.recipes.schedules import Schedule, Weight
 
 
 class TaskLoss(Loss):
-    """Cross-entropy with the labels."""
+    """The task's own loss with the labels: cross-entropy where they are classes."""
 
     weight: Weight | Schedule = 1.0
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the batch of -Σ_c y_c log softmax(logits)_c.
-
-    Args:
-        logits: (B, classes).
-        labels: Class indices (B,) int64, or distributions over the classes (B, classes), as mixed images have.
-
-    Returns:
-        A scalar in nats.
-    """
-    return functional.cross_entropy(full_precision(logits), labels)
-
-
 def _compare(part: TaskLoss, student: Tensor, labels: Tensor, context: StepContext) -> Tensor:
-    return cross_entropy(student, labels)
+    return context.problem.loss(student, labels)
 
 
 SPEC = LOSS_SPECS.add(
@@ -42,9 +27,10 @@ SPEC = LOSS_SPECS.add(
         kind="task",
         inputs=LABELS,
         compare=_compare,
-        scale="nats",
+        scale="of the problem's loss: for classes nats",
         zero_at_identity=False,
         paper="the task's own loss",
-        reference="torch.nn.functional.cross_entropy",
+        reference="torch.nn.functional.cross_entropy for classes",
+        takes=ANY,
     ),
 )

@@ -6,10 +6,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from automl_kd.core import Output
+
 
 def full_precision(tensor: Tensor) -> Tensor:
     """Half precision to float32, in which every loss is computed; float32 and float64 as they are."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def in_units_of_labels(outputs: Tensor, output: Output) -> Tensor:
+    """Values (B, width) with the mean and the deviation of their labels taken out; logits as they are."""
+    if output.meaning != "real":
+        return outputs
+    values = full_precision(outputs)
+    mean, std = (torch.tensor(each, dtype=values.dtype, device=values.device) for each in (output.mean, output.std))
+    return (values - mean) / std
 
 
 def pool_to_common(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from automl_kd.core import IMAGE_AXES, Signature, UserError
 from automl_kd.recipes import ModelSpace, frozen_model
 from automl_kd.students.family import FAMILIES, Family
-from automl_kd.students.layers import LabelUnit
 from automl_kd.students.plans import Block, Plan, Shape, map_shape
 
 
@@ -91,8 +90,22 @@ class Unit(Block):
         return (len(self.mean), 1, 1)
 
     def build(self) -> nn.Module:
-        width = len(self.mean)
-        return nn.Sequential(nn.Unflatten(1, (width, 1, 1)), LabelUnit(self.mean, self.std), nn.Flatten())
+        return Scaled(self.mean, self.std)
+
+
+class Scaled(nn.Module):
+    """``std * x + mean`` by column; not folded into what is before it, which is the user's and unknown."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * self.std + self.mean
 
 
 FAMILIES.add("nni", Family(part=ModelSpace, axes=IMAGE_AXES, plan=plan))

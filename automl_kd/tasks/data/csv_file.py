@@ -63,6 +63,21 @@ class Csv(Data):
             raise ValueError(f"{strange[0]} is not for the examples of {modality}: leave it out")
         return self
 
+    def at(self, place: Path) -> Self:
+        """The table of a file; or, of a folder, that of the same name, or the only one."""
+        if not place.is_dir():
+            return super().at(place)
+        same = place / Path(self.path or "").name
+        found = [same] if same.is_file() else sorted(place.glob("*.csv"))
+        if len(found) != 1:
+            raise UserError(f"{place}: holds {len(found)} .csv files; give the one to read")
+        return super().at(found[0])
+
+    def place(self, folder: Path) -> Path | None:
+        """The file; where it names pictures its folder, which holds them, too."""
+        path = super().place(folder)
+        return path if path is None or self.image is None else path.parent
+
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         if self.path is None:
             raise UserError("this task needs data: give the .csv file with --data or as data.path")

@@ -22,9 +22,5 @@ class DataKind:
     problems: tuple[str, ...] = ()
 
 
-DATA: Registry[DataKind] = Registry(
-    "kind of data",
-    home="automl_kd.tasks.data",
-    first=("cluttered-digits", "digits", "fashion-mnist", "image-folder", "npz"),
-)
+DATA: Registry[DataKind] = Registry("kind of data", home="automl_kd.tasks.data")
 """What ``data.kind`` may name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -14,13 +14,16 @@ from torch import Generator, Tensor
 
 from automl_kd.core import IMAGE_AXES, Input, three_digits
 from automl_kd.recipes import MODALITIES
+from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
 from automl_kd.tasks.modalities.image_code import code_for_arrays, code_for_pictures
+from automl_kd.tasks.modalities.image_for_teachers import other_images, shown_images
 from automl_kd.tasks.modalities.image_look import all_the_same, odd_images
 from automl_kd.tasks.modalities.image_mix import ImageMix, draw_mix
 from automl_kd.tasks.modalities.image_views import ImageViews
 from automl_kd.tasks.modalities.modality import Modality
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
+from automl_kd.tasks.teacher import TeacherInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,8 @@ class Images(Modality):
     augmentations: ClassVar[Mapping[str, bool]] = MappingProxyType(
         {"crop": False, "flip": False, "mixup": True, "cutmix": True}
     )
+
+    teacher_remedy: ClassVar[str] = "say what it was trained on with input: {size, channels, mean, std}"
 
     @classmethod
     def fitted(cls, splits: Mapping[str, Split], white: float, found: Found) -> tuple[Images, dict[str, Split]]:
@@ -87,6 +92,16 @@ class Images(Modality):
 
     def identity(self) -> dict[str, Any]:
         return {"mean": self.mean, "std": self.std}
+
+    @property
+    def prepared_in_words(self) -> str:
+        return "the task's images as the task normalises them"
+
+    def shown_to_teacher(self, stated: TeacherInput | None, card: Card) -> Shown:
+        return shown_images(self, stated, card)
+
+    def alternatives(self, transform: Transform | None, shown: Input) -> Sequence[tuple[str, Transform]]:
+        return other_images(self, transform, shown)
 
     def preprocessing(self) -> dict[str, object]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from automl_kd.core import Input
+from automl_kd.core import Input, UserError
+from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
+from automl_kd.tasks.teacher import TeacherInput
 
 
 class Views(Protocol):
@@ -57,6 +59,8 @@ class Modality(ABC):
     name: ClassVar[str]
     noun: ClassVar[str]
     augmentations: ClassVar[Mapping[str, bool]]
+    teacher_remedy: ClassVar[str] = "see that it was trained on the same inputs and labels"
+    """What a user does about a brought teacher that is no better than one answer to all."""
 
     @property
     @abstractmethod
@@ -79,6 +83,17 @@ class Modality(ABC):
     def views(self, examples: int, names: Collection[str], seed: int) -> Views:
         """Views of a training split by the augmentations of a recipe, in any order; those that mix change nothing."""
 
+    def check_augment(self, names: Collection[str]) -> None:
+        """See to it that there are all of a recipe's augmentations.
+
+        Raises:
+            UserError: If one is missing.
+        """
+        for name in names:
+            if name not in self.augmentations:
+                has = f"it has {', '.join(self.augmentations)}" if self.augmentations else "it has none"
+                raise UserError(f"train.augment: {self.name} has no {name}; {has}")
+
     def draw_mix(self, names: Collection[str], shape: torch.Size, generator: Generator) -> Mix | None:
         """The mix of one batch, None where the augmentations of a recipe mix nothing.
 
@@ -92,6 +107,37 @@ class Modality(ABC):
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """What it has learned of the training split, as plain data: a part of the task's hash."""
+
+    @property
+    def prepared_in_words(self) -> str:
+        """What a network of the task is shown, in words for people."""
+        return f"the task's {self.noun}s as its networks take them"
+
+    def shown_to_teacher(self, stated: TeacherInput | None, card: Card) -> Shown:
+        """What a teacher is shown of the task's examples.
+
+        Args:
+            stated: What the user says, which has the last word, part by part.
+            card: What the teacher says of itself.
+
+        Raises:
+            UserError: If the task's examples cannot be turned into those that the teacher takes.
+        """
+        if stated is not None:
+            raise UserError(f"teacher.input: {self.name} takes no input: {{…}}; leave it out")
+        return Shown(None, self.input, self.prepared_in_words)
+
+    def alternatives(self, transform: Transform | None, shown: Input) -> Sequence[tuple[str, Transform]]:
+        """Other ways to show a teacher the task's examples that may be the right ones.
+
+        Args:
+            transform: How they are turned into what it is shown now; None where it is shown them as they are.
+            shown: What the teacher takes.
+
+        Returns:
+            What a user writes to ask for a way, and the way; none where there is no other.
+        """
+        return ()
 
     # What is said of the examples: to who uses a student, and when data are read.
 

@@ -1,4 +1,4 @@
-"""A folder of transformers as a module."""
+"""A folder of an image classifier of transformers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,23 @@ from typing import Any
 
 from torch import nn
 
-from automl_kd.core import UserError, import_extra
-from automl_kd.teachers.card import Card, by_channel, floats, named_outputs, read_json, sides
+from automl_kd.core import IMAGE_AXES, UserError, import_extra
+from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
+from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides
+from automl_kd.teachers.folder import folder_source
+from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
+
+
+class TransformersTeacher(BroughtTeacher):
+    """A folder of an image classifier of transformers, as its ``save_pretrained`` writes it."""
+
+    transformers: str
+
+
+def look(spec: TransformersTeacher, task: Task) -> Source:
+    folder = Path(spec.transformers).expanduser()
+    form = f"folder of transformers {spec.transformers}"
+    return folder_source(folder, transformers_card(folder), form, lambda _: transformers_module(folder))
 
 
 def transformers_module(folder: Path) -> nn.Module:
@@ -61,11 +76,13 @@ def transformers_card(folder: Path) -> Card:
         place="its preprocessor_config.json" if images else "its config.json",
         names_place="its config.json",
         names=named_outputs(config.get("id2label")),
-        size=stated or (sides(images.get("size")) if resized else None) or sides(config.get("image_size")),
-        channels=channels,
-        mean=by_channel(mean, channels),
-        std=by_channel(std, channels),
-        remarks=("whole, not the middle",) if images.get("do_center_crop") or "crop_pct" in images else (),
+        examples=ImageFacts(
+            size=stated or (sides(images.get("size")) if resized else None) or sides(config.get("image_size")),
+            channels=channels,
+            mean=by_channel(mean, channels),
+            std=by_channel(std, channels),
+            remarks=("whole, not the middle",) if images.get("do_center_crop") or "crop_pct" in images else (),
+        ),
     )
 
 
@@ -102,3 +119,6 @@ def _silent(logging: Any) -> Iterator[None]:
 
 def _name(key: Any) -> str:
     return str(key[0]) if isinstance(key, tuple) else str(key)
+
+
+TEACHER_FORMS.add("transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES))

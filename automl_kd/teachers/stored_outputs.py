@@ -1,4 +1,4 @@
-"""How outputs of a teacher are stored, one record an image, and how exact what is read back is."""
+"""How outputs of a teacher are stored, one record an example, and how exact what is read back is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from automl_kd.core import Meaning
 
 CacheType = Literal["cache-fp32", "cache-fp16", "cache-top16"]
 
@@ -28,7 +30,7 @@ class Form(ABC):
     shape: tuple[int, ...]
 
     @property
-    def bytes_per_image(self) -> int:
+    def bytes_per_example(self) -> int:
         """Size of one record."""
         return self.dtype.itemsize * math.prod(self.shape)
 
@@ -45,8 +47,8 @@ class Form(ABC):
         """Records (B, …) as outputs (B, …), float32 on the CPU."""
 
 
-def form_of(kind: CacheType, shape: tuple[int, ...]) -> Form:
-    """The form of an output of one image, of shape (classes,) for logits and (C, H, W) for a map.
+def form_of(kind: CacheType, shape: tuple[int, ...], meaning: Meaning | None = None) -> Form:
+    """The form of an output of one example, of shape (width,) for raw outputs and (C, H, W) for a map.
 
     - ``cache-fp32``: exact.
     - ``cache-fp16``: each value to a relative 2⁻¹¹ (three digits), below 6e-5 to an absolute 2⁻²⁵; beyond 65,504 an
@@ -54,9 +56,15 @@ def form_of(kind: CacheType, shape: tuple[int, ...]) -> Form:
     - ``cache-top16``: of logits the 16 largest as ``cache-fp16``, with the log-sum-exp of all others in float32. These
       come back equal among themselves with that log-sum-exp, so that at temperature 1 the 16 largest probabilities and
       the mass of the rest are as exact as the 16 logits; how the rest share their mass is lost, and at other
-      temperatures so is the mass. Up to 16 classes, and for maps, the same as ``cache-fp16``.
+      temperatures so is the mass. Up to 16 logits, for maps, and for outputs
+      that are not logits of one distribution, the same as ``cache-fp16``.
+
+    Args:
+        kind: As above.
+        shape: Of one output.
+        meaning: What raw outputs are; None for a map.
     """
-    if kind == "cache-top16" and len(shape) == 1 and shape[0] > _KEPT:
+    if kind == "cache-top16" and meaning == "categorical" and len(shape) == 1 and shape[0] > _KEPT:
         return _Top(shape[0])
     return _Plain(torch.float32 if kind == "cache-fp32" else torch.float16, shape)
 
@@ -75,9 +83,9 @@ class _Plain(Form):
 
 
 class _Top(Form):
-    def __init__(self, classes: int) -> None:
-        self._classes = classes
-        index = np.int16 if classes <= np.iinfo(np.int16).max + 1 else np.int32
+    def __init__(self, width: int) -> None:
+        self._width = width
+        index = np.int16 if width <= np.iinfo(np.int16).max + 1 else np.int32
         self.dtype = np.dtype([("logits", np.float16, _KEPT), ("classes", index, _KEPT), ("rest", np.float32)])
         self.shape = ()
 
@@ -90,8 +98,8 @@ class _Top(Form):
         return records
 
     def decode(self, records: NDArray[Any]) -> Tensor:
-        others = torch.from_numpy(records["rest"] - np.float32(np.log(self._classes - _KEPT)))
-        logits = others[:, None].repeat(1, self._classes)
+        others = torch.from_numpy(records["rest"] - np.float32(np.log(self._width - _KEPT)))
+        logits = others[:, None].repeat(1, self._width)
         classes = torch.from_numpy(records["classes"].astype(np.int64))
         return logits.scatter_(1, classes, _widened(np.ascontiguousarray(records["logits"])))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 
 _SURE = 3.0  # standard errors
-_WORTH = 0.05  # share of images that another order has to gain
+_WORTH = 0.05  # share of examples that another order has to gain
 # An untrained network tells classes apart a little, and gains by another order: up to a third of the way in digits.
 _KNOWS = 0.5  # of the way from chance to always being right
 
@@ -26,7 +26,7 @@ class Rightness:
         correct: Share that is right.
         chance: Share that always answering the most frequent label is right on.
         permuted: Share that is right once every answer stands for the class that it goes with best. The order is chosen
-            on one half of the images and counted on the other, so that small samples do not flatter it.
+            on one half of the examples and counted on the other, so that small samples do not flatter it.
         better: Whether another order is better beyond noise, and by enough to matter.
         meant: The class that each answer goes with best, where that is another.
     """
@@ -63,7 +63,7 @@ def rightness(labels: Labels, answers: Labels, half: NDArray[np.bool_]) -> Right
     Args:
         labels: (N,).
         answers: (N,).
-        half: (N,), which images are in the one of two halves, each with a share of every class.
+        half: (N,), which examples are in the one of two halves, each with a share of every class.
     """
     right = labels == answers
     chosen = np.zeros(len(labels), bool)
@@ -88,7 +88,7 @@ def _meant(labels: Labels, answers: Labels) -> dict[int, int]:
     classes = np.union1d(labels, answers)
     counts = np.zeros((len(classes), len(classes)))
     np.add.at(counts, (np.searchsorted(classes, answers), np.searchsorted(classes, labels)), 1)
-    # Half an image for the order as it is: where the images do not say, a class stays what it is.
+    # Half an example for the order as it is: where the examples do not say, a class stays what it is.
     np.fill_diagonal(counts, counts.diagonal() + 0.5)
     answered, meant = linear_sum_assignment(counts, maximize=True)
     return {int(classes[a]): int(classes[m]) for a, m in zip(answered, meant, strict=True) if a != m}

@@ -1,4 +1,4 @@
-"""A folder of timm as a module."""
+"""A folder of timm."""
 
 from __future__ import annotations
 
@@ -9,13 +9,28 @@ from typing import Any
 
 from torch import nn
 
-from automl_kd.core import UserError, import_extra
+from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.recipes import parse_yaml
-from automl_kd.teachers.card import Card, by_channel, floats, named_outputs, sides
+from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
+from automl_kd.teachers.card import by_channel, floats, named_outputs, sides
 from automl_kd.teachers.checkpoint import fill, read_checkpoint
+from automl_kd.teachers.folder import folder_source
+from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 
 # Arguments of timm.create_model that read other files or fetch weights.
 _FETCHING = ("pretrained", "checkpoint_path", "cache_dir")
+
+
+class TimmTeacher(BroughtTeacher):
+    """A folder of timm: ``config.json`` and ``model.safetensors``, as ``timm.models.save_for_hf`` writes them."""
+
+    timm: str
+
+
+def look(spec: TimmTeacher, task: Task) -> Source:
+    timm = timm_folder(Path(spec.timm).expanduser())
+    form = f"folder of timm {spec.timm}: {timm.name}"
+    return folder_source(timm.folder, timm.card, form, lambda shape: timm.module(shape[0]))
 
 
 @dataclass(frozen=True)
@@ -101,11 +116,13 @@ def _card(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> Card:
         place="its config.json",
         names_place="its config.json",
         names=_names(config, stated),
-        size=sides(arguments.get("img_size")) or sides(shape[1:]),
-        channels=channels,
-        mean=by_channel(floats(stated.get("mean")), channels),
-        std=by_channel(floats(stated.get("std")), channels),
-        remarks=(f"whole, not the middle {100 * crop:g} %",) if crop < 1 else (),
+        examples=ImageFacts(
+            size=sides(arguments.get("img_size")) or sides(shape[1:]),
+            channels=channels,
+            mean=by_channel(floats(stated.get("mean")), channels),
+            std=by_channel(floats(stated.get("std")), channels),
+            remarks=(f"whole, not the middle {100 * crop:g} %",) if crop < 1 else (),
+        ),
     )
 
 
@@ -116,3 +133,6 @@ def _names(config: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[tuple[
     if names is None or not isinstance(described, Mapping):
         return names
     return tuple((name, str(described[name])) if name in described else (name,) for (name,) in names)
+
+
+TEACHER_FORMS.add("timm", TeacherForm(TimmTeacher, look, "{timm: FOLDER}", axes=IMAGE_AXES))

@@ -1,4 +1,4 @@
-"""Which output of a teacher is which class of the task."""
+"""Which output of a teacher stands for which name of the task: of a class, a label or a value."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from automl_kd.core import UserError
-from automl_kd.tasks import Task
-from automl_kd.teachers.card import Card
+from automl_kd.tasks import Card, Task
 
 _NUMBERED = re.compile(r"(?:label|class|category|output|c)?[ _-]?(\d+)", re.IGNORECASE)
 _SHOWN = 4
@@ -21,11 +20,11 @@ _Spelling = Callable[[str], set[str]]
 
 @dataclass(frozen=True)
 class Matching:
-    """The task's classes among a teacher's outputs.
+    """The task's names among a teacher's outputs.
 
     Attributes:
         outputs: How many outputs the teacher should have.
-        order: For each class of the task the output that stands for it; None where they are the same.
+        order: For each name of the task the output that stands for it; None where they are the same.
         words: How they were matched.
         warnings: What is odd.
     """
@@ -36,25 +35,29 @@ class Matching:
     warnings: tuple[str, ...] = ()
 
 
-def match_classes(form: str, stated: Sequence[str] | None, card: Card, task: Task) -> Matching:
+def match_outputs(form: str, stated: Sequence[str] | None, card: Card, task: Task) -> Matching:
     """Match by name where names are known, else by order.
 
     Args:
         form: What the teacher is, for messages.
         stated: Names that the user gave, in the order of the outputs; these have the last word.
         card: What the teacher says of itself.
-        task: Whose classes are meant.
+        task: Whose names are meant. Values are matched by their order alone.
 
     Raises:
-        UserError: If names are known and some classes of the task are not among them, so that nobody can tell which
+        UserError: If names are known and some of the task are not among them, so that nobody can tell which
             output is meant.
     """
+    if task.problem.meaning == "real":
+        if stated is not None:
+            raise UserError(f"teacher {form}: classes: the values of task {task.name} go by order; leave it out")
+        return _ordered(task, "values have an order alone")
     own = None if card.names is None or _anonymous(card.names, task) else card.names
     if stated is None:
         return _ordered(task, "no names known") if own is None else _matched(form, own, card.names_place, task)
     names = [(name,) for name in stated]
     places = _places(names, task)
-    missing = [name for name in task.class_names if name not in places]
+    missing = [name for name in task.problem.names if name not in places]
     if missing:
         raise UserError(f"teacher {form}: classes: {_unknown(missing[0], stated)}, which task {task.name} has")
     found = _by_name(names, places, "stated by classes", task)
@@ -70,41 +73,39 @@ def match_classes(form: str, stated: Sequence[str] | None, card: Card, task: Tas
 
 def _matched(form: str, names: Names, place: str, task: Task) -> Matching:
     places = _places(names, task)
-    missing = [name for name in task.class_names if name not in places]
+    missing = [name for name in task.problem.names if name not in places]
     if not missing:
         return _by_name(names, places, place, task)
-    theirs = f"{place} names its {len(names)} classes {_shown(_flat(names))}"
-    if len(names) != task.classes:
+    theirs = f"{place} names its {len(names)} outputs {_shown(_flat(names))}"
+    if len(names) != len(task.problem.names):
         raise UserError(
-            f"teacher {form}: {theirs}; {_shown(missing)} of the {task.classes} classes of task {task.name} are not"
-            f" among them: {_REMEDY}"
+            f"teacher {form}: {theirs}; {_shown(missing)} of the {len(task.problem.names)} names of task {task.name}"
+            f" are not among them: {_REMEDY}"
         )
-    moved = [name for name, output in places.items() if task.class_names[output] != name]
+    moved = [name for name, output in places.items() if task.problem.names[output] != name]
     if moved:
         raise UserError(
-            f"teacher {form}: {theirs}; {moved[0]} has another place in task {task.name}, which names its classes"
-            f" {_shown(task.class_names)}, and {_shown(missing)} cannot be found: {_REMEDY}"
+            f"teacher {form}: {theirs}; {moved[0]} has another place in task {task.name}, which has the names"
+            f" {_shown(task.problem.names)}, and {_shown(missing)} cannot be found: {_REMEDY}"
         )
     others = (
-        f"{theirs}, and the task {_shown(task.class_names)}: they are matched by order; if that is wrong, {_REMEDY}"
+        f"{theirs}, and the task {_shown(task.problem.names)}: they are matched by order; if that is wrong, {_REMEDY}"
     )
-    quiet = _anonymous([(name,) for name in task.class_names], None)
-    return _ordered(
-        task, "the task's classes have no names" if quiet else "its names are others", *([others] * (not quiet))
-    )
+    quiet = _anonymous([(name,) for name in task.problem.names], None)
+    return _ordered(task, "the task has no names" if quiet else "its names are others", *([others] * (not quiet)))
 
 
 def _ordered(task: Task, why: str, *warnings: str) -> Matching:
-    return Matching(task.classes, None, f"by order ({why})", warnings)
+    return Matching(len(task.problem.names), None, f"by order ({why})", warnings)
 
 
 def _by_name(names: Names, places: dict[str, int], place: str, task: Task) -> Matching:
-    order = tuple(places[name] for name in task.class_names)
-    if len(names) > task.classes:
-        return Matching(len(names), order, f"{task.classes} of its {len(names)} matched by name ({place})")
-    if order == tuple(range(task.classes)):
-        return Matching(task.classes, None, f"matched by name ({place})")
-    return Matching(task.classes, order, f"matched by name, in another order ({place})")
+    order = tuple(places[name] for name in task.problem.names)
+    if len(names) > len(task.problem.names):
+        return Matching(len(names), order, f"{len(task.problem.names)} of its {len(names)} matched by name ({place})")
+    if order == tuple(range(len(task.problem.names))):
+        return Matching(len(task.problem.names), None, f"matched by name ({place})")
+    return Matching(len(task.problem.names), order, f"matched by name, in another order ({place})")
 
 
 def _places(names: Names, task: Task) -> dict[str, int]:
@@ -120,7 +121,7 @@ def _found(names: Names, task: Task, theirs: _Spelling, own: _Spelling) -> dict[
             for word in theirs(alias):
                 outputs.setdefault(word, set()).add(output)
     found: dict[str, int] = {}
-    for name in task.class_names:
+    for name in task.problem.names:
         among = set().union(*(outputs.get(word, set()) for word in own(name)))
         if len(among) == 1:
             found[name] = among.pop()
@@ -143,7 +144,7 @@ def _any(name: str) -> set[str]:
 
 def _anonymous(names: Names, task: Task | None) -> bool:
     """Whether names only count (``LABEL_0``, ``3``), and are not the task's own."""
-    if task is not None and not set(task.class_names) - set(_flat(names)):
+    if task is not None and not set(task.problem.names) - set(_flat(names)):
         return False
     matches = [_NUMBERED.fullmatch(aliases[0]) for aliases in names]
     return all(
