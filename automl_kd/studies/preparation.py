@@ -111,8 +111,8 @@ def _check_metric(task: Task) -> None:
         if math.isnan(task.metric.value(task.metric.statistics(outputs, split.labels.cpu()))):
             others = ", ".join(each.name for each in task.metrics[1:])
             raise UserError(
-                f"metric {task.metric.name}: the labels of the {words} split do not define it, as where all are of one"
-                f" class; search another with --metric: {others}"
+                f"metric {task.metric.name}: the labels of the {words} split do not define it, as where all are alike;"
+                f" search another with --metric: {others}"
             )
 
 

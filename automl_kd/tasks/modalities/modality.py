@@ -156,6 +156,10 @@ class Modality(ABC):
             name: Of the network's input.
         """
 
+    def stand_in(self) -> str:
+        """A raw example as Python, in whose place a user of :meth:`code` puts an own one."""
+        return repr(f"your {self.noun}")
+
     def files(self) -> dict[str, str]:
         """What has to be delivered beside a network to prepare its input: texts by file name."""
         return {}
