@@ -1,0 +1,90 @@
+"""The Python that a delivered student comes with: run as a newcomer would, it prepares what the task prepares."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from task_files import write_folder
+
+from automl_kd.tasks import open_task
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "cache"))
+
+
+def _prepared(task, folder, example):
+    """The input that the code makes of an example, given as an expression, in a process of its own."""
+    folder.mkdir()
+    for name, content in task.modality.files().items():
+        (folder / name).write_text(content, encoding="utf-8")
+    name = task.signature.input.name
+    code = f"{task.modality.code(name)}\n\nfound = prepare({example})['{name}']\nnp.save('out.npy', found)\n"
+    (folder / "prepare.py").write_text(code, encoding="utf-8")
+    subprocess.run([sys.executable, "-I", "prepare.py"], cwd=folder, check=True)
+    return torch.from_numpy(np.load(folder / "out.npy"))
+
+
+def _same(task, split, index, found):
+    wanted = task.modality.prepare(split.images[index : index + 1])
+    assert found.dtype == getattr(torch, task.signature.input.dtype)
+    assert found.shape == wanted.shape
+    assert torch.allclose(found.double(), wanted.double(), atol=1e-5)
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_picture_files(tmp_path, transparent):
+    root = write_folder(tmp_path / "p")
+    if transparent:
+        for file in root.rglob("*.png"):
+            image = Image.open(file).convert("RGBA")
+            image.putalpha(Image.linear_gradient("L").resize(image.size))
+            image.save(file)
+    task = open_task("image-folder", str(root))
+    file = root / task.test.name(0)
+    _same(task, task.test, 0, _prepared(task, tmp_path / "own", repr(str(file))))
+
+
+@pytest.mark.parametrize("scale", [1, 17, 1 / 255])
+def test_arrays_as_they_were_stored(tmp_path, scale):
+    source = np.random.RandomState(0)
+    images = source.randint(0, 250, (60, 6, 5, 3)) * scale
+    stored = images.astype(np.uint16 if scale > 1 else np.uint8 if scale == 1 else np.float32)
+    np.savez(tmp_path / "a.npz", x=stored, y=np.arange(60) % 2)
+    task = open_task("npz", str(tmp_path / "a.npz"))
+    row = int(task.test.name(0)[2:-1])
+    example = f"np.array({stored[row].transpose(2, 0, 1).tolist()})"
+    _same(task, task.test, 0, _prepared(task, tmp_path / "own", example))
+
+
+def test_digits(tmp_path):
+    task = open_task("digits")
+    example = f"np.array({(task.test.images[0, 0] * 16).tolist()})"
+    _same(task, task.test, 0, _prepared(task, tmp_path / "own", example))
+
+
+@pytest.mark.parametrize("tokens", ["words", "characters"])
+def test_texts(tmp_path, tokens):
+    texts = [f"Ein schöner Tag_{number % 7}, naïve? {'x' * number}" for number in range(80)]
+    lines = ["text,label", *(f'"{text}",{number % 2}' for number, text in enumerate(texts))]
+    (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
+    data = f"{{kind: csv, path: t.csv, text: text, label: label, tokens: {tokens}, length: 30, vocabulary: 20}}"
+    (tmp_path / "t.yaml").write_text(f"name: t\ndata: {data}\n")
+    task = open_task(str(tmp_path / "t.yaml"))
+    text = texts[int(task.test.name(0).removeprefix("line ")) - 2]
+    _same(task, task.test, 0, _prepared(task, tmp_path / "own", json.dumps(text)))
+    facts = task.modality.preprocessing()
+    assert (facts["vocabulary"], facts["vocabulary_size"]) == ("vocabulary.json", len(task.modality.vocabulary))
+
+
+def test_what_the_manifest_says_of_images():
+    facts = open_task("digits").modality.preprocessing()
+    assert list(facts) == [
+        "layout", "shape", "channels", "images", "stored", "pixels", "white", "scale", "mean", "std",
+    ]  # fmt: skip
+    assert (facts["shape"], facts["channels"], facts["images"]) == ([1, 8, 8], "grey", "float32")
