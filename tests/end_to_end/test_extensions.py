@@ -17,7 +17,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from automl_kd.core import Registry
+from automl_kd.core import Registry, UserError
+from automl_kd.recipes import load_recipe
+from automl_kd.tasks import open_task
 
 
 def install(folder, package, version, points, **modules):
@@ -140,7 +142,7 @@ def test_a_delivery_names_the_package_and_ships_what_was_compressed(extended, fo
     assert min(zeros) >= 0.2, "a quarter of every layer"
     told = extended("report", "--study", "tilt", cwd=folder)
     assert told.code == 0, told.err
-    assert "grade error" in told.out
+    assert "grade error" in (folder / "report.html").read_text()
 
 
 def test_a_replay_gives_the_same_student(extended, folder, commands, exported):
@@ -155,18 +157,60 @@ def test_a_replay_gives_the_same_student(extended, folder, commands, exported):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("distill", "winner/recipe.yaml", "--out", "other"), "student.family"),
-        (("task", "check", "task.yaml"), "data.kind"),
-        (("search", "--hw", "jetson-nano", "--budget", "1m", "--sampler", "sobol"), "unknown sampler 'sobol'"),
-        (("search", "--hw", "jetson-nano", "--budget", "1m", "--executor", "half"), "unknown executor 'half'"),
+        (
+            ("distill", "winner/recipe.yaml", "--out", "other"),
+            "winner/recipe.yaml: distill.losses: unknown field 'logit_mse'",
+        ),
+        (
+            ("search", "--hw", "jetson-nano", "--budget", "1m", "--sampler", "sobol"),
+            "unknown sampler 'sobol'; known: gp, ",
+        ),
+        (
+            ("search", "--hw", "jetson-nano", "--budget", "1m", "--executor", "half"),
+            "unknown executor 'half'; known: inl",
+        ),
     ],
 )
-def test_without_the_package_the_same_is_refused_in_a_line_that_says_what_is_unknown(
+def test_without_the_package_a_command_is_refused_in_a_line_that_says_what_is_unknown(
     command, folder, exported, arguments, told
 ):
     ended = command(*arguments, cwd=folder)
     assert (ended.code, ended.err.count("\n")) == (2, 1), ended.err
     assert told in ended.err
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("data: {kind: series-table, path: a.tsv}", "file.yaml: data: unknown kind 'series-table'; known: "),
+        ("data: {kind: npz, path: a.npz}\nproblem: ordinal", "problem: unknown problem type 'ordinal'; known: "),
+        (
+            "data: {kind: digits}\nmetric: grade_error",
+            "metric: unknown metric 'grade_error'; a multiclass problem has: ",
+        ),
+        (
+            "data: {kind: digits}\nteacher: {linear: a.npz}",
+            'file.yaml: teacher: {"linear": "a.npz"} is not allowed: a tea',
+        ),
+    ],
+)
+def test_without_the_package_so_is_a_task(tmp_path, document, told):
+    (tmp_path / "file.yaml").write_text(f"name: tilt\n{document}\n")
+    with pytest.raises(UserError, match=re.escape(told)):
+        open_task(str(tmp_path / "file.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("student: {family: conv_series, channels: 4}", "file.yaml: student: unknown family 'conv_series'; did you "),
+        ("student: {family: resnet, depth: 8}\ncompress: [{stage: sparsify}]", "file.yaml: compress.0: unknown stage"),
+    ],
+)
+def test_without_the_package_so_is_a_recipe(tmp_path, document, told):
+    (tmp_path / "file.yaml").write_text(f"{document}\ntrain: {{epochs: 1}}\n")
+    with pytest.raises(UserError, match=re.escape(told)):
+        load_recipe(tmp_path / "file.yaml")
 
 
 @pytest.mark.parametrize(
