@@ -178,8 +178,8 @@ class Recipe(Part):
         mixed = mixing_among(self.train.augment)
         if mixed:
             raise ValueError(
-                f"distill.targets is {targets}, which keeps what the teacher says of unmixed examples, and train.augment"
-                f" has {mixed[0]}: use live, or say mixed: cached to mix its answers like these"
+                f"distill.targets is {targets}, which keeps what the teacher says of unmixed examples, and"
+                f" train.augment has {mixed[0]}: use live, or say mixed: cached to mix its answers like these"
             )
         return self
 
