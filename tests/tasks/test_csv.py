@@ -101,7 +101,7 @@ class TestTexts:
         assert (reading.modality, reading.problem) == ("text", "multiclass")
         said = "\n".join(line for _, line in reading.rows)
         assert "202 texts of 2 classes" in said
-        assert "the first 8 words of each text; a vocabulary of" in said
+        assert "tokens are words, of each text the first 8; the vocabulary has" in said
         assert "words a text: 10 in the shortest 5 %, 10 in half, 10 in the longest 5 %; 99.0 % of texts" in said
         warnings = "\n".join(reading.warnings)
         assert "1 text in two classes, such as" in warnings

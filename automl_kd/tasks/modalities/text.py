@@ -120,8 +120,8 @@ class Texts(Modality):
             f"{percent(_unknown(split))} in {name}" for name, split in splits.items() if name != "train"
         )
         return (
-            f"the first {self.length} {self.tokens} of each text; a vocabulary of {whole(len(self.vocabulary))} of the"
-            f" training split, not in it: {unknown}",
+            f"tokens are {self.tokens}, of each text the first {self.length}; the vocabulary has"
+            f" {whole(len(self.vocabulary))} of the training split, unknown are {unknown}",
         )
 
     def odd(
