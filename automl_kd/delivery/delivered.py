@@ -46,7 +46,7 @@ class Delivered:
         deployed_metrics: The same of its ONNX file.
         onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file, test split.
         opset: Of the ONNX file.
-        latency_ms: Predicted for one image on the device.
+        latency_ms: Predicted for one example on the device.
         latency_low: Lower end of the prediction's interval, in ms.
         latency_high: Upper end, in ms.
         coverage: Share of the network's kernels that the profile knows, in [0, 1].
@@ -91,7 +91,8 @@ def deliver(
     ``student.safetensors``, ``recipe.yaml``, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash of
     each. Where the recipe has stages of ``compress``, ``student.onnx`` is what they make of the student, and
     ``student.float.onnx`` lies beside it for reference, without them; ``student.safetensors`` holds the weights as
-    trained in any case. Nothing in the files tells the time: equal arguments on one machine give equal bytes.
+    trained in any case. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
+    the files tells the time: equal arguments on one machine give equal bytes.
 
     Args:
         folder: Where to; appears whole or not at all. An earlier delivery there is replaced.
@@ -126,6 +127,8 @@ def deliver(
         )
         save_weights(trained, new / "student.safetensors")
         save_recipe(recipe, new / "recipe.yaml")
+        for name, text in task.modality.files().items():
+            _write(new / name, text)
         _write(new / "model_card.md", model_card(datasheet))
         _write(new / "report.html", student_report(datasheet) if report_html is None else report_html)
         files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}
@@ -190,8 +193,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "arms": {arm: _defined(result.metrics) for arm, result in facts.arms.results.items()},
             "teacher": _defined(facts.teacher_metrics),
         },
-        "preprocessing": sheet.preprocessing,
-        "class_names": list(sheet.task.class_names),
+        **sheet.task.manifest(),
     }
 
 

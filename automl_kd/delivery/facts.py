@@ -90,22 +90,13 @@ class Datasheet:
         )
 
     @property
+    def examples(self) -> str:
+        """What the task's examples are and what becomes of stored ones, for people."""
+        task = self.task
+        splits = {"train": task.train, "validation": task.validation, "test": task.test}
+        return "; ".join(task.modality.told(splits, task.found))
+
+    @property
     def compression(self) -> str:
         """The stages of ``compress``, for people; empty where there are none."""
         return described(self.recipe.compress)
-
-    @property
-    def preprocessing(self) -> dict[str, object]:
-        """How an image becomes the network's input, as plain data."""
-        return {
-            "layout": "NCHW",
-            "shape": list(self.task.input_shape),
-            "channels": {1: "grey", 3: "RGB"}.get(self.task.input_shape[0], "as stored"),
-            "images": str(self.task.test.images.dtype).removeprefix("torch."),
-            "stored": self.task.found.stored,
-            "pixels": self.task.found.pixels,
-            "white": self.task.white,
-            "scale": 1 / self.task.white,
-            "mean": list(self.task.mean),
-            "std": list(self.task.std),
-        }

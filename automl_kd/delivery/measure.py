@@ -21,7 +21,7 @@ from automl_kd.tasks import Metric, Task
 
 _BATCH = 256
 _TOLERANCE = 1e-4
-_CALIBRATION_IMAGES = 512
+_CALIBRATION_EXAMPLES = 512
 
 
 def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, precision: str, threads: int) -> Measured:
@@ -33,12 +33,13 @@ def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, prec
         exported: The same with its weights in float32, from which the device's precision is made.
         task: Whose test split is read.
         precision: ``"fp32"``, ``"fp16"``, ``"int8"`` or ``"w8a16"``; the last two are quantised after training, on
-            training images.
+            training examples.
         threads: Of torch and of onnxruntime; equal counts give equal numbers.
 
     Raises:
-        UserError: If the file's outputs differ from torch's by more than 1e-4 (relative to the largest where that
-            exceeds 1), the precision cannot be computed here, or the weights do not fit into it.
+        UserError: If the file's outputs differ from torch's by more than 1e-4 (of values by 1e-4 of the labels'
+            smallest standard deviation; relative to the largest where that is larger), the precision cannot be computed
+            here, or the weights do not fit into it.
     """
     with TemporaryDirectory() as scratch, _torch_threads(threads):
         exact = Session(onnx, threads)
@@ -47,11 +48,11 @@ def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, prec
         )
         trained, shipped = _Collected(task.metrics), _Collected(task.metrics)
         difference = largest = 0.0
-        for images, labels in zip(
+        for examples, labels in zip(
             torch.split(task.test.images, _BATCH), torch.split(task.test.labels, _BATCH), strict=True
         ):
             with torch.inference_mode():
-                inputs = task.normalize(images)
+                inputs = task.modality.prepare(examples)
                 expected: NDArray[Any] = student(inputs).numpy()
             written = exact.run(inputs.numpy())
             in_precision = written if deployed is exact else deployed.run(inputs.numpy())
@@ -59,10 +60,11 @@ def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, prec
             shipped.add(in_precision, labels)
             difference = max(difference, float(np.abs(written - expected).max()))
             largest = max(largest, float(np.abs(expected).max()))
-    if not difference <= _TOLERANCE * max(1.0, largest):
+    reach = max(min(task.signature.output.std, default=1.0), largest)
+    if not difference <= _TOLERANCE * reach:
         raise UserError(
-            f"the exported student differs from torch by {difference:.2g} on the test images of {task.name}"
-            f" (allowed {_TOLERANCE:g} where outputs reach {max(1.0, largest):.3g})"
+            f"the exported student differs from torch by {difference:.2g} on the test {task.modality.noun}s of"
+            f" {task.name} (allowed {_TOLERANCE * reach:.2g} where outputs reach {reach:.3g})"
         )
     return Measured(test_metrics=trained.values(), deployed_metrics=shipped.values(), onnx_max_difference=difference)
 
@@ -92,8 +94,8 @@ def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:
         return to_half(onnx, scratch / onnx.name)
     bits: dict[str, Literal[8, 16]] = {"int8": 8, "w8a16": 16}
     if precision in bits:
-        seen = torch.split(task.train.images[:_CALIBRATION_IMAGES], _BATCH)
-        batches = (task.normalize(images).numpy() for images in seen)
+        seen = torch.split(task.train.images[:_CALIBRATION_EXAMPLES], _BATCH)
+        batches = (task.modality.prepare(examples).numpy() for examples in seen)
         return to_int8(onnx, scratch / onnx.name, batches, bits[precision])
     raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32, int8, w8a16")
 

@@ -58,7 +58,7 @@ def study_report(review: StudyReview) -> str:
 
 
 def _compared(review: StudyReview) -> str:
-    """What students of the front are not beaten in: ``both accuracy and latency``."""
+    """What students of the front are not beaten in: ``both log loss and latency``."""
     several = sum(is_latency(each) for each in review.objectives) > 1
     own = f"latency on {review.hw}" if several else "latency"
     titles = [own if each.name == LATENCY.name else each.title for each in review.objectives]

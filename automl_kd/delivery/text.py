@@ -24,8 +24,8 @@ def titled(objective: Objective) -> str:
 
 
 def capital(title: str) -> str:
-    """A title at the start of a line; letters that are capital stay so: ``RMSE``, ``Log loss``."""
-    return title[:1].upper() + title[1:]
+    """A title at the start of a line; one with capitals inside stays as it is: ``Log loss``, ``mAP``."""
+    return title if title[1:2].isupper() else title[:1].upper() + title[1:]
 
 
 def spread_unit(objective: Objective) -> str:

@@ -16,7 +16,7 @@ def training_figure(history: Sequence[Mapping[str, float]], metrics: Sequence[Ob
 
     Args:
         history: One row an epoch: ``epoch``, and numbers by name; at least one row.
-        metrics: What columns of their names are of, also behind the name of a split (``validation_accuracy``).
+        metrics: What columns of their names are of, also behind the name of a split (``validation_rmse``).
     """
     names = list(dict.fromkeys(name for row in history for name in row if name != "epoch"))
     panels: dict[tuple[str, str], list[str]] = {}

@@ -19,21 +19,28 @@ def understood_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         document: The document, also one that a study has kept.
     """
     data = document["data"]
-    names = data["class_names"]
-    total = sum(sum(numbers) for numbers in data["counts"].values())
-    rows = [("data", f"{whole(total)} examples of {len(names)} classes in {data['place']}: {data['layout']}")]
-    rows += [
-        ("data", f"{_SPLITS[split]} {_counted(names, data['counts'][split])}")
-        for split in _SPLITS
-        if split in data["counts"]
-    ]
-    shape = " x ".join(map(str, data["shape"]))
-    span = f"{three_digits(data['low'])} to {three_digits(data['high'])}"
-    rows.append(("data", f"shape {shape}; stored as {data['stored']}, values {span}; {data['pixels']}"))
+    rows = [(title, text) for title, text in data.get("rows") or _data_rows(data)]
     rows += [("left out", f"{each['count']}: {each['reason']}, such as {each['example']}") for each in data["left_out"]]
     rows += teacher_rows(document["teacher"])
     rows += [("warning", line) for line in document["warnings"]]
     return rows
+
+
+def _data_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of data whose reading has no lines of its own, as those of earlier versions: images with one class each."""
+    names = data["class_names"]
+    total = sum(sum(numbers) for numbers in data["counts"].values())
+    shape = " x ".join(map(str, data["shape"]))
+    span = f"{three_digits(data['low'])} to {three_digits(data['high'])}"
+    return [
+        ("data", f"{whole(total)} examples of {len(names)} classes in {data['place']}: {data['layout']}"),
+        *(
+            ("data", f"{_SPLITS[split]} {_counted(names, data['counts'][split])}")
+            for split in _SPLITS
+            if split in data["counts"]
+        ),
+        ("data", f"shape {shape}; stored as {data['stored']}, values {span}; {data['pixels']}"),
+    ]
 
 
 def teacher_rows(teacher: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from automl_kd.delivery.prices import (
     shown_price,
     whole_price,
 )
-from automl_kd.delivery.text import ACCURACY, scored, spread_unit
+from automl_kd.delivery.text import scored, spread_unit
 from automl_kd.objectives import Objective, Point, knee
 from automl_kd.results import PickResult, StudyResult
 
@@ -106,8 +106,6 @@ def _of_picks(result: StudyResult) -> Verdict:
 
 def _tested(pick: PickResult, objective: Objective) -> str:
     shown = objective.shown(pick.test_score)
-    if objective.name == ACCURACY:
-        return f"It classifies {shown} of the test images correctly{_over_seeds(pick, objective)}."
     better = "; less is better" if objective.direction == "minimize" else ""
     return f"On the test split its {objective.title} is {shown}{_over_seeds(pick, objective)}{better}."
 
@@ -128,8 +126,8 @@ def _reasons(objectives: Sequence[Objective]) -> dict[str, str]:
         if score.direction == "maximize"
         else f"{cheaper} students have a much higher {score.title}, {dearer} ones hardly a lower one"
     )
-    best = "the most accurate student" if score.name == ACCURACY else f"the best student by {score.title}"
-    reasons = {"knee": f"It is the knee of the front: {sides}.", "best": f"It is {best} of the front."}
+    best = f"It is the best student of the front by {score.title}."
+    reasons = {"knee": f"It is the knee of the front: {sides}.", "best": best}
     for each in known:
         adjective, _, place = (role := each.extreme_role).partition(" ")
         reasons[role] = f"It is the {adjective} student of the front{f' {place}' if place else ''}."
@@ -142,10 +140,10 @@ def _prices(pick: PickResult, others: Intervals, prices: Sequence[Objective], hw
     rest = [each for each in prices if not is_latency(each)]
     shown = [shown_price(pick, others, each) for each in timed]
     if len(timed) == 1:
-        sentences = [f"One image takes a predicted {shown[0]}; the range is the 90 % interval."]
+        sentences = [f"One example takes a predicted {shown[0]}; the range is the 90 % interval."]
     else:
         devices = [f"{text} on {device_of(each, hw)}" for each, text in zip(timed, shown, strict=True)]
-        sentences = [f"One image takes a predicted {joined(devices)}; the ranges are the 90 % intervals."]
+        sentences = [f"One example takes a predicted {joined(devices)}; the ranges are the 90 % intervals."]
     if rest:
         sentences.append(f"It needs a predicted {joined([short_price(pick, each) for each in rest])}.")
     return sentences

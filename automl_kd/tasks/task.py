@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -65,6 +66,18 @@ class Task:
         """The report on the data: what was read, and what is odd about it. Made when first asked for."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return look(self.found, splits, self.modality, self.problem)
+
+    def manifest(self) -> dict[str, Any]:
+        """What the inputs and outputs of its networks are, as plain data; of images with one class each as in 0.1."""
+        preprocessing, names = self.modality.preprocessing(), list(self.problem.names)
+        if (self.modality.name, self.problem.name) == ("image", "multiclass"):
+            return {"preprocessing": preprocessing, "class_names": names}
+        return {
+            "modality": self.modality.name,
+            "problem": self.problem.name,
+            "preprocessing": preprocessing,
+            "names": names,
+        }
 
     # What follows goes when no room asks for it any more.
 

@@ -64,7 +64,7 @@ def test_the_plan_of_what_ships_is_what_was_priced(family, stage):
 def test_the_file_computes_what_was_scored(family, stage, opset, tmp_path):
     recipe = recipe_of(family, stage)
     shipped = applied(recipe.compress, trained(recipe))
-    path = export(shipped, tmp_path / "student.onnx", SHAPE, opset)
+    path = export(shipped, tmp_path / "student.onnx", SIGNATURE, opset)
     x = torch.randn(9, *SHAPE)
     as_exported = Session(path).run(x.numpy())
     stored(recipe.compress, path)
@@ -89,8 +89,8 @@ def test_fp16_halves_the_weights_of_the_file_and_hardly_moves_the_outputs(family
         outputs, rounded = student(x), shipped(x)
     assert not torch.equal(outputs, rounded)
     assert (outputs - rounded).abs().max() < 5e-3 * outputs.abs().max()
-    before = export(student, tmp_path / "float.onnx", SHAPE, 13)
-    after = export(shipped, tmp_path / "half.onnx", SHAPE, 13)
+    before = export(student, tmp_path / "float.onnx", SIGNATURE, 13)
+    after = export(shipped, tmp_path / "half.onnx", SIGNATURE, 13)
     stored(recipe.compress, after)
     weights = [each for each in onnx.load(after).graph.initializer if each.dims]
     halves = sum(np.prod(each.dims) for each in weights if each.data_type == onnx.TensorProto.FLOAT16)
@@ -147,7 +147,7 @@ def test_a_normalisation_that_stands_alone_is_kept_whole(tmp_path):
         whole.train()(torch.randn(16, *SHAPE) * 3 + 1)
     whole.eval()
     shipped = applied(recipe.compress, whole)
-    path = export(shipped, tmp_path / "odd.onnx", SHAPE, 13)
+    path = export(shipped, tmp_path / "odd.onnx", SIGNATURE, 13)
     stored(recipe.compress, path)
     x = torch.randn(8, *SHAPE)
     assert difference(shipped, path, x) < 1e-4

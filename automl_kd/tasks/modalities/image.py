@@ -122,6 +122,9 @@ class Images(Modality):
             return code_for_pictures(name, self.shape, self.mean, self.std)
         return code_for_arrays(name, self.shape, self.mean, self.std, self.found)
 
+    def stand_in(self) -> str:
+        return 'Image.new("RGB", (640, 480))' if self.found.pictures else f"np.zeros({self.shape})"
+
     def told(self, splits: Mapping[str, Split], found: Found) -> tuple[str, ...]:
         shape = " x ".join(map(str, self.shape))
         span = f"{three_digits(found.low)} to {three_digits(found.high)}"

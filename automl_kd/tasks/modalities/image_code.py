@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 
 
 def prepare(example):
-    \"\"\"The network's input for one picture file.\"\"\"
-    picture = ImageOps.exif_transpose(Image.open(example))
+    \"\"\"The network's input for one picture: a file, or what Pillow has opened.\"\"\"
+    picture = ImageOps.exif_transpose(example if isinstance(example, Image.Image) else Image.open(example))
     if picture.has_transparency_data:
         seen = Image.new("RGB", picture.size, "white")
         seen.paste(picture.convert("RGB"), mask=picture.convert("RGBA").getchannel("A"))

@@ -14,6 +14,7 @@ from torch import Tensor
 from automl_kd.core import Meaning, Output
 from automl_kd.tasks.labels import Labels
 from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
+from automl_kd.tasks.problems.answer import ANSWERS, Answer
 from automl_kd.tasks.reading import Found
 
 
@@ -65,6 +66,11 @@ class Problem(ABC):
     @abstractmethod
     def output(self) -> Output:
         """What a network of this problem answers."""
+
+    @property
+    def answer(self) -> Answer:
+        """How an output is read, for who uses a student: by default as its meaning says."""
+        return ANSWERS[self.meaning]
 
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics that it reports, its default first: those for its type and for the meaning of its output."""

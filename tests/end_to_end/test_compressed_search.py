@@ -1,0 +1,78 @@
+"""A search in which compression is a hole: priced, scored, delivered and made again in the form that ships."""
+
+import json
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import pytest
+
+from automl_kd.tasks import open_task
+
+SPACE = """
+search_epochs: 4
+student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}
+distill: {losses: {task: {weight: 1.0}}}
+train: {epochs: 2, batch_size: 128}
+compress: {one_of: [[], [{stage: fp16}]]}
+"""
+
+
+@pytest.fixture(scope="module")
+def compressed(digits_teacher, once):
+    """A search of four recipes by size and latency, which ends by itself."""
+    asked = ("--hw", "x86-server", "--objective", "size", "--objective", "latency", "--fidelity", "none")
+    arguments = ("search", *asked, "--budget", "10m", "--space", "space.yaml", "--workers", "1", "--study", "cam")
+    return once("compressed", (*arguments, "--device", "cpu", "--json"), space=SPACE)
+
+
+def picks_of(compressed):
+    return {pick["trial"]: (pick, Path(pick["path"])) for pick in compressed.document["picks"]}
+
+
+def test_size_is_an_objective_in_which_half_weights_are_half(compressed):
+    document = compressed.document
+    assert [each["name"] for each in document["objectives"]] == ["accuracy", "size_bytes", "latency_ms"]
+    assert document["trials"]["complete"] == 4
+    assert document["trials"]["failed"] == 0
+    for entry in document["front"]:
+        assert entry["objectives"]["size_bytes"] == entry["size_bytes"]
+        assert entry["size_bytes"] == entry["params"] * (2 if entry["recipe"]["compress"] else 4)
+    lightest = min(document["front"], key=lambda entry: entry["size_bytes"])
+    assert lightest["recipe"]["compress"] == [{"stage": "fp16"}]
+
+
+def test_picks_are_delivered_in_the_form_that_was_scored(compressed):
+    task = open_task("digits")
+    inputs = task.modality.prepare(task.test.images).numpy()
+    for pick, folder in picks_of(compressed).values():
+        session = onnxruntime.InferenceSession(folder / "student.onnx", providers=["CPUExecutionProvider"])
+        (logits,) = session.run(["logits"], {"input": inputs})
+        right = float((logits.argmax(1) == task.test.labels.numpy()).mean())
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert manifest["accuracy"]["this_student"] == pytest.approx(right, abs=2e-3)
+        assert manifest["onnx"]["max_difference"] < 1e-4
+        short = bool(pick["recipe"]["compress"])
+        assert (folder / "student.float.onnx").exists() == short
+        types = {each.data_type for each in onnx.load(folder / "student.onnx").graph.initializer if each.dims}
+        assert (onnx.TensorProto.FLOAT16 in types) == short
+        assert manifest["student"].get("compress", []) == pick["recipe"]["compress"]
+
+
+def test_a_compressed_pick_is_exported_and_made_again_byte_for_byte(compressed, command):
+    found = [(pick, folder) for pick, folder in picks_of(compressed).values() if pick["recipe"]["compress"]]
+    pick, folder = found[0]
+    where = compressed.folder
+    exported = command("export", "--study", "cam", "--pick", str(pick["trial"]), "--out", "winner", cwd=where)
+    assert exported.code == 0, exported.err
+    again = command("distill", "winner/recipe.yaml", "--out", "again", "--device", "cpu", cwd=where)
+    assert again.code == 0, again.err
+    for name in ("student.onnx", "student.float.onnx", "student.safetensors"):
+        made = {(each / name).read_bytes() for each in (folder, where / "winner", where / "again")}
+        assert len(made) == 1, name
+
+
+def test_a_kit_of_compressed_picks_can_be_measured(compressed, command):
+    made = command("hw", "kit", "--study", "cam", "--out", "kit", "--json", cwd=compressed.folder)
+    assert made.code == 0, made.err
+    assert len(list((compressed.folder / "kit").rglob("*.onnx"))) >= len(compressed.document["picks"])
