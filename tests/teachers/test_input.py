@@ -47,8 +47,8 @@ def test_it_sees_what_it_was_trained_on(teacher):
     task = small_task()
     with torch.no_grad():
         expected = _colour_network()(_by_hand(task.train.images))
-    assert (teacher.input_shape, teacher.classes) == (task.input_shape, CLASSES)
-    logits = teacher.outputs(task.normalize(task.train.images)).logits
+    assert teacher.signature == task.signature
+    logits = teacher.outputs(task.modality.prepare(task.train.images)).logits
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
 
 

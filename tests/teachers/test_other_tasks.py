@@ -285,7 +285,7 @@ class TestRegression:
         )
         assert "go by order; leave it out" in _message(OnnxTeacher(onnx=path, classes=("a", "b")), task)
         two = str(write(tmp_path / "two.onnx", weight=np.ones((2, 64), np.float32)))
-        assert "returns logits of shape (2); the task needs (1)" in _message(OnnxTeacher(onnx=two), task)
+        assert _message(OnnxTeacher(onnx=two), task) == f"{two} returns values of shape (2); the task needs (1)"
         assert "are no values; say logits or probabilities" in _message(
             OnnxTeacher(onnx=path, outputs="values"), multilabel_task()
         )
