@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from automl_kd.core import write_text
-from automl_kd.distillation import distill, evaluate, evaluate_teacher, find_teacher
+from automl_kd.distillation import Diverged, distill, evaluate, evaluate_teacher, find_teacher
 from automl_kd.objectives import paired_difference
 from automl_kd.recipes import Recipe, digest
 from automl_kd.tasks import Task, open_task
@@ -71,6 +72,7 @@ class Runs:
 
     def __init__(self, task: Task, teacher: Teacher, folder: Path) -> None:
         self._task, self._teacher, self._folder = task, teacher, folder
+        self._worst = -math.inf if task.metric.direction == "maximize" else math.inf
 
     def validation(self, of: Recipe) -> float:
         """The score on search-validation, negative where less is better."""
@@ -85,7 +87,10 @@ class Runs:
         path = self._folder / f"{digest([self._task.sha256, of.document()])}.npz"
         if not path.is_file():
             teacher = self._teacher if of.distill.needs_teacher() else None
-            outcome = distill(of, self._task, teacher, device="cpu")
+            try:
+                outcome = distill(of, self._task, teacher, device="cpu")
+            except Diverged:  # a learning rate that is too high; it is not chosen
+                return {"validation": np.array(self._worst)}
             found = evaluate(outcome.student, self._task, self._task.test, "cpu")
             np.savez(path, validation=outcome.score, test=found.statistics)
         with np.load(path) as kept:

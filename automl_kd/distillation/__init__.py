@@ -11,6 +11,8 @@ from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill, resolve_device
 from automl_kd.distillation.losses import (
     ALL_STAGES,
+    ANY,
+    CATEGORICAL,
     EMBEDDINGS,
     EXITS,
     GRADIENTS,
@@ -45,6 +47,8 @@ from automl_kd.recipes.losses import FeatureLoss, Loss
 
 __all__ = [
     "ALL_STAGES",
+    "ANY",
+    "CATEGORICAL",
     "EMBEDDINGS",
     "EXITS",
     "GRADIENTS",

@@ -30,15 +30,22 @@ def check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
     if teacher is None:
         name = recipe.distill.losses.needing_teacher()[0]
         raise UserError(f"distill.losses.{name} needs a teacher and there is none: give one, or leave it out")
-    given, output = task.signature.input, task.signature.output
-    if teacher.classes != output.width:
+    ours, theirs = task.signature, teacher.signature
+    if theirs.output.meaning != ours.output.meaning:
         raise UserError(
-            f"the teacher has {teacher.classes} outputs and task {task.name} has {output.width}: they should be equal"
+            f"the teacher answers {_SPOKEN[theirs.output.meaning]} and task {task.name} has"
+            f" {_SPOKEN[ours.output.meaning]}: they should be the same"
         )
-    if tuple(teacher.input_shape) != given.shape:
+    if theirs.output.width != ours.output.width:
         raise UserError(
-            f"the teacher takes {task.modality.noun}s {tuple(teacher.input_shape)} and task {task.name} has"
-            f" {given.shape} ({', '.join(given.axes)}): they should be equal"
+            f"the teacher has {theirs.output.width} outputs and task {task.name} has {ours.output.width}: they should"
+            " be equal"
+        )
+    if (theirs.input.shape, theirs.input.dtype) != (ours.input.shape, ours.input.dtype):
+        raise UserError(
+            f"the teacher takes {theirs.input.shape} of {theirs.input.dtype} and task {task.name} has"
+            f" {task.modality.noun}s {ours.input.shape} of {ours.input.dtype} ({', '.join(ours.input.axes)}): they"
+            " should be equal"
         )
 
 

@@ -16,7 +16,7 @@ from automl_kd.core import UserError, cache_dir, duration
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.wiring import wire
-from automl_kd.recipes import Distill, Recipe, TeacherReference, digest
+from automl_kd.recipes import Distill, Recipe, TeacherReference, digest, schema
 from automl_kd.students import build
 from automl_kd.tasks import OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
 from automl_kd.teachers import (
@@ -308,7 +308,9 @@ def training_key(spec: TrainedTeacher, task: Task, teacher: Teacher | None = Non
         task: What it learns.
         teacher: The teacher that it learns from, if any.
     """
-    return digest([teacher_recipe(spec).document(), task.sha256, *([] if teacher is None else [teacher.sha256])])
+    # Recipes are hashed as version 0.1 spelled them, because teachers that it left are named by this key.
+    document = schema.as_0_1(teacher_recipe(spec).document())
+    return digest([document, task.sha256, *([] if teacher is None else [teacher.sha256])])
 
 
 def _spec(task: Task, given: str | None) -> TeacherSpec:

@@ -76,7 +76,7 @@ def validate(model: type[T] | TypeAdapter[T], data: Any, source: str) -> T:
 def explain(error: ValidationError, data: Any) -> str:
     """The first mistake in one line: path, value, what is allowed."""
     first = _most_telling(error.errors(include_url=False))
-    path = _document_path(first["loc"], data)
+    path = _document_path(first["loc"], data, missing=first["type"] == "missing")
     message = first["msg"].removeprefix("Value error, ")
     where = f"{path}: " if path else ""
     if first["type"] == "missing":
@@ -107,8 +107,8 @@ def _most_telling(errors: Sequence[ErrorDetails]) -> ErrorDetails:
     return max(errors, key=lambda error: len(error["loc"]))
 
 
-def _document_path(location: Sequence[int | str], data: Any) -> str:
-    """The location without the tags that pydantic adds for unions: only keys that the document has, and the last."""
+def _document_path(location: Sequence[int | str], data: Any, *, missing: bool) -> str:
+    """The location without the tags that pydantic adds for unions: only keys that the document has, or lacks."""
     kept: list[str] = []
     node = data
     for position, step in enumerate(location):
@@ -116,7 +116,7 @@ def _document_path(location: Sequence[int | str], data: Any) -> str:
         in_list = isinstance(node, list | tuple) and isinstance(step, int) and step < len(node)
         if in_mapping or in_list:
             node = node[step]
-        elif position < len(location) - 1 or not isinstance(node, Mapping) or step in list(node.values()):
+        elif not missing or position < len(location) - 1 or not isinstance(node, Mapping):
             continue  # the tag of a union, not a key of the document
         kept.append(str(step))
     return ".".join(kept)

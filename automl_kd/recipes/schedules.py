@@ -100,9 +100,9 @@ class HandOver(Part):
 
 
 class Curriculum(Part):
-    """A curriculum: logits are compared on the easiest ``start`` of each batch first, on all from ``until`` on.
+    """A curriculum: outputs are compared on the easiest ``start`` of each batch first, on all from ``until`` on.
 
-    A sample is as hard as the teacher's cross-entropy on its label (Hacohen & Weinshall 2019, arXiv:1904.03626).
+    A sample is as hard as the teacher's own task loss on it (Hacohen & Weinshall 2019, arXiv:1904.03626).
     """
 
     start: Annotated[float, Field(gt=0, lt=1)] = 0.3

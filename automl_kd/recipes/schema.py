@@ -52,9 +52,9 @@ class Distill(Part):
 
     ``targets`` says where the teacher's outputs come from: computed at every step (``live``), or once for every view
     and kept. Left out, it is decided by measured cost before training and then written down, so that a replay does the
-    same. ``views`` is how many random views of each image there are, one after the other by epoch; without it every
-    epoch has a new one. For mixed images ``mixed`` says whether the teacher is asked (``live``), or its kept answers to
-    the unmixed images are mixed like the images (``cached``), which gives other answers.
+    same. ``views`` is how many random views of each example there are, one after the other by epoch; without it every
+    epoch has a new one. For mixed examples ``mixed`` says whether the teacher is asked (``live``), or its kept answers
+    to the unmixed ones are mixed like these (``cached``), which gives other answers.
 
     ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient
     (``gradient``), or learned (``uncertainty``). ``fuse`` says how several teachers are made one. ``unhealthy`` says
@@ -178,8 +178,8 @@ class Recipe(Part):
         mixed = mixing_among(self.train.augment)
         if mixed:
             raise ValueError(
-                f"distill.targets is {targets}, which keeps what the teacher says of unmixed images, and train.augment"
-                f" has {mixed[0]}: use live, or say mixed: cached to mix its answers like the images"
+                f"distill.targets is {targets}, which keeps what the teacher says of unmixed examples, and"
+                f" train.augment has {mixed[0]}: use live, or say mixed: cached to mix its answers like these"
             )
         return self
 

@@ -3,6 +3,7 @@
 from automl_kd.students.families.mobilenet import MobileNet
 from automl_kd.students.families.resnet import ResNet, ResNetStem
 from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.layers import ConvNorm, head
 from automl_kd.students.plans import PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
 from automl_kd.students.student import StudentModule, build, plan
@@ -14,6 +15,7 @@ __all__ = [
     "FAMILIES",
     "PROJECTOR",
     "Block",
+    "ConvNorm",
     "Family",
     "MobileNet",
     "Plan",
@@ -23,6 +25,7 @@ __all__ = [
     "StudentModule",
     "Taps",
     "build",
+    "head",
     "load_weights",
     "plan",
     "save_weights",

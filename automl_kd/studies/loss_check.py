@@ -16,6 +16,25 @@ from automl_kd.teachers import Teacher
 _SAMPLES = 64
 
 
+def suited(space: Space, name: str, task: Task) -> tuple[Space, tuple[str, ...]]:
+    """The space without the losses that do not suit the task, where they may be left out, and a line that says so.
+
+    Otherwise a search would draw recipes that are refused, and spend its time on those that happen to do without.
+
+    Args:
+        space: The space.
+        name: What the user calls it.
+        task: What is learned.
+    """
+    unsuited = [each for each in LOSS_SPECS if each in space.losses and not LOSS_SPECS[each].suits(task.signature)]
+    left = space.without_losses(unsuited)
+    gone = [each for each in unsuited if each not in left.losses]
+    if not gone:
+        return left, ()
+    outputs = f"{task.modality.noun}s with {task.problem.meaning} outputs"
+    return left, (f"space {name} goes without {', '.join(gone)}: not for {outputs}",)
+
+
 def check_custom_losses(space: Space, request: SearchRequest) -> None:
     """Load the custom losses of a space once.
 

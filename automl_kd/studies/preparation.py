@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,7 +22,7 @@ from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import load_space
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
-from automl_kd.studies.loss_check import check_custom_losses, check_losses
+from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
 from automl_kd.studies.record import Identified, check_comparable, identity_of, is_settled, refuse_another
@@ -74,7 +74,8 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     EXECUTORS.find(request.executor).check(request.executor_options)
     task = open_task(request.task, request.data, request.metric)
     _check_metric(task)
-    space = load_space(request.space, request.pins, allow_code=request.allow_code)
+    whole_space = load_space(request.space, request.pins, allow_code=request.allow_code)
+    space, left_out = suited(whole_space, request.space, task)
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
@@ -94,7 +95,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         if settled is not None:
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
-    understood = understand(task, teacher, resolve_device(request.device))
+    understood = replace(understand(task, teacher, resolve_device(request.device)), space=left_out)
     _check_disk(request, sample)
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more

@@ -25,6 +25,7 @@ class Understanding:
         status: ``brought by the user``, ``kept from before`` or ``to be trained``; None where nobody teaches.
         training: What is to be trained first, in words; empty where nothing is.
         teachers: What was found out about each teacher, empty as long as one is to be trained.
+        space: What of the search space does not suit the task, a line each.
     """
 
     task: str
@@ -33,6 +34,7 @@ class Understanding:
     status: str | None
     training: str = ""
     teachers: tuple[TeacherReading, ...] = ()
+    space: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, task: Task) -> Understanding:
@@ -42,7 +44,7 @@ class Understanding:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd, a line each with its remedy."""
-        return (*self.data.warnings, *(line for reading in self.teachers for line in reading.warnings))
+        return (*self.data.warnings, *(line for reading in self.teachers for line in reading.warnings), *self.space)
 
     def document(self) -> dict[str, Any]:
         """As ``--json`` prints it and a study keeps it."""

@@ -121,7 +121,7 @@ def _metrics(named: str | tuple[str, ...] | None, problem: Problem) -> tuple[Met
 
 
 def _with_first(first: Metric, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
-    return (first, *(metric for metric in metrics if metric != first))
+    return (first, *(metric for metric in metrics if metric.name != first.name))
 
 
 def data_place(name: str, data: str | None = None) -> Path | None:

@@ -77,6 +77,7 @@ def rate(who: str, teacher: Teacher, task: Task, asked: Tensor, outputs: Tensor,
         return 1 - task.problem.losses(answers, truth).float() / usual
 
     other = better_input(teacher, task, asked, outputs, good, seconds) if told.brought and usual > 0 else None
+    other = None if other is not None and other.good <= 0 else other  # better than it was, and still worth nothing
     noun = f"{task.modality.noun}s"
     odd = _oddities(task, score, floor, len(asked), told) if other is None else (_misshown(task, score, other),)
     return ScoredReading(

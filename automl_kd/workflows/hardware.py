@@ -314,8 +314,8 @@ def _signature(task: str, input_shape: tuple[int, ...] | None) -> Signature:
     if input_shape is None:
         return signature
     if len(input_shape) != len(signature.input.axes):
-        given, axes = ",".join(map(str, input_shape)), ",".join(signature.input.axes)
-        raise UserError(f"input shape {given}: write {axes}, as the networks of task {task} take them")
+        given, axes = ",".join(map(str, input_shape)), ", ".join(signature.input.axes)
+        raise UserError(f"input shape {given}: give a size each of {axes}, as the inputs of task {task} have them")
     return signature.with_shape(input_shape)
 
 

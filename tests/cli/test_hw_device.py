@@ -129,7 +129,7 @@ def test_results_of_another_device_or_without_a_kit_are_one_line(mistake, kit, t
         ((*KIT[:4], "--space", "tiny"), "unknown search space 'tiny'; did you mean tiny_cnn"),
         (("hw", "kit", "--hw", "jetson-nono"), "unknown device 'jetson-nono'; did you mean jetson-nano"),
         ((*KIT, "--task", "digit"), "unknown task 'digit'"),
-        ((*KIT, "--input-shape", "8"), "input shape 8: write channel,height,width"),
+        ((*KIT, "--input-shape", "8"), "input shape 8: give a size each of channel, height, width"),
         ((*KIT, "--out", "."), "not empty"),
         (("hw", "kit", "--hw", "jetson-nano:pytorch"), "a kit cannot measure under eager"),
         (("hw", "train", "--budget", "soon"), "budget 'soon': write a duration"),

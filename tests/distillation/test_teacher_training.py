@@ -186,3 +186,11 @@ def test_black_images_teach_nobody(task):
     black = replace(mine, train=nothing, modality=replace(mine.modality, mean=(0.0,)))
     with pytest.raises(UserError, match="look at the data with automl-kd task check"):
         find_teacher(black, None, device="cpu")
+
+
+def test_a_teacher_that_version_0_1_kept_is_found():
+    task = open_task("digits")
+    student = task.teacher.train.student
+    key = "ace073b318a7e44e670422928724feb4209e6bf06aea92aa88eccbad416ee8c2"  # as version 0.1 named it
+    TeacherStore().keep(key, student, task.signature, build(student, task.signature), {})
+    assert expect_teacher(task, None).status == "kept from before"

@@ -98,7 +98,8 @@ def test_class_counts_and_inputs_must_agree(make, digits):
         problem=Multiclass(digits.problem.names[:7]),
     )
     with pytest.raises(
-        UserError, match=r"\(1, 8, 8\) and task digits has \(1, 9, 9\) \(channel, height, width\): they"
+        UserError,
+        match=r"takes \(1, 8, 8\) of float32 and task digits has images \(1, 9, 9\) of float32 \(channel, height, ",
     ):
         wire(make({"kd": {"weight": 1}}), larger, other)
     assert wire(make(), digits, other).teacher_stages == ()

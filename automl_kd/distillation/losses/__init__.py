@@ -16,10 +16,21 @@ from automl_kd.distillation.losses.inputs import (
     LossInputs,
     Pair,
 )
-from automl_kd.distillation.losses.spec import LOSS_SPECS, BuildContext, Kind, LossOutput, LossSpec, StepContext
+from automl_kd.distillation.losses.spec import (
+    ANY,
+    CATEGORICAL,
+    LOSS_SPECS,
+    BuildContext,
+    Kind,
+    LossOutput,
+    LossSpec,
+    StepContext,
+)
 
 __all__ = [
     "ALL_STAGES",
+    "ANY",
+    "CATEGORICAL",
     "EMBEDDINGS",
     "EXITS",
     "GRADIENTS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -34,6 +35,16 @@ class Views(Protocol):
         """
 
 
+class Unvaried:
+    """Views that leave every example as it is."""
+
+    def identity(self, number: int) -> dict[str, Any]:
+        return {"names": ()}
+
+    def of(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
+        return batch
+
+
 class Mix(Protocol):
     """How the examples of one batch are mixed in pairs, and their labels with them."""
 
@@ -58,7 +69,7 @@ class Modality(ABC):
 
     name: ClassVar[str]
     noun: ClassVar[str]
-    augmentations: ClassVar[Mapping[str, bool]]
+    augmentations: ClassVar[Mapping[str, bool]] = MappingProxyType({})
     teacher_remedy: ClassVar[str] = "see that it was trained on the same inputs and labels"
     """What a user does about a brought teacher that is no better than one answer to all."""
 
@@ -79,9 +90,9 @@ class Modality(ABC):
         """The memory format of the weights of such networks."""
         return torch.contiguous_format
 
-    @abstractmethod
     def views(self, examples: int, names: Collection[str], seed: int) -> Views:
         """Views of a training split by the augmentations of a recipe, in any order; those that mix change nothing."""
+        return Unvaried()
 
     def check_augment(self, names: Collection[str]) -> None:
         """See to it that there are all of a recipe's augmentations.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -46,16 +45,6 @@ def prepare(example):
 """
 
 
-class _NoViews:
-    """Views that leave every example as it is."""
-
-    def identity(self, number: int) -> dict[str, Any]:
-        return {"names": ()}
-
-    def of(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
-        return batch
-
-
 @dataclass(frozen=True, eq=False)
 class Texts(Modality):
     """Texts (N, length), stored and taken by networks as ids, int64: 0 is padding, 1 a token that is not known.
@@ -72,7 +61,6 @@ class Texts(Modality):
 
     name: ClassVar[str] = "text"
     noun: ClassVar[str] = "text"
-    augmentations: ClassVar[Mapping[str, bool]] = MappingProxyType({})
 
     @classmethod
     def fitted(
@@ -102,9 +90,6 @@ class Texts(Modality):
 
     def prepare(self, stored: Tensor) -> Tensor:
         return stored
-
-    def views(self, examples: int, names: Collection[str], seed: int) -> _NoViews:
-        return _NoViews()
 
     def identity(self) -> dict[str, Any]:
         return {"modality": {"type": self.name, "tokens": self.tokens, "vocabulary": self.vocabulary}}
