@@ -173,7 +173,10 @@ def test_a_kit_is_of_networks_that_take_one_input(mistake, arguments):
 
 def test_a_kits_networks_take_what_the_task_gives(mistake):
     message = mistake(*KIT, "--input-shape", "16000")
-    assert "input shape 16000: give a size each of channel, height, width, as the inputs of task digits have them" in message
+    assert (
+        "input shape 16000: give a size each of channel, height, width, as the inputs of task digits have them"
+        in message
+    )
 
 
 def test_models_of_the_users_own_are_carried_measured_and_calibrated_on(run, run_script, quieten, sound, text, here):
