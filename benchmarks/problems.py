@@ -32,7 +32,7 @@ from benchmarks.tables import table
 _STAGES = [{"depth": 1, "channels": 8}, {"depth": 1, "channels": 16}]
 _WIDE = 28
 _EPOCHS = 20
-_RATES = (0.03, 0.1)
+_RATES = (0.003, 0.01)
 _WEIGHTS = (1.0, 4.0)
 _HINTS = (1.0, 4.0)
 _TEMPERATURES: Mapping[str, Sequence[float]] = {"bernoulli": (1.0, 4.0), "real": (1.0,)}
@@ -60,7 +60,7 @@ def recipe(task: Task, rate: float, seed: int, distillation: Mapping[str, Any]) 
             "seed": seed,
             "student": {"family": "resnet", "stem": {"kernel": 3, "stride": stride}, "stages": _STAGES},
             "distill": {"losses": {"task": {"weight": 1.0}, **distillation}},
-            "train": {"epochs": _EPOCHS, "batch_size": 64, "optimizer": {"name": "sgd", "lr": rate}, "warmup": 0.1},
+            "train": {"epochs": _EPOCHS, "batch_size": 64, "optimizer": {"name": "adamw", "lr": rate}, "warmup": 0.1},
         }
     )
 
