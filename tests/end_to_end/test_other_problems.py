@@ -132,7 +132,7 @@ def test_the_delivered_file_answers_as_the_student_and_as_well_as_is_said(pair, 
     task = open_task("task.yaml")
     pick = searched.document["picks"][0]
     folder = Path(pick["path"])
-    inputs = task.modality.prepare(task.test.images)
+    inputs = task.modality.prepare(task.test.inputs)
     session = onnxruntime.InferenceSession(folder / "student.onnx", providers=["CPUExecutionProvider"])
     (answers,) = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
     student = load_weights(

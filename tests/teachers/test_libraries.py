@@ -80,7 +80,7 @@ class TestTimm:
 
     def test_it_is_the_network_that_was_saved(self, folder):
         teacher = load_teacher(TimmTeacher(timm=str(folder)), small_task())
-        outputs = teacher.outputs(small_task().normalize(torch.rand(3, 1, 8, 8)), teacher.stage_names())
+        outputs = teacher.outputs(small_task().modality.prepare(torch.rand(3, 1, 8, 8)), teacher.stage_names())
         assert list(outputs.maps) == [f"blocks.{index}" for index in range(3)]
         assert teacher.feature_shapes() == {f"blocks.{index}": (24, 4, 4) for index in range(3)}
 
