@@ -52,7 +52,7 @@ def count(number: float | None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """How many of a thing: ``1 image``, ``12,345 images``."""
+    """How many of a thing: ``1 text``, ``12,345 texts``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

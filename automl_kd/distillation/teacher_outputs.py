@@ -80,7 +80,7 @@ class TeacherOutputPolicy:
             recipe,
             self._cost,
             runs=self._runs,
-            images=len(self._task.train),
+            examples=len(self._task.train),
             stages=stages,
             limit_bytes=self._limit,
         )

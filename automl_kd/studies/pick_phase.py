@@ -19,7 +19,7 @@ from automl_kd.studies.policy import FINISHING_SECONDS, MEASURING_SECONDS, REPOR
 TEACHER = "teacher"
 _WAIT_SECONDS = 0.2
 _FORWARD_SHARE = 0.4
-"""Of a training step, what only looking at the images takes, generously."""
+"""Of a training step, what only looking at the examples takes, generously."""
 _READINGS = 3
 """Times that delivery reads the test split: in torch, in ONNX, and in ONNX in the precision of the device."""
 

@@ -96,7 +96,7 @@ def decide_targets(
     cost: TeacherCost,
     *,
     runs: int,
-    images: int,
+    examples: int,
     stages: Sequence[str],
     limit_bytes: int,
 ) -> TeacherOutputs:
@@ -110,7 +110,7 @@ def decide_targets(
         recipe: The recipe; its length, its augmentations, its views and whether it needs a teacher decide.
         cost: As :func:`measure_cost` found it, for these stages at least.
         runs: Trainings that will share what is kept.
-        images: How many training examples.
+        examples: How many there are to train on.
         stages: Stages whose maps the recipe's losses read.
         limit_bytes: What the cache may hold.
     """
@@ -122,7 +122,7 @@ def decide_targets(
     outputs = [cost.logits, *(cost.maps[stage] for stage in stages)]
     asked = runs * epochs * cost.live_seconds
     kept = distinct * cost.live_seconds + runs * epochs * sum(output.read_seconds for output in outputs)
-    needed = distinct * images * sum(output.bytes for output in outputs)
+    needed = distinct * examples * sum(output.bytes for output in outputs)
     if kept >= asked or needed / 2 > limit_bytes:
         return "live"
     return "cache-fp32" if needed <= limit_bytes else "cache-fp16"

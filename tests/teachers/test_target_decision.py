@@ -30,7 +30,7 @@ def _decided(augment=(), *, runs=1, epochs=10, views=None, stages=(), limit_byte
         _recipe(augment, losses, epochs, views),
         cost,
         runs=runs,
-        images=IMAGES,
+        examples=IMAGES,
         stages=stages,
         limit_bytes=limit_bytes,
     )
