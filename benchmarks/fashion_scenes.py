@@ -84,7 +84,7 @@ def _train_teacher(folder: Path) -> None:
 
 
 def _tiles(garments: Split, count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    small = functional.avg_pool2d(garments.images.float(), 2).round()[:, 0].numpy().astype(np.uint8)
+    small = functional.avg_pool2d(garments.inputs.float(), 2).round()[:, 0].numpy().astype(np.uint8)
     classes = garments.labels.numpy()
     scenes = rng.integers(0, _NOISE, (count, _SIDE, _SIDE), dtype=np.uint8)
     labels = np.zeros((count, int(classes.max()) + 1), np.float32)
@@ -101,7 +101,7 @@ def _tiles(garments: Split, count: int, rng: np.random.Generator) -> tuple[NDArr
 def _turned(garments: Split, count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     shown = rng.integers(0, len(garments), count)
     degrees = rng.uniform(-_TURN, _TURN, count).astype(np.float32)
-    turned = _turn(garments.images[torch.from_numpy(shown)].float(), torch.from_numpy(degrees))
+    turned = _turn(garments.inputs[torch.from_numpy(shown)].float(), torch.from_numpy(degrees))
     return turned.round().byte()[:, 0].numpy(), degrees
 
 

@@ -75,6 +75,6 @@ def _trained(order: Sequence[int]) -> dict[str, NDArray[Any]]:
 
 def _logits(student: nn.Module, task: Task, split: Split) -> NDArray[np.float32]:
     with torch.inference_mode():
-        batches = [student(task.normalize(images)) for images in torch.split(split.images, 1024)]
+        batches = [student(task.modality.prepare(images)) for images in torch.split(split.inputs, 1024)]
     found: NDArray[np.float32] = torch.cat(batches).numpy()
     return found

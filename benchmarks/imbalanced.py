@@ -83,7 +83,7 @@ def prepare(folder: Path) -> Task:
         validation = left.take(drawn(left.labels, _SIZES["validation"], of_classes, seed=1))
         test = whole.test.take(drawn(whole.test.labels, _SIZES["test"], of_classes, seed=2))
         splits = {"": whole.train.take(chosen), "_val": validation, "_test": test}
-        arrays = {f"x{suffix}": halved(split.images) for suffix, split in splits.items()}
+        arrays = {f"x{suffix}": halved(split.inputs) for suffix, split in splits.items()}
         arrays |= {f"y{suffix}": split.labels.numpy() for suffix, split in splits.items()}
         (folder / "task.yaml").write_text(_TASK, encoding="utf-8")
         (folder / "space.yaml").write_text(_SPACE, encoding="utf-8")
@@ -102,7 +102,7 @@ def halved(images: Tensor) -> NDArray[np.uint8]:
 def balanced_test() -> Split:
     """The official test images, as many of each class, at half their resolution."""
     test = whole_task().test
-    return Split(torch.from_numpy(halved(test.images))[:, None], test.labels)
+    return Split(torch.from_numpy(halved(test.inputs))[:, None], test.labels)
 
 
 def search(folder: Path, budget: str, seed: int) -> list[StudySummary]:
@@ -174,17 +174,17 @@ def points(summaries: Sequence[StudySummary]) -> str:
 
 def answers(pick: PickResult, task: Task, split: Split, metrics: Sequence[Metric]) -> list[NDArray[np.float64]]:
     """What each metric keeps of the answers of a delivered student, (N, K)."""
-    student = build(pick.recipe.student, input_shape=task.input_shape, classes=task.classes)
+    student = build(pick.recipe.student, task.signature)
     load_weights(student, Path(pick.path) / "student.safetensors")
     with torch.inference_mode():
-        logits = torch.cat([student(task.normalize(images)) for images in torch.split(split.images, 1024)])
+        logits = torch.cat([student(task.modality.prepare(images)) for images in torch.split(split.inputs, 1024)])
     return [metric.statistics(logits, split.labels) for metric in metrics]
 
 
 def picks(summaries: Sequence[StudySummary], task: Task) -> str:
     """A table of the delivered students on the imbalanced test split and on the whole, balanced one."""
     splits = (task.test, balanced_test())
-    metrics = [metric_named(name, "multiclass", task.classes) for name in METRICS]
+    metrics = [metric_named(name, "multiclass", task.signature.output.width) for name in METRICS]
     rows = []
     for summary in summaries:
         for pick in summary.picks:
@@ -201,7 +201,7 @@ def picks(summaries: Sequence[StudySummary], task: Task) -> str:
 
 def differences(summaries: Sequence[StudySummary], task: Task) -> str:
     """A table of differences between the best picks of the two searches of a seed, with their intervals."""
-    metrics = [metric_named(name, "multiclass", task.classes) for name in METRICS]
+    metrics = [metric_named(name, "multiclass", task.signature.output.width) for name in METRICS]
     rows = []
     for by_accuracy, by_f1 in zip(summaries[::2], summaries[1::2], strict=True):
         best = [max(each.picks, key=lambda pick: pick.latency_ms, default=None) for each in (by_accuracy, by_f1)]

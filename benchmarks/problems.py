@@ -2,9 +2,9 @@
 
     python -m benchmarks.problems FOLDER [--tasks tiled-digits digit-value] [--seeds 0 1 2 3 4]
 
-Both arms train the same network for as long. Learning rate, and the weight and temperature of plain KD, are chosen by
-search-validation under a seed of their own; what is stated is of the test split, under other seeds. Called again it
-goes on.
+Both arms train the same network for as long. The learning rate is chosen without a teacher, then the distillation
+among plain KD, hints and both, all by search-validation under a seed of their own; what is stated is of the test split,
+under other seeds. Called again it goes on.
 """
 
 from __future__ import annotations
@@ -29,14 +29,12 @@ from automl_kd.teachers import Teacher
 from benchmarks.fashion_scenes import write_angles, write_tiles
 from benchmarks.tables import table
 
-_STUDENT = {
-    "family": "resnet",
-    "stem": {"kernel": 3, "stride": 1},
-    "stages": [{"depth": 1, "channels": 8}, {"depth": 1, "channels": 16}],
-}
+_STAGES = [{"depth": 1, "channels": 8}, {"depth": 1, "channels": 16}]
+_WIDE = 28
 _EPOCHS = 20
-_RATES = (0.03, 0.1)
+_RATES = (0.003, 0.01)
 _WEIGHTS = (1.0, 4.0)
+_HINTS = (1.0, 4.0)
 _TEMPERATURES: Mapping[str, Sequence[float]] = {"bernoulli": (1.0, 4.0), "real": (1.0,)}
 _CHOOSING_SEED = 100
 _MADE = {"tiled-fashion": write_tiles, "fashion-angle": write_angles}
@@ -54,17 +52,28 @@ def opened(name: str, folder: Path) -> Task:
     return open_task(str(place / "task.yaml"))
 
 
-def recipe(rate: float, seed: int, kd: Mapping[str, float] | None) -> Recipe:
-    """A recipe that differs from others in its learning rate, seed and plain KD alone."""
-    losses: dict[str, Any] = {"task": {"weight": 1.0}} | ({} if kd is None else {"kd": dict(kd)})
+def recipe(task: Task, rate: float, seed: int, distillation: Mapping[str, Any]) -> Recipe:
+    """A recipe that differs from others of its task in learning rate, seed and distillation alone."""
+    stride = 2 if task.signature.input.shape[-1] >= _WIDE else 1
     return Recipe.model_validate(
         {
             "seed": seed,
-            "student": _STUDENT,
-            "distill": {"losses": losses},
-            "train": {"epochs": _EPOCHS, "batch_size": 64, "optimizer": {"name": "sgd", "lr": rate}, "warmup": 0.1},
+            "student": {"family": "resnet", "stem": {"kernel": 3, "stride": stride}, "stages": _STAGES},
+            "distill": {"losses": {"task": {"weight": 1.0}, **distillation}},
+            "train": {"epochs": _EPOCHS, "batch_size": 64, "optimizer": {"name": "adamw", "lr": rate}, "warmup": 0.1},
         }
     )
+
+
+def distillations(task: Task) -> list[dict[str, Any]]:
+    """What the distilled arm chooses from: plain KD, hints, and plain KD with a hint."""
+    temperatures = _TEMPERATURES[task.signature.output.meaning]
+    plain = [
+        {"kd": {"weight": weight, "temperature": temperature}}
+        for weight, temperature in itertools.product(_WEIGHTS, temperatures)
+    ]
+    hints = [{"hint": {"weight": weight}} for weight in _HINTS]
+    return [*plain, *hints, *({**plain[0], **hint} for hint in hints)]
 
 
 class Runs:
@@ -102,17 +111,10 @@ def compare(name: str, folder: Path, seeds: Sequence[int]) -> list[tuple[object,
     task = opened(name, folder)
     teacher = find_teacher(task, None, device="cpu").teacher
     runs = Runs(task, teacher, folder)
-    temperatures = _TEMPERATURES[task.signature.output.meaning]
-    plain = [
-        {"weight": weight, "temperature": temperature}
-        for weight, temperature in itertools.product(_WEIGHTS, temperatures)
-    ]
-    rate = max(_RATES, key=lambda each: runs.validation(recipe(each, _CHOOSING_SEED, None)))
-    kd_rate, kd = max(
-        itertools.product(_RATES, plain), key=lambda each: runs.validation(recipe(each[0], _CHOOSING_SEED, each[1]))
-    )
-    without = [runs.test(recipe(rate, seed, None)) for seed in seeds]
-    distilled = [runs.test(recipe(kd_rate, seed, kd)) for seed in seeds]
+    rate = max(_RATES, key=lambda each: runs.validation(recipe(task, each, _CHOOSING_SEED, {})))
+    chosen = max(distillations(task), key=lambda each: runs.validation(recipe(task, rate, _CHOOSING_SEED, each)))
+    without = [runs.test(recipe(task, rate, seed, {})) for seed in seeds]
+    distilled = [runs.test(recipe(task, rate, seed, chosen)) for seed in seeds]
     metric = task.metric
     gain = paired_difference(metric, distilled, without)
     taught = evaluate_teacher(teacher, task, task.test).score
@@ -121,7 +123,7 @@ def compare(name: str, folder: Path, seeds: Sequence[int]) -> list[tuple[object,
         values = [metric.value(each) for each in arm]
         return f"{metric.shown(float(np.mean(values)))} ± {np.std(values, ddof=1):.2g}"
 
-    chosen = f"lr {rate:g}; lr {kd_rate:g}, weight {kd['weight']:g}, T {kd['temperature']:g}"
+    words = "; ".join(f"{name} {', '.join(map(str, part.values()))}" for name, part in chosen.items())
     interval = ", ".join(metric.shown_difference(bound) for bound in (gain.low, gain.high))
     return [
         (
@@ -132,7 +134,7 @@ def compare(name: str, folder: Path, seeds: Sequence[int]) -> list[tuple[object,
             mean(without),
             mean(distilled),
             f"**{metric.shown_difference(gain.difference)}** [{interval}]",
-            chosen,
+            f"lr {rate:g}; {words}",
         )
     ]
 
@@ -147,7 +149,7 @@ def main() -> None:
     torch.set_num_threads(1)
     options.folder.mkdir(parents=True, exist_ok=True)
     rows = [row for name in options.tasks for row in compare(name, options.folder, options.seeds)]
-    header = ("task", "problem", "metric", "teacher", "no distillation", "plain KD", "gain, 95 %", "chosen")
+    header = ("task", "problem", "metric", "teacher", "no distillation", "distilled", "gain, 95 %", "chosen")
     shown = table(header, rows)
     write_text(options.folder / "table.md", shown + "\n")
     print(shown)

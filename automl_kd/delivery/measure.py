@@ -49,7 +49,7 @@ def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, prec
         trained, shipped = _Collected(task.metrics), _Collected(task.metrics)
         difference = largest = 0.0
         for examples, labels in zip(
-            torch.split(task.test.images, _BATCH), torch.split(task.test.labels, _BATCH), strict=True
+            torch.split(task.test.inputs, _BATCH), torch.split(task.test.labels, _BATCH), strict=True
         ):
             with torch.inference_mode():
                 inputs = task.modality.prepare(examples)
@@ -94,7 +94,7 @@ def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:
         return to_half(onnx, scratch / onnx.name)
     bits: dict[str, Literal[8, 16]] = {"int8": 8, "w8a16": 16}
     if precision in bits:
-        seen = torch.split(task.train.images[:_CALIBRATION_EXAMPLES], _BATCH)
+        seen = torch.split(task.train.inputs[:_CALIBRATION_EXAMPLES], _BATCH)
         batches = (task.modality.prepare(examples).numpy() for examples in seen)
         return to_int8(onnx, scratch / onnx.name, batches, bits[precision])
     raise UserError(f"precision {precision!r} cannot be computed here; known: fp16, fp32, int8, w8a16")

@@ -11,6 +11,9 @@ from automl_kd.delivery.prices import value_of
 from automl_kd.objectives import Objective, Point, growth
 from automl_kd.results import HistoryRow
 
+_NOTHING = 1e-100
+"""Of a smaller number, and of 0, a hundredth spans no volume."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -88,4 +91,6 @@ def _reference(values: Sequence[float], objective: Objective) -> float:
     if objective.unit == "%":
         return worst - objective.goodness(0.01)
     # Spelt out as a product because that is, bit for bit, what reports of earlier studies say.
-    return worst * (1.01 if objective.goodness(worst) < 0 else 0.99) if worst else -objective.goodness(0.01)
+    if abs(worst) < _NOTHING:
+        return worst - objective.goodness(0.01)
+    return worst * (1.01 if objective.goodness(worst) < 0 else 0.99)

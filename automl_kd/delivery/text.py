@@ -24,7 +24,7 @@ def titled(objective: Objective) -> str:
 
 
 def capital(title: str) -> str:
-    """A title at the start of a line; one with capitals inside stays as it is: ``Log loss``, ``mAP``."""
+    """A title at the start of a line, but for abbreviations: ``Log loss``, ``RMSE``, ``mAP``."""
     return title if title[1:2].isupper() else title[:1].upper() + title[1:]
 
 

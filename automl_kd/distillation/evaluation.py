@@ -57,7 +57,7 @@ def evaluate(
     student.eval()
     try:
         with torch.inference_mode():
-            for stored in torch.split(split.images, _BATCH):
+            for stored in torch.split(split.inputs, _BATCH):
                 watch()
                 batches.append(_kept(student(task.modality.prepare(stored.to(torch_device)))))
     finally:
@@ -70,7 +70,7 @@ def evaluate_teacher(
 ) -> Evaluation:
     """As :func:`evaluate`, on the device of the teacher; several teachers count as the mean of what they believe."""
     batches = []
-    for stored in torch.split(split.images, _TEACHER_BATCH):
+    for stored in torch.split(split.inputs, _TEACHER_BATCH):
         watch()
         outputs = teacher.outputs(task.modality.prepare(stored.to(teacher.device))).logits
         batches.append(_kept(outputs if teacher.members == 1 else task.problem.mean_of_members(outputs)))

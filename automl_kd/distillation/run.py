@@ -90,7 +90,7 @@ class Run:
         # The head is left out, because only losses of outputs reach it.
         trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_HEAD)]
         self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, self._total_steps)
-        self._stored = task.train.images.to(torch_device)
+        self._stored = task.train.inputs.to(torch_device)
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student

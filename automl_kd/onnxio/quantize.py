@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.onnxio.session import load_model
 
 
 def to_int8(
-    source: str | Path, target: str | Path, batches: Iterable[NDArray[np.float32]], activation_bits: Literal[8, 16] = 8
+    source: str | Path, target: str | Path, batches: Iterable[NDArray[Any]], activation_bits: Literal[8, 16] = 8
 ) -> Path:
     """Quantise weights by channel and activations by tensor after training (Jacob et al. 2018, arXiv:1712.05877).
 

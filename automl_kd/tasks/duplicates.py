@@ -30,7 +30,7 @@ def duplicate_warnings(splits: Mapping[str, Split], problem: Problem, noun: str)
 def _by_content(splits: Mapping[str, Split]) -> dict[bytes, list[Place]]:
     found: dict[bytes, list[Place]] = {}
     for name, split in splits.items():
-        for index, image in enumerate(split.images.contiguous().numpy()):
+        for index, image in enumerate(split.inputs.contiguous().numpy()):
             found.setdefault(hashlib.blake2b(image, digest_size=16).digest(), []).append((name, index))
     return found
 

@@ -36,7 +36,7 @@ def task_names() -> dict[str, str]:
 def open_task(name: str, data: str | None = None, metric: str | None = None) -> Task:
     """The task of a name or file, its data read and split.
 
-    >>> open_task("digits").input_shape
+    >>> open_task("digits").signature.input.shape
     (1, 8, 8)
 
     Args:
@@ -179,5 +179,5 @@ def _digest(parts: dict[str, Split], modality: Modality, problem: Problem) -> st
 
 def _tensors(parts: dict[str, Split]) -> Iterator[tuple[str, Tensor]]:
     for name, split in sorted(parts.items()):
-        yield f"{name}.images", split.images
+        yield f"{name}.images", split.inputs
         yield f"{name}.labels", split.labels

@@ -17,12 +17,12 @@ class Split:
     """Examples (N, …) as the task's modality stores them, and labels (N, …) as its problem does.
 
     Attributes:
-        images: The examples: images (N, C, H, W), uint8 or float32, or ids (N, length) of texts, int64.
+        inputs: The examples: images (N, C, H, W), uint8 or float32, or ids (N, length) of texts, int64.
         labels: Classes (N,), int64; zeros and ones (N, labels) or values (N, D), float32.
         name: What a message calls the example of an index, such as ``"cat/1.png"``.
     """
 
-    images: Tensor
+    inputs: Tensor
     labels: Tensor
     name: Callable[[int], str] = "image {}".format
 
@@ -32,7 +32,7 @@ class Split:
     def take(self, indices: Indices) -> Split:
         """Some of the examples, in the order of the indices."""
         chosen = torch.from_numpy(indices)
-        return Split(self.images[chosen], self.labels[chosen], partial(_name_of_taken, self.name, indices))
+        return Split(self.inputs[chosen], self.labels[chosen], partial(_name_of_taken, self.name, indices))
 
 
 def _name_of_taken(name: Callable[[int], str], indices: Indices, index: int) -> str:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from torch import Tensor
-
 from automl_kd.core import Signature
 from automl_kd.recipes import TaskReference
 from automl_kd.tasks.look import look
@@ -78,32 +76,3 @@ class Task:
             "preprocessing": preprocessing,
             "names": names,
         }
-
-    # What follows goes when no room asks for it any more.
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.modality.input.shape
-
-    @property
-    def classes(self) -> int:
-        return self.problem.output.width
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.problem.names
-
-    @property
-    def mean(self) -> tuple[float, ...]:
-        return self.modality.mean  # type: ignore[attr-defined,no-any-return]
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        return self.modality.std  # type: ignore[attr-defined,no-any-return]
-
-    @property
-    def white(self) -> float:
-        return self.modality.white  # type: ignore[attr-defined,no-any-return]
-
-    def normalize(self, images: Tensor) -> Tensor:
-        return self.modality.prepare(images)

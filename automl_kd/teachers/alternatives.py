@@ -67,7 +67,7 @@ def better_input(
     for option, transform in others:
         if time.monotonic() - began > seconds:
             break
-        examples = task.modality.prepare(task.validation.images[index].to(teacher.device))
+        examples = task.modality.prepare(task.validation.inputs[index].to(teacher.device))
         shown = TransformedTeacher(inner, transform, task.modality.input)
         try:
             answers = shown.outputs(examples).logits.cpu()

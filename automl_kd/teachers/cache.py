@@ -163,7 +163,7 @@ class TargetCache:
             self._paths[number, name].unlink(missing_ok=True)
         make_room(self._root, sum(map(self._bytes, names)), self._limit, set(self._paths.values()))
         stages = [name for name in names if name != _LOGITS]
-        examples = self._task.train.images
+        examples = self._task.train.inputs
         with ExitStack() as stack:
             arrays = {
                 name: stack.enter_context(

@@ -60,7 +60,7 @@ def _brought(spec: BroughtTeacher, task: Task) -> Teacher:
     opened = source.open(Signature(shown.input, own.output).with_width(matched.outputs))
     readout = opened.readout or (stated_readout(spec.outputs, own.output.meaning) if spec.outputs else None)
     if readout is None:
-        examples = task.modality.prepare(task.train.images[:_LOOKED_AT])
+        examples = task.modality.prepare(task.train.inputs[:_LOOKED_AT])
         readout = seen_readout(opened.teacher, examples if shown.transform is None else shown.transform(examples))
     teacher = opened.teacher.answering(Answers(matched.order, readout.undo))
     teacher.understood = Understood(

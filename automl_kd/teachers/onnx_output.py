@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automl_kd.core import Meaning, Signature, UserError, sha256_of, unknown
+from automl_kd.core import Meaning, Output, Signature, UserError, sha256_of, unknown
 from automl_kd.onnxio import Ending, Session, ending, load_model
 from automl_kd.recipes import digest
 from automl_kd.tasks import OutputKind
@@ -53,12 +53,12 @@ def open_onnx(
     Raises:
         UserError: If it does not take such inputs, or has none or several such outputs.
     """
-    path, shape, width = session.path, signature.input.shape, signature.output.width
+    path, shape = session.path, signature.input.shape
     if not layout.takes(shape):
         raise UserError(f"{path} takes inputs of shape {_spelled(layout.sizes)}; the task needs {_spelled(shape)}")
     probe, seen = _probed(session, layout, signature)
     graph = {name: ending(load_model(path), name) for name in seen}
-    name = _chosen(path, seen, graph, len(probe), width, output)
+    name = _chosen(path, seen, graph, len(probe), signature.output, output)
     read = _read(session, name, graph[name], seen[name], probe, signature.output.meaning, stated)
     tensor = read.session.returned
     # What was always read keeps the hash of the file.
@@ -93,8 +93,9 @@ def _probed(session: Session, layout: Layout, signature: Signature) -> tuple[Arr
 
 
 def _chosen(
-    path: Path, seen: Mapping[str, Array], graph: Mapping[str, Ending], batch: int, width: int, stated: str | None
+    path: Path, seen: Mapping[str, Array], graph: Mapping[str, Ending], batch: int, output: Output, stated: str | None
 ) -> str:
+    width = output.width
     if stated is not None and stated not in seen:
         raise unknown(f"output of {path}", stated, seen)
     asked = seen if stated is None else {stated: seen[stated]}
@@ -102,10 +103,13 @@ def _chosen(
     if not fitting:
         returned = "; ".join(f"{name} of shape {_spelled(values.shape[1:])}" for name, values in asked.items())
         if len(asked) == 1:
-            returned = f"logits of shape {_spelled(next(iter(asked.values())).shape[1:])}"
+            returned = f"{output.name} of shape {_spelled(next(iter(asked.values())).shape[1:])}"
+        named = (
+            "; if the task's names are among those of the file, name all of these in the order of its outputs with"
+            " classes: [NAMES]"
+        )
         raise UserError(
-            f"{path} returns {returned}; the task needs {_spelled((width,))}; if the task's names are among those"
-            " of the file, name all of these in the order of its outputs with classes: [NAMES]"
+            f"{path} returns {returned}; the task needs {_spelled((width,))}{'' if output.meaning == 'real' else named}"
         )
     if len({graph[name].tensor for name in fitting}) > 1:
         listed = ", ".join(fitting)

@@ -71,7 +71,7 @@ def _outputs(who: str, teacher: Teacher, task: Task, order: NDArray[np.int64], s
     for index in (first, *(torch.split(rest, _BATCH) if len(rest) else ())):
         if answers and time.monotonic() - began > seconds:
             break
-        examples = task.validation.images[index].to(teacher.device)
+        examples = task.validation.inputs[index].to(teacher.device)
         outputs = teacher.outputs(task.modality.prepare(examples)).logits
         if not bool(outputs.isfinite().all()):
             raise UserError(

@@ -60,7 +60,7 @@ def measure_cost(teacher: Teacher, task: Task, stages: Sequence[str], folder: Pa
         stages: Stages that some loss may read.
         folder: Where outputs would be kept; what is written to it for this is deleted again.
     """
-    batch = task.modality.arranged(task.modality.prepare(task.train.images[:_BATCH].to(teacher.device)))
+    batch = task.modality.arranged(task.modality.prepare(task.train.inputs[:_BATCH].to(teacher.device)))
     outputs = _finished(teacher.outputs(batch, stages))  # the first time allocates and chooses kernels
     live = _median(lambda: _finished(teacher.outputs(batch, stages))) / len(batch)
     sizes = {stage: 4 * outputs.maps[stage][0].numel() for stage in stages}
@@ -68,7 +68,7 @@ def measure_cost(teacher: Teacher, task: Task, stages: Sequence[str], folder: Pa
 
     affordable = min(_SECONDS / live, _BYTES / (logits_bytes + sum(sizes.values())))
     count = min(len(task.train), max(1, int(affordable)))
-    sample = dataclasses.replace(task, train=Split(task.train.images[:count], task.train.labels[:count]))
+    sample = dataclasses.replace(task, train=Split(task.train.inputs[:count], task.train.labels[:count]))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
 

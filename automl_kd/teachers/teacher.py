@@ -69,16 +69,6 @@ class Teacher(ABC):
     members: int = 1
     understood: Understood = Understood()
 
-    # These two go when no room asks for them any more.
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.signature.input.shape
-
-    @property
-    def classes(self) -> int:
-        return self.signature.output.width
-
     @property
     def alone(self) -> tuple[Teacher, ...]:
         """The networks that speak, each as a teacher of its own."""

@@ -17,7 +17,7 @@ class Ours:
     def __init__(self, folder: Path, images: int, epochs: int, augment: bool) -> None:
         self.task, self.epochs, self.augment = subset(open_task("fashion-mnist"), images), epochs, augment
         self.cache = folder / "outputs"
-        module = read_teacher(folder, self.task.input_shape)
+        module = read_teacher(folder, self.task.signature.input.shape)
         self.teacher = module_teacher(module, self.task.signature)
         self.test = Splits.load(folder / "splits.pt").test
 

@@ -20,7 +20,7 @@ def subset(task: Task, images: int) -> Task:
     if images >= len(task.train):
         return task
     chosen = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(0))[:images].sort().values
-    train = Split(task.train.images[chosen], task.train.labels[chosen])
+    train = Split(task.train.inputs[chosen], task.train.labels[chosen])
     # Cached outputs of a teacher are kept under this hash: other images need another.
     return dataclasses.replace(task, train=train, sha256=digest([task.sha256, "first of a permutation", images]))
 

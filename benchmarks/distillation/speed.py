@@ -138,7 +138,7 @@ def run(task: Task, count: int, epochs: int, peer_python: str | None, lanes: int
 def _exchange(task: Task, folder: Path) -> None:
     """What the contenders read: the images as floats, and the teacher's weights."""
     parts = {name: getattr(task, name) for name in ("train", "validation", "test")}
-    splits = Splits(**{name: (task.normalize(part.images), part.labels) for name, part in parts.items()})
+    splits = Splits(**{name: (task.modality.prepare(part.inputs), part.labels) for name, part in parts.items()})
     splits.save(folder / "splits.pt")
     shutil.copyfile(full_resolution_teacher(task), folder / "teacher.safetensors")
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from automl_kd.compression import STAGES, applied, priced, stored
-from automl_kd.core import Signature, UserError
+from automl_kd.core import TEXT_AXES, Input, Output, Signature, UserError
 from automl_kd.hardware import load_profile
 from automl_kd.onnxio import Session, difference, export
 from automl_kd.recipes import Recipe, load_recipe
@@ -170,3 +170,26 @@ def test_a_recipe_that_compresses_wrongly_is_refused_in_one_line(tmp_path, compr
     with pytest.raises(UserError, match=said) as raised:
         load_recipe(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("meaning", ["categorical", "bernoulli", "real"])
+@pytest.mark.parametrize("axes", ["image", "text"])
+def test_fp16_takes_any_input_and_output(axes, meaning, tmp_path):
+    real = {"mean": (1500.0, -2.0), "std": (0.5, 30.0)} if meaning == "real" else {}
+    output = Output("values" if real else "logits", 2, meaning, **real)
+    texts = Input("ids", (12,), TEXT_AXES, "int64", ids=40)
+    signature = Signature(SIGNATURE.input if axes == "image" else texts, output)
+    conv_text = {"family": "conv_text", "embedding": 8, "stages": [{"depth": 1, "channels": 16, "kernel": 3}]}
+    recipe = recipe_of(FAMILIES[0] if axes == "image" else conv_text, "fp16")
+    student = build(recipe.student, signature)
+    x = signature.input.noise(64, torch.Generator().manual_seed(0))
+    student(x)
+    student.eval()
+    shipped = applied(recipe.compress, student)
+    path = export(shipped, tmp_path / "student.onnx", signature, 13)
+    stored(recipe.compress, path)
+    assert difference(shipped, path, x) < 1e-4 * 1500
+    with torch.no_grad():
+        off = (shipped(x) - student(x)).abs().max(dim=0).values / torch.tensor(real.get("std", (1.0, 1.0)))
+    # Rounding does not touch the unit of the labels: 1500 alone would be off by a whole deviation in float16.
+    assert 0 < off.max() < 0.02

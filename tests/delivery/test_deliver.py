@@ -71,8 +71,8 @@ def student(task, recipe):
     """A network whose batch-norm statistics are those of the task, not of its initialisation."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
-    for images in torch.split(task.normalize(task.train.images), 128):
+        module = build(recipe.student, task.signature)
+    for images in torch.split(task.modality.prepare(task.train.inputs), 128):
         module(images)
     return module.eval()
 
@@ -110,7 +110,7 @@ def test_the_onnx_file_is_one_file_of_the_asked_opset(delivered, profile):
 
 @pytest.mark.parametrize("batch", [1, 7])
 def test_the_onnx_file_agrees_with_torch_in_any_batch(delivered, student, task, batch):
-    images = task.normalize(task.test.images[:batch])
+    images = task.modality.prepare(task.test.inputs[:batch])
     with torch.no_grad():
         expected = student(images).numpy()
     actual = Session(delivered.path / "student.onnx").run(images.numpy())
@@ -119,7 +119,7 @@ def test_the_onnx_file_agrees_with_torch_in_any_batch(delivered, student, task, 
 
 def test_what_was_measured(delivered, student, task):
     with torch.no_grad():
-        logits = student(task.normalize(task.test.images))
+        logits = student(task.modality.prepare(task.test.inputs))
     correct = logits.argmax(dim=1) == task.test.labels
     assert delivered.test_accuracy == delivered.test_score == int(correct.sum()) / len(task.test)
     assert delivered.test_metrics["log_loss"] == pytest.approx(
@@ -138,7 +138,7 @@ def test_the_price_is_that_of_the_search(delivered, student, profile):
 
 
 def test_weights_and_recipe_come_back(delivered, student, recipe, task):
-    again = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
+    again = build(recipe.student, task.signature)
     load_weights(again, delivered.path / "student.safetensors")
     for name, value in student.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
@@ -164,8 +164,8 @@ def test_the_manifest_names_what_the_student_was_made_of(delivered, recipe, task
     }  # fmt: skip
     assert data["metrics"]["this_student"] == delivered.test_metrics
     assert data["metrics"]["arms"]["no_distillation"] == {"accuracy": 0.9, "macro_f1": 0.89}
-    assert data["preprocessing"]["mean"] == list(task.mean)
-    assert data["class_names"] == list(task.class_names)
+    assert data["preprocessing"]["mean"] == list(task.modality.mean)
+    assert data["class_names"] == list(task.problem.names)
 
 
 def test_the_code_of_the_model_card_runs(delivered):

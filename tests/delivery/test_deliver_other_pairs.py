@@ -68,7 +68,7 @@ def network(task, recipe):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         student = build(recipe.student, task.signature)
-    for examples in torch.split(task.train.images[:512], 128):
+    for examples in torch.split(task.train.inputs[:512], 128):
         student(task.modality.prepare(examples))
     return student.eval()
 
@@ -111,7 +111,7 @@ def test_the_manifest_says_what_goes_in_and_comes_out(delivered, pair):
 
 def test_the_score_is_that_of_the_file(delivered, pair):
     _, task, _ = pair
-    outputs = Session(delivered.path / "student.onnx").run(task.modality.prepare(task.test.images).numpy())
+    outputs = Session(delivered.path / "student.onnx").run(task.modality.prepare(task.test.inputs).numpy())
     for metric in task.metrics:
         value = metric.value(metric.statistics(torch.from_numpy(outputs), task.test.labels))
         assert delivered.test_metrics[metric.name] == pytest.approx(value, abs=2e-3, rel=1e-3)
@@ -190,7 +190,7 @@ def test_a_compressed_student_lies_beside_the_one_that_was_trained(delivered, pa
     weights = onnx.load(files["student.onnx"]).graph.initializer
     assert any(each.data_type == onnx.TensorProto.FLOAT16 for each in weights)
     assert files["student.onnx"].stat().st_size < files["student.float.onnx"].stat().st_size
-    inputs = task.modality.prepare(task.test.images[:64]).numpy()
+    inputs = task.modality.prepare(task.test.inputs[:64]).numpy()
     short, whole = (Session(files[name]).run(inputs) for name in ("student.onnx", "student.float.onnx"))
     assert 0 < np.abs(short - whole).max() < 0.02 * np.abs(whole - whole.mean(0)).max()
     card = files["model_card.md"].read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def digits() -> Task:
 @pytest.fixture(scope="session")
 def few(digits) -> Task:
     """Digits with 141 training images: four batches of 32 and a rest of 13."""
-    return dataclasses.replace(digits, train=Split(digits.train.images[:141], digits.train.labels[:141]))
+    return dataclasses.replace(digits, train=Split(digits.train.inputs[:141], digits.train.labels[:141]))
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def test_nothing_is_left_on_the_student(make, few, teacher):
 
 
 def test_the_teacher_is_left_as_it_was(make, few, teacher):
-    images = few.normalize(few.validation.images)
+    images = few.modality.prepare(few.validation.inputs)
     before = copy.deepcopy(teacher.outputs(images, teacher.stage_names()))
     distill(make(EVERY_LOSS, augment=["crop"], epochs=1), few, teacher, device="cpu")
     after = teacher.outputs(images, teacher.stage_names())
@@ -177,7 +177,7 @@ def test_mixed_labels_belong_to_the_mixed_images(make, digits):
 
 
 def test_the_first_non_finite_loss_is_named(make, few, teacher):
-    images = few.train.images.clone()
+    images = few.train.inputs.clone()
     images[7] = float("nan")
     task = dataclasses.replace(few, train=Split(images, few.train.labels))
     with pytest.raises(Diverged, match=r"non-finite loss task at step [0-4]$"):
@@ -186,7 +186,7 @@ def test_the_first_non_finite_loss_is_named(make, few, teacher):
 
 def test_a_last_batch_of_one_image_is_left_out(make, few):
     def steps(count):
-        task = dataclasses.replace(few, train=Split(few.train.images[:count], few.train.labels[:count]))
+        task = dataclasses.replace(few, train=Split(few.train.inputs[:count], few.train.labels[:count]))
         return distill(make(epochs=1), task, None, device="cpu").step
 
     assert [steps(count) for count in (20, 64, 65, 66)] == [1, 2, 2, 3]
@@ -209,7 +209,7 @@ def test_evaluate_counts_and_puts_the_train_flag_back(make, few):
     assert student.training
     student.eval()
     with torch.no_grad():
-        predicted = student(few.normalize(few.validation.images)).argmax(dim=1)
+        predicted = student(few.modality.prepare(few.validation.inputs)).argmax(dim=1)
     expected = (predicted == few.validation.labels).numpy()
     assert (found.statistics == expected[:, None]).all()
     assert found.score == found.values["accuracy"] == expected.mean()

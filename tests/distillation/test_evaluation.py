@@ -19,7 +19,7 @@ def ranked_by(task, *names):
 
 def logits_of(network, task, split):
     with torch.no_grad():
-        return network(task.modality.prepare(split.images))
+        return network(task.modality.prepare(split.inputs))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def student(digits):
 
 def test_a_student_s_values_are_those_of_scikit_learn_over_several_batches(digits, student):
     both = (digits.train, digits.test)
-    split = Split(torch.cat([each.images for each in both]), torch.cat([each.labels for each in both]))
+    split = Split(torch.cat([each.inputs for each in both]), torch.cat([each.labels for each in both]))
     assert len(split) > 1024
     found = evaluate(student, digits, split, "cpu")
     probabilities = logits_of(student, digits, split).double().softmax(dim=1).numpy()
@@ -86,7 +86,7 @@ def test_the_mean_of_probabilities_that_underflow_has_a_finite_loss(digits, scal
             answers[:, 0, 3], answers[:, 1, 4] = scale, scale
             return type("Outputs", (), {"logits": answers})()
 
-    split = Split(digits.test.images[:40], torch.arange(40) % len(digits.problem.names))
+    split = Split(digits.test.inputs[:40], torch.arange(40) % len(digits.problem.names))
     found = evaluate_teacher(Two(), digits, split)
     single = torch.zeros(len(digits.problem.names))
     single[3] = scale

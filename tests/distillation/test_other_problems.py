@@ -19,7 +19,7 @@ STAGES = [{"depth": 1, "channels": 8}, {"depth": 1, "channels": 12}]
 def with_labels(task, problem, label_of):
     """A task of the same images, each labelled by what the digit in it is."""
     splits = {
-        name: Split(split.images, label_of(split.labels))
+        name: Split(split.inputs, label_of(split.labels))
         for name in ("train", "validation", "test")
         for split in [getattr(task, name)]
     }

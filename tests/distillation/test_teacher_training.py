@@ -150,7 +150,7 @@ class TestSeveral:
 
         setup = Setup(str(tmp_path / "task.yaml"), None, opened.sha256, resolved.spec, resolved.teacher.sha256, "cpu")
         answer = JobRunner(setup, lambda: False).do(EvaluateJob(None, None))
-        logits = resolved.teacher.outputs(opened.normalize(opened.test.images)).logits.double()
+        logits = resolved.teacher.outputs(opened.normalize(opened.test.inputs)).logits.double()
         expected = logits.softmax(dim=2).mean(dim=1).argmax(dim=1) == opened.test.labels
         assert (
             np.mean(answer.statistics[:, 0] == expected.numpy()) > 0.99
@@ -182,7 +182,7 @@ def test_a_training_that_diverges_is_a_mistake_in_one_line_and_leaves_no_state(t
 
 def test_black_images_teach_nobody(task):
     mine = task(f"{{train: {{{SMALL}, train: {{epochs: 4, batch_size: 100}}}}}}")
-    nothing = Split(torch.zeros_like(mine.train.images), mine.train.labels)
+    nothing = Split(torch.zeros_like(mine.train.inputs), mine.train.labels)
     black = replace(mine, train=nothing, modality=replace(mine.modality, mean=(0.0,)))
     with pytest.raises(UserError, match="look at the data with automl-kd task check"):
         find_teacher(black, None, device="cpu")

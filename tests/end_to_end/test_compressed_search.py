@@ -44,7 +44,7 @@ def test_size_is_an_objective_in_which_half_weights_are_half(compressed):
 
 def test_picks_are_delivered_in_the_form_that_was_scored(compressed):
     task = open_task("digits")
-    inputs = task.modality.prepare(task.test.images).numpy()
+    inputs = task.modality.prepare(task.test.inputs).numpy()
     for pick, folder in picks_of(compressed).values():
         session = onnxruntime.InferenceSession(folder / "student.onnx", providers=["CPUExecutionProvider"])
         (logits,) = session.run(["logits"], {"input": inputs})

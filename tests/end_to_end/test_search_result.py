@@ -86,7 +86,7 @@ def test_a_delivered_onnx_file_reads_the_test_split_as_well_as_the_answer_says(s
     pick = searched.document["picks"][0]
     task = open_task("digits")
     session = onnxruntime.InferenceSession(Path(pick["path"]) / "student.onnx", providers=["CPUExecutionProvider"])
-    images = task.normalize(task.test.images).numpy()
+    images = task.modality.prepare(task.test.inputs).numpy()
     (logits,) = session.run(None, {session.get_inputs()[0].name: images})
     # The answer is the mean over seeds, the file is the seed that did best on search-validation.
     assert abs((logits.argmax(1) == task.test.labels.numpy()).mean() - pick["test_accuracy"]) < 0.1

@@ -102,7 +102,7 @@ def test_an_evaluation_asks_before_every_batch_whether_to_stop(setup, job, modul
 
 def test_a_student_whose_outputs_are_no_numbers_has_no_score_and_fails(setup, job, tmp_path, module_cache):
     task = open_task("digits")
-    student = build(job.recipe.student, input_shape=task.input_shape, classes=task.classes)
+    student = build(job.recipe.student, task.signature)
     for parameter in student.parameters():
         parameter.data.fill_(float("nan"))
     save_weights(student, tmp_path / "broken.safetensors")

@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from automl_kd.core import Input, UserError
+from automl_kd.core import TEXT_AXES, Input, UserError
 from automl_kd.onnxio import Session, difference, export, load_model, to_half, to_int8
 
 
@@ -162,3 +162,18 @@ def test_int8_computes_nearly_the_same_from_integers(tmp_path):
     finer = to_int8(full, tmp_path / "w8a16.onnx", iter([x[:16], x[16:]]), activation_bits=16)
     error = np.abs(Session(finer).run(x) - before).max()
     assert 0 < error < np.abs(after - before).max()  # weights are as coarse, activations finer
+
+
+def test_a_network_of_ids_is_run_halved_and_quantised(tmp_path):
+    torch.manual_seed(0)
+    takes = Input("ids", (12,), TEXT_AXES, "int64", ids=30)
+    network = nn.Sequential(nn.Embedding(30, 16), nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, 3))
+    full = export(network, tmp_path / "text.onnx", takes)
+    assert [onnx.load(full).graph.input[0].name, Session(full).dtype] == ["ids", np.int64]
+    ids = takes.noise(40, torch.Generator().manual_seed(1))
+    assert difference(network, full, ids) < 1e-5
+    expected = Session(full).run(ids.numpy())
+    half = Session(to_half(full, tmp_path / "half.onnx")).run(ids.numpy())
+    integers = Session(to_int8(full, tmp_path / "int8.onnx", [ids.numpy()])).run(ids.numpy())
+    assert 0 < np.abs(half - expected).max() < 1e-2
+    assert 0 < np.abs(integers - expected).max() < 0.1 * np.abs(expected).max()

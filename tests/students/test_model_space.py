@@ -133,7 +133,7 @@ def test_the_choices_decide_the_network():
 def test_distilled_with_a_feature_loss_and_exported(own_cache):
     task = open_task("digits")
     resnet = {"family": "resnet", "depth": 8}
-    network = students.build(resnet, input_shape=task.input_shape, classes=task.classes)
+    network = students.build(resnet, task.signature)
     teacher = module_teacher(network, task.signature)
     document = load_space(write(), allow_code=True).sample(random.Random(1)).document()
     document["distill"]["losses"] = {"task": {"weight": 1}, "attention_transfer": {"weight": 1, "at": ["last"]}}
@@ -142,7 +142,7 @@ def test_distilled_with_a_feature_loss_and_exported(own_cache):
     assert outcome.losses["attention_transfer"] > 0
     assert outcome.score > 0.2
     written = export(outcome.student, "student.onnx", task.signature, 13)
-    images = task.normalize(task.test.images[:9])
+    images = task.modality.prepare(task.test.inputs[:9])
     assert difference(outcome.student, written, images) < 1e-5
 
 

@@ -47,7 +47,7 @@ def weights(recipe, tmp_path_factory):
     task = open_task("digits")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        student = build(recipe.student, input_shape=task.input_shape, classes=task.classes)
+        student = build(recipe.student, task.signature)
     path = tmp_path_factory.mktemp("weights") / "student.safetensors"
     save_weights(student, path)
     return path

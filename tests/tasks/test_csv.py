@@ -55,16 +55,16 @@ class TestTexts:
         given = task.signature.input
         assert (given.shape, given.dtype, given.ids) == ((10,), "int64", 13)
         assert task.modality.vocabulary[:2] == ("the", "film")
-        assert task.train.images.dtype == torch.int64
-        assert int(task.train.images.max()) == 12
+        assert task.train.inputs.dtype == torch.int64
+        assert int(task.train.inputs.max()) == 12
         # A number that stands in one text is too rare for the vocabulary.
         words = dict(enumerate(task.modality.vocabulary, start=2))
-        first = task.train.images[0].tolist()
+        first = task.train.inputs[0].tolist()
         assert words[first[0]] == "the"
         assert words[first[1]] == "film"
         assert first[2] == 1
         assert first[-1] != 0
-        counts = [int((task.train.images == number).sum()) for number in range(2, 13)]
+        counts = [int((task.train.inputs == number).sum()) for number in range(2, 13)]
         assert counts == sorted(counts, reverse=True)
 
     def test_a_word_of_the_test_split_alone_is_unknown(self, tmp_path):
@@ -74,8 +74,8 @@ class TestTexts:
         task = _task(tmp_path, "text: text, label: label, split: part, length: 5")
         assert "unheard" not in task.modality.vocabulary
         assert [len(task.train), len(task.validation), len(task.test)] == [85, 15, 2]
-        assert task.test.images[0].tolist()[1] == 1
-        assert task.test.images[1].tolist()[2:] == [0, 0, 0]
+        assert task.test.inputs[0].tolist()[1] == 1
+        assert task.test.inputs[1].tolist()[2:] == [0, 0, 0]
         assert task.test.name(0) == "line 102"
 
     def test_characters(self, tmp_path):
@@ -101,7 +101,7 @@ class TestTexts:
         assert (reading.modality, reading.problem) == ("text", "multiclass")
         said = "\n".join(line for _, line in reading.rows)
         assert "202 texts of 2 classes" in said
-        assert "the first 8 words of each text; a vocabulary of" in said
+        assert "tokens are words, of each text the first 8; the vocabulary has" in said
         assert "words a text: 10 in the shortest 5 %, 10 in half, 10 in the longest 5 %; 99.0 % of texts" in said
         warnings = "\n".join(reading.warnings)
         assert "1 text in two classes, such as" in warnings
@@ -184,7 +184,7 @@ class TestPictures:
         assert task.signature.input.shape == (1, 8, 8)
         images, _ = patterns(60)
         row = int(task.train.name(0).removeprefix("line ")) - 2
-        assert np.array_equal(task.train.images[0, 0].numpy(), images[row])
+        assert np.array_equal(task.train.inputs[0, 0].numpy(), images[row])
         # A worker elsewhere needs the pictures, too.
         assert data_place(str(tmp_path / "t.yaml")) == tmp_path
         moved = open_task(str(tmp_path / "t.yaml"), str(tmp_path))

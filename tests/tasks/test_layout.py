@@ -67,7 +67,7 @@ class TestSplits:
         for folder, count in zip(folders, counts, strict=True):
             _classes(root / folder, count)
         task = _opened(root)
-        assert task.class_names == ("cat", "dog")
+        assert task.problem.names == ("cat", "dog")
         assert task.reading.counts == {
             split: (count, count) for split, count in zip(("train", "validation", "test"), counts, strict=True)
         }
@@ -75,7 +75,7 @@ class TestSplits:
         shown = {split: getattr(task, split) for split in ("train", "validation", "test")}
         for folder, split in zip(folders, shown.values(), strict=True):
             first = np.asarray(Image.open(root / folder / "cat" / "00.png")).transpose(2, 0, 1)
-            assert any(np.array_equal(image, first) for image in split.images.numpy()), folder
+            assert any(np.array_equal(image, first) for image in split.inputs.numpy()), folder
 
     @pytest.mark.parametrize(
         ("folders", "drawn", "kept"),
@@ -125,7 +125,7 @@ class TestSplits:
         _classes(root / "val", 4)
         _picture(root / "unlabelled" / "1.png")
         task = _opened(root)
-        assert task.class_names == ("cat", "dog")
+        assert task.problem.names == ("cat", "dog")
         assert _warned(task, "unlabelled lies beside the splits and is left out")
 
     def test_two_folders_for_one_split(self, root):
@@ -143,7 +143,7 @@ class TestSplits:
     def test_a_class_called_like_a_split_is_odd(self, root):
         _classes(root, names=("bus", "car", "train"))
         task = _opened(root)
-        assert task.class_names == ("bus", "car", "train")
+        assert task.problem.names == ("bus", "car", "train")
         assert _warned(task, "train is taken for a class and called like a split")
 
     def test_splits_below_classes_are_odd(self, root):

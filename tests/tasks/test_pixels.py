@@ -33,8 +33,8 @@ def _pictures():
 
 def _unit(task):
     """Training images as a teacher with ``input: {mean, std}`` is shown them: the normalisation undone."""
-    shown = task.normalize(task.train.images).numpy()
-    mean, std = (np.array(values).reshape(-1, 1, 1) for values in (task.mean, task.std))
+    shown = task.modality.prepare(task.train.inputs).numpy()
+    mean, std = (np.array(values).reshape(-1, 1, 1) for values in (task.modality.mean, task.modality.std))
     return shown * std + mean
 
 
@@ -138,12 +138,12 @@ def test_files_of_any_type_show_the_same_pictures(tmp_path, name):
     # Four values of a byte: the palette has 216 colours of its own.
     assert np.abs(_unit(task) - _unit(plain)).max() < 4 / 255
     assert task.reading.pixels
-    assert task.white == 255
+    assert task.modality.white == 255
 
 
 def test_bits_are_black_and_white(tmp_path):
     task = _opened(tmp_path, _folder(tmp_path / "bits", _of_mode("1", ".png")))
-    assert set(np.unique(task.train.images.numpy())) == {0, 255}
+    assert set(np.unique(task.train.inputs.numpy())) == {0, 255}
 
 
 def test_transparent_parts_are_white(tmp_path):
@@ -153,8 +153,8 @@ def test_transparent_parts_are_white(tmp_path):
         Image.fromarray(colours).save(path.with_suffix(".png"))
 
     task = _opened(tmp_path, _folder(tmp_path / "icons", save))
-    assert (task.train.images[:, 0, 0, 0] == 0).all()
-    assert (task.train.images[:, 0, -1, -1] == 255).all()
+    assert (task.train.inputs[:, 0, 0, 0] == 0).all()
+    assert (task.train.inputs[:, 0, -1, -1] == 255).all()
     assert "white where transparent (24 images)" in task.reading.pixels
 
 
@@ -167,7 +167,7 @@ def test_a_dead_pixel_costs_no_contrast(tmp_path):
         Image.fromarray(values).save(path.with_suffix(".png"))
 
     task = _opened(tmp_path, _folder(tmp_path / "thermal", save))
-    values = np.unique(task.train.images.numpy()[:, :, 1:])
+    values = np.unique(task.train.inputs.numpy()[:, :, 1:])
     assert len(values) > 200
     assert "divided by 65535" in task.reading.pixels
 
@@ -178,7 +178,7 @@ def test_narrow_values_of_deep_files_are_stretched_and_this_is_told(tmp_path):
         "reflectance": lambda picture: (picture / 255 * 0.01).astype(np.float32),
     }.items():
         task = _opened(tmp_path, _folder(tmp_path / name, _saved(".tif", convert)))
-        assert (float(task.train.images.min()), float(task.train.images.max())) == (0, 255)
+        assert (float(task.train.inputs.min()), float(task.train.inputs.max())) == (0, 255)
         assert "becomes 0 and" in task.reading.pixels
         assert any("% of [0, " in line and "their own range was taken" in line for line in task.reading.warnings)
 
@@ -255,8 +255,8 @@ def test_arrays_of_any_type_show_the_same_pictures(tmp_path, pictures, name):
     task = _archive(tmp_path, _ARRAYS[name](pictures))
     assert np.abs(_unit(task) - _unit(plain)).max() < 1 / 255
     # Within a rounding of float16, also after the division by a small deviation.
-    shown, expected = (each.normalize(each.train.images).numpy() for each in (task, plain))
-    assert np.abs(shown - expected).max() * min(plain.std) < 1 / 255
+    shown, expected = (each.modality.prepare(each.train.inputs).numpy() for each in (task, plain))
+    assert np.abs(shown - expected).max() * min(plain.modality.std) < 1 / 255
 
 
 @pytest.mark.parametrize("name", _OF_BYTES)

@@ -31,7 +31,7 @@ def _prepared(task, folder, example):
 
 
 def _same(task, split, index, found):
-    wanted = task.modality.prepare(split.images[index : index + 1])
+    wanted = task.modality.prepare(split.inputs[index : index + 1])
     assert found.dtype == getattr(torch, task.signature.input.dtype)
     assert found.shape == wanted.shape
     assert torch.allclose(found.double(), wanted.double(), atol=1e-5)
@@ -64,7 +64,7 @@ def test_arrays_as_they_were_stored(tmp_path, scale):
 
 def test_digits(tmp_path):
     task = open_task("digits")
-    example = f"np.array({(task.test.images[0, 0] * 16).tolist()})"
+    example = f"np.array({(task.test.inputs[0, 0] * 16).tolist()})"
     _same(task, task.test, 0, _prepared(task, tmp_path / "own", example))
 
 

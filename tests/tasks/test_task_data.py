@@ -36,27 +36,27 @@ class TestArchive:
         last = self._task(tmp_path, x=images, y=labels)
         first = self._task(tmp_path, images=images.transpose(0, 3, 1, 2), labels=labels)
         grey = self._task(tmp_path, x_train=images[..., 0], y_train=labels)
-        assert last.input_shape == first.input_shape == (3, 10, 12)
+        assert last.signature.input.shape == first.signature.input.shape == (3, 10, 12)
         assert last.sha256 == first.sha256
-        assert grey.input_shape == (1, 10, 12)
-        assert torch.equal(grey.train.images[:, 0], last.train.images[:, 0])
-        assert last.train.images.dtype == torch.uint8
+        assert grey.signature.input.shape == (1, 10, 12)
+        assert torch.equal(grey.train.inputs[:, 0], last.train.inputs[:, 0])
+        assert last.train.inputs.dtype == torch.uint8
 
     def test_floats_and_named_classes(self, tmp_path):
         images, labels = patterns(60)
         names = np.array(["zebra", "ant", "cow"])
         task = self._task(tmp_path, x=images / 7.0, y=names[labels])
-        assert task.train.images.dtype == torch.float32
-        assert task.class_names == ("ant", "cow", "zebra")
+        assert task.train.inputs.dtype == torch.float32
+        assert task.problem.names == ("ant", "cow", "zebra")
         # Brightness tells the class: 0 was "zebra", 1 "ant", 2 "cow".
-        brightness = [float(task.train.images[task.train.labels == label].mean()) for label in range(3)]
+        brightness = [float(task.train.inputs[task.train.labels == label].mean()) for label in range(3)]
         assert brightness[2] < brightness[0] < brightness[1]
 
     def test_an_official_test_set_is_the_test_split(self, tmp_path):
         images, labels = patterns(60)
         more, classes = patterns(9, seed=5)
         task = self._task(tmp_path, x_train=images, y_train=labels, x_test=more, y_test=classes)
-        assert torch.equal(task.test.images[:, 0], torch.from_numpy(more))
+        assert torch.equal(task.test.inputs[:, 0], torch.from_numpy(more))
         assert torch.equal(task.test.labels, torch.from_numpy(classes))
         assert len(task.train) + len(task.validation) == 60
 
@@ -64,7 +64,7 @@ class TestArchive:
         images, labels = patterns(60, (4, 5, 2))
         images[..., 1] = 9
         task = self._task(tmp_path, x=images, y=labels)
-        assert torch.isfinite(task.normalize(task.train.images)).all()
+        assert torch.isfinite(task.modality.prepare(task.train.inputs)).all()
         assert any("channel 1 has the same value in every training image" in line for line in task.reading.warnings)
 
     @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ class TestFashionMnist:
         write_fashion(tmp_path / "idx", ending=ending)
         task = self._task(tmp_path, "idx")
         assert [len(task.train), len(task.validation), len(task.test)] == [150, 50, 40]
-        assert task.input_shape == (1, 28, 28)
+        assert task.signature.input.shape == (1, 28, 28)
         images, labels = patterns(40, (28, 28), classes=10, seed=1)
-        assert torch.equal(task.test.images[:, 0], torch.from_numpy(images))
+        assert torch.equal(task.test.inputs[:, 0], torch.from_numpy(images))
         assert torch.equal(task.test.labels, torch.from_numpy(labels))
 
     def test_absent_files_say_how_to_get_them(self, tmp_path):
@@ -143,20 +143,20 @@ class TestImageFolder:
     def test_classes_sizes_and_pixels(self, tmp_path):
         write_folder(tmp_path / "images")
         task = self._task(tmp_path, ", size: 14")
-        assert task.class_names == ("ant", "bee", "cow")
-        assert task.input_shape == (3, 14, 14)
-        assert task.train.images.dtype == torch.uint8
+        assert task.problem.names == ("ant", "bee", "cow")
+        assert task.signature.input.shape == (3, 14, 14)
+        assert task.train.inputs.dtype == torch.uint8
         # 20 x 14 pixels are cropped to the middle 14 x 14 without being scaled.
         original = np.asarray(Image.open(tmp_path / "images/ant/000.png"))[:, 3:17].transpose(2, 0, 1)
         splits = (task.train, task.validation, task.test)
-        assert any((split.images == torch.from_numpy(original.copy())).all((1, 2, 3)).any() for split in splits)
+        assert any((split.inputs == torch.from_numpy(original.copy())).all((1, 2, 3)).any() for split in splits)
 
     def test_grey_images(self, tmp_path):
         write_folder(tmp_path / "images", mode="L")
-        assert self._task(tmp_path, ", channels: 1").input_shape == (1, 32, 32)
+        assert self._task(tmp_path, ", channels: 1").signature.input.shape == (1, 32, 32)
         colour = self._task(tmp_path)
-        assert colour.input_shape == (3, 32, 32)
-        assert torch.equal(colour.train.images[:, 0], colour.train.images[:, 2])
+        assert colour.signature.input.shape == (3, 32, 32)
+        assert torch.equal(colour.train.inputs[:, 0], colour.train.inputs[:, 2])
 
     def test_images_are_decoded_once_and_again_when_they_change(self, tmp_path):
         root = write_folder(tmp_path / "images")

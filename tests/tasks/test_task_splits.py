@@ -8,7 +8,7 @@ from automl_kd.tasks import open_task, task_names
 
 
 def _rows(split):
-    return {(image.numpy().tobytes(), int(label)) for image, label in zip(split.images, split.labels, strict=True)}
+    return {(image.numpy().tobytes(), int(label)) for image, label in zip(split.inputs, split.labels, strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,11 @@ def digits():
 
 def test_digits_has_the_sizes_that_its_description_promises(digits):
     assert [len(digits.train), len(digits.validation), len(digits.test)] == [1000, 300, 497]
-    assert (digits.input_shape, digits.classes, digits.metric.name) == ((1, 8, 8), 10, "accuracy")
+    assert (digits.signature.input.shape, digits.signature.output.width, digits.metric.name) == (
+        (1, 8, 8),
+        10,
+        "accuracy",
+    )
     assert digits.train.labels.dtype == torch.int64
     assert digits.reference.name == "digits"
     assert digits.reference.sha256 == digits.sha256
@@ -28,9 +32,9 @@ def test_digits_has_the_sizes_that_its_description_promises(digits):
 def test_digits_are_those_of_scikit_learn(digits):
     theirs = load_digits()
     splits = (digits.train, digits.validation, digits.test)
-    ours = torch.cat([torch.cat([split.images.flatten(1) * 16, split.labels[:, None]], 1) for split in splits])
+    ours = torch.cat([torch.cat([split.inputs.flatten(1) * 16, split.labels[:, None]], 1) for split in splits])
     assert sorted(ours.tolist()) == sorted(np.column_stack([theirs.data, theirs.target]).tolist())
-    assert digits.class_names == tuple(map(str, theirs.target_names))
+    assert digits.problem.names == tuple(map(str, theirs.target_names))
 
 
 def test_splits_are_disjoint_and_complete(digits):
@@ -56,11 +60,11 @@ def test_opening_twice_gives_the_same_task_whatever_the_threads(digits):
     finally:
         torch.set_num_threads(threads)
     assert again.sha256 == digits.sha256
-    assert torch.equal(again.train.images, digits.train.images)
+    assert torch.equal(again.train.inputs, digits.train.inputs)
 
 
 def test_normalised_training_images_have_zero_mean_and_unit_variance(digits):
-    normal = digits.normalize(digits.train.images)
+    normal = digits.modality.prepare(digits.train.inputs)
     assert normal.dtype == torch.float32
     assert abs(float(normal.mean())) < 1e-5
     assert float(normal.std(correction=0)) == pytest.approx(1, abs=1e-5)

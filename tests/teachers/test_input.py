@@ -46,9 +46,9 @@ def teacher(request, files):
 def test_it_sees_what_it_was_trained_on(teacher):
     task = small_task()
     with torch.no_grad():
-        expected = _colour_network()(_by_hand(task.train.images))
-    assert (teacher.input_shape, teacher.classes) == (task.input_shape, CLASSES)
-    logits = teacher.outputs(task.normalize(task.train.images)).logits
+        expected = _colour_network()(_by_hand(task.train.inputs))
+    assert teacher.signature == task.signature
+    logits = teacher.outputs(task.modality.prepare(task.train.inputs)).logits
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
 
 

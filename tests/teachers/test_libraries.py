@@ -80,7 +80,7 @@ class TestTimm:
 
     def test_it_is_the_network_that_was_saved(self, folder):
         teacher = load_teacher(TimmTeacher(timm=str(folder)), small_task())
-        outputs = teacher.outputs(small_task().normalize(torch.rand(3, 1, 8, 8)), teacher.stage_names())
+        outputs = teacher.outputs(small_task().modality.prepare(torch.rand(3, 1, 8, 8)), teacher.stage_names())
         assert list(outputs.maps) == [f"blocks.{index}" for index in range(3)]
         assert teacher.feature_shapes() == {f"blocks.{index}": (24, 4, 4) for index in range(3)}
 
@@ -90,14 +90,16 @@ class TestTimm:
         images = torch.rand(3, 1, 8, 8)
         with torch.no_grad():
             expected = self.module((images - 0.5) / 0.5)
-        torch.testing.assert_close(teacher.outputs(task.normalize(images)).logits, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            teacher.outputs(task.modality.prepare(images)).logits, expected, rtol=1e-4, atol=1e-5
+        )
         by_hand = TeacherInput(size=8, channels=1, mean=(0.5,), std=(0.5,))
         assert load_teacher(TimmTeacher(timm=str(folder), input=by_hand), task).sha256 == teacher.sha256
         assert "mean (0.5), std (0.5) (stated by its config.json)" in teacher.understood.input
 
     def test_the_user_has_the_last_word_on_images(self, folder):
         task = small_task()
-        own = TeacherInput(mean=task.mean, std=task.std)
+        own = TeacherInput(mean=task.modality.mean, std=task.modality.std)
         teacher = load_teacher(TimmTeacher(timm=str(folder), input=own), task)
         images = torch.randn(3, 1, 8, 8)
         with torch.no_grad():
@@ -193,7 +195,9 @@ class TestTransformers:
         images = torch.rand(3, 1, 8, 8)
         with torch.no_grad():
             expected = self.module((images - mean) / std).logits
-        torch.testing.assert_close(teacher.outputs(task.normalize(images)).logits, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            teacher.outputs(task.modality.prepare(images)).logits, expected, rtol=1e-4, atol=1e-5
+        )
         assert "(stated by its preprocessor_config.json)" in teacher.understood.input
 
     def test_a_processor_of_another_size(self, folder):

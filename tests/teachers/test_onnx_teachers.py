@@ -14,7 +14,7 @@ from automl_kd.tasks import TeacherInput, parse_teacher
 from automl_kd.teachers import OnnxTeacher, load_teacher, read_teacher
 
 TASK = telling_task()
-IMAGES = TASK.normalize(TASK.validation.images)
+IMAGES = TASK.modality.prepare(TASK.validation.inputs)
 LOGITS = reader()(IMAGES).detach()
 
 
@@ -154,9 +154,11 @@ class TestInputs:
         begin = [
             node("Cast", "x", "c", to=TensorProto.FLOAT), node("Sub", "c", "mean", "d"), node("Div", "d", "std", "x0")
         ]  # fmt: skip
-        constants = {"mean": np.float32(255 * TASK.mean[0]), "std": np.float32(255 * TASK.std[0])}
+        constants = {"mean": np.float32(255 * TASK.modality.mean[0]), "std": np.float32(255 * TASK.modality.std[0])}
         teacher = _load(write(file, begin=begin, kind=TensorProto.UINT8, constants=constants))
-        assert _agrees(teacher, atol=4 * 0.5 / 255 / TASK.std[0] * 2)  # half a step of each pixel, times the weight
+        assert _agrees(
+            teacher, atol=4 * 0.5 / 255 / TASK.modality.std[0] * 2
+        )  # half a step of each pixel, times the weight
         assert "whole numbers from 0 to 255" in teacher.understood.input
 
     def test_a_fixed_size_is_the_teacher_s_size(self, file):
@@ -180,8 +182,8 @@ class TestInputs:
     )
     def test_metadata_of_the_range_is_used(self, file, metadata, mean, std):
         begin = [node("Mul", "x", "b", "m"), node("Add", "m", "a", "x0")]  # from its range to the task's
-        scale = std / TASK.std[0]
-        constants = {"b": np.float32(scale), "a": np.float32((mean - TASK.mean[0]) / TASK.std[0])}
+        scale = std / TASK.modality.std[0]
+        constants = {"b": np.float32(scale), "a": np.float32((mean - TASK.modality.mean[0]) / TASK.modality.std[0])}
         teacher = _load(write(file, begin=begin, constants=constants, metadata=metadata))
         assert _agrees(teacher, atol=1e-3)
         assert "(stated by its ONNX file)" in teacher.understood.input
@@ -214,7 +216,7 @@ class TestClasses:
         write(file, weight=weight)
         assert "returns logits of shape (5); the task needs (3)" in _refused(file)
         teacher = _load(file, classes=("c", "b", "dog", "cat", "a"))
-        assert teacher.classes == CLASSES
+        assert teacher.signature == TASK.signature
         assert _agrees(teacher)
         assert teacher.understood.classes == "3 of its 5 matched by name (stated by classes)"
         write(file, weight=weight, metadata={"names": "c,b,dog,cat,A; first"})

@@ -139,7 +139,7 @@ def _message(spec, task):
 
 
 def _logits(teacher, task):
-    return teacher.outputs(task.modality.prepare(task.validation.images)).logits
+    return teacher.outputs(task.modality.prepare(task.validation.inputs)).logits
 
 
 class TestMultilabel:
@@ -177,7 +177,7 @@ class TestMultilabel:
         torch.export.save(program, tmp_path / "t.pt2")
         task = multilabel_task()
         teacher = load_teacher(ProgramTeacher(program=str(tmp_path / "t.pt2")), task)
-        inputs = task.modality.prepare(task.train.images[:9])
+        inputs = task.modality.prepare(task.train.inputs[:9])
         with torch.no_grad():
             torch.testing.assert_close(teacher.outputs(inputs).logits, linear(inputs), rtol=1e-3, atol=1e-4)
 
@@ -195,7 +195,7 @@ class TestMultilabel:
         module = build(STUDENT, task.signature).eval()
         torch.save(module.state_dict(), tmp_path / "t.pt")
         teacher = load_teacher(CheckpointTeacher(checkpoint=str(tmp_path / "t.pt"), student=STUDENT), task)
-        inputs = task.modality.prepare(task.train.images[:5])
+        inputs = task.modality.prepare(task.train.inputs[:5])
         with torch.no_grad():
             torch.testing.assert_close(teacher.outputs(inputs).logits, module(inputs))
 
@@ -260,7 +260,7 @@ class TestRegression:
         path = write(tmp_path / "s.onnx", weight=weight, end=(node("Sigmoid", "z", "p"),), outputs={"p": ["N", 1]})
         task = regression_task()
         teacher = load_teacher(OnnxTeacher(onnx=str(path)), task)
-        expected = task.modality.prepare(task.validation.images)[:, 0, 0, :1].sigmoid()
+        expected = task.modality.prepare(task.validation.inputs)[:, 0, 0, :1].sigmoid()
         torch.testing.assert_close(_logits(teacher, task), expected)
         (line,) = read_teacher(teacher, task)[0].warnings
         assert line.startswith("teacher: its RMSE is ")
@@ -271,7 +271,7 @@ class TestRegression:
         module = build(STUDENT, task.signature).eval()
         torch.save(module.state_dict(), tmp_path / "t.pt")
         teacher = load_teacher(CheckpointTeacher(checkpoint=str(tmp_path / "t.pt"), student=STUDENT), task)
-        inputs = task.modality.prepare(task.train.images[:5])
+        inputs = task.modality.prepare(task.train.inputs[:5])
         with torch.no_grad():
             torch.testing.assert_close(teacher.outputs(inputs).logits, module(inputs))
 
@@ -285,7 +285,7 @@ class TestRegression:
         )
         assert "go by order; leave it out" in _message(OnnxTeacher(onnx=path, classes=("a", "b")), task)
         two = str(write(tmp_path / "two.onnx", weight=np.ones((2, 64), np.float32)))
-        assert "returns logits of shape (2); the task needs (1)" in _message(OnnxTeacher(onnx=two), task)
+        assert _message(OnnxTeacher(onnx=two), task) == f"{two} returns values of shape (2); the task needs (1)"
         assert "are no values; say logits or probabilities" in _message(
             OnnxTeacher(onnx=path, outputs="values"), multilabel_task()
         )
@@ -297,7 +297,7 @@ class TestRegression:
         kept = TeacherStore(tmp_path).keep("k" * 64, STUDENT, task.signature, module, {})
         found = TeacherStore(tmp_path).find("k" * 64)
         assert found.signature == kept.signature == task.signature
-        inputs = task.modality.prepare(task.train.images[:5])
+        inputs = task.modality.prepare(task.train.inputs[:5])
         assert torch.equal(found.outputs(inputs).logits, kept.outputs(inputs).logits)
         (reading,) = read_teacher(found, task)
         assert reading.rows[0].startswith("trained here: resnet")
@@ -311,7 +311,7 @@ class TestRegression:
         views = wide.modality.views(len(wide.train), (), 0)
         cache = TargetCache(teacher, wide, views, (0,), (), "cache-top16", tmp_path)
         index = torch.arange(7)
-        live = teacher.outputs(wide.modality.prepare(wide.train.images[index])).logits
+        live = teacher.outputs(wide.modality.prepare(wide.train.inputs[index])).logits
         torch.testing.assert_close(cache.rows(index, 0).logits, live, rtol=1e-3, atol=1e-4)
 
 
@@ -324,7 +324,7 @@ class TestTexts:
         for kind in (TensorProto.INT64, TensorProto.INT32):
             file = load_teacher(OnnxTeacher(onnx=_letters_onnx(tmp_path / "t.onnx", kind)), task)
             torch.testing.assert_close(_logits(file, task), expected)
-        torch.export.save(torch.export.export(Letters(), (task.train.images[:4],)), tmp_path / "t.pt2")
+        torch.export.save(torch.export.export(Letters(), (task.train.inputs[:4],)), tmp_path / "t.pt2")
         program = load_teacher(ProgramTeacher(program=str(tmp_path / "t.pt2")), task)
         torch.testing.assert_close(_logits(program, task), expected)
 
@@ -340,7 +340,7 @@ class TestTexts:
         cache = TargetCache(teacher, task, task.modality.views(240, (), 0), (0,), (), "cache-fp32", tmp_path / "kept")
         assert torch.equal(cache.rows(torch.arange(240), 0).logits, _logits(teacher, task))
         with pytest.raises(UserError, match="this teacher takes ids: a loss on input gradients needs inputs of values"):
-            module_teacher(Letters(), task.signature).input_gradients(task.train.images[:2])
+            module_teacher(Letters(), task.signature).input_gradients(task.train.inputs[:2])
 
     def test_what_is_for_images_is_refused_in_one_line(self, tmp_path):
         task = text_task()

@@ -176,7 +176,7 @@ def test_sample_inputs_and_guards_are_left_unread(tmp_path, dynamic):
     ids=["softmax", "sigmoid"],
 )
 def test_probabilities_are_undone_and_a_gradient_goes_through_that(tmp_path, tail, words):
-    task, images = telling_task(), telling_task().normalize(telling_task().validation.images[:6])
+    task, images = telling_task(), telling_task().modality.prepare(telling_task().validation.inputs[:6])
     path = _export(tmp_path / "t.pt2", nn.Sequential(reader(scale=1.0), tail).eval(), dynamic=True)
     teacher = load_teacher(ProgramTeacher(program=str(path)), task)
     logits = reader(scale=1.0)(images).detach()

@@ -32,7 +32,7 @@ def _views(seed=7):
 
 def _live(teacher, stages=(), views=PLAIN, number=0, index=INDEX):
     task = small_task()
-    return teacher.outputs(views.of(task.normalize(task.train.images[index]), index, number), stages)
+    return teacher.outputs(views.of(task.modality.prepare(task.train.inputs[index]), index, number), stages)
 
 
 def _cache(teacher, folder, views=PLAIN, numbers=(0,), stages=(), kind="cache-fp32", task=None, **limit):

@@ -67,7 +67,7 @@ def _scenes(split: str, digits: Split, count: int) -> Split:
         return ink * (least + draw(_WHITE + 1 - least, 1, 1)) // _WHITE
 
     every = torch.arange(count)
-    ink = (digits.images[:, 0] * _WHITE).long()
+    ink = (digits.inputs[:, 0] * _WHITE).long()
     scenes = draw(_NOISE, _SIDE, _SIDE)
     for _ in range(_PIECES):
         piece = ink[_window(draw(len(ink)), draw(_DIGIT - _PIECE + 1, 2), _PIECE)]

@@ -60,7 +60,7 @@ def _pairs(split: str, digits: Split, count: int) -> Split:
     def draw(high: int, *shape: int) -> Tensor:
         return torch.randint(high, (count, *shape), generator=source)
 
-    ink = (digits.images[:, 0] * _WHITE).long()
+    ink = (digits.inputs[:, 0] * _WHITE).long()
     left, right = draw(len(ink)), draw(len(ink))
     strength = _FAINTEST + draw(_WHITE + 1 - _FAINTEST, 1, 1)
     written = torch.cat([ink[left], ink[right]], dim=2) * strength // _WHITE

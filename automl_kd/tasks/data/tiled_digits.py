@@ -63,7 +63,7 @@ def _scenes(split: str, digits: Split, count: int) -> Split:
     def draw(high: int, *shape: int) -> Tensor:
         return torch.randint(high, (count, *shape), generator=source)
 
-    ink = (digits.images[:, 0] * _WHITE).long()
+    ink = (digits.inputs[:, 0] * _WHITE).long()
     side = _TILES * _DIGIT
     scenes, labels = torch.zeros(count, side, side, dtype=torch.int64), torch.zeros(count, _DIGITS)
     for row in range(_TILES):

@@ -64,7 +64,7 @@ class Images(Modality):
             white: The value of an image that counts as 1.
             found: What the kind of data says of them.
         """
-        images = splits["train"].images
+        images = splits["train"].inputs
         mean, std = _statistics(images, white)
         shape = (images.shape[1], images.shape[2], images.shape[3])
         return cls(shape, mean, std, white, found, str(images.dtype).removeprefix("torch.")), dict(splits)
