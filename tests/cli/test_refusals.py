@@ -63,7 +63,7 @@ def test_a_teacher_of_logits_alone_is_refused_where_the_space_asks_for_maps(refu
 
 
 def test_a_teacher_of_other_classes_is_refused(refused, unfit):
-    assert "10 classes" in refused("--teacher", unfit)
+    assert "10 outputs" in refused("--teacher", unfit)
 
 
 def test_a_limit_that_nothing_meets_is_refused(refused):
