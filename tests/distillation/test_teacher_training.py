@@ -150,7 +150,7 @@ class TestSeveral:
 
         setup = Setup(str(tmp_path / "task.yaml"), None, opened.sha256, resolved.spec, resolved.teacher.sha256, "cpu")
         answer = JobRunner(setup, lambda: False).do(EvaluateJob(None, None))
-        logits = resolved.teacher.outputs(opened.normalize(opened.test.inputs)).logits.double()
+        logits = resolved.teacher.outputs(opened.modality.prepare(opened.test.inputs)).logits.double()
         expected = logits.softmax(dim=2).mean(dim=1).argmax(dim=1) == opened.test.labels
         assert (
             np.mean(answer.statistics[:, 0] == expected.numpy()) > 0.99

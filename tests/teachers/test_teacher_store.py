@@ -18,7 +18,7 @@ def test_what_is_kept_is_found_again_by_another_store(tmp_path):
     for found in (TeacherStore(tmp_path).find(KEY), TeacherStore(tmp_path).by_hash(kept.sha256)):
         assert found is not None
         assert found.sha256 == kept.sha256
-        assert (found.input_shape, found.classes) == (SHAPE, 3)
+        assert found.signature == SIGNATURE
         torch.testing.assert_close(found.outputs(images).logits, expected)
     record = json.loads((tmp_path / f"{kept.sha256}.json").read_text())["record"]
     assert record["facts"] == {"test_accuracy": 0.99}
