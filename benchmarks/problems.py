@@ -3,8 +3,8 @@
     python -m benchmarks.problems FOLDER [--tasks tiled-digits digit-value] [--seeds 0 1 2 3 4]
 
 Both arms train the same network for as long. The learning rate is chosen without a teacher, then the distillation
-among plain KD, hints and both, all by search-validation under two seeds of their own; what is stated is of the test split,
-under other seeds. Called again it goes on.
+among plain KD, hints and both, all by search-validation under two seeds of their own; what is stated is of the test
+split, under other seeds. Called again it goes on.
 """
 
 from __future__ import annotations
