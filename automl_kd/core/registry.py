@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import pkgutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from automl_kd.core.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 EXTENSIONS = "automl_kd.extensions"
 """The group of entry points by which an installed package names its modules that add something."""
@@ -118,7 +121,7 @@ class Registry(Mapping[str, T], Generic[T]):
             return
         self._extending = True
         try:
-            for point in sorted(entry_points(group=EXTENSIONS), key=lambda each: each.name):
+            for point in _installed(tuple(sys.path)):
                 _import_extension(point)
             self._extended = True
         finally:
@@ -127,8 +130,16 @@ class Registry(Mapping[str, T], Generic[T]):
 
 def extension_versions() -> dict[str, str]:
     """Installed packages that add something, by name, with their versions."""
-    found = (point.dist for point in entry_points(group=EXTENSIONS))
+    found = (point.dist for point in _installed(tuple(sys.path)))
     return {dist.name: dist.version for dist in sorted((each for each in found if each), key=lambda each: each.name)}
+
+
+@functools.lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The extensions that are installed on a path, by name; looked for once: that reads files of every package."""
+    from importlib.metadata import entry_points  # a tenth of the time that the package's root takes to import
+
+    return tuple(sorted(entry_points(group=EXTENSIONS), key=lambda each: each.name))
 
 
 class _BrokenExtension(UserError):
