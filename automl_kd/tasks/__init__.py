@@ -1,5 +1,7 @@
 """What is learned: data in three splits, of a modality and a problem type, and their metrics."""
 
+from typing import Any
+
 from automl_kd.recipes import MODALITIES
 from automl_kd.tasks.data.registry import DATA, DataKind
 from automl_kd.tasks.labels import Labels
@@ -14,6 +16,7 @@ from automl_kd.tasks.metrics import (
     metrics_of,
 )
 from automl_kd.tasks.modalities import Card, Fit, ImageFacts, Images, Mix, Modality, Shown, Texts, Transform, Views
+from automl_kd.tasks.names_of_0_1 import teacher_form
 from automl_kd.tasks.open import data_place, open_task, task_names
 from automl_kd.tasks.problems import PROBLEMS, Multiclass, Multilabel, Problem, ReadLabels, Regression
 from automl_kd.tasks.randomness import generator
@@ -91,3 +94,10 @@ __all__ = [
     "task_names",
     "writing_array",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    found = teacher_form(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found

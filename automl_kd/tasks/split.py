@@ -9,11 +9,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from automl_kd.tasks.names_of_0_1 import SplitNamesOf01
 from automl_kd.tasks.splits import Indices
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(SplitNamesOf01):
     """Examples (N, …) as the task's modality stores them, and labels (N, …) as its problem does.
 
     Attributes:

@@ -11,6 +11,7 @@ from automl_kd.recipes import TaskReference
 from automl_kd.tasks.look import look
 from automl_kd.tasks.metrics import Metric
 from automl_kd.tasks.modalities import Modality
+from automl_kd.tasks.names_of_0_1 import TaskNamesOf01
 from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.reading import DataReading, Found
 from automl_kd.tasks.split import Split
@@ -18,7 +19,7 @@ from automl_kd.tasks.teacher import TeacherSpec
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Task(TaskNamesOf01):
     """What is learned.
 
     A search reads ``train`` and ``validation``; ``test`` is read once, by final picks and their teacher.
