@@ -14,13 +14,11 @@ from automl_kd.core import UserError
 from automl_kd.tasks.data.registry import DATA, DataKind
 from automl_kd.tasks.modalities import Images
 from automl_kd.tasks.problems import Multiclass, Problem
-from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 
 _DARKEST = 16
-_WRITTEN = {"train": 800, "validation": 400, "test": 597}
 _FOUND = Found(
     place="scikit-learn",
     layout="a table of one image a row",
@@ -42,13 +40,6 @@ class Digits(Data):
         images = rows[:, :-1].float().reshape(-1, 1, 8, 8) / _DARKEST
         fit = partial(Images.fitted, white=1.0, found=_FOUND)
         return Source(Split(images, rows[:, -1]), Multiclass(tuple(map(str, range(10)))), fit, _FOUND)
-
-
-def shared_out(digits: Split) -> dict[str, Split]:
-    """The digits by the split whose images show them, so that splits share no handwriting."""
-    order = torch.randperm(len(digits), generator=generator("cluttered-digits")).numpy()
-    parts = np.split(order, np.cumsum(list(_WRITTEN.values()))[:-1])
-    return {name: digits.take(part) for name, part in zip(_WRITTEN, parts, strict=True)}
 
 
 def _table() -> Path:
