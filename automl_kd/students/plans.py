@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 from torch import nn
 
@@ -68,10 +70,48 @@ class Plan:
         return tuple(self.maps())
 
 
+class Stage(Protocol):
+    """What a recipe says of a stage of a family, at least."""
+
+    @property
+    def depth(self) -> int:
+        """How many blocks it has."""
+
+    @property
+    def stride(self) -> int | None:
+        """That of its first block."""
+
+
+S = TypeVar("S", bound=Stage)
+
+
 def map_shape(signature: Signature) -> Shape:
     """Channels, height, width of what a network of images takes."""
     channels, height, width = signature.input.shape
     return (channels, height, width)
+
+
+def staged(
+    stem: Block, stages: Sequence[S], block: Callable[[Shape, S, int, int], Block]
+) -> tuple[tuple[tuple[str, tuple[Block, ...]], ...], Shape]:
+    """A stem and the stages behind it, as a plan lists them, and the shape of the last map.
+
+    Args:
+        stem: The first block.
+        stages: What the recipe says of each stage. The stride of its first block is 1 in the first stage and 2 in the
+            others unless it says otherwise.
+        block: ``(input shape, stage, its index, stride)`` to a block of it.
+    """
+    parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (stem,))]
+    shape = stem.output_shape
+    for index, stage in enumerate(stages):
+        stride = stage.stride or (1 if index == 0 else 2)
+        blocks: list[Block] = []
+        for position in range(stage.depth):
+            blocks.append(block(shape, stage, index, stride if position == 0 else 1))
+            shape = blocks[-1].output_shape
+        parts.append((f"stage{index + 1}", tuple(blocks)))
+    return tuple(parts), shape
 
 
 def strided(size: int, stride: int) -> int:

@@ -14,7 +14,7 @@ from automl_kd.recipes import Part
 from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart, Width
 from automl_kd.students.family import FAMILIES, Family
 from automl_kd.students.layers import ConvNorm, ending, head
-from automl_kd.students.plans import Block, Plan, Shape, map_shape, scaled, strided
+from automl_kd.students.plans import Block, Plan, Shape, map_shape, scaled, staged, strided
 
 
 class MobileNetStem(Part):
@@ -78,24 +78,13 @@ def plan(spec: MobileNet, signature: Signature, allow_code: bool = False) -> Pla
         allow_code: Not read: nothing of the user's runs.
     """
     stem = Convolution(map_shape(signature), scaled(spec.stem.channels, spec.width), 3, spec.stem.stride)
-    parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (stem,))]
-    shape = stem.output_shape
-    for index, stage in enumerate(spec.stages or _PUBLISHED):
+
+    def inverted(shape: Shape, stage: MobileNetStage, index: int, stride: int) -> Block:
         channels = scaled(stage.channels or 16 * 2**index, spec.width)
-        stride = stage.stride or (1 if index == 0 else 2)
-        blocks: list[Block] = []
-        for position in range(stage.depth):
-            block = InvertedResidual(
-                shape,
-                channels,
-                stage.kernel,
-                stride if position == 0 else 1,
-                round(shape[0] * stage.expand),
-                stage.squeeze_excite,
-            )
-            blocks.append(block)
-            shape = block.output_shape
-        parts.append((f"stage{index + 1}", tuple(blocks)))
+        hidden = round(shape[0] * stage.expand)
+        return InvertedResidual(shape, channels, stage.kernel, stride, hidden, stage.squeeze_excite)
+
+    parts, shape = staged(stem, spec.stages or _PUBLISHED, inverted)
     if spec.head and spec.projector is None:
         # The published rule: the last convolution never shrinks with the width, only grows.
         last = Convolution(shape, scaled(spec.head, max(1.0, spec.width)), 1, 1)

@@ -14,7 +14,7 @@ from automl_kd.recipes import Part
 from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart, Width
 from automl_kd.students.family import FAMILIES, Family
 from automl_kd.students.layers import ConvNorm, ending
-from automl_kd.students.plans import Block, Plan, Shape, map_shape, strided
+from automl_kd.students.plans import Block, Plan, Shape, map_shape, staged, strided
 
 
 class ResNetStem(Part):
@@ -80,19 +80,12 @@ def plan(spec: ResNet, signature: Signature, allow_code: bool = False) -> Plan:
     """
     block, stages, stem = _published(spec) if spec.depth is not None else _spelled_out(spec)
     first = _width(stages[0].channels, spec.width)
-    head_stem = Stem(map_shape(signature), first, stem.kernel, stem.stride, stem.pool)
-    parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (head_stem,))]
-    shape = head_stem.output_shape
-    for index, stage in enumerate(stages):
-        blocks: list[Block] = []
-        stride = stage.stride or (1 if index == 0 else 2)
-        for position in range(stage.depth):
-            residual = Residual(
-                shape, _width(stage.channels, spec.width), stride if position == 0 else 1, block == "bottleneck"
-            )
-            blocks.append(residual)
-            shape = residual.output_shape
-        parts.append((f"stage{index + 1}", tuple(blocks)))
+    first_block = Stem(map_shape(signature), first, stem.kernel, stem.stride, stem.pool)
+
+    def residual(shape: Shape, stage: ResNetStage, index: int, stride: int) -> Block:
+        return Residual(shape, _width(stage.channels, spec.width), stride, block == "bottleneck")
+
+    parts, shape = staged(first_block, stages, residual)
     return Plan((*parts, *ending(shape, signature.output, spec.projector)))
 
 

@@ -13,7 +13,7 @@ from automl_kd.recipes import Part
 from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart
 from automl_kd.students.family import FAMILIES, Family
 from automl_kd.students.layers import ConvNorm, ending
-from automl_kd.students.plans import Block, Plan, Shape, strided
+from automl_kd.students.plans import Block, Plan, Shape, staged, strided
 
 
 class TextStage(Part):
@@ -56,16 +56,11 @@ def plan(spec: ConvText, signature: Signature, allow_code: bool = False) -> Plan
     if signature.input.ids is None:
         raise UserError("student.family: conv_text takes ids of tokens, and the task gives values")
     stem = TokenVectors((length,), signature.input.ids, spec.embedding)
-    parts: list[tuple[str, tuple[Block, ...]]] = [("stem", (stem,))]
-    shape = stem.output_shape
-    for index, stage in enumerate(spec.stages):
-        blocks: list[Block] = []
-        for position in range(stage.depth):
-            stride = (stage.stride or (1 if index == 0 else 2)) if position == 0 else 1
-            block = Separable(shape, stage.channels, stage.kernel, stride)
-            blocks.append(block)
-            shape = block.output_shape
-        parts.append((f"stage{index + 1}", tuple(blocks)))
+
+    def separable(shape: Shape, stage: TextStage, index: int, stride: int) -> Block:
+        return Separable(shape, stage.channels, stage.kernel, stride)
+
+    parts, shape = staged(stem, spec.stages, separable)
     return Plan((*parts, *ending(shape, signature.output, spec.projector)))
 
 
