@@ -9,7 +9,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from automl_kd.core import UserError, replacing
+from automl_kd.core import UserError
+from automl_kd.onnxio.rewriting import widen, write_with
 from automl_kd.onnxio.session import load_model
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -39,7 +40,7 @@ def to_half(source: str | Path, target: str | Path) -> Path:
     floats = _float_tensors(model)
     wide = {name for node in graph.node for name in _typed_float32(node)}
     weights = [tensor for tensor in graph.initializer if tensor.name in floats - wide]
-    nodes = [_widen(f"{tensor.name}:half", tensor.name) for tensor in weights]
+    nodes = [widen(f"{tensor.name}:half", tensor.name) for tensor in weights]
     for tensor in weights:
         values = _halved(tensor, source)
         tensor.CopyFrom(numpy_helper.from_array(values, f"{tensor.name}:half"))
@@ -53,14 +54,7 @@ def to_half(source: str | Path, target: str | Path) -> Path:
         node.output[:] = [f"{name}:exact" if name in rounded else name for name in node.output]
         nodes += [node, *(cast for name in rounded for cast in _rounding(f"{name}:exact", name))]
     del graph.value_info[:]
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(copies)
-    onnx.checker.check_model(model)
-    path = Path(target)
-    with replacing(path) as draft:
-        onnx.save(model, draft)
-    return path
+    return write_with(model, nodes, target)
 
 
 def _float_tensors(model: onnx.ModelProto) -> set[str]:
@@ -88,8 +82,4 @@ def _halved(tensor: onnx.TensorProto, source: str | Path) -> npt.NDArray[np.floa
 
 def _rounding(source: str, target: str) -> list[onnx.NodeProto]:
     narrow = f"{target}:half"
-    return [helper.make_node("Cast", [source], [narrow], to=TensorProto.FLOAT16), _widen(narrow, target)]
-
-
-def _widen(source: str, target: str) -> onnx.NodeProto:
-    return helper.make_node("Cast", [source], [target], to=TensorProto.FLOAT)
+    return [helper.make_node("Cast", [source], [narrow], to=TensorProto.FLOAT16), widen(narrow, target)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
-from automl_kd.core import replacing
+from automl_kd.onnxio.rewriting import widen, write_with
 from automl_kd.onnxio.session import load_model
 
 
@@ -40,14 +39,7 @@ def store_halves(path: str | Path) -> Path:
             halves = values.astype(np.float16)
         if np.array_equal(halves.astype(np.float32), values):
             name, narrow = tensor.name, f"{tensor.name}:half"
-            casts.append(helper.make_node("Cast", [narrow], [name], to=TensorProto.FLOAT))
+            casts.append(widen(narrow, name))
             tensor.CopyFrom(numpy_helper.from_array(halves, narrow))
     # A node comes after what it reads.
-    nodes = [*casts, *(onnx.NodeProto.FromString(node.SerializeToString()) for node in graph.node)]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    target = Path(path)
-    with replacing(target) as draft:
-        onnx.save(model, draft)
-    return target
+    return write_with(model, [*casts, *graph.node], path)
