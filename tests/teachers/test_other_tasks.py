@@ -142,6 +142,18 @@ def _logits(teacher, task):
     return teacher.outputs(task.modality.prepare(task.validation.inputs)).logits
 
 
+@pytest.mark.parametrize("make_task", [multilabel_task, regression_task])
+def test_a_checkpoint_gives_what_its_network_gives(tmp_path, make_task):
+    task = make_task()
+    torch.manual_seed(0)
+    module = build(STUDENT, task.signature).eval()
+    torch.save(module.state_dict(), tmp_path / "t.pt")
+    teacher = load_teacher(CheckpointTeacher(checkpoint=str(tmp_path / "t.pt"), student=STUDENT), task)
+    inputs = task.modality.prepare(task.train.inputs[:5])
+    with torch.no_grad():
+        torch.testing.assert_close(teacher.outputs(inputs).logits, module(inputs))
+
+
 class TestMultilabel:
     def test_logits_before_a_sigmoid_are_taken_however_it_is_written(self, tmp_path):
         task = multilabel_task()
@@ -188,16 +200,6 @@ class TestMultilabel:
         assert teacher.signature == multilabel_task().signature
         (reading,) = read_teacher(teacher, multilabel_task())
         assert (reading.score, reading.warnings) == (1.0, ())
-
-    def test_a_checkpoint_gives_what_its_network_gives(self, tmp_path):
-        task = multilabel_task()
-        torch.manual_seed(0)
-        module = build(STUDENT, task.signature).eval()
-        torch.save(module.state_dict(), tmp_path / "t.pt")
-        teacher = load_teacher(CheckpointTeacher(checkpoint=str(tmp_path / "t.pt"), student=STUDENT), task)
-        inputs = task.modality.prepare(task.train.inputs[:5])
-        with torch.no_grad():
-            torch.testing.assert_close(teacher.outputs(inputs).logits, module(inputs))
 
     def test_what_is_read_of_it_stands_beside_the_best_constant_answer(self, tmp_path):
         task = multilabel_task()
@@ -264,16 +266,6 @@ class TestRegression:
         torch.testing.assert_close(_logits(teacher, task), expected)
         (line,) = read_teacher(teacher, task)[0].warnings
         assert line.startswith("teacher: its RMSE is ")
-
-    def test_a_checkpoint_gives_what_its_network_gives(self, tmp_path):
-        task = regression_task()
-        torch.manual_seed(0)
-        module = build(STUDENT, task.signature).eval()
-        torch.save(module.state_dict(), tmp_path / "t.pt")
-        teacher = load_teacher(CheckpointTeacher(checkpoint=str(tmp_path / "t.pt"), student=STUDENT), task)
-        inputs = task.modality.prepare(task.train.inputs[:5])
-        with torch.no_grad():
-            torch.testing.assert_close(teacher.outputs(inputs).logits, module(inputs))
 
     def test_what_is_not_said_of_values_is_refused(self, tmp_path):
         weight = np.ones((1, 64), np.float32)
