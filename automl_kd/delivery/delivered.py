@@ -108,7 +108,7 @@ def deliver(
             profile's opset, does not agree with its ONNX file to 1e-4, or has weights too large for the profile's
             precision or a stage of ``compress``.
     """
-    trained = copy.deepcopy(student).cpu().eval()
+    trained, task = copy.deepcopy(student).cpu().eval(), task.at(recipe.student)
     with replacing(folder) as new, TemporaryDirectory() as scratch:
         shipped = applied(recipe.compress, trained)
         onnx = new / "student.onnx"

@@ -48,9 +48,7 @@ def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, prec
         )
         trained, shipped = _Collected(task.metrics), _Collected(task.metrics)
         difference = largest = 0.0
-        for examples, labels in zip(
-            torch.split(task.test.inputs, _BATCH), torch.split(task.test.labels, _BATCH), strict=True
-        ):
+        for examples, labels in zip(task.test.batches(_BATCH), torch.split(task.test.labels, _BATCH), strict=True):
             with torch.inference_mode():
                 inputs = task.modality.prepare(examples)
                 expected: NDArray[Any] = student(inputs).numpy()

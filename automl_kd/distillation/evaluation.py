@@ -47,7 +47,7 @@ def evaluate(
 
     Args:
         student: Examples as the task's modality prepares them (B, …) to outputs (B, width), on ``torch_device``.
-        task: The task, for its modality, its problem and its metrics.
+        task: The task as the student sees it (:meth:`Task.at`), for its modality, its problem and its metrics.
         split: Examples and labels.
         torch_device: Where to compute.
         watch: Called before every batch; an exception that it raises ends the evaluation.
@@ -57,7 +57,7 @@ def evaluate(
     student.eval()
     try:
         with torch.inference_mode():
-            for stored in torch.split(split.inputs, _BATCH):
+            for stored in split.batches(_BATCH):
                 watch()
                 batches.append(_kept(student(task.modality.prepare(stored.to(torch_device)))))
     finally:
@@ -70,7 +70,7 @@ def evaluate_teacher(
 ) -> Evaluation:
     """As :func:`evaluate`, on the device of the teacher; several teachers count as the mean of what they believe."""
     batches = []
-    for stored in torch.split(split.inputs, _TEACHER_BATCH):
+    for stored in split.batches(_TEACHER_BATCH):
         watch()
         outputs = teacher.outputs(task.modality.prepare(stored.to(teacher.device))).logits
         batches.append(_kept(outputs if teacher.members == 1 else task.problem.mean_of_members(outputs)))

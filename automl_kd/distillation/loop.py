@@ -144,7 +144,7 @@ def distill(
         # Called here too, because the call shows that the run is alive; its answer comes too late to matter.
         watch = should_stop or (lambda: False)
         shipped = applied(recipe.compress, run.student)
-        evaluation = evaluate(shipped, task, task.validation, torch_device, watch)
+        evaluation = evaluate(shipped, run.seen, task.validation, torch_device, watch)
         if on_epoch is not None:
             on_epoch(run.epoch, evaluation.score)
     return Outcome(

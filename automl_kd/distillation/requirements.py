@@ -100,6 +100,11 @@ def _check_gradients(name: str, recipe: Recipe, task: Task, teacher: Teacher | N
             f"distill.losses.{name} needs gradients by the input, and a {task.modality.noun} is made of ids, which have"
             " none: leave it out"
         )
+    if task.at(recipe.student).signature.input.shape != given.shape:
+        raise UserError(
+            f"distill.losses.{name} compares gradients by the input, which the teacher has at {given.shape[1]} x"
+            f" {given.shape[2]}: leave it out, or student.resolution"
+        )
     if recipe.distill.targets not in (None, "live"):
         raise UserError(f"distill.losses.{name} needs the teacher's gradients, which are not cached: use live")
     assert teacher is not None

@@ -23,10 +23,15 @@ from automl_kd.distillation.teacher_signals import FUSION, TeacherSignals, view_
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Recipe
 from automl_kd.students import StudentModule, Taps, build
-from automl_kd.tasks import Mix, Task, generator
+from automl_kd.tasks import Examples, Mix, Task, generator
 from automl_kd.teachers import Teacher
 
 _HEAD = "head."
+
+
+def placed(examples: Examples, torch_device: torch.device) -> Examples:
+    """Examples on the device of a run; those on disk stay there, and are read batch by batch."""
+    return examples.to(torch_device) if isinstance(examples, Tensor) else examples
 
 
 class Run:
@@ -59,24 +64,27 @@ class Run:
     ) -> None:
         train = recipe.train
         self.recipe, self.task, self.wiring, self.torch_device = recipe, task, wiring, torch_device
+        self.seen = task.at(recipe.student)
         self.identity = {
             "recipe": recipe.digest(),
             "task": task.sha256,
             "teacher": teacher.sha256 if teacher is not None else "none",
             "schedule": f"{total_epochs} epochs",
         }
-        student = build(recipe.student, task.signature, allow_code=wiring.build_context.allow_code)
+        student = build(recipe.student, self.seen.signature, allow_code=wiring.build_context.allow_code)
         memory = wiring.build_context.memory_format
         self.student: StudentModule = student.to(device=torch_device, memory_format=memory).train()  # type: ignore[call-overload]
         for term in wiring.terms:
             if term.spec.prepare is not None:
                 term.spec.prepare(self.student, wiring.build_context)
-        self._views = task.modality.views(len(task.train), train.augment, recipe.seed)
+        self._views = self.seen.modality.views(len(task.train), train.augment, recipe.seed)
+        # The teacher is shown the same part of each example, as large as the task has it.
+        self._teacher_views = task.modality.views(len(task.train), train.augment, recipe.seed)
         self._teacher_signals = None
         if teacher is not None:
             numbers = sorted({view_number(recipe.distill, epoch) for epoch in range(total_epochs)})
             self._teacher_signals = TeacherSignals(
-                recipe.distill, wiring, teacher.to(torch_device), task, self._views, numbers, cache
+                recipe.distill, wiring, teacher.to(torch_device), task, self._teacher_views, numbers, cache
             )
         self.adapters = self._build_adapters()
         trained = [weight for weight in self.student.parameters() if weight.requires_grad]
@@ -90,7 +98,7 @@ class Run:
         # The head is left out, because only losses of outputs reach it.
         trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_HEAD)]
         self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, self._total_steps)
-        self._stored = task.train.inputs.to(torch_device)
+        self._stored = placed(task.train.inputs, torch_device)
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
@@ -171,7 +179,8 @@ class Run:
     def _take_step(self, index: Tensor, at: Tensor) -> None:
         progress = self.step / self._total_steps
         number = view_number(self.recipe.distill, self.epoch)
-        inputs, labels, mix = self._view(at, number)
+        stored = self._stored[at]
+        inputs, labels, mix = self._view(stored, at, number)
         active = self.objective.active(progress)
         if any(term.spec.inputs.reads_gradients for term, _ in active):
             inputs = inputs.requires_grad_()
@@ -180,7 +189,13 @@ class Run:
         teacher = fusion_loss = None
         if self._teacher_signals is not None:
             teacher, fusion_loss = self._teacher_signals.for_batch(
-                [term for term, _ in active], inputs, index, number, mix, labels, self.adapters
+                [term for term, _ in active],
+                lambda: inputs if self.seen is self.task else self._shown(stored, at, number, mix),
+                index,
+                number,
+                mix,
+                labels,
+                self.adapters,
             )
         context = StepContext(progress, labels, at, self.task.problem)
         total = self.objective.total(self.step, active, student, teacher, context)
@@ -192,10 +207,10 @@ class Run:
             self.optimizer.step()
         self.step += 1
 
-    def _view(self, index: Tensor, number: int) -> tuple[Tensor, Tensor, Mix | None]:
+    def _view(self, stored: Tensor, index: Tensor, number: int) -> tuple[Tensor, Tensor, Mix | None]:
         """Examples (B, …) as the student sees them, their labels, and how they were mixed."""
-        modality, augment = self.task.modality, self.recipe.train.augment
-        inputs = self._views.of(modality.prepare(self._stored[index]), index, number)
+        modality, augment = self.seen.modality, self.recipe.train.augment
+        inputs = self._views.of(stored, index, number)
         labels = self._labels[index]
         mix = modality.draw_mix(augment, inputs.shape, generator("mix", self.recipe.seed, self.step))
         if mix is not None:
@@ -203,6 +218,11 @@ class Run:
             inputs = mix.mixed(inputs)
             labels = mix.blend(self.task.problem.blendable(labels))
         return modality.arranged(inputs), labels, mix
+
+    def _shown(self, stored: Tensor, index: Tensor, number: int, mix: Mix | None) -> Tensor:
+        """The same examples as the teacher sees them."""
+        inputs = self._teacher_views.of(stored, index, number)
+        return self.task.modality.arranged(inputs if mix is None else mix.mixed(inputs))
 
     def _check_weights(self) -> None:
         tensors = [*self.student.state_dict().values(), *self.adapters.state_dict().values()]

@@ -15,13 +15,13 @@ class Signals:
     Attributes:
         logits: The outputs as the network gives them, logits or values, (B, width).
         maps: (B, C, H, W) by stage or path.
-        inputs: What the network was given, (B, …).
+        inputs: What the student was given, (B, …); None of a teacher.
         gradients: Of the top class's logit by the input, (B, …), where a loss asked the teacher for them.
     """
 
     logits: Tensor
     maps: Mapping[str, Tensor]
-    inputs: Tensor
+    inputs: Tensor | None = None
     gradients: Tensor | None = None
 
     def with_logits_of(self, rows: Tensor) -> Signals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class TeacherSignals:
     def for_batch(
         self,
         terms: Sequence[Term],
-        inputs: Tensor,
+        shown: Callable[[], Tensor],
         index: Tensor,
         number: int,
         mix: Mix | None,
@@ -70,7 +70,7 @@ class TeacherSignals:
 
         Args:
             terms: The losses of the step. Where none of them needs the teacher, it is not asked.
-            inputs: The view that the student sees (B, …), mixed.
+            shown: Gives the view (B, …), mixed, at the resolution of the task; called where the teacher is asked.
             index: Positions of the examples in the training split (B,).
             number: The number of the view.
             mix: How the examples were mixed.
@@ -85,15 +85,16 @@ class TeacherSignals:
         if self._kept is not None:
             outputs = self._kept.rows(index, number, stages)
         else:
-            outputs = self._teacher.outputs(inputs.detach(), stages)
+            inputs = shown().detach()
+            outputs = self._teacher.outputs(inputs, stages)
             if any(term.spec.inputs.reads_gradients for term in asking):
-                gradients = self._teacher.input_gradients(inputs.detach())
-        device = inputs.device
+                gradients = self._teacher.input_gradients(inputs)
+        device = labels.device
         logits = outputs.logits.to(device, non_blocking=True)
         maps = {stage: features.to(device, non_blocking=True) for stage, features in outputs.maps.items()}
         if self._kept is not None and mix is not None:
             logits, maps = mix.blend(logits), {stage: mix.blend(features) for stage, features in maps.items()}
-        signals = Signals(logits, maps, inputs, gradients)
+        signals = Signals(logits, maps, gradients=gradients)
         return self._fused(signals, labels, adapters) if logits.ndim == 3 else (signals, None)
 
     def _fused(self, teacher: Signals, labels: Tensor, adapters: nn.ModuleDict) -> tuple[Signals, Tensor | None]:

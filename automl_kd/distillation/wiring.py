@@ -82,6 +82,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     if len(task.train) < 2:
         raise UserError(f"task {task.name} has {len(task.train)} {task.modality.noun}s to train on: give two or more")
     task.modality.check_augment(recipe.train.augment)
+    seen = task.at(recipe.student)
     distill = recipe.distill
     asked = teacher if distill.needs_teacher() else None
     if distill.needs_teacher():
@@ -90,9 +91,9 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     specs = {name: _spec(name, part, allow_code) for name, part in distill.losses.active()}
     for name, part in distill.losses.active():
         check_loss(name, part, specs[name], recipe, task, asked)
-    student = plan(recipe.student, task.signature, allow_code=allow_code)
+    student = plan(recipe.student, seen.signature, allow_code=allow_code)
     shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
-    pairing = Pairing(student.maps(), lambda paths: _shapes(student, task.signature.input, paths), asked)
+    pairing = Pairing(student.maps(), lambda paths: _shapes(student, seen.signature.input, paths), asked)
     terms = []
     for name, part in distill.losses.active():
         spec = specs[name]
@@ -107,7 +108,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         terms.append(Term(name, part, spec, pairs, distill.handover if moves else None))
     build_context = BuildContext(
         student=recipe.student,
-        signature=task.signature,
+        signature=seen.signature,
         problem=task.problem,
         examples=len(task.train),
         head=asked.head() if asked is not None else None,
@@ -115,7 +116,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         allow_code=allow_code,
     )
     wiring = Wiring(tuple(terms), build_context)
-    _rehearse(wiring, task)
+    _rehearse(wiring, seen)
     return wiring
 
 

@@ -130,9 +130,10 @@ class JobRunner:
             return self._evaluated(evaluate_teacher(self._teacher, task, task.test, watch))
         recipe = job.recipe
         torch.set_num_threads(recipe.threads)
-        student = build(recipe.student, task.signature, allow_code=self._setup.allow_code)
+        seen = task.at(recipe.student)
+        student = build(recipe.student, seen.signature, allow_code=self._setup.allow_code)
         shipped = applied(recipe.compress, load_weights(student, job.weights))
-        return self._evaluated(evaluate(shipped, task, task.test, "cpu", watch))
+        return self._evaluated(evaluate(shipped, seen, task.test, "cpu", watch))
 
     def _evaluated(self, found: Evaluation) -> Evaluated:
         self._check_score(found)

@@ -25,7 +25,7 @@ from automl_kd.recipes.schema import (
     digest,
 )
 from automl_kd.recipes.space import Encoding, InvalidCombinationError, Space, describe_space, load_space, space_names
-from automl_kd.recipes.students import FAMILIES, ModelSpace, Projector, Student, StudentPart
+from automl_kd.recipes.students import FAMILIES, ModelSpace, Projector, Start, Student, StudentPart
 
 if TYPE_CHECKING:
     from automl_kd.recipes.losses import LossesPart as Losses
@@ -57,6 +57,7 @@ __all__ = [
     "Schedule",
     "Space",
     "StagePart",
+    "Start",
     "Student",
     "StudentPart",
     "TaskReference",

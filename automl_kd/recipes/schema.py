@@ -13,7 +13,7 @@ from automl_kd.recipes.augmentations import Augmentation, mixing_among
 from automl_kd.recipes.losses import KEY_OF_0_1, AnyLosses, default_losses
 from automl_kd.recipes.one_of import OneOf, Registered
 from automl_kd.recipes.part import Part
-from automl_kd.recipes.schedules import Curriculum, HandOver, Positive, Weight
+from automl_kd.recipes.schedules import Curriculum, Fraction, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student
 
 _COMPRESS_OF_0_1 = {"quantize": "none"}
@@ -108,14 +108,35 @@ class AdamW(Part):
     weight_decay: Weight = 1e-2
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 class Train(Part):
-    """The optimisation: ``epochs`` passes, learning rate annealed by a cosine after ``warmup`` of the run."""
+    """The optimisation: ``epochs`` passes, learning rate annealed by a cosine after ``warmup`` of the run.
+
+    What fine-tuning needs is left out unless it is said. ``label_smoothing`` is the share of every label that goes to
+    all classes alike. ``ema`` is the decay of a running average of the weights, which is what is judged and delivered.
+    ``layer_decay`` multiplies the learning rate once for every stage away from the head. ``freeze`` is the fraction of
+    the run in which only the head (and what is not of the pretrained weights) learns; 1 for all of it. ``batch_norm``
+    keeps statistics as they are (``frozen``), or measures them anew on training examples once training is over
+    (``reestimated``). ``clip`` bounds the norm of all gradients together. ``precision`` is that of the forward and
+    backward pass: by default bfloat16 on CUDA and float32 on CPUs. ``unlabelled`` is the share of every batch that is
+    drawn from the task's unlabelled examples.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 64
     optimizer: Annotated[SGD | AdamW, Field(discriminator="name")] = SGD(name="sgd")
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augment: tuple[Augmentation, ...] = ()
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    freeze: Fraction | None = None
+    batch_norm: Literal["frozen", "reestimated"] | None = None
+    clip: Positive | None = None
+    precision: Precision | None = None
+    unlabelled: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 STAGES: Registry[Registered] = Registry("stage", home="automl_kd.compression.stages")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from automl_kd.core import Registry
 from automl_kd.recipes.one_of import OneOf, Registered
@@ -20,13 +20,42 @@ FAMILIES: Registry[Registered] = Registry("family", home="automl_kd.students.fam
 """The student families by name."""
 
 
+class Start(Part):
+    """The weights that a student starts from.
+
+    ``weights`` is a file or folder, or ``pretrained`` for the published ones of the network, wherever they are found.
+    ``sha256`` of the file, and ``mean`` and ``std`` by which the images that these weights know were normalised (by
+    channel, of values in [0, 1]), are written down when the recipe is fixed, so that a replay starts from the same.
+    """
+
+    weights: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    mean: Annotated[tuple[float, ...], Field(min_length=1)] | None = None
+    std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std belong together: give both, or neither")
+        return self
+
+
+def _from_scratch(value: Any) -> Any:
+    return None if value == "scratch" else value
+
+
 class StudentPart(Part):
     """The ``student`` of a recipe: the family's name, and what the family asks for.
+
+    ``resolution`` is the height and width of the images that it takes, where these are not the task's. ``start`` says
+    what its weights are before training: random ones (``scratch``), or those of a file.
 
     A family whose networks can end in a projector has a field ``projector``.
     """
 
     family: str
+    resolution: Annotated[int, Field(ge=4, le=4096)] | None = None
+    start: Annotated[Start | None, BeforeValidator(_from_scratch)] = None
 
 
 class Projector(Part):

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from automl_kd.core import Registry, Signature
 from automl_kd.recipes import FAMILIES as RECIPE_FAMILIES
 from automl_kd.recipes import StudentPart
 from automl_kd.students.plans import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Inherited:
+    """What a student takes of a file of weights.
+
+    Attributes:
+        state: The student's tensors that come from the file, by the student's own names, in the student's shapes.
+        unused: Names of the file's tensors that nothing was made of, such as those of its classifier.
+        words: How the names were matched and what was cut off or narrowed, for people.
+        sliced: Whether channels or resolutions are others than those by which the file's batch-norm statistics were
+            gathered, so that they have to be measured anew before anything is learned.
+    """
+
+    state: Mapping[str, Tensor]
+    unused: tuple[str, ...]
+    words: str
+    sliced: bool = False
 
 
 @dataclass(frozen=True)
@@ -21,11 +41,15 @@ class Family:
         axes: The axes of the inputs that it takes: ``IMAGE_AXES``, ``TEXT_AXES``, or others of a modality.
         plan: ``(part, signature, allow_code)`` to the blocks of the student, without weights; the last says whether
             files of the user's that the part names may run.
+        inherit: ``(part, signature, tensors by name)`` to what a student of the part takes of a file of weights. Raises
+            UserError, with the tensors, if they are those of another architecture. None for families whose students
+            start from noise only.
     """
 
     part: type[StudentPart]
     axes: tuple[str, ...]
     plan: Callable[[Any, Signature, bool], Plan]
+    inherit: Callable[[Any, Signature, Mapping[str, Tensor]], Inherited] | None = None
 
 
 FAMILIES: Registry[Family] = RECIPE_FAMILIES  # type: ignore[assignment]  # this room fills it, with families alone

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from automl_kd.core import Signature, UserError
+from automl_kd.core import IMAGE_AXES, Signature, UserError
 from automl_kd.recipes import Student, StudentPart
 from automl_kd.students.family import FAMILIES
 from automl_kd.students.plans import Plan
@@ -28,7 +28,8 @@ def plan(
 
     Args:
         spec: The ``student`` part of a recipe, parsed or as plain data such as ``{"family": "resnet", "depth": 18}``.
-        signature: What the student takes and answers, as ``Task.signature`` says.
+        signature: What the student takes and answers, as ``Task.signature`` says; its resolution is the student's where
+            that says one.
         input_shape: Instead of a signature: channels, height, width of one image, of a classifier of images.
         classes: Number of its classes.
         allow_code: Whether a model space in a file of the user's own may be loaded, which runs the file.
@@ -45,6 +46,7 @@ def plan(
         signature = Signature.of_images(input_shape, classes)
     parsed = _SPEC.validate_python(spec)
     family = FAMILIES[parsed.family]
+    signature = _at_resolution(parsed, signature)
     if family.axes != signature.input.axes:
         fitting = [name for name, each in FAMILIES.items() if each.axes == signature.input.axes]
         raise UserError(
@@ -76,6 +78,14 @@ def build(
         UserError: As :func:`plan`.
     """
     return StudentModule(plan(spec, signature, input_shape=input_shape, classes=classes, allow_code=allow_code))
+
+
+def _at_resolution(spec: StudentPart, signature: Signature) -> Signature:
+    if spec.resolution is None:
+        return signature
+    if signature.input.axes != IMAGE_AXES:
+        raise UserError(f"student.resolution: inputs of {_axes(signature.input.axes)} have no resolution; leave it out")
+    return signature.with_shape((signature.input.shape[0], spec.resolution, spec.resolution))
 
 
 def _axes(axes: tuple[str, ...]) -> str:

@@ -15,14 +15,26 @@ from automl_kd.tasks.metrics import (
     metric_named,
     metrics_of,
 )
-from automl_kd.tasks.modalities import Card, Fit, ImageFacts, Images, Mix, Modality, Shown, Texts, Transform, Views
+from automl_kd.tasks.modalities import (
+    Card,
+    Fit,
+    ImageFacts,
+    Images,
+    Mix,
+    Modality,
+    Resolution,
+    Shown,
+    Texts,
+    Transform,
+    Views,
+)
 from automl_kd.tasks.names_of_0_1 import teacher_form
 from automl_kd.tasks.open import data_place, open_task, task_names
 from automl_kd.tasks.problems import PROBLEMS, Multiclass, Multilabel, Problem, ReadLabels, Regression
 from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import DataReading, Found, LeftOut
 from automl_kd.tasks.source import Data, Source
-from automl_kd.tasks.split import Split
+from automl_kd.tasks.split import Examples, Split, StoredExamples
 from automl_kd.tasks.stored import open_array, writing_array
 from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import (
@@ -50,6 +62,7 @@ __all__ = [
     "Data",
     "DataKind",
     "DataReading",
+    "Examples",
     "Fit",
     "Found",
     "ImageFacts",
@@ -68,10 +81,12 @@ __all__ = [
     "Problem",
     "ReadLabels",
     "Regression",
+    "Resolution",
     "RowMetric",
     "Shown",
     "Source",
     "Split",
+    "StoredExamples",
     "SumMetric",
     "Task",
     "TeacherInput",

@@ -10,6 +10,7 @@ from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.split import Split
 
 _MOSTLY = 0.1
+_BATCH = 256
 
 Place = tuple[str, int]
 """A split and a position in it."""
@@ -30,7 +31,8 @@ def duplicate_warnings(splits: Mapping[str, Split], problem: Problem, noun: str)
 def _by_content(splits: Mapping[str, Split]) -> dict[bytes, list[Place]]:
     found: dict[bytes, list[Place]] = {}
     for name, split in splits.items():
-        for index, image in enumerate(split.inputs.contiguous().numpy()):
+        rows = (row for batch in split.batches(_BATCH) for row in batch.contiguous().numpy())
+        for index, image in enumerate(rows):
             found.setdefault(hashlib.blake2b(image, digest_size=16).digest(), []).append((name, index))
     return found
 

@@ -12,15 +12,17 @@ from automl_kd.tasks.teacher import TEACHER_FORMS
 if TYPE_CHECKING:
     from automl_kd.tasks.modalities import Modality
     from automl_kd.tasks.problems import Problem
+    from automl_kd.tasks.split import Examples
 
 
 class SplitNamesOf01:
     """The name of 0.1 for the inputs of a split."""
 
-    inputs: Tensor
+    if TYPE_CHECKING:
+        inputs: Examples
 
     @property
-    def images(self) -> Tensor:
+    def images(self) -> Examples:
         """``inputs``."""
         return self.inputs
 

@@ -20,7 +20,7 @@ from automl_kd.tasks.metrics import Metric
 from automl_kd.tasks.modalities import Modality
 from automl_kd.tasks.problems import PROBLEMS, Problem
 from automl_kd.tasks.source import Source
-from automl_kd.tasks.split import Split
+from automl_kd.tasks.split import Examples, Split
 from automl_kd.tasks.splits import Splits, stratify
 from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import relative_to
@@ -171,13 +171,16 @@ def _split(source: Source, splits: Splits) -> dict[str, Split]:
 def _digest(parts: dict[str, Split], modality: Modality, problem: Problem) -> str:
     header = modality.identity() | problem.identity()
     hashed = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name, tensor in _tensors(parts):
-        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        hashed.update(tensor.contiguous().view(torch.uint8).numpy().data)
+    for name, examples in _examples(parts):
+        hashed.update(f"{name} {examples.dtype} {tuple(examples.shape)}".encode())
+        if isinstance(examples, Tensor):
+            hashed.update(examples.contiguous().view(torch.uint8).numpy().data)
+        else:
+            hashed.update(json.dumps(examples.identity(), sort_keys=True).encode())
     return hashed.hexdigest()
 
 
-def _tensors(parts: dict[str, Split]) -> Iterator[tuple[str, Tensor]]:
+def _examples(parts: dict[str, Split]) -> Iterator[tuple[str, Examples]]:
     for name, split in sorted(parts.items()):
         yield f"{name}.images", split.inputs
         yield f"{name}.labels", split.labels

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,17 +14,44 @@ from automl_kd.tasks.names_of_0_1 import SplitNamesOf01
 from automl_kd.tasks.splits import Indices
 
 
+class StoredExamples(Protocol):
+    """Examples (N, …) that lie on disk and are read when they are asked for; a tensor in memory is used like them."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """As of a tensor: (N, …)."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of a value."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        """Some of the examples, in ordinary memory and in the order of the index."""
+
+    def taken(self, indices: Indices) -> StoredExamples:
+        """The same examples in part, still on disk."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides their bytes, as plain data, in place of the bytes themselves: a part of the task's hash."""
+
+
+Examples = Tensor | StoredExamples
+
+
 @dataclass(frozen=True, eq=False)
 class Split(SplitNamesOf01):
     """Examples (N, …) as the task's modality stores them, and labels (N, …) as its problem does.
 
     Attributes:
-        inputs: The examples: images (N, C, H, W), uint8 or float32, or ids (N, length) of texts, int64.
+        inputs: The examples: images (N, C, H, W), uint8 or float32, or ids (N, length) of texts, int64; in memory or on
+            disk.
         labels: Classes (N,), int64; zeros and ones (N, labels) or values (N, D), float32.
         name: What a message calls the example of an index, such as ``"cat/1.png"``.
     """
 
-    inputs: Tensor
+    inputs: Examples
     labels: Tensor
     name: Callable[[int], str] = "image {}".format
 
@@ -33,7 +61,18 @@ class Split(SplitNamesOf01):
     def take(self, indices: Indices) -> Split:
         """Some of the examples, in the order of the indices."""
         chosen = torch.from_numpy(indices)
-        return Split(self.inputs[chosen], self.labels[chosen], partial(_name_of_taken, self.name, indices))
+        inputs = self.inputs[chosen] if isinstance(self.inputs, Tensor) else self.inputs.taken(indices)
+        return Split(inputs, self.labels[chosen], partial(_name_of_taken, self.name, indices))
+
+    @property
+    def tensor(self) -> Tensor:
+        """All examples in memory, (N, …); those on disk are read."""
+        return self.inputs if isinstance(self.inputs, Tensor) else self.inputs[:]
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """The examples in their order, at most ``size`` at a time, in ordinary memory."""
+        for start in range(0, len(self), size):
+            yield self.inputs[start : start + size]
 
 
 def _name_of_taken(name: Callable[[int], str], indices: Indices, index: int) -> str:

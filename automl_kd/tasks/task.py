@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from automl_kd.core import Signature
-from automl_kd.recipes import TaskReference
+from automl_kd.recipes import StudentPart, TaskReference
 from automl_kd.tasks.look import look
 from automl_kd.tasks.metrics import Metric
-from automl_kd.tasks.modalities import Modality
+from automl_kd.tasks.modalities import Modality, Resolution
 from automl_kd.tasks.names_of_0_1 import TaskNamesOf01
 from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.reading import DataReading, Found
@@ -31,6 +31,8 @@ class Task(TaskNamesOf01):
         train: What students learn from.
         validation: What a search compares students by.
         test: What final results are stated on.
+        unlabelled: Examples without labels that students may learn from beside ``train``, whose labels are all zeros
+            and mean nothing; None where there are none.
         metrics: What networks are judged by: a search compares them by the first, all are reported.
         sha256: Hash of all that a network learns from: the splits, and what modality and problem learned of them.
         teacher: The teacher that the task file names, if any.
@@ -49,11 +51,24 @@ class Task(TaskNamesOf01):
     teacher: TeacherSpec | None
     reference: TaskReference
     found: Found = field(default=Found(), repr=False)
+    unlabelled: Split | None = None
 
     @cached_property
     def signature(self) -> Signature:
         """What a network of this task takes and answers."""
         return Signature(self.modality.input, self.problem.output)
+
+    def at(self, student: StudentPart) -> Task:
+        """The task as a student takes its examples: at the student's resolution, normalised as its weights know them.
+
+        Itself where the student says nothing of either. Splits, labels and hash are the same.
+
+        Raises:
+            UserError: If the modality knows no resolution, or the student cannot be shown its examples.
+        """
+        start = student.start
+        asked = Resolution(student.resolution, *((None, None) if start is None else (start.mean, start.std)))
+        return self if asked == Resolution() else replace(self, modality=self.modality.at(asked))
 
     @property
     def metric(self) -> Metric:

@@ -174,8 +174,8 @@ class TargetCache:
                 for name in names
             }
             for index in torch.split(torch.arange(len(examples)), _BATCH):
-                batch = self._task.modality.prepare(examples[index].to(self._teacher.device))
-                view = self._task.modality.arranged(self._views.of(batch, index, number))
+                stored = examples[index].to(self._teacher.device)
+                view = self._task.modality.arranged(self._views.of(stored, index, number))
                 outputs = self._teacher.outputs(view, stages)
                 for name, array in arrays.items():
                     values = (outputs.logits if name == _LOGITS else outputs.maps[name]).cpu()

@@ -3,11 +3,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from automl_kd.tasks.modalities.image_views import ImageViews as Views
+from automl_kd.tasks import Images
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(4, 20), st.integers(4, 20))
 SEEDS = st.integers(0, 2**31)
 BOTH = ("crop", "flip")
+
+
+def _views(count, names, seed, shape=(1, 8, 8)):
+    """Views of images that networks take as they are stored."""
+    return Images(shape, (0.0,) * shape[0], (1.0,) * shape[0]).views(count, names, seed)
 
 
 def _images(shape):
@@ -16,7 +21,7 @@ def _images(shape):
 
 
 def _all(images, names, seed=0, number=0):
-    return Views(len(images), names, seed).of(images, torch.arange(len(images)), number)
+    return _views(len(images), names, seed, tuple(images.shape[1:])).of(images, torch.arange(len(images)), number)
 
 
 @given(SHAPES, SEEDS)
@@ -65,7 +70,7 @@ def test_flip_leaves_or_mirrors_each_image(shape, seed):
 def test_a_view_depends_on_seed_number_and_image_alone(index, seed, number, names):
     images = _images((20, 2, 8, 9))
     whole = _all(images, names, seed, number)
-    other = Views(20, tuple(reversed(names)), seed)
+    other = _views(20, tuple(reversed(names)), seed, (2, 8, 9))
     index = torch.tensor(index)
     other.of(images[:3], torch.arange(3), number + 1)  # what was asked before does not matter either
     assert torch.equal(other.of(images[index], index, number), whole[index])
@@ -87,7 +92,7 @@ def test_crops_and_flips_are_uniform_over_images_and_over_views():
         for flipped in (shifted, shifted.flip(-1))
     ]
     over_images = _all(one, BOTH, seed=5)
-    views = Views(10, BOTH, 5)
+    views = _views(10, BOTH, 5)
     over_views = torch.cat([views.of(one[:1], torch.tensor([3]), number) for number in range(1000)])
     for seen in (over_images, over_views):
         counts = [int((seen == candidate).flatten(1).all(1).sum()) for candidate in candidates]
@@ -117,8 +122,8 @@ def test_without_crop_and_flip_images_stay_as_they_are_and_all_views_are_one():
     images = _images((4, 1, 8, 8))
     assert torch.equal(_all(images, ()), images)
     assert torch.equal(_all(images, ("mixup", "cutmix")), images)
-    assert Views(4, (), 1).identity(2) == Views(4, ("mixup",), 3).identity(4)
-    assert Views(4, BOTH, 1).identity(2) == Views(4, ("flip", "crop", "mixup"), 1).identity(2)
-    different = [Views(4, names, seed).identity(n) for names, seed, n in ((BOTH, 1, 2), (BOTH, 1, 3), (BOTH, 2, 2))]
+    assert _views(4, (), 1).identity(2) == _views(4, ("mixup",), 3).identity(4)
+    assert _views(4, BOTH, 1).identity(2) == _views(4, ("flip", "crop", "mixup"), 1).identity(2)
+    different = [_views(4, names, seed).identity(n) for names, seed, n in ((BOTH, 1, 2), (BOTH, 1, 3), (BOTH, 2, 2))]
     assert different[0] not in different[1:]
     assert different[1] != different[2]

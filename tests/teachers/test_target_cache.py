@@ -12,12 +12,17 @@ from torch import nn
 
 from automl_kd.core import Input, Signature, UserError
 from automl_kd.onnxio import export
-from automl_kd.tasks.modalities.image_views import ImageViews as Views
 from automl_kd.teachers import MultiTeacher, OnnxTeacher, TargetCache, load_teacher, module_teacher
 
 INDEX = torch.tensor([59, 0, 7, 7, 31])
 STAGES = ("stage1", "stage3")
-PLAIN = Views(60, (), 0)
+
+
+def _of(names, seed):
+    return small_task().modality.views(60, names, seed)
+
+
+PLAIN = _of((), 0)
 LOGITS = 60 * CLASSES * 4  # bytes of one view
 
 
@@ -27,12 +32,12 @@ def teacher():
 
 
 def _views(seed=7):
-    return Views(60, ("crop", "flip"), seed)
+    return _of(("crop", "flip"), seed)
 
 
 def _live(teacher, stages=(), views=PLAIN, number=0, index=INDEX):
     task = small_task()
-    return teacher.outputs(views.of(task.modality.prepare(task.train.inputs[index]), index, number), stages)
+    return teacher.outputs(views.of(task.train.inputs[index], index, number), stages)
 
 
 def _cache(teacher, folder, views=PLAIN, numbers=(0,), stages=(), kind="cache-fp32", task=None, **limit):
@@ -77,7 +82,7 @@ def test_half_precision_takes_half_the_space(tmp_path, teacher):
 def test_a_view_of_the_images_as_they_are_is_computed_once_whatever_its_number_and_seed(tmp_path, teacher):
     _cache(teacher, tmp_path, PLAIN, range(5)).rows(INDEX, 0)
     before = _arrays(tmp_path)
-    _cache(teacher, tmp_path, Views(60, ("mixup",), 3), range(5)).rows(INDEX, 4)
+    _cache(teacher, tmp_path, _of(("mixup",), 3), range(5)).rows(INDEX, 4)
     assert _arrays(tmp_path) == before
 
 
@@ -105,7 +110,7 @@ def test_teacher_task_view_seed_form_and_threads_each_have_arrays_of_their_own(t
             (other, small_task(), _views(), 0, "cache-fp32"),
             (teacher, small_task(sha256="b" * 64), _views(), 0, "cache-fp32"),
             (teacher, small_task(), _views(8), 0, "cache-fp32"),
-            (teacher, small_task(), Views(60, ("flip",), 7), 0, "cache-fp32"),
+            (teacher, small_task(), _of(("flip",), 7), 0, "cache-fp32"),
             (teacher, small_task(), _views(), 1, "cache-fp32"),
             (teacher, small_task(), _views(), 0, "cache-fp16"),
         ],

@@ -133,6 +133,7 @@ class _Gradients(LossInputs):
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
         assert teacher is not None
+        assert student.inputs is not None
         top = student.logits.gather(1, teacher.logits.argmax(dim=1, keepdim=True)).sum()
         (gradients,) = torch.autograd.grad(top, student.inputs, create_graph=True)
         return gradients, teacher.gradients
@@ -156,6 +157,7 @@ class _Peer(LossInputs):
     reads_outputs = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
+        assert student.inputs is not None
         return student.logits, student.inputs
 
 

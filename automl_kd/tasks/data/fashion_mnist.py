@@ -36,9 +36,9 @@ class FashionMnist(Data):
         found = Found(
             place=str(folder / Path(self.path).expanduser()),
             layout="IDX files, train and t10k",
-            stored=f"uint8, {pool.inputs.shape[3]}x{pool.inputs.shape[2]}",
-            low=float(pool.inputs.numpy().min()),
-            high=float(pool.inputs.numpy().max()),
+            stored=f"uint8, {pool.tensor.shape[3]}x{pool.tensor.shape[2]}",
+            low=float(pool.tensor.numpy().min()),
+            high=float(pool.tensor.numpy().max()),
             pixels="divided by 255",
             span=(0, 255),
         )

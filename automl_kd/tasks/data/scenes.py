@@ -64,7 +64,7 @@ def made_of_digits(
         split: _made(kind, split, source.pool.take(part), counts[split], scene, called)
         for split, part in zip(_WRITTEN, parts, strict=True)
     }
-    height, width = splits["train"].inputs.shape[2:]
+    height, width = splits["train"].tensor.shape[2:]
     found = Found(
         place=source.found.place,
         layout=layout,
@@ -84,5 +84,5 @@ def _made(kind: str, split: str, digits: Split, count: int, scene: Scene, called
     def draw(high: int, *shape: int) -> Tensor:
         return torch.randint(high, (count, *shape), generator=source)
 
-    images, labels = scene((digits.inputs[:, 0] * WHITE).long(), digits.labels, count, draw)
+    images, labels = scene((digits.tensor[:, 0] * WHITE).long(), digits.labels, count, draw)
     return Split(images[:, None].byte(), labels, f"{split} {called} {{}}".format)

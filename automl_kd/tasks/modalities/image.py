@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
+from torch.nn import functional
 
-from automl_kd.core import IMAGE_AXES, Input, three_digits
+from automl_kd.core import IMAGE_AXES, Input, UserError, three_digits
 from automl_kd.recipes import MODALITIES
 from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
 from automl_kd.tasks.modalities.image_code import code_for_arrays, code_for_pictures
@@ -20,7 +21,7 @@ from automl_kd.tasks.modalities.image_for_teachers import other_images, shown_im
 from automl_kd.tasks.modalities.image_look import all_the_same, odd_images
 from automl_kd.tasks.modalities.image_mix import ImageMix, draw_mix
 from automl_kd.tasks.modalities.image_views import ImageViews
-from automl_kd.tasks.modalities.modality import Modality
+from automl_kd.tasks.modalities.modality import Modality, Resolution
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.teacher import TeacherInput
@@ -31,7 +32,7 @@ class Images(Modality):
     """Images (N, C, H, W), stored as uint8 or float32; networks take them with zero mean and unit variance by channel.
 
     Attributes:
-        shape: Channels, height, width.
+        shape: Channels, height, width that networks take; they may be stored larger.
         mean: Mean of the training images by channel, scaled to [0, 1].
         std: Their standard deviation by channel, in the same units.
         white: The value of an image that counts as 1: 255, or 1 where images are stored as floats in [0, 1].
@@ -64,7 +65,7 @@ class Images(Modality):
             white: The value of an image that counts as 1.
             found: What the kind of data says of them.
         """
-        images = splits["train"].inputs
+        images = splits["train"].tensor
         mean, std = _statistics(images, white)
         shape = (images.shape[1], images.shape[2], images.shape[3])
         return cls(shape, mean, std, white, found, str(images.dtype).removeprefix("torch.")), dict(splits)
@@ -74,8 +75,22 @@ class Images(Modality):
         return Input("input", self.shape, IMAGE_AXES)
 
     def prepare(self, stored: Tensor) -> Tensor:
+        return self.normalized(resized(stored, self.shape[1:]))
+
+    def normalized(self, stored: Tensor) -> Tensor:
+        """Images of any size as networks take them, but for their size."""
         mean, std = self._moments(stored.device)
         return (to_unit(stored, self.white) - mean) / std
+
+    def at(self, resolution: Resolution) -> Images:
+        size, mean, std = resolution.size, resolution.mean, resolution.std
+        for name, values in (("mean", mean), ("std", std)):
+            if values is not None and len(values) != self.shape[0]:
+                raise UserError(
+                    f"student.start.{name}: has {len(values)} values; images of {self.shape[0]} channels need one each"
+                )
+        shape = self.shape if size is None else (self.shape[0], size, size)
+        return replace(self, shape=shape, mean=mean or self.mean, std=std or self.std)
 
     def arranged(self, batch: Tensor) -> Tensor:
         # On CPUs, too, depthwise and pointwise convolutions are up to twice as fast with channels last.
@@ -85,7 +100,7 @@ class Images(Modality):
         return torch.channels_last
 
     def views(self, examples: int, names: Collection[str], seed: int) -> ImageViews:
-        return ImageViews(examples, names, seed)
+        return ImageViews(self, examples, names, seed)
 
     def draw_mix(self, names: Collection[str], shape: torch.Size, generator: Generator) -> ImageMix | None:
         return draw_mix(names, shape, generator)
@@ -144,6 +159,16 @@ class Images(Modality):
             mean, std = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (self.mean, self.std))
             self._placed[device] = (mean, std)
         return self._placed[device]
+
+
+def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Images (B, C, H, W) at another size, in their own type; themselves where they have it.
+
+    Bilinear with antialiasing, as Pillow scales pictures of bytes (within 1 of 255).
+    """
+    if images.shape[2:] == size:
+        return images
+    return functional.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def to_unit(images: Tensor, white: float) -> Tensor:

@@ -29,7 +29,7 @@ def odd_images(splits: Splits, groups: Mapping[str, NDArray[np.bool_]]) -> tuple
     """
     extremes = {name: _extremes(split) for name, split in splits.items()}
     return (
-        *_channels(splits["train"].inputs),
+        *_channels(splits["train"].tensor),
         *_blank(splits, extremes),
         *_other_scale(extremes, groups),
     )
@@ -37,7 +37,7 @@ def odd_images(splits: Splits, groups: Mapping[str, NDArray[np.bool_]]) -> tuple
 
 def all_the_same(train: Split, found: Found) -> str | None:
     """What is said where all training images are the same, None where two differ."""
-    if not all(torch.equal(image, train.inputs[0]) for image in train.inputs):
+    if not all(torch.equal(image, train.tensor[0]) for image in train.tensor):
         return None
     return (
         f"all {len(train)} training images are the same (stored values from {found.low:g} to {found.high:g};"
@@ -63,7 +63,7 @@ def _is_constant(plane: Tensor) -> bool:
 
 def _extremes(split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
     """The smallest and the largest value of every image; NumPy is ten times as fast as torch at bytes."""
-    values = split.inputs.flatten(1).numpy()
+    values = split.tensor.flatten(1).numpy()
     return values.min(1), values.max(1)
 
 

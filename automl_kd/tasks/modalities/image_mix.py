@@ -19,17 +19,19 @@ class ImageMix:
         share: What is left of the image itself, in [0, 1]; the rest is its partner's.
         box: Top, bottom, left and right of the pixels that are the partner's, the second and fourth excluded; None
             where all pixels are blended.
+        size: Height and width of the images whose pixels the box counts; None for those of any batch.
     """
 
     permutation: Tensor
     share: float
     box: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] | None = None
 
     def mixed(self, images: Tensor) -> Tensor:
         """The mixed images, (B, C, H, W) to the same shape, never in place."""
         if self.box is None:
             return self.blend(images)
-        top, bottom, left, right = self.box
+        top, bottom, left, right = self._box_of(images.shape[2], images.shape[3])
         mixed = images.clone()
         mixed[:, :, top:bottom, left:right] = images[self._partners(images), :, top:bottom, left:right]
         return mixed
@@ -44,6 +46,16 @@ class ImageMix:
 
     def to(self, device: torch.device) -> ImageMix:
         return replace(self, permutation=self.permutation.to(device, non_blocking=True))
+
+    def _box_of(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """The box in images of any size: the same part of them."""
+        assert self.box is not None
+        if self.size in (None, (height, width)):
+            return self.box
+        top, bottom, left, right = self.box
+        assert self.size is not None
+        down, across = height / self.size[0], width / self.size[1]
+        return round(top * down), round(bottom * down), round(left * across), round(right * across)
 
     def _partners(self, values: Tensor) -> Tensor:
         return self.permutation.to(values.device)
@@ -96,7 +108,7 @@ def cutmix(shape: torch.Size, generator: Generator, alpha: float = 1.0) -> Image
     top, bottom = _cut(height, side, generator)
     left, right = _cut(width, side, generator)
     share = 1 - (bottom - top) * (right - left) / (height * width)
-    return ImageMix(permutation, share, (top, bottom, left, right))
+    return ImageMix(permutation, share, (top, bottom, left, right), (height, width))
 
 
 def _cut(size: int, side: float, generator: Generator) -> tuple[int, int]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from automl_kd.tasks.randomness import generator
+
+if TYPE_CHECKING:
+    from automl_kd.tasks.modalities.image import Images
 
 _SHIFT = 1 / 8
 
@@ -23,12 +26,14 @@ class ImageViews:
     view (:func:`draw_mix`).
 
     Args:
+        images: How they become what networks take.
         examples: Images in the split.
         names: Augmentations of a recipe, in any order; ``mixup`` and ``cutmix`` change nothing here.
         seed: Of all views.
     """
 
-    def __init__(self, examples: int, names: Collection[str], seed: int) -> None:
+    def __init__(self, images: Images, examples: int, names: Collection[str], seed: int) -> None:
+        self._images = images
         self._examples = examples
         self._names = tuple(name for name in ("crop", "flip") if name in names)
         self._seed = seed
@@ -40,14 +45,15 @@ class ImageViews:
         """What decides the images of a view, as plain data: equal for equal views, whatever the recipe's words."""
         return {"names": self._names, "seed": self._seed, "number": number} if self._names else {"names": ()}
 
-    def of(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
-        """The view of some images, never in place; without ``crop`` and ``flip`` the images as they are.
+    def of(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
+        """The view of some images; without ``crop`` and ``flip`` the images as they are, prepared.
 
         Args:
-            batch: (B, C, H, W), normalised, so that zero is the mean colour.
+            stored: (B, C, H, W), as the task stores them.
             index: Their positions in the split (B,), on any device.
             number: Which view.
         """
+        batch = self._images.prepare(stored)
         if not self._names:
             return batch
         draws = self._drawn(number, index.device)[index].to(batch.device)

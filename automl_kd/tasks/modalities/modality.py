@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
@@ -19,37 +20,68 @@ from automl_kd.tasks.split import Split
 from automl_kd.tasks.teacher import TeacherInput
 
 
+@dataclass(frozen=True)
+class Resolution:
+    """What a student says of the examples that it takes, where that is not what the task says.
+
+    Attributes:
+        size: Height and width of images; None for the task's.
+        mean: By channel, of values in [0, 1], by which they are normalised; None for the task's.
+        std: By channel, likewise.
+    """
+
+    size: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    @property
+    def option(self) -> str:
+        """The field of a student that a message is about."""
+        return "resolution" if self.size is not None else "start"
+
+
 class Views(Protocol):
-    """Numbered views of a training split: each a function of seed, number and example alone, so that it can be kept."""
+    """Numbered views of a training split: each a function of seed, number and example alone, so that it can be kept.
+
+    Views of equal seed, number and augmentations that two resolutions of a modality make show the same part of each
+    example, varied in the same way: what a student sees small, its teacher sees large.
+    """
 
     def identity(self, number: int) -> dict[str, Any]:
         """What decides the examples of a view, as plain data: equal for equal views, whatever the recipe's words."""
 
-    def of(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
-        """The view of some examples, never in place.
+    def of(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
+        """The view of some examples as networks take them, as :meth:`Modality.prepare` gives what is not varied.
 
         Args:
-            batch: As :meth:`Modality.prepare` gives them, (B, …).
+            stored: As the task stores them, (B, …); they are not changed.
             index: Their positions in the split (B,), on any device.
             number: Which view.
         """
 
 
+@dataclass(frozen=True, eq=False)
 class Unvaried:
-    """Views that leave every example as it is."""
+    """Views that show every example as it is.
+
+    Attributes:
+        prepare: From stored examples to those that networks take.
+    """
+
+    prepare: Callable[[Tensor], Tensor]
 
     def identity(self, number: int) -> dict[str, Any]:
         return {"names": ()}
 
-    def of(self, batch: Tensor, index: Tensor, number: int) -> Tensor:
-        return batch
+    def of(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
+        return self.prepare(stored)
 
 
 class Mix(Protocol):
     """How the examples of one batch are mixed in pairs, and their labels with them."""
 
     def mixed(self, batch: Tensor) -> Tensor:
-        """The mixed examples, (B, …) to the same shape, never in place."""
+        """The mixed examples, (B, …) to the same shape, never in place; also of a batch of another resolution."""
 
     def blend(self, values: Tensor) -> Tensor:
         """``share * values + (1 - share) * values of the partners``, for any rows (B, …) of floats."""
@@ -92,7 +124,15 @@ class Modality(ABC):
 
     def views(self, examples: int, names: Collection[str], seed: int) -> Views:
         """Views of a training split by the augmentations of a recipe, in any order; those that mix change nothing."""
-        return Unvaried()
+        return Unvaried(self.prepare)
+
+    def at(self, resolution: Resolution) -> Modality:
+        """The same examples as a network of another resolution, or of another normalisation, takes them.
+
+        Raises:
+            UserError: If the modality has none, or the network cannot be shown its examples so.
+        """
+        raise UserError(f"student.{resolution.option}: {self.noun}s have no {resolution.option}; leave it out")
 
     def check_augment(self, names: Collection[str]) -> None:
         """See to it that there are all of a recipe's augmentations.

@@ -75,14 +75,14 @@ class Texts(Modality):
             tokens: What a token is.
             most: The size of the vocabulary.
         """
-        counts = splits["train"].inputs.flatten().bincount(minlength=len(every) + FIRST)[FIRST:].numpy()
+        counts = splits["train"].tensor.flatten().bincount(minlength=len(every) + FIRST)[FIRST:].numpy()
         frequent = np.argsort(-counts, kind="stable")[:most]
         frequent = frequent[counts[frequent] > 0]
         ids = torch.full((len(every) + FIRST,), UNKNOWN)
         ids[PADDING] = PADDING
         ids[torch.from_numpy(frequent) + FIRST] = torch.arange(len(frequent)) + FIRST
         texts = cls(length, tokens, tuple(every[number] for number in frequent))
-        return texts, {name: replace(split, inputs=ids[split.inputs]) for name, split in splits.items()}
+        return texts, {name: replace(split, inputs=ids[split.tensor]) for name, split in splits.items()}
 
     @property
     def input(self) -> Input:
@@ -128,7 +128,7 @@ class Texts(Modality):
         self, splits: Mapping[str, Split], groups: Mapping[str, NDArray[np.bool_]], found: Found
     ) -> tuple[str, ...]:
         often = [name for name, split in splits.items() if _unknown(split) > _OFTEN_UNKNOWN]
-        empty = [(name, int(row)) for name, split in splits.items() for row in (split.inputs == 0).all(1).nonzero()]
+        empty = [(name, int(row)) for name, split in splits.items() for row in (split.tensor == 0).all(1).nonzero()]
         lines = []
         if often:
             lines.append(
@@ -141,7 +141,7 @@ class Texts(Modality):
         return tuple(lines)
 
     def refusal(self, train: Split, found: Found) -> str | None:
-        if not bool((train.inputs == train.inputs[0]).all()):
+        if not bool((train.tensor == train.tensor[0]).all()):
             return None
         return f"all {len(train)} training texts are the same, so nothing can be learned from them"
 
@@ -169,7 +169,7 @@ def numbered(texts: Iterable[str], tokens: Tokens, length: int) -> tuple[Tensor,
 
 
 def _unknown(split: Split) -> float:
-    return float((split.inputs == UNKNOWN).sum()) / max(1, int((split.inputs != PADDING).sum()))
+    return float((split.tensor == UNKNOWN).sum()) / max(1, int((split.tensor != PADDING).sum()))
 
 
 MODALITIES.add("text", Texts)
