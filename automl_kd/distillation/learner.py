@@ -24,9 +24,10 @@ class Learner:
         student: With the weights from which it starts, as the losses have prepared it.
         adapters: What learns beside it.
         train: The recipe's ``train``.
+        inherited: Whether the weights are those of a file, and not random ones.
     """
 
-    def __init__(self, student: StudentModule, adapters: nn.Module, train: Train) -> None:
+    def __init__(self, student: StudentModule, adapters: nn.Module, train: Train, *, inherited: bool) -> None:
         self._student, self._train = student, train
         trained = [weight for weight in student.parameters() if weight.requires_grad]
         self._weights = [*trained, *adapters.parameters()]
@@ -35,7 +36,7 @@ class Learner:
             self._weights if train.layer_decay is None else groups_by_depth(student, adapters, train.layer_decay),
         )
         self._average = None if train.ema is None else WeightAverage(student, train.ema)
-        self._trunk = Trunk(student, keeps_statistics=train.batch_norm == "frozen")
+        self._trunk = Trunk(student, inherited=inherited, frozen=train.batch_norm == "frozen")
         self._held = False
         self._trunk.hold(False)
 

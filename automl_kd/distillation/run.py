@@ -86,7 +86,7 @@ class Run:
                 recipe.distill, wiring, teacher.to(torch_device), task, self._teacher_views, numbers, cache
             )
         self.adapters = self._build_adapters()
-        self.learner = Learner(self.student, self.adapters, train)
+        self.learner = Learner(self.student, self.adapters, train, inherited=recipe.student.start is not None)
         self.step = 0
         self.seconds = 0.0
 

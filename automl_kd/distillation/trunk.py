@@ -15,12 +15,13 @@ class Trunk:
 
     Args:
         student: The student, as the losses have prepared it.
-        keeps_statistics: Whether its batch normalisation uses the statistics that it has and gathers none.
+        inherited: Whether it starts from weights of which its batch normalisation has statistics.
+        frozen: Whether these statistics stay throughout.
     """
 
-    def __init__(self, student: StudentModule, *, keeps_statistics: bool) -> None:
+    def __init__(self, student: StudentModule, *, inherited: bool, frozen: bool) -> None:
         parts = list(_parts(student))
-        self._keeps_statistics = keeps_statistics
+        self._inherited, self._frozen = inherited, frozen
         self._weights = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
         self._norms = [norm for part in parts for norm in batch_norms(part)]
         held = set(map(id, self._weights))
@@ -28,11 +29,12 @@ class Trunk:
         """The weights that learn while the trunk is held."""
 
     def hold(self, held: bool) -> None:
-        """Have its weights learn, or hold them: they then have no gradient, and no statistics are gathered."""
+        """Have its weights learn, or hold them: they then have no gradient, and inherited statistics stay."""
         for weight in self._weights:
             weight.requires_grad_(not held)
+        keeps = self._inherited and (held or self._frozen)
         for norm in self._norms:
-            norm.train(not (held or self._keeps_statistics))
+            norm.train(not keeps)
 
 
 def _parts(student: StudentModule) -> Iterator[nn.Module]:

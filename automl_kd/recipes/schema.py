@@ -118,11 +118,11 @@ class Train(Part):
     all classes alike in the task's own loss. ``ema`` is the decay of a running average of the weights, which is what is
     judged and delivered. ``layer_decay`` multiplies the learning rate once for every stage away from the head.
     ``freeze`` is the fraction of the run in which only the classifier learns, with the projector and adapters where
-    there are some; 1 for all of it. ``batch_norm`` keeps the statistics of the weights that the student starts from
-    (``frozen``; a projector, which is new, gathers its own), or measures them anew on training examples whenever it is
-    judged (``reestimated``). ``clip`` bounds the norm of all gradients together. ``precision`` is that of the forward
-    and backward pass: by default bfloat16 on CUDA and float32 on CPUs. ``unlabelled`` is the share of every batch that
-    is drawn from the task's unlabelled examples.
+    there are some; 1 for all of it. ``batch_norm`` keeps the statistics that came with the weights of ``student.start``
+    (``frozen``; random weights and a projector have none, and gather them), or measures them anew on training examples
+    whenever the student is judged (``reestimated``). ``clip`` bounds the norm of all gradients together. ``precision``
+    is that of the forward and backward pass: by default bfloat16 on CUDA and float32 on CPUs. ``unlabelled`` is the
+    share of every batch that is drawn from the task's unlabelled examples.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
@@ -140,22 +140,15 @@ class Train(Part):
     unlabelled: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     def check(self, student: StudentPart) -> None:
-        """Refuse to keep what random weights do not have.
+        """Refuse to train nothing but the head of random weights.
 
         Raises:
-            ValueError: If a student that starts from none would never learn more than its head, or have no statistics.
+            ValueError: If the student starts from none and its trunk is held to the end.
         """
-        if student.start is not None:
-            return
-        if self.freeze == 1:
+        if student.start is None and self.freeze == 1:
             raise ValueError(
                 "train.freeze is 1, which never trains more than the head, and student.start is scratch: name weights"
                 " there, or freeze a part of the run"
-            )
-        if self.batch_norm == "frozen":
-            raise ValueError(
-                "train.batch_norm is frozen and student.start is scratch, which has no statistics to keep: name weights"
-                " there, or leave batch_norm out"
             )
 
 
@@ -204,7 +197,7 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
-    def _weights_are_there_to_be_kept(self) -> Self:
+    def _something_is_trained(self) -> Self:
         self.train.check(self.student)
         return self
 

@@ -47,7 +47,7 @@ class TeacherTraining(Part):
         return self
 
     @model_validator(mode="after")
-    def _weights_are_there_to_be_kept(self) -> Self:
+    def _something_is_trained(self) -> Self:
         self.train.check(self.student)
         return self
 
