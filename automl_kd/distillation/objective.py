@@ -106,7 +106,7 @@ class Objective:
                 parts.append(output.adapter_loss)
             if output.warming_up:
                 warming_up.add(term.name)
-            if held and not term.spec.inputs.reads_outputs:
+            if held and term.spec.inputs.reads_maps:
                 silent.add(term.name)
         weights = self._others if held else self._trunk
         self._examine(step, values, student.logits, context, frozenset(warming_up | silent), weights)

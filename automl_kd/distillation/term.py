@@ -38,7 +38,7 @@ class Term:
     def moves_beside_trunk(self) -> bool:
         """Whether the loss can move anything while the trunk is held: the classifier, a projector, or adapters."""
         projected = any(pair.student == PROJECTOR for pair in self.pairs)
-        return self.spec.inputs.reads_outputs or self.spec.adapter is not None or projected
+        return not self.spec.inputs.reads_maps or self.spec.adapter is not None or projected
 
     def weight(self, progress: float) -> float:
         """The weight at ``progress`` in [0, 1], after the hand-over."""

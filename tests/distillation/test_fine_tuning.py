@@ -119,7 +119,7 @@ class TestDepth:
 
 class TestHeld:
     def test_only_the_classifier_and_adapters_learn_for_a_part_of_the_run(self, tuned, after, few, teacher):
-        losses = {"kd": {"weight": 1}, "hint": {"weight": 1}, "attention_transfer": {"weight": 1}}
+        losses = {name: {"weight": 1} for name in ("kd", "hint", "attention_transfer", "self_distillation")}
         recipe = tuned(losses, balance="gradient", freeze=0.4)  # of 15 steps the first 6
         start, held, thawed = (after(recipe, steps) for steps in (0, 6, 7))
         assert {name.split(".")[0] for name in learned(start["student"], held["student"])} == {"head"}
