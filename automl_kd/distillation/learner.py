@@ -20,6 +20,9 @@ from automl_kd.students import StudentModule
 class Learner:
     """The student and its adapters under an optimizer.
 
+    Attributes:
+        trunk: What of the student may be held.
+
     Args:
         student: With the weights from which it starts, as the losses have prepared it.
         adapters: What learns beside it.
@@ -36,19 +39,14 @@ class Learner:
             self._weights if train.layer_decay is None else groups_by_depth(student, adapters, train.layer_decay),
         )
         self._average = None if train.ema is None else WeightAverage(student, train.ema)
-        self._trunk = Trunk(student, inherited=inherited, frozen=train.batch_norm == "frozen")
+        self.trunk = Trunk(student, inherited=inherited, frozen=train.batch_norm == "frozen")
         self._held = False
-        self._trunk.hold(False)
-
-    @property
-    def learning(self) -> list[nn.Parameter]:
-        """The student's weights that learn while the trunk is held."""
-        return self._trunk.others
+        self.trunk.hold(False)
 
     def begin(self, progress: float, *, held: bool) -> None:
         """Make ready for the step at ``progress`` in [0, 1]: the learning rates, and whether the trunk is held."""
         if held != self._held:
-            self._trunk.hold(held)
+            self.trunk.hold(held)
             self._held = held
         set_learning_rate(self._optimizer, schedules.learning_rate(self._train, progress))
 

@@ -63,6 +63,7 @@ class Run:
     ) -> None:
         train = recipe.train
         self.recipe, self.task, self.wiring, self.torch_device = recipe, task, wiring, torch_device
+        self._autocast = autocast(train.precision, torch_device)
         self.seen = task.at(recipe.student)
         self.identity = {
             "recipe": recipe.digest(),
@@ -95,13 +96,12 @@ class Run:
         self._total_steps = total_epochs * self.steps_per_epoch
         # The head is left out, because only losses of outputs reach it.
         trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(f"{HEAD}.")]
-        others = self.learner.learning
+        others = self.learner.trunk.others
         self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, others, self._total_steps)
         self._stored = placed(task.train.inputs, torch_device)
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
-        self._autocast = autocast(train.precision, torch_device)
 
     def __enter__(self) -> Self:
         self._taps.__enter__()

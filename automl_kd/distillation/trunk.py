@@ -13,6 +13,9 @@ from automl_kd.students import PROJECTOR, StudentModule
 class Trunk:
     """All of a student but its classifier, which is the last block of the head, and its projector.
 
+    Attributes:
+        others: The student's other weights, which learn while these are held.
+
     Args:
         student: The student, as the losses have prepared it.
         inherited: Whether it starts from weights of which its batch normalisation has statistics.
@@ -26,7 +29,6 @@ class Trunk:
         self._norms = [norm for part in parts for norm in batch_norms(part)]
         held = set(map(id, self._weights))
         self.others = [weight for weight in student.parameters() if weight.requires_grad and id(weight) not in held]
-        """The weights that learn while the trunk is held."""
 
     def hold(self, held: bool) -> None:
         """Have its weights learn, or hold them: they then have no gradient, and inherited statistics stay."""
