@@ -8,6 +8,14 @@ from automl_kd.distillation import distill
 
 SGD = {"name": "sgd", "lr": 0.05}
 ADAMW = {"name": "adamw", "lr": 0.003}
+FINE_TUNING = {
+    "label_smoothing": 0.1,
+    "ema": 0.9,
+    "layer_decay": 0.7,
+    "freeze": 0.4,  # of 15 steps the first 6
+    "batch_norm": "reestimated",
+    "clip": 1.0,
+}
 LOSSES = {"kd": {"weight": 1}, "hint": {"weight": 1, "at": ["stage1", "last"]}}
 
 
@@ -39,6 +47,11 @@ def assert_same_state(left, right):
         assert same, path
 
 
+def with_train(recipe, fields):
+    """A recipe with fields of ``train`` replaced."""
+    return recipe.with_(train=recipe.train.model_dump(exclude_none=True) | fields)
+
+
 @pytest.fixture
 def recipe(make):
     return lambda optimizer=SGD, **changes: make(LOSSES, augment=["crop", "mixup"], optimizer=optimizer, **changes)
@@ -57,13 +70,31 @@ def test_a_run_resumed_at_any_step_equals_one_that_went_through(recipe, few, tea
     assert (found.losses, found.score, found.step) == (expected.losses, expected.score, expected.step)
 
 
-def test_rungs_are_prefixes_of_one_run(recipe, few, teacher, tmp_path):
+@pytest.mark.parametrize(("optimizer", "steps"), [(SGD, (4, 6, 10)), (ADAMW, (6,))], ids=["sgd", "adamw"])
+def test_a_run_that_is_fine_tuned_resumes_too(recipe, few, teacher, tmp_path, optimizer, steps):
+    tuned = with_train(recipe(optimizer, balance="gradient"), FINE_TUNING)
+    through = tmp_path / "through.pt"
+    expected = distill(tuned, few, teacher, device="cpu", checkpoint=through)
+    for number in steps:
+        resumed = tmp_path / f"{number}.pt"
+        with pytest.raises(Interrupted):
+            distill(tuned, few, teacher, device="cpu", checkpoint=resumed, should_stop=stop_after(number))
+        found = distill(tuned, few, teacher, device="cpu", checkpoint=resumed)
+        assert_same_state(through, resumed)
+        assert found.evaluation.values == expected.evaluation.values
+        for name, tensor in expected.student.state_dict().items():
+            assert torch.equal(found.student.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("train", [{}, FINE_TUNING], ids=["plain", "fine-tuned"])
+def test_rungs_are_prefixes_of_one_run(recipe, few, teacher, tmp_path, train):
     through, rungs = tmp_path / "through.pt", tmp_path / "rungs.pt"
-    distill(recipe(), few, teacher, device="cpu", checkpoint=through)
-    first = distill(recipe(), few, teacher, device="cpu", checkpoint=rungs, until=1)
-    alone = distill(recipe(), few, teacher, device="cpu", until=1)
+    asked = with_train(recipe(), train)
+    distill(asked, few, teacher, device="cpu", checkpoint=through)
+    first = distill(asked, few, teacher, device="cpu", checkpoint=rungs, until=1)
+    alone = distill(asked, few, teacher, device="cpu", until=1)
     assert (first.score, first.losses) == (alone.score, alone.losses)
-    last = distill(recipe(), few, teacher, device="cpu", checkpoint=rungs, until=3)
+    last = distill(asked, few, teacher, device="cpu", checkpoint=rungs, until=3)
     assert_same_state(through, rungs)
     assert last.seconds > first.seconds
 

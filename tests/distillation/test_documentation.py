@@ -5,7 +5,7 @@ from pathlib import Path
 
 from automl_kd.distillation import LOSS_SPECS, LossSpec
 from automl_kd.recipes import parse_text, validate
-from automl_kd.recipes.schema import Distill
+from automl_kd.recipes.schema import Distill, Train
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "distillation.md").read_text(encoding="utf-8")
 OUTPUTS = ("categorical", "bernoulli", "real")
@@ -29,6 +29,7 @@ def test_the_table_of_losses_is_that_of_their_specs():
     assert stated == [row(name, spec) for name, spec in LOSS_SPECS.items()]
 
 
-def test_the_example_is_a_recipe():
-    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    validate(Distill, parse_text(example, "docs/distillation.md")["distill"], "docs/distillation.md")
+def test_the_examples_are_parts_of_recipes():
+    distill, train = (parse_text(each, "docs") for each in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
+    validate(Distill, distill["distill"], "docs/distillation.md")
+    validate(Train, train["train"] | {"epochs": 1}, "docs/distillation.md")

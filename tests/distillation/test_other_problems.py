@@ -167,6 +167,14 @@ def test_values_have_no_entropy_to_adapt_a_temperature_by(tasks, teachers):
             wire(recipe, tasks["regression"], teachers["regression"])
 
 
+def test_values_cannot_be_smoothed(tasks):
+    recipe = recipe_of(["task"], balance="none")
+    smooth = recipe.with_(train=recipe.train.model_dump() | {"label_smoothing": 0.1})
+    with pytest.raises(UserError, match=r"^train\.label_smoothing: labels of a regression problem .*: leave it out$"):
+        wire(smooth, tasks["regression"], None)
+    wire(smooth, tasks["multilabel"], None)
+
+
 def test_a_teacher_of_another_problem_is_refused(tasks, teachers):
     with pytest.raises(UserError) as caught:
         wire(recipe_of(["kd"]), tasks["multilabel"], teachers["regression"])

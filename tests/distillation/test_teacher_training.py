@@ -125,6 +125,7 @@ class TestChain:
                 "teacher.train.teacher.train: distill needs a teacher and none is named",
             ),
             (f"{{train: {{{SMALL}, {TRAIN}, teacher: {FIRST}}}}}", "a teacher is named and no loss needs it"),
+            (f"{{train: {{{SMALL}, train: {{epochs: 1, freeze: 1}}}}}}", "train.freeze is 1, which never trains"),
         ],
     )
     def test_a_chain_with_a_link_missing_is_refused(self, task, teacher, message):

@@ -32,6 +32,13 @@ def _refused(tmp_path, problem, **arrays):
     return str(caught.value)
 
 
+def test_smoothed_classes_have_the_loss_that_torch_gives_them():
+    problem, outputs = Multiclass(("a", "b", "c")), torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -4.0]])
+    for targets in (torch.tensor([2, 0]), torch.tensor([[0.2, 0.5, 0.3], [1.0, 0.0, 0.0]])):
+        expected = functional.cross_entropy(outputs, targets, label_smoothing=0.1)
+        torch.testing.assert_close(problem.loss(outputs, problem.smoothed(targets, 0.1)), expected)
+
+
 class TestMultilabel:
     problem = Multilabel(("a", "b", "c"))
     outputs = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -4.0]])
@@ -47,6 +54,9 @@ class TestMultilabel:
         assert self.problem.losses(self.outputs, self.labels).tolist() == pytest.approx(rows, rel=1e-6)
         assert float(self.problem.loss(self.outputs, self.labels)) == pytest.approx(sum(rows) / 2, rel=1e-6)
         assert self.problem.loss(self.outputs.bfloat16(), self.labels).dtype == torch.float32
+
+    def test_smoothed_labels_are_nearer_to_one_half(self):
+        assert self.problem.smoothed(self.labels, 0.2)[0].tolist() == pytest.approx([0.9, 0.1, 0.9])
 
     def test_several_networks_say_the_mean_of_their_probabilities(self):
         members = torch.tensor([[[0.3, -2.0, 200.0], [1.5, 0.0, -200.0]]])
