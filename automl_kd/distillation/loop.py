@@ -119,12 +119,13 @@ def distill(
     if compiled and wiring.gradients:
         raise UserError(f"distill.losses.{wiring.gradients[0]} differentiates twice, which a compiled student cannot")
     asked = teacher if recipe.distill.needs_teacher() else None
+    begun = checkpoint if checkpoint is not None and checkpoint.exists() else None
     with (
         reproducible(recipe.seed, torch_device),
-        Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled) as run,
+        Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled, fresh=begun is None) as run,
     ):
-        if checkpoint is not None and checkpoint.exists():
-            run.restore(load(checkpoint, run.identity, torch_device))
+        if begun is not None:
+            run.restore(load(begun, run.identity, torch_device))
         saved = time.monotonic()
         while run.epoch < until:
             started = time.perf_counter()

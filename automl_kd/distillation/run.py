@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
+from automl_kd.distillation.batch_norm import reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.losses import StepContext
@@ -22,11 +23,13 @@ from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.teacher_signals import FUSION, TeacherSignals, view_number
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Recipe
-from automl_kd.students import StudentModule, Taps, build
+from automl_kd.students import StudentModule, Taps, build, start
 from automl_kd.tasks import Examples, Mix, Task, generator
 from automl_kd.teachers import Teacher
 
 _HEAD = "head."
+_MEASURED_ON = 256
+"""Training examples on which a student's batch normalisation is measured where its channels were narrowed."""
 
 
 def placed(examples: Examples, torch_device: torch.device) -> Examples:
@@ -49,6 +52,7 @@ class Run:
         torch_device: Where to compute, in the memory format of the modality; on CUDA in bfloat16.
         cache: Folder for cached outputs of the teacher, or None for the user's cache.
         compiled: Whether the student's forward and backward pass are compiled.
+        fresh: Whether the run begins, from the weights that the recipe names; false where :meth:`restore` follows.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Run:
         torch_device: torch.device,
         cache: Path | None,
         compiled: bool,
+        fresh: bool = True,
     ) -> None:
         train = recipe.train
         self.recipe, self.task, self.wiring, self.torch_device = recipe, task, wiring, torch_device
@@ -72,8 +77,11 @@ class Run:
             "schedule": f"{total_epochs} epochs",
         }
         student = build(recipe.student, self.seen.signature, allow_code=wiring.build_context.allow_code)
+        inherited = start(student, recipe.student, self.seen.signature) if fresh else None
         memory = wiring.build_context.memory_format
         self.student: StudentModule = student.to(device=torch_device, memory_format=memory).train()  # type: ignore[call-overload]
+        if inherited is not None and inherited.sliced:
+            reestimate(self.student, self._examples())
         for term in wiring.terms:
             if term.spec.prepare is not None:
                 term.spec.prepare(self.student, wiring.build_context)
@@ -166,6 +174,15 @@ class Run:
         torch.set_rng_state(checkpoint.rng.cpu())
         if checkpoint.cuda_rng is not None and self.torch_device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint.cuda_rng.cpu())
+
+    def _examples(self) -> Iterator[Tensor]:
+        """A few training examples in batches, unvaried, as the student sees them."""
+        count = len(self.task.train)
+        order = torch.randperm(count, generator=generator("measured", self.recipe.seed))[:_MEASURED_ON]
+        for index in torch.split(order, self.recipe.train.batch_size):
+            if len(index) > 1:  # batch normalisation needs a variance
+                stored = self.task.train.inputs[index].to(self.torch_device)
+                yield self.seen.modality.arranged(self.seen.modality.prepare(stored))
 
     def _build_adapters(self) -> nn.ModuleDict:
         adapters = self.wiring.adapters()
