@@ -5,7 +5,7 @@ from automl_kd.students.families.mobilenet import MobileNet
 from automl_kd.students.families.resnet import ResNet, ResNetStem
 from automl_kd.students.family import FAMILIES, Family, Inherited, Published
 from automl_kd.students.layers import ConvNorm, head
-from automl_kd.students.plans import PROJECTOR, Block, Plan, Shape
+from automl_kd.students.plans import HEAD, PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
 from automl_kd.students.starting import Beginning, beginning, pinned, start
 from automl_kd.students.student import StudentModule, build, plan
@@ -16,6 +16,7 @@ from automl_kd.students.weights import load_weights, save_weights
 
 __all__ = [
     "FAMILIES",
+    "HEAD",
     "PROJECTOR",
     "Beginning",
     "Block",
