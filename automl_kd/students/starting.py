@@ -62,8 +62,12 @@ def beginning(part: StudentPart, signature: Signature) -> Beginning | None:
         inherited = inherit(asked, at_resolution(asked, signature), read_tensors(path))
     except UserError as error:
         raise UserError(f"student.start.weights: {path}: {str(error).removeprefix(f'{path}: ')}") from None
-    known = {"sha256": sha256_of(path), "mean": inherited.mean or start.mean, "std": inherited.std or start.std}
-    return Beginning(path, start.model_copy(update=known), inherited)
+    known = {
+        "sha256": sha256_of(path),
+        "mean": inherited.mean or part.start.mean,
+        "std": inherited.std or part.start.std,
+    }
+    return Beginning(path, part.start.model_copy(update=known), inherited)
 
 
 def pinned(part: StudentPart, signature: Signature) -> StudentPart:
