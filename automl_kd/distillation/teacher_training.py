@@ -349,7 +349,7 @@ def _place(spec: OneTeacher, teacher: Teacher) -> LoadableTeacher:
 
 
 def _as_shown(spec: TrainedTeacher, kept: Teacher, task: Task) -> Teacher:
-    """A teacher that was trained as a student is, and shown what it was trained on where the task shows other inputs."""
+    """A teacher that was trained as students are; shown what it was trained on, where the task shows other inputs."""
     if task.at(spec.train.student) is task:
         return kept
     teacher = load_teacher(TeacherStore().place(kept.sha256), task)
