@@ -129,7 +129,8 @@ class _Starts:
     def words(self) -> Iterator[str]:
         """What a space goes without, and what would help."""
         if self.missing:
-            yield f"starts from {', '.join(self.missing)}: {next(iter(self.missing.values()))}"
+            names = sorted(self.missing)
+            yield f"starts from {', '.join(names)}: {self.missing[names[0]]}"
         if self.unfit:
             yield f"starts that do not fit: {self.unfit[0]}"
 
