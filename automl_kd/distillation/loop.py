@@ -121,9 +121,10 @@ def distill(
         raise UserError(f"distill.losses.{wiring.gradients[0]} differentiates twice, which a compiled student cannot")
     asked = teacher if recipe.distill.needs_teacher() else None
     with reproducible(recipe.seed, torch_device):
-        run = Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled)
-        if checkpoint is not None and checkpoint.exists():
-            run.restore(load(checkpoint, run.identity, torch_device))
+        begun = checkpoint if checkpoint is not None and checkpoint.exists() else None
+        run = Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled, fresh=begun is None)
+        if begun is not None:
+            run.restore(load(begun, run.identity, torch_device))
         with run:
             _train(run, until, checkpoint, on_epoch, should_stop)
         judged = run.judged()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +24,7 @@ from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.teacher_signals import FUSION, TeacherSignals, view_number
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Recipe
-from automl_kd.students import HEAD, StudentModule, Taps, build
+from automl_kd.students import HEAD, StudentModule, Taps, build, start
 from automl_kd.tasks import Examples, Mix, Task, generator
 from automl_kd.teachers import Teacher
 
@@ -48,6 +49,7 @@ class Run:
         torch_device: Where to compute, in the memory format of the modality.
         cache: Folder for cached outputs of the teacher, or None for the user's cache.
         compiled: Whether the student's forward and backward pass are compiled.
+        fresh: Whether the run begins, from the weights that the recipe names; false where :meth:`restore` follows.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Run:
         torch_device: torch.device,
         cache: Path | None,
         compiled: bool,
+        fresh: bool = True,
     ) -> None:
         train = recipe.train
         self.recipe, self.task, self.wiring, self.torch_device = recipe, task, wiring, torch_device
@@ -72,8 +75,11 @@ class Run:
             "schedule": f"{total_epochs} epochs",
         }
         student = build(recipe.student, self.seen.signature, allow_code=wiring.build_context.allow_code)
+        inherited = start(student, recipe.student, self.seen.signature) if fresh else None
         memory = wiring.build_context.memory_format
         self.student: StudentModule = student.to(device=torch_device, memory_format=memory).train()  # type: ignore[call-overload]
+        if inherited is not None and inherited.sliced:
+            reestimate(self.student, islice(measured_batches(self.seen, recipe.seed, torch_device), 1))
         for term in wiring.terms:
             if term.spec.prepare is not None:
                 term.spec.prepare(self.student, wiring.build_context)
