@@ -51,9 +51,7 @@ class Net:
         Raises:
             UserError: If timm is not installed or knows no such network.
         """
-        timm = _timm(self.model)
-        if not timm.is_model(self.model):
-            raise unknown("model of timm", self.model, timm.list_models())
+        timm = _known(self.model)
         try:
             network: nn.Module = timm.create_model(
                 self.model, pretrained=False, in_chans=self.channels, num_classes=classes, **settings
@@ -162,14 +160,15 @@ def walk(net: Net, shape: Shape) -> list[Walked]:
 
 def settings_of(model: str) -> Any:
     """What timm says of the published weights of a network (its ``PretrainedCfg``); None where there are none."""
-    timm = _timm(model)
+    return _known(model).get_pretrained_cfg(model)
+
+
+def _known(model: str) -> Any:
+    """The package, which knows such a network."""
+    timm = import_extra("timm", "timm", f"student.model: {model}")
     if not timm.is_model(model):
-        raise unknown("model of timm", model, timm.list_models())
-    return timm.get_pretrained_cfg(model)
-
-
-def _timm(model: str) -> Any:
-    return import_extra("timm", "timm", f"student.model: {model}")
+        raise UserError(f"student.model: {unknown('model of timm', model, timm.list_models())}")
+    return timm
 
 
 def _feature_info(network: nn.Module) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from automl_kd.core import IMAGE_AXES, Signature, UserError
 from automl_kd.recipes.students import Projector, StudentPart
 from automl_kd.students.chain import TAIL
-from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.family import FAMILIES, Family, Inherited, Published
 from automl_kd.students.fixed_padding import Paddings, fix_paddings
 from automl_kd.students.inner_maps import inner_maps
-from automl_kd.students.layers import Unit, ending
-from automl_kd.students.plans import Block, Plan, Shape, map_shape
+from automl_kd.students.layers import Classifier, Unit, ending
+from automl_kd.students.plans import HEAD, Block, Plan, Shape, map_shape
+from automl_kd.students.student import StudentModule
 from automl_kd.students.timm_net import Net, Walked, template, walk
-from automl_kd.students.timm_weights import inherit, published
+from automl_kd.students.timm_weights import Places, Statistics, inherit_chain, inherit_whole, published
 
 
 class Timm(StudentPart):
@@ -172,4 +173,48 @@ class Whole(Block):
         return tuple((f"model.0.{name}", shape) for name, shape in found.items())
 
 
-FAMILIES.add("timm", Family(part=Timm, axes=IMAGE_AXES, plan=plan, inherit=inherit, published=published))
+def inherit(spec: Timm, signature: Signature, tensors: Mapping[str, Tensor]) -> Inherited:
+    """What a student takes of weights of its network, by timm's names or others', or of a student like it.
+
+    Args:
+        spec: The recipe's student part.
+        signature: What it takes and answers.
+        tensors: Of the file, by name.
+
+    Raises:
+        UserError: With the first tensor that is missing, has another shape, or belongs nowhere.
+    """
+    built = plan(spec, signature)
+    images = Statistics.of(spec.model, spec.start)
+    with torch.device("meta"):
+        student = StudentModule(built)
+    own = student.state_dict()
+    if own.keys() == tensors.keys() and all(tensors[name].shape == own[name].shape for name in own):
+        start = spec.start
+        return Inherited(tensors, (), "names of automl-kd", False, start and start.mean, start and start.std)
+    first = built.blocks[0]
+    if isinstance(first, Whole):
+        net = Net(first.model, first.input_shape[0])
+        return inherit_whole(net, student.get_submodule("model.0"), "model.0", images, tensors)
+    assert isinstance(first, Stage)
+    return inherit_chain(first.net, _places(spec, built), images, tensors)
+
+
+def _places(spec: Timm, built: Plan) -> Places:
+    stages = {
+        block.name: f"{stage}.{place}"
+        for stage, blocks in built.stages
+        for place, block in enumerate(blocks)
+        if isinstance(block, Stage)
+    }
+    _, head = built.stages[-1]
+    last = head[-1]
+    same = isinstance(last, Classifier) and spec.cut is None and spec.projector is None
+    return Places(stages, f"{HEAD}.{len(head) - 1}.linear" if same else None, last.output_shape[0])
+
+
+def _published(spec: Timm) -> Published | None:
+    return published(spec.model)
+
+
+FAMILIES.add("timm", Family(part=Timm, axes=IMAGE_AXES, plan=plan, inherit=inherit, published=_published))
