@@ -112,7 +112,7 @@ def template(net: Net) -> Template:
     Raises:
         UserError: As :meth:`Net.create`; or if it cannot be narrowed.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), OnlyShapes():
         network = net.create().eval()
         settings: Mapping[str, Any] = getattr(network, "pretrained_cfg", {})
         size = tuple(settings.get("input_size", (3, 224, 224))[1:])

@@ -101,17 +101,23 @@ class Stage(Block):
         return self.gives
 
     def build(self) -> nn.Module:
-        if torch.empty(0).is_meta:  # built for its shapes alone
-            stage: nn.Module = copy.deepcopy(template(self.net).stages.get_submodule(self.name)).train()
-            fix_paddings(stage, self.paddings)
-            return stage
+        if torch.empty(0).is_meta:
+            return self._padded(_copy_without_numbers(template(self.net).stages.get_submodule(self.name)))
         return self.out_of(self.net.stages())
 
     def out_of(self, stages: nn.Sequential) -> nn.Module:
         """The stage as part of the network."""
-        stage = stages.get_submodule(self.name)
+        return self._padded(stages.get_submodule(self.name))
+
+    def _padded(self, stage: nn.Module) -> nn.Module:
         fix_paddings(stage, self.paddings)
         return stage
+
+
+def _copy_without_numbers(module: nn.Module) -> nn.Module:
+    """A copy of the structure of a module on the meta device, whose tensors can be shared, in training mode."""
+    tensors = (*module.parameters(), *module.buffers())
+    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).train()
 
 
 @dataclass(frozen=True)
