@@ -70,13 +70,13 @@ def inherit_chain(net: Net, places: Places, images: Statistics, tensors: Mapping
         UserError: With the first tensor that is missing, has another shape, or belongs nowhere.
     """
     with torch.device("meta"):
-        network = net.create().eval()
+        network = net.create(places.classes).eval()  # with a classifier, for the names of its tensors
     own, chain = network.state_dict(), net.chain()
     named = named_as_timm(net.model, own, tensors)
     where = {name: chain.renamed(name) for name in own}
     needed = [name for name in own if (place := where[name]) and place.partition(".")[0] in places.stages]
     found, words = _checked(net, named, network, needed, images)
-    network.load_state_dict({name: found[name] for name in own if name in found}, strict=False, assign=True)
+    network.load_state_dict({name: found[name] for name in own if where[name] and name in found}, strict=False, assign=True)
     stages, left = net.split(network)
     state: dict[str, Tensor] = {}
     for name, tensor in stages.state_dict().items():
