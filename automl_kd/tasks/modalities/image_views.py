@@ -7,23 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from automl_kd.tasks.randomness import generator
+from automl_kd.tasks.modalities.image_boxes import crop_boxes, erased_boxes
+from automl_kd.tasks.modalities.image_color import color_jitter
+from automl_kd.tasks.modalities.image_draws import ImageDraws
+from automl_kd.tasks.modalities.image_frames import cut_out, mirrored, resized, shifted
+from automl_kd.tasks.modalities.image_rand_augment import rand_augment
 
 if TYPE_CHECKING:
     from automl_kd.tasks.modalities.image import Images
 
-_SHIFT = 1 / 8
+VARYING = ("crop", "flip", "resized_crop", "rand_augment", "color_jitter", "erase")
+"""Augmentations that make views."""
+COLORING = ("rand_augment", "color_jitter")
+"""Those that change colours, and need images of one or three channels."""
+
+_PIXELS = 2**16  # about what fits into a core's cache with all that is computed on the way
 
 
 class ImageViews:
     """Numbered views of a training split.
 
-    ``crop`` shifts by up to an eighth of the size and fills with zeros; ``flip`` mirrors every second image from left
-    to right. What an image looks like in a view depends on the seed, the view's number and the image's position alone,
-    not on the batch that it comes in, so that a teacher's outputs for it can be kept. Mixing images is no part of a
-    view (:func:`draw_mix`).
+    In this order: ``resized_crop`` shows a random part of the stored image (:func:`crop_boxes`), else all of it is
+    shown; ``flip`` mirrors every second image from left to right; :func:`rand_augment`; :func:`color_jitter`; then
+    images are normalised; ``crop`` shifts by up to an eighth of the size and fills with zeros; ``erase`` makes a box
+    zero, which is the mean (:func:`erased_boxes`).
+
+    What an image looks like in a view depends on the seed, the view's number and the image's position alone, not on
+    the batch that it comes in nor on the other augmentations, so that a teacher's outputs for it can be kept. Mixing
+    images is no part of a view (:func:`draw_mix`).
 
     Args:
         images: How they become what networks take.
@@ -34,53 +46,72 @@ class ImageViews:
 
     def __init__(self, images: Images, examples: int, names: Collection[str], seed: int) -> None:
         self._images = images
-        self._examples = examples
-        self._names = tuple(name for name in ("crop", "flip") if name in names)
+        self._names = tuple(name for name in VARYING if name in names)
         self._seed = seed
-        # The draws of the last number alone: an epoch asks for one view.
-        self._number: int | None = None
-        self._draws = torch.empty(0, 3, dtype=torch.float64)
+        self._draws = ImageDraws(examples, seed)
 
     def identity(self, number: int) -> dict[str, Any]:
         """What decides the images of a view, as plain data: equal for equal views, whatever the recipe's words."""
         return {"names": self._names, "seed": self._seed, "number": number} if self._names else {"names": ()}
 
     def of(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
-        """The view of some images; without ``crop`` and ``flip`` the images as they are, prepared.
+        """The view of some images; where nothing varies them the images as they are, prepared.
 
         Args:
             stored: (B, C, H, W), as the task stores them.
-            index: Their positions in the split (B,), on any device.
+            index: Their positions in the split (B,); on the CPU, or a GPU is waited for.
             number: Which view.
         """
-        batch = self._images.prepare(stored)
         if not self._names:
-            return batch
-        draws = self._drawn(number, index.device)[index].to(batch.device)
+            return self._images.prepare(stored)
+        index = index.cpu()
+        channels, height, width = self._images.shape
+        # Of a single channel both formats are one in memory, and the strides that say so decide what convolutions do.
+        order = torch.channels_last if channels > 1 else torch.contiguous_format
+        views = torch.empty((len(index), channels, height, width), device=stored.device, memory_format=order)
+        step = len(index) if stored.device.type != "cpu" else max(1, _PIXELS // (height * width))
+        for start in range(0, len(index), step):
+            part = slice(start, start + step)
+            views[part] = self._view(stored[part], index[part], number)
+        return views
+
+    def _view(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
+        images = self._images
+        shifts = self._draws.of("view", index, number)
+        flipped = shifts[:, 2] < 0.5 if "flip" in self._names else None
+        shown = self._shown(stored, index, number).contiguous()  # by channel is fastest for all that follows
+        if flipped is not None:
+            shown = mirrored(shown, flipped)
+        unit = self._colored(images.in_unit(shown), index, number)
+        batch = images.standardized(unit)
         if "crop" in self._names:
-            batch = _crop(batch, draws[:, 0], draws[:, 1])
-        if "flip" in self._names:
-            batch = torch.where((draws[:, 2] < 0.5)[:, None, None, None], batch.flip(-1), batch)
+            batch = shifted(batch, shifts[:, 0], shifts[:, 1], flipped)
+        if "erase" in self._names:
+            self._erase(batch, index, number)
         return batch
 
-    def _drawn(self, number: int, device: torch.device) -> Tensor:
-        """For every image, in [0, 1): where its crop is, down and across, and whether it is mirrored; (examples, 3).
+    def _shown(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
+        """What of the stored images is shown, at the size that networks take."""
+        size = self._images.shape[1:]
+        if "resized_crop" not in self._names:
+            return resized(stored, size)
+        draws = self._draws.of("resized_crop", index, number)
+        return cut_out(stored, crop_boxes(draws, stored.shape[2], stored.shape[3]), size)
 
-        All three are drawn whatever is used, so that adding ``flip`` does not move the crops.
-        """
-        if number != self._number:
-            source = generator("view", self._seed, number)
-            self._draws = torch.rand(self._examples, 3, generator=source, dtype=torch.float64)
-            self._number = number
-        self._draws = self._draws.to(device)
-        return self._draws
+    def _colored(self, unit: Tensor, index: Tensor, number: int) -> Tensor:
+        coloring = [name for name in COLORING if name in self._names]
+        if not coloring:
+            return unit
+        unit = unit.clone()  # it may be what the task stores
+        if "rand_augment" in coloring:
+            rand_augment(unit, self._draws.of("rand_augment", index, number))
+        if "color_jitter" in coloring:
+            color_jitter(unit, self._draws.of("color_jitter", index, number))
+        return unit
 
-
-def _crop(images: Tensor, downs: Tensor, acrosses: Tensor) -> Tensor:
-    height, width = images.shape[2:]
-    down, across = max(1, int(height * _SHIFT)), max(1, int(width * _SHIFT))
-    padded = functional.pad(images, (across, across, down, down))
-    # Every window of every image is a view of memory, of which one each is copied: 3 times as fast as by pixels.
-    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-    top, left = (downs * (2 * down + 1)).long(), (acrosses * (2 * across + 1)).long()
-    return windows[torch.arange(len(images), device=images.device), :, top, left]
+    def _erase(self, batch: Tensor, index: Tensor, number: int) -> None:
+        boxes = erased_boxes(self._draws.of("erase", index, number), *batch.shape[2:])
+        for image, box in zip(batch, boxes, strict=True):
+            if box is not None:
+                top, bottom, left, right = box
+                image[:, top:bottom, left:right] = 0
