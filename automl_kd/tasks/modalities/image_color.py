@@ -12,7 +12,7 @@ from torch import Tensor
 from automl_kd.tasks.modalities.image_operations import Operation, apply_chosen
 
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601, with torchvision's digits
-_STEP = 2**20
+_LEAST = 1e-12  # difference between channels that tells a hue
 _STRENGTH = (0.4, 0.4, 0.4, 0.1)
 
 
@@ -23,7 +23,9 @@ def brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Images moved away from the mean of their grey by a factor (B, 1, 1, 1)."""
-    return blended(images, _mean(grey(images)), factor)
+    # Row by row, and their sums as float64: the order does not depend on how many images there are.
+    means = images.sum(3).double().sum(2)[:, :, None, None] / images[0, 0].numel()
+    return blended(images, grey(means).float(), factor)
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
@@ -32,17 +34,20 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Images whose hues are turned by a part of the circle (B, 1, 1, 1); grey ones stay as they are."""
+    """Images whose hues are turned, as in HSV, by up to a sixth of the circle (B, 1, 1, 1); grey ones stay as they are."""
     if images.shape[1] == 1:
         return images
-    low, high = images.amin(1), images.amax(1)
+    low, high = images.amin(1, keepdim=True), images.amax(1, keepdim=True)
     span = high - low
-    sixths = _sixths(images, high, span.clamp(min=1e-12)).add_(turn[:, 0] * 6)
-    sixths -= (sixths / 6).floor_().mul_(6)
-    red = (sixths - 3).abs_().sub_(1)
-    green, blue = ((sixths - at).abs_().neg_().add_(2) for at in (2, 4))
-    # Where it is 0 a channel has the lowest value, where it is 1 the highest.
-    return torch.stack([share.clamp_(0, 1).mul_(span).add_(low) for share in (red, green, blue)], 1)
+    per_span = 1 / span.clamp(min=_LEAST)
+    # Where low is 0 and high is 1, a hue is 1 - r + g + b sixths of the circle away from red, towards green if g > b.
+    rest = (images.sum(1, keepdim=True) - low).mul_(per_span).add_(1)
+    away = rest - images * (2 * per_span)
+    red, green, blue = images.unbind(1)
+    towards = torch.stack([green - blue, blue - red, red - green], 1)
+    away = away.copysign_(towards).add_(turn * 6)
+    # Up to a sixth away a channel has the highest value, from two sixths on the lowest.
+    return away.abs_().neg_().add_(2).clamp_(0, 1).mul_(span).add_(low)
 
 
 def blended(images: Tensor, others: Tensor, share: Tensor) -> Tensor:
@@ -61,8 +66,8 @@ def grey(images: Tensor) -> Tensor:
 _JITTERS: tuple[Operation, ...] = (brightness, contrast, saturation, hue)
 
 
-def color_jitter(images: Tensor, draws: Tensor) -> None:
-    """Jitter brightness, contrast and saturation by up to 40 % and hue by up to a tenth of the circle, in place.
+def color_jitter(images: Tensor, draws: Tensor) -> Tensor:
+    """Jitter brightness, contrast and saturation by up to 40 % and hue by up to a tenth of the circle.
 
     Every image is changed by all four, in an order of its own. Strengths are those of SimSiam (Chen and He 2021,
     arXiv:2011.10566, appendix A), from MoCo v2; the four functions and their order are torchvision's ``ColorJitter``.
@@ -74,19 +79,5 @@ def color_jitter(images: Tensor, draws: Tensor) -> None:
     strength = torch.tensor(_STRENGTH, dtype=draws.dtype)
     values = (2 * draws[:, :4] - 1) * strength + torch.tensor([1.0, 1.0, 1.0, 0.0], dtype=draws.dtype)
     for chosen in draws[:, 4:].argsort(1).unbind(1):
-        apply_chosen(images, chosen, _JITTERS, values)
-
-
-def _mean(values: Tensor) -> Tensor:
-    # A sum of floats depends on its order, which depends on the batch; one of whole numbers does not.
-    total = (values * _STEP).round_().sum((1, 2, 3), keepdim=True, dtype=torch.float64)
-    return (total / (_STEP * values[0].numel())).float()
-
-
-def _sixths(images: Tensor, high: Tensor, span: Tensor) -> Tensor:
-    """Hues, from -1 to 5."""
-    red, green, blue = images.unbind(1)
-    of_blue = ((red - green) / span).add_(4)
-    of_green = ((blue - red) / span).add_(2)
-    of_others = torch.where(high == green, of_green, of_blue)
-    return torch.where(high == red, (green - blue) / span, of_others)
+        images = apply_chosen(images, chosen, _JITTERS, values)
+    return images

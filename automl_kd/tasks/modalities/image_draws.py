@@ -13,10 +13,11 @@ from automl_kd.tasks.randomness import generator
 TRIES = 10
 """How often a box is drawn anew that does not fit; torchvision's number."""
 
-# ``view`` is where a crop is, down and across, and whether an image is mirrored: drawn together since version 0.1.
 _COLUMNS: Mapping[str, int] = MappingProxyType(
     {"view": 3, "resized_crop": 2 * TRIES + 2, "rand_augment": 4, "color_jitter": 8, "erase": 2 * TRIES + 3}
 )
+# Where a crop is, down and across, and whether an image is mirrored have been drawn together since version 0.1.
+_TOGETHER: Mapping[str, str] = MappingProxyType({"crop": "view", "flip": "view"})
 
 
 class ImageDraws:
@@ -37,12 +38,13 @@ class ImageDraws:
         """The numbers of one augmentation for some images, (B, columns) float64.
 
         Args:
-            name: Whose numbers.
+            name: Whose numbers; those of ``crop`` and ``flip`` are the first two and the third of three.
             index: Positions of the images in the split (B,), on the CPU.
             number: Which view.
         """
         if number != self._number:
             self._number, self._drawn = number, {}
+        name = _TOGETHER.get(name, name)
         if name not in self._drawn:
             purpose = name if name == "view" else f"view {name}"
             source = generator(purpose, self._seed, number)

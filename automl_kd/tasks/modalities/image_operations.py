@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 Operation = Callable[[Tensor, Tensor], Tensor]
 """From images (B, C, H, W) in [0, 1] and a number for each (B, 1, 1, 1) to images of the same shape, not in place."""
 
 
-def apply_chosen(images: Tensor, chosen: Tensor, operations: Sequence[Operation], values: Tensor) -> None:
-    """Change each image, in place, by one of some operations, those with the same operation at once.
+def apply_chosen(images: Tensor, chosen: Tensor, operations: Sequence[Operation], values: Tensor) -> Tensor:
+    """Each image changed by one of some operations, those with the same operation at once, never in place.
 
     Args:
         images: (B, C, H, W), float32.
@@ -19,8 +20,16 @@ def apply_chosen(images: Tensor, chosen: Tensor, operations: Sequence[Operation]
         operations: They must give for an image the same bits whatever images come with it.
         values: The number that each operation has for each image, (B, operations) on the CPU.
     """
-    for number in chosen.unique().tolist():
-        rows = (chosen == number).nonzero()[:, 0]
-        value = values[rows, number].to(images.device, images.dtype, non_blocking=True)[:, None, None, None]
-        rows = rows.to(images.device, non_blocking=True)
-        images[rows] = operations[number](images[rows], value)
+    values = values.to(images.device, images.dtype, non_blocking=True)[:, :, None, None, None]
+    numbers = sorted(set(chosen.tolist()))
+    if len(numbers) == 1:
+        return operations[numbers[0]](images, values[:, numbers[0]])
+    order = chosen.argsort(stable=True)
+    back = order.argsort().to(images.device, non_blocking=True)
+    groups = torch.split(order.to(images.device, non_blocking=True), chosen.bincount()[numbers].tolist())
+    # Rows are selected, which takes a tenth of the time of indexing.
+    changed = [
+        operations[number](images.index_select(0, rows), values[:, number].index_select(0, rows))
+        for number, rows in zip(numbers, groups, strict=True)
+    ]
+    return torch.cat(changed).index_select(0, back)

@@ -36,8 +36,8 @@ _OPERATIONS: tuple[Operation, ...] = (
 )
 
 
-def rand_augment(images: Tensor, draws: Tensor) -> None:
-    """Change each image by two of fourteen operations, in place (Cubuk et al. 2020, arXiv:1909.13719).
+def rand_augment(images: Tensor, draws: Tensor) -> Tensor:
+    """Each image changed by two of fourteen operations (Cubuk et al. 2020, arXiv:1909.13719).
 
     Operations, their order and their strength, 9 of 31 bins, are torchvision's ``RandAugment``; images are moved by a
     share of their size, not by whole pixels, so that at two resolutions they are moved equally far.
@@ -49,4 +49,5 @@ def rand_augment(images: Tensor, draws: Tensor) -> None:
     for operation, sign in (draws[:, :2].unbind(1), draws[:, 2:].unbind(1)):
         signs = 1 - 2 * (sign < 0.5).to(draws.dtype)
         chosen = (operation * len(_OPERATIONS)).long()
-        apply_chosen(images, chosen, _OPERATIONS, signs[:, None].expand(-1, len(_OPERATIONS)))
+        images = apply_chosen(images, chosen, _OPERATIONS, signs[:, None].expand(-1, len(_OPERATIONS)))
+    return images

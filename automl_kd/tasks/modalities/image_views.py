@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from automl_kd.tasks.modalities.image_boxes import crop_boxes, erased_boxes
 from automl_kd.tasks.modalities.image_color import color_jitter
 from automl_kd.tasks.modalities.image_draws import ImageDraws
-from automl_kd.tasks.modalities.image_frames import cut_out, mirrored, resized, shifted
+from automl_kd.tasks.modalities.image_frames import cut_out, erase, mirrored, resized, shifted
 from automl_kd.tasks.modalities.image_rand_augment import rand_augment
 
 if TYPE_CHECKING:
@@ -64,54 +64,48 @@ class ImageViews:
         """
         if not self._names:
             return self._images.prepare(stored)
-        index = index.cpu()
         channels, height, width = self._images.shape
         # Of a single channel both formats are one in memory, and the strides that say so decide what convolutions do.
         order = torch.channels_last if channels > 1 else torch.contiguous_format
-        views = torch.empty((len(index), channels, height, width), device=stored.device, memory_format=order)
-        step = len(index) if stored.device.type != "cpu" else max(1, _PIXELS // (height * width))
-        for start in range(0, len(index), step):
+        views = torch.empty((len(stored), channels, height, width), device=stored.device, memory_format=order)
+        varied = self._varied(index.cpu(), number, stored.shape[2:])
+        step = len(stored) if stored.device.type != "cpu" else max(1, _PIXELS // (height * width))
+        for start in range(0, len(stored), step):
             part = slice(start, start + step)
-            views[part] = self._view(stored[part], index[part], number)
+            views[part] = self._view(stored[part], {name: rows[part] for name, rows in varied.items()})
         return views
 
-    def _view(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
-        images = self._images
-        shifts = self._draws.of("view", index, number)
-        flipped = shifts[:, 2] < 0.5 if "flip" in self._names else None
-        shown = self._shown(stored, index, number).contiguous()  # by channel is fastest for all that follows
+    def _varied(self, index: Tensor, number: int, size: torch.Size) -> dict[str, Tensor]:
+        """By augmentation what it does to each image, (B, …) on the CPU; ``size`` is that of stored ones."""
+        draws = {name: self._draws.of(name, index, number) for name in self._names}
+        varied: dict[str, Tensor] = {}
+        for name, rows in draws.items():
+            match name:
+                case "flip":
+                    varied[name] = rows[:, 2] < 0.5
+                case "resized_crop":
+                    varied[name] = crop_boxes(rows, *size)
+                case "erase":
+                    varied[name] = erased_boxes(rows, *self._images.shape[1:])
+                case _:
+                    varied[name] = rows
+        return varied
+
+    def _view(self, stored: Tensor, varied: Mapping[str, Tensor]) -> Tensor:
+        size, flipped = self._images.shape[1:], varied.get("flip")
+        boxes = varied.get("resized_crop")
+        shown = resized(stored, size) if boxes is None else cut_out(stored, boxes, size)
+        shown = shown.contiguous()  # all that follows is fastest channel by channel
         if flipped is not None:
             shown = mirrored(shown, flipped)
-        unit = self._colored(images.in_unit(shown), index, number)
-        batch = images.standardized(unit)
-        if "crop" in self._names:
-            batch = shifted(batch, shifts[:, 0], shifts[:, 1], flipped)
-        if "erase" in self._names:
-            self._erase(batch, index, number)
+        unit = self._images.in_unit(shown)
+        if "rand_augment" in varied:
+            unit = rand_augment(unit, varied["rand_augment"])
+        if "color_jitter" in varied:
+            unit = color_jitter(unit, varied["color_jitter"])
+        batch = self._images.standardized(unit)
+        if "crop" in varied:
+            batch = shifted(batch, varied["crop"], flipped)
+        if "erase" in varied:
+            erase(batch, varied["erase"])
         return batch
-
-    def _shown(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
-        """What of the stored images is shown, at the size that networks take."""
-        size = self._images.shape[1:]
-        if "resized_crop" not in self._names:
-            return resized(stored, size)
-        draws = self._draws.of("resized_crop", index, number)
-        return cut_out(stored, crop_boxes(draws, stored.shape[2], stored.shape[3]), size)
-
-    def _colored(self, unit: Tensor, index: Tensor, number: int) -> Tensor:
-        coloring = [name for name in COLORING if name in self._names]
-        if not coloring:
-            return unit
-        unit = unit.clone()  # it may be what the task stores
-        if "rand_augment" in coloring:
-            rand_augment(unit, self._draws.of("rand_augment", index, number))
-        if "color_jitter" in coloring:
-            color_jitter(unit, self._draws.of("color_jitter", index, number))
-        return unit
-
-    def _erase(self, batch: Tensor, index: Tensor, number: int) -> None:
-        boxes = erased_boxes(self._draws.of("erase", index, number), *batch.shape[2:])
-        for image, box in zip(batch, boxes, strict=True):
-            if box is not None:
-                top, bottom, left, right = box
-                image[:, top:bottom, left:right] = 0
