@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -79,7 +80,36 @@ class FixedPadding(nn.Conv2d):
         self.before: Padding | None = None if even else padding
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input if self.before is None else functional.pad(input, self.before))
+        if self.before is None:
+            return super().forward(input)
+        if torch.onnx.is_in_onnx_export():
+            exported: Tensor = _AsOneNode.apply(input, self.weight, self.bias, self)  # type: ignore[no-untyped-call]
+            return exported
+        return super().forward(functional.pad(input, self.before))
+
+
+class _AsOneNode(torch.autograd.Function):
+    """How the convolution is exported: ONNX has uneven padding in its convolution, and PyTorch has not."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, conv: FixedPadding) -> Tensor:
+        assert conv.before is not None
+        padded = functional.pad(x, conv.before)
+        return functional.conv2d(padded, weight, bias, conv.stride, 0, conv.dilation, conv.groups)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, weight: Any, bias: Any, conv: FixedPadding) -> Any:
+        assert conv.before is not None
+        left, right, top, bottom = conv.before
+        return g.op(
+            "Conv",
+            *(x, weight) if conv.bias is None else (x, weight, bias),
+            dilations_i=conv.dilation,
+            group_i=conv.groups,
+            kernel_shape_i=conv.kernel_size,
+            pads_i=(top, left, bottom, right),
+            strides_i=conv.stride,
+        )
 
 
 def _same(conv: nn.Conv2d, sizes: Sequence[int]) -> Padding:

@@ -11,6 +11,7 @@ from torch import Tensor
 from automl_kd.core import UserError
 from automl_kd.students.state_dict import find_state
 
+_EFFICIENTNET_PYTORCH = "EfficientNet-PyTorch"
 # The layers of a block with an expansion, and of one without, as timm calls them and as others do.
 _EFFICIENTNET_BLOCK = {
     "conv_pw": "_expand_conv",
@@ -60,6 +61,14 @@ class Named:
         return self.file_names.get(name, name)
 
 
+def aliases(model: str) -> tuple[str, ...]:
+    """Names that files of others with weights of a network bear: ``efficientnet-lite0``."""
+    found = re.fullmatch(r"tf_efficientnet_(lite\d|b\d)(\..*)?", model)
+    if found is not None:
+        return (f"efficientnet-{found[1]}",)
+    return ("mobilenet_v2",) if re.fullmatch(r"mobilenetv2_100(\..*)?", model) else ()
+
+
 def named_as_timm(model: str, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Named:
     """A file's tensors by timm's names, whichever of the known namings it follows.
 
@@ -83,9 +92,6 @@ def named_as_timm(model: str, expected: Mapping[str, Tensor], tensors: Mapping[s
     if best.naming == _EFFICIENTNET_PYTORCH and not model.startswith("tf_"):
         raise UserError(f"has the names of {best.naming}, whose networks pad as TensorFlow does: use model: tf_{model}")
     return best
-
-
-_EFFICIENTNET_PYTORCH = "EfficientNet-PyTorch"
 
 
 def _namings(model: str, expected: Iterable[str]) -> list[tuple[str, Callable[[str], str]]]:

@@ -14,7 +14,7 @@ from automl_kd.recipes import Start
 from automl_kd.students.family import Inherited, Published
 from automl_kd.students.inheriting import JOINED, join_colours, sees_colours
 from automl_kd.students.state_dict import COUNTERS
-from automl_kd.students.timm_names import Named, named_as_timm
+from automl_kd.students.timm_names import Named, aliases, named_as_timm
 from automl_kd.students.timm_net import Net, settings_of
 
 
@@ -23,7 +23,7 @@ def published(model: str) -> Published | None:
     settings = settings_of(model)
     if settings is None or not settings.has_weights:
         return None
-    return Published(model, settings.hf_hub_id or None)
+    return Published(model, settings.hf_hub_id or None, aliases(model))
 
 
 @dataclass(frozen=True)
