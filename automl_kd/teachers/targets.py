@@ -115,10 +115,11 @@ def decide_targets(
         limit_bytes: What the cache may hold.
     """
     augment, epochs, views = recipe.train.augment, recipe.train.epochs, recipe.distill.views
-    mixing = bool(mixing_among(augment)) and recipe.distill.mixed != "cached"
-    if mixing or not recipe.distill.needs_teacher():
+    mixing = mixing_among(augment)
+    if (mixing and recipe.distill.mixed != "cached") or not recipe.distill.needs_teacher():
         return "live"
-    distinct = min(epochs, views or epochs) if augment else 1
+    varying = len(augment) > len(mixing)  # mixing makes no views
+    distinct = min(epochs, views or epochs) if varying else 1
     outputs = [cost.logits, *(cost.maps[stage] for stage in stages)]
     asked = runs * epochs * cost.live_seconds
     kept = distinct * cost.live_seconds + runs * epochs * sum(output.read_seconds for output in outputs)

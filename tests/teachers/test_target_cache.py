@@ -16,6 +16,7 @@ from automl_kd.teachers import MultiTeacher, OnnxTeacher, TargetCache, load_teac
 
 INDEX = torch.tensor([59, 0, 7, 7, 31])
 STAGES = ("stage1", "stage3")
+VARYING = ("resized_crop", "flip", "rand_augment", "color_jitter", "crop", "erase")
 
 
 def _of(names, seed):
@@ -48,7 +49,7 @@ def _arrays(folder):
     return {path.name: path.stat().st_ino for path in folder.rglob("*.npy")}
 
 
-@pytest.mark.parametrize("views", [PLAIN, _views()], ids=["plain", "crop and flip"])
+@pytest.mark.parametrize("views", [PLAIN, _views(), _of(VARYING, 7)], ids=["plain", "crop and flip", "all"])
 @pytest.mark.parametrize(
     ("kind", "tolerance"),
     [

@@ -41,6 +41,16 @@ def test_mixed_images_are_shown_to_the_teacher(augment):
     assert _decided(augment, runs=100, views=2) == "live"
 
 
+def test_answers_that_are_mixed_are_those_to_one_view_where_nothing_else_varies_images():
+    def decided(augment):
+        recipe = _recipe(augment, epochs=10)
+        recipe = recipe.model_copy(update={"distill": recipe.distill.model_copy(update={"mixed": "cached"})})
+        return decide_targets(recipe, COST, runs=1, examples=IMAGES, stages=(), limit_bytes=10**9)
+
+    assert decided(["mixup", "cutmix"]) == "cache-fp32"
+    assert decided(["flip", "mixup"]) == "live"  # ten views, each of which is seen once
+
+
 def test_without_augmentation_one_view_serves_all_epochs():
     assert _decided() == "cache-fp32"
     assert _decided(epochs=1) == "live"  # computed once either way, and reading comes on top

@@ -38,9 +38,9 @@ def crop_boxes(draws: Tensor, height: int, width: int) -> Tensor:
 def erased_boxes(draws: Tensor, height: int, width: int) -> Tensor:
     """Boxes to erase, (B, 4) int64: top, bottom, left and right in pixels, the second and fourth excluded.
 
-    Most are empty: a quarter of the images loses 2 to 33 % of its area, height to width from 0.3 to 3.3, uniform by its logarithm
-    (Zhong et al. 2020, arXiv:1708.04896). A box is drawn relative to the image, so that at another resolution it is
-    the same part of it; one that does not fit is drawn anew, ten times at most.
+    Most are empty: a quarter of the images loses 2 to 33 % of its area, height to width from 0.3 to 3.3, uniform by
+    its logarithm (Zhong et al. 2020, arXiv:1708.04896). A box is drawn relative to the image, so that at another
+    resolution it is the same part of it; one that does not fit is drawn anew, ten times at most.
 
     Args:
         draws: Numbers in [0, 1), (B, 23).

@@ -34,7 +34,7 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Images whose hues are turned, as in HSV, by up to a sixth of the circle (B, 1, 1, 1); grey ones stay as they are."""
+    """Images whose hues are turned, as in HSV, by up to a sixth of the circle (B, 1, 1, 1); grey stays as it is."""
     if images.shape[1] == 1:
         return images
     low, high = images.amin(1, keepdim=True), images.amax(1, keepdim=True)

@@ -21,7 +21,7 @@ def apply_chosen(images: Tensor, chosen: Tensor, operations: Sequence[Operation]
         values: The number that each operation has for each image, (B, operations) on the CPU.
     """
     values = values.to(images.device, images.dtype, non_blocking=True)[:, :, None, None, None]
-    numbers = sorted(set(chosen.tolist()))
+    numbers: list[int] = sorted(set(chosen.tolist()))
     if len(numbers) == 1:
         return operations[numbers[0]](images, values[:, numbers[0]])
     order = chosen.argsort(stable=True)

@@ -10,7 +10,7 @@ from automl_kd.tasks.modalities.image_color import blended
 
 def posterize(images: Tensor, bits: int) -> Tensor:
     """Values with the upper bits of eight alone."""
-    levels = 2**bits
+    levels = 1 << bits
     return (images * levels).floor_().clamp_(max=levels - 1).div_(levels)
 
 
