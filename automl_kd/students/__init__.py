@@ -1,8 +1,10 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
+from automl_kd.students.families.brought import Brought
 from automl_kd.students.families.mobilenet import MobileNet
 from automl_kd.students.families.resnet import ResNet, ResNetStem
 from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.image_transform import ImageTransform
 from automl_kd.students.layers import ConvNorm, head
 from automl_kd.students.plans import PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
@@ -15,8 +17,10 @@ __all__ = [
     "FAMILIES",
     "PROJECTOR",
     "Block",
+    "Brought",
     "ConvNorm",
     "Family",
+    "ImageTransform",
     "MobileNet",
     "Plan",
     "ResNet",
