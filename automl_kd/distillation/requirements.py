@@ -93,6 +93,17 @@ def check_loss(name: str, part: Loss, spec: LossSpec, recipe: Recipe, task: Task
         _check_gradients(name, recipe, task, teacher)
 
 
+def check_unlabelled(recipe: Recipe, specs: Mapping[str, LossSpec]) -> None:
+    """Refuse a share of unlabelled examples that no loss uses, custom ones included, which recipes know nothing of."""
+    weighted = [(name, part) for name, part in recipe.distill.losses.active() if not part.inactive]
+    if recipe.train.unlabelled is not None and all(specs[name].reads_labels(part) for name, part in weighted):
+        names = ", ".join(name for name, _ in weighted)
+        raise UserError(
+            f"train.unlabelled: takes examples without labels, and every loss takes labels ({names}): leave one of them"
+            " out, or add a loss that compares with the teacher, such as kd"
+        )
+
+
 def _check_gradients(name: str, recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
     given = task.signature.input
     if given.ids is not None:

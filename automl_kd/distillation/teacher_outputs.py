@@ -76,13 +76,17 @@ class TeacherOutputPolicy:
         if missing:
             more = self._measure(missing)
             self._cost = replace(self._cost, maps={**self._cost.maps, **more.maps})
+        train = recipe.train
+        examples = sum(map(len, self._task.learned_from(unlabelled=train.unlabelled is not None)))
+        shown = len(self._task.train) * train.batch_size / train.labelled_batch
         return decide_targets(
             recipe,
             self._cost,
             runs=self._runs,
-            examples=len(self._task.train),
+            examples=examples,
             stages=stages,
             limit_bytes=self._limit,
+            share=shown / examples,
         )
 
     def _measure(self, stages: Sequence[str]) -> TeacherCost:

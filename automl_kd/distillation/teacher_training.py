@@ -115,7 +115,7 @@ class _StepTimer:
         self, recipe: Recipe, task: Task, number: int, count: int, watch: Callable[[TrainingProgress], bool]
     ) -> None:
         self._epochs = recipe.train.epochs
-        self._per_epoch = max(1, len(task.train) / recipe.train.batch_size)
+        self._per_epoch = max(1, len(task.train) / recipe.train.labelled_batch)
         self._number, self._count = number, count
         self._watch = watch
         self._durations: deque[float] = deque(maxlen=self._REMEMBERED)

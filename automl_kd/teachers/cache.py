@@ -41,12 +41,13 @@ class TargetCache:
     Args:
         teacher: Who is asked, on the device where it shall compute.
         task: Whose training examples.
-        views: How they are augmented; ``task.modality.views(len(task.train), (), 0)`` for the examples as they are.
+        views: How they are augmented; ``task.modality.views(examples, (), 0)`` for the examples as they are.
         numbers: The views that will be asked for.
         stages: Stages or paths whose maps are wanted beside the outputs.
         kind: How outputs are stored.
         folder: Where the files of all teachers lie.
         limit_bytes: What all files in the folder may take.
+        unlabelled: Whether the task's unlabelled examples are asked for, too; their positions follow the others'.
 
     Raises:
         UserError: If the teacher has no such stage; if all these views would take more than ``limit_bytes``; or if the
@@ -63,6 +64,8 @@ class TargetCache:
         kind: CacheType,
         folder: Path,
         limit_bytes: int = DEFAULT_LIMIT,
+        *,
+        unlabelled: bool = False,
     ) -> None:
         shapes: Mapping[str, tuple[int, ...]] = {_LOGITS: teacher.logits_shape, **teacher.feature_shapes(stages)}
         meaning = teacher.signature.output.meaning
@@ -70,6 +73,8 @@ class TargetCache:
             name: form_of(kind, shapes[name], meaning if name == _LOGITS else None) for name in (_LOGITS, *stages)
         }
         self._teacher, self._task, self._views = teacher, task, views
+        self._splits = task.learned_from(unlabelled=unlabelled)
+        self._examples = sum(map(len, self._splits))
         self._root, self._folder = _places(folder, teacher.sha256)
         self._limit = limit_bytes
         self._paths = {(number, name): self._path(number, name) for number in numbers for name in self._forms}
@@ -89,7 +94,7 @@ class TargetCache:
         """The outputs for one view of some training examples, float32 on the CPU, pinned where the teacher is on CUDA.
 
         Args:
-            index: Positions in the training split (B,).
+            index: Positions (B,) in the training split, or behind it in the unlabelled examples.
             number: Which view, one of those announced.
             stages: Stages that were announced.
 
@@ -139,8 +144,10 @@ class TargetCache:
         touch(path)
 
     def _path(self, number: int, name: str) -> Path:
+        more = {"unlabelled": self._examples - len(self._task.train)} if len(self._splits) > 1 else {}
         key = digest(
             {
+                **more,
                 "teacher": self._teacher.sha256,
                 "task": self._task.sha256,
                 "view": self._views.identity(number),
@@ -155,7 +162,7 @@ class TargetCache:
         return self._folder / f"{key}.npy"
 
     def _bytes(self, name: str) -> int:
-        return len(self._task.train) * self._forms[name].bytes_per_example
+        return self._examples * self._forms[name].bytes_per_example
 
     def _compute(self, names: Sequence[str], number: int) -> None:
         write_text(self._folder / _OWNER, self._teacher.sha256)
@@ -163,19 +170,20 @@ class TargetCache:
             self._paths[number, name].unlink(missing_ok=True)
         make_room(self._root, sum(map(self._bytes, names)), self._limit, set(self._paths.values()))
         stages = [name for name in names if name != _LOGITS]
-        examples = self._task.train.inputs
         with ExitStack() as stack:
             arrays = {
                 name: stack.enter_context(
                     writing_array(
-                        self._paths[number, name], (len(examples), *self._forms[name].shape), self._forms[name].dtype
+                        self._paths[number, name], (self._examples, *self._forms[name].shape), self._forms[name].dtype
                     )
                 )
                 for name in names
             }
-            for index in torch.split(torch.arange(len(examples)), _BATCH):
-                stored = examples[index].to(self._teacher.device)
-                view = self._task.modality.arranged(self._views.of(stored, index, number))
+            read = 0
+            for stored in (batch for split in self._splits for batch in split.batches(_BATCH)):
+                index = torch.arange(read, read + len(stored))
+                read += len(stored)
+                view = self._task.modality.arranged(self._views.of(stored.to(self._teacher.device), index, number))
                 outputs = self._teacher.outputs(view, stages)
                 for name, array in arrays.items():
                     values = (outputs.logits if name == _LOGITS else outputs.maps[name]).cpu()

@@ -17,7 +17,7 @@ import torch
 from automl_kd.core import Input, Output, Signature, UserError, cache_dir, locked, replacing, write_text
 from automl_kd.recipes import Part, Student, digest
 from automl_kd.students import StudentModule, build
-from automl_kd.teachers.checkpoint import fill, read_checkpoint
+from automl_kd.students.checkpoint import fill, read_checkpoint
 from automl_kd.teachers.forms.checkpoint import CheckpointTeacher
 from automl_kd.teachers.module import module_teacher, weights_sha256
 from automl_kd.teachers.teacher import Teacher, Understood

@@ -99,6 +99,7 @@ def decide_targets(
     examples: int,
     stages: Sequence[str],
     limit_bytes: int,
+    share: float = 1.0,
 ) -> TeacherOutputs:
     """Where a recipe that leaves ``distill.targets`` out shall have its teacher's outputs from.
 
@@ -110,9 +111,10 @@ def decide_targets(
         recipe: The recipe; its length, its augmentations, its views and whether it needs a teacher decide.
         cost: As :func:`measure_cost` found it, for these stages at least.
         runs: Trainings that will share what is kept.
-        examples: How many there are to train on.
+        examples: How many there are to learn from, all of which are kept.
         stages: Stages whose maps the recipe's losses read.
         limit_bytes: What the cache may hold.
+        share: Of the examples, what an epoch goes through.
     """
     augment, epochs, views = recipe.train.augment, recipe.train.epochs, recipe.distill.views
     mixing = bool(mixing_among(augment)) and recipe.distill.mixed != "cached"
@@ -120,8 +122,9 @@ def decide_targets(
         return "live"
     distinct = min(epochs, views or epochs) if augment else 1
     outputs = [cost.logits, *(cost.maps[stage] for stage in stages)]
-    asked = runs * epochs * cost.live_seconds
-    kept = distinct * cost.live_seconds + runs * epochs * sum(output.read_seconds for output in outputs)
+    passes = runs * epochs * share
+    asked = passes * cost.live_seconds
+    kept = distinct * cost.live_seconds + passes * sum(output.read_seconds for output in outputs)
     needed = distinct * examples * sum(output.bytes for output in outputs)
     if kept >= asked or needed / 2 > limit_bytes:
         return "live"

@@ -39,6 +39,7 @@ class LossInputs(ABC):
         reads_outputs: Whether the outputs of a network are read, so that it matters what they mean.
         reads_maps: Whether feature maps are read, so that the loss takes ``at`` and its stages are paired.
         reads_gradients: Whether the outputs are differentiated by the input.
+        reads_labels: Whether labels are read, so that examples without them are of no use.
         sample_by_sample: Whether the outputs of some samples of a batch can be compared without the others.
         least_stages: How many pairs of stages the loss needs, where it reads maps.
     """
@@ -49,6 +50,7 @@ class LossInputs(ABC):
     reads_outputs: ClassVar[bool] = False
     reads_maps: ClassVar[bool] = False
     reads_gradients: ClassVar[bool] = False
+    reads_labels: ClassVar[bool] = False
     sample_by_sample: ClassVar[bool] = False
     least_stages: ClassVar[int] = 1
 
@@ -73,6 +75,7 @@ class _Labels(LossInputs):
     needs_teacher = False
     beyond_logits = False
     reads_outputs = True
+    reads_labels = True
     sample_by_sample = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
@@ -145,6 +148,7 @@ class _Exits(LossInputs):
     beyond_logits = False
     reads_outputs = True
     reads_maps = True
+    reads_labels = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
         return (*_student_maps(pairs, student), student.logits), labels

@@ -17,7 +17,8 @@ def of_length(recipe: Recipe, epochs: int) -> Recipe:
 
 def no_distillation(recipe: Recipe) -> Recipe:
     """The arm that shares training, epochs and seed, and never hears the teacher."""
-    return _with_losses(recipe, {"task": {"weight": 1.0}})
+    labelled = recipe.train.model_dump() | {"unlabelled": None}  # nothing is learned from examples without labels
+    return _with_losses(recipe, {"task": {"weight": 1.0}}, train=labelled)
 
 
 def plain_kd(recipe: Recipe, temperature: float, weight: float) -> Recipe:
@@ -28,7 +29,7 @@ def plain_kd(recipe: Recipe, temperature: float, weight: float) -> Recipe:
     return arm if arm.distill.targets else arm.with_(distill=arm.distill.model_dump() | {"targets": "live"})
 
 
-def _with_losses(recipe: Recipe, losses: dict[str, Any]) -> Recipe:
+def _with_losses(recipe: Recipe, losses: dict[str, Any], **changes: Any) -> Recipe:
     # The teacher is heard in the same way. Weights are as published: the settings of plain KD are known so.
     heard = {name: getattr(recipe.distill, name) for name in ("targets", "views", "mixed", "fuse")}
-    return recipe.with_(distill={**heard, "balance": "none", "losses": losses})
+    return recipe.with_(distill={**heard, "balance": "none", "losses": losses}, **changes)
