@@ -68,7 +68,7 @@ class TeacherOutputPolicy:
         if recipe.distill.targets is not None or not recipe.distill.needs_teacher():
             return recipe
         document = recipe.document()
-        document["distill"]["targets"] = "live" if wiring.gradients else self._decide(recipe, wiring.teacher_stages)
+        document["distill"]["targets"] = "live" if wiring.gradients else self._decide(recipe, wiring.kept_outputs)
         return Recipe.model_validate(document)
 
     def _decide(self, recipe: Recipe, stages: Sequence[str]) -> str:

@@ -48,9 +48,10 @@ class TeacherSignals:
         distill = recipe.distill
         self._fuse = distill.fuse or "mean"
         self._kept: TargetCache | None = None
+        self._kept_as = dict(zip(wiring.teacher_stages, wiring.kept_outputs, strict=True))
         if distill.targets is not None and distill.targets != "live":
             folder = cache if cache is not None else cache_dir() / "outputs"
-            stages, unlabelled = wiring.teacher_stages, recipe.train.unlabelled is not None
+            stages, unlabelled = wiring.kept_outputs, recipe.train.unlabelled is not None
             self._kept = TargetCache(
                 teacher, task, views, numbers, stages, distill.targets, folder, unlabelled=unlabelled
             )
@@ -87,7 +88,7 @@ class TeacherSignals:
         stages = tuple(dict.fromkeys(pair.teacher for term in asking for pair in term.pairs))
         gradients = None
         if self._kept is not None:
-            outputs = self._kept.rows(index, number, stages)
+            outputs = self._kept.rows(index, number, [self._kept_as[stage] for stage in stages])
         else:
             inputs = shown().detach()
             outputs = self._teacher.outputs(inputs, stages)

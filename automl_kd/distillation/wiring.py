@@ -19,7 +19,7 @@ from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import CustomLoss, FeatureLoss
 from automl_kd.students import Plan, StudentModule, Taps, plan
 from automl_kd.tasks import Task
-from automl_kd.teachers import Teacher
+from automl_kd.teachers import Teacher, mean_of
 
 Shape = tuple[int, ...]
 
@@ -48,6 +48,13 @@ class Wiring:
     def teacher_stages(self) -> tuple[str, ...]:
         """The teacher's stages and paths that some loss reads."""
         return tuple(dict.fromkeys(pair.teacher for pair in _shown_by_teacher(self.terms)))
+
+    @property
+    def kept_outputs(self) -> tuple[str, ...]:
+        """What a cache keeps of these stages: their maps, or the spatial means where no loss reads more."""
+        terms = [term for term in self.terms if term.spec.inputs.needs_teacher]
+        whole = {pair.teacher for term in terms if not term.spec.inputs.reads_means for pair in term.pairs}
+        return tuple(stage if stage in whole else mean_of(stage) for stage in self.teacher_stages)
 
     @property
     def gradients(self) -> tuple[str, ...]:

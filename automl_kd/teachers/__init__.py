@@ -15,6 +15,7 @@ from automl_kd.teachers.rating_classes import ClassifierReading
 from automl_kd.teachers.reading import read_teacher
 from automl_kd.teachers.several import MultiTeacher
 from automl_kd.teachers.store import TeacherStore
+from automl_kd.teachers.stored_outputs import mean_of
 from automl_kd.teachers.targets import OutputCost, TeacherCost, decide_targets, measure_cost
 from automl_kd.teachers.teacher import Outputs, Teacher, Understood
 from automl_kd.teachers.tokens import tokens_to_map
@@ -46,6 +47,7 @@ __all__ = [
     "Understood",
     "decide_targets",
     "load_teacher",
+    "mean_of",
     "measure_cost",
     "module_teacher",
     "read_teacher",

@@ -16,7 +16,7 @@ from automl_kd.core import UserError, locked, write_text
 from automl_kd.recipes import digest
 from automl_kd.tasks import Task, Views, open_array, writing_array
 from automl_kd.teachers.disk_space import make_room, touch
-from automl_kd.teachers.stored_outputs import CacheType, form_of
+from automl_kd.teachers.stored_outputs import CacheType, form_of, is_mean, spatial_means, stage_of
 from automl_kd.teachers.teacher import Outputs, Teacher
 
 DEFAULT_LIMIT = 8_000_000_000
@@ -43,7 +43,7 @@ class TargetCache:
         task: Whose training examples.
         views: How they are augmented; ``task.modality.views(examples, (), 0)`` for the examples as they are.
         numbers: The views that will be asked for.
-        stages: Stages or paths whose maps are wanted beside the outputs.
+        stages: Stages or paths whose maps are wanted beside the outputs; ``mean_of(stage)`` where their means suffice.
         kind: How outputs are stored.
         folder: Where the files of all teachers lie.
         limit_bytes: What all files in the folder may take.
@@ -67,18 +67,21 @@ class TargetCache:
         *,
         unlabelled: bool = False,
     ) -> None:
-        shapes: Mapping[str, tuple[int, ...]] = {_LOGITS: teacher.logits_shape, **teacher.feature_shapes(stages)}
-        meaning = teacher.signature.output.meaning
+        shapes = teacher.feature_shapes([*map(stage_of, stages)])
         self._forms = {
-            name: form_of(kind, shapes[name], meaning if name == _LOGITS else None) for name in (_LOGITS, *stages)
+            name: form_of("cache-fp32", (shapes[stage_of(name)][0], 1, 1)) if is_mean(name) else form_of(kind, shapes[name])
+            for name in stages
         }
-        self._teacher, self._task, self._views = teacher, task, views
+        if not teacher.headless:
+            outputs = form_of(kind, teacher.logits_shape, teacher.signature.output.meaning)
+            self._forms = {_LOGITS: outputs, **self._forms}
+        self._teacher, self._task, self._views, self._kind = teacher, task, views, kind
         self._splits = task.learned_from(unlabelled=unlabelled)
         self._examples = sum(map(len, self._splits))
         self._root, self._folder = _places(folder, teacher.sha256)
         self._limit = limit_bytes
         self._paths = {(number, name): self._path(number, name) for number in numbers for name in self._forms}
-        distinct = len(set(self._paths.values())) // len(self._forms)
+        distinct = len(set(self._paths.values())) // max(1, len(self._forms))
         needed = distinct * sum(map(self._bytes, self._forms))
         if needed > limit_bytes:
             raise UserError(
@@ -96,18 +99,22 @@ class TargetCache:
         Args:
             index: Positions (B,) in the training split, or behind it in the unlabelled examples.
             number: Which view, one of those announced.
-            stages: Stages that were announced.
+            stages: What was announced of stages.
+
+        Returns:
+            Outputs, none of a headless teacher; and what is kept of each stage, by the stage.
 
         Raises:
             UserError: If the outputs do not fit the form, or the disk has no room for them.
         """
         if number != self._number:
             self._arrays, self._number = {}, number
-        names = (_LOGITS, *stages)
+        names = stages if self._teacher.headless else (_LOGITS, *stages)
         self._open([name for name in names if name not in self._arrays], number)
         at = index.cpu().numpy()
         values = {name: self._read(name, at) for name in names}
-        return Outputs(values.pop(_LOGITS), values)
+        logits = values.pop(_LOGITS, torch.zeros(len(index), 0))
+        return Outputs(logits, {stage_of(name): features for name, features in values.items()})
 
     def _read(self, name: str, at: NDArray[np.int64]) -> Tensor:
         values = self._forms[name].decode(self._arrays[name].take(at, axis=0))  # 8 times as fast as indexing
@@ -152,7 +159,7 @@ class TargetCache:
                 "task": self._task.sha256,
                 "view": self._views.identity(number),
                 "output": name,
-                "form": str(self._forms[name].dtype),
+                "form": str(self._forms[name].dtype) if not is_mean(name) else self._kind,
                 # All three change last bits, the first also what a seed draws; a replay must find its own.
                 "torch": torch.__version__,
                 "threads": torch.get_num_threads(),
@@ -169,7 +176,7 @@ class TargetCache:
         for name in names:  # damaged files count for nothing
             self._paths[number, name].unlink(missing_ok=True)
         make_room(self._root, sum(map(self._bytes, names)), self._limit, set(self._paths.values()))
-        stages = [name for name in names if name != _LOGITS]
+        stages = tuple(dict.fromkeys(stage_of(name) for name in names if name != _LOGITS))
         with ExitStack() as stack:
             arrays = {
                 name: stack.enter_context(
@@ -186,7 +193,8 @@ class TargetCache:
                 view = self._task.modality.arranged(self._views.of(stored.to(self._teacher.device), index, number))
                 outputs = self._teacher.outputs(view, stages)
                 for name, array in arrays.items():
-                    values = (outputs.logits if name == _LOGITS else outputs.maps[name]).cpu()
+                    values = outputs.logits if name == _LOGITS else outputs.maps[stage_of(name)]
+                    values = spatial_means(values, self._kind).cpu() if is_mean(name) else values.cpu()
                     try:
                         array[index.numpy()] = self._forms[name].encode(values)
                     except OverflowError as error:

@@ -38,6 +38,7 @@ class LossInputs(ABC):
         beyond_logits: Whether the teacher is asked for more than its outputs.
         reads_outputs: Whether the outputs of a network are read, so that it matters what they mean.
         reads_maps: Whether feature maps are read, so that the loss takes ``at`` and its stages are paired.
+        reads_means: Whether of the maps only their spatial means are read.
         reads_gradients: Whether the outputs are differentiated by the input.
         reads_labels: Whether labels are read, so that examples without them are of no use.
         sample_by_sample: Whether the outputs of some samples of a batch can be compared without the others.
@@ -49,6 +50,7 @@ class LossInputs(ABC):
     beyond_logits: ClassVar[bool] = True
     reads_outputs: ClassVar[bool] = False
     reads_maps: ClassVar[bool] = False
+    reads_means: ClassVar[bool] = False
     reads_gradients: ClassVar[bool] = False
     reads_labels: ClassVar[bool] = False
     sample_by_sample: ClassVar[bool] = False
@@ -107,6 +109,7 @@ class _Maps(LossInputs):
 
 class _Embeddings(_Maps):
     name = "embeddings"
+    reads_means = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
         ours, theirs = super().arguments(pairs, student, teacher, labels)

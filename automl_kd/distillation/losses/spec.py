@@ -123,6 +123,7 @@ class LossSpec:
         unmixed: Whether the loss, by its part, needs examples that are not mixed: one class, or one position in the
             split.
         labels: Whether the loss, by its part, reads ``context.labels``, where its inputs hold none.
+        reads_head: Whether the teacher's last layer is read.
         pairs: ``(shapes of the student's stages by name, teacher)`` to the stages that are compared, for a loss that
             reads maps and whose part has no ``at``. Raises UserError where the two do not fit.
         prepare: ``(student, context)``: what is done to a fresh student before it is trained, in place.
@@ -142,6 +143,7 @@ class LossSpec:
     spatial: bool = False
     unmixed: Callable[[Any], bool] = lambda part: False
     labels: Callable[[Any], bool] = lambda part: False
+    reads_head: bool = False
     pairs: Callable[[Mapping[str, Shape], Teacher], tuple[Pair, ...]] | None = None
     prepare: Callable[[StudentModule, BuildContext], None] | None = None
 
@@ -149,6 +151,11 @@ class LossSpec:
     def needs_teacher(self) -> bool:
         """Whether a teacher has to show something."""
         return self.inputs.needs_teacher
+
+    @property
+    def reads_answers(self) -> bool:
+        """Whether the teacher's outputs are read, or its last layer is."""
+        return self.reads_head or (self.needs_teacher and self.inputs.reads_outputs)
 
     @property
     def parameters(self) -> bool:
