@@ -12,6 +12,7 @@ from automl_kd.distillation.losses.spec import Meanings
 from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import CustomLoss
 from automl_kd.recipes.schedules import EntropyTemperature, LearnedTemperature
+from automl_kd.students import HEAD, Plan
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
@@ -58,6 +59,17 @@ def _unanswered(field: str) -> UserError:
         f"{field} reads what the teacher answers, and this one shows features alone (use: features): leave it out, with"
         " losses of features or relations such as hint beside it, or give the teacher answers with fine_tune: {}"
     )
+
+
+def check_stages(recipe: Recipe, plan: Plan) -> None:
+    """Refuse to treat the stages of a student differently that has none."""
+    name, _ = plan.stages[-1]
+    asked = next((field for field in ("freeze", "layer_decay") if getattr(recipe.train, field)), None)
+    if asked is not None and name != HEAD:
+        raise UserError(
+            f"train.{asked}: a student of family {recipe.student.family} has no stages and no head that are known here:"
+            " leave it out"
+        )
 
 
 def check_fusion(recipe: Recipe, task: Task) -> None:

@@ -17,7 +17,7 @@ from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest, schema
-from automl_kd.students import build
+from automl_kd.students import build, pinned
 from automl_kd.tasks import OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
 from automl_kd.teachers import (
     KeptTeacher,
@@ -317,7 +317,17 @@ def _spec(task: Task, given: str | None) -> TeacherSpec:
     spec = parse_teacher(given) if given is not None else task.teacher
     if spec is None:
         raise UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")
-    return spec
+    return tuple(_pinned(each, task) for each in spec) if isinstance(spec, tuple) else _pinned(spec, task)
+
+
+def _pinned(spec: OneTeacher, task: Task) -> OneTeacher:
+    """A teacher with the weights written down from which its training starts, and that of its teachers."""
+    if not isinstance(spec, TrainedTeacher):
+        return spec
+    training = spec.train
+    taught_by = None if training.teacher is None else _pinned(training.teacher, task)
+    student = pinned(training.student, task.signature)
+    return spec.model_copy(update={"train": training.model_copy(update={"student": student, "teacher": taught_by})})
 
 
 def _trainings(spec: OneTeacher) -> int:

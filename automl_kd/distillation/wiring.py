@@ -12,7 +12,13 @@ from automl_kd.core import Input, UserError, unknown
 from automl_kd.distillation.custom_loss import custom_loss_spec
 from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossSpec, Pair, StepContext
 from automl_kd.distillation.pairing import Pairing
-from automl_kd.distillation.requirements import check_fusion, check_loss, check_teacher, check_unlabelled
+from automl_kd.distillation.requirements import (
+    check_fusion,
+    check_loss,
+    check_stages,
+    check_teacher,
+    check_unlabelled,
+)
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
 from automl_kd.recipes import Loss, Recipe
@@ -75,7 +81,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     of the student with the last of the teacher, the one before with the one before, and so on.
 
     Args:
-        recipe: The recipe; of ``train`` only ``augment`` and ``unlabelled`` are read.
+        recipe: The recipe; of ``train`` only ``augment``, ``label_smoothing`` and ``unlabelled`` are read.
         task: The task, for its signature, problem and augmentations, and some of its labels.
         teacher: The teacher, or None for a recipe that needs none.
         allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
@@ -100,6 +106,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         check_loss(name, part, specs[name], recipe, task, asked)
     check_unlabelled(recipe, specs)
     student = plan(recipe.student, seen.signature, allow_code=allow_code)
+    check_stages(recipe, student)
     shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
     pairing = Pairing(student.maps(), lambda paths: _shapes(student, seen.signature.input, paths), asked)
     terms = []
@@ -124,7 +131,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         allow_code=allow_code,
     )
     wiring = Wiring(tuple(terms), build_context)
-    _rehearse(wiring, seen, unlabelled=len(splits) - 1)
+    _rehearse(wiring, seen, recipe.train.label_smoothing or 0.0, unlabelled=len(splits) - 1)
     return wiring
 
 
@@ -156,14 +163,14 @@ def _shapes(student: Plan, given: Input, paths: tuple[str, ...]) -> dict[str, Sh
     return found
 
 
-def _rehearse(wiring: Wiring, task: Task, unlabelled: int) -> None:
+def _rehearse(wiring: Wiring, task: Task, label_smoothing: float, unlabelled: int) -> None:
     """Compute every loss once on noise. Not on the meta device, whose first use takes torch two seconds of imports."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        _compute(wiring, task, unlabelled)
+        _compute(wiring, task, label_smoothing, unlabelled)
 
 
-def _compute(wiring: Wiring, task: Task, unlabelled: int) -> None:
+def _compute(wiring: Wiring, task: Task, label_smoothing: float, unlabelled: int) -> None:
     labels = task.train.labels[:_BATCH]
     count, width = len(labels) + unlabelled, task.signature.output.width
 
@@ -180,7 +187,7 @@ def _compute(wiring: Wiring, task: Task, unlabelled: int) -> None:
     maps = {pair.teacher: map_of(pair.teacher_shape).detach() for pair in _shown_by_teacher(wiring.terms)}
     gradients = torch.randn_like(inputs) if wiring.gradients else None
     theirs = Signals(torch.randn(count, width), maps, inputs, gradients)
-    context = StepContext(0.5, labels, torch.arange(count), task.problem)
+    context = StepContext(0.5, labels, torch.arange(count), task.problem, label_smoothing=label_smoothing)
     adapters = wiring.adapters()
     for term in wiring.terms:
         try:

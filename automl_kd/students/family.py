@@ -43,10 +43,12 @@ class Published:
     Attributes:
         name: Of the network, which files of its weights bear: ``resnet18``.
         repo: Where they are on the hub of Hugging Face; None where they are not there.
+        aliases: Other names of files of weights of the network.
     """
 
     name: str
     repo: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

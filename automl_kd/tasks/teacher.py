@@ -47,6 +47,11 @@ class TeacherTraining(Part):
             raise ValueError("a teacher is named and no loss needs it: add one under distill, such as kd")
         return self
 
+    @model_validator(mode="after")
+    def _weights_are_there_to_be_kept(self) -> Self:
+        self.train.check(self.student)
+        return self
+
 
 class TrainedTeacher(Part):
     """A teacher that is trained once on the task."""
@@ -124,7 +129,9 @@ class BroughtTeacher(Part):
     def _outputs_of_its_own(self) -> Self:
         new = "fine_tune" if self.fine_tune is not None else "use" if self.use is not None else None
         if self.fine_tune is not None and self.use is not None:
-            raise ValueError("fine_tune gives it outputs of the task, and use: features reads none: leave one of them out")
+            raise ValueError(
+                "fine_tune gives it outputs of the task, and use: features reads none: leave one of them out"
+            )
         for field in ("classes", "outputs"):
             if new is not None and getattr(self, field) is not None:
                 raise ValueError(f"{field} is about outputs, which are not read with {new}: leave it out")

@@ -69,7 +69,9 @@ class TargetCache:
     ) -> None:
         shapes = teacher.feature_shapes([*map(stage_of, stages)])
         self._forms = {
-            name: form_of("cache-fp32", (shapes[stage_of(name)][0], 1, 1)) if is_mean(name) else form_of(kind, shapes[name])
+            name: form_of("cache-fp32", (shapes[stage_of(name)][0], 1, 1))
+            if is_mean(name)
+            else form_of(kind, shapes[name])
             for name in stages
         }
         if not teacher.headless:

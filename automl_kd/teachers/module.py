@@ -43,7 +43,9 @@ def module_teacher(module: nn.Module, signature: Signature) -> OpenedTeacher:
     named = own.stage_names() if isinstance(own, StudentModule) else ()
     stages = named or find_stages(own, calls)
     if signature.output.width == 0 and not stages:
-        raise UserError("the teacher shows no feature maps, and its outputs are not read: nothing is left to learn from")
+        raise UserError(
+            "the teacher shows no feature maps, and its outputs are not read: nothing is left to learn from"
+        )
     return _ModuleTeacher(own, signature, stages, shapes_of(calls), weights_sha256(own.state_dict()), device)
 
 

@@ -188,11 +188,11 @@ def published(spec: MobileNet) -> Published | None:
     if spec.stages is not None or width is None:
         return None
     tagged = f"mobilenetv2_{_PUBLISHED_AS[width]}"
-    return Published(tagged.partition(".")[0], f"timm/{tagged}")
+    return Published(tagged.partition(".")[0], f"timm/{tagged}", ("mobilenet_v2",) if width == 1 else ())
 
 
 def _anatomy(network: Plan) -> Anatomy:
-    (_, stem), *stages, (_, ends) = network.stages
+    _, *stages, (_, ends) = network.stages
     trunk = [*conv_norm("stem.0", INPUT, "stem", ("features.0.0", "features.0.1"), ("conv_stem", "bn1"))]
     chain, number = "stem", 0
     for stage, (name, blocks) in enumerate(stages):
@@ -242,7 +242,7 @@ def _inverted(block: InvertedResidual, name: str, torchvision: str, timm: str, c
         layers.append(Layer(f"{body}.{index}.squeeze", hidden, squeezed))
         layers.append(Layer(f"{body}.{index}.excite", squeezed, hidden))
         index += 1
-    return layers + [*conv_norm(f"{body}.{index}", hidden, output, *published)]
+    return [*layers, *conv_norm(f"{body}.{index}", hidden, output, *published)]
 
 
 FAMILIES.add("mobilenet", Family(part=MobileNet, axes=IMAGE_AXES, plan=plan, inherit=inherit, published=published))
