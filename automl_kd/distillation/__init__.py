@@ -35,6 +35,7 @@ from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
     ResolvedTeacher,
     TrainingProgress,
+    answers,
     budget_too_short,
     expect_teacher,
     find_teacher,

@@ -13,20 +13,32 @@ from typing import Any
 import torch
 
 from automl_kd.core import UserError, cache_dir, duration
+from automl_kd.distillation.fine_tuning import as_trained
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest, schema
 from automl_kd.students import build, pinned
-from automl_kd.tasks import OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
+from automl_kd.tasks import (
+    OneTeacher,
+    Task,
+    TeacherSpec,
+    TrainedTeacher,
+    found_anywhere,
+    parse_teacher,
+    shows_features_only,
+)
 from automl_kd.teachers import (
     KeptTeacher,
     LoadableTeacher,
     MultiTeacher,
     Teacher,
     TeacherStore,
+    TransformedTeacher,
+    kept_teacher,
     load_teacher,
     module_teacher,
+    shown_as_student,
 )
 
 _WORKER_START_SECONDS = 5.0
@@ -38,7 +50,7 @@ class ResolvedTeacher:
 
     Attributes:
         teacher: The teacher.
-        spec: Where it is; a tuple for several, None for one that was trained here and is kept by its hash.
+        spec: Where it is; a tuple for several, None for one that was trained here and is kept by its own hash.
         file: What the user wrote to name it, where the user brought one.
     """
 
@@ -156,9 +168,8 @@ class _TeacherResolver:
     def _trained(self, spec: TrainedTeacher) -> Teacher:
         taught_by = None if spec.train.teacher is None else self.find(spec.train.teacher)
         self._reached += 1
-        store = TeacherStore()
         key = training_key(spec, self._task, taught_by)
-        kept = store.find(key)
+        kept = _kept(key, self._task)
         if kept is not None:
             return kept
         recipe = teacher_recipe(spec)
@@ -177,14 +188,15 @@ class _TeacherResolver:
                 should_stop=timer.should_stop,
             )
             facts = _facts(self._task, outcome, taught_by)
-            teacher = store.keep(key, recipe.student, self._task.signature, outcome.student, facts)
+            signature = self._task.at(recipe.student).signature
+            teacher = TeacherStore().keep(key, recipe.student, signature, outcome.student, facts)
         except Diverged as error:
             checkpoint.unlink(missing_ok=True)  # a training that goes on from it would fail the same way
             raise untrainable_teacher(recipe, self._task, error) from None
         finally:
             torch.set_num_threads(threads)
         checkpoint.unlink(missing_ok=True)
-        return teacher
+        return shown_as_student(teacher, recipe.student, self._task)
 
 
 def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str, Any]:
@@ -195,6 +207,17 @@ def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str,
         "validation_metrics": dict(outcome.values),
     }
     return facts if taught_by is None else facts | {"teacher": taught_by.sha256}
+
+
+def answers(task: Task, given: str | None) -> bool:
+    """Whether the teacher of a task answers as the task asks, as far as words tell; nothing is opened.
+
+    Args:
+        task: What it teaches.
+        given: As for :func:`find_teacher`.
+    """
+    spec = parse_teacher(given) if given is not None else task.teacher
+    return spec is None or not shows_features_only(spec)
 
 
 def find_teacher(
@@ -310,6 +333,9 @@ def training_key(spec: TrainedTeacher, task: Task, teacher: Teacher | None = Non
     """
     # Recipes are hashed as version 0.1 spelled them, because teachers that it left are named by this key.
     document = schema.as_0_1(teacher_recipe(spec).document())
+    start = document["student"].get("start")
+    if start is not None and "sha256" in start:
+        del start["weights"]  # wherever they lie: their hash tells them
     return digest([document, task.sha256, *([] if teacher is None else [teacher.sha256])])
 
 
@@ -317,7 +343,12 @@ def _spec(task: Task, given: str | None) -> TeacherSpec:
     spec = parse_teacher(given) if given is not None else task.teacher
     if spec is None:
         raise UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")
-    return tuple(_pinned(each, task) for each in spec) if isinstance(spec, tuple) else _pinned(spec, task)
+    return tuple(_fixed(each, task) for each in spec) if isinstance(spec, tuple) else _fixed(spec, task)
+
+
+def _fixed(spec: OneTeacher, task: Task) -> OneTeacher:
+    """A teacher as the training that it stands for, if any, and with the weights written down that this starts from."""
+    return _pinned(as_trained(spec, task), task)
 
 
 def _pinned(spec: OneTeacher, task: Task) -> OneTeacher:
@@ -338,7 +369,8 @@ def _trainings(spec: OneTeacher) -> int:
 
 
 def _place(spec: OneTeacher, teacher: Teacher) -> LoadableTeacher:
-    return KeptTeacher(teacher.sha256) if isinstance(spec, TrainedTeacher) else spec
+    kept = teacher.inner if isinstance(teacher, TransformedTeacher) else teacher
+    return KeptTeacher(kept.sha256) if isinstance(spec, TrainedTeacher) else spec
 
 
 def _joined(teachers: Sequence[Teacher]) -> Teacher:
@@ -349,7 +381,8 @@ def _resolved(teachers: Sequence[Teacher], places: Sequence[LoadableTeacher], gi
     file = None if given is None else found_anywhere(given)
     if len(teachers) > 1:
         return ResolvedTeacher(MultiTeacher(teachers), tuple(places), file)
-    return ResolvedTeacher(teachers[0], None if isinstance(places[0], KeptTeacher) else places[0], file)
+    itself = places[0] == KeptTeacher(teachers[0].sha256)
+    return ResolvedTeacher(teachers[0], None if itself else places[0], file)
 
 
 def _missing(spec: OneTeacher, task: Task) -> list[TrainedTeacher]:
@@ -370,7 +403,8 @@ def _untrained(spec: OneTeacher, task: Task) -> Teacher:
     )
     with torch.random.fork_rng(devices=[]):
         module = build(spec.train.student, task.signature)
-    return module_teacher(module, task.signature)
+    teacher = module_teacher(module, task.at(spec.train.student).signature)
+    return shown_as_student(teacher, spec.train.student, task)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:
@@ -380,4 +414,9 @@ def _found(spec: OneTeacher, task: Task) -> Teacher | None:
     taught_by = None if spec.train.teacher is None else _found(spec.train.teacher, task)
     if taught_by is None and spec.train.teacher is not None:
         return None
-    return TeacherStore().find(training_key(spec, task, taught_by))
+    return _kept(training_key(spec, task, taught_by), task)
+
+
+def _kept(key: str, task: Task) -> Teacher | None:
+    sha256 = TeacherStore().hash_of(key)
+    return None if sha256 is None else kept_teacher(sha256, task)

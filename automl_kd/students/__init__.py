@@ -1,6 +1,8 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
 from automl_kd.students import checkpoint
+from automl_kd.students.brought.timm import timm_module, timm_network
+from automl_kd.students.brought.transformers import silent, transformers_network
 from automl_kd.students.families.brought import Brought
 from automl_kd.students.families.mobilenet import MobileNet
 from automl_kd.students.families.resnet import ResNet, ResNetStem
@@ -45,8 +47,12 @@ __all__ = [
     "pinned",
     "plan",
     "save_weights",
+    "silent",
     "start",
     "synflow",
+    "timm_module",
+    "timm_network",
+    "transformers_network",
 ]
 
 avoid_wrong_gradients()

@@ -11,6 +11,7 @@ import torch
 from automl_kd.core import UserError
 from automl_kd.distillation import (
     ExpectedTeacher,
+    answers,
     budget_too_short,
     expect_teacher,
     resolve_device,
@@ -19,7 +20,7 @@ from automl_kd.distillation import (
 )
 from automl_kd.execution import EXECUTORS
 from automl_kd.hardware import Profile, load_profile
-from automl_kd.recipes import load_space
+from automl_kd.recipes import Recipe, load_space
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
@@ -75,7 +76,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     task = open_task(request.task, request.data, request.metric)
     _check_metric(task)
     whole_space = load_space(request.space, request.pins, allow_code=request.allow_code)
-    space, left_out = suited(whole_space, request.space, task)
+    space, left_out = suited(whole_space, request.space, task, answers(task, request.teacher))
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
@@ -159,9 +160,15 @@ class _Training:
 
 
 def _trainings(teacher: ExpectedTeacher, task: Task) -> list[_Training]:
-    new = [teacher_recipe(spec) for spec in teacher.missing if not training_was_begun(spec, task)]
+    new = [_with_all_learning(teacher_recipe(spec)) for spec in teacher.missing if not training_was_begun(spec, task)]
     lengths = [(recipe, recipe.train.epochs) for recipe in new]
     return [
         _Training(epochs, epoch_seconds(recipe, task, epochs, allow_code=False, must_learn=True))
         for recipe, epochs in lengths
     ]
+
+
+def _with_all_learning(recipe: Recipe) -> Recipe:
+    """The recipe without the part in which the head alone learns, which takes less time than the rest."""
+    part = recipe.train.freeze is not None and recipe.train.freeze < 1
+    return recipe.with_(train=recipe.train.model_dump() | {"freeze": None}) if part else recipe

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from automl_kd.core import Registry
-from automl_kd.recipes import SGD, AdamW, Distill, Part, Student, Train
+from automl_kd.recipes import SGD, AdamW, Distill, Part, Student, StudentPart, Train
 from automl_kd.recipes.schedules import Fraction, Positive
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
@@ -178,6 +178,7 @@ TEACHER_FORMS: Registry[RegisteredForm] = Registry(
 """The forms of teachers that are brought, by the field of a task file that names the file or folder."""
 
 _TRAIN = "train"
+_PUBLISHED = "pretrained"  # what a start says for published weights, wherever they are found
 # Tags must not be words of the document: pydantic puts them into the path of an error.
 _ONE, _SEVERAL = "one teacher", "several teachers"
 
@@ -230,11 +231,20 @@ def relative_to(folder: Path, spec: TeacherSpec) -> TeacherSpec:
 
 def _relative(folder: Path, spec: OneTeacher) -> OneTeacher:
     if isinstance(spec, TrainedTeacher):
-        if spec.train.teacher is None:
-            return spec
-        nested = _relative(folder, spec.train.teacher)
-        return spec.model_copy(update={"train": spec.train.model_copy(update={"teacher": nested})})
+        training = spec.train
+        nested = None if training.teacher is None else _relative(folder, training.teacher)
+        student = _started_in(folder, training.student)
+        return TrainedTeacher(train=training.model_copy(update={"student": student, "teacher": nested}))
     return moved_to(folder / place_of(spec), spec)
+
+
+def _started_in(folder: Path, student: StudentPart) -> StudentPart:
+    """A student whose file of weights is looked for in a folder."""
+    start = student.start
+    if start is None or start.weights == _PUBLISHED:
+        return student
+    found = start.model_copy(update={"weights": str(folder / Path(start.weights).expanduser())})
+    return student.model_copy(update={"start": found})
 
 
 def place_of(spec: BroughtTeacher) -> Path:

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from automl_kd.core import Signature
+from automl_kd.core import Signature, UserError
 from automl_kd.students import Shape, StudentModule
 from automl_kd.teachers.answers import OpenedTeacher
 from automl_kd.teachers.gradients import input_gradients
@@ -43,9 +43,7 @@ def module_teacher(module: nn.Module, signature: Signature) -> OpenedTeacher:
     named = own.stage_names() if isinstance(own, StudentModule) else ()
     stages = named or find_stages(own, calls)
     if signature.output.width == 0 and not stages:
-        raise UserError(
-            "the teacher shows no feature maps, and its outputs are not read: nothing is left to learn from"
-        )
+        raise UserError("the teacher shows no feature maps and its outputs are not read: it can teach nothing")
     return _ModuleTeacher(own, signature, stages, shapes_of(calls), weights_sha256(own.state_dict()), device)
 
 

@@ -72,7 +72,8 @@ def _configuration(network: Mapping[str, Any], where: str) -> Any:
     if kind not in transformers.CONFIG_MAPPING:
         raise UserError(f"{where}: model_type: {kind!r} is no network of transformers {transformers.__version__}")
     plain = {key: value for key, value in network.items() if key not in _BESIDE}
-    return transformers.CONFIG_MAPPING[kind].from_dict({**plain, "num_labels": _WIDTH})
+    with silent(transformers.utils.logging):
+        return transformers.CONFIG_MAPPING[kind].from_dict({**plain, "num_labels": _WIDTH})
 
 
 def _trunk(network: Mapping[str, Any], channels: int) -> nn.Module:

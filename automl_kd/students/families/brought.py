@@ -65,7 +65,10 @@ def plan(spec: Brought, signature: Signature, allow_code: bool = False) -> Plan:
         except Exception as error:  # whatever a foreign network raises
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             seen = shape if spec.transform is None else spec.transform.after
-            raise UserError(f"{spec.title} does not take images {tuple(seen)}: {reason}") from None
+            raise UserError(
+                f"{spec.title} does not take images {tuple(seen)}: {reason}; say which it takes with"
+                " input: {size: …, channels: …}"
+            ) from None
     document = json.dumps(spec.model_dump(mode="json", exclude={"start"}), sort_keys=True)
     trunk = Trunk(shape, document, int(vectors.shape[1]))
     return Plan((("trunk", (trunk,)), ("head", (head(trunk.output_shape, signature.output),))))
