@@ -78,6 +78,7 @@ __all__ = [
     "Term",
     "TrainingProgress",
     "Wiring",
+    "answers",
     "budget_too_short",
     "custom_loss_spec",
     "distill",

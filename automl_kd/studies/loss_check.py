@@ -71,7 +71,7 @@ def check_losses(space: Space, request: SearchRequest, task: Task, teacher: Teac
     """
     samples = _samples(space, request)
     if not teacher.stage_names():
-        _refuse_maps(samples, request.space)
+        _refuse_maps(samples, request.space_name)
     reasons: Counter[str] = Counter()
     for recipe in samples:
         try:

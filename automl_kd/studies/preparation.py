@@ -23,6 +23,7 @@ from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import Recipe, load_space
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
+from automl_kd.studies.default_space import with_space
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
@@ -42,6 +43,7 @@ class Preparation(Identified):
     """What a search begins with: what identifies it, and what was found out about that.
 
     Attributes:
+        request: What is asked for, its space settled.
         pricing: Prices on the devices.
         survey: Prices of a random sample of the space.
         teacher: Who teaches, as far as it is there.
@@ -49,6 +51,7 @@ class Preparation(Identified):
         understood: What was read of task and teacher.
     """
 
+    request: SearchRequest
     pricing: Pricing
     survey: Survey
     teacher: ExpectedTeacher
@@ -71,12 +74,13 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     """
     for name in request.from_study:
         database.study(name)
-    database.refuse_if_driven(request.name)
     EXECUTORS.find(request.executor).check(request.executor_options)
     task = open_task(request.task, request.data, request.metric)
     _check_metric(task)
-    whole_space = load_space(request.space, request.pins, allow_code=request.allow_code)
-    space, left_out = suited(whole_space, request.space, task, answers(task, request.teacher))
+    request, chosen = with_space(request, task, database)
+    database.refuse_if_driven(request.name)
+    whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
+    space, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
@@ -96,13 +100,15 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         if settled is not None:
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
-    understood = replace(understand(task, teacher, resolve_device(request.device)), space=left_out)
+    understood = replace(understand(task, teacher, resolve_device(request.device)), chosen=chosen, space=left_out)
     _check_disk(request, sample)
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
     seconds = sum(each.seconds for each in trainings)
-    return Preparation(task, space, profile, elsewhere, objectives, pricing, sample, teacher, seconds, understood)
+    return Preparation(
+        task, space, profile, elsewhere, objectives, request, pricing, sample, teacher, seconds, understood
+    )
 
 
 def _check_metric(task: Task) -> None:

@@ -25,6 +25,7 @@ class Understanding:
         status: ``brought by the user``, ``kept from before`` or ``to be trained``; None where nobody teaches.
         training: What is to be trained first, in words; empty where nothing is.
         teachers: What was found out about each teacher, empty as long as one is to be trained.
+        chosen: The search space that the task was given, and why; empty where the user named one or none is searched.
         space: What of the search space does not suit the task, a line each.
     """
 
@@ -34,6 +35,7 @@ class Understanding:
     status: str | None
     training: str = ""
     teachers: tuple[TeacherReading, ...] = ()
+    chosen: str = ""
     space: tuple[str, ...] = ()
 
     @classmethod
@@ -57,6 +59,7 @@ class Understanding:
             "metric": self.metric,
             "data": self.data.document(),
             "teacher": teacher,
+            **({"space": self.chosen} if self.chosen else {}),
             "warnings": list(self.warnings),
         }
 
