@@ -41,6 +41,7 @@ from automl_kd.distillation.teacher_training import (
     find_teacher,
     teacher_recipe,
     training_was_begun,
+    training_words,
     untrainable_teacher,
 )
 from automl_kd.distillation.term import Term
@@ -92,6 +93,7 @@ __all__ = [
     "resolve_device",
     "teacher_recipe",
     "training_was_begun",
+    "training_words",
     "untrainable_teacher",
     "wire",
 ]

@@ -18,7 +18,7 @@ from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest, schema
-from automl_kd.students import build, pinned
+from automl_kd.students import Brought, build, pinned
 from automl_kd.tasks import (
     OneTeacher,
     Task,
@@ -92,6 +92,7 @@ class TrainingProgress:
         seconds_per_epoch: Estimated from the steps so far; None before there are enough of them.
         number: Which teacher it is, from 1, where several are trained or one teaches the next.
         count: How many teachers are trained in all.
+        verb: What is done: ``training``, or ``fine-tuning`` of one that starts from weights.
     """
 
     epoch: int
@@ -100,6 +101,7 @@ class TrainingProgress:
     seconds_per_epoch: float | None
     number: int = 1
     count: int = 1
+    verb: str = "training"
 
     @property
     def seconds_left(self) -> float | None:
@@ -110,7 +112,7 @@ class TrainingProgress:
     def doing(self) -> str:
         """What is being done, in words."""
         which = "the teacher" if self.count == 1 else f"teacher {self.number} of {self.count}"
-        return f"training {which}, epoch {self.epoch} of {self.epochs}"
+        return f"{self.verb} {which}, epoch {self.epoch} of {self.epochs}"
 
 
 class _StepTimer:
@@ -129,6 +131,7 @@ class _StepTimer:
         self._epochs = recipe.train.epochs
         self._per_epoch = max(1, len(task.train) / recipe.train.labelled_batch)
         self._number, self._count = number, count
+        self._verb = "training" if recipe.student.start is None else "fine-tuning"
         self._watch = watch
         self._durations: deque[float] = deque(maxlen=self._REMEMBERED)
         self._stepped = time.monotonic()
@@ -146,7 +149,7 @@ class _StepTimer:
         self._stepped = now
         pace = None if self._taken < self._ENOUGH else statistics.median(self._durations) * self._per_epoch
         epoch = min(self._epochs, int(done * self._epochs) + 1)
-        return self._watch(TrainingProgress(epoch, self._epochs, done, pace, self._number, self._count))
+        return self._watch(TrainingProgress(epoch, self._epochs, done, pace, self._number, self._count, self._verb))
 
 
 class _TeacherResolver:
@@ -337,6 +340,17 @@ def training_key(spec: TrainedTeacher, task: Task, teacher: Teacher | None = Non
     if start is not None and "sha256" in start:
         del start["weights"]  # wherever they lie: their hash tells them
     return digest([document, task.sha256, *([] if teacher is None else [teacher.sha256])])
+
+
+def training_words(spec: TrainedTeacher) -> str:
+    """What is to be trained, in words.
+
+    Args:
+        spec: A teacher that is missing.
+    """
+    student, epochs = spec.train.student, spec.train.train.epochs
+    name = student.title if isinstance(student, Brought) else student.family
+    return f"{name}{'' if student.start is None else ' fine-tuned'}, {epochs} epochs"
 
 
 def _spec(task: Task, given: str | None) -> TeacherSpec:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from automl_kd.delivery import teacher_rows, understood_rows
-from automl_kd.distillation import ExpectedTeacher
+from automl_kd.distillation import ExpectedTeacher, training_words
 from automl_kd.tasks import DataReading, Task
 from automl_kd.teachers import Teacher, TeacherReading, read_teacher
 
@@ -88,8 +88,7 @@ def understand(task: Task, expected: ExpectedTeacher | None, device: torch.devic
     if expected is None:
         return data
     if expected.resolved is None:
-        words = [f"{each.train.student.family}, {each.train.train.epochs} epochs" for each in expected.missing]
-        return replace(data, status=expected.status, training="; ".join(words))
+        return replace(data, status=expected.status, training="; ".join(map(training_words, expected.missing)))
     return with_teacher(data, task, expected.resolved.teacher, device, expected.status)
 
 

@@ -36,7 +36,8 @@ def load_teacher(spec: LoadableTeacher | tuple[LoadableTeacher, ...], task: Task
     is used; what the spec says has the last word. How all of it was understood stands in ``Teacher.understood``.
 
     Args:
-        spec: Where it lies, and what is needed to understand it.
+        spec: Where it lies, and what is needed to understand it. One with ``fine_tune`` is a teacher of other classes
+            here: whoever trains it keeps what comes of it.
         task: What it shall teach.
 
     Raises:

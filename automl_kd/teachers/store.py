@@ -178,6 +178,6 @@ def _spelled(student: Student) -> str:
     """The architecture in the words of a recipe, without what is left to its defaults."""
     if isinstance(student, Brought):
         return f"{student.title}, fine-tuned"
-    parts = student.model_dump(mode="json", exclude_unset=True, exclude={"start"})
+    parts = student.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"start"})
     started = [] if student.start is None else [f"fine-tuned from {student.start.weights}"]
     return ", ".join([parts.pop("family"), *(f"{name} {value}" for name, value in parts.items()), *started])

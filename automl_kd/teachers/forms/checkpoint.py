@@ -49,7 +49,7 @@ def student(spec: CheckpointTeacher, task: Task) -> StudentPart:
             f"teacher.input.size: {said.size}: a {spec.student.family} is fine-tuned on squares: say one number"
         )
     start = Start(weights=spec.checkpoint, mean=mean, std=std)
-    return spec.student.model_copy(update={"start": start, "resolution": next(iter(sides), spec.student.resolution)})
+    return spec.student.model_copy(update={"start": start, **{"resolution": side for side in sides}})
 
 
 TEACHER_FORMS.add(
