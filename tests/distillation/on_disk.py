@@ -19,7 +19,11 @@ class OnDisk:
     @classmethod
     def written(cls, path, examples):
         np.save(path, examples.numpy())
-        return cls(path, torch.arange(len(examples)))
+        return cls.opened(path)
+
+    @classmethod
+    def opened(cls, path):
+        return cls(Path(path), torch.arange(len(np.load(path, mmap_mode="r"))))
 
     @property
     def shape(self):
