@@ -53,7 +53,7 @@ class Composition:
         Unlabelled examples are drawn without replacement until all have been, then in the same order again.
         """
         order = torch.randperm(self.labelled, generator=generator("order", self.seed, number))
-        labelled = order.split(self.train.labelled_batch)[: self.steps]
+        labelled = torch.split(order, self.train.labelled_batch)[: self.steps]
         if not self.unlabelled:
             return [Drawn(index, len(index)) for index in labelled]
         beside = self._unlabelled(number)
@@ -67,7 +67,7 @@ class Composition:
         order = torch.randperm(self.unlabelled, generator=generator("unlabelled", self.seed, number)) + self.labelled
         size = self._beside(self.train.labelled_batch)
         needed = self.steps * size
-        return order.repeat(-(-needed // self.unlabelled))[:needed].split(size)
+        return torch.split(order.repeat(-(-needed // self.unlabelled))[:needed], size)
 
     def _beside(self, labelled: int) -> int:
         """How many unlabelled examples stand beside labelled ones: the same share of a last, smaller batch."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -53,7 +53,7 @@ class Feed:
         self._examples: list[Examples] = [split.inputs for split in splits]
         self._placed = _placed(self._examples, torch_device)
 
-    def batches(self, drawn: Sequence[Drawn]) -> Iterator[Batch]:
+    def batches(self, drawn: Sequence[Drawn]) -> Generator[Batch, None, None]:
         """The batches, in their order. A failed read is raised where its batch is asked for.
 
         It should be closed where it is not asked for all (``contextlib.closing``), so that its thread ends.
@@ -62,7 +62,7 @@ class Feed:
             return
         # Copied to the device once, because every copy waits for all that a GPU still has to do.
         placed = torch.cat([each.index for each in drawn]).to(self._device)
-        places = placed.split([len(each.index) for each in drawn])
+        places = torch.split(placed, [len(each.index) for each in drawn])
         if self._placed is not None:
             for each, at in zip(drawn, places, strict=True):
                 yield Batch(each.index, at, each.labelled, _rows(self._placed, at, each.labelled))
@@ -75,7 +75,7 @@ class Feed:
         return stored.pin_memory() if self._device.type == "cuda" else stored
 
 
-def ahead(read: Callable[[Asked], Read], asked: Iterable[Asked], most: int) -> Iterator[Read]:
+def ahead(read: Callable[[Asked], Read], asked: Iterable[Asked], most: int) -> Generator[Read, None, None]:
     """What ``read`` gives, in order, read by one thread which is at most so many reads ahead.
 
     Args:

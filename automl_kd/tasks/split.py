@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,10 @@ from torch import Tensor
 
 from automl_kd.tasks.names_of_0_1 import SplitNamesOf01
 from automl_kd.tasks.splits import Indices
+
+_BYTES_OF_A_FLOAT = 4
+_BYTES_AT_ONCE = 32 * 2**20
+"""What a batch outside of training may take as float32: a network needs many times as much to answer it."""
 
 
 class StoredExamples(Protocol):
@@ -69,8 +74,9 @@ class Split(SplitNamesOf01):
         """All examples in memory, (N, …); those on disk are read."""
         return self.inputs if isinstance(self.inputs, Tensor) else self.inputs[:]
 
-    def batches(self, size: int) -> Iterator[Tensor]:
-        """The examples in their order, at most ``size`` at a time, in ordinary memory."""
+    def batches(self, most: int) -> Iterator[Tensor]:
+        """The examples in their order, at most so many at a time and fewer of large ones, in ordinary memory."""
+        size = max(1, min(most, _BYTES_AT_ONCE // (_BYTES_OF_A_FLOAT * max(1, math.prod(self.inputs.shape[1:])))))
         for start in range(0, len(self), size):
             yield self.inputs[start : start + size]
 
