@@ -4,6 +4,7 @@ A file that adds a loss imports what it needs from here: its part is a ``Loss`` 
 is added to ``LOSS_SPECS``.
 """
 
+from automl_kd.distillation.batch_norm import measured_batches, reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.custom_loss import custom_loss_spec, loss
 from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher
@@ -84,6 +85,8 @@ __all__ = [
     "expect_teacher",
     "find_teacher",
     "loss",
+    "measured_batches",
+    "reestimate",
     "resolve_device",
     "teacher_recipe",
     "training_was_begun",

@@ -28,6 +28,7 @@ class Checkpoint:
         cuda_rng: State of the CUDA generator, or None where there was none.
         objective: Losses of the epoch under way or, between epochs, the last; balance and health of the losses.
         seconds: Time spent in training.
+        average: Averages of the student's weights by name, or None where none are kept.
     """
 
     identity: dict[str, str]
@@ -39,6 +40,7 @@ class Checkpoint:
     cuda_rng: Tensor | None
     objective: dict[str, Any]
     seconds: float
+    average: dict[str, Any] | None = None
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

@@ -30,7 +30,8 @@ class Outcome:
     """A student as training left it.
 
     Attributes:
-        student: As trained, in evaluation mode, on the device of the training.
+        student: As it was judged, in evaluation mode, on the device of the training: as trained, or with averaged
+            weights and statistics measured anew where the recipe says so.
         epoch: Epochs trained since the start, those before a checkpoint included.
         step: Steps, likewise.
         evaluation: What the metrics of the task say on the search-validation split of the form of it that ships, after
@@ -119,36 +120,22 @@ def distill(
     if compiled and wiring.gradients:
         raise UserError(f"distill.losses.{wiring.gradients[0]} differentiates twice, which a compiled student cannot")
     asked = teacher if recipe.distill.needs_teacher() else None
-    with (
-        reproducible(recipe.seed, torch_device),
-        Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled) as run,
-    ):
-        if checkpoint is not None and checkpoint.exists():
-            run.restore(load(checkpoint, run.identity, torch_device))
-        saved = time.monotonic()
-        while run.epoch < until:
-            started = time.perf_counter()
-            whole = run.train_epoch(should_stop)
-            run.seconds += time.perf_counter() - started
-            if not whole:
-                if checkpoint is not None:
-                    save(run.state(), checkpoint)
-                raise Interrupted(f"training stopped at step {run.step} of epoch {run.epoch + 1}")
-            if checkpoint is not None and run.epoch < until and time.monotonic() - saved > _SAVE_SECONDS:
-                save(run.state(), checkpoint)
-                saved = time.monotonic()
-            if on_epoch is not None and run.epoch < until:
-                on_epoch(run.epoch, None)
-        if checkpoint is not None:
-            save(run.state(), checkpoint)
+    with reproducible(recipe.seed, torch_device):
+        begun = checkpoint if checkpoint is not None and checkpoint.exists() else None
+        run = Run(recipe, task, asked, wiring, total_epochs, torch_device, cache, compiled, fresh=begun is None)
+        if begun is not None:
+            run.restore(load(begun, run.identity, torch_device))
+        with run:
+            _train(run, until, checkpoint, on_epoch, should_stop)
+        judged = run.judged()
         # Called here too, because the call shows that the run is alive; its answer comes too late to matter.
         watch = should_stop or (lambda: False)
-        shipped = applied(recipe.compress, run.student)
+        shipped = applied(recipe.compress, judged)
         evaluation = evaluate(shipped, run.seen, task.validation, torch_device, watch)
         if on_epoch is not None:
             on_epoch(run.epoch, evaluation.score)
     return Outcome(
-        student=run.student.eval(),
+        student=judged.eval(),
         epoch=run.epoch,
         step=run.step,
         evaluation=evaluation,
@@ -157,6 +144,32 @@ def distill(
         seconds=run.seconds,
         finished=run.epoch == total_epochs,
     )
+
+
+def _train(
+    run: Run,
+    until: int,
+    checkpoint: Path | None,
+    on_epoch: Callable[[int, float | None], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> None:
+    """Train to an epoch, and write the state there, when stopped, and now and then."""
+    saved = time.monotonic()
+    while run.epoch < until:
+        started = time.perf_counter()
+        whole = run.train_epoch(should_stop)
+        run.seconds += time.perf_counter() - started
+        if not whole:
+            if checkpoint is not None:
+                save(run.state(), checkpoint)
+            raise Interrupted(f"training stopped at step {run.step} of epoch {run.epoch + 1}")
+        if checkpoint is not None and run.epoch < until and time.monotonic() - saved > _SAVE_SECONDS:
+            save(run.state(), checkpoint)
+            saved = time.monotonic()
+        if on_epoch is not None and run.epoch < until:
+            on_epoch(run.epoch, None)
+    if checkpoint is not None:
+        save(run.state(), checkpoint)
 
 
 def resolve_device(device: str) -> torch.device:

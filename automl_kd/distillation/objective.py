@@ -33,6 +33,7 @@ class Objective:
         wiring: The losses, with their stages paired.
         adapters: The modules that they train, and under ``UNCERTAINTY`` the one that learns their weights, if any.
         trunk: The student's weights on which gradients are compared.
+        others: Those on which they are compared while the trunk is held.
         total_steps: Length of the schedule.
     """
 
@@ -42,12 +43,13 @@ class Objective:
         wiring: Wiring,
         adapters: nn.ModuleDict,
         trunk: Sequence[nn.Parameter],
+        others: Sequence[nn.Parameter],
         total_steps: int,
     ) -> None:
         self._curriculum = distill.curriculum
         self._terms = wiring.terms
         self._adapters = adapters
-        self._trunk = list(trunk)
+        self._trunk, self._others = list(trunk), list(others)
         self._total_steps = total_steps
         self._balance = GradientBalance() if distill.balance == "gradient" else None
         self._health = Health(drop=distill.unhealthy == "drop")
@@ -58,9 +60,15 @@ class Objective:
         """The losses that are left out from now on, each with the reason."""
         return self._health.dropped
 
-    def active(self, progress: float) -> list[tuple[Term, float]]:
-        """The losses that count at ``progress`` in [0, 1], with their weights."""
-        weighted = ((term, term.weight(progress)) for term in self._terms if term.name not in self.dropped)
+    def active(self, progress: float, *, held: bool = False) -> list[tuple[Term, float]]:
+        """The losses that count at ``progress`` in [0, 1], with their weights.
+
+        Args:
+            progress: The share of the schedule that is done.
+            held: Whether the trunk is held; losses that move nothing else are then left out.
+        """
+        left = (term for term in self._terms if term.name not in self.dropped)
+        weighted = ((term, term.weight(progress)) for term in left if term.moves_beside_trunk or not held)
         return [(term, weight) for term, weight in weighted if weight > 0]
 
     def total(
@@ -70,15 +78,25 @@ class Objective:
         student: Signals,
         teacher: Signals | None,
         context: StepContext,
+        *,
+        held: bool = False,
     ) -> Tensor | None:
         """The sum to minimise at a step, a scalar, or None where no loss has a weight.
+
+        Args:
+            step: Its number, from 0.
+            active: The losses that count, with their weights.
+            student: What the student shows.
+            teacher: What the teacher shows; None where no loss of the step needs it.
+            context: What else the losses may know.
+            held: Whether the trunk is held. Losses of maps then teach their adapters at most, and are not called dead.
 
         Raises:
             Diverged: If this step is one at which losses are examined, and one of them does harm or nothing.
         """
         rows = self._easiest(teacher, context)
         values: dict[str, Tensor] = {}
-        warming_up = set()
+        warming_up, silent = set(), set()
         parts: list[Tensor] = []
         for term, _ in active:
             output = term.value(student, teacher, context, self._adapters, rows)
@@ -88,9 +106,17 @@ class Objective:
                 parts.append(output.adapter_loss)
             if output.warming_up:
                 warming_up.add(term.name)
-        self._examine(step, values, student.logits, context, frozenset(warming_up))
+            if held and not term.spec.inputs.reads_outputs:
+                silent.add(term.name)
+        weights = self._others if held else self._trunk
+        self._examine(step, values, student.logits, context, frozenset(warming_up | silent), weights)
         parts += [self._weighted(term.name, weight, values) for term, weight in active if term.name not in warming_up]
         return torch.stack(parts).sum() if parts else None
+
+    def restart_balance(self) -> None:
+        """Forget the scales of the losses, because from now on they pull on other weights."""
+        if self._balance is not None:
+            self._balance = GradientBalance()
 
     def state_dict(self) -> dict[str, Any]:
         """The state that a checkpoint keeps."""
@@ -132,11 +158,12 @@ class Objective:
         values: Mapping[str, Tensor],
         outputs: Tensor,
         context: StepContext,
-        warming_up: frozenset[str],
+        silent: frozenset[str],
+        weights: Sequence[nn.Parameter],
     ) -> None:
         if not values:
             return
-        balanced = {name for name in values if name not in warming_up}
+        balanced = {name for name in values if name not in silent}
         new = self._balance is not None and self._balance.wants(balanced)
         if not (new or self._health.wants(step) or is_due(step, self._total_steps)):
             return
@@ -144,10 +171,10 @@ class Objective:
         if self._balance is not None and "task" not in values:
             # Weights are in units of the task loss's pull, also while the task loss itself has no weight.
             reference = {"task": context.problem.loss(outputs, context.labels)}
-        found = pulls({**reference, **values}, self._trunk)
+        found = pulls({**reference, **values}, weights)
         found = {name: pull for name, pull in found.items() if name in values}
         read = dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))
-        self._health.examine(step, read, found, warming_up)
+        self._health.examine(step, read, found, silent)
         self._health.examine_answers(step, in_units_of_labels(outputs, context.problem.output))
         if self._balance is not None:
             self._balance.learn({name: pull for name, pull in found.items() if name in balanced})

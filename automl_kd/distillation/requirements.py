@@ -12,6 +12,7 @@ from automl_kd.distillation.losses.spec import Meanings
 from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import CustomLoss
 from automl_kd.recipes.schedules import EntropyTemperature, LearnedTemperature
+from automl_kd.students import HEAD, Plan
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
 
@@ -46,6 +47,17 @@ def check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
             f"the teacher takes {theirs.input.shape} of {theirs.input.dtype} and task {task.name} has"
             f" {task.modality.noun}s {ours.input.shape} of {ours.input.dtype} ({', '.join(ours.input.axes)}): they"
             " should be equal"
+        )
+
+
+def check_stages(recipe: Recipe, plan: Plan) -> None:
+    """Refuse to treat the stages of a student differently that has none."""
+    name, _ = plan.stages[-1]
+    asked = next((field for field in ("freeze", "layer_decay") if getattr(recipe.train, field)), None)
+    if asked is not None and name != HEAD:
+        raise UserError(
+            f"train.{asked}: a student of family {recipe.student.family} has no stages and no head that are known here:"
+            " leave it out"
         )
 
 

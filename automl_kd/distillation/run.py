@@ -1,9 +1,9 @@
-"""A run between two steps: student, adapters and optimizer, and the step that moves them."""
+"""A run between two steps: what learns, what it learns from, and the step that moves it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
+from automl_kd.distillation.batch_norm import measured_batches, reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.history import Diverged
+from automl_kd.distillation.learner import Learner
 from automl_kd.distillation.losses import StepContext
 from automl_kd.distillation.objective import UNCERTAINTY, Objective
-from automl_kd.distillation.optimizers import build_optimizer
+from automl_kd.distillation.precision import autocast
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.teacher_signals import FUSION, TeacherSignals, view_number
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Recipe
-from automl_kd.students import StudentModule, Taps, build
+from automl_kd.students import HEAD, StudentModule, Taps, build, start
 from automl_kd.tasks import Examples, Mix, Task, generator
 from automl_kd.teachers import Teacher
-
-_HEAD = "head."
 
 
 def placed(examples: Examples, torch_device: torch.device) -> Examples:
@@ -46,9 +46,10 @@ class Run:
         teacher: The teacher if the recipe needs one, else None.
         wiring: The recipe's losses, as :func:`automl_kd.distillation.wiring.wire` gave them.
         total_epochs: Length of the schedule.
-        torch_device: Where to compute, in the memory format of the modality; on CUDA in bfloat16.
+        torch_device: Where to compute, in the memory format of the modality.
         cache: Folder for cached outputs of the teacher, or None for the user's cache.
         compiled: Whether the student's forward and backward pass are compiled.
+        fresh: Whether the run begins, from the weights that the recipe names; false where :meth:`restore` follows.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Run:
         torch_device: torch.device,
         cache: Path | None,
         compiled: bool,
+        fresh: bool = True,
     ) -> None:
         train = recipe.train
         self.recipe, self.task, self.wiring, self.torch_device = recipe, task, wiring, torch_device
@@ -72,8 +74,11 @@ class Run:
             "schedule": f"{total_epochs} epochs",
         }
         student = build(recipe.student, self.seen.signature, allow_code=wiring.build_context.allow_code)
+        inherited = start(student, recipe.student, self.seen.signature) if fresh else None
         memory = wiring.build_context.memory_format
         self.student: StudentModule = student.to(device=torch_device, memory_format=memory).train()  # type: ignore[call-overload]
+        if inherited is not None and inherited.sliced:
+            reestimate(self.student, islice(measured_batches(self.seen, recipe.seed, torch_device), 1))
         for term in wiring.terms:
             if term.spec.prepare is not None:
                 term.spec.prepare(self.student, wiring.build_context)
@@ -87,8 +92,7 @@ class Run:
                 recipe.distill, wiring, teacher.to(torch_device), task, self._teacher_views, numbers, cache
             )
         self.adapters = self._build_adapters()
-        trained = [weight for weight in self.student.parameters() if weight.requires_grad]
-        self.optimizer = build_optimizer(train.optimizer, [*trained, *self.adapters.parameters()])
+        self.learner = Learner(self.student, self.adapters, train)
         self.step = 0
         self.seconds = 0.0
 
@@ -96,15 +100,14 @@ class Run:
         self.steps_per_epoch = len(task.train) // train.batch_size + (len(task.train) % train.batch_size > 1)
         self._total_steps = total_epochs * self.steps_per_epoch
         # The head is left out, because only losses of outputs reach it.
-        trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(_HEAD)]
-        self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, self._total_steps)
+        trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(f"{HEAD}.")]
+        others = self.learner.learning
+        self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, others, self._total_steps)
         self._stored = placed(task.train.inputs, torch_device)
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
-        self._autocast: AbstractContextManager[object] = (
-            torch.autocast("cuda", torch.bfloat16) if torch_device.type == "cuda" else nullcontext()
-        )
+        self._autocast = autocast(train.precision, torch_device)
 
     def __enter__(self) -> Self:
         self._taps.__enter__()
@@ -141,6 +144,19 @@ class Run:
         self._check_weights()
         return True
 
+    def judged(self) -> StudentModule:
+        """The student as it is judged and delivered: with averaged weights, and statistics measured anew, if asked.
+
+        It is then a copy, because what a run does next never depends on where it was judged.
+        """
+        train = self.recipe.train
+        if train.ema is None and train.batch_norm != "reestimated":
+            return self.student
+        student = self.learner.averaged()
+        if train.batch_norm == "reestimated":
+            reestimate(student, measured_batches(self.seen, self.recipe.seed, self.torch_device))
+        return student
+
     def state(self) -> Checkpoint:
         """All that decides the steps to come."""
         return Checkpoint(
@@ -148,18 +164,18 @@ class Run:
             step=self.step,
             student=self.student.state_dict(),
             adapters=self.adapters.state_dict(),
-            optimizer=self.optimizer.state_dict(),
             rng=torch.get_rng_state(),
             cuda_rng=torch.cuda.get_rng_state() if self.torch_device.type == "cuda" else None,
             objective=self.objective.state_dict(),
             seconds=self.seconds,
+            **self.learner.state_dict(),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same run."""
         self.student.load_state_dict(checkpoint.student)
         self.adapters.load_state_dict(checkpoint.adapters)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.learner.load_state_dict(checkpoint.optimizer, checkpoint.average)
         self.objective.load_state_dict(checkpoint.objective)
         self.step = checkpoint.step
         self.seconds = checkpoint.seconds
@@ -178,10 +194,11 @@ class Run:
 
     def _take_step(self, index: Tensor, at: Tensor) -> None:
         progress = self.step / self._total_steps
+        held = self._begin(progress)
         number = view_number(self.recipe.distill, self.epoch)
         stored = self._stored[at]
         inputs, labels, mix = self._view(stored, at, number)
-        active = self.objective.active(progress)
+        active = self.objective.active(progress, held=held)
         if any(term.spec.inputs.reads_gradients for term, _ in active):
             inputs = inputs.requires_grad_()
         with self._autocast:
@@ -197,15 +214,20 @@ class Run:
                 labels,
                 self.adapters,
             )
-        context = StepContext(progress, labels, at, self.task.problem)
-        total = self.objective.total(self.step, active, student, teacher, context)
-        for group in self.optimizer.param_groups:
-            group["lr"] = schedules.learning_rate(self.recipe.train, progress)
-        if total is not None:
-            self.optimizer.zero_grad()
-            torch.autograd.backward(total if fusion_loss is None else total + fusion_loss)
-            self.optimizer.step()
+        smoothing = self.recipe.train.label_smoothing or 0.0
+        context = StepContext(progress, labels, at, self.task.problem, label_smoothing=smoothing)
+        total = self.objective.total(self.step, active, student, teacher, context, held=held)
+        self.learner.move(total if total is None or fusion_loss is None else total + fusion_loss, self.step)
         self.step += 1
+
+    def _begin(self, progress: float) -> bool:
+        """Make ready for a step; whether the student's trunk is held in it."""
+        train = self.recipe.train
+        held = schedules.held(train, progress)
+        if not held and schedules.held(train, (self.step - 1) / self._total_steps):
+            self.objective.restart_balance()
+        self.learner.begin(progress, held=held)
+        return held
 
     def _view(self, stored: Tensor, index: Tensor, number: int) -> tuple[Tensor, Tensor, Mix | None]:
         """Examples (B, …) as the student sees them, their labels, and how they were mixed."""

@@ -56,6 +56,11 @@ def learning_rate(train: Train, progress: float) -> float:
     return _between("cosine", train.optimizer.lr, 0.0, (progress - train.warmup) / (1 - train.warmup))
 
 
+def held(train: Train, progress: float) -> bool:
+    """Whether the trunk of the student is held at ``progress`` in [0, 1): before the fraction ``freeze``."""
+    return train.freeze is not None and progress < train.freeze
+
+
 def _between(kind: str, start: float, end: float, progress: float) -> float:
     if kind == "constant":
         return start

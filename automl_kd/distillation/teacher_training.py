@@ -6,7 +6,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,16 @@ from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest, schema
-from automl_kd.students import build
-from automl_kd.tasks import OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
+from automl_kd.students import build, pinned
+from automl_kd.tasks import Card, OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
 from automl_kd.teachers import (
     KeptTeacher,
     LoadableTeacher,
     MultiTeacher,
     Teacher,
     TeacherStore,
+    TransformedTeacher,
+    input_of,
     load_teacher,
     module_teacher,
 )
@@ -160,7 +162,7 @@ class _TeacherResolver:
         key = training_key(spec, self._task, taught_by)
         kept = store.find(key)
         if kept is not None:
-            return kept
+            return _as_shown(spec, kept, self._task)
         recipe = teacher_recipe(spec)
         timer = _StepTimer(recipe, self._task, self._reached, self._count, self._watch)
         threads = torch.get_num_threads()
@@ -177,14 +179,15 @@ class _TeacherResolver:
                 should_stop=timer.should_stop,
             )
             facts = _facts(self._task, outcome, taught_by)
-            teacher = store.keep(key, recipe.student, self._task.signature, outcome.student, facts)
+            seen = self._task.at(recipe.student)
+            teacher = store.keep(key, recipe.student, seen.signature, outcome.student, facts)
         except Diverged as error:
             checkpoint.unlink(missing_ok=True)  # a training that goes on from it would fail the same way
             raise untrainable_teacher(recipe, self._task, error) from None
         finally:
             torch.set_num_threads(threads)
         checkpoint.unlink(missing_ok=True)
-        return teacher
+        return _as_shown(spec, teacher, self._task)
 
 
 def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str, Any]:
@@ -317,7 +320,17 @@ def _spec(task: Task, given: str | None) -> TeacherSpec:
     spec = parse_teacher(given) if given is not None else task.teacher
     if spec is None:
         raise UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")
-    return spec
+    return tuple(_pinned(each, task) for each in spec) if isinstance(spec, tuple) else _pinned(spec, task)
+
+
+def _pinned(spec: OneTeacher, task: Task) -> OneTeacher:
+    """A teacher with the weights written down from which its training starts, and that of its teachers."""
+    if not isinstance(spec, TrainedTeacher):
+        return spec
+    training = spec.train
+    taught_by = None if training.teacher is None else _pinned(training.teacher, task)
+    student = pinned(training.student, task.signature)
+    return spec.model_copy(update={"train": training.model_copy(update={"student": student, "teacher": taught_by})})
 
 
 def _trainings(spec: OneTeacher) -> int:
@@ -328,7 +341,20 @@ def _trainings(spec: OneTeacher) -> int:
 
 
 def _place(spec: OneTeacher, teacher: Teacher) -> LoadableTeacher:
-    return KeptTeacher(teacher.sha256) if isinstance(spec, TrainedTeacher) else spec
+    if not isinstance(spec, TrainedTeacher):
+        return spec
+    if isinstance(teacher, TransformedTeacher):
+        return TeacherStore().place(teacher.inner.sha256)
+    return KeptTeacher(teacher.sha256)
+
+
+def _as_shown(spec: TrainedTeacher, kept: Teacher, task: Task) -> Teacher:
+    """A teacher that was trained as students are; shown what it was trained on, where the task shows other inputs."""
+    if task.at(spec.train.student) is task:
+        return kept
+    teacher = load_teacher(TeacherStore().place(kept.sha256), task)
+    teacher.understood = replace(kept.understood, input=teacher.understood.input)
+    return teacher
 
 
 def _joined(teachers: Sequence[Teacher]) -> Teacher:
@@ -358,9 +384,12 @@ def _untrained(spec: OneTeacher, task: Task) -> Teacher:
         task,
         None if taught_by is None else _found(taught_by, task) or _untrained(taught_by, task),
     )
+    seen = task.at(spec.train.student).signature
     with torch.random.fork_rng(devices=[]):
-        module = build(spec.train.student, task.signature)
-    return module_teacher(module, task.signature)
+        module = build(spec.train.student, seen)
+    teacher = module_teacher(module, seen)
+    shown = task.modality.shown_to_teacher(input_of(spec.train.student, seen), Card())
+    return teacher if shown.transform is None else TransformedTeacher(teacher, shown.transform, task.signature.input)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:
@@ -370,4 +399,5 @@ def _found(spec: OneTeacher, task: Task) -> Teacher | None:
     taught_by = None if spec.train.teacher is None else _found(spec.train.teacher, task)
     if taught_by is None and spec.train.teacher is not None:
         return None
-    return TeacherStore().find(training_key(spec, task, taught_by))
+    kept = TeacherStore().find(training_key(spec, task, taught_by))
+    return None if kept is None else _as_shown(spec, kept, task)

@@ -13,6 +13,7 @@ from automl_kd.distillation import schedules, temperatures
 from automl_kd.distillation.losses import BuildContext, LossOutput, LossSpec, Pair, StepContext
 from automl_kd.distillation.signals import Signals
 from automl_kd.recipes import HandOver, Loss
+from automl_kd.students import PROJECTOR
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Term:
     spec: LossSpec
     pairs: tuple[Pair, ...] = ()
     handover: HandOver | None = None
+
+    @property
+    def moves_beside_trunk(self) -> bool:
+        """Whether the loss can move anything while the trunk is held: the classifier, a projector, or adapters."""
+        projected = any(pair.student == PROJECTOR for pair in self.pairs)
+        return self.spec.inputs.reads_outputs or self.spec.adapter is not None or projected
 
     def weight(self, progress: float) -> float:
         """The weight at ``progress`` in [0, 1], after the hand-over."""

@@ -12,7 +12,7 @@ from automl_kd.core import Input, UserError, unknown
 from automl_kd.distillation.custom_loss import custom_loss_spec
 from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossSpec, Pair, StepContext
 from automl_kd.distillation.pairing import Pairing
-from automl_kd.distillation.requirements import check_fusion, check_loss, check_teacher
+from automl_kd.distillation.requirements import check_fusion, check_loss, check_stages, check_teacher
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
 from automl_kd.recipes import Loss, Recipe
@@ -68,7 +68,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     of the student with the last of the teacher, the one before with the one before, and so on.
 
     Args:
-        recipe: The recipe; only ``student``, ``distill`` and ``train.augment`` are read.
+        recipe: The recipe; only ``student``, ``distill``, ``train.augment`` and ``train.label_smoothing`` are read.
         task: The task, for its signature, problem and augmentations, and some of its labels.
         teacher: The teacher, or None for a recipe that needs none.
         allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
@@ -92,6 +92,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     for name, part in distill.losses.active():
         check_loss(name, part, specs[name], recipe, task, asked)
     student = plan(recipe.student, seen.signature, allow_code=allow_code)
+    check_stages(recipe, student)
     shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
     pairing = Pairing(student.maps(), lambda paths: _shapes(student, seen.signature.input, paths), asked)
     terms = []
@@ -116,7 +117,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         allow_code=allow_code,
     )
     wiring = Wiring(tuple(terms), build_context)
-    _rehearse(wiring, seen)
+    _rehearse(wiring, seen, recipe.train.label_smoothing or 0.0)
     return wiring
 
 
@@ -148,14 +149,14 @@ def _shapes(student: Plan, given: Input, paths: tuple[str, ...]) -> dict[str, Sh
     return found
 
 
-def _rehearse(wiring: Wiring, task: Task) -> None:
+def _rehearse(wiring: Wiring, task: Task, label_smoothing: float) -> None:
     """Compute every loss once on noise. Not on the meta device, whose first use takes torch two seconds of imports."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        _compute(wiring, task)
+        _compute(wiring, task, label_smoothing)
 
 
-def _compute(wiring: Wiring, task: Task) -> None:
+def _compute(wiring: Wiring, task: Task, label_smoothing: float) -> None:
     labels = task.train.labels[:_BATCH]
     count, width = len(labels), task.signature.output.width
 
@@ -172,7 +173,7 @@ def _compute(wiring: Wiring, task: Task) -> None:
     maps = {pair.teacher: map_of(pair.teacher_shape).detach() for pair in _shown_by_teacher(wiring.terms)}
     gradients = torch.randn_like(inputs) if wiring.gradients else None
     theirs = Signals(torch.randn(count, width), maps, inputs, gradients)
-    context = StepContext(0.5, labels, torch.arange(count), task.problem)
+    context = StepContext(0.5, labels, torch.arange(count), task.problem, label_smoothing=label_smoothing)
     adapters = wiring.adapters()
     for term in wiring.terms:
         try:

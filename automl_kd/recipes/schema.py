@@ -14,7 +14,7 @@ from automl_kd.recipes.losses import KEY_OF_0_1, AnyLosses, default_losses
 from automl_kd.recipes.one_of import OneOf, Registered
 from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, Fraction, HandOver, Positive, Weight
-from automl_kd.recipes.students import Student
+from automl_kd.recipes.students import Student, StudentPart
 
 _COMPRESS_OF_0_1 = {"quantize": "none"}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -115,13 +115,14 @@ class Train(Part):
     """The optimisation: ``epochs`` passes, learning rate annealed by a cosine after ``warmup`` of the run.
 
     What fine-tuning needs is left out unless it is said. ``label_smoothing`` is the share of every label that goes to
-    all classes alike. ``ema`` is the decay of a running average of the weights, which is what is judged and delivered.
-    ``layer_decay`` multiplies the learning rate once for every stage away from the head. ``freeze`` is the fraction of
-    the run in which only the head (and what is not of the pretrained weights) learns; 1 for all of it. ``batch_norm``
-    keeps statistics as they are (``frozen``), or measures them anew on training examples once training is over
-    (``reestimated``). ``clip`` bounds the norm of all gradients together. ``precision`` is that of the forward and
-    backward pass: by default bfloat16 on CUDA and float32 on CPUs. ``unlabelled`` is the share of every batch that is
-    drawn from the task's unlabelled examples.
+    all classes alike in the task's own loss. ``ema`` is the decay of a running average of the weights, which is what is
+    judged and delivered. ``layer_decay`` multiplies the learning rate once for every stage away from the head.
+    ``freeze`` is the fraction of the run in which only the classifier learns, with the projector and adapters where
+    there are some; 1 for all of it. ``batch_norm`` keeps the statistics of the weights that the student starts from
+    (``frozen``; a projector, which is new, gathers its own), or measures them anew on training examples whenever it is
+    judged (``reestimated``). ``clip`` bounds the norm of all gradients together. ``precision`` is that of the forward
+    and backward pass: by default bfloat16 on CUDA and float32 on CPUs. ``unlabelled`` is the share of every batch that
+    is drawn from the task's unlabelled examples.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
@@ -137,6 +138,25 @@ class Train(Part):
     clip: Positive | None = None
     precision: Precision | None = None
     unlabelled: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    def check(self, student: StudentPart) -> None:
+        """Refuse to keep what random weights do not have.
+
+        Raises:
+            ValueError: If a student that starts from none would never learn more than its head, or have no statistics.
+        """
+        if student.start is not None:
+            return
+        if self.freeze == 1:
+            raise ValueError(
+                "train.freeze is 1, which never trains more than the head, and student.start is scratch: name weights"
+                " there, or freeze a part of the run"
+            )
+        if self.batch_norm == "frozen":
+            raise ValueError(
+                "train.batch_norm is frozen and student.start is scratch, which has no statistics to keep: name weights"
+                " there, or leave batch_norm out"
+            )
 
 
 STAGES: Registry[Registered] = Registry("stage", home="automl_kd.compression.stages")
@@ -181,6 +201,11 @@ class Recipe(Part):
     def _losses_have_what_they_need(self) -> Self:
         for _, loss in self.distill.losses.active():
             loss.check(self)
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_there_to_be_kept(self) -> Self:
+        self.train.check(self.student)
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,12 @@ FAMILIES: Registry[Registered] = Registry("family", home="automl_kd.students.fam
 """The student families by name."""
 
 
+SCRATCH = "scratch"
+"""What ``start`` says for random weights."""
+WRITTEN_DOWN = ("sha256", "mean", "std")
+"""The fields of a ``start`` that are filled once a recipe is fixed."""
+
+
 class Start(Part):
     """The weights that a student starts from.
 
@@ -39,9 +45,18 @@ class Start(Part):
             raise ValueError("mean and std belong together: give both, or neither")
         return self
 
+    def statistics(self, channels: int) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+        """Mean and standard deviation by which images of so many channels are normalised; None where it says neither.
+
+        A grey image stands for a colour image with three equal channels: it has the means of theirs.
+        """
+        if self.mean is None or self.std is None or channels != 1:
+            return self.mean, self.std
+        return (sum(self.mean) / len(self.mean),), (sum(self.std) / len(self.std),)
+
 
 def _from_scratch(value: Any) -> Any:
-    return None if value == "scratch" else value
+    return None if value == SCRATCH else value
 
 
 class StudentPart(Part):

@@ -1,34 +1,50 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
+from automl_kd.students import checkpoint
 from automl_kd.students.families.mobilenet import MobileNet
 from automl_kd.students.families.resnet import ResNet, ResNetStem
-from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.family import FAMILIES, Family, Inherited, Published
 from automl_kd.students.layers import ConvNorm, head
-from automl_kd.students.plans import PROJECTOR, Block, Plan, Shape
+from automl_kd.students.plans import HEAD, PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
+from automl_kd.students.starting import Beginning, beginning, pinned, start
 from automl_kd.students.student import StudentModule, build, plan
 from automl_kd.students.synflow_score import synflow
 from automl_kd.students.taps import Taps
+from automl_kd.students.weight_files import PRETRAINED, MissingWeightsError, at_hand, find_weights, keep_weights
 from automl_kd.students.weights import load_weights, save_weights
 
 __all__ = [
     "FAMILIES",
+    "HEAD",
+    "PRETRAINED",
     "PROJECTOR",
+    "Beginning",
     "Block",
     "ConvNorm",
     "Family",
+    "Inherited",
+    "MissingWeightsError",
     "MobileNet",
     "Plan",
+    "Published",
     "ResNet",
     "ResNetStem",
     "Shape",
     "StudentModule",
     "Taps",
+    "at_hand",
+    "beginning",
     "build",
+    "checkpoint",
+    "find_weights",
     "head",
+    "keep_weights",
     "load_weights",
+    "pinned",
     "plan",
     "save_weights",
+    "start",
     "synflow",
 ]
 

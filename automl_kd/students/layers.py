@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from automl_kd.core import Output
 from automl_kd.recipes.students import Projector
-from automl_kd.students.plans import PROJECTOR, Block, Shape
+from automl_kd.students.plans import HEAD, PROJECTOR, Block, Shape
 
 
 class ConvNorm(nn.Sequential):
@@ -57,9 +57,9 @@ class Projection(Block):
 def ending(shape: Shape, output: Output, projector: Projector | None) -> tuple[tuple[str, tuple[Block, ...]], ...]:
     """The stages that follow the last map of a network: the projector, where there is one, and the head."""
     if projector is None:
-        return (("head", (head(shape, output),)),)
+        return ((HEAD, (head(shape, output),)),)
     projection = Projection(shape, projector.channels, max(1, projector.channels // projector.reduction))
-    return ((PROJECTOR, (projection,)), ("head", (head(projection.output_shape, output),)))
+    return ((PROJECTOR, (projection,)), (HEAD, (head(projection.output_shape, output),)))
 
 
 def head(shape: Shape, output: Output) -> Block:

@@ -15,6 +15,8 @@ from automl_kd.core import Input, Signature
 Shape = tuple[int, ...]
 """Of one example between two blocks: channels, height, width of an image or feature map; what an input has first."""
 
+HEAD = "head"
+"""The last stage of a student that has stages; its last block is the classifier."""
 PROJECTOR = "projector"
 """The stage between the last map and the classifier of a student that brings its map to the teacher's channels."""
 

@@ -46,7 +46,7 @@ def plan(
         signature = Signature.of_images(input_shape, classes)
     parsed = _SPEC.validate_python(spec)
     family = FAMILIES[parsed.family]
-    signature = _at_resolution(parsed, signature)
+    signature = at_resolution(parsed, signature)
     if family.axes != signature.input.axes:
         fitting = [name for name, each in FAMILIES.items() if each.axes == signature.input.axes]
         raise UserError(
@@ -80,7 +80,12 @@ def build(
     return StudentModule(plan(spec, signature, input_shape=input_shape, classes=classes, allow_code=allow_code))
 
 
-def _at_resolution(spec: StudentPart, signature: Signature) -> Signature:
+def at_resolution(spec: StudentPart, signature: Signature) -> Signature:
+    """What a student takes and answers: images at its own resolution where it says one.
+
+    Raises:
+        UserError: If it says one, and takes no images.
+    """
     if spec.resolution is None:
         return signature
     if signature.input.axes != IMAGE_AXES:

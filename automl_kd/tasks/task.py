@@ -67,7 +67,8 @@ class Task(TaskNamesOf01):
             UserError: If the modality knows no resolution, or the student cannot be shown its examples.
         """
         start = student.start
-        asked = Resolution(student.resolution, *((None, None) if start is None else (start.mean, start.std)))
+        channels = self.modality.input.shape[0]
+        asked = Resolution(student.resolution, *((None, None) if start is None else start.statistics(channels)))
         return self if asked == Resolution() else replace(self, modality=self.modality.at(asked))
 
     @property

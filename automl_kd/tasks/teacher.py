@@ -46,6 +46,11 @@ class TeacherTraining(Part):
             raise ValueError("a teacher is named and no loss needs it: add one under distill, such as kd")
         return self
 
+    @model_validator(mode="after")
+    def _weights_are_there_to_be_kept(self) -> Self:
+        self.train.check(self.student)
+        return self
+
 
 class TrainedTeacher(Part):
     """A teacher that is trained once on the task."""

@@ -18,6 +18,7 @@ from automl_kd.teachers.store import TeacherStore
 from automl_kd.teachers.targets import OutputCost, TeacherCost, decide_targets, measure_cost
 from automl_kd.teachers.teacher import Outputs, Teacher, Understood
 from automl_kd.teachers.tokens import tokens_to_map
+from automl_kd.teachers.transformed import TransformedTeacher, input_of
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -42,9 +43,11 @@ __all__ = [
     "TeacherReading",
     "TeacherStore",
     "TimmTeacher",
+    "TransformedTeacher",
     "TransformersTeacher",
     "Understood",
     "decide_targets",
+    "input_of",
     "load_teacher",
     "measure_cost",
     "module_teacher",

@@ -17,10 +17,11 @@ import torch
 from automl_kd.core import Input, Output, Signature, UserError, cache_dir, locked, replacing, write_text
 from automl_kd.recipes import Part, Student, digest
 from automl_kd.students import StudentModule, build
-from automl_kd.teachers.checkpoint import fill, read_checkpoint
+from automl_kd.students.checkpoint import fill, read_checkpoint
 from automl_kd.teachers.forms.checkpoint import CheckpointTeacher
 from automl_kd.teachers.module import module_teacher, weights_sha256
 from automl_kd.teachers.teacher import Teacher, Understood
+from automl_kd.teachers.transformed import input_of
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -104,7 +105,9 @@ class TeacherStore:
             raise gone(sha256)
         weights, description = self._paths(sha256)
         record = _Record.model_validate(json.loads(description.read_text(encoding="utf-8"))["record"])
-        return CheckpointTeacher(checkpoint=str(weights), student=record.student)
+        return CheckpointTeacher(
+            checkpoint=str(weights), student=record.student, input=input_of(record.student, record.signature)
+        )
 
     def keep(
         self, key: str, student: Student, signature: Signature, module: StudentModule, facts: Mapping[str, Any]

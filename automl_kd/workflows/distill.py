@@ -26,6 +26,7 @@ from automl_kd.distillation import distill as train
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe, load_recipe, pin_code, save_recipe
 from automl_kd.results import Observer, Snapshot, sharing
+from automl_kd.students import beginning
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.delivered import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.studies.understanding import understand, with_teacher
@@ -82,11 +83,14 @@ def distill(
         learned = open_recipe_task(described, source, task, data)
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=sharing(watcher, "calibrate"))
         check_replaceable(Path(out))
+        begun = beginning(described.student, learned.signature)
+        if begun is not None:
+            described = described.model_copy(update={"student": begun.pinned(described.student)})
         named = teacher or (described.teacher.file if described.teacher else None)
         expected = expect_teacher(learned, named) if described.distill.needs_teacher() else None
         wire(described, learned, None if expected is None else expected.teacher, allow_code=allow_code)
         understood = understand(learned, expected, resolve_device(device))
-        watcher.tell(understood.lines())
+        watcher.tell([*understood.lines(), *([] if begun is None else [begun.words])])
         taught = None if expected is None else expected.resolved
         if expected is not None and taught is None:
             taught = _trained(learned, named, watcher, stop, device)

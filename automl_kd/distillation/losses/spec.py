@@ -64,6 +64,7 @@ class StepContext:
         problem: What the outputs mean, and the task's own loss.
         temperature: Of the loss: a number, a scalar or one for each sample (B,); 1 where the loss has none.
         adapter: The module that :attr:`LossSpec.adapter` built for this comparison, if any.
+        label_smoothing: The share of every label that goes to all answers alike in the task's own loss.
     """
 
     progress: float
@@ -72,6 +73,7 @@ class StepContext:
     problem: Problem
     temperature: float | Tensor = 1.0
     adapter: nn.Module | None = None
+    label_smoothing: float = 0.0
 
     def adapted(self, student: Features) -> Features:
         """The student's features through the adapter, or as they are where none was needed."""

@@ -17,6 +17,8 @@ class TaskLoss(Loss):
 
 
 def _compare(part: TaskLoss, student: Tensor, labels: Tensor, context: StepContext) -> Tensor:
+    if context.label_smoothing:
+        labels = context.problem.smoothed(labels, context.label_smoothing)
     return context.problem.loss(student, labels)
 
 

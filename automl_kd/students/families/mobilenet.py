@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -12,7 +13,9 @@ from torch.nn import functional
 from automl_kd.core import IMAGE_AXES, Signature
 from automl_kd.recipes import Part
 from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart, Width
-from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.family import FAMILIES, Family, Inherited, Published
+from automl_kd.students.inheriting import INPUT, Anatomy, Layer, conv_norm, projector_layers
+from automl_kd.students.inheriting import inherit as inherit_layers
 from automl_kd.students.layers import ConvNorm, ending, head
 from automl_kd.students.plans import Block, Plan, Shape, map_shape, scaled, staged, strided
 
@@ -67,6 +70,8 @@ _PUBLISHED = tuple(
     )
 )
 _SQUEEZE = 4
+# Width of each published network, and the training whose weights timm gives by default.
+_PUBLISHED_AS = {0.5: "050.lamb_in1k", 1.0: "100.ra_in1k", 1.4: "140.ra_in1k"}
 
 
 def plan(spec: MobileNet, signature: Signature, allow_code: bool = False) -> Plan:
@@ -119,20 +124,30 @@ class InvertedResidual(Block):
     squeeze_excite: bool
 
     @property
+    def expands(self) -> bool:
+        """Whether there is a pointwise expansion."""
+        return self.hidden != self.input_shape[0]
+
+    @property
+    def skips(self) -> bool:
+        """Whether the input is added to the output."""
+        return self.stride == 1 and self.input_shape[0] == self.channels
+
+    @property
     def output_shape(self) -> Shape:
         return (self.channels, strided(self.input_shape[1], self.stride), strided(self.input_shape[2], self.stride))
 
     def build(self) -> nn.Module:
         inputs = self.input_shape[0]
         layers: list[nn.Module] = []
-        if self.hidden != inputs:
+        if self.expands:
             layers.append(ConvNorm(inputs, self.hidden, activation=nn.ReLU6))
         layers.append(ConvNorm(self.hidden, self.hidden, self.kernel, self.stride, self.hidden, nn.ReLU6))
         if self.squeeze_excite:
             layers.append(SqueezeExcite(self.hidden, max(1, self.hidden // _SQUEEZE)))
         layers.append(ConvNorm(self.hidden, self.channels, activation=None))
         body = nn.Sequential(*layers)
-        return Skip(body) if self.stride == 1 and inputs == self.channels else body
+        return Skip(body) if self.skips else body
 
 
 class Skip(nn.Module):
@@ -161,4 +176,73 @@ class SqueezeExcite(nn.Module):
         return features * gate
 
 
-FAMILIES.add("mobilenet", Family(part=MobileNet, axes=IMAGE_AXES, plan=plan))
+def inherit(spec: MobileNet, signature: Signature, tensors: Mapping[str, Tensor]) -> Inherited:
+    """What a student takes of a MobileNetV2 of torchvision or timm, or of a network of this family."""
+    network = plan(spec, signature)
+    return inherit_layers(_anatomy(network), network, spec.start, tensors)
+
+
+def published(spec: MobileNet) -> Published | None:
+    """The ImageNet weights of the published network that is as wide, or else the next wider one."""
+    width = next((width for width in _PUBLISHED_AS if width >= spec.width), None)
+    if spec.stages is not None or width is None:
+        return None
+    tagged = f"mobilenetv2_{_PUBLISHED_AS[width]}"
+    return Published(tagged.partition(".")[0], f"timm/{tagged}", ("mobilenet_v2",) if width == 1 else ())
+
+
+def _anatomy(network: Plan) -> Anatomy:
+    _, *stages, (_, ends) = network.stages
+    trunk = [*conv_norm("stem.0", INPUT, "stem", ("features.0.0", "features.0.1"), ("conv_stem", "bn1"))]
+    chain, number = "stem", 0
+    for stage, (name, blocks) in enumerate(stages):
+        for position, block in enumerate(blocks):
+            if isinstance(block, InvertedResidual):
+                number += 1
+                output = chain if block.skips else f"{name}.{position}"
+                timm = f"blocks.{stage}.{position}"
+                trunk += _inverted(block, f"{name}.{position}", f"features.{number}.conv", timm, chain, output)
+                chain = output
+    last = f"features.{number + 1}"
+    projector, chain = projector_layers(network, chain)
+    if len(ends) > 1:
+        trunk += conv_norm("head.0", chain, "last", (f"{last}.0", f"{last}.1"), ("conv_head", "bn2"))
+        chain = "last"
+    classifier = Layer(f"head.{len(ends) - 1}.linear", chain, "classes", ("classifier.1", "classifier"))
+    spare = ("classifier.", "conv_head.", "bn2.", f"{last}.", "head.", "projector.")
+    gated = any(isinstance(block, InvertedResidual) and block.squeeze_excite for block in network.blocks)
+    return Anatomy(tuple(trunk), (*projector, classifier), () if gated else ("torchvision", "timm"), spare)
+
+
+def _inverted(block: InvertedResidual, name: str, torchvision: str, timm: str, chain: str, output: str) -> list[Layer]:
+    body = f"{name}.body" if block.skips else name
+    hidden = f"{name}.hidden" if block.expands else chain
+    layers: list[Layer] = []
+    index = 0
+    if block.expands:
+        layers += conv_norm(
+            f"{body}.0", chain, hidden, (f"{torchvision}.0.0", f"{torchvision}.0.1"), (f"{timm}.conv_pw", f"{timm}.bn1")
+        )
+        index = 1
+    layers += conv_norm(
+        f"{body}.{index}",
+        None,
+        hidden,
+        (f"{torchvision}.{index}.0", f"{torchvision}.{index}.1"),
+        (f"{timm}.conv_dw", f"{timm}.bn{index + 1}"),
+    )
+    index += 1
+    pointwise = f"{timm}.conv_pwl" if block.expands else f"{timm}.conv_pw"
+    published = (
+        (f"{torchvision}.{index}", f"{torchvision}.{index + 1}"),
+        (pointwise, f"{timm}.bn{index + 1}"),
+    )
+    if block.squeeze_excite:
+        squeezed = f"{name}.squeezed"
+        layers.append(Layer(f"{body}.{index}.squeeze", hidden, squeezed))
+        layers.append(Layer(f"{body}.{index}.excite", squeezed, hidden))
+        index += 1
+    return [*layers, *conv_norm(f"{body}.{index}", hidden, output, *published)]
+
+
+FAMILIES.add("mobilenet", Family(part=MobileNet, axes=IMAGE_AXES, plan=plan, inherit=inherit, published=published))

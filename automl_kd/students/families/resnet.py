@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -12,7 +13,9 @@ from torch.nn import functional
 from automl_kd.core import IMAGE_AXES, Signature
 from automl_kd.recipes import Part
 from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart, Width
-from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.family import FAMILIES, Family, Inherited, Published
+from automl_kd.students.inheriting import INPUT, Anatomy, Layer, conv_norm, projector_layers
+from automl_kd.students.inheriting import inherit as inherit_layers
 from automl_kd.students.layers import ConvNorm, ending
 from automl_kd.students.plans import Block, Plan, Shape, map_shape, staged, strided
 
@@ -68,6 +71,9 @@ _IMAGENET_DEPTHS = {
     152: ("bottleneck", (3, 8, 36, 3)),
 }
 _EXPANSION = 4
+_IMAGENET_KERNEL = 7
+# The training whose weights timm gives by default.
+_PUBLISHED_AS = {18: "a1_in1k", 34: "a1_in1k", 50: "a1_in1k", 101: "a1h_in1k", 152: "a1h_in1k"}
 
 
 def plan(spec: ResNet, signature: Signature, allow_code: bool = False) -> Plan:
@@ -117,6 +123,11 @@ class Residual(Block):
     bottleneck: bool
 
     @property
+    def passes(self) -> bool:
+        """Whether the shortcut is the input itself."""
+        return self.stride == 1 and self.input_shape[0] == self.output_shape[0]
+
+    @property
     def output_shape(self) -> Shape:
         channels = self.channels * (_EXPANSION if self.bottleneck else 1)
         return (channels, strided(self.input_shape[1], self.stride), strided(self.input_shape[2], self.stride))
@@ -135,8 +146,7 @@ class Residual(Block):
                 ConvNorm(inputs, self.channels, 3, self.stride),
                 ConvNorm(self.channels, self.channels, 3, activation=None),
             )
-        same = self.stride == 1 and inputs == outputs
-        shortcut = nn.Identity() if same else ConvNorm(inputs, outputs, 1, self.stride, activation=None)
+        shortcut = nn.Identity() if self.passes else ConvNorm(inputs, outputs, 1, self.stride, activation=None)
         return ResidualModule(body, shortcut)
 
 
@@ -172,4 +182,49 @@ def _width(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
-FAMILIES.add("resnet", Family(part=ResNet, axes=IMAGE_AXES, plan=plan))
+def inherit(spec: ResNet, signature: Signature, tensors: Mapping[str, Tensor]) -> Inherited:
+    """What a student takes of a residual network of torchvision or timm, or of one of this family."""
+    network = plan(spec, signature)
+    return inherit_layers(_anatomy(network), network, spec.start, tensors)
+
+
+def published(spec: ResNet) -> Published | None:
+    """The ImageNet weights of a depth, for students as wide or narrower, with the published kernel in the stem."""
+    fits = spec.width <= 1 and (spec.stem is None or spec.stem.kernel == _IMAGENET_KERNEL)
+    if spec.depth not in _PUBLISHED_AS or not fits:
+        return None
+    return Published(f"resnet{spec.depth}", f"timm/resnet{spec.depth}.{_PUBLISHED_AS[spec.depth]}")
+
+
+def _anatomy(network: Plan) -> Anatomy:
+    (_, (stem,)), *stages = network.stages
+    assert isinstance(stem, Stem)
+    trunk = [*conv_norm("stem.0.0" if stem.pool else "stem.0", INPUT, "stem", ("conv1", "bn1"))]
+    chain = "stem"
+    for number, (stage, blocks) in enumerate(stages, start=1):
+        for position, block in enumerate(blocks):
+            if isinstance(block, Residual):
+                output = chain if block.passes else f"{stage}.{position}"
+                trunk += _residual(block, f"{stage}.{position}", f"layer{number}.{position}", chain, output)
+                chain = output
+    projector, chain = projector_layers(network, chain)
+    classifier = Layer("head.0.linear", chain, "classes", ("fc",))
+    return Anatomy(tuple(trunk), (*projector, classifier), ("torchvision and timm",), ("fc.", "head.", "projector."))
+
+
+def _residual(block: Residual, name: str, elsewhere: str, chain: str, output: str) -> list[Layer]:
+    convs = 3 if block.bottleneck else 2
+    layers: list[Layer] = []
+    inputs = chain
+    for index in range(convs):
+        outputs = output if index == convs - 1 else f"{name}.body.{index}"
+        published = (f"{elsewhere}.conv{index + 1}", f"{elsewhere}.bn{index + 1}")
+        layers += conv_norm(f"{name}.body.{index}", inputs, outputs, published)
+        inputs = outputs
+    if not block.passes:
+        published = (f"{elsewhere}.downsample.0", f"{elsewhere}.downsample.1")
+        layers += conv_norm(f"{name}.shortcut", chain, output, published)
+    return layers
+
+
+FAMILIES.add("resnet", Family(part=ResNet, axes=IMAGE_AXES, plan=plan, inherit=inherit, published=published))

@@ -55,6 +55,11 @@ class Multiclass(Problem):
     def blendable(self, labels: Tensor) -> Tensor:
         return functional.one_hot(labels, len(self.names)).float()
 
+    def smoothed(self, targets: Tensor, share: float) -> Tensor:
+        """``share`` of each label is spread over all classes, as torch's cross-entropy does."""
+        certain = targets if targets.is_floating_point() else self.blendable(targets)
+        return (1 - share) * certain + share / len(self.names)
+
     def mean_of_members(self, outputs: Tensor) -> Tensor:
         """The logarithm of the mean of their probabilities."""
         mean = outputs.softmax(dim=2).mean(dim=1)

@@ -53,6 +53,10 @@ class Multilabel(Problem):
     def blendable(self, labels: Tensor) -> Tensor:
         return labels.float()
 
+    def smoothed(self, targets: Tensor, share: float) -> Tensor:
+        """Each yes or no is moved towards one half by ``share`` of the way."""
+        return (1 - share) * self.blendable(targets) + share / 2
+
     def mean_of_members(self, outputs: Tensor) -> Tensor:
         """The log-odds of the mean of their probabilities, computed in the logarithm, where nothing underflows."""
         logits = outputs.double()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl_kd.core import Meaning, Output
+from automl_kd.core import Meaning, Output, UserError
 from automl_kd.tasks.labels import Labels
 from automl_kd.tasks.metrics import Metric, metric_named, metrics_of
 from automl_kd.tasks.problems.answer import ANSWERS, Answer
@@ -100,6 +100,18 @@ class Problem(ABC):
     @abstractmethod
     def blendable(self, labels: Tensor) -> Tensor:
         """Labels as floats (N, width) of which weighted means are labels, too: those of mixed examples."""
+
+    def smoothed(self, targets: Tensor, share: float) -> Tensor:
+        """Labels (N, width) of which a share went to all answers alike (Szegedy et al. 2016, arXiv:1512.00567).
+
+        Args:
+            targets: As for :meth:`losses`.
+            share: In [0, 1).
+
+        Raises:
+            UserError: If the labels of this problem type are no probabilities.
+        """
+        raise UserError(f"train.label_smoothing: labels of a {self.name} problem are no probabilities: leave it out")
 
     @abstractmethod
     def mean_of_members(self, outputs: Tensor) -> Tensor:

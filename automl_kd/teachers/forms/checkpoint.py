@@ -7,9 +7,9 @@ from pathlib import Path
 from automl_kd.core import Signature
 from automl_kd.recipes import Student
 from automl_kd.students import build
+from automl_kd.students.checkpoint import load_weights
 from automl_kd.tasks import BroughtTeacher, Card, Task
 from automl_kd.teachers.answers import Opened
-from automl_kd.teachers.checkpoint import load_weights
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 from automl_kd.teachers.module import module_teacher
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.recipes import parse_yaml
+from automl_kd.students.checkpoint import fill, read_checkpoint
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
 from automl_kd.teachers.card import by_channel, floats, named_outputs, sides
-from automl_kd.teachers.checkpoint import fill, read_checkpoint
 from automl_kd.teachers.folder import folder_source
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 

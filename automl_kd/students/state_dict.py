@@ -17,8 +17,8 @@ _AVERAGED = ("ema", "swa", "avg", "average")
 _WRAPPERS = frozenset(
     ("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_module")
 )
-# Counters that say nothing of what a network answers: they may be absent, or be there for nobody.
-_COUNTERS = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")
+COUNTERS = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")
+"""Endings of names of counters, which say nothing of what a network answers: they may be absent, or be for nobody."""
 
 State = Mapping[str, Tensor]
 
@@ -70,12 +70,24 @@ def find_state(content: Any, expected: State) -> list[Found]:
     return [found[row] for row, _ in known.most_common(1)]
 
 
+def main_state(content: Any) -> dict[str, Tensor]:
+    """The tensors by name that a checkpoint is about: of its state dicts the one of the most tensors.
+
+    Of equally large ones it is the first in the order of :func:`find_state`. Empty where the file holds no tensors.
+
+    Args:
+        content: What the file holds.
+    """
+    states = sorted(_states(content, ()), key=lambda each: _averaged(each[0], ""))
+    return max((state for _, state in states), key=len, default={})
+
+
 def same(first: Found, second: Found) -> bool:
     """Whether two places hold equal weights."""
     return all(
         name in second.state and torch.equal(tensor, second.state[name])
         for name, tensor in first.state.items()
-        if not name.endswith(_COUNTERS)
+        if not name.endswith(COUNTERS)
     )
 
 
@@ -97,7 +109,7 @@ def _readings(keys: tuple[str, ...], state: State, expected: State) -> Iterator[
     for names, taken in ((state, ()), *([(bare, wrappers)] if wrappers and len(bare) == len(state) else [])):
         for prefix in _prefixes(names, expected):
             own = {name.removeprefix(prefix): tensor for name, tensor in names.items() if name.startswith(prefix)}
-            own = {name: tensor for name, tensor in own.items() if name in expected or not name.endswith(_COUNTERS)}
+            own = {name: tensor for name, tensor in own.items() if name in expected or not name.endswith(COUNTERS)}
             yield Found(keys, prefix, taken, own, _fits(own, expected))
 
 
@@ -124,7 +136,7 @@ def _prefixes(state: State, expected: State) -> list[str]:
 
 
 def _fits(state: State, expected: State) -> bool:
-    needed = {name for name in expected if not name.endswith(_COUNTERS)}
+    needed = {name for name in expected if not name.endswith(COUNTERS)}
     return needed <= state.keys() <= expected.keys() and all(
         tensor.shape == expected[name].shape for name, tensor in state.items()
     )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from automl_kd.core import UserError
-from automl_kd.teachers.state_dict import find_state, same
+from automl_kd.students.state_dict import find_state, main_state, same
 
 _POINTER = b"version https://git-lfs"
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")  # how torch names what it does not unpickle
@@ -67,6 +67,18 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return content
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors by name of the network that a checkpoint is about, wherever in the file they are, on the CPU.
+
+    Raises:
+        UserError: If the file is missing, damaged, holds code, or no state dict.
+    """
+    state = main_state(_content(path))
+    if not state:
+        raise UserError(f"{path}: holds no state dict; save a module's state_dict()")
+    return state
+
+
 def fill(module: nn.Module, state: Mapping[str, Tensor], source: str, fitted: str) -> None:
     """Load a state dict that must fit.
 
@@ -97,7 +109,7 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str, fitted: st
 
 def _content(path: Path) -> Any:
     if not path.is_file():
-        raise UserError(f"teacher file {path} does not exist")
+        raise UserError(f"{path} does not exist")
     with path.open("rb") as file:
         if file.read(len(_POINTER)) == _POINTER:
             raise UserError(f"{path}: is a pointer of Git LFS and not the weights: fetch them with git lfs pull")

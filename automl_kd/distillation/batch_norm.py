@@ -1,0 +1,60 @@
+"""Statistics of batch normalisation measured anew, for weights that are not those by which they were gathered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from automl_kd.tasks import Task, generator
+
+_BATCH = 256
+_BATCHES = 8
+
+
+def batch_norms(module: nn.Module) -> list[_BatchNorm]:
+    """The layers of a module that gather statistics when they are in train mode."""
+    return [layer for layer in module.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+
+
+def reestimate(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace the statistics of a module's batch normalisation by their mean over batches; all else is left.
+
+    Nothing is drawn: layers such as dropout are in evaluation. As ``torch.optim.swa_utils.update_bn`` without these.
+
+    Args:
+        module: Any module; a layer that stays in evaluation keeps its statistics.
+        batches: Inputs (B, …) on the device of the module, B at least 2.
+    """
+    modes = {each: each.training for each in module.modules()}
+    module.eval()
+    measured = [layer for layer in batch_norms(module) if layer.train().training]
+    momenta = [layer.momentum for layer in measured]
+    for layer in measured:
+        layer.reset_running_stats()
+        layer.momentum = None  # a cumulative average: every batch counts alike
+    with torch.no_grad():
+        for inputs in batches:
+            module(inputs)
+    for layer, momentum in zip(measured, momenta, strict=True):
+        layer.momentum = momentum
+    for each, training in modes.items():
+        each.training = training
+
+
+def measured_batches(task: Task, seed: int, torch_device: torch.device) -> Iterator[Tensor]:
+    """Up to 8 batches of up to 256 training examples, not augmented: the same ones for the same seed.
+
+    Args:
+        task: The task as the student sees it.
+        seed: Of the recipe.
+        torch_device: Where they are to be.
+    """
+    count = min(len(task.train), _BATCH * _BATCHES)
+    drawn = torch.randperm(len(task.train), generator=generator("batch norm", seed))[:count]
+    # In parts of equal size, because no batch may be a single example.
+    for index in drawn.tensor_split(math.ceil(count / _BATCH)):
+        yield task.modality.prepare(task.train.inputs[index].to(torch_device))

@@ -1,0 +1,86 @@
+"""What learns in a run, and how a step moves it: optimizer, clipping, held trunk, running average."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from automl_kd.distillation import schedules
+from automl_kd.distillation.averaging import WeightAverage
+from automl_kd.distillation.optimizers import build_optimizer, groups_by_depth, set_learning_rate
+from automl_kd.distillation.trunk import Trunk
+from automl_kd.recipes import Train
+from automl_kd.students import StudentModule
+
+
+class Learner:
+    """The student and its adapters under an optimizer.
+
+    Args:
+        student: With the weights from which it starts, as the losses have prepared it.
+        adapters: What learns beside it.
+        train: The recipe's ``train``.
+    """
+
+    def __init__(self, student: StudentModule, adapters: nn.Module, train: Train) -> None:
+        self._student, self._train = student, train
+        trained = [weight for weight in student.parameters() if weight.requires_grad]
+        self._weights = [*trained, *adapters.parameters()]
+        self._optimizer = build_optimizer(
+            train.optimizer,
+            self._weights if train.layer_decay is None else groups_by_depth(student, adapters, train.layer_decay),
+        )
+        self._average = None if train.ema is None else WeightAverage(student, train.ema)
+        self._trunk = Trunk(student, keeps_statistics=train.batch_norm == "frozen")
+        self._held = False
+        self._trunk.hold(False)
+
+    @property
+    def learning(self) -> list[nn.Parameter]:
+        """The student's weights that learn while the trunk is held."""
+        return self._trunk.others
+
+    def begin(self, progress: float, *, held: bool) -> None:
+        """Make ready for the step at ``progress`` in [0, 1]: the learning rates, and whether the trunk is held."""
+        if held != self._held:
+            self._trunk.hold(held)
+            self._held = held
+        set_learning_rate(self._optimizer, schedules.learning_rate(self._train, progress))
+
+    def move(self, loss: Tensor | None, step: int) -> None:
+        """Take a step.
+
+        Args:
+            loss: What it minimises, a scalar; None, or without a gradient, where nothing moves.
+            step: Its number, from 0.
+        """
+        if loss is not None and loss.requires_grad:
+            self._optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            if self._train.clip is not None:
+                nn.utils.clip_grad_norm_(self._weights, self._train.clip)
+            self._optimizer.step()
+        if self._average is not None:
+            self._average.update(step)
+
+    def averaged(self) -> StudentModule:
+        """A copy of the student, with the averages of its weights where the recipe has them averaged."""
+        student = copy.deepcopy(self._student)
+        if self._average is not None:
+            student.load_state_dict(student.state_dict() | self._average.state_dict())
+        return student
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state that a checkpoint keeps: ``optimizer``, and ``average`` or None."""
+        average = None if self._average is None else self._average.state_dict()
+        return {"optimizer": self._optimizer.state_dict(), "average": average}
+
+    def load_state_dict(self, optimizer: Mapping[str, Any], average: Mapping[str, Tensor] | None) -> None:
+        """Restore what :meth:`state_dict` gave."""
+        self._optimizer.load_state_dict(dict(optimizer))
+        if self._average is not None and average is not None:
+            self._average.load_state_dict(average)
