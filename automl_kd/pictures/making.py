@@ -179,7 +179,7 @@ def _in_words(background: str | tuple[int, int, int]) -> str:
 def _write_sidecars(path: Path, facts: RowFacts, said: Mapping[str, Any]) -> None:
     # Before the array itself: a store whose array is there has them.
     content = io.BytesIO()
-    np.savez(content, **facts.arrays())
+    np.savez(content, allow_pickle=False, **facts.arrays())
     check_room(path.parent, content.tell())
     with replacing(facts_file(path)) as file:
         file.write_bytes(content.getvalue())

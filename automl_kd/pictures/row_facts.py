@@ -70,7 +70,7 @@ def joined(rows: Iterable[dict[str, Any]], channels: int) -> RowFacts:
 
 def digest_of(image: NDArray[Any]) -> bytes:
     """A hash of an image's values."""
-    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 
 def fact_of(image: NDArray[Any]) -> dict[str, Any]:

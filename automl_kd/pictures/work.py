@@ -93,7 +93,8 @@ def _decode(
         depth, cut = depth_of(image), cut_to_bytes(image)
         said: dict[str, Any] = {"cut": cut, "transparent": False}
         if is_deep(depth):
-            row[:] = PixelRule(*rules[depth.name], words="").apply(read_deep(image, side)[None], _WHITE)
+            black, white = rules[depth.name]
+            row[:] = PixelRule(black, white, "").apply(read_deep(image, side)[None], _WHITE)
         else:
             row[:], said["low"], said["high"] = read_bytes(image, side, channels, background)
             said["transparent"] = is_transparent(image)

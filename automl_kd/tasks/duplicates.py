@@ -92,7 +92,8 @@ def _unlabelled(splits: Mapping[str, Split], unlabelled: Split, problem: Problem
             there, here = splits[name].name(shared[0][0]), unlabelled.name(shared[0][1])
             yield (
                 f"{len(shared)} of {len(splits[name])} {name} {noun}s also among the unlabelled, such as {there}"
-                f" ({here}): students learn from them, so that {problem.metrics()[0].title} on them says too much; take them out"
+                f" ({here}): students learn from them, and {problem.metrics()[0].title} says too much; take"
+                " them out"
             )
 
 

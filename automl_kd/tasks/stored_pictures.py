@@ -51,8 +51,7 @@ class StoredPictures:
         return replace(self, rows=self.rows[indices])
 
     def identity(self) -> dict[str, Any]:
-        digests = np.ascontiguousarray(self.facts.digest)
-        return {"pictures": hashlib.sha256(digests).hexdigest()}
+        return {"pictures": hashlib.sha256(self.facts.digest.tobytes()).hexdigest()}
 
     def digests(self) -> list[bytes]:
         return self.facts.digests()

@@ -96,8 +96,9 @@ class Csv(PictureOptions, Data):
                 f"{table.path}: data should name the column of the examples: either text or image; it has"
                 f" {', '.join(table.columns)}, and a plain list of pictures has {_PLAIN}"
             )
-        there = {name: name for name in ("split", "group") if name in table.columns and getattr(self, name) is None}
-        return self.model_copy(update={"image": PATH, **there})
+        update = {"image": PATH}
+        update |= {name: name for name in ("split", "group") if name in table.columns and getattr(self, name) is None}
+        return self.model_copy(update=update)
 
     def _read(self, folder: Path, table: Table, problem: type[Problem]) -> Source:
         rows = rows_by_split(table, self.split)
