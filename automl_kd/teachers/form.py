@@ -27,6 +27,10 @@ class Source:
     open: Callable[[Signature], Opened]
 
 
+def says_no_size(part: BroughtTeacher) -> None:
+    """The size of a form whose files say none."""
+
+
 @dataclass(frozen=True)
 class TeacherForm:
     """A form of teachers that a user brings.
@@ -40,6 +44,8 @@ class TeacherForm:
         architecture: Whether such a file is followed by ``@`` and the student whose weights it holds, which the part
             then has as ``student``.
         axes: Of the inputs that such teachers take; None where they may be any.
+        size: From a part to the height and width of images that its file or folder says it takes, read without what
+            imports much; None where it does not say.
     """
 
     part: type[BroughtTeacher]
@@ -48,6 +54,7 @@ class TeacherForm:
     endings: tuple[str, ...] = ()
     architecture: bool = False
     axes: tuple[str, ...] | None = None
+    size: Callable[[Any], int | None] = says_no_size
 
 
 TEACHER_FORMS: Registry[TeacherForm] = TASKS_TEACHER_FORMS  # type: ignore[assignment]  # this room fills it, with forms

@@ -13,7 +13,7 @@ from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.recipes import parse_yaml
 from automl_kd.students.checkpoint import fill, read_checkpoint
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
-from automl_kd.teachers.card import by_channel, floats, named_outputs, sides
+from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides, stated_size
 from automl_kd.teachers.folder import folder_source
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 
@@ -31,6 +31,13 @@ def look(spec: TimmTeacher, task: Task) -> Source:
     timm = timm_folder(Path(spec.timm).expanduser())
     form = f"folder of timm {spec.timm}: {timm.name}"
     return folder_source(timm.folder, timm.card, form, lambda shape: timm.module(shape[0]))
+
+
+def size(spec: TimmTeacher) -> int | None:
+    """What its config.json says, which needs no timm."""
+    config = read_json(Path(spec.timm).expanduser() / "config.json")
+    arguments = config.get("model_args")
+    return stated_size(_card(config, arguments if isinstance(arguments, Mapping) else {}))
 
 
 @dataclass(frozen=True)
@@ -135,4 +142,4 @@ def _names(config: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[tuple[
     return tuple((name, str(described[name])) if name in described else (name,) for (name,) in names)
 
 
-TEACHER_FORMS.add("timm", TeacherForm(TimmTeacher, look, "{timm: FOLDER}", axes=IMAGE_AXES))
+TEACHER_FORMS.add("timm", TeacherForm(TimmTeacher, look, "{timm: FOLDER}", axes=IMAGE_AXES, size=size))

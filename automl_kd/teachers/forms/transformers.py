@@ -11,7 +11,7 @@ from torch import nn
 
 from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
-from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides
+from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides, stated_size
 from automl_kd.teachers.folder import folder_source
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 
@@ -26,6 +26,11 @@ def look(spec: TransformersTeacher, task: Task) -> Source:
     folder = Path(spec.transformers).expanduser()
     form = f"folder of transformers {spec.transformers}"
     return folder_source(folder, transformers_card(folder), form, lambda _: transformers_module(folder))
+
+
+def size(spec: TransformersTeacher) -> int | None:
+    """What its preprocessor_config.json or config.json says, which needs no transformers."""
+    return stated_size(transformers_card(Path(spec.transformers).expanduser()))
 
 
 def transformers_module(folder: Path) -> nn.Module:
@@ -121,4 +126,6 @@ def _name(key: Any) -> str:
     return str(key[0]) if isinstance(key, tuple) else str(key)
 
 
-TEACHER_FORMS.add("transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES))
+TEACHER_FORMS.add(
+    "transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES, size=size)
+)
