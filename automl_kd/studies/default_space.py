@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import random
-
 from automl_kd.core import IMAGE_AXES, TEXT_AXES, UserError
-from automl_kd.recipes import load_space, space_names
 from automl_kd.storage import Database
-from automl_kd.students import at_hand
+from automl_kd.studies.published import PRETRAINED_SPACE, published_here
 from automl_kd.studies.record import is_settled
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.state import settings_of
 from automl_kd.tasks import Task
 
-_TEXT, _SMALL, _LARGE, _PRETRAINED = "tiny_text", "tiny_cnn", "mobile_cnn", "pretrained_cnn"
+_TEXT, _SMALL, _LARGE = "tiny_text", "tiny_cnn", "mobile_cnn"
 _SMALL_PIXELS = 48
-_DRAWN = 128
-"""Students of the space of published networks, among which each network is."""
 _ANOTHER = "--space names another"
 
 
@@ -36,7 +31,7 @@ def with_space(request: SearchRequest, task: Task, database: Database) -> tuple[
     if request.space is not None:
         return request, ""
     space, why = _fitting(task)
-    for each in dict.fromkeys((space, _TEXT, _SMALL, _LARGE, _PRETRAINED)):
+    for each in dict.fromkeys((space, _TEXT, _SMALL, _LARGE, PRETRAINED_SPACE)):
         asked = request.in_space(each)
         found = database.find_study(asked.name)
         if found is not None and is_settled(found):
@@ -59,18 +54,6 @@ def _fitting(task: Task) -> tuple[str, str]:
     if pixels <= _SMALL_PIXELS:
         return _SMALL, f"for images of up to {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
     large = f"for images of more than {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
-    if _pretrained_here():
-        return _PRETRAINED, f"{large}, and weights of its networks are on this machine"
-    return _LARGE, f"{large}; no weights of a network of {_PRETRAINED} are on this machine"
-
-
-def _pretrained_here() -> bool:
-    """Whether a network of the space of published ones can start from its weights without a network connection."""
-    if _PRETRAINED not in space_names():
-        return False
-    space, rng = load_space(_PRETRAINED), random.Random(0)
-    try:
-        students = [space.sample(rng).student for _ in range(_DRAWN)]
-        return any(at_hand(each) for each in students if each.start is not None)
-    except UserError:  # timm is not installed
-        return False
+    if published_here():
+        return PRETRAINED_SPACE, f"{large}, and weights of its networks are on this machine"
+    return _LARGE, f"{large}; no weights of a network of {PRETRAINED_SPACE} are on this machine"
