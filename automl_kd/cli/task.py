@@ -15,6 +15,7 @@ def app() -> typer.Typer:
     group = typer.Typer(name="task", help="What can be learned.", no_args_is_help=True)
     group.command("list")(list_tasks)
     group.command("check")(check)
+    group.command("init")(init)
     group.callback()(_group)
     return group
 
@@ -44,6 +45,30 @@ def check(
 
         understood = check_task(task, data=data, teacher=teacher, device=device)
     answer(understood.document(), "\n".join([f"task {understood.task}", *understood.lines()]), json)
+
+
+def init(
+    place: Annotated[
+        str, typer.Argument(help="A folder of pictures, a .csv or .parquet list of pictures or texts, or an .npz file.")
+    ],
+    out: Annotated[str, typer.Option(metavar="FILE", help="Task file to write, ending in .yaml; never replaced.")],
+    teacher: Annotated[
+        str | None, typer.Option(help="Teacher, as for automl-kd search; by default the best that can be trained here.")
+    ] = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave out pictures that cannot be read.")
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Write a task file for data of yours, and say what is understood of it."""
+    with quiet(json):
+        from automl_kd.workflows.task_init import init_task
+
+        made = init_task(place, out, teacher=teacher, skip_damaged=skip_damaged)
+    document = {"path": str(made.path), "understood": made.understood.document(), "next": made.next}
+    lines = [f"task {made.understood.task} in {made.path}", *made.understood.lines(), f"next: {made.next}"]
+    answer(document, "\n".join(lines), json)
 
 
 def _group() -> None:

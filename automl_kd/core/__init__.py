@@ -2,7 +2,7 @@
 
 from automl_kd.core import formatting
 from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
-from automl_kd.core.disk_space import folder_bytes, free_bytes
+from automl_kd.core.disk_space import check_room, folder_bytes, free_bytes
 from automl_kd.core.errors import Interrupted, UserError, unknown
 from automl_kd.core.extras import import_extra
 from automl_kd.core.formatting import (
@@ -42,6 +42,7 @@ __all__ = [
     "__version__",
     "cache_dir",
     "chance",
+    "check_room",
     "config_dir",
     "count",
     "counted",

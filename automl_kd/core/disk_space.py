@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from automl_kd.core.errors import UserError
+
 
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files below a folder."""
@@ -15,3 +17,14 @@ def free_bytes(folder: Path) -> int:
     """Bytes left on the disk that holds a folder."""
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     return shutil.disk_usage(existing).free
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """See to it that a folder of the cache can take some bytes more.
+
+    Raises:
+        UserError: If its disk has no room for them.
+    """
+    free = free_bytes(folder)
+    if needed > free:
+        raise UserError(f"{folder}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; set AUTOML_KD_CACHE")

@@ -41,6 +41,7 @@ def _data_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
             if split in data["counts"]
         ),
         ("data", f"shape {shape}; stored as {data['stored']}, values {span}; {data['pixels']}"),
+        *(("data", line) for line in data.get("told", ())),
     ]
 
 

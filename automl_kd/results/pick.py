@@ -117,9 +117,7 @@ class PickResult(Result):
     def plain_kd(self) -> float | None:
         return self._score("plain_kd")
 
-    @computed_field(
-        description="Mean score of the searched losses from random weights; of a knee that starts from weights."
-    )  # type: ignore[prop-decorator]
+    @computed_field(description="Mean score of the searched losses from random weights.")  # type: ignore[prop-decorator]
     @property
     def from_scratch(self) -> float | None:
         return self._score("from_scratch")

@@ -15,7 +15,7 @@ from automl_kd.students.starting import Beginning, beginning, pinned, start
 from automl_kd.students.student import StudentModule, build, plan
 from automl_kd.students.synflow_score import synflow
 from automl_kd.students.taps import Taps
-from automl_kd.students.weight_files import PRETRAINED, MissingWeightsError, find_weights, keep_weights
+from automl_kd.students.weight_files import PRETRAINED, MissingWeightsError, at_hand, find_weights, keep_weights
 from automl_kd.students.weights import load_weights, save_weights
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Shape",
     "StudentModule",
     "Taps",
+    "at_hand",
     "beginning",
     "build",
     "checkpoint",

@@ -154,9 +154,7 @@ def _opened(calls: _Calls, parts: Sequence[_Call], points: Sequence[str]) -> lis
     return opened
 
 
-def _stages(
-    network: nn.Module, parts: Sequence[_Call], points: Sequence[str]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _stages(network: nn.Module, parts: Sequence[_Call], points: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     paths = [part.path for part in parts]
     ends = [paths.index(point) + 1 for point in points]
     # A point that is one of several alike is a stage of its own; what stands alone, such as a norm, ends the stem.

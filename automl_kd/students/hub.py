@@ -20,17 +20,31 @@ def fetched(repo: str) -> Path | None:
     ``HF_HUB_OFFLINE`` and the other settings of the hub's client hold. None where the client is not installed, the hub
     cannot be reached, or has no such file.
     """
+    client = _client()
+    found = cached(repo)
+    if found is not None or client is None or not _reachable(client):
+        return found
+    return _asked(client, repo, local_files_only=False)
+
+
+def cached(repo: str) -> Path | None:
+    """The weights of a repository in the hub's own cache on this machine, if they are there."""
+    client = _client()
+    return None if client is None else _asked(client, repo, local_files_only=True)
+
+
+def _client() -> ModuleType | None:
     try:
-        hub = import_extra("huggingface_hub", "timm", "weights of the hub")
+        return import_extra("huggingface_hub", "timm", "weights of the hub")
     except UserError:
         return None
-    for here in (True, False):
-        if here or _reachable(hub):
-            try:
-                return Path(hub.hf_hub_download(repo, FILE, etag_timeout=_SECONDS, local_files_only=here))
-            except Exception:  # the client raises what its many parts raise: the file is not to be had
-                continue
-    return None
+
+
+def _asked(client: ModuleType, repo: str, local_files_only: bool) -> Path | None:
+    try:
+        return Path(client.hf_hub_download(repo, FILE, etag_timeout=_SECONDS, local_files_only=local_files_only))
+    except Exception:  # the client raises what its many parts raise: the file is not to be had
+        return None
 
 
 def _reachable(hub: ModuleType) -> bool:

@@ -221,4 +221,3 @@ def _correct(module: nn.Module) -> None:
 
 def _refusal(reason: str) -> UserError:
     return UserError(f"cannot be narrowed: {reason}")
-

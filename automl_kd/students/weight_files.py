@@ -11,7 +11,7 @@ from typing import Any
 from automl_kd.core import UserError, cache_dir, config_dir, replacing, sha256_of
 from automl_kd.recipes import StudentPart
 from automl_kd.students.family import FAMILIES, Published
-from automl_kd.students.hub import FILE, fetched
+from automl_kd.students.hub import FILE, cached, fetched
 
 PRETRAINED = "pretrained"
 """What ``start.weights`` says for the published weights of the network."""
@@ -52,6 +52,15 @@ def find_weights(part: StudentPart) -> Path:
             f"student.start.sha256: {found} changed since the recipe was made; restore it, or remove the hash"
         )
     return found
+
+
+def at_hand(part: StudentPart) -> bool:
+    """Whether the published weights of a student's network are on this machine; nothing is fetched."""
+    published = FAMILIES[part.family].published(part)
+    if published is None:
+        return False
+    in_cache = published.repo is not None and cached(published.repo) is not None
+    return in_cache or next(_brought(published), None) is not None
 
 
 def keep_weights(path: Path, sha256: str) -> None:

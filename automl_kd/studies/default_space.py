@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automl_kd.core import IMAGE_AXES, TEXT_AXES, UserError
 from automl_kd.storage import Database
+from automl_kd.studies.published import PRETRAINED_SPACE, published_here
 from automl_kd.studies.record import is_settled
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.state import settings_of
@@ -30,7 +31,7 @@ def with_space(request: SearchRequest, task: Task, database: Database) -> tuple[
     if request.space is not None:
         return request, ""
     space, why = _fitting(task)
-    for each in dict.fromkeys((space, _TEXT, _SMALL, _LARGE)):
+    for each in dict.fromkeys((space, _TEXT, _SMALL, _LARGE, PRETRAINED_SPACE)):
         asked = request.in_space(each)
         found = database.find_study(asked.name)
         if found is not None and is_settled(found):
@@ -52,4 +53,7 @@ def _fitting(task: Task) -> tuple[str, str]:
     pixels = max(taken.shape[1:])
     if pixels <= _SMALL_PIXELS:
         return _SMALL, f"for images of up to {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
-    return _LARGE, f"for images of more than {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
+    large = f"for images of more than {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
+    if published_here():
+        return PRETRAINED_SPACE, f"{large}, and weights of its networks are on this machine"
+    return _LARGE, f"{large}; no weights of a network of {PRETRAINED_SPACE} are on this machine"

@@ -30,6 +30,7 @@ from automl_kd.tasks.modalities import (
 )
 from automl_kd.tasks.names_of_0_1 import teacher_form
 from automl_kd.tasks.open import data_place, open_task, task_names
+from automl_kd.tasks.place import data_at
 from automl_kd.tasks.problems import PROBLEMS, Multiclass, Multilabel, Problem, ReadLabels, Regression
 from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import DataReading, Found, LeftOut
@@ -37,6 +38,7 @@ from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Examples, Split, StoredExamples
 from automl_kd.tasks.stored import open_array, writing_array
 from automl_kd.tasks.task import Task
+from automl_kd.tasks.task_text import task_text
 from automl_kd.tasks.teacher import (
     TEACHER_FORMS,
     BroughtTeacher,
@@ -99,6 +101,7 @@ __all__ = [
     "TrainedTeacher",
     "Transform",
     "Views",
+    "data_at",
     "data_place",
     "found_anywhere",
     "generator",
@@ -111,6 +114,7 @@ __all__ = [
     "place_of",
     "shows_features_only",
     "task_names",
+    "task_text",
     "writing_array",
 ]
 

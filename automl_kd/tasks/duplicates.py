@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from torch import Tensor
 
 from automl_kd.core import counted
 from automl_kd.tasks.problems import Problem
@@ -16,25 +18,41 @@ Place = tuple[str, int]
 """A split and a position in it."""
 
 
-def duplicate_warnings(splits: Mapping[str, Split], problem: Problem, noun: str) -> Iterator[str]:
+def duplicate_warnings(
+    splits: Mapping[str, Split], unlabelled: Split | None, problem: Problem, noun: str
+) -> Iterator[str]:
     """A line for every kind of doubling: labels that contradict, splits that overlap, one example many times.
 
     Examples are compared as the task stores them, so that copies under other names or in other formats count.
+
+    Args:
+        splits: In the order train, validation, test.
+        unlabelled: Examples without labels, if there are any.
+        problem: Of the labels.
+        noun: What an example is called.
     """
     copies = [places for places in _by_content(splits).values() if len(places) > 1]
     yield from _two_labels(copies, splits, problem, noun)
     for split in ("validation", "test"):
         yield from _overlap(copies, splits, split, problem, noun)
     yield from _many(copies, splits, noun)
+    if unlabelled is not None:
+        yield from _unlabelled(splits, unlabelled, problem, noun)
 
 
 def _by_content(splits: Mapping[str, Split]) -> dict[bytes, list[Place]]:
     found: dict[bytes, list[Place]] = {}
     for name, split in splits.items():
-        rows = (row for batch in split.batches(_BATCH) for row in batch.contiguous().numpy())
-        for index, image in enumerate(rows):
-            found.setdefault(hashlib.blake2b(image, digest_size=16).digest(), []).append((name, index))
+        for index, digest in enumerate(_digests(split)):
+            found.setdefault(digest, []).append((name, index))
     return found
+
+
+def _digests(split: Split) -> Iterable[bytes]:
+    if not isinstance(split.inputs, Tensor):
+        return split.inputs.digests()
+    rows = (row for batch in split.batches(_BATCH) for row in batch.contiguous().numpy())
+    return (hashlib.blake2b(row, digest_size=16).digest() for row in rows)
 
 
 def _two_labels(
@@ -64,6 +82,19 @@ def _overlap(
             f"{len(shared)} of {len(splits[split])} {split} {noun}s also in {seen}, such as {there} ({here}):"
             f" {problem.metrics()[0].title} on them says nothing about new ones; keep one of each"
         )
+
+
+def _unlabelled(splits: Mapping[str, Split], unlabelled: Split, problem: Problem, noun: str) -> Iterator[str]:
+    without = {digest: index for index, digest in enumerate(_digests(unlabelled))}
+    for name in ("validation", "test"):
+        shared = [(index, without[each]) for index, each in enumerate(_digests(splits[name])) if each in without]
+        if shared:
+            there, here = splits[name].name(shared[0][0]), unlabelled.name(shared[0][1])
+            yield (
+                f"{len(shared)} of {len(splits[name])} {name} {noun}s also among the unlabelled, such as {there}"
+                f" ({here}): students learn from them, and {problem.metrics()[0].title} says too much; take"
+                " them out"
+            )
 
 
 def _many(copies: Sequence[Sequence[Place]], splits: Mapping[str, Split], noun: str) -> Iterator[str]:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_kd.core import UserError, counted
-from automl_kd.tasks.formats import UNREAD, reason_to_leave_out
+from automl_kd.pictures import UNREAD, reason_to_leave_out
 from automl_kd.tasks.reading import LeftOut
 from automl_kd.tasks.roles import looks_like_split, roles
 from automl_kd.tasks.walk import Tally, files_below, files_in, sub_folders
 
 _SHOWN = 5
 _SHOULD = "it should hold one for each of two or more classes"
+_KNOWN = (
+    "known layouts: CLASS/image.png; train/CLASS/image.png, likewise val/ and test/; a .csv or .parquet list of"
+    " path,label[,split][,group]"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def layout_of(root: Path) -> Layout:
     """
     if not root.is_dir():
         what = "is a file" if root.is_file() else "no such folder"
-        raise UserError(f"{root}: {what}; it should hold one sub-folder of images for each class")
+        raise UserError(f"{root}: {what}; it should hold one sub-folder of images for each class ({_KNOWN})")
     return _Lister(root).layout()
 
 
@@ -155,9 +159,10 @@ class _Lister:
         if not classes and (images := len(self._pictures(folder, Tally(folder)))):
             raise UserError(
                 f"{folder}: holds {counted(images, 'image')} and no sub-folders; put those of each class into its own"
+                f" ({_KNOWN})"
             )
         if len(classes) < 2:
-            raise UserError(f"{folder}: holds {len(classes)} sub-folders; {_SHOULD}")
+            raise UserError(f"{folder}: holds {len(classes)} sub-folders; {_SHOULD} ({_KNOWN})")
 
     def _labelled(self, folders: Iterable[Path], names: Sequence[str], needed: bool) -> Labelled:
         files: list[str] = []
@@ -171,11 +176,11 @@ class _Lister:
         return Labelled(tuple(files), tuple(labels))
 
     def _pictures(self, folder: Path, tally: Tally) -> list[str]:
-        return _pictures_of(files_below(folder, tally), tally)
+        return pictures_of(files_below(folder, tally), tally)
 
     def _pass_over(self, folder: Path, folders: Sequence[Path], used: Sequence[Path]) -> int:
         """Count what lies beside the folders that are read; the number of pictures among it."""
-        images = _pictures_of(files_in(folder, Tally(folder)), self._tally)
+        images = pictures_of(files_in(folder, Tally(folder)), self._tally)
         for image in images:
             self._tally.add("an image outside the folders of the classes", image)
         for other in set(folders) - set(used):
@@ -196,7 +201,8 @@ def _is_loss(left_out: LeftOut) -> bool:
     return left_out.reason.startswith((UNREAD, "empty", "a link", "an image outside"))
 
 
-def _pictures_of(files: Iterable[str], tally: Tally) -> list[str]:
+def pictures_of(files: Iterable[str], tally: Tally) -> list[str]:
+    """Those of some files that are pictures; the others are counted by the reason."""
     pictures = []
     for file in files:
         reason = reason_to_leave_out(file, _bytes(file))
@@ -216,7 +222,7 @@ def _bytes(file: str) -> int:
 
 def _but(folder: Path) -> str:
     tally = Tally(folder)
-    _pictures_of(files_below(folder, tally), tally)
+    pictures_of(files_below(folder, tally), tally)
     return "".join(f"; left out: {counted(each.count, 'file')}, {each.reason}" for each in tally.left_out[:1])
 
 

@@ -14,12 +14,15 @@ from automl_kd.tasks.split import Split
 _TITLES = {"train": "train", "validation": "search-validation", "test": "test"}
 
 
-def look(found: Found, splits: Mapping[str, Split], modality: Modality, problem: Problem) -> DataReading:
+def look(
+    found: Found, splits: Mapping[str, Split], unlabelled: Split | None, modality: Modality, problem: Problem
+) -> DataReading:
     """What was read of data that are split.
 
     Args:
         found: What the kind of data says of itself.
         splits: ``train``, ``validation`` and ``test``.
+        unlabelled: Examples without labels, if there are any.
         modality: Of the examples.
         problem: Of the labels.
     """
@@ -28,7 +31,7 @@ def look(found: Found, splits: Mapping[str, Split], modality: Modality, problem:
         *found.warnings,
         *problem.odd(labels, found, modality.noun),
         *modality.odd(splits, problem.groups(labels["train"]), found),
-        *duplicate_warnings(splits, problem, modality.noun),
+        *duplicate_warnings(splits, unlabelled, problem, modality.noun),
     )
     return DataReading(
         place=found.place,
@@ -47,6 +50,7 @@ def look(found: Found, splits: Mapping[str, Split], modality: Modality, problem:
         rows=()
         if (modality.name, problem.name) == ("image", "multiclass")
         else _rows(found, splits, modality, problem),
+        told=found.told,
     )
 
 

@@ -6,24 +6,28 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from automl_kd.core import UserError, unknown
+from automl_kd.pictures import Progress, silent
 from automl_kd.recipes import TaskReference, parse_yaml, validate
 from automl_kd.tasks.built_in import BUILT_IN
 from automl_kd.tasks.data.registry import DATA
 from automl_kd.tasks.document import TaskDocument
+from automl_kd.tasks.group_splits import stratify_groups
 from automl_kd.tasks.metrics import Metric
 from automl_kd.tasks.modalities import Modality
 from automl_kd.tasks.problems import PROBLEMS, Problem
-from automl_kd.tasks.source import Source
+from automl_kd.tasks.source import Hints, Source
 from automl_kd.tasks.split import Examples, Split
 from automl_kd.tasks.splits import Splits, stratify
+from automl_kd.tasks.stored_pictures import at_hand
 from automl_kd.tasks.task import Task
-from automl_kd.tasks.teacher import relative_to
+from automl_kd.tasks.teacher import relative_to, size_of
 
 _TEST_SHARE = 0.2
 
@@ -33,7 +37,7 @@ def task_names() -> dict[str, str]:
     return {name: description for name, (description, _) in BUILT_IN.items()}
 
 
-def open_task(name: str, data: str | None = None, metric: str | None = None) -> Task:
+def open_task(name: str, data: str | None = None, metric: str | None = None, *, progress: Progress = silent) -> Task:
     """The task of a name or file, its data read and split.
 
     >>> open_task("digits").signature.input.shape
@@ -43,6 +47,7 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
         name: A built-in task, or the path of a task file (``.yaml``).
         data: File or folder to read instead of the one that the task names.
         metric: Name of the metric to compare networks by, instead of the task's first.
+        progress: Told which share of the reading is done, and what is being done, where it takes long.
 
     Raises:
         UserError: If the task is unknown, its file has a mistake, or it has no such metric; or if its data are missing,
@@ -54,8 +59,9 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
         if "path" not in type(part).model_fields:
             raise UserError(f"task {name} takes no data; leave {data} out")
         part = part.at(Path(data).expanduser().absolute())
+    teacher = None if document.teacher is None else relative_to(folder, document.teacher)
     try:
-        source = part.read(folder, _problem_type(document))
+        source = part.knowing(Hints(size_of(teacher), progress)).read(folder, _problem_type(document))
         parts = _split(source, document.splits)
         problem = source.problem.fitted(parts["train"].labels)
         modality, parts = source.modality(parts)
@@ -67,14 +73,16 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
         metrics = stated if metric is None else _with_first(problem.metric_named(metric), stated)
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
-    sha256 = _digest(parts, modality, problem)
+    unlabelled = {} if source.unlabelled is None else {"unlabelled": source.unlabelled}
+    sha256 = _digest(parts | unlabelled, modality, problem)
+    kept = {role: replace(split, inputs=at_hand(split.inputs)) for role, split in (parts | unlabelled).items()}
     return Task(
         name=document.name,
         modality=modality,
         problem=problem,
         metrics=metrics,
         sha256=sha256,
-        teacher=None if document.teacher is None else relative_to(folder, document.teacher),
+        teacher=teacher,
         reference=TaskReference(
             name=_anywhere(name),
             data=None if data is None else _anywhere(data),
@@ -82,7 +90,7 @@ def open_task(name: str, data: str | None = None, metric: str | None = None) -> 
             metric=None if metrics == stated else metric,
         ),
         found=source.found,
-        **parts,
+        **kept,
     )
 
 
@@ -163,8 +171,11 @@ def _split(source: Source, splits: Splits) -> dict[str, Split]:
     if "test" in sizes and splits.train is None and splits.test is None:
         sizes["test"] = _TEST_SHARE
     rest_last = dict(sorted(sizes.items(), key=lambda item: item[1] is None))
-    groups, names = source.problem.strata(source.pool.labels)
-    drawn = stratify(groups, rest_last, splits.seed, names, source.noun)
+    strata, names = source.problem.strata(source.pool.labels)
+    if source.groups is None:
+        drawn = stratify(strata, rest_last, splits.seed, names, source.noun)
+    else:
+        drawn = stratify_groups(strata, source.groups, rest_last, splits.seed, names, source.noun)
     return {split: source.pool.take(indices) for split, indices in drawn.items()} | dict(source.given)
 
 

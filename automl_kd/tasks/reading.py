@@ -40,6 +40,7 @@ class Found:
         told: Lines for people on the examples, beside those that modality and problem type have.
         pictures: Whether the examples are picture files of bytes, so that a new one is such a file, too.
         span: The stored values that become 0 and 1; None where there is no one rule for all.
+        background: The colour that is seen behind transparent parts of pictures, red, green and blue.
     """
 
     place: str = "memory"
@@ -53,6 +54,7 @@ class Found:
     told: tuple[str, ...] = ()
     pictures: bool = False
     span: tuple[float, float] | None = (0.0, 1.0)
+    background: tuple[int, int, int] = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class DataReading:
         problem: What the labels are: ``multiclass``, ``multilabel``, ``regression``.
         rows: Title and sentence of each line for people on place, counts and stored values; empty for images with one
             label each, whose lines are made of the fields above.
+        told: More lines for people, on the examples.
     """
 
     place: str
@@ -91,6 +94,7 @@ class DataReading:
     modality: str = "image"
     problem: str = "multiclass"
     rows: tuple[tuple[str, str], ...] = ()
+    told: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The same as plain data, ready for JSON."""

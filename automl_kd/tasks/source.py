@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from automl_kd.pictures import Progress, silent
 from automl_kd.recipes import Part
 from automl_kd.tasks.modalities import Fit
 from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
+from automl_kd.tasks.splits import Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,8 @@ class Source:
         found: What the data say of themselves.
         noun: What an example is called.
         given: Splits that the data bring themselves, ``"validation"`` and ``"test"`` where there are such.
+        groups: The group of each example of the pool (N,), from 0, where examples of one group stay in one split.
+        unlabelled: Examples without labels, whose labels are zeros; None where there are none.
     """
 
     pool: Split
@@ -34,6 +38,21 @@ class Source:
     found: Found
     given: Mapping[str, Split] = field(default_factory=dict)
     noun: str = "image"
+    groups: Indices | None = None
+    unlabelled: Split | None = None
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What else is known where data are read.
+
+    Attributes:
+        size: Height and width of the images that the task's teacher takes, where the task file says which it is.
+        progress: Told which share of the reading is done, where it takes long.
+    """
+
+    size: int | None = None
+    progress: Progress = silent
 
 
 class Data(Part, ABC):
@@ -53,6 +72,10 @@ class Data(Part, ABC):
         """
         path = getattr(self, "path", None)
         return None if path is None else folder / Path(path).expanduser()
+
+    def knowing(self, hints: Hints) -> Self:
+        """The same data, which use what else is known when they are read."""
+        return self
 
     @abstractmethod
     def read(self, folder: Path, problem: type[Problem]) -> Source:

@@ -41,6 +41,9 @@ class StoredExamples(Protocol):
     def identity(self) -> dict[str, Any]:
         """What decides their bytes, as plain data, in place of the bytes themselves: a part of the task's hash."""
 
+    def digests(self) -> list[bytes]:
+        """A hash of each example's bytes, equal for equal examples."""
+
 
 Examples = Tensor | StoredExamples
 

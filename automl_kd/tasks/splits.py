@@ -60,11 +60,7 @@ def stratify(
     order = np.random.RandomState(seed).permutation(len(groups))
     left = [order[groups[order] == group] for group in range(len(names) or int(groups.max(initial=0)) + 1)]
     drawn: dict[str, Indices] = {}
-    for split, size in sizes.items():
-        available = sum(map(len, left))
-        count = available if size is None else int(size) if size >= 1 else round(size * len(groups))
-        if not 0 < count <= available:
-            raise UserError(f"splits.{split}: {count} {noun}s asked for, {available} of {len(groups)} are left for it")
+    for split, count in wanted_counts(sizes, len(groups), noun).items():
         counts = _apportion(np.array([len(members) for members in left]), count)
         for number, name in enumerate(names):
             if counts[number] == 0:
@@ -77,6 +73,28 @@ def stratify(
         drawn[split] = np.sort(np.concatenate([members[:taken] for members, taken in zip(left, counts, strict=True)]))
         left = [members[taken:] for members, taken in zip(left, counts, strict=True)]
     return drawn
+
+
+def wanted_counts(sizes: Mapping[str, float | None], total: int, noun: str) -> dict[str, int]:
+    """How many of all examples each split is to have.
+
+    Args:
+        sizes: Size by split; None takes what is left and comes last.
+        total: Of all examples.
+        noun: What an example is called in errors.
+
+    Raises:
+        UserError: If the examples do not suffice.
+    """
+    counts: dict[str, int] = {}
+    for split, size in sizes.items():
+        available = total - sum(counts.values())
+        counts[split] = available if size is None else int(size) if size >= 1 else round(size * total)
+        if not 0 < counts[split] <= available:
+            raise UserError(
+                f"splits.{split}: {counts[split]} {noun}s asked for, {available} of {total} are left for it"
+            )
+    return counts
 
 
 def _apportion(members: Indices, count: int) -> Indices:

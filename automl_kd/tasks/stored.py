@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from automl_kd.core import UserError, replacing, sha256_of, write_text
+from automl_kd.core import check_room, replacing, sha256_of, write_text
 
 
 @contextmanager
@@ -27,9 +26,7 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Itera
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Asked beforehand, because a full disk kills a process that writes to a mapping.
-    needed, free = math.prod(shape) * np.dtype(dtype).itemsize, shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise UserError(f"{path.parent}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; set AUTOML_KD_CACHE")
+    check_room(path.parent, math.prod(shape) * np.dtype(dtype).itemsize)
     with replacing(path) as draft:
         array = np.lib.format.open_memmap(draft, mode="w+", dtype=dtype, shape=shape)
         yield array

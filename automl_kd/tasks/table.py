@@ -1,4 +1,4 @@
-"""A table in a CSV file: its columns by name, and the line of every row."""
+"""A table in a CSV or Parquet file: its columns by name, and the place of every row."""
 
 from __future__ import annotations
 
@@ -9,33 +9,48 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_kd.core import UserError, unknown
+from automl_kd.tasks.parquet import ENDING, parquet_cells
 
 _LIKELY = ";\t|"
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The rows of a CSV file whose first row names the columns.
+    """The rows of a CSV file whose first row names the columns, or of a Parquet file.
 
     Attributes:
         path: The file.
         columns: The names, in their order.
         rows: The cells of each row.
-        lines: The line in the file on which each row begins, from 1.
+        lines: The line in the file on which each row begins, from 1; of Parquet its number.
+        unit: What a message calls these: ``line``, or ``row``.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
+    unit: str = "line"
 
     @classmethod
     def read(cls, path: Path) -> Table:
-        """Read a file of UTF-8, with or without a byte order mark; empty lines are passed over.
+        """Read a file of Parquet, or of UTF-8, with or without a byte order mark; empty lines are passed over.
 
         Raises:
             UserError: If it is missing, not UTF-8, or no table.
         """
+        table = cls._of_parquet(path) if path.suffix == ENDING else cls._of_csv(path)
+        if not table.rows:
+            raise UserError(f"{path}: holds no row below its header; there should be one an example")
+        return table
+
+    @classmethod
+    def _of_parquet(cls, path: Path) -> Table:
+        columns, rows = parquet_cells(path)
+        return cls(path, columns, tuple(rows), tuple(range(1, len(rows) + 1)), "row")
+
+    @classmethod
+    def _of_csv(cls, path: Path) -> Table:
         reader = csv.reader(io.StringIO(_decoded(path), newline=""))
         rows, lines = [], []
         try:
@@ -53,8 +68,6 @@ class Table:
                 before = reader.line_num
         except csv.Error as error:
             raise UserError(f"{path}: line {reader.line_num}: no CSV: {error}") from None
-        if not rows:
-            raise UserError(f"{path}: holds no row below its header; there should be one an example")
         return cls(path, columns, tuple(rows), tuple(lines))
 
     def column(self, option: str, name: str) -> list[str]:
@@ -75,7 +88,12 @@ class Table:
 
     def line(self, row: int) -> str:
         """What a message calls a row."""
-        return f"line {self.lines[row]}"
+        return f"{self.unit} {self.lines[row]}"
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is read as a table, by its ending."""
+    return path.suffix in (".csv", ENDING)
 
 
 def _decoded(path: Path) -> str:

@@ -95,7 +95,7 @@ class Task(TaskNamesOf01):
     def reading(self) -> DataReading:
         """The report on the data: what was read, and what is odd about it. Made when first asked for."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
-        return look(self.found, splits, self.modality, self.problem)
+        return look(self.found, splits, self.unlabelled, self.modality, self.problem)
 
     def manifest(self) -> dict[str, Any]:
         """What the inputs and outputs of its networks are, as plain data; of images with one class each as in 0.1."""

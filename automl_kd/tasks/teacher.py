@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 
@@ -171,6 +171,10 @@ class RegisteredForm(Protocol):
     def architecture(self) -> bool:
         """Whether such a file is followed by ``@`` and the student whose weights it holds."""
 
+    @property
+    def size(self) -> Callable[[Any], int | None]:
+        """From a part to the height and width of images that its file or folder says it takes, None if it does not."""
+
 
 TEACHER_FORMS: Registry[RegisteredForm] = Registry(
     "teacher form", home="automl_kd.teachers.forms", first=("checkpoint", "onnx", "program", "timm", "transformers")
@@ -255,6 +259,20 @@ def place_of(spec: BroughtTeacher) -> Path:
 def moved_to(place: Path, spec: BroughtTeacher) -> BroughtTeacher:
     """The same teacher, read from another place."""
     return spec.model_copy(update={_place_field(spec): str(place)})
+
+
+def size_of(spec: TeacherSpec | None) -> int | None:
+    """The height and width of the images that a task's teacher takes, the largest of several; None if none says it."""
+    several = spec if isinstance(spec, tuple) else (spec,)
+    sizes = [size for each in several if isinstance(each, BroughtTeacher) and (size := _size_of(each)) is not None]
+    return max(sizes, default=None)
+
+
+def _size_of(spec: BroughtTeacher) -> int | None:
+    stated = None if spec.input is None else spec.input.size
+    if stated is not None:
+        return stated if isinstance(stated, int) else max(stated)
+    return TEACHER_FORMS[_place_field(spec)].size(spec)
 
 
 def _place_field(spec: BroughtTeacher) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.core import UserError
+from automl_kd.tasks import Card, ImageFacts
 
 
 def named_outputs(names: Any) -> tuple[tuple[str, ...], ...] | None:
@@ -35,6 +36,12 @@ def sides(stated: Any) -> tuple[int, int] | None:
     pair = [stated, stated] if isinstance(stated, int) else stated
     whole = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(side, int) for side in pair)
     return (pair[0], pair[1]) if whole else None
+
+
+def stated_size(card: Card) -> int | None:
+    """The larger of height and width of the images that a card states; None where it states none."""
+    facts = card.examples
+    return max(facts.size) if isinstance(facts, ImageFacts) and facts.size else None
 
 
 def by_channel(values: tuple[float, ...] | None, channels: int | None) -> tuple[float, ...] | None:

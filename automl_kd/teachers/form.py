@@ -35,6 +35,10 @@ OTHER_CLASSES = (
 """What a user does about a teacher whose classes are not the task's."""
 
 
+def says_no_size(part: BroughtTeacher) -> None:
+    """The size of a form whose files say none."""
+
+
 @dataclass(frozen=True)
 class TeacherForm:
     """A form of teachers that a user brings.
@@ -50,6 +54,8 @@ class TeacherForm:
         axes: Of the inputs that such teachers take; None where they may be any.
         student: ``(part, task)`` to the student that the network is up to its classifier, with the weights that it
             starts from, so that it can be fine-tuned or asked for its features; None where only outputs are known.
+        size: From a part to the height and width of images that its file or folder says it takes, read without what
+            imports much; None where it does not say.
     """
 
     part: type[BroughtTeacher]
@@ -59,6 +65,7 @@ class TeacherForm:
     architecture: bool = False
     axes: tuple[str, ...] | None = None
     student: Callable[[Any, Task], StudentPart] | None = None
+    size: Callable[[Any], int | None] = says_no_size
 
 
 TEACHER_FORMS: Registry[TeacherForm] = TASKS_TEACHER_FORMS  # type: ignore[assignment]  # this room fills it, with forms

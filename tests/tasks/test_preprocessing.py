@@ -30,11 +30,11 @@ def _prepared(task, folder, example):
     return torch.from_numpy(np.load(folder / "out.npy"))
 
 
-def _same(task, split, index, found):
+def _same(task, split, index, found, atol=1e-5):
     wanted = task.modality.prepare(split.inputs[index : index + 1])
     assert found.dtype == getattr(torch, task.signature.input.dtype)
     assert found.shape == wanted.shape
-    assert torch.allclose(found.double(), wanted.double(), atol=1e-5)
+    assert torch.allclose(found.double(), wanted.double(), atol=atol)
 
 
 @pytest.mark.parametrize("transparent", [False, True])

@@ -190,11 +190,13 @@ def test_pictures_that_are_changed_much_are_told(tmp_path):
         folder = tmp_path / "photos" / ("cat", "dog")[index % 2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(source.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{index}.png")
-    reading = open_task("image-folder", str(tmp_path / "photos")).reading
+    task = tmp_path / "task.yaml"
+    task.write_text("name: p\ndata: {kind: image-folder, path: photos, size: 32}\n")
+    reading = open_task(str(task)).reading
     assert reading.stored == "uint8 PNG, 8x8 to 200x40"
     assert any(line.startswith("12 of 24 images are smaller than 32x32") for line in reading.warnings)
     assert any(
         line.startswith("12 of 24 images are more than twice as long as wide or high") for line in reading.warnings
     )
-    again = open_task("image-folder", str(tmp_path / "photos")).reading
+    again = open_task(str(task)).reading
     assert again == reading, "what is kept beside the decoded images says the same"

@@ -153,8 +153,8 @@ class TestImageFolder:
 
     def test_grey_images(self, tmp_path):
         write_folder(tmp_path / "images", mode="L")
-        assert self._task(tmp_path, ", channels: 1").signature.input.shape == (1, 32, 32)
-        colour = self._task(tmp_path)
+        assert self._task(tmp_path, ", size: 32, channels: 1").signature.input.shape == (1, 32, 32)
+        colour = self._task(tmp_path, ", size: 32")
         assert colour.signature.input.shape == (3, 32, 32)
         assert torch.equal(colour.train.inputs[:, 0], colour.train.inputs[:, 2])
 

@@ -175,7 +175,9 @@ class Whole(Block):
         except (RuntimeError, AssertionError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             size = "x".join(map(str, self.input_shape[1:]))
-            raise UserError(f"student.resolution: {self.model} does not take images of {size} pixels: {reason}") from None
+            raise UserError(
+                f"student.resolution: {self.model} does not take images of {size} pixels: {reason}"
+            ) from None
         return tuple((f"model.0.{name}", shape) for name, shape in found.items())
 
 

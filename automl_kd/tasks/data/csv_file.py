@@ -1,4 +1,4 @@
-"""Texts, or paths of pictures, with labels in a CSV file."""
+"""Texts, or paths of pictures, with labels in a CSV or Parquet file."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from pydantic import Field, model_validator
 
 from automl_kd.core import UserError, percent, whole
 from automl_kd.tasks.data.registry import DATA, DataKind
-from automl_kd.tasks.decoded import Pictures, decoded
 from automl_kd.tasks.labels import Labels
-from automl_kd.tasks.modalities import Fit, Images, Texts
+from automl_kd.tasks.listed_pictures import PATH, paths_of
+from automl_kd.tasks.modalities import Fit, Texts
 from automl_kd.tasks.modalities.text import Tokens, numbered
-from automl_kd.tasks.problems import Problem
+from automl_kd.tasks.picture_data import PictureOptions
+from automl_kd.tasks.problems import Problem, ReadLabels
 from automl_kd.tasks.reading import Found
-from automl_kd.tasks.roles import roles
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.splits import Indices
-from automl_kd.tasks.table import Table
+from automl_kd.tasks.table import Table, is_table
+from automl_kd.tasks.table_rows import groups_of, rows_by_split
 
 _OF_TEXTS = ("tokens", "length", "vocabulary")
-_OF_IMAGES = ("size", "channels")
+_OF_IMAGES = ("size", "channels", "background", "skip_damaged", "unlabelled")
+_PLAIN = "path,label[,split][,group]"
 
 
-class Csv(Data):
+class Csv(PictureOptions, Data):
     """A table with a header: ``text`` or ``image`` names the column of the examples, ``label`` that of the labels.
 
     Images are paths, relative to the file; they are cropped and scaled to ``size`` x ``size`` in ``channels``. Of texts
@@ -37,25 +39,26 @@ class Csv(Data):
 
     ``label`` names one column, or for labels or values that have one each, several. ``separator`` stands between
     several labels in one cell. ``split`` names a column of ``train``, ``validation`` or ``test``; what is missing is
-    drawn.
+    drawn. Examples that are equal in the column ``group`` stay in one split.
+
+    A plain list of pictures needs no names of columns: its header is ``path,label[,split][,group]``.
     """
 
     kind: Literal["csv"]
     path: str | None = None
     text: str | None = None
     image: str | None = None
-    label: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    label: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
     separator: Annotated[str, Field(min_length=1)] = "|"
     split: str | None = None
-    size: Annotated[int, Field(ge=4, le=1024)] = 32
-    channels: Literal[1, 3] = 3
+    group: str | None = None
     tokens: Tokens = "words"
     length: Annotated[int, Field(ge=1, le=4096)] = 64
     vocabulary: Annotated[int, Field(ge=1, le=100_000)] = 4096
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
-        if (self.text is None) == (self.image is None):
+        if self.text is not None and self.image is not None:
             raise ValueError("should name the column of the examples: either text or image")
         modality, others = ("image", _OF_TEXTS) if self.text is None else ("text", _OF_IMAGES)
         strange = [name for name in others if name in self.model_fields_set]
@@ -68,24 +71,70 @@ class Csv(Data):
         if not place.is_dir():
             return super().at(place)
         same = place / Path(self.path or "").name
-        found = [same] if same.is_file() else sorted(place.glob("*.csv"))
+        found = [same] if same.is_file() else sorted(filter(is_table, place.iterdir()))
         if len(found) != 1:
-            raise UserError(f"{place}: holds {len(found)} .csv files; give the one to read")
+            raise UserError(f"{place}: holds {len(found)} .csv and .parquet files; give the one to read")
         return super().at(found[0])
 
     def place(self, folder: Path) -> Path | None:
         """The file; where it names pictures its folder, which holds them, too."""
         path = super().place(folder)
-        return path if path is None or self.image is None else path.parent
+        return path if path is None or self.text is not None else path.parent
 
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         if self.path is None:
-            raise UserError("this task needs data: give the .csv file with --data or as data.path")
+            raise UserError("this task needs data: give the .csv or .parquet file with --data or as data.path")
         table = Table.read(folder / Path(self.path).expanduser())
-        rows = self._rows_by_split(table)
+        return self._named(table)._read(folder, table, problem)
+
+    def _named(self, table: Table) -> Self:
+        """The same with the names of the columns where the table is a plain list."""
+        if self.text is not None or self.image is not None:
+            return self
+        if PATH not in table.columns:
+            raise UserError(
+                f"{table.path}: data should name the column of the examples: either text or image; it has"
+                f" {', '.join(table.columns)}, and a plain list of pictures has {_PLAIN}"
+            )
+        update = {"image": PATH}
+        update |= {name: name for name in ("split", "group") if name in table.columns and getattr(self, name) is None}
+        return self.model_copy(update=update)
+
+    def _read(self, folder: Path, table: Table, problem: type[Problem]) -> Source:
+        rows = rows_by_split(table, self.split)
+        groups = None if self.group is None else groups_of(table, self.group, rows)
+        if self.text is not None:
+            return self._of_texts(table, rows, groups, problem)
+        return self._of_images(folder, table, rows, groups, problem)
+
+    def _of_texts(
+        self, table: Table, rows: dict[str, Indices], groups: Indices | None, problem: type[Problem]
+    ) -> Source:
+        read = self._labels(table, rows, problem, "text")
+        ids, fit, found = self._texts(table, rows)
+        splits = {
+            split: Split(ids[torch.from_numpy(of)], read.labels[split], partial(_name, table, of))
+            for split, of in rows.items()
+        }
+        return _source(read, fit, found, splits, "text", groups, rows, None)
+
+    def _of_images(
+        self, folder: Path, table: Table, rows: dict[str, Indices], groups: Indices | None, problem: type[Problem]
+    ) -> Source:
+        assert self.image is not None
+        found = Found(place=str(table.path), layout=self._layout(table, self.image, rows))
+        pictures = self.read_pictures(table.path.parent, paths_of(table, self.image), found)
+        rows = {split: pictures.among(of) for split, of in rows.items()}
+        read = self._labels(table, rows, problem, "image")
+        splits = {
+            split: pictures.split(of, read.labels[split], partial(_name, table, of)) for split, of in rows.items()
+        }
+        pictures, unlabelled = self.with_unlabelled(folder, pictures, splits["train"].labels)
+        return _source(read, pictures.fit, pictures.found, splits, "image", groups, rows, unlabelled)
+
+    def _labels(self, table: Table, rows: dict[str, Indices], problem: type[Problem], noun: str) -> ReadLabels:
         names = (self.label,) if isinstance(self.label, str) else self.label
         cells = np.array([table.column("label", name) for name in names]).T
-        noun = "text" if self.image is None else "image"
 
         def labels(of: Indices) -> Labels:
             values = cells[of, 0] if isinstance(self.label, str) else cells[of]
@@ -93,31 +142,7 @@ class Csv(Data):
             at = partial(_name, table, of)
             return Labels(values, str(table.path), title, at, lambda: names, True, self.separator, noun)
 
-        read = problem.read({split: labels(of) for split, of in rows.items()})
-        examples, fit, found = self._texts(table, rows) if self.image is None else self._images(table, rows)
-        splits = {
-            split: Split(examples[torch.from_numpy(of)], read.labels[split], partial(_name, table, of))
-            for split, of in rows.items()
-        }
-        pool = splits.pop("train")
-        return Source(pool, read.problem, fit, found, splits, noun)
-
-    def _rows_by_split(self, table: Table) -> dict[str, Indices]:
-        """The positions of the rows of each split; ``train`` is there, ``validation`` and ``test`` may be."""
-        if self.split is None:
-            return {"train": np.arange(len(table.rows))}
-        cells = [cell.strip() for cell in table.column("split", self.split)]
-        known = roles(set(cells))
-        for row, cell in enumerate(cells):
-            if cell not in known:
-                raise UserError(
-                    f"{table.path}: {table.line(row)}: column {self.split} is {cell!r}; it should be train, validation"
-                    " or test"
-                )
-        found = np.array([known[cell] for cell in cells])
-        if "train" not in found:
-            raise UserError(f"{table.path}: column {self.split} has no row with train; there should be some")
-        return {name: np.flatnonzero(found == name) for name in ("train", "validation", "test") if name in found}
+        return problem.read({split: labels(of) for split, of in rows.items()})
 
     def _texts(self, table: Table, rows: dict[str, Indices]) -> tuple[torch.Tensor, Fit, Found]:
         assert self.text is not None
@@ -146,33 +171,26 @@ class Csv(Data):
         fit = partial(Texts.fitted, every=every, length=self.length, tokens=self.tokens, most=self.vocabulary)
         return ids, fit, found
 
-    def _images(self, table: Table, rows: dict[str, Indices]) -> tuple[torch.Tensor, Fit, Found]:
-        assert self.image is not None
-        names = [cell.strip() for cell in table.column("image", self.image)]
-        for row, name in enumerate(names):
-            if not name or not (table.path.parent / name).is_file():
-                wrong = f"{table.path.parent / name}: no such file" if name else f"column {self.image} is empty"
-                raise UserError(f"{table.path}: {table.line(row)}: {wrong}")
-        pictures = Pictures(table.path.parent, tuple(names), (0,) * len(names), ("",), self.size, self.channels)
-        images, said = decoded(pictures)
-        of_bytes = images.dtype == np.uint8
-        found = Found(
-            place=str(table.path),
-            layout=self._layout(table, self.image, rows),
-            stored=said["stored"],
-            low=said["low"],
-            high=said["high"],
-            pixels=said["pixels"],
-            warnings=tuple(said["warnings"]),
-            pictures=of_bytes,
-            span=(0, 255) if of_bytes else None,
-        )
-        return torch.from_numpy(images), partial(Images.fitted, white=255.0, found=found), found
-
     def _layout(self, table: Table, column: str, rows: dict[str, Indices]) -> str:
         labels = self.label if isinstance(self.label, str) else ", ".join(self.label)
         split = "splits drawn" if self.split is None else f"{', '.join(rows)} by column {self.split}"
-        return f"a table of {whole(len(table.rows))} rows, column {column} with labels in {labels}; {split}"
+        together = "" if self.group is None else f"; examples of one {self.group} in one split"
+        return f"a table of {whole(len(table.rows))} rows, column {column} with labels in {labels}; {split}{together}"
+
+
+def _source(
+    read: ReadLabels,
+    fit: Fit,
+    found: Found,
+    splits: dict[str, Split],
+    noun: str,
+    groups: Indices | None,
+    rows: dict[str, Indices],
+    unlabelled: Split | None,
+) -> Source:
+    pool = splits.pop("train")
+    of_pool = None if groups is None else groups[rows["train"]]
+    return Source(pool, read.problem, fit, found, splits, noun, of_pool, unlabelled)
 
 
 def _name(table: Table, rows: Sequence[int] | Indices, index: int) -> str:

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from automl_kd.core import UserError
+from automl_kd.pictures import PixelRule, pixel_rule
 from automl_kd.tasks.data.registry import DATA, DataKind
 from automl_kd.tasks.modalities import Images
 from automl_kd.tasks.npz_arrays import Arrays, LabelledArrays
-from automl_kd.tasks.pixels import PixelRule, pixel_rule
 from automl_kd.tasks.problems import Problem
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
@@ -28,7 +28,7 @@ class Npz(Data):
     """Arrays ``x``, ``y``, optionally ``x_val``, ``y_val`` and ``x_test``, ``y_test``; other common names are known.
 
     Images are (N, H, W), (N, H, W, C) or (N, C, H, W), where C is the smaller of the second and the last dimension.
-    Numbers mean what :func:`~automl_kd.tasks.pixels.pixel_rule` says for all arrays together; whole numbers from 0 to
+    Numbers mean what :func:`~automl_kd.pictures.pixel_rule` says for all arrays together; whole numbers from 0 to
     255 are kept as uint8 and others as float32. Labels are what the problem type takes: classes (N,) or (N, 1), as
     integers or text; zeros and ones (N, labels); or values (N,) or (N, values). An array ``names`` names the last two.
     """

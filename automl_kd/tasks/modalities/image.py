@@ -23,7 +23,8 @@ from automl_kd.tasks.modalities.image_mix import ImageMix, draw_mix
 from automl_kd.tasks.modalities.image_views import COLORING, VARYING, ImageViews
 from automl_kd.tasks.modalities.modality import Modality, Resolution
 from automl_kd.tasks.reading import Found
-from automl_kd.tasks.split import Split
+from automl_kd.tasks.split import Examples, Split
+from automl_kd.tasks.stored_pictures import StoredPictures
 from automl_kd.tasks.teacher import TeacherInput
 
 
@@ -38,6 +39,7 @@ class Images(Modality):
         white: The value of an image that counts as 1: 255, or 1 where images are stored as floats in [0, 1].
         found: What the kind of data says of the stored pictures.
         kept: The type in which the task keeps them.
+        kept_size: Height and width in which the task keeps them; None for those of ``shape``.
     """
 
     shape: tuple[int, int, int]
@@ -46,6 +48,7 @@ class Images(Modality):
     white: float = 1.0
     found: Found = field(default_factory=Found)
     kept: str = "float32"
+    kept_size: tuple[int, int] | None = None
     _placed: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     name: ClassVar[str] = "image"
@@ -57,18 +60,24 @@ class Images(Modality):
     teacher_remedy: ClassVar[str] = "say what it was trained on with input: {size, channels, mean, std}"
 
     @classmethod
-    def fitted(cls, splits: Mapping[str, Split], white: float, found: Found) -> tuple[Images, dict[str, Split]]:
+    def fitted(
+        cls, splits: Mapping[str, Split], white: float, found: Found, size: int | None = None
+    ) -> tuple[Images, dict[str, Split]]:
         """The modality of images that are split, which stay as they are.
 
         Args:
             splits: Mean and standard deviation are those of ``train``.
             white: The value of an image that counts as 1.
             found: What the kind of data says of them.
+            size: Height and width that networks take; by default those in which the images are kept.
         """
-        images = splits["train"].tensor
+        images = splits["train"].inputs
         mean, std = _statistics(images, white)
-        shape = (images.shape[1], images.shape[2], images.shape[3])
-        return cls(shape, mean, std, white, found, str(images.dtype).removeprefix("torch.")), dict(splits)
+        channels, height, width = images.shape[1:]
+        shape = (channels, size or height, size or width)
+        kept_size = None if shape[1:] == (height, width) else (height, width)
+        kept = str(images.dtype).removeprefix("torch.")
+        return cls(shape, mean, std, white, found, kept, kept_size), dict(splits)
 
     @property
     def input(self) -> Input:
@@ -94,7 +103,8 @@ class Images(Modality):
                     f"student.start.{name}: has {len(values)} values; images of {self.shape[0]} channels need one each"
                 )
         shape = self.shape if size is None else (self.shape[0], size, size)
-        return replace(self, shape=shape, mean=mean or self.mean, std=std or self.std)
+        kept_size = self.kept_size or self.shape[1:]
+        return replace(self, shape=shape, mean=mean or self.mean, std=std or self.std, kept_size=kept_size)
 
     def arranged(self, batch: Tensor) -> Tensor:
         # On CPUs, too, depthwise and pointwise convolutions are up to twice as fast with channels last.
@@ -119,7 +129,8 @@ class Images(Modality):
         return draw_mix(names, shape, generator)
 
     def identity(self) -> dict[str, Any]:
-        return {"mean": self.mean, "std": self.std}
+        size = {} if self.kept_size is None else {"size": self.shape[1:]}
+        return {"mean": self.mean, "std": self.std, **size}
 
     @property
     def prepared_in_words(self) -> str:
@@ -143,15 +154,18 @@ class Images(Modality):
             "scale": 1 / self.white,
             "mean": list(self.mean),
             "std": list(self.std),
+            **self._scaling(),
         }
 
     def code(self, name: str) -> str:
+        kept_size = self.kept_size or self.shape[1:]
         if self.found.pictures:
-            return code_for_pictures(name, self.shape, self.mean, self.std)
-        return code_for_arrays(name, self.shape, self.mean, self.std, self.found)
+            return code_for_pictures(name, self.shape, kept_size, self.mean, self.std, self.found.background)
+        return code_for_arrays(name, self.shape, kept_size, self.mean, self.std, self.found)
 
     def stand_in(self) -> str:
-        return 'Image.new("RGB", (640, 480))' if self.found.pictures else f"np.zeros({self.shape})"
+        kept = (self.shape[0], *(self.kept_size or self.shape[1:]))
+        return 'Image.new("RGB", (640, 480))' if self.found.pictures else f"np.zeros({kept})"
 
     def told(self, splits: Mapping[str, Split], found: Found) -> tuple[str, ...]:
         shape = " x ".join(map(str, self.shape))
@@ -166,6 +180,13 @@ class Images(Modality):
     def refusal(self, train: Split, found: Found) -> str | None:
         return all_the_same(train, found)
 
+    def _scaling(self) -> dict[str, object]:
+        """How pictures come to the size that networks take, where that is not the one in which they are kept."""
+        if self.kept_size in (None, self.shape[1:]):
+            return {}
+        height, width = self.kept_size or self.shape[1:]
+        return {"scaled": f"to {height}x{width}, then to {self.shape[1]}x{self.shape[2]}, bilinear with antialiasing"}
+
     def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
         # Made once for each device, because a copy to a GPU waits for all that the GPU still has to do.
         if device not in self._placed:
@@ -179,11 +200,20 @@ def to_unit(images: Tensor, white: float) -> Tensor:
     return images.float() if white == 1 else images.float() / white
 
 
-def _statistics(images: Tensor, white: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _statistics(images: Examples, white: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by channel, in units of ``white``, to six digits."""
+    if isinstance(images, StoredPictures):
+        means, deviations = images.facts.moments()
+        return _rounded([each / white for each in means], [each / white for each in deviations])
+    assert isinstance(images, Tensor), "others are read when they are fitted"
     # Channel by channel: float64 copies of one channel fit where those of all images might not.
     channels = [to_unit(images[:, channel], white).double() for channel in range(images.shape[1])]
-    means = (float(channel.mean()) for channel in channels)
-    deviations = (float(channel.std(correction=0)) for channel in channels)
+    return _rounded(
+        [float(channel.mean()) for channel in channels], [float(channel.std(correction=0)) for channel in channels]
+    )
+
+
+def _rounded(means: Sequence[float], deviations: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     # A constant channel carries nothing and must not be divided by zero.
     return tuple(map(_six_digits, means)), tuple(_six_digits(deviation) or 1.0 for deviation in deviations)
 

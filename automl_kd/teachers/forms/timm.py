@@ -13,7 +13,7 @@ from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.recipes import parse_yaml
 from automl_kd.students import Brought, checkpoint, timm_module, timm_network
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
-from automl_kd.teachers.card import by_channel, floats, named_outputs, sides
+from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides, stated_size
 from automl_kd.teachers.folder import brought_student, folder_source, without_classifier
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 
@@ -34,6 +34,13 @@ def student(spec: TimmTeacher, task: Task) -> Brought:
     """The network of the folder up to its classifier, which starts from the weights of the folder."""
     timm = timm_folder(Path(spec.timm).expanduser())
     return brought_student("timm", timm.folder, timm.network, spec, timm.card, task)
+
+
+def size(spec: TimmTeacher) -> int | None:
+    """What its config.json says, which needs no timm."""
+    config = read_json(Path(spec.timm).expanduser() / "config.json")
+    arguments = config.get("model_args")
+    return stated_size(_card(config, arguments if isinstance(arguments, Mapping) else {}))
 
 
 @dataclass(frozen=True)
@@ -127,4 +134,7 @@ def _names(config: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[tuple[
     return tuple((name, str(described[name])) if name in described else (name,) for (name,) in names)
 
 
-TEACHER_FORMS.add("timm", TeacherForm(TimmTeacher, look, "{timm: FOLDER}", axes=IMAGE_AXES, student=student))
+TEACHER_FORMS.add(
+    "timm",
+    TeacherForm(TimmTeacher, look, "{timm: FOLDER}", axes=IMAGE_AXES, student=student, size=size),
+)

@@ -11,7 +11,7 @@ from torch import nn
 from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.students import Brought, silent, transformers_network
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
-from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides
+from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides, stated_size
 from automl_kd.teachers.folder import brought_student, folder_source, without_classifier
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 
@@ -36,6 +36,9 @@ def student(spec: TransformersTeacher, task: Task) -> Brought:
     folder = Path(spec.transformers).expanduser()
     network = transformers_network(_config(folder), str(folder))
     return brought_student("transformers", folder, network, spec, transformers_card(folder), task)
+def size(spec: TransformersTeacher) -> int | None:
+    """What its preprocessor_config.json or config.json says, which needs no transformers."""
+    return stated_size(transformers_card(Path(spec.transformers).expanduser()))
 
 
 def transformers_module(folder: Path) -> nn.Module:
@@ -128,4 +131,5 @@ def _name(key: Any) -> str:
 
 TEACHER_FORMS.add(
     "transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES, student=student)
+    "transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES, size=size)
 )

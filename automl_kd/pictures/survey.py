@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from automl_kd.core import UserError, counted
-from automl_kd.tasks.pixels import PixelRule
+from automl_kd.pictures.pixels import PixelRule
 
 _MOSTLY = 0.1
 _LONG = 2.0
@@ -128,21 +128,24 @@ class Survey:
         return found[:1]
 
 
-def summary(survey: Survey, rules: Mapping[str, PixelRule], class_names: tuple[str, ...]) -> dict[str, Any]:
+def summary(
+    survey: Survey, rules: Mapping[str, PixelRule], class_names: tuple[str, ...], background: str
+) -> dict[str, Any]:
     """The words about a folder's pictures, as plain data to be kept beside them.
 
     Args:
         survey: Of all pictures.
         rules: By the type of stored values, such as ``"uint16"``.
         class_names: For the warnings.
+        background: The colour behind what is transparent, in words.
     """
     several = len(rules) > 1
     pixels = "; ".join(f"{kind}: {rule.words}" if several else rule.words for kind, rule in rules.items())
-    background = f"; white where transparent ({counted(survey.transparent, 'image')})" if survey.transparent else ""
+    seen = f"; {background} where transparent ({counted(survey.transparent, 'image')})" if survey.transparent else ""
     odd = (f"{kind} images: {rule.odd}" for kind, rule in rules.items() if rule.odd)
     mixed = ("images of several types were each converted by the rule of their type",) if several else ()
     return {
         "stored": survey.words(),
-        "pixels": pixels + background,
+        "pixels": pixels + seen,
         "warnings": [*survey.warnings(class_names), *odd, *mixed],
     }

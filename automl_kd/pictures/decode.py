@@ -33,9 +33,16 @@ def cut_to_bytes(image: Image.Image) -> bool:
     return depth_of(image) == np.uint8 and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
-def read_bytes(image: Image.Image, size: int, channels: int) -> tuple[NDArray[np.uint8], float, float]:
-    """A picture of bytes as (C, size, size), with its smallest and largest value; transparent parts are white."""
-    upright = _on_white(ImageOps.exif_transpose(image)).convert("RGB" if channels == 3 else "L")
+def is_deep(depth: np.dtype[Any]) -> bool:
+    """Whether a picture's values do not fit into bytes."""
+    return depth != np.uint8
+
+
+def read_bytes(
+    image: Image.Image, size: int, channels: int, background: tuple[int, int, int]
+) -> tuple[NDArray[np.uint8], float, float]:
+    """A picture of bytes as (C, size, size), with its smallest and largest value; the background is seen through it."""
+    upright = _on(background, ImageOps.exif_transpose(image)).convert("RGB" if channels == 3 else "L")
     values = np.asarray(upright)
     fitted = ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(fitted, np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
@@ -51,26 +58,36 @@ def is_transparent(image: Image.Image) -> bool:
     )
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on(background: tuple[int, int, int], image: Image.Image) -> Image.Image:
     if not is_transparent(image):
         return image
     colours = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(colours.convert("RGB"), mask=colours.getchannel("A"))
-    return white
+    seen = Image.new("RGB", image.size, background)
+    seen.paste(colours.convert("RGB"), mask=colours.getchannel("A"))
+    return seen
 
 
-def read_deep(image: Image.Image, size: int) -> tuple[NDArray[np.float32], float, float]:
-    """A grey picture of more than 8 bit as (size, size), of stored values, with their smallest and largest.
+def deep_range(image: Image.Image) -> tuple[float, float]:
+    """The smallest and the largest stored value of a picture of more than 8 bit.
 
     Raises:
         ValueError: If a value is not finite.
     """
-    values = np.asarray(ImageOps.exif_transpose(image))
-    if image.mode == "I" and depth_of(image) == np.uint32:
-        values = values.view(np.uint32)
+    values = _deep(image)
     low, high = float(values.min()), float(values.max())
     if not np.isfinite((low, high)).all():
         raise ValueError("it holds values that are not finite")
-    plane = Image.fromarray(values.astype(np.float32))
-    return np.asarray(ImageOps.fit(plane, (size, size), Image.Resampling.BILINEAR)), low, high
+    return low, high
+
+
+def read_deep(image: Image.Image, size: int) -> NDArray[np.float32]:
+    """A grey picture of more than 8 bit as (size, size), of stored values."""
+    plane = Image.fromarray(_deep(image).astype(np.float32))
+    return np.asarray(ImageOps.fit(plane, (size, size), Image.Resampling.BILINEAR))
+
+
+def _deep(image: Image.Image) -> NDArray[Any]:
+    # What is read does not say any more how its values were stored.
+    unsigned = image.mode == "I" and depth_of(image) == np.uint32
+    values = np.asarray(ImageOps.exif_transpose(image))
+    return values.view(np.uint32) if unsigned else values

@@ -1,0 +1,41 @@
+"""The best teacher that can be trained for a task without a file of the user's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automl_kd.core import IMAGE_AXES
+from automl_kd.students import find_weights
+from automl_kd.studies.published import published_here
+from automl_kd.tasks import Task
+
+_SMALL_PIXELS = 48
+_FINE_TUNED = {
+    "epochs": 12,
+    "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},
+    "warmup": 0.05,
+    "freeze": 0.33,
+    "clip": 1.0,
+}
+"""A new head alone, then everything (Kumar et al. 2022, arXiv:2202.10054)."""
+_WHOLE = {"family", "model", "start"}
+"""What of a published student makes it the network as published: neither cut nor narrowed."""
+
+
+def first_teacher(task: Task) -> dict[str, Any]:
+    """The teacher as plain data: a published network whose weights are here, else one that starts from nothing."""
+    taken = task.signature.input
+    if taken.axes != IMAGE_AXES:
+        stages = [{"depth": 2, "channels": 128}]
+        return _training({"family": "conv_text", "embedding": 64, "stages": stages}, {"epochs": 10})
+    if max(taken.shape[1:]) <= _SMALL_PIXELS:
+        return _training({"family": "resnet", "depth": 20}, {"epochs": 30})
+    published = published_here()
+    if not published:
+        return _training({"family": "resnet", "depth": 18}, {"epochs": 30})
+    largest = max(published, key=lambda each: find_weights(each).stat().st_size)
+    return _training(largest.model_dump(mode="json", include=_WHOLE, exclude_none=True), _FINE_TUNED)
+
+
+def _training(student: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+    return {"train": {"student": student, "train": train}}
