@@ -63,7 +63,8 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     Args:
         request: What is asked for.
         database: Where the study is, or would be begun.
-        observer: Told how far the measuring of this machine is, where the device is ``local``.
+        observer: Told how far the reading of the data is, and where the device is ``local`` the measuring of this
+            machine.
 
     Raises:
         UserError: If something does not fit.
@@ -72,7 +73,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         database.study(name)
     database.refuse_if_driven(request.name)
     EXECUTORS.find(request.executor).check(request.executor_options)
-    task = open_task(request.task, request.data, request.metric)
+    task = open_task(request.task, request.data, request.metric, progress=sharing(observer, "read"))
     _check_metric(task)
     whole_space = load_space(request.space, request.pins, allow_code=request.allow_code)
     space, left_out = suited(whole_space, request.space, task)
