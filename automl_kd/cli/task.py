@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from automl_kd.cli.answer import Json, Storage, answer, quiet, table
+from automl_kd.cli.progress import watching
 from automl_kd.core import DEFAULT_STORAGE
 
 
@@ -43,7 +44,8 @@ def check(
     with quiet(json):
         from automl_kd.workflows.task_check import check_task
 
-        understood = check_task(task, data=data, teacher=teacher, device=device)
+        with watching(json) as observer:
+            understood = check_task(task, data=data, teacher=teacher, device=device, observer=observer)
     answer(understood.document(), "\n".join([f"task {understood.task}", *understood.lines()]), json)
 
 

@@ -67,7 +67,7 @@ def reason_to_leave_out(file: str, size: int) -> str | None:
         file: Its path.
         size: Its bytes.
     """
-    ending = Path(file).suffix.lower()
+    ending = os.path.splitext(file)[1].lower()
     if size == 0:
         return "empty"
     if ending in _ENDINGS or _is_picture(file):

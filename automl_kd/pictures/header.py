@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import UnidentifiedImageError
 
@@ -14,8 +13,7 @@ from automl_kd.pictures.decode import deep_range, depth_of, is_deep
 from automl_kd.pictures.formats import ERRORS, hint, opened
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """A file that was looked at.
 
     Attributes:
@@ -61,7 +59,7 @@ def header_of(file: str) -> Header:
 
 def headers_of(files: Sequence[str]) -> list[list[Any]]:
     """The headers of some files as plain data, from which ``Header(*row)`` makes them again."""
-    return [[*vars(header_of(file)).values()] for file in files]
+    return [list(header_of(file)) for file in files]
 
 
 def damage(file: str, error: BaseException) -> str:

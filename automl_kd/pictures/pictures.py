@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,4 +41,4 @@ class Pictures:
 
     def file(self, name: str) -> str:
         """The path of one of them."""
-        return str(self.root / name)
+        return os.path.join(self.root, name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from automl_kd.core import UserError
 from automl_kd.delivery import Arms, Delivered, Facts
+from automl_kd.pictures import Progress, silent
 from automl_kd.recipes import Recipe
 from automl_kd.results import PickResult
 from automl_kd.studies.pick_result import Finding
@@ -16,7 +17,14 @@ from automl_kd.tasks import Task, open_task
 DEFAULT_HW = "local"
 
 
-def open_recipe_task(recipe: Recipe, source: str, name: str | None = None, data: str | None = None) -> Task:
+def open_recipe_task(
+    recipe: Recipe,
+    source: str,
+    name: str | None = None,
+    data: str | None = None,
+    *,
+    progress: Progress = silent,
+) -> Task:
     """The task that a recipe names, with the very data that it was made for.
 
     Args:
@@ -24,13 +32,15 @@ def open_recipe_task(recipe: Recipe, source: str, name: str | None = None, data:
         source: Where it came from, for errors.
         name: The task's file, if not where the recipe says.
         data: The data, if not where task or recipe say.
+        progress: Told how far the reading is, where it takes long.
 
     Raises:
         UserError: If the recipe names no task, or the data are others.
     """
     if recipe.task is None:
         raise UserError(f"{source}: task: is missing; a recipe names what is learned, for example task: digits")
-    task = open_task(name or recipe.task.name, data or recipe.task.data, recipe.task.metric)
+    place = data or recipe.task.data
+    task = open_task(name or recipe.task.name, place, recipe.task.metric, progress=progress)
     if recipe.task.sha256 not in (None, task.sha256):
         raise UserError(
             f"{source}: task.sha256: the recipe was made for data {str(recipe.task.sha256)[:12]}, but task"

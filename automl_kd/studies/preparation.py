@@ -71,7 +71,8 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     Args:
         request: What is asked for.
         database: Where the study is, or would be begun.
-        observer: Told how far the measuring of this machine is, where the device is ``local``.
+        observer: Told how far the reading of the data is, and where the device is ``local`` the measuring of this
+            machine.
 
     Raises:
         UserError: If something does not fit.
@@ -79,7 +80,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     for name in request.from_study:
         database.study(name)
     EXECUTORS.find(request.executor).check(request.executor_options)
-    task = open_task(request.task, request.data, request.metric)
+    task = open_task(request.task, request.data, request.metric, progress=sharing(observer, "read"))
     _check_metric(task)
     request, chosen = with_space(request, task, database)
     database.refuse_if_driven(request.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,7 +216,7 @@ def pictures_of(files: Iterable[str], tally: Tally) -> list[str]:
 
 def _bytes(file: str) -> int:
     try:
-        return Path(file).stat().st_size
+        return os.stat(file).st_size
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error}") from None
 

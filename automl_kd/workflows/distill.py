@@ -80,7 +80,7 @@ def distill(
     watcher = observer or Observer()
     stop = StopRequest()
     with stop.listening():
-        learned = open_recipe_task(described, source, task, data)
+        learned = open_recipe_task(described, source, task, data, progress=sharing(watcher, "read"))
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=sharing(watcher, "calibrate"))
         check_replaceable(Path(out))
         begun = beginning(described.student, learned.signature)

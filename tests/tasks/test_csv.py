@@ -199,6 +199,84 @@ class TestPictures:
         _write(tmp_path / "t.csv", rows, "file,age")
         assert "000.png" in _refused(tmp_path, "image: file, label: age", "regression")
 
+    def test_a_plain_list_needs_no_names_of_columns(self, tmp_path):
+        rows = [
+            (path, int(age), ("train", "train", "train", "test")[number % 4])
+            for number, (path, age) in enumerate(self._pictures(tmp_path))
+        ]
+        _write(tmp_path / "t.csv", rows, "path,label,split")
+        task = _task(tmp_path, "size: 8")
+        assert [len(task.train), len(task.validation), len(task.test)] == [38, 7, 15]
+        assert task.problem.names == ("0", "1", "3")
+        _write(tmp_path / "t.csv", [row[:2] for row in rows], "file,label")
+        assert "it has file, label, and a plain list of pictures has path,label[,split][,group]" in _refused(
+            tmp_path, "size: 8"
+        )
+
+    def test_damaged_ones_are_left_out_with_their_labels(self, tmp_path):
+        rows = self._pictures(tmp_path)
+        (tmp_path / "pictures" / "004.png").write_bytes(b"no picture")
+        _write(tmp_path / "t.csv", rows, "file,age")
+        task = _task(tmp_path, "image: file, label: age, size: 8, channels: 1, skip_damaged: true", "regression")
+        images, labels = patterns(60)
+        splits = (task.train, task.validation, task.test)
+        shown = {split.name(row): split for split in splits for row in range(len(split))}
+        assert len(shown) == 59
+        assert "line 6" not in shown
+        for row in range(len(task.test)):
+            place = int(task.test.name(row).removeprefix("line ")) - 2
+            assert np.array_equal(task.test.inputs[row, 0].numpy(), images[place])
+            assert float(task.test.labels[row]) == labels[place] * 1.5
+
+    def test_parquet_is_read_as_a_table_of_the_same_cells(self, tmp_path):
+        parquet = pytest.importorskip("pyarrow.parquet")
+        arrow = pytest.importorskip("pyarrow")
+        rows = self._pictures(tmp_path)
+        _write(tmp_path / "t.csv", rows, "path,label")
+        columns = {"path": [path for path, _ in rows], "label": [age for _, age in rows]}
+        parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+        text = (tmp_path / "t.yaml").write_text
+        found = []
+        for ending in ("csv", "parquet"):
+            text(f"name: t\nproblem: regression\ndata: {{kind: csv, path: t.{ending}, size: 8}}\n")
+            found.append(open_task(str(tmp_path / "t.yaml")))
+        assert found[0].sha256 == found[1].sha256
+        assert found[1].train.name(0).startswith("row ")
+        parquet.write_table(arrow.table(columns | {"label": [[1]] * 60}), tmp_path / "t.parquet")
+        with pytest.raises(UserError, match="column label holds lists; it should hold text or numbers"):
+            open_task(str(tmp_path / "t.yaml"))
+        (tmp_path / "t.parquet").write_bytes(b"PAR1")
+        with pytest.raises(UserError, match=r"t\.parquet: cannot be read as Parquet: "):
+            open_task(str(tmp_path / "t.yaml"))
+
+
+class TestGroups:
+    def test_examples_of_one_group_stay_in_one_split(self, tmp_path):
+        rows = [(text, label, f"author {number // 4}") for number, (text, label, _) in enumerate(_texts(240))]
+        _write(tmp_path / "t.csv", rows, "text,label,author")
+        task = _task(tmp_path, "text: text, label: label, group: author, length: 8")
+        splits = {name: getattr(task, name) for name in ("train", "validation", "test")}
+        authors = {
+            name: {(int(split.name(row).removeprefix("line ")) - 2) // 4 for row in range(len(split))}
+            for name, split in splits.items()
+        }
+        assert sum(map(len, authors.values())) == 60 == len(set().union(*authors.values()))
+        assert [len(split) for split in splits.values()] == [156, 36, 48]
+        assert all(abs(float(split.labels.float().mean()) - 0.5) < 0.02 for split in splits.values())
+        assert any("examples of one author in one split" in line for _, line in task.reading.rows)
+
+    def test_a_group_that_is_torn_apart_is_named(self, tmp_path):
+        rows = [(*row[:2], f"g{number}", "train") for number, row in enumerate(_texts(60))]
+        rows[9] = (*rows[9][:2], "g3", "test")
+        rows[8] = (*rows[8][:2], "", "test")
+        rows[7] = (*rows[7][:2], "", "train")  # an empty cell is a group of its own
+        _write(tmp_path / "t.csv", rows, "text,label,author,part")
+        said = _refused(tmp_path, "text: text, label: label, group: author, split: part")
+        assert "group g3 of column author is torn apart: line 5 is in train and line 11 in test; keep a group" in said
+        assert "data.group: unknown column 'autor'; did you mean author?" in _refused(
+            tmp_path, "text: text, label: label, group: autor"
+        )
+
 
 class TestMistakes:
     @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 from task_files import write_folder
 
-from automl_kd.tasks import open_task
+from automl_kd.tasks import Resolution, open_task
 
 
 @pytest.fixture(autouse=True)
@@ -37,17 +38,29 @@ def _same(task, split, index, found, atol=1e-5):
     assert torch.allclose(found.double(), wanted.double(), atol=atol)
 
 
-@pytest.mark.parametrize("transparent", [False, True])
-def test_picture_files(tmp_path, transparent):
-    root = write_folder(tmp_path / "p")
-    if transparent:
-        for file in root.rglob("*.png"):
-            image = Image.open(file).convert("RGBA")
-            image.putalpha(Image.linear_gradient("L").resize(image.size))
-            image.save(file)
-    task = open_task("image-folder", str(root))
-    file = root / task.test.name(0)
-    _same(task, task.test, 0, _prepared(task, tmp_path / "own", repr(str(file))))
+@pytest.mark.parametrize(
+    ("options", "resolution"), [("size: 14", None), ("size: 12", None), ("size: 12, background: teal", 9)]
+)
+def test_picture_files(tmp_path, options, resolution):
+    """Within 1 of 255, twice: pictures are scaled to what is kept, and that to what networks take."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for file in write_folder(tmp_path / "p").rglob("*.png"):
+        image = Image.open(file).convert("RGBA")
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+        image.rotate(90, expand=True).save(file, exif=exif)
+    (tmp_path / "t.yaml").write_text(f"name: t\ndata: {{kind: image-folder, path: p, {options}}}\n")
+    task = open_task(str(tmp_path / "t.yaml"))
+    student = replace(task, modality=task.modality.at(Resolution(resolution))) if resolution else task
+    file = tmp_path / "p" / task.test.name(0)
+    atol = 1e-5 if task.signature.input.shape[1] == 14 else 2 / 255 / min(task.modality.std)
+    _same(student, task.test, 0, _prepared(student, tmp_path / "own", repr(str(file))), atol)
+    kept = task.train.inputs.shape[-1]
+    assert (
+        student.modality.preprocessing()
+        .get("scaled", "")
+        .startswith("" if kept == 14 == student.signature.input.shape[1] else f"to {kept}x{kept}, then to")
+    )
 
 
 @pytest.mark.parametrize("scale", [1, 17, 1 / 255])
@@ -60,6 +73,8 @@ def test_arrays_as_they_were_stored(tmp_path, scale):
     row = int(task.test.name(0)[2:-1])
     example = f"np.array({stored[row].transpose(2, 0, 1).tolist()})"
     _same(task, task.test, 0, _prepared(task, tmp_path / "own", example))
+    smaller = replace(task, modality=task.modality.at(Resolution(4)))
+    _same(smaller, task.test, 0, _prepared(smaller, tmp_path / "small", example), 1.1 / 255 / 0.27)
 
 
 def test_digits(tmp_path):
