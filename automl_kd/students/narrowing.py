@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,10 +19,34 @@ _BY_CHANNEL = (
     *(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d, nn.Upsample),
 )
 _FUNCTIONS_BY_CHANNEL = frozenset(
-    "relu relu_ relu6 hardtanh hardswish hardsigmoid silu sigmoid sigmoid_ gelu mish leaky_relu tanh softplus clamp"
-    " dropout max_pool2d avg_pool2d adaptive_avg_pool2d mean amax contiguous clone interpolate".split()
+    [
+        "relu",
+        "relu_",
+        "relu6",
+        "hardtanh",
+        "hardswish",
+        "hardsigmoid",
+        "silu",
+        "sigmoid",
+        "sigmoid_",
+        "gelu",
+        "mish",
+        "leaky_relu",
+        "tanh",
+        "softplus",
+        "clamp",
+        "dropout",
+        "max_pool2d",
+        "avg_pool2d",
+        "adaptive_avg_pool2d",
+        "mean",
+        "amax",
+        "contiguous",
+        "clone",
+        "interpolate",
+    ]
 )
-_ELEMENTWISE = frozenset("add iadd add_ sub mul imul mul_ truediv maximum minimum".split())
+_ELEMENTWISE = frozenset(["add", "iadd", "add_", "sub", "mul", "imul", "mul_", "truediv", "maximum", "minimum"])
 
 
 def narrow(network: nn.Module, width: float) -> Tensor:

@@ -36,6 +36,8 @@ def student(spec: TransformersTeacher, task: Task) -> Brought:
     folder = Path(spec.transformers).expanduser()
     network = transformers_network(_config(folder), str(folder))
     return brought_student("transformers", folder, network, spec, transformers_card(folder), task)
+
+
 def size(spec: TransformersTeacher) -> int | None:
     """What its preprocessor_config.json or config.json says, which needs no transformers."""
     return stated_size(transformers_card(Path(spec.transformers).expanduser()))
@@ -130,6 +132,6 @@ def _name(key: Any) -> str:
 
 
 TEACHER_FORMS.add(
-    "transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES, student=student)
-    "transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES, size=size)
+    "transformers",
+    TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES, student=student, size=size),
 )
