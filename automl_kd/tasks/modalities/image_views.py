@@ -95,9 +95,10 @@ class ImageViews:
         size, flipped = self._images.shape[1:], varied.get("flip")
         boxes = varied.get("resized_crop")
         shown = resized(stored, size) if boxes is None else cut_out(stored, boxes, size)
-        shown = shown.contiguous()  # all that follows is fastest channel by channel
         if flipped is not None:
             shown = mirrored(shown, flipped)
+        if any(name in varied for name in COLORING):
+            shown = shown.contiguous()  # colours are fastest channel by channel
         unit = self._images.in_unit(shown)
         if "rand_augment" in varied:
             unit = rand_augment(unit, varied["rand_augment"])
