@@ -76,8 +76,9 @@ def color_jitter(images: Tensor, draws: Tensor) -> Tensor:
         images: (B, C, H, W) in [0, 1].
         draws: Numbers in [0, 1), (B, 8) on the CPU.
     """
-    strength = torch.tensor(_STRENGTH, dtype=draws.dtype)
-    values = (2 * draws[:, :4] - 1) * strength + torch.tensor([1.0, 1.0, 1.0, 0.0], dtype=draws.dtype)
-    for chosen in draws[:, 4:].argsort(1).unbind(1):
-        images = apply_chosen(images, chosen, _JITTERS, values)
+    still = torch.tensor([1.0, 1.0, 1.0, 0.0], dtype=draws.dtype)
+    order = draws[:, 4:].argsort(1)
+    values = (still + (2 * draws[:, :4] - 1) * torch.tensor(_STRENGTH, dtype=draws.dtype)).gather(1, order).float()
+    for chosen, value in zip(order.unbind(1), values.unbind(1), strict=True):
+        images = apply_chosen(images, chosen, _JITTERS, value)
     return images

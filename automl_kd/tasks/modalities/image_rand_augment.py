@@ -47,7 +47,6 @@ def rand_augment(images: Tensor, draws: Tensor) -> Tensor:
         draws: Numbers in [0, 1), (B, 4) on the CPU: an operation and a sign, twice.
     """
     for operation, sign in (draws[:, :2].unbind(1), draws[:, 2:].unbind(1)):
-        signs = 1 - 2 * (sign < 0.5).to(draws.dtype)
-        chosen = (operation * len(_OPERATIONS)).long()
-        images = apply_chosen(images, chosen, _OPERATIONS, signs[:, None].expand(-1, len(_OPERATIONS)))
+        signs = 1 - 2 * (sign < 0.5).float()
+        images = apply_chosen(images, (operation * len(_OPERATIONS)).long(), _OPERATIONS, signs)
     return images

@@ -69,7 +69,7 @@ class ImageViews:
         order = torch.channels_last if channels > 1 else torch.contiguous_format
         views = torch.empty((len(stored), channels, height, width), device=stored.device, memory_format=order)
         varied = self._varied(index.cpu(), number, stored.shape[2:])
-        step = len(stored) if stored.device.type != "cpu" else max(1, _PIXELS // (height * width))
+        step = max(1, _PIXELS // (height * width) if stored.device.type == "cpu" else len(stored))
         for start in range(0, len(stored), step):
             part = slice(start, start + step)
             views[part] = self._view(stored[part], {name: rows[part] for name, rows in varied.items()})
@@ -77,27 +77,23 @@ class ImageViews:
 
     def _varied(self, index: Tensor, number: int, size: torch.Size) -> dict[str, Tensor]:
         """By augmentation what it does to each image, (B, …) on the CPU; ``size`` is that of stored ones."""
-        draws = {name: self._draws.of(name, index, number) for name in self._names}
-        varied: dict[str, Tensor] = {}
-        for name, rows in draws.items():
-            match name:
-                case "flip":
-                    varied[name] = rows[:, 2] < 0.5
-                case "resized_crop":
-                    varied[name] = crop_boxes(rows, *size)
-                case "erase":
-                    varied[name] = erased_boxes(rows, *self._images.shape[1:])
-                case _:
-                    varied[name] = rows
+        varied = {name: self._draws.of(name, index, number) for name in self._names}
+        if "flip" in varied:
+            varied["flip"] = varied["flip"][:, 2] < 0.5
+        if "resized_crop" in varied:
+            varied["resized_crop"] = crop_boxes(varied["resized_crop"], *size)
+        if "erase" in varied:
+            varied["erase"] = erased_boxes(varied["erase"], *self._images.shape[1:])
         return varied
 
     def _view(self, stored: Tensor, varied: Mapping[str, Tensor]) -> Tensor:
         size, flipped = self._images.shape[1:], varied.get("flip")
         boxes = varied.get("resized_crop")
         shown = resized(stored, size) if boxes is None else cut_out(stored, boxes, size)
-        shown = shown.contiguous()  # all that follows is fastest channel by channel
         if flipped is not None:
             shown = mirrored(shown, flipped)
+        if any(name in varied for name in COLORING):
+            shown = shown.contiguous()  # colours are fastest channel by channel
         unit = self._images.in_unit(shown)
         if "rand_augment" in varied:
             unit = rand_augment(unit, varied["rand_augment"])
