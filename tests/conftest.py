@@ -177,6 +177,24 @@ def command(cache, tmp_path_factory):
 
 
 @pytest.fixture
+def inside(own_cache, capfd, monkeypatch, tmp_path):
+    """The command in this process, which has loaded its libraries already, in a folder of one's choice."""
+    from automl_kd.cli import main
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def inside(*arguments: str, cwd: Path) -> Ended:
+        monkeypatch.chdir(cwd)
+        capfd.readouterr()
+        began = time.monotonic()
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in arguments])
+        return Ended(ended.value.code, *capfd.readouterr(), time.monotonic() - began)
+
+    return inside
+
+
+@pytest.fixture
 def own_cache(cache, monkeypatch):
     """Lets functions called in this process use the session's cache."""
     monkeypatch.setenv("AUTOML_KD_CACHE", str(cache))

@@ -8,6 +8,7 @@ __all__ = [
     "objectives",
     "policy",
     "preparation",
+    "published",
     "report",
     "request",
     "runner",

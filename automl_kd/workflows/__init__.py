@@ -10,6 +10,7 @@ __all__ = [
     "search",
     "status",
     "task_check",
+    "task_init",
     "verification",
     "worker",
 ]

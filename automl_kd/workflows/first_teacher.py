@@ -6,7 +6,7 @@ from typing import Any
 
 from automl_kd.core import IMAGE_AXES
 from automl_kd.students import find_weights
-from automl_kd.studies.published import published_here
+from automl_kd.studies.published import as_published, published_here
 from automl_kd.tasks import Task
 
 _SMALL_PIXELS = 48
@@ -18,8 +18,6 @@ _FINE_TUNED = {
     "clip": 1.0,
 }
 """A new head alone, then everything (Kumar et al. 2022, arXiv:2202.10054)."""
-_WHOLE = {"family", "model", "start"}
-"""What of a published student makes it the network as published: neither cut nor narrowed."""
 
 
 def first_teacher(task: Task) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def first_teacher(task: Task) -> dict[str, Any]:
     if not published:
         return _training({"family": "resnet", "depth": 18}, {"epochs": 30})
     largest = max(published, key=lambda each: find_weights(each).stat().st_size)
-    return _training(largest.model_dump(mode="json", include=_WHOLE, exclude_none=True), _FINE_TUNED)
+    return _training(as_published(largest), _FINE_TUNED)
 
 
 def _training(student: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:

@@ -89,14 +89,14 @@ def taken(kit, truth):
 
 
 @pytest.fixture
-def calibrate(command, kit):
+def calibrate(inside, kit):
     def calibrate(name, *more):
-        return command("hw", "calibrate", "--from", "kit/results.jsonl", "--name", name, *more, cwd=kit.parent)
+        return inside("hw", "calibrate", "--from", "kit/results.jsonl", "--name", name, *more, cwd=kit.parent)
 
     return calibrate
 
 
-def test_the_rules_of_the_device_are_chosen_said_and_kept(calibrate, kit, taken, command):
+def test_the_rules_of_the_device_are_chosen_said_and_kept(calibrate, kit, taken, inside):
     results(kit, taken)
     document = calibrate("mine", "--json").document
     rules = document["rules"]
@@ -110,7 +110,7 @@ def test_the_rules_of_the_device_are_chosen_said_and_kept(calibrate, kit, taken,
     assert "branches of zeros executed" in line
     assert "launches summed" in line
     assert "under the profile's own rules" in line
-    shown = command("hw", "show", "mine", "--json", cwd=kit.parent).document
+    shown = inside("hw", "show", "mine", "--json", cwd=kit.parent).document
     assert shown["target"]["execution"]["zeros"] == "keep"
     assert shown["target"]["queued"] is False
 
@@ -139,6 +139,6 @@ def test_a_precision_that_the_target_does_not_have_is_one_line(calibrate, kit, t
     assert said in refused(calibrate("never"))
 
 
-def test_a_target_in_a_precision_that_the_device_does_not_have_is_one_line(command, tmp_path):
-    said = refused(command("hw", "kit", "--hw", "jetson-nano:tensorrt-int8", cwd=tmp_path))
+def test_a_target_in_a_precision_that_the_device_does_not_have_is_one_line(inside, tmp_path):
+    said = refused(inside("hw", "kit", "--hw", "jetson-nano:tensorrt-int8", cwd=tmp_path))
     assert "jetson-nano has no target in int8; it has fp16, fp32: tensorrt, " in said

@@ -36,8 +36,8 @@ def listed(command, tmp_path_factory):
         return command("hw", "list", cwd=folder).out, command("hw", "list", "--json", cwd=folder).document["devices"]
 
 
-def test_explained_parts_add_up_to_the_price_and_name_what_is_extrapolated(command, model):
-    said = command("hw", "predict", model, "--hw", UNMEASURED, "--explain", "--json", cwd=model.parent).document
+def test_explained_parts_add_up_to_the_price_and_name_what_is_extrapolated(inside, model):
+    said = inside("hw", "predict", model, "--hw", UNMEASURED, "--explain", "--json", cwd=model.parent).document
     assert math.fsum(part["ms"] for part in said["parts"]) == pytest.approx(said["ms"], rel=1e-12)
     assert next(iter(said["extrapolated"])) == "depthwise", "the dearest first"
     (depthwise,) = [part for part in said["parts"] if part["name"] == "depthwise"]
@@ -49,8 +49,8 @@ def test_explained_parts_add_up_to_the_price_and_name_what_is_extrapolated(comma
     assert {part["name"] for part in said["parts"]} <= {*Kind, "intercept", "streaming", "correction"}
 
 
-def test_the_table_of_parts_ends_with_the_price(command, model):
-    out = command("hw", "predict", model, "--hw", UNMEASURED, "--explain", cwd=model.parent).out
+def test_the_table_of_parts_ends_with_the_price(inside, model):
+    out = inside("hw", "predict", model, "--hw", UNMEASURED, "--explain", cwd=model.parent).out
     lines = out.splitlines()
     (row,) = [line for line in lines if line.startswith("depthwise")]
     assert "extrapolated" in row
@@ -58,7 +58,7 @@ def test_the_table_of_parts_ends_with_the_price(command, model):
     assert max(map(len, lines[2:])) <= 100
 
 
-def test_without_being_asked_a_price_says_what_no_measured_network_has(command, model):
+def test_without_being_asked_a_price_says_what_no_measured_network_has(inside, model):
     for hw, told in (
         (UNMEASURED, f"kinds of kernels that no measured network of {UNMEASURED} has: depthwise"),
         ("raspberry-pi-4", None),
@@ -67,7 +67,7 @@ def test_without_being_asked_a_price_says_what_no_measured_network_has(command, 
             "no network was measured on hailo-8: a ranking, not a time, until calibrated",
         ),
     ):
-        said = command("hw", "predict", model, "--hw", hw, "--json", cwd=model.parent).document
+        said = inside("hw", "predict", model, "--hw", hw, "--json", cwd=model.parent).document
         assert "parts" not in said
         assert len(said["notes"]) == (told is not None)
         assert all(told in note for note in said["notes"])
@@ -126,10 +126,10 @@ def test_a_wider_screen_needs_no_wrapped_rows(command, monkeypatch, tmp_path):
     assert row.endswith("conv, depthwise, dense")
 
 
-def test_hw_show_says_what_the_figures_are_for(command, tmp_path):
-    out = command("hw", "show", "jetson-nano", cwd=tmp_path).out
+def test_hw_show_says_what_the_figures_are_for(inside, tmp_path):
+    out = inside("hw", "show", "jetson-nano", cwd=tmp_path).out
     error, kinds = out.splitlines()[1:3]
     assert "published models and 20 NAS-Bench-201 cells left out one at a time" in error
     assert "recurrent" in kinds.partition("not for")[2]
-    found = json.loads(command("hw", "show", "jetson-nano", "--json", cwd=tmp_path).out)
+    found = json.loads(inside("hw", "show", "jetson-nano", "--json", cwd=tmp_path).out)
     assert f"median error {100 * found['latency_error']['median_error']:.1f} %" in error

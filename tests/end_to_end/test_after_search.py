@@ -25,8 +25,8 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_status_says_the_same_as_the_search_did(command, searched):
-    found = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+def test_status_says_the_same_as_the_search_did(inside, searched):
+    found = inside("status", "--study", "cam", "--json", cwd=searched.folder).document
     assert found["state"] == "done"
     for part in ("study", "screened", "trials", "front", "picks", "teacher"):
         assert found[part] == searched.document[part], part
@@ -102,13 +102,13 @@ def test_export_finds_the_ends_of_the_front(searched, own_cache, tmp_path, pick,
     assert document["trial"] == searched.document["front"][end]["trial"]
 
 
-def test_the_same_command_again_does_nothing_more_and_says_so(command, searched):
+def test_the_same_command_again_does_nothing_more_and_says_so(inside, searched):
     before = (searched.folder / "automl-kd-files" / "cam" / "report.html").stat().st_mtime_ns
-    again = command(*searched.arguments, cwd=searched.folder)
+    again = inside(*searched.arguments, cwd=searched.folder)
     assert again.code == 0
     assert "study cam is finished" in again.err
     assert again.err.count("\n") == 1
-    found = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+    found = inside("status", "--study", "cam", "--json", cwd=searched.folder).document
     for part in ("trials", "front", "picks", "screened"):
         assert found[part] == searched.document[part], part
     assert (searched.folder / "automl-kd-files" / "cam" / "report.html").stat().st_mtime_ns == before
@@ -123,20 +123,15 @@ def test_the_same_command_again_does_nothing_more_and_says_so(command, searched)
         (["--hw", "raspberry-pi-4"], "device"),
     ],
 )
-def test_a_study_is_not_resumed_with_another(searched, own_cache, capfd, monkeypatch, change, word):
-    from automl_kd.cli import main
-
-    monkeypatch.chdir(searched.folder)
-    with pytest.raises(SystemExit) as ended:
-        main([*searched.arguments, *change, "--json"])
-    out, _ = capfd.readouterr()
-    assert ended.value.code == 2
-    assert json.loads(out)["error"].startswith(f"study cam was begun with another {word}")
+def test_a_study_is_not_resumed_with_another(searched, inside, change, word):
+    ended = inside(*searched.arguments, *change, "--json", cwd=searched.folder)
+    assert ended.code == 2
+    assert json.loads(ended.out)["error"].startswith(f"study cam was begun with another {word}")
 
 
-def test_a_search_of_a_space_that_is_soon_exhausted_ends_early_and_again_does_nothing_more(command, exhausted):
+def test_a_search_of_a_space_that_is_soon_exhausted_ends_early_and_again_does_nothing_more(inside, exhausted):
     first = exhausted.ended
-    again = command(*exhausted.arguments, cwd=exhausted.folder)
+    again = inside(*exhausted.arguments, cwd=exhausted.folder)
     assert first.document["study"] == "digits-x86-server-two"
     assert first.document["trials"]["complete"] == 2
     assert first.seconds < 300, "ten minutes were not needed"
@@ -216,8 +211,8 @@ def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(com
     assert max(each["accuracy"] for each in document["front"]) >= max(each.values[0] for each in before)
 
 
-def test_a_study_to_take_over_from_must_be_there_and_nothing_is_begun_without_it(command, cheap, searched):
+def test_a_study_to_take_over_from_must_be_there_and_nothing_is_begun_without_it(inside, cheap, searched):
     arguments = ("search", *cheap, "--budget", "9s", "--study", "new", "--from-study", "nope")
-    ended = command(*arguments, cwd=searched.folder)
+    ended = inside(*arguments, cwd=searched.folder)
     assert ended.code == 2
     assert ended.err.splitlines() == ["automl-kd: unknown study in automl-kd.db: 'nope'; known: cam"]

@@ -59,11 +59,11 @@ def test_picks_are_delivered_in_the_form_that_was_scored(compressed):
         assert manifest["student"].get("compress", []) == pick["recipe"]["compress"]
 
 
-def test_a_compressed_pick_is_exported_and_made_again_byte_for_byte(compressed, command):
+def test_a_compressed_pick_is_exported_and_made_again_byte_for_byte(compressed, inside, command):
     found = [(pick, folder) for pick, folder in picks_of(compressed).values() if pick["recipe"]["compress"]]
     pick, folder = found[0]
     where = compressed.folder
-    exported = command("export", "--study", "cam", "--pick", str(pick["trial"]), "--out", "winner", cwd=where)
+    exported = inside("export", "--study", "cam", "--pick", str(pick["trial"]), "--out", "winner", cwd=where)
     assert exported.code == 0, exported.err
     again = command("distill", "winner/recipe.yaml", "--out", "again", "--device", "cpu", cwd=where)
     assert again.code == 0, again.err
@@ -72,7 +72,7 @@ def test_a_compressed_pick_is_exported_and_made_again_byte_for_byte(compressed, 
         assert len(made) == 1, name
 
 
-def test_a_kit_of_compressed_picks_can_be_measured(compressed, command):
-    made = command("hw", "kit", "--study", "cam", "--out", "kit", "--json", cwd=compressed.folder)
+def test_a_kit_of_compressed_picks_can_be_measured(compressed, inside):
+    made = inside("hw", "kit", "--study", "cam", "--out", "kit", "--json", cwd=compressed.folder)
     assert made.code == 0, made.err
     assert len(list((compressed.folder / "kit").rglob("*.onnx"))) >= len(compressed.document["picks"])

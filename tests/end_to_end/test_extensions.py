@@ -192,9 +192,9 @@ def test_a_replay_gives_the_same_student(extended, folder, commands, exported):
     ],
 )
 def test_without_the_package_a_command_is_refused_in_a_line_that_says_what_is_unknown(
-    command, folder, exported, arguments, told
+    inside, folder, exported, arguments, told
 ):
-    ended = command(*arguments, cwd=folder)
+    ended = inside(*arguments, cwd=folder)
     assert (ended.code, ended.err.count("\n")) == (2, 1), ended.err
     assert re.search(told, ended.err), ended.err
 

@@ -122,8 +122,8 @@ def test_export_finds_each_end_of_the_front(sought, storage, own_cache, tmp_path
         assert load_recipe(tmp_path / role.replace(" ", "-") / "recipe.yaml").task.metric == LOSS
 
 
-def test_the_same_command_again_finds_it_finished(command, sought):
-    again = command(*sought.arguments, cwd=sought.folder)
+def test_the_same_command_again_finds_it_finished(inside, sought):
+    again = inside(*sought.arguments, cwd=sought.folder)
     for part in ("front", "picks", "trials", "objectives"):
         assert again.document[part] == sought.document[part], part
 
@@ -136,10 +136,10 @@ def test_the_same_command_again_finds_it_finished(command, sought):
         (OBJECTIVES[:4], "was begun with another set of objectives"),
     ],
 )
-def test_it_is_not_resumed_for_something_else(command, sought, asked, told):
+def test_it_is_not_resumed_for_something_else(inside, sought, asked, told):
     with closing(sqlite3.connect(sought.folder / "automl-kd.db")) as database:
         before = list(database.iterdump())
-        ended = command("search", *STUDY, *asked, "--device", "cpu", "--extend", "1m", cwd=sought.folder)
+        ended = inside("search", *STUDY, *asked, "--device", "cpu", "--extend", "1m", cwd=sought.folder)
         assert ended.code == 2
         assert told in ended.err
         assert ended.err.count("\n") == 1

@@ -116,14 +116,14 @@ def test_the_answer_is_by_the_metric_of_the_problem(pair):
     assert ("accuracy" in document["picks"][0]["test_metrics"]) == (metric == "accuracy")
 
 
-def test_what_was_understood_speaks_of_modality_and_problem(pair, command):
+def test_what_was_understood_speaks_of_modality_and_problem(pair, inside):
     name, searched, *_ = pair
     data = searched.document["understood"]["data"]
     assert (data["modality"], data["problem"]) == (
         "text" if name == "text" else "image",
         "multiclass" if name == "text" else name,
     )
-    shown = command("task", "check", "task.yaml", cwd=searched.folder)
+    shown = inside("task", "check", "task.yaml", cwd=searched.folder)
     assert shown.code == 0, shown.err
     words = {"multilabel": "label", "regression": "median", "text": "words a text"}[name]
     assert words in shown.out
@@ -169,10 +169,10 @@ def test_the_code_of_the_model_card_runs_where_only_the_delivery_is(pair, tmp_pa
     assert ended.stdout.strip()
 
 
-def test_an_export_is_made_again_by_its_recipe(pair, command):
+def test_an_export_is_made_again_by_its_recipe(pair, inside, command):
     name, searched, *_ = pair
     role = searched.document["picks"][0]["role"]
-    exported = command("export", "--study", "cam", "--pick", role, "--out", "winner", "--json", cwd=searched.folder)
+    exported = inside("export", "--study", "cam", "--pick", role, "--out", "winner", "--json", cwd=searched.folder)
     assert exported.code == 0, exported.err
     again = command("distill", "winner/recipe.yaml", "--out", "again", "--device", "cpu", "--json", cwd=searched.folder)
     assert again.code == 0, again.err

@@ -9,6 +9,15 @@ from automl_kd.storage import StudyRecord
 from automl_kd.studies.default_space import with_space
 from automl_kd.studies.request import SearchRequest
 
+
+@pytest.fixture(autouse=True)
+def brought(monkeypatch, tmp_path):
+    """The folder of weights that a user brought, empty; the hub's own cache is empty, too."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "automl-kd" / "weights"
+
+
 HERE = {"hw": "jetson-nano", "budget": "3m", "task": "cam.yaml"}
 
 
@@ -37,6 +46,15 @@ def test_the_task_chooses_the_space_and_its_name_tells(database, task, space):
     request, why = with_space(SearchRequest(**HERE), task, database)
     assert (request.space, request.name) == (space, f"cam-jetson-nano-{space}")
     assert why.startswith(f"{space}: for ")
+
+
+def test_large_images_have_published_networks_where_weights_of_one_are_here(database, brought):
+    pytest.importorskip("timm")
+    brought.mkdir(parents=True)
+    (brought / "lcnet_050.safetensors").touch()
+    request, why = with_space(SearchRequest(**HERE), images(224), database)
+    assert request.space == "pretrained_cnn"
+    assert "weights of its networks are on this machine" in why
 
 
 def test_a_space_that_was_named_is_kept_without_a_word(database):
