@@ -192,11 +192,11 @@ class TestDefaultSize:
     @pytest.mark.parametrize(
         ("sides", "teacher", "size", "said"),
         [
-            (((64, 64),), None, 64, "the median of their shorter sides"),
+            (((64, 64),), None, 64, "the median of the pictures' shorter sides"),
             (((70, 90), (60, 90), (62, 400)), None, 56, "62, down to a multiple of 8"),
-            (((300, 400),), None, 224, "as usual"),
+            (((300, 400),), None, 224, "the usual size"),
             (((300, 400),), 240, 240, "as the teacher takes them"),
-            (((64, 64),), 240, 64, "the median of their shorter sides"),
+            (((64, 64),), 240, 64, "the median of the pictures' shorter sides"),
         ],
     )
     def test_it_is_the_teachers_or_224_or_what_the_pictures_have(self, tmp_path, sides, teacher, size, said):
