@@ -182,10 +182,11 @@ def test_a_decoding_that_is_killed_goes_on_and_ends_as_one_that_is_not(tmp_path)
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     _folder(tmp_path / "photos")
+    _opened(tmp_path)
+    there = set((tmp_path / "cache" / "images").iterdir())
     monkeypatch.setattr("automl_kd.core.disk_space.free_bytes", lambda folder: 1000)
-    assert "images: 0.0 GB needed, 0.0 GB free; set AUTOML_KD_CACHE" in _refused(tmp_path)
-    left = [path.name for path in (tmp_path / "cache" / "images").iterdir() if path.is_file()]
-    assert all(name.endswith(".lock") for name in left)
+    assert "images: 0.0 GB needed, 0.0 GB free; set AUTOML_KD_CACHE" in _refused(tmp_path, "size: 24")
+    assert all(path.suffix == ".lock" for path in set((tmp_path / "cache" / "images").iterdir()) - there)
 
 
 class TestDefaultSize:
