@@ -136,6 +136,7 @@ class SetupBundle:
             data_place,
             moved_to,
             place_of,
+            portable_task,
             task_names,
         )  # tasks import torch, which takes seconds
         from automl_kd.teachers import KeptTeacher, TeacherStore
@@ -155,7 +156,7 @@ class SetupBundle:
         teacher = setup.teacher or KeptTeacher(setup.teacher_sha256)
         moved = replace(
             setup,
-            task=setup.task if setup.task in task_names() else packed(Path(setup.task).expanduser()),
+            task=setup.task if setup.task in task_names() else packed(portable_task(setup.task, packed)),
             data=None if data is None else packed(data),
             teacher=tuple(map(packed_teacher, teacher)) if isinstance(teacher, tuple) else packed_teacher(teacher),
             code=tuple(packed(Path(file)) for file in setup.code),
@@ -169,8 +170,8 @@ class SetupBundle:
         Whoever opens them checks that they are the same.
         """
         setup = replace(self.setup, data=data or self.setup.data, teacher=teacher or self.setup.teacher)
-        needed = {path.parts[0] for path in SetupBundle(setup, self.hashes).paths}
-        return SetupBundle(setup, tuple(sha256 for sha256 in self.hashes if sha256 in needed))
+        named, needed = ({path.parts[0] for path in each.paths} for each in (self, SetupBundle(setup, self.hashes)))
+        return SetupBundle(setup, tuple(sha256 for sha256 in self.hashes if sha256 not in named - needed))
 
     @property
     def teachers(self) -> tuple[BroughtTeacher, ...]:

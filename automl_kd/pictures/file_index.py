@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from automl_kd.core import UserError, cache_dir, write_text
+from automl_kd.core import UserError, cache_dir, check_room, write_text
 from automl_kd.pictures.header import Header
 
 _VERSION = 1
@@ -50,9 +50,15 @@ class FileIndex:
         return Header(*row[2:]) if row is not None and row[:2] == state else None
 
     def keep(self, headers: Mapping[str, Header], states: Mapping[str, list[int]]) -> None:
-        """Keep headers of files, each as it was when its state was asked."""
+        """Keep headers of files, each as it was when its state was asked.
+
+        Raises:
+            UserError: If the disk has no room for them.
+        """
         self._rows |= {name: [*states[name], *header] for name, header in headers.items()}
-        write_text(self._path, json.dumps({"version": _VERSION, "files": self._rows}))
+        text = json.dumps({"version": _VERSION, "files": self._rows})
+        check_room(self._path.parent, len(text))
+        write_text(self._path, text)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

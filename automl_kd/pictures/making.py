@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,16 @@ class Plan:
 
 def deep_rules(headers: Sequence[Header]) -> dict[str, PixelRule]:
     """The rules of pictures of more than 8 bit: one for all pictures of a type."""
-    return {
-        kind: pixel_rule(np.dtype(kind), min(each.low for each in of), max(each.high for each in of), stretch=True)
-        for kind in dict.fromkeys(each.depth for each in headers if each.error is None and each.depth != "uint8")
-        for of in [[each for each in headers if each.error is None and each.depth == kind]]
-    }
+    ranges: dict[str, tuple[float, float]] = {}
+    for header in headers:
+        if header.error is None and header.depth != "uint8":
+            _widen(ranges, header.depth, header.low, header.high)
+    return {kind: pixel_rule(np.dtype(kind), low, high, stretch=True) for kind, (low, high) in ranges.items()}
+
+
+def _widen(ranges: dict[str, tuple[float, float]], kind: str, low: float, high: float) -> None:
+    before = ranges.get(kind, (low, high))
+    ranges[kind] = (min(low, before[0]), max(high, before[1]))
 
 
 def make_store(
@@ -76,18 +82,27 @@ def make_store(
     """
     shape = (len(headers), pictures.channels, plan.side, plan.side)
     draft = Draft(path, shape, plan.dtype)
-    try:
+    with _room(draft, path.parent):
         rows = _decoded(draft, headers, pictures, plan, progress)
-        said = _said(pictures, size, headers, rows, plan)
-        _write_sidecars(
-            path, joined((row["fact"] for row in rows), pictures.channels), said | {"shape": shape, "dtype": plan.dtype}
-        )
-    except (UserError, OSError) as error:
-        draft.discard()
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{path.parent}: the disk is full; make room, or set AUTOML_KD_CACHE") from None
-        raise
+        try:
+            said = {"shape": shape, "dtype": plan.dtype, **_said(pictures, size, headers, rows, plan)}
+        except UserError:  # of the pictures; one of a process that died leaves what is there to go on with
+            draft.discard()
+            raise
+        _write_sidecars(path, joined((row["fact"] for row in rows), pictures.channels), said)
     draft.publish()
+
+
+@contextmanager
+def _room(draft: Draft, folder: Path) -> Iterator[None]:
+    """A disk that is full becomes one line, and nothing is left on it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        draft.discard()
+        raise UserError(f"{folder}: the disk is full; make room, or set AUTOML_KD_CACHE") from None
 
 
 def _decoded(
@@ -152,8 +167,7 @@ def _said(
             damaged[name] = error
             continue
         low, high = row.get("low", header.low), row.get("high", header.high)
-        before = ranges.get(header.depth, (low, high))
-        ranges[header.depth] = (min(low, before[0]), max(high, before[1]))
+        _widen(ranges, header.depth, low, high)
         survey.transparent += row["transparent"]
         survey.add_cut(high if row["cut"] else None)
         if row["several"]:

@@ -37,15 +37,17 @@ def chosen_size(stated: int | None, taught: int | None, sides: Sequence[int]) ->
     """
     if stated is not None:
         return Size(stated, "as data.size says")
-    wanted = Size(taught, "as the teacher takes them") if taught else Size(_USUAL, "as usual; data.size says another")
+    wanted = (
+        Size(taught, "as the teacher takes them") if taught else Size(_USUAL, "the usual size; data.size says another")
+    )
     median = int(np.median(sides)) if len(sides) else wanted.side
     if median >= wanted.side:
         return wanted
     if median < _STEP:
-        return Size(max(_LEAST, median), "the median of their shorter sides")
+        return Size(max(_LEAST, median), "the median of the pictures' shorter sides")
     side = median // _STEP * _STEP
     rounded = "" if side == median else f", {median}, down to a multiple of {_STEP}"
-    return Size(side, f"the median of their shorter sides{rounded}; data.size says another")
+    return Size(side, f"the median of the pictures' shorter sides{rounded}; data.size says another")
 
 
 def kept_side(size: int, sides: Sequence[int]) -> int:

@@ -31,6 +31,7 @@ from automl_kd.tasks.modalities import (
 from automl_kd.tasks.names_of_0_1 import teacher_form
 from automl_kd.tasks.open import data_place, open_task, task_names
 from automl_kd.tasks.place import data_at
+from automl_kd.tasks.portable import portable_task
 from automl_kd.tasks.problems import PROBLEMS, Multiclass, Multilabel, Problem, ReadLabels, Regression
 from automl_kd.tasks.randomness import generator
 from automl_kd.tasks.reading import DataReading, Found, LeftOut
@@ -112,6 +113,7 @@ __all__ = [
     "open_task",
     "parse_teacher",
     "place_of",
+    "portable_task",
     "shows_features_only",
     "task_names",
     "task_text",

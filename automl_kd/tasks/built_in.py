@@ -77,8 +77,8 @@ BUILT_IN: Mapping[str, tuple[str, TaskDocument | Callable[[], TaskDocument]]] = 
             ),
         ),
         "image-folder": (
-            "your own images, one sub-folder a class, or train, val and test of such, scaled to 32x32 (a task file"
-            " sets the size); --data FOLDER",
+            "your own images, one sub-folder a class, or train, val and test of such, at 224x224 or what they have (a"
+            " task file sets the size); --data FOLDER",
             TaskDocument(name="image-folder", data=ImageFolder(kind="image-folder"), teacher=_RESNET_8),
         ),
         "npz": (

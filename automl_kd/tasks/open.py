@@ -53,7 +53,7 @@ def open_task(name: str, data: str | None = None, metric: str | None = None, *, 
         UserError: If the task is unknown, its file has a mistake, or it has no such metric; or if its data are missing,
             damaged or too few to split.
     """
-    document, folder = _document(name)
+    document, folder = task_document(name)
     part = document.data
     if data is not None:
         if "path" not in type(part).model_fields:
@@ -142,7 +142,7 @@ def data_place(name: str, data: str | None = None) -> Path | None:
     Raises:
         UserError: If the task is unknown or its file has a mistake.
     """
-    document, folder = _document(name)
+    document, folder = task_document(name)
     if data is not None:
         return document.data.at(Path(data).expanduser()).place(folder)
     return None if name in BUILT_IN else document.data.place(folder)
@@ -153,7 +153,12 @@ def _anywhere(name: str) -> str:
     return name if name in BUILT_IN else str(Path(name).expanduser().absolute())
 
 
-def _document(name: str) -> tuple[TaskDocument, Path]:
+def task_document(name: str) -> tuple[TaskDocument, Path]:
+    """The document of a built-in task or a task file, and the folder where its relative paths start.
+
+    Raises:
+        UserError: If the task is unknown or its file has a mistake.
+    """
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         return validate(TaskDocument, parse_yaml(name), name), Path(name).parent
     if name not in BUILT_IN:

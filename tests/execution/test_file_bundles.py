@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from worker_jobs import answer_of, labels_only, recipe
 
 from automl_kd.core import UserError
-from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, TrainJob
+from automl_kd.execution import Evaluated, EvaluateJob, Failed, Setup, Stopped, Trained, TrainJob
 from automl_kd.execution.archive import Archive, unpack_archive
 from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
 from automl_kd.execution.job_runner import JobRunner
@@ -162,3 +163,32 @@ def test_a_folder_that_cannot_be_written_is_an_answer(tmp_path):
     job = TrainJob(recipe(), 6, 6, tmp_path / "file" / "c.pt", tmp_path / "w", time.monotonic())
     answer = AnswerBundle(Stopped(), b"state").deliver(job)
     assert isinstance(answer, Failed)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_pictures_without_labels_and_the_size_of_the_teacher_go_along(tmp_path, elsewhere, listed):
+    source = np.random.RandomState(0)
+    for index in range(30):
+        folder = tmp_path / ("photos/ant", "photos/bee", "more/deep")[index % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(source.randint(0, 255, (40, 40, 3), dtype=np.uint8)).save(folder / f"{index}.png")
+    (tmp_path / "more" / "list.csv").write_text("path\ndeep/2.png\ndeep/5.png\n")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "config.json").write_text('{"architecture": "resnet18", "input_size": [3, 16, 16]}')
+    task_file = tmp_path / "task.yaml"
+    unlabelled = "more/list.csv" if listed else "more"
+    task_file.write_text(
+        f"name: t\ndata: {{kind: image-folder, path: photos, unlabelled: {unlabelled}}}\nteacher: {{timm: net}}\n"
+    )
+    task = open_task(str(task_file))
+    assert task.signature.input.shape == (3, 16, 16)
+    packed, archives = SetupBundle.pack(Setup(str(task_file), None, task.sha256, task.teacher, "t", "cpu"))
+    content = {sha256: b"".join(archive) for sha256, archive in archives.items()}
+    for place in ("photos", "more", "net"):
+        (tmp_path / place).rename(tmp_path / f"{place} of the driver")
+    elsewhere()
+    there = across(packed).unpack(lambda sha256: [content[sha256]])
+    assert open_task(there.task, there.data).sha256 == task.sha256
+    own = across(packed).with_own(str(tmp_path / "photos of the driver"), None)
+    assert len(own.hashes) == len(packed.hashes) - 1
+    assert open_task(there.task, own.setup.data).sha256 == task.sha256

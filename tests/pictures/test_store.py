@@ -182,21 +182,22 @@ def test_a_decoding_that_is_killed_goes_on_and_ends_as_one_that_is_not(tmp_path)
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     _folder(tmp_path / "photos")
+    _opened(tmp_path)
+    there = set((tmp_path / "cache" / "images").iterdir())
     monkeypatch.setattr("automl_kd.core.disk_space.free_bytes", lambda folder: 1000)
-    assert "images: 0.0 GB needed, 0.0 GB free; set AUTOML_KD_CACHE" in _refused(tmp_path)
-    left = [path.name for path in (tmp_path / "cache" / "images").iterdir() if path.is_file()]
-    assert all(name.endswith(".lock") for name in left)
+    assert "images: 0.0 GB needed, 0.0 GB free; set AUTOML_KD_CACHE" in _refused(tmp_path, "size: 24")
+    assert all(path.suffix == ".lock" for path in set((tmp_path / "cache" / "images").iterdir()) - there)
 
 
 class TestDefaultSize:
     @pytest.mark.parametrize(
         ("sides", "teacher", "size", "said"),
         [
-            (((64, 64),), None, 64, "the median of their shorter sides"),
+            (((64, 64),), None, 64, "the median of the pictures' shorter sides"),
             (((70, 90), (60, 90), (62, 400)), None, 56, "62, down to a multiple of 8"),
-            (((300, 400),), None, 224, "as usual"),
+            (((300, 400),), None, 224, "the usual size"),
             (((300, 400),), 240, 240, "as the teacher takes them"),
-            (((64, 64),), 240, 64, "the median of their shorter sides"),
+            (((64, 64),), 240, 64, "the median of the pictures' shorter sides"),
         ],
     )
     def test_it_is_the_teachers_or_224_or_what_the_pictures_have(self, tmp_path, sides, teacher, size, said):

@@ -159,7 +159,9 @@ class TestWhatIsNoLayout:
 
     def test_images_without_classes(self, root):
         _picture(root / "1.png")
-        assert "holds 1 image and no sub-folders; put those of each class into its own" in _refused(root)
+        said = _refused(root)
+        assert "holds 1 image and no sub-folders; put those of each class into its own (known layouts: CLASS/" in said
+        assert "a .csv or .parquet list of path,label[,split][,group])" in said
 
     def test_one_class_and_no_folder(self, root):
         _classes(root, names=("cat",))
