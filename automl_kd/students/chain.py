@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -154,16 +155,14 @@ def _opened(calls: _Calls, parts: Sequence[_Call], points: Sequence[str]) -> lis
     return opened
 
 
-def _stages(
-    network: nn.Module, parts: Sequence[_Call], points: Sequence[str]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _stages(network: nn.Module, parts: Sequence[_Call], points: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     paths = [part.path for part in parts]
     ends = [paths.index(point) + 1 for point in points]
     # A point that is one of several alike is a stage of its own; what stands alone, such as a norm, ends the stem.
     if points[0].rpartition(".")[2].isdigit() and ends[0] > 1:
         ends = [ends[0] - 1, *ends]
     yield STEM, tuple(paths[: ends[0]])
-    for number, (start, end) in enumerate(zip(ends, ends[1:], strict=False), 1):
+    for number, (start, end) in enumerate(pairwise(ends), 1):
         yield f"stage{number}", tuple(paths[start:end])
     tail = _tail(network, parts[ends[-1] :])
     if tail:

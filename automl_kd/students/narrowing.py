@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,10 +19,13 @@ _BY_CHANNEL = (
     *(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d, nn.Upsample),
 )
 _FUNCTIONS_BY_CHANNEL = frozenset(
-    "relu relu_ relu6 hardtanh hardswish hardsigmoid silu sigmoid sigmoid_ gelu mish leaky_relu tanh softplus clamp"
-    " dropout max_pool2d avg_pool2d adaptive_avg_pool2d mean amax contiguous clone interpolate".split()
+    {
+        *("relu", "relu_", "relu6", "hardtanh", "hardswish", "hardsigmoid", "silu", "sigmoid", "sigmoid_", "gelu"),
+        *("mish", "leaky_relu", "tanh", "softplus", "clamp", "dropout", "max_pool2d", "avg_pool2d"),
+        *("adaptive_avg_pool2d", "mean", "amax", "contiguous", "clone", "interpolate"),
+    }
 )
-_ELEMENTWISE = frozenset("add iadd add_ sub mul imul mul_ truediv maximum minimum".split())
+_ELEMENTWISE = frozenset(["add", "iadd", "add_", "sub", "mul", "imul", "mul_", "truediv", "maximum", "minimum"])
 
 
 def narrow(network: nn.Module, width: float) -> Tensor:
@@ -29,7 +33,8 @@ def narrow(network: nn.Module, width: float) -> Tensor:
 
     Channels that are added, multiplied, normalised or filtered one by one stand and fall together: of each such group
     stay ``width`` times as many, in multiples of 8, namely those with the largest sum of L2 norms of the filters that
-    write them (Li et al. 2017, arXiv:1608.08710). The first stay where the network has no numbers.
+    write them, or filter them one by one (Li et al. 2017, arXiv:1608.08710). Where the network has no numbers the first
+    stay.
 
     Args:
         network: Maps (B, C, H, W) to a map; what its batch-norm layers know of means and variances is kept by channel.
@@ -221,4 +226,3 @@ def _correct(module: nn.Module) -> None:
 
 def _refusal(reason: str) -> UserError:
     return UserError(f"cannot be narrowed: {reason}")
-

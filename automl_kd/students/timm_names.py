@@ -147,5 +147,3 @@ def _renaming(
 def _replaced(name: str, layers: Mapping[str, str]) -> str:
     layer, _, tensor = name.rpartition(".")
     return f"{layers.get(layer, layer)}.{tensor}"
-
-

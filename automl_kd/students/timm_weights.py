@@ -76,7 +76,9 @@ def inherit_chain(net: Net, places: Places, images: Statistics, tensors: Mapping
     where = {name: chain.renamed(name) for name in own}
     needed = [name for name in own if (place := where[name]) and place.partition(".")[0] in places.stages]
     found, words = _checked(net, named, network, needed, images)
-    network.load_state_dict({name: found[name] for name in own if where[name] and name in found}, strict=False, assign=True)
+    network.load_state_dict(
+        {name: found[name] for name in own if where[name] and name in found}, strict=False, assign=True
+    )
     stages, left = net.split(network)
     state: dict[str, Tensor] = {}
     for name, tensor in stages.state_dict().items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -175,7 +174,9 @@ class Whole(Block):
         except (RuntimeError, AssertionError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             size = "x".join(map(str, self.input_shape[1:]))
-            raise UserError(f"student.resolution: {self.model} does not take images of {size} pixels: {reason}") from None
+            raise UserError(
+                f"student.resolution: {self.model} does not take images of {size} pixels: {reason}"
+            ) from None
         return tuple((f"model.0.{name}", shape) for name, shape in found.items())
 
 
