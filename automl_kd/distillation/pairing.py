@@ -58,7 +58,7 @@ class Pairing:
         return tuple(found)
 
     def _spelled(self, where: str, part: FeatureLoss, teacher: Teacher | None) -> list[str | StagePair]:
-        """``all`` as the stages that have a partner, ``first`` and ``middle`` of these, and ``last``, by name."""
+        """``all`` as the stages that have a partner, ``first`` and ``middle`` of these and ``last`` by their names."""
         ours = list(self._stages)
         spelled: list[str | StagePair] = []
         for each in part.at:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -161,7 +162,7 @@ def _stages(network: nn.Module, parts: Sequence[_Call], points: Sequence[str]) -
     if points[0].rpartition(".")[2].isdigit() and ends[0] > 1:
         ends = [ends[0] - 1, *ends]
     yield STEM, tuple(paths[: ends[0]])
-    for number, (start, end) in enumerate(zip(ends, ends[1:], strict=False), 1):
+    for number, (start, end) in enumerate(pairwise(ends), 1):
         yield f"stage{number}", tuple(paths[start:end])
     tail = _tail(network, parts[ends[-1] :])
     if tail:

@@ -19,32 +19,11 @@ _BY_CHANNEL = (
     *(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d, nn.Upsample),
 )
 _FUNCTIONS_BY_CHANNEL = frozenset(
-    [
-        "relu",
-        "relu_",
-        "relu6",
-        "hardtanh",
-        "hardswish",
-        "hardsigmoid",
-        "silu",
-        "sigmoid",
-        "sigmoid_",
-        "gelu",
-        "mish",
-        "leaky_relu",
-        "tanh",
-        "softplus",
-        "clamp",
-        "dropout",
-        "max_pool2d",
-        "avg_pool2d",
-        "adaptive_avg_pool2d",
-        "mean",
-        "amax",
-        "contiguous",
-        "clone",
-        "interpolate",
-    ]
+    {
+        *("relu", "relu_", "relu6", "hardtanh", "hardswish", "hardsigmoid", "silu", "sigmoid", "sigmoid_", "gelu"),
+        *("mish", "leaky_relu", "tanh", "softplus", "clamp", "dropout", "max_pool2d", "avg_pool2d"),
+        *("adaptive_avg_pool2d", "mean", "amax", "contiguous", "clone", "interpolate"),
+    }
 )
 _ELEMENTWISE = frozenset(["add", "iadd", "add_", "sub", "mul", "imul", "mul_", "truediv", "maximum", "minimum"])
 
@@ -54,7 +33,8 @@ def narrow(network: nn.Module, width: float) -> Tensor:
 
     Channels that are added, multiplied, normalised or filtered one by one stand and fall together: of each such group
     stay ``width`` times as many, in multiples of 8, namely those with the largest sum of L2 norms of the filters that
-    write them (Li et al. 2017, arXiv:1608.08710). The first stay where the network has no numbers.
+    write them, or filter them one by one (Li et al. 2017, arXiv:1608.08710). Where the network has no numbers the first
+    stay.
 
     Args:
         network: Maps (B, C, H, W) to a map; what its batch-norm layers know of means and variances is kept by channel.

@@ -25,7 +25,7 @@ _INITIALISERS = frozenset(
 
 
 class OnlyShapes(TorchFunctionMode):
-    """While it is active, initialisers of meta tensors do nothing, and operators that keep the shape return an empty one.
+    """While it is active, initialisers of meta tensors do nothing; operators that keep their shape return empty ones.
 
     PyTorch computes both through decompositions in Python, which take most of the time of making and running a network.
     """
