@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from automl_kd.cli.answer import table
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from automl_kd.objectives import Objective
     from automl_kd.results import Arm, PickResult, StudyResult
 
-_ARMS: dict[Arm, str] = {"searched": "searched", "no_distillation": "no teacher", "plain_kd": "plain KD"}
+_ARMS: dict[Arm, str] = {
+    "searched": "searched",
+    "no_distillation": "no teacher",
+    "plain_kd": "plain KD",
+    "from_scratch": "from scratch",
+}
+_FINE_TUNED = "fine-tuned without teacher"
 
 
 def result_text(result: StudyResult) -> str:
@@ -48,19 +54,23 @@ def better(score: Objective) -> str:
 
 
 def _picks(result: StudyResult) -> list[str]:
+    from automl_kd.results import compared_arms
+
     score, prices = result.objective, [each for each in result.objectives if each.known]
-    header = ["trial", "role", score.title, "on device", "delivered", *_ARMS.values()]
+    names = _ARMS | ({"no_distillation": _FINE_TUNED} if all(pick.pretrained for pick in result.picks) else {})
+    arms = compared_arms(result.picks)
+    header = ["trial", "role", score.title, "on device", "delivered", *(names[arm] for arm in arms)]
     header += [*(each.title for each in prices), "files"]
     lines = [
         f"picks, distilled in full (test split; teacher {score.shown(result.teacher.score)}):",
-        table([_row(pick, score, prices) for pick in result.picks], header),
+        table([_row(pick, score, prices, arms) for pick in result.picks], header),
     ]
-    lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick)]
+    lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick, names)]
     lines += [f"trial {pick.trial}, {pick.role}: {pick.missing['searched']}" for pick in result.undistilled]
     return [*lines, *_other_metrics(result)]
 
 
-def _row(pick: PickResult, score: Objective, prices: Sequence[Objective]) -> list[str]:
+def _row(pick: PickResult, score: Objective, prices: Sequence[Objective], arms: Sequence[Arm]) -> list[str]:
     spread = "" if pick.test_score_std is None else f" ± {score.shown_spread(pick.test_score_std)}"
     return [
         str(pick.trial),
@@ -68,18 +78,18 @@ def _row(pick: PickResult, score: Objective, prices: Sequence[Objective]) -> lis
         score.shown(pick.test_score) + spread,
         score.shown(pick.test_score_deployed),
         pick.arm.replace("_", " "),
-        *(score.shown(each) for each in (pick.searched, pick.no_distillation, pick.plain_kd)),
+        *(score.shown(getattr(pick, arm)) for arm in arms),
         *(each.shown(pick.objectives[each.name]) for each in prices),
         pick.path,
     ]
 
 
-def _not_compared(pick: PickResult) -> list[str]:
+def _not_compared(pick: PickResult, names: Mapping[Arm, str]) -> list[str]:
     """Why an arm has no score, a line for each reason."""
     arms: dict[str, list[str]] = {}
     for arm, reason in pick.missing.items():
-        arms.setdefault(reason, []).append(_ARMS[arm])
-    return [f"{' and '.join(names)}: {reason}" for reason, names in arms.items()]
+        arms.setdefault(reason, []).append(names[arm])
+    return [f"{' and '.join(those)}: {reason}" for reason, those in arms.items()]
 
 
 def _other_metrics(result: StudyResult) -> list[str]:

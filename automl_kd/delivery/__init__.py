@@ -1,6 +1,6 @@
 """What the user leaves with: ONNX, weights, recipe, model card, report."""
 
-from automl_kd.delivery.arms import Arms
+from automl_kd.delivery.arms import Arms, arm_heads
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.delivered import Delivered, deliver
 from automl_kd.delivery.facts import Datasheet, Facts, Measured
@@ -21,6 +21,7 @@ __all__ = [
     "Facts",
     "Measured",
     "Verdict",
+    "arm_heads",
     "check_replaceable",
     "deliver",
     "front_figure",

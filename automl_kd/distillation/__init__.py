@@ -35,11 +35,13 @@ from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
     ResolvedTeacher,
     TrainingProgress,
+    answers,
     budget_too_short,
     expect_teacher,
     find_teacher,
     teacher_recipe,
     training_was_begun,
+    training_words,
     untrainable_teacher,
 )
 from automl_kd.distillation.term import Term
@@ -77,6 +79,7 @@ __all__ = [
     "Term",
     "TrainingProgress",
     "Wiring",
+    "answers",
     "budget_too_short",
     "custom_loss_spec",
     "distill",
@@ -90,6 +93,7 @@ __all__ = [
     "resolve_device",
     "teacher_recipe",
     "training_was_begun",
+    "training_words",
     "untrainable_teacher",
     "wire",
 ]

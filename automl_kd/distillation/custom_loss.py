@@ -111,6 +111,7 @@ def custom_loss_spec(name: str, part: CustomLoss, allow_code: bool) -> LossSpec:
         paper="custom",
         reference=f"{path.name}:{part.function}",
         unmixed=lambda part: "labels" in told or "index" in told,
+        labels=lambda part: "labels" in told,
         **getattr(function, _ATTRIBUTE),
     )
 

@@ -94,12 +94,12 @@ class Objective:
         Raises:
             Diverged: If this step is one at which losses are examined, and one of them does harm or nothing.
         """
-        rows = self._easiest(teacher, context)
+        easiest = self._easiest(teacher, context)
         values: dict[str, Tensor] = {}
         warming_up, silent = set(), set()
         parts: list[Tensor] = []
         for term, _ in active:
-            output = term.value(student, teacher, context, self._adapters, rows)
+            output = term.value(student, teacher, context, self._adapters, easiest)
             values[term.name] = output.loss
             self.history.record(term.name, step, output.loss)
             if output.adapter_loss is not None:
@@ -149,7 +149,7 @@ class Objective:
         share = schedules.share_of_batch(self._curriculum, context.progress)
         if share >= 1:
             return None
-        difficulty = context.problem.losses(teacher.logits, context.labels)
+        difficulty = context.problem.losses(teacher.logits[: len(context.labels)], context.labels)
         return difficulty.topk(max(2, math.ceil(share * len(difficulty))), largest=False).indices
 
     def _examine(
@@ -170,7 +170,7 @@ class Objective:
         reference: Mapping[str, Tensor] = {}
         if self._balance is not None and "task" not in values:
             # Weights are in units of the task loss's pull, also while the task loss itself has no weight.
-            reference = {"task": context.problem.loss(outputs, context.labels)}
+            reference = {"task": context.problem.loss(outputs[: len(context.labels)], context.labels)}
         found = pulls({**reference, **values}, weights)
         found = {name: pull for name, pull in found.items() if name in values}
         read = dict(zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True))

@@ -32,12 +32,15 @@ def check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
         name = recipe.distill.losses.needing_teacher()[0]
         raise UserError(f"distill.losses.{name} needs a teacher and there is none: give one, or leave it out")
     ours, theirs = task.signature, teacher.signature
-    if theirs.output.meaning != ours.output.meaning:
+    if teacher.headless:
+        if recipe.distill.curriculum is not None:
+            raise _unanswered("distill.curriculum")
+    elif theirs.output.meaning != ours.output.meaning:
         raise UserError(
             f"the teacher answers {_SPOKEN[theirs.output.meaning]} and task {task.name} has"
             f" {_SPOKEN[ours.output.meaning]}: they should be the same"
         )
-    if theirs.output.width != ours.output.width:
+    elif theirs.output.width != ours.output.width:
         raise UserError(
             f"the teacher has {theirs.output.width} outputs and task {task.name} has {ours.output.width}: they should"
             " be equal"
@@ -48,6 +51,14 @@ def check_teacher(recipe: Recipe, task: Task, teacher: Teacher | None) -> None:
             f" {task.modality.noun}s {ours.input.shape} of {ours.input.dtype} ({', '.join(ours.input.axes)}): they"
             " should be equal"
         )
+
+
+def _unanswered(field: str) -> UserError:
+    """The error for a part of a recipe that reads outputs of a teacher that has none."""
+    return UserError(
+        f"{field} reads what the teacher answers, and this one shows features alone (use: features): leave it out, with"
+        " losses of features or relations such as hint beside it, or give the teacher answers with fine_tune: {}"
+    )
 
 
 def check_stages(recipe: Recipe, plan: Plan) -> None:
@@ -84,6 +95,8 @@ def check_loss(name: str, part: Loss, spec: LossSpec, recipe: Recipe, task: Task
         teacher: The teacher, None where no loss needs one.
     """
     noun, meaning = task.modality.noun, task.problem.meaning
+    if teacher is not None and teacher.headless and spec.reads_answers:
+        raise _unanswered(f"distill.losses.{name}")
     if meaning not in spec.meanings:
         raise UserError(
             f"distill.losses.{name} takes {_spoken(spec.meanings)} and task {task.name} has {_SPOKEN[meaning]}:"
@@ -103,6 +116,17 @@ def check_loss(name: str, part: Loss, spec: LossSpec, recipe: Recipe, task: Task
         )
     if spec.inputs.reads_gradients:
         _check_gradients(name, recipe, task, teacher)
+
+
+def check_unlabelled(recipe: Recipe, specs: Mapping[str, LossSpec]) -> None:
+    """Refuse a share of unlabelled examples that no loss uses, custom ones included, which recipes know nothing of."""
+    weighted = [(name, part) for name, part in recipe.distill.losses.active() if not part.inactive]
+    if recipe.train.unlabelled is not None and all(specs[name].reads_labels(part) for name, part in weighted):
+        names = ", ".join(name for name, _ in weighted)
+        raise UserError(
+            f"train.unlabelled: takes examples without labels, and every loss takes labels ({names}): leave one of them"
+            " out, or add a loss that compares with the teacher, such as kd"
+        )
 
 
 def _check_gradients(name: str, recipe: Recipe, task: Task, teacher: Teacher | None) -> None:

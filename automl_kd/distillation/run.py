@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +16,12 @@ from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
 from automl_kd.distillation.batch_norm import measured_batches, reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
+from automl_kd.distillation.composition import Composition
+from automl_kd.distillation.feed import Batch, Feed
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.learner import Learner
 from automl_kd.distillation.losses import StepContext
+from automl_kd.distillation.mixing import draw_mix
 from automl_kd.distillation.objective import UNCERTAINTY, Objective
 from automl_kd.distillation.precision import autocast
 from automl_kd.distillation.signals import Signals
@@ -25,13 +29,8 @@ from automl_kd.distillation.teacher_signals import FUSION, TeacherSignals, view_
 from automl_kd.distillation.wiring import Wiring
 from automl_kd.recipes import Recipe
 from automl_kd.students import HEAD, StudentModule, Taps, build, start
-from automl_kd.tasks import Examples, Mix, Task, generator
+from automl_kd.tasks import Mix, Task
 from automl_kd.teachers import Teacher
-
-
-def placed(examples: Examples, torch_device: torch.device) -> Examples:
-    """Examples on the device of a run; those on disk stay there, and are read batch by batch."""
-    return examples.to(torch_device) if isinstance(examples, Tensor) else examples
 
 
 class Run:
@@ -82,28 +81,30 @@ class Run:
         for term in wiring.terms:
             if term.spec.prepare is not None:
                 term.spec.prepare(self.student, wiring.build_context)
-        self._views = self.seen.modality.views(len(task.train), train.augment, recipe.seed)
+        splits = task.learned_from(unlabelled=train.unlabelled is not None)
+        examples = sum(map(len, splits))
+        self._views = self.seen.modality.views(examples, train.augment, recipe.seed)
         # The teacher is shown the same part of each example, as large as the task has it.
-        self._teacher_views = task.modality.views(len(task.train), train.augment, recipe.seed)
+        self._teacher_views = task.modality.views(examples, train.augment, recipe.seed)
         self._teacher_signals = None
         if teacher is not None:
             numbers = sorted({view_number(recipe.distill, epoch) for epoch in range(total_epochs)})
             self._teacher_signals = TeacherSignals(
-                recipe.distill, wiring, teacher.to(torch_device), task, self._teacher_views, numbers, cache
+                recipe, wiring, teacher.to(torch_device), task, self._teacher_views, numbers, cache
             )
         self.adapters = self._build_adapters()
         self.learner = Learner(self.student, self.adapters, train)
         self.step = 0
         self.seconds = 0.0
 
-        # A last batch of one example is left out, because batch normalisation needs a variance.
-        self.steps_per_epoch = len(task.train) // train.batch_size + (len(task.train) % train.batch_size > 1)
+        self._composition = Composition(train, recipe.seed, len(task.train), examples - len(task.train))
+        self.steps_per_epoch = self._composition.steps
         self._total_steps = total_epochs * self.steps_per_epoch
         # The head is left out, because only losses of outputs reach it.
         trunk = [weight for name, weight in self.student.named_parameters() if not name.startswith(f"{HEAD}.")]
         others = self.learner.learning
         self.objective = Objective(recipe.distill, wiring, self.adapters, trunk, others, self._total_steps)
-        self._stored = placed(task.train.inputs, torch_device)
+        self._feed = Feed(splits, torch_device)
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
@@ -132,14 +133,11 @@ class Run:
         epoch, taken = divmod(self.step, self.steps_per_epoch)
         if taken == 0:
             self.objective.history.start_epoch()
-        order = torch.randperm(len(self.task.train), generator=generator("order", self.recipe.seed, epoch))
-        batches = torch.split(order, self.recipe.train.batch_size)[taken : self.steps_per_epoch]
-        # The order is copied to the device once an epoch, because every copy waits for all that a GPU still has to do.
-        placed = torch.split(order.to(self.torch_device), self.recipe.train.batch_size)[taken : self.steps_per_epoch]
-        for index, at in zip(batches, placed, strict=True):
-            if should_stop is not None and should_stop():
-                return False
-            self._take_step(index, at)
+        with closing(self._feed.batches(self._composition.epoch(epoch)[taken:])) as batches:
+            for batch in batches:
+                if should_stop is not None and should_stop():
+                    return False
+                self._take_step(batch)
         self.objective.history.check()
         self._check_weights()
         return True
@@ -192,12 +190,11 @@ class Run:
             adapters[FUSION] = learned
         return adapters.to(self.torch_device).train()
 
-    def _take_step(self, index: Tensor, at: Tensor) -> None:
+    def _take_step(self, batch: Batch) -> None:
         progress = self.step / self._total_steps
         held = self._begin(progress)
         number = view_number(self.recipe.distill, self.epoch)
-        stored = self._stored[at]
-        inputs, labels, mix = self._view(stored, at, number)
+        inputs, labels, mix = self._view(batch, number)
         active = self.objective.active(progress, held=held)
         if any(term.spec.inputs.reads_gradients for term, _ in active):
             inputs = inputs.requires_grad_()
@@ -207,15 +204,15 @@ class Run:
         if self._teacher_signals is not None:
             teacher, fusion_loss = self._teacher_signals.for_batch(
                 [term for term, _ in active],
-                lambda: inputs if self.seen is self.task else self._shown(stored, at, number, mix),
-                index,
+                lambda: inputs if self.seen is self.task else self._shown(batch, number, mix),
+                batch.index,
                 number,
                 mix,
                 labels,
                 self.adapters,
             )
         smoothing = self.recipe.train.label_smoothing or 0.0
-        context = StepContext(progress, labels, at, self.task.problem, label_smoothing=smoothing)
+        context = StepContext(progress, labels, batch.at, self.task.problem, label_smoothing=smoothing)
         total = self.objective.total(self.step, active, student, teacher, context, held=held)
         self.learner.move(total if total is None or fusion_loss is None else total + fusion_loss, self.step)
         self.step += 1
@@ -229,21 +226,21 @@ class Run:
         self.learner.begin(progress, held=held)
         return held
 
-    def _view(self, stored: Tensor, index: Tensor, number: int) -> tuple[Tensor, Tensor, Mix | None]:
-        """Examples (B, …) as the student sees them, their labels, and how they were mixed."""
+    def _view(self, batch: Batch, number: int) -> tuple[Tensor, Tensor, Mix | None]:
+        """Examples (B, …) as the student sees them, the labels of those that have one, and how they were mixed."""
         modality, augment = self.seen.modality, self.recipe.train.augment
-        inputs = self._views.of(stored, index, number)
-        labels = self._labels[index]
-        mix = modality.draw_mix(augment, inputs.shape, generator("mix", self.recipe.seed, self.step))
+        inputs = self._views.of(batch.stored, batch.at, number)
+        labels = self._labels[batch.at[: batch.labelled]]
+        mix = draw_mix(modality, augment, inputs.shape, batch.labelled, self.recipe.seed, self.step)
         if mix is not None:
             mix = mix.to(self.torch_device)
             inputs = mix.mixed(inputs)
             labels = mix.blend(self.task.problem.blendable(labels))
         return modality.arranged(inputs), labels, mix
 
-    def _shown(self, stored: Tensor, index: Tensor, number: int, mix: Mix | None) -> Tensor:
+    def _shown(self, batch: Batch, number: int, mix: Mix | None) -> Tensor:
         """The same examples as the teacher sees them."""
-        inputs = self._teacher_views.of(stored, index, number)
+        inputs = self._teacher_views.of(batch.stored, batch.at, number)
         return self.task.modality.arranged(inputs if mix is None else mix.mixed(inputs))
 
     def _check_weights(self) -> None:

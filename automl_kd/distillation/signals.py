@@ -24,6 +24,13 @@ class Signals:
     inputs: Tensor | None = None
     gradients: Tensor | None = None
 
+    def first(self, count: int) -> Signals:
+        """The same signals of the first samples of the batch only."""
+        maps = {stage: features[:count] for stage, features in self.maps.items()}
+        inputs = None if self.inputs is None else self.inputs[:count]
+        gradients = None if self.gradients is None else self.gradients[:count]
+        return Signals(self.logits[:count], maps, inputs, gradients)
+
     def with_logits_of(self, rows: Tensor) -> Signals:
         """The same signals with the outputs of some samples only.
 

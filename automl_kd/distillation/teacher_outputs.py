@@ -68,7 +68,7 @@ class TeacherOutputPolicy:
         if recipe.distill.targets is not None or not recipe.distill.needs_teacher():
             return recipe
         document = recipe.document()
-        document["distill"]["targets"] = "live" if wiring.gradients else self._decide(recipe, wiring.teacher_stages)
+        document["distill"]["targets"] = "live" if wiring.gradients else self._decide(recipe, wiring.kept_outputs)
         return Recipe.model_validate(document)
 
     def _decide(self, recipe: Recipe, stages: Sequence[str]) -> str:
@@ -76,13 +76,17 @@ class TeacherOutputPolicy:
         if missing:
             more = self._measure(missing)
             self._cost = replace(self._cost, maps={**self._cost.maps, **more.maps})
+        train = recipe.train
+        examples = sum(map(len, self._task.learned_from(unlabelled=train.unlabelled is not None)))
+        shown = len(self._task.train) * train.batch_size / train.labelled_batch
         return decide_targets(
             recipe,
             self._cost,
             runs=self._runs,
-            examples=len(self._task.train),
+            examples=examples,
             stages=stages,
             limit_bytes=self._limit,
+            share=shown / examples,
         )
 
     def _measure(self, stages: Sequence[str]) -> TeacherCost:

@@ -13,7 +13,7 @@ from automl_kd.distillation import fusion
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
 from automl_kd.distillation.wiring import Wiring
-from automl_kd.recipes import Distill
+from automl_kd.recipes import Distill, Recipe
 from automl_kd.tasks import Mix, Task, Views
 from automl_kd.teachers import TargetCache, Teacher
 
@@ -25,7 +25,7 @@ class TeacherSignals:
     """The teacher of a run, as a source of signals for its losses.
 
     Args:
-        distill: The recipe's ``distill``.
+        recipe: The recipe; ``distill`` and ``train.unlabelled`` are read.
         wiring: The losses, which say what of the teacher is read.
         teacher: The teacher, on the device of the run.
         task: What is learned.
@@ -36,7 +36,7 @@ class TeacherSignals:
 
     def __init__(
         self,
-        distill: Distill,
+        recipe: Recipe,
         wiring: Wiring,
         teacher: Teacher,
         task: Task,
@@ -45,11 +45,16 @@ class TeacherSignals:
         cache: Path | None,
     ) -> None:
         self._teacher, self._problem = teacher, task.problem
+        distill = recipe.distill
         self._fuse = distill.fuse or "mean"
         self._kept: TargetCache | None = None
+        self._kept_as = dict(zip(wiring.teacher_stages, wiring.kept_outputs, strict=True))
         if distill.targets is not None and distill.targets != "live":
             folder = cache if cache is not None else cache_dir() / "outputs"
-            self._kept = TargetCache(teacher, task, views, numbers, wiring.teacher_stages, distill.targets, folder)
+            stages, unlabelled = wiring.kept_outputs, recipe.train.unlabelled is not None
+            self._kept = TargetCache(
+                teacher, task, views, numbers, stages, distill.targets, folder, unlabelled=unlabelled
+            )
 
     def module(self) -> nn.Module | None:
         """A fresh module that learns how much each of several teachers counts, where the recipe asks for one."""
@@ -71,10 +76,10 @@ class TeacherSignals:
         Args:
             terms: The losses of the step. Where none of them needs the teacher, it is not asked.
             shown: Gives the view (B, …), mixed, at the resolution of the task; called where the teacher is asked.
-            index: Positions of the examples in the training split (B,).
+            index: Positions of the examples (B,) in the training split, and behind it in the unlabelled examples.
             number: The number of the view.
             mix: How the examples were mixed.
-            labels: Of the examples, as the task stores them, or blended ones (B, width).
+            labels: Of the first examples, those that have one, as the task stores them, or blended ones (…, width).
             adapters: The modules of the run; under ``FUSION`` the one that :meth:`module` made.
         """
         asking = [term for term in terms if term.spec.inputs.needs_teacher]
@@ -83,7 +88,7 @@ class TeacherSignals:
         stages = tuple(dict.fromkeys(pair.teacher for term in asking for pair in term.pairs))
         gradients = None
         if self._kept is not None:
-            outputs = self._kept.rows(index, number, stages)
+            outputs = self._kept.rows(index, number, [self._kept_as[stage] for stage in stages])
         else:
             inputs = shown().detach()
             outputs = self._teacher.outputs(inputs, stages)
@@ -101,7 +106,7 @@ class TeacherSignals:
         match self._fuse:
             case "learned":
                 fused = adapters[FUSION](teacher.logits)
-                return replace(teacher, logits=fused.detach()), self._problem.loss(fused, labels)
+                return replace(teacher, logits=fused.detach()), self._problem.loss(fused[: len(labels)], labels)
             case "entropy":
                 return replace(teacher, logits=fusion.by_entropy(teacher.logits, self._problem.meaning)), None
             case "dempster-shafer":

@@ -6,19 +6,28 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from automl_kd.core import UserError, cache_dir, duration
+from automl_kd.distillation.fine_tuning import as_trained
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest, schema
-from automl_kd.students import build, pinned
-from automl_kd.tasks import Card, OneTeacher, Task, TeacherSpec, TrainedTeacher, found_anywhere, parse_teacher
+from automl_kd.students import Brought, build, pinned
+from automl_kd.tasks import (
+    OneTeacher,
+    Task,
+    TeacherSpec,
+    TrainedTeacher,
+    found_anywhere,
+    parse_teacher,
+    shows_features_only,
+)
 from automl_kd.teachers import (
     KeptTeacher,
     LoadableTeacher,
@@ -26,9 +35,10 @@ from automl_kd.teachers import (
     Teacher,
     TeacherStore,
     TransformedTeacher,
-    input_of,
+    kept_teacher,
     load_teacher,
     module_teacher,
+    shown_as_student,
 )
 
 _WORKER_START_SECONDS = 5.0
@@ -40,7 +50,7 @@ class ResolvedTeacher:
 
     Attributes:
         teacher: The teacher.
-        spec: Where it is; a tuple for several, None for one that was trained here and is kept by its hash.
+        spec: Where it is; a tuple for several, None for one that was trained here and is kept by its own hash.
         file: What the user wrote to name it, where the user brought one.
     """
 
@@ -82,6 +92,7 @@ class TrainingProgress:
         seconds_per_epoch: Estimated from the steps so far; None before there are enough of them.
         number: Which teacher it is, from 1, where several are trained or one teaches the next.
         count: How many teachers are trained in all.
+        verb: What is done: ``training``, or ``fine-tuning`` of one that starts from weights.
     """
 
     epoch: int
@@ -90,6 +101,7 @@ class TrainingProgress:
     seconds_per_epoch: float | None
     number: int = 1
     count: int = 1
+    verb: str = "training"
 
     @property
     def seconds_left(self) -> float | None:
@@ -100,7 +112,7 @@ class TrainingProgress:
     def doing(self) -> str:
         """What is being done, in words."""
         which = "the teacher" if self.count == 1 else f"teacher {self.number} of {self.count}"
-        return f"training {which}, epoch {self.epoch} of {self.epochs}"
+        return f"{self.verb} {which}, epoch {self.epoch} of {self.epochs}"
 
 
 class _StepTimer:
@@ -117,8 +129,9 @@ class _StepTimer:
         self, recipe: Recipe, task: Task, number: int, count: int, watch: Callable[[TrainingProgress], bool]
     ) -> None:
         self._epochs = recipe.train.epochs
-        self._per_epoch = max(1, len(task.train) / recipe.train.batch_size)
+        self._per_epoch = max(1, len(task.train) / recipe.train.labelled_batch)
         self._number, self._count = number, count
+        self._verb = "training" if recipe.student.start is None else "fine-tuning"
         self._watch = watch
         self._durations: deque[float] = deque(maxlen=self._REMEMBERED)
         self._stepped = time.monotonic()
@@ -136,7 +149,7 @@ class _StepTimer:
         self._stepped = now
         pace = None if self._taken < self._ENOUGH else statistics.median(self._durations) * self._per_epoch
         epoch = min(self._epochs, int(done * self._epochs) + 1)
-        return self._watch(TrainingProgress(epoch, self._epochs, done, pace, self._number, self._count))
+        return self._watch(TrainingProgress(epoch, self._epochs, done, pace, self._number, self._count, self._verb))
 
 
 class _TeacherResolver:
@@ -158,11 +171,10 @@ class _TeacherResolver:
     def _trained(self, spec: TrainedTeacher) -> Teacher:
         taught_by = None if spec.train.teacher is None else self.find(spec.train.teacher)
         self._reached += 1
-        store = TeacherStore()
         key = training_key(spec, self._task, taught_by)
-        kept = store.find(key)
+        kept = _kept(key, self._task)
         if kept is not None:
-            return _as_shown(spec, kept, self._task)
+            return kept
         recipe = teacher_recipe(spec)
         timer = _StepTimer(recipe, self._task, self._reached, self._count, self._watch)
         threads = torch.get_num_threads()
@@ -179,15 +191,15 @@ class _TeacherResolver:
                 should_stop=timer.should_stop,
             )
             facts = _facts(self._task, outcome, taught_by)
-            seen = self._task.at(recipe.student)
-            teacher = store.keep(key, recipe.student, seen.signature, outcome.student, facts)
+            signature = self._task.at(recipe.student).signature
+            teacher = TeacherStore().keep(key, recipe.student, signature, outcome.student, facts)
         except Diverged as error:
             checkpoint.unlink(missing_ok=True)  # a training that goes on from it would fail the same way
             raise untrainable_teacher(recipe, self._task, error) from None
         finally:
             torch.set_num_threads(threads)
         checkpoint.unlink(missing_ok=True)
-        return _as_shown(spec, teacher, self._task)
+        return shown_as_student(teacher, recipe.student, self._task)
 
 
 def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str, Any]:
@@ -198,6 +210,17 @@ def _facts(task: Task, outcome: Outcome, taught_by: Teacher | None) -> dict[str,
         "validation_metrics": dict(outcome.values),
     }
     return facts if taught_by is None else facts | {"teacher": taught_by.sha256}
+
+
+def answers(task: Task, given: str | None) -> bool:
+    """Whether the teacher of a task answers as the task asks, as far as words tell; nothing is opened.
+
+    Args:
+        task: What it teaches.
+        given: As for :func:`find_teacher`.
+    """
+    spec = parse_teacher(given) if given is not None else task.teacher
+    return spec is None or not shows_features_only(spec)
 
 
 def find_teacher(
@@ -313,14 +336,33 @@ def training_key(spec: TrainedTeacher, task: Task, teacher: Teacher | None = Non
     """
     # Recipes are hashed as version 0.1 spelled them, because teachers that it left are named by this key.
     document = schema.as_0_1(teacher_recipe(spec).document())
+    start = document["student"].get("start")
+    if start is not None and "sha256" in start:
+        del start["weights"]  # wherever they lie: their hash tells them
     return digest([document, task.sha256, *([] if teacher is None else [teacher.sha256])])
+
+
+def training_words(spec: TrainedTeacher) -> str:
+    """What is to be trained, in words.
+
+    Args:
+        spec: A teacher that is missing.
+    """
+    student, epochs = spec.train.student, spec.train.train.epochs
+    name = student.title if isinstance(student, Brought) else student.family
+    return f"{name}{'' if student.start is None else ' fine-tuned'}, {epochs} epochs"
 
 
 def _spec(task: Task, given: str | None) -> TeacherSpec:
     spec = parse_teacher(given) if given is not None else task.teacher
     if spec is None:
         raise UserError(f"task {task.name} names no teacher; give one with --teacher, or under teacher: in its file")
-    return tuple(_pinned(each, task) for each in spec) if isinstance(spec, tuple) else _pinned(spec, task)
+    return tuple(_fixed(each, task) for each in spec) if isinstance(spec, tuple) else _fixed(spec, task)
+
+
+def _fixed(spec: OneTeacher, task: Task) -> OneTeacher:
+    """A teacher as the training that it stands for, if any, and with the weights written down that this starts from."""
+    return _pinned(as_trained(spec, task), task)
 
 
 def _pinned(spec: OneTeacher, task: Task) -> OneTeacher:
@@ -341,20 +383,8 @@ def _trainings(spec: OneTeacher) -> int:
 
 
 def _place(spec: OneTeacher, teacher: Teacher) -> LoadableTeacher:
-    if not isinstance(spec, TrainedTeacher):
-        return spec
-    if isinstance(teacher, TransformedTeacher):
-        return TeacherStore().place(teacher.inner.sha256)
-    return KeptTeacher(teacher.sha256)
-
-
-def _as_shown(spec: TrainedTeacher, kept: Teacher, task: Task) -> Teacher:
-    """A teacher that was trained as students are; shown what it was trained on, where the task shows other inputs."""
-    if task.at(spec.train.student) is task:
-        return kept
-    teacher = load_teacher(TeacherStore().place(kept.sha256), task)
-    teacher.understood = replace(kept.understood, input=teacher.understood.input)
-    return teacher
+    kept = teacher.inner if isinstance(teacher, TransformedTeacher) else teacher
+    return KeptTeacher(kept.sha256) if isinstance(spec, TrainedTeacher) else spec
 
 
 def _joined(teachers: Sequence[Teacher]) -> Teacher:
@@ -365,7 +395,8 @@ def _resolved(teachers: Sequence[Teacher], places: Sequence[LoadableTeacher], gi
     file = None if given is None else found_anywhere(given)
     if len(teachers) > 1:
         return ResolvedTeacher(MultiTeacher(teachers), tuple(places), file)
-    return ResolvedTeacher(teachers[0], None if isinstance(places[0], KeptTeacher) else places[0], file)
+    itself = places[0] == KeptTeacher(teachers[0].sha256)
+    return ResolvedTeacher(teachers[0], None if itself else places[0], file)
 
 
 def _missing(spec: OneTeacher, task: Task) -> list[TrainedTeacher]:
@@ -384,12 +415,10 @@ def _untrained(spec: OneTeacher, task: Task) -> Teacher:
         task,
         None if taught_by is None else _found(taught_by, task) or _untrained(taught_by, task),
     )
-    seen = task.at(spec.train.student).signature
     with torch.random.fork_rng(devices=[]):
-        module = build(spec.train.student, seen)
-    teacher = module_teacher(module, seen)
-    shown = task.modality.shown_to_teacher(input_of(spec.train.student, seen), Card())
-    return teacher if shown.transform is None else TransformedTeacher(teacher, shown.transform, task.signature.input)
+        module = build(spec.train.student, task.signature)
+    teacher = module_teacher(module, task.at(spec.train.student).signature)
+    return shown_as_student(teacher, spec.train.student, task)
 
 
 def _found(spec: OneTeacher, task: Task) -> Teacher | None:
@@ -399,5 +428,9 @@ def _found(spec: OneTeacher, task: Task) -> Teacher | None:
     taught_by = None if spec.train.teacher is None else _found(spec.train.teacher, task)
     if taught_by is None and spec.train.teacher is not None:
         return None
-    kept = TeacherStore().find(training_key(spec, task, taught_by))
-    return None if kept is None else _as_shown(spec, kept, task)
+    return _kept(training_key(spec, task, taught_by), task)
+
+
+def _kept(key: str, task: Task) -> Teacher | None:
+    sha256 = TeacherStore().hash_of(key)
+    return None if sha256 is None else kept_teacher(sha256, task)

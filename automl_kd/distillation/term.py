@@ -65,21 +65,28 @@ class Term:
         teacher: Signals | None,
         context: StepContext,
         adapters: nn.ModuleDict,
-        rows: Tensor | None = None,
+        easiest: Tensor | None = None,
     ) -> LossOutput:
         """The unweighted loss and what its adapters learn by, each summed over the calls of the loss.
 
         Args:
             student: What the student shows.
             teacher: What the teacher shows; None where no loss of the step needs it.
-            context: Progress, labels and index of the step.
+            context: Progress, labels and index of the step. Where there are fewer labels than samples, a loss that
+                reads labels is given the first ones alone.
             adapters: The modules that :meth:`adapters` made, of all terms.
-            rows: The samples (N,) whose outputs are compared, None for all.
+            easiest: The samples (N,) with labels whose outputs are compared, None for all. Those without labels are
+                compared in any case, because nothing tells which of them are easy.
         """
-        if rows is not None and self.spec.inputs.sample_by_sample:
+        if len(context.labels) < len(context.index) and self.spec.reads_labels(self.part):
+            count = len(context.labels)
+            student, teacher = student.first(count), None if teacher is None else teacher.first(count)
+            context = replace(context, index=context.index[:count])
+        if easiest is not None and self.spec.inputs.sample_by_sample:
+            rows = _with_unlabelled(easiest, context)
             student = student.with_logits_of(rows)
             teacher = None if teacher is None else teacher.with_logits_of(rows)
-            context = replace(context, labels=context.labels[rows], index=context.index[rows])
+            context = replace(context, labels=context.labels[easiest], index=context.index[rows])
         if self._temperature is not None:
             learned = _child(adapters, self._temperature_key)
             context = replace(
@@ -116,6 +123,12 @@ class Term:
     def _key(self, pairs: tuple[Pair, ...]) -> str:
         # A module's name holds no dots.
         return "_".join((self.name, *(pair.student for pair in pairs))).replace(".", "_")
+
+
+def _with_unlabelled(rows: Tensor, context: StepContext) -> Tensor:
+    """Positions in a batch, and behind them those of all its samples that have no label."""
+    labelled, count = len(context.labels), len(context.index)
+    return rows if labelled == count else torch.cat((rows, torch.arange(labelled, count, device=rows.device)))
 
 
 def _child(modules: nn.ModuleDict, name: str) -> nn.Module | None:

@@ -12,14 +12,20 @@ from automl_kd.core import Input, UserError, unknown
 from automl_kd.distillation.custom_loss import custom_loss_spec
 from automl_kd.distillation.losses import LOSS_SPECS, BuildContext, LossSpec, Pair, StepContext
 from automl_kd.distillation.pairing import Pairing
-from automl_kd.distillation.requirements import check_fusion, check_loss, check_stages, check_teacher
+from automl_kd.distillation.requirements import (
+    check_fusion,
+    check_loss,
+    check_stages,
+    check_teacher,
+    check_unlabelled,
+)
 from automl_kd.distillation.signals import Signals
 from automl_kd.distillation.term import Term
 from automl_kd.recipes import Loss, Recipe
 from automl_kd.recipes.losses import CustomLoss, FeatureLoss
 from automl_kd.students import Plan, StudentModule, Taps, plan
 from automl_kd.tasks import Task
-from automl_kd.teachers import Teacher
+from automl_kd.teachers import Teacher, mean_of
 
 Shape = tuple[int, ...]
 
@@ -50,6 +56,13 @@ class Wiring:
         return tuple(dict.fromkeys(pair.teacher for pair in _shown_by_teacher(self.terms)))
 
     @property
+    def kept_outputs(self) -> tuple[str, ...]:
+        """What a cache keeps of these stages: their maps, or the spatial means where no loss reads more."""
+        terms = [term for term in self.terms if term.spec.inputs.needs_teacher]
+        whole = {pair.teacher for term in terms if not term.spec.inputs.reads_means for pair in term.pairs}
+        return tuple(stage if stage in whole else mean_of(stage) for stage in self.teacher_stages)
+
+    @property
     def gradients(self) -> tuple[str, ...]:
         """The losses that read gradients by the input."""
         return tuple(term.name for term in self.terms if term.spec.inputs.reads_gradients)
@@ -68,7 +81,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     of the student with the last of the teacher, the one before with the one before, and so on.
 
     Args:
-        recipe: The recipe; only ``student``, ``distill``, ``train.augment`` and ``train.label_smoothing`` are read.
+        recipe: The recipe; of ``train`` only ``augment``, ``label_smoothing`` and ``unlabelled`` are read.
         task: The task, for its signature, problem and augmentations, and some of its labels.
         teacher: The teacher, or None for a recipe that needs none.
         allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
@@ -82,7 +95,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     if len(task.train) < 2:
         raise UserError(f"task {task.name} has {len(task.train)} {task.modality.noun}s to train on: give two or more")
     task.modality.check_augment(recipe.train.augment)
-    seen = task.at(recipe.student)
+    seen, splits = task.at(recipe.student), task.learned_from(unlabelled=recipe.train.unlabelled is not None)
     distill = recipe.distill
     asked = teacher if distill.needs_teacher() else None
     if distill.needs_teacher():
@@ -91,6 +104,7 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
     specs = {name: _spec(name, part, allow_code) for name, part in distill.losses.active()}
     for name, part in distill.losses.active():
         check_loss(name, part, specs[name], recipe, task, asked)
+    check_unlabelled(recipe, specs)
     student = plan(recipe.student, seen.signature, allow_code=allow_code)
     check_stages(recipe, student)
     shapes = {name: blocks[-1].output_shape for name, blocks in student.stages[1:-1]}
@@ -111,13 +125,13 @@ def wire(recipe: Recipe, task: Task, teacher: Teacher | None, *, allow_code: boo
         student=recipe.student,
         signature=seen.signature,
         problem=task.problem,
-        examples=len(task.train),
+        examples=sum(map(len, splits)),
         head=asked.head() if asked is not None else None,
         memory_format=task.modality.module_format(),
         allow_code=allow_code,
     )
     wiring = Wiring(tuple(terms), build_context)
-    _rehearse(wiring, seen, recipe.train.label_smoothing or 0.0)
+    _rehearse(wiring, seen, recipe.train.label_smoothing or 0.0, unlabelled=len(splits) - 1)
     return wiring
 
 
@@ -149,16 +163,16 @@ def _shapes(student: Plan, given: Input, paths: tuple[str, ...]) -> dict[str, Sh
     return found
 
 
-def _rehearse(wiring: Wiring, task: Task, label_smoothing: float) -> None:
+def _rehearse(wiring: Wiring, task: Task, label_smoothing: float, unlabelled: int) -> None:
     """Compute every loss once on noise. Not on the meta device, whose first use takes torch two seconds of imports."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        _compute(wiring, task, label_smoothing)
+        _compute(wiring, task, label_smoothing, unlabelled)
 
 
-def _compute(wiring: Wiring, task: Task, label_smoothing: float) -> None:
+def _compute(wiring: Wiring, task: Task, label_smoothing: float, unlabelled: int) -> None:
     labels = task.train.labels[:_BATCH]
-    count, width = len(labels), task.signature.output.width
+    count, width = len(labels) + unlabelled, task.signature.output.width
 
     def map_of(shape: Shape) -> Tensor:
         return torch.randn(count, *shape, requires_grad=True)

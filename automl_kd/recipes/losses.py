@@ -40,6 +40,9 @@ class RegisteredLoss(Registered, Protocol):
     def needs_teacher(self) -> bool:
         """Whether it needs a teacher."""
 
+    def reads_labels(self, part: Any) -> bool:
+        """Whether it, by its part of the recipe, needs labels."""
+
 
 LOSSES: Registry[RegisteredLoss] = Registry("loss", home="automl_kd.distillation.losses", first=tuple(_FIRST.split()))
 """The losses by their names under ``distill.losses``."""
@@ -137,6 +140,11 @@ class LossesPart(Part):
     def needing_teacher(self) -> list[str]:
         """The names of the losses that need a teacher."""
         return [name for name, _ in self.active() if name not in LOSSES or LOSSES[name].needs_teacher]
+
+    def without_labels(self) -> list[str]:
+        """The names of the losses with a weight that need no labels; what custom ones need only their files say."""
+        weighted = [(name, loss) for name, loss in self.active() if not loss.inactive]
+        return [name for name, loss in weighted if name not in LOSSES or not LOSSES[name].reads_labels(loss)]
 
 
 @functools.cache

@@ -139,6 +139,12 @@ class Train(Part):
     precision: Precision | None = None
     unlabelled: Annotated[float, Field(gt=0, lt=1)] | None = None
 
+    @property
+    def labelled_batch(self) -> int:
+        """How many examples of a batch have labels: the whole of it, or the rest of a share without; at least one."""
+        without = 0 if self.unlabelled is None else max(1, round(self.unlabelled * self.batch_size))
+        return max(1, self.batch_size - without)
+
     def check(self, student: StudentPart) -> None:
         """Refuse to keep what random weights do not have.
 
@@ -201,6 +207,16 @@ class Recipe(Part):
     def _losses_have_what_they_need(self) -> Self:
         for _, loss in self.distill.losses.active():
             loss.check(self)
+        return self
+
+    @model_validator(mode="after")
+    def _unlabelled_are_learned_from(self) -> Self:
+        if self.train.unlabelled is not None and not self.distill.losses.without_labels():
+            names = ", ".join(name for name, _ in self.distill.losses.active())
+            raise ValueError(
+                f"train.unlabelled takes examples without labels, and every loss reads labels ({names}): leave it out,"
+                " or add a loss that compares with the teacher, such as kd"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,16 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.base import Error, Metrics, defined
-from automl_kd.results.pick import ARMS, Arm, ArmResult, Gain, PickResult, PlainKdSetting, UndistilledPick
+from automl_kd.results.pick import (
+    ARMS,
+    Arm,
+    ArmResult,
+    Gain,
+    PickResult,
+    PlainKdSetting,
+    UndistilledPick,
+    compared_arms,
+)
 from automl_kd.results.progress import Observer, Snapshot, sharing
 from automl_kd.results.study import (
     CommonValue,
@@ -46,6 +55,7 @@ __all__ = [
     "TrialCounts",
     "TrialResult",
     "UndistilledPick",
+    "compared_arms",
     "defined",
     "sharing",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, computed_field
@@ -10,9 +10,13 @@ from pydantic import Field, computed_field
 from automl_kd.results.base import ACCURACY, Metrics, Result
 from automl_kd.results.trial import RecipeDocument
 
-Arm = Literal["searched", "no_distillation", "plain_kd"]
-ARMS: tuple[Arm, ...] = ("searched", "no_distillation", "plain_kd")
-"""Trainings that share network, training, epochs and seeds: the losses that were searched, none, soft targets alone."""
+Arm = Literal["searched", "no_distillation", "plain_kd", "from_scratch"]
+ARMS: tuple[Arm, ...] = ("searched", "no_distillation", "plain_kd", "from_scratch")
+"""Trainings that share network, training, epochs and seeds: the losses that were searched, none, soft targets alone.
+
+These share the weights that they start from, too. The last has the searched losses and starts from random weights: it
+is trained beside the knee alone, where that starts from others.
+"""
 
 
 class Gain(Result):
@@ -73,6 +77,11 @@ class PickResult(Result):
     recipe: RecipeDocument = Field(description="What makes it again.")
     measured_ms: float | None = Field(None, description="Latency measured on the device, ms.")
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether the student that was searched starts from weights, also where another is delivered."""
+        return self.arm == "from_scratch" or self.recipe.student.start is not None
+
     @computed_field(description="Whether the measured latency lies in the interval.")  # type: ignore[prop-decorator]
     @property
     def measured_inside(self) -> bool | None:
@@ -108,6 +117,13 @@ class PickResult(Result):
     def plain_kd(self) -> float | None:
         return self._score("plain_kd")
 
+    @computed_field(
+        description="Mean score of the searched losses from random weights; of a knee that starts from weights."
+    )  # type: ignore[prop-decorator]
+    @property
+    def from_scratch(self) -> float | None:
+        return self._score("from_scratch")
+
     @computed_field(description="What is delivered against the searched losses.")  # type: ignore[prop-decorator]
     @property
     def gain_over_searched(self) -> Gain | None:
@@ -123,6 +139,11 @@ class PickResult(Result):
     def gain_over_plain_kd(self) -> Gain | None:
         return self._gain("plain_kd")
 
+    @computed_field(description="What is delivered against the same losses from random weights.")  # type: ignore[prop-decorator]
+    @property
+    def gain_over_from_scratch(self) -> Gain | None:
+        return self._gain("from_scratch")
+
     def _score(self, arm: Arm) -> float | None:
         return self.arms[arm].score if arm in self.arms else None
 
@@ -136,3 +157,9 @@ class UndistilledPick(Result):
     trial: int = Field(description="The trial that it was picked from.")
     role: str = Field(description="What it stands for on the front.")
     missing: dict[Arm, str] = Field(description="Why, by arm.")
+
+
+def compared_arms(picks: Sequence[PickResult]) -> tuple[Arm, ...]:
+    """The arms that a table of picks has a column for: that from scratch only where one was to be compared with it."""
+    asked = {arm for pick in picks for arm in (*pick.arms, *pick.missing)}
+    return tuple(arm for arm in ARMS if arm != "from_scratch" or arm in asked)

@@ -1,9 +1,13 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
 from automl_kd.students import checkpoint
+from automl_kd.students.brought.timm import timm_module, timm_network
+from automl_kd.students.brought.transformers import silent, transformers_network
+from automl_kd.students.families.brought import Brought
 from automl_kd.students.families.mobilenet import MobileNet
 from automl_kd.students.families.resnet import ResNet, ResNetStem
 from automl_kd.students.family import FAMILIES, Family, Inherited, Published
+from automl_kd.students.image_transform import ImageTransform
 from automl_kd.students.layers import ConvNorm, head
 from automl_kd.students.plans import HEAD, PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
@@ -21,8 +25,10 @@ __all__ = [
     "PROJECTOR",
     "Beginning",
     "Block",
+    "Brought",
     "ConvNorm",
     "Family",
+    "ImageTransform",
     "Inherited",
     "MissingWeightsError",
     "MobileNet",
@@ -43,8 +49,12 @@ __all__ = [
     "pinned",
     "plan",
     "save_weights",
+    "silent",
     "start",
     "synflow",
+    "timm_module",
+    "timm_network",
+    "transformers_network",
 ]
 
 avoid_wrong_gradients()

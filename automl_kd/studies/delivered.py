@@ -84,6 +84,7 @@ def facts_of(found: Finding | PickResult, study: str, trial: int, teacher_metric
         arms=Arms(
             arm=found.arm,
             hears_teacher=found.hears_teacher,
+            pretrained=found.pretrained,
             results=found.arms,
             missing=found.missing,
             plain_kd_setting=found.plain_kd_setting,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from automl_kd.core import UserError
-from automl_kd.distillation import LOSS_SPECS, custom_loss_spec, wire
+from automl_kd.distillation import LOSS_SPECS, LossSpec, custom_loss_spec, wire
 from automl_kd.recipes import Recipe, Space
 from automl_kd.studies.request import SearchRequest
 from automl_kd.tasks import Task
@@ -16,8 +16,8 @@ from automl_kd.teachers import Teacher
 _SAMPLES = 64
 
 
-def suited(space: Space, name: str, task: Task) -> tuple[Space, tuple[str, ...]]:
-    """The space without the losses that do not suit the task, where they may be left out, and a line that says so.
+def suited(space: Space, name: str, task: Task, answered: bool = True) -> tuple[Space, tuple[str, ...]]:
+    """The space without the losses that task or teacher do not suit, where they may be left out, and lines that say so.
 
     Otherwise a search would draw recipes that are refused, and spend its time on those that happen to do without.
 
@@ -25,14 +25,23 @@ def suited(space: Space, name: str, task: Task) -> tuple[Space, tuple[str, ...]]
         space: The space.
         name: What the user calls it.
         task: What is learned.
+        answered: Whether the teacher answers; else it shows features alone.
     """
-    unsuited = [each for each in LOSS_SPECS if each in space.losses and not LOSS_SPECS[each].suits(task.signature)]
-    left = space.without_losses(unsuited)
-    gone = [each for each in unsuited if each not in left.losses]
-    if not gone:
-        return left, ()
-    outputs = f"{task.modality.noun}s with {task.problem.meaning} outputs"
-    return left, (f"space {name} goes without {', '.join(gone)}: not for {outputs}",)
+    outputs = f"not for {task.modality.noun}s with {task.problem.meaning} outputs"
+    left, gone = _without(space, name, lambda spec: not spec.suits(task.signature), outputs)
+    if answered:
+        return left, gone
+    left, unheard = _without(
+        left, name, lambda spec: spec.reads_answers, "the teacher shows features and gives no outputs"
+    )
+    return left, (*gone, *unheard)
+
+
+def _without(space: Space, name: str, unsuited: Callable[[LossSpec], bool], why: str) -> tuple[Space, tuple[str, ...]]:
+    losses = [each for each in LOSS_SPECS if each in space.losses and unsuited(LOSS_SPECS[each])]
+    left = space.without_losses(losses)
+    gone = [each for each in losses if each not in left.losses]
+    return left, (f"space {name} goes without {', '.join(gone)}: {why}",) if gone else ()
 
 
 def check_custom_losses(space: Space, request: SearchRequest) -> None:
@@ -62,7 +71,7 @@ def check_losses(space: Space, request: SearchRequest, task: Task, teacher: Teac
     """
     samples = _samples(space, request)
     if not teacher.stage_names():
-        _refuse_maps(samples, request.space)
+        _refuse_maps(samples, request.space_name)
     reasons: Counter[str] = Counter()
     for recipe in samples:
         try:

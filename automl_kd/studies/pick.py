@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from automl_kd.objectives import Objective, share_error
 from automl_kd.recipes import Recipe, digest
 from automl_kd.results import ARMS, Arm, Error, Metrics, UndistilledPick
-from automl_kd.studies.policy import PLAIN_KD, no_distillation, of_length, plain_kd
+from automl_kd.studies.policy import PLAIN_KD, from_scratch, no_distillation, of_length, plain_kd
 from automl_kd.studies.trials import Candidate
 
 FIRST_SEED = 1000
 """Seeds of full distillations start here, apart from the search's."""
+KNEE = "knee"
+"""The role of the pick between the ends of the front."""
 Statistics = NDArray[np.float64]
 
 
@@ -29,7 +31,7 @@ class Run:
 
     Attributes:
         pick: The trial it belongs to.
-        arm: The losses that were searched, none, or soft targets alone.
+        arm: The losses that were searched, none, soft targets alone, or those that were searched from random weights.
         seed: Position among the seeds.
         recipe: What is trained.
         setting: Temperature and weight, of plain KD.
@@ -100,6 +102,7 @@ class Pick:
         seconds_per_epoch: Of its training, as far as the search knows.
         epochs: Length of its full distillation and of its arms'.
         score: What scores are of.
+        answered: Whether the teacher answers; of one that shows features alone there are no soft targets.
         results: What finished runs found on search-validation.
         tests: What the test split says of the reported runs.
         failed: Runs that cannot be done, and why.
@@ -111,9 +114,21 @@ class Pick:
     seconds_per_epoch: float
     epochs: int
     score: Objective
+    answered: bool = True
     results: dict[Run, RunResult] = field(default_factory=dict)
     tests: dict[Run, RunOnTest] = field(default_factory=dict)
     failed: dict[Run, str] = field(default_factory=dict)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether its student starts from weights."""
+        return self.candidate.recipe.student.start is not None
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """What it is trained as. One pick tells what a start is worth: the knee, where it has one."""
+        started = self.pretrained and self.role == KNEE
+        return tuple(arm for arm in ARMS if arm != "from_scratch" or started)
 
     def runs(self, seed: int) -> Iterator[Run]:
         """All arms under one of the seeds, in the order of their worth.
@@ -125,8 +140,11 @@ class Pick:
         if recipe.distill.needs_teacher():  # or it would be the same again
             yield Run(number, "no_distillation", seed, no_distillation(recipe))
         best = self.best_setting()
-        for temperature, weight in PLAIN_KD if seed == 0 else [best] if best else []:
+        settings = PLAIN_KD if seed == 0 else [best] if best else []
+        for temperature, weight in settings if self.answered else ():
             yield Run(number, "plain_kd", seed, plain_kd(recipe, temperature, weight), (temperature, weight))
+        if "from_scratch" in self.arms:
+            yield Run(number, "from_scratch", seed, from_scratch(recipe))
 
     def recipe(self, seed: int) -> Recipe:
         """The candidate's recipe under one of the seeds of full distillation."""
@@ -154,7 +172,7 @@ class Pick:
 
     def missing(self) -> dict[Arm, str]:
         """Why an arm has no result on the test split, by arm."""
-        return {arm: self._why_missing(arm) for arm in ARMS if not self.tested(arm)}
+        return {arm: self._why_missing(arm) for arm in self.arms if not self.tested(arm)}
 
     def undistilled(self) -> UndistilledPick:
         """The pick where no arm has a result on the test split."""
@@ -163,10 +181,10 @@ class Pick:
     def best_arm(self) -> Arm | None:
         """The arm to deliver, None where no test was read: the searched one, or one that is ahead beyond noise.
 
-        What the search found is the best of many short trainings; over a whole one plain KD, or no teacher, can be
-        ahead. It is where its lead on search-validation, over the seeds that both have, is more than a standard error:
-        whichever is just ahead is not the better one on other examples. Plain KD's first seed chose its setting and
-        says too much for it: it counts only where there is no other.
+        What the search found is the best of many short trainings; over a whole one plain KD, no teacher, or random
+        weights to start from can be ahead. An arm is where its lead on search-validation, over the seeds that both
+        have, is more than a standard error: whichever is just ahead is not the better one on other examples. Plain KD's
+        first seed chose its setting and says too much for it: it counts only where there is no other.
         """
         found = {arm: {run.seed: self.results[run] for run in self.tested(arm)} for arm in ARMS}
         ours = found["searched"]
@@ -193,6 +211,8 @@ class Pick:
     def _why_missing(self, arm: Arm) -> str:
         if arm == "no_distillation" and not self.candidate.recipe.distill.needs_teacher():
             return "the searched losses hear no teacher, so it would be the same training"
+        if arm == "plain_kd" and not self.answered:
+            return "the teacher shows features and gives no outputs, which it would learn from"
         if self.compared(arm):
             return "its test could not be read"
         reasons = [reason for run, reason in self.failed.items() if run.arm == arm]

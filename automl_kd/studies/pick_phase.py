@@ -151,7 +151,7 @@ class PickPhase:
         A run whose test cannot be read is left out and counted among the failures.
 
         Returns:
-            All metrics of the teacher, empty where they could not be computed.
+            All metrics of the teacher, empty where it answers nothing or they could not be computed.
 
         Raises:
             Interrupted: If the user asked to stop.
@@ -161,8 +161,8 @@ class PickPhase:
         for pick in self._picks:
             for run in (run for arm in ARMS for run in pick.compared(arm)):
                 reported.setdefault(run.key(self._hash), []).append(run)
-        known = self._teacher_values()
-        jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if not known else []
+        unread = not self._teacher_values() and all(pick.answered for pick in self._picks)
+        jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if unread else []
         for key, runs in reported.items():
             jobs.append((key, EvaluateJob(runs[0].recipe, self.weights(runs[0]))))
         under_way: dict[str, Job] = {}

@@ -19,6 +19,7 @@ class Finding:
 
     arm: Arm
     hears_teacher: bool
+    pretrained: bool
     origin: Literal["distilled in full", "search checkpoint"]
     seeds: tuple[int, ...]
     epochs: int
@@ -50,6 +51,7 @@ def finding(pick: Pick, metric: Metric) -> Finding | None:
     return Finding(
         arm=arm,
         hears_teacher=pick.candidate.recipe.distill.needs_teacher(),
+        pretrained=pick.pretrained,
         origin=_origin(runs[0]),
         seeds=tuple(run.recipe.seed for run in runs),
         epochs=runs[0].recipe.train.epochs,

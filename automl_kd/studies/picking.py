@@ -13,10 +13,10 @@ from automl_kd.objectives import Objective, Point, choose_spread, knee, near_tie
 from automl_kd.recipes import digest
 from automl_kd.results import ARMS, TeacherResult
 from automl_kd.studies.context import StudyContext
-from automl_kd.studies.pick import Pick
+from automl_kd.studies.pick import KNEE, Pick
 from automl_kd.studies.pick_phase import PickPhase
 from automl_kd.studies.pick_result import Finding, finding
-from automl_kd.studies.policy import FINISHING_SECONDS, MOST_PICKS, PLAIN_KD, REPORT_SECONDS, full_epochs
+from automl_kd.studies.policy import FINISHING_SECONDS, MOST_PICKS, REPORT_SECONDS, full_epochs
 from automl_kd.studies.publishing import Publisher
 from automl_kd.studies.report import publish_report
 from automl_kd.studies.state import ACCURACY, FullEpochs
@@ -122,31 +122,39 @@ class PickRound:
         errors = {point.trial: [math.sqrt(2) * _error(trials.candidates[point.trial], examples)] for point in points}
         room = min(_MOST_TIES, MOST_PICKS - len(chosen))
         chosen += near_ties(points, objectives.all, intervals, errors, room)
-        most = self._most_epochs(trials.candidates[chosen[0].trial])
-        picks = []
-        for point in chosen:
-            candidate = trials.candidates[point.trial]
-            epochs = int(min(candidate.recipe.train.epochs, most))
-            per_epoch = candidate.seconds_per_epoch(trials.rungs) or 0.0
-            role = _role(point, front, objectives.all)
-            picks.append(Pick(candidate, role, context.request.seed, per_epoch, epochs, objectives.score))
+        picks = [self._pick(point, front) for point in chosen]
+        most = self._most_epochs(picks[0])
+        for pick in picks:
+            pick.epochs = int(min(pick.epochs, most))
         return picks
 
-    def _most_epochs(self, first: Candidate) -> float:
+    def _pick(self, point: Point, front: Sequence[Point]) -> Pick:
+        candidate, objectives = self._trials.candidates[point.trial], self._context.objectives
+        return Pick(
+            candidate,
+            _role(point, front, objectives.all),
+            self._context.request.seed,
+            candidate.seconds_per_epoch(self._trials.rungs) or 0.0,
+            candidate.recipe.train.epochs,
+            objectives.score,
+            answered=not self._teacher.teacher.headless,
+        )
+
+    def _most_epochs(self, first: Pick) -> float:
         """What full distillations of this round are cut to, infinite where the time left holds them as they should be.
 
         It is decided once: a run of another length would be another run, and what was finished would be lost.
         """
         book, rungs = self._context.book, self._trials.rungs
-        wanted, decided = first.recipe.train.epochs, book.progress.full_epochs
+        wanted, decided = first.epochs, book.progress.full_epochs
         if decided is None or decided.round != book.progress.round:
             epochs = full_epochs(
                 wanted,
                 rungs[-1],
-                first.seconds_per_epoch(rungs) or 0.0,
+                first.seconds_per_epoch,
                 self._context.clock.left - REPORT_SECONDS - FINISHING_SECONDS,
                 self._pool.size or max(1, book.progress.workers),
-                len(PLAIN_KD),
+                sum(1 for _ in first.runs(0)),
             )
             decided = FullEpochs(round=book.progress.round, most=epochs if epochs < wanted else None)
             book.note(full_epochs=decided)
@@ -176,7 +184,7 @@ def _role(point: Point, front: Sequence[Point], objectives: Sequence[Objective])
     if point not in front:
         return "near tie"
     if point == knee(front, objectives):
-        return "knee"
+        return KNEE
     for position, objective in enumerate(objectives):
         best = max(objective.goodness(each.values[position]) for each in front)
         if objective.goodness(point.values[position]) == best:

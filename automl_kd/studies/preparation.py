@@ -12,6 +12,7 @@ import torch
 from automl_kd.core import UserError
 from automl_kd.distillation import (
     ExpectedTeacher,
+    answers,
     budget_too_short,
     expect_teacher,
     resolve_device,
@@ -20,9 +21,10 @@ from automl_kd.distillation import (
 )
 from automl_kd.execution import EXECUTORS
 from automl_kd.hardware import Profile, load_profile
-from automl_kd.recipes import load_space
+from automl_kd.recipes import Recipe, load_space
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
+from automl_kd.studies.default_space import with_space
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
@@ -43,6 +45,7 @@ class Preparation(Identified):
     """What a search begins with: what identifies it, and what was found out about that.
 
     Attributes:
+        request: What is asked for, its space settled.
         pricing: Prices on the devices.
         survey: Prices of a random sample of the space.
         teacher: Who teaches, as far as it is there.
@@ -51,6 +54,7 @@ class Preparation(Identified):
         weights: The files of weights from which students of the space start.
     """
 
+    request: SearchRequest
     pricing: Pricing
     survey: Survey
     teacher: ExpectedTeacher
@@ -74,13 +78,14 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     """
     for name in request.from_study:
         database.study(name)
-    database.refuse_if_driven(request.name)
     EXECUTORS.find(request.executor).check(request.executor_options)
     task = open_task(request.task, request.data, request.metric)
     _check_metric(task)
-    whole_space = load_space(request.space, request.pins, allow_code=request.allow_code)
-    suiting, left_out = suited(whole_space, request.space, task)
-    starting = startable(suiting, request.space, task)
+    request, chosen = with_space(request, task, database)
+    database.refuse_if_driven(request.name)
+    whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
+    suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
+    starting = startable(suiting, request.space_name, task)
     space = starting.space
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
@@ -101,14 +106,26 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         if settled is not None:
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
-    understood = replace(understand(task, teacher, resolve_device(request.device)), space=(*left_out, *starting.told))
+    told = (*left_out, *starting.told)
+    understood = replace(understand(task, teacher, resolve_device(request.device)), chosen=chosen, space=told)
     _check_disk(request, sample)
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
     seconds = sum(each.seconds for each in trainings)
     return Preparation(
-        task, space, profile, elsewhere, objectives, pricing, sample, teacher, seconds, understood, starting.files
+        task,
+        space,
+        profile,
+        elsewhere,
+        objectives,
+        request,
+        pricing,
+        sample,
+        teacher,
+        seconds,
+        understood,
+        starting.files,
     )
 
 
@@ -167,9 +184,15 @@ class _Training:
 
 
 def _trainings(teacher: ExpectedTeacher, task: Task) -> list[_Training]:
-    new = [teacher_recipe(spec) for spec in teacher.missing if not training_was_begun(spec, task)]
+    new = [_with_all_learning(teacher_recipe(spec)) for spec in teacher.missing if not training_was_begun(spec, task)]
     lengths = [(recipe, recipe.train.epochs) for recipe in new]
     return [
         _Training(epochs, epoch_seconds(recipe, task, epochs, allow_code=False, must_learn=True))
         for recipe, epochs in lengths
     ]
+
+
+def _with_all_learning(recipe: Recipe) -> Recipe:
+    """The recipe without the part in which the head alone learns, which takes less time than the rest."""
+    part = recipe.train.freeze is not None and recipe.train.freeze < 1
+    return recipe.with_(train=recipe.train.model_dump() | {"freeze": None}) if part else recipe

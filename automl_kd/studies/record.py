@@ -173,7 +173,7 @@ def open_record(
         task=request.task,
         data=request.data,
         teacher=request.teacher,
-        space=request.space,
+        space=request.space_name,
         pins=request.pins,
         hw=request.hw,
         limits=request.limits,

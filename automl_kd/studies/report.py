@@ -9,7 +9,7 @@ from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.storages import RDBStorage
 
 from automl_kd.core import chance, percent, write_text
-from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report
+from automl_kd.delivery import arm_heads, front_figure, growth_figure, progress_figure, study_report
 from automl_kd.results import StudyReview, StudySummary
 from automl_kd.storage import ArtifactStore, Database
 from automl_kd.studies.enrichment import common
@@ -67,12 +67,13 @@ def _study_note(review: StudyReview) -> str:
     score = review.objective
     lines = [f"# {review.study}", "", f"Task {review.task} on {review.hw}; space {review.space}.", ""]
     known = review.objectives[1:]
-    header = ["pick", "delivered", f"test {score.title}", "searched losses", "no distillation", "plain KD"]
+    arms = arm_heads(review.picks)
+    header = ["pick", "delivered", f"test {score.title}", *arms.values()]
     header += [f"predicted {each.title}" for each in known]
     lines += [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for pick in review.picks:
         shown = [f"{pick.trial} ({pick.role})", pick.arm.replace("_", " ")]
-        shown += [score.shown(each) for each in (pick.test_score, pick.searched, pick.no_distillation, pick.plain_kd)]
+        shown += [score.shown(each) for each in (pick.test_score, *(getattr(pick, arm) for arm in arms))]
         shown += [each.shown(pick.objectives[each.name]) for each in known]
         lines.append(f"| {' | '.join(shown)} |")
     if review.importance:

@@ -75,7 +75,9 @@ class SearchRequest(BaseModel):
             description="Teacher instead of the task's: t.onnx, t.pt2, t.pt@{family: resnet, …}; 'a + b' for several."
         ),
     ] = None
-    space: Annotated[str, Field(description="Search space by name or path.")] = "tiny_cnn"
+    space: Annotated[
+        str | None, Field(description="Search space by name or path; by default one for inputs like the task's.")
+    ] = None
     pins: Annotated[
         tuple[str, ...],
         Field(description="Fill a hole of the space.", json_schema_extra={"flag": "--set", "metavar": "PATH=VALUE"}),
@@ -262,8 +264,19 @@ class SearchRequest(BaseModel):
 
     @property
     def name(self) -> str:
-        """The study's name."""
-        return self.study or "-".join(_plain(part) for part in (self.task, self.hw, self.space))
+        """The study's name; where the space is left to the task, it has its part in it once :meth:`in_space` said."""
+        parts = (self.task, self.hw, self.space)
+        return self.study or "-".join(_plain(part) for part in parts if part is not None)
+
+    @property
+    def space_name(self) -> str:
+        """The space, which a search settles before all else."""
+        assert self.space is not None
+        return self.space
+
+    def in_space(self, space: str) -> SearchRequest:
+        """The same request for a space that it did not name."""
+        return SearchRequest(**self.model_dump() | {"space": space})
 
     @property
     def earlier(self) -> list[str]:

@@ -134,7 +134,7 @@ class StudyRunner:
         check_comparable(context.database, request.earlier, {**context.book.record.identity, **identity})
         context.book.recognise(identity)
         facts = context.book.progress.teacher
-        if facts.validation_score is None:
+        if facts.validation_score is None and not found.teacher.headless:
             context.tell("teacher", "asking the teacher what students are compared by")
             answers = evaluate_teacher(found.teacher.to(place), task, task.validation)
             judged = {"validation_score": answers.score, "validation_metrics": dict(answers.values)}

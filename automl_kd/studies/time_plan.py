@@ -122,5 +122,7 @@ class TimePlan:
         if per_run is None or len(self._trials.seconds_per_epoch()) < _ENOUGH_TO_ESTIMATE:
             return None
         # A front still grows: time for one pick more than it has points now.
-        picks = min(MOST_PICKS, len(self._trials.front_points()) + 1)
-        return seconds_for_picks(picks, per_run, max(1, self._workers), len(PLAIN_KD))
+        front = self._trials.front_points()
+        picks = min(MOST_PICKS, len(front) + 1)
+        pretrained = any(self._trials.candidates[point.trial].recipe.student.start for point in front)
+        return seconds_for_picks(picks, per_run, max(1, self._workers), len(PLAIN_KD), pretrained)

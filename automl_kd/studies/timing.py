@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from itertools import pairwise
 
 import torch
 
@@ -18,6 +20,8 @@ _SECONDS_PER_EXAMPLE = 5.0
 def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, must_learn: bool = False) -> float:
     """Time of one epoch without a teacher, from as many steps as fit into a few seconds.
 
+    The median step counts: the first one imports, allocates and chooses kernels, which is done once.
+
     Args:
         recipe: What is trained.
         task: On what.
@@ -28,20 +32,22 @@ def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, mus
     Raises:
         UserError: If it must learn and cannot.
     """
-    steps = 0
-    began = time.monotonic()
+    begun: list[float] = []
 
     def enough() -> bool:
-        nonlocal steps
-        steps += 1
-        return time.monotonic() - began > _SECONDS_PER_EXAMPLE
+        begun.append(time.monotonic())
+        return begun[-1] - begun[0] > _SECONDS_PER_EXAMPLE
+
+    def by_step() -> float:
+        steps = [after - before for before, after in pairwise([*begun, time.monotonic()])]
+        return statistics.median(steps) * len(task.train.labels) / recipe.train.batch_size
 
     # A step takes as long from noise, for which no weights need to be at hand.
     student = recipe.student if must_learn else recipe.student.model_copy(update={"start": None})
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
     try:
-        seconds = distill(
+        whole = distill(
             no_distillation(recipe.model_copy(update={"student": student})),
             task,
             None,
@@ -50,11 +56,12 @@ def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, mus
             should_stop=enough,
             allow_code=allow_code,
         ).seconds
+        seconds = min(whole, by_step())
     except (Interrupted, Diverged) as error:
         if must_learn and isinstance(error, Diverged):
             raise untrainable_teacher(recipe, task, error) from None
-        per_epoch = len(task.train.labels) / recipe.train.batch_size
-        seconds = (time.monotonic() - began) / steps * per_epoch
+        seconds = by_step()
     finally:
         torch.set_num_threads(threads)
-    return seconds
+    # Timed without unlabelled examples, which no loss of this recipe reads; with them an epoch has more steps.
+    return seconds * recipe.train.batch_size / recipe.train.labelled_batch

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from automl_kd.delivery import teacher_rows, understood_rows
-from automl_kd.distillation import ExpectedTeacher
+from automl_kd.distillation import ExpectedTeacher, training_words
 from automl_kd.tasks import DataReading, Task
 from automl_kd.teachers import Teacher, TeacherReading, read_teacher
 
@@ -25,6 +25,7 @@ class Understanding:
         status: ``brought by the user``, ``kept from before`` or ``to be trained``; None where nobody teaches.
         training: What is to be trained first, in words; empty where nothing is.
         teachers: What was found out about each teacher, empty as long as one is to be trained.
+        chosen: The search space that the task was given, and why; empty where the user named one or none is searched.
         space: What of the search space does not suit the task, a line each.
     """
 
@@ -34,6 +35,7 @@ class Understanding:
     status: str | None
     training: str = ""
     teachers: tuple[TeacherReading, ...] = ()
+    chosen: str = ""
     space: tuple[str, ...] = ()
 
     @classmethod
@@ -57,6 +59,7 @@ class Understanding:
             "metric": self.metric,
             "data": self.data.document(),
             "teacher": teacher,
+            **({"space": self.chosen} if self.chosen else {}),
             "warnings": list(self.warnings),
         }
 
@@ -85,8 +88,7 @@ def understand(task: Task, expected: ExpectedTeacher | None, device: torch.devic
     if expected is None:
         return data
     if expected.resolved is None:
-        words = [f"{each.train.student.family}, {each.train.train.epochs} epochs" for each in expected.missing]
-        return replace(data, status=expected.status, training="; ".join(words))
+        return replace(data, status=expected.status, training="; ".join(map(training_words, expected.missing)))
     return with_teacher(data, task, expected.resolved.teacher, device, expected.status)
 
 

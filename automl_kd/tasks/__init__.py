@@ -40,6 +40,7 @@ from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import (
     TEACHER_FORMS,
     BroughtTeacher,
+    FineTuning,
     OneTeacher,
     OutputKind,
     TeacherInput,
@@ -48,6 +49,7 @@ from automl_kd.tasks.teacher import (
     TrainedTeacher,
     moved_to,
     place_of,
+    shows_features_only,
 )
 from automl_kd.tasks.teacher_text import found_anywhere, parse_teacher
 
@@ -63,6 +65,7 @@ __all__ = [
     "DataKind",
     "DataReading",
     "Examples",
+    "FineTuning",
     "Fit",
     "Found",
     "ImageFacts",
@@ -106,6 +109,7 @@ __all__ = [
     "open_task",
     "parse_teacher",
     "place_of",
+    "shows_features_only",
     "task_names",
     "writing_array",
 ]

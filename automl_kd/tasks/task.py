@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from automl_kd.core import Signature
+from automl_kd.core import Signature, UserError
 from automl_kd.recipes import StudentPart, TaskReference
 from automl_kd.tasks.look import look
 from automl_kd.tasks.metrics import Metric
@@ -70,6 +70,21 @@ class Task(TaskNamesOf01):
         channels = self.modality.input.shape[0]
         asked = Resolution(student.resolution, *((None, None) if start is None else start.statistics(channels)))
         return self if asked == Resolution() else replace(self, modality=self.modality.at(asked))
+
+    def learned_from(self, *, unlabelled: bool) -> tuple[Split, ...]:
+        """The splits that a training reads, whose positions are counted on from one to the next.
+
+        Raises:
+            UserError: If unlabelled examples are asked for and there are none.
+        """
+        if not unlabelled:
+            return (self.train,)
+        if self.unlabelled is None or not len(self.unlabelled):
+            raise UserError(
+                f"train.unlabelled: task {self.name} has no unlabelled {self.modality.noun}s: leave it out, or name a"
+                " folder of them under data.unlabelled of the task"
+            )
+        return (self.train, self.unlabelled)
 
     @property
     def metric(self) -> Metric:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, GetCoreSchemaHandler, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
 from automl_kd.core import Registry
-from automl_kd.recipes import Distill, Part, Student, Train
+from automl_kd.recipes import SGD, AdamW, Distill, Part, Student, StudentPart, Train
+from automl_kd.recipes.schedules import Fraction, Positive
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
 
@@ -85,6 +86,27 @@ class TeacherInput(Part):
 OutputKind = Literal["logits", "probabilities", "log-probabilities", "values"]
 
 
+class FineTuning(Train):
+    """How a brought network of other classes, or without any, learns the task's: what a recipe's ``train`` says.
+
+    What is left out is linear probing before fine-tuning (Kumar et al. 2022, arXiv:2202.10054): a new head alone for
+    the first third, so that its random gradients do not spoil the features, then everything, all but the head more
+    slowly. ``freeze: 1`` is the linear probe alone. ``layer_decay`` and ``label_smoothing`` that are left out depend on
+    network and task.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 12
+    optimizer: Annotated[SGD | AdamW, Field(discriminator="name")] = AdamW(name="adamw", lr=1e-3, weight_decay=0.05)
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    freeze: Fraction | None = 1 / 3
+    clip: Positive | None = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+def _switched_on(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
+
+
 class BroughtTeacher(Part):
     """A teacher that the user brings.
 
@@ -93,11 +115,27 @@ class BroughtTeacher(Part):
         classes: Names in the order of its outputs, where its file does not say so, or says it wrong. It may know more
             than the task.
         outputs: What its outputs are, where that is not what is seen of them.
+        fine_tune: How its network, without its classifier, is trained on the task first; ``true`` for the usual way.
+        use: ``features`` for a network whose maps teach and whose outputs, if it has any, are not read.
     """
 
     input: TeacherInput | None = None
     classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     outputs: OutputKind | None = None
+    fine_tune: Annotated[FineTuning | None, BeforeValidator(_switched_on)] = None
+    use: Literal["features"] | None = None
+
+    @model_validator(mode="after")
+    def _outputs_of_its_own(self) -> Self:
+        new = "fine_tune" if self.fine_tune is not None else "use" if self.use is not None else None
+        if self.fine_tune is not None and self.use is not None:
+            raise ValueError(
+                "fine_tune gives it outputs of the task, and use: features reads none: leave one of them out"
+            )
+        for field in ("classes", "outputs"):
+            if new is not None and getattr(self, field) is not None:
+                raise ValueError(f"{field} is about outputs, which are not read with {new}: leave it out")
+        return self
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -140,6 +178,7 @@ TEACHER_FORMS: Registry[RegisteredForm] = Registry(
 """The forms of teachers that are brought, by the field of a task file that names the file or folder."""
 
 _TRAIN = "train"
+_PUBLISHED = "pretrained"  # what a start says for published weights, wherever they are found
 # Tags must not be words of the document: pydantic puts them into the path of an error.
 _ONE, _SEVERAL = "one teacher", "several teachers"
 
@@ -179,6 +218,12 @@ TeacherTraining.model_rebuild()
 TrainedTeacher.model_rebuild()
 
 
+def shows_features_only(spec: TeacherSpec | None) -> bool:
+    """Whether nobody of the teachers answers as the task asks, so that no loss can read outputs."""
+    members = spec if isinstance(spec, tuple) else (spec,)
+    return all(isinstance(each, BroughtTeacher) and each.use == "features" for each in members)
+
+
 def relative_to(folder: Path, spec: TeacherSpec) -> TeacherSpec:
     """The spec with every file that it names looked for in ``folder``."""
     return tuple(_relative(folder, each) for each in spec) if isinstance(spec, tuple) else _relative(folder, spec)
@@ -186,11 +231,20 @@ def relative_to(folder: Path, spec: TeacherSpec) -> TeacherSpec:
 
 def _relative(folder: Path, spec: OneTeacher) -> OneTeacher:
     if isinstance(spec, TrainedTeacher):
-        if spec.train.teacher is None:
-            return spec
-        nested = _relative(folder, spec.train.teacher)
-        return spec.model_copy(update={"train": spec.train.model_copy(update={"teacher": nested})})
+        training = spec.train
+        nested = None if training.teacher is None else _relative(folder, training.teacher)
+        student = _started_in(folder, training.student)
+        return TrainedTeacher(train=training.model_copy(update={"student": student, "teacher": nested}))
     return moved_to(folder / place_of(spec), spec)
+
+
+def _started_in(folder: Path, student: StudentPart) -> StudentPart:
+    """A student whose file of weights is looked for in a folder."""
+    start = student.start
+    if start is None or start.weights == _PUBLISHED:
+        return student
+    found = start.model_copy(update={"weights": str(folder / Path(start.weights).expanduser())})
+    return student.model_copy(update={"start": found})
 
 
 def place_of(spec: BroughtTeacher) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from automl_kd.core import UserError, locked, write_text
 from automl_kd.recipes import digest
 from automl_kd.tasks import Task, Views, open_array, writing_array
 from automl_kd.teachers.disk_space import make_room, touch
-from automl_kd.teachers.stored_outputs import CacheType, form_of
+from automl_kd.teachers.stored_outputs import CacheType, form_of, is_mean, spatial_means, stage_of
 from automl_kd.teachers.teacher import Outputs, Teacher
 
 DEFAULT_LIMIT = 8_000_000_000
@@ -41,12 +41,13 @@ class TargetCache:
     Args:
         teacher: Who is asked, on the device where it shall compute.
         task: Whose training examples.
-        views: How they are augmented; ``task.modality.views(len(task.train), (), 0)`` for the examples as they are.
+        views: How they are augmented; ``task.modality.views(examples, (), 0)`` for the examples as they are.
         numbers: The views that will be asked for.
-        stages: Stages or paths whose maps are wanted beside the outputs.
+        stages: Stages or paths whose maps are wanted beside the outputs; ``mean_of(stage)`` where their means suffice.
         kind: How outputs are stored.
         folder: Where the files of all teachers lie.
         limit_bytes: What all files in the folder may take.
+        unlabelled: Whether the task's unlabelled examples are asked for, too; their positions follow the others'.
 
     Raises:
         UserError: If the teacher has no such stage; if all these views would take more than ``limit_bytes``; or if the
@@ -63,17 +64,26 @@ class TargetCache:
         kind: CacheType,
         folder: Path,
         limit_bytes: int = DEFAULT_LIMIT,
+        *,
+        unlabelled: bool = False,
     ) -> None:
-        shapes: Mapping[str, tuple[int, ...]] = {_LOGITS: teacher.logits_shape, **teacher.feature_shapes(stages)}
-        meaning = teacher.signature.output.meaning
+        shapes = teacher.feature_shapes([*map(stage_of, stages)])
         self._forms = {
-            name: form_of(kind, shapes[name], meaning if name == _LOGITS else None) for name in (_LOGITS, *stages)
+            name: form_of("cache-fp32", (shapes[stage_of(name)][0], 1, 1))
+            if is_mean(name)
+            else form_of(kind, shapes[name])
+            for name in stages
         }
-        self._teacher, self._task, self._views = teacher, task, views
+        if not teacher.headless:
+            outputs = form_of(kind, teacher.logits_shape, teacher.signature.output.meaning)
+            self._forms = {_LOGITS: outputs, **self._forms}
+        self._teacher, self._task, self._views, self._kind = teacher, task, views, kind
+        self._splits = task.learned_from(unlabelled=unlabelled)
+        self._examples = sum(map(len, self._splits))
         self._root, self._folder = _places(folder, teacher.sha256)
         self._limit = limit_bytes
         self._paths = {(number, name): self._path(number, name) for number in numbers for name in self._forms}
-        distinct = len(set(self._paths.values())) // len(self._forms)
+        distinct = len(set(self._paths.values())) // max(1, len(self._forms))
         needed = distinct * sum(map(self._bytes, self._forms))
         if needed > limit_bytes:
             raise UserError(
@@ -89,20 +99,24 @@ class TargetCache:
         """The outputs for one view of some training examples, float32 on the CPU, pinned where the teacher is on CUDA.
 
         Args:
-            index: Positions in the training split (B,).
+            index: Positions (B,) in the training split, or behind it in the unlabelled examples.
             number: Which view, one of those announced.
-            stages: Stages that were announced.
+            stages: What was announced of stages.
+
+        Returns:
+            Outputs, none of a headless teacher; and what is kept of each stage, by the stage.
 
         Raises:
             UserError: If the outputs do not fit the form, or the disk has no room for them.
         """
         if number != self._number:
             self._arrays, self._number = {}, number
-        names = (_LOGITS, *stages)
+        names = stages if self._teacher.headless else (_LOGITS, *stages)
         self._open([name for name in names if name not in self._arrays], number)
         at = index.cpu().numpy()
         values = {name: self._read(name, at) for name in names}
-        return Outputs(values.pop(_LOGITS), values)
+        logits = values.pop(_LOGITS, torch.zeros(len(index), 0))
+        return Outputs(logits, {stage_of(name): features for name, features in values.items()})
 
     def _read(self, name: str, at: NDArray[np.int64]) -> Tensor:
         values = self._forms[name].decode(self._arrays[name].take(at, axis=0))  # 8 times as fast as indexing
@@ -139,13 +153,15 @@ class TargetCache:
         touch(path)
 
     def _path(self, number: int, name: str) -> Path:
+        more = {"unlabelled": self._examples - len(self._task.train)} if len(self._splits) > 1 else {}
         key = digest(
             {
+                **more,
                 "teacher": self._teacher.sha256,
                 "task": self._task.sha256,
                 "view": self._views.identity(number),
                 "output": name,
-                "form": str(self._forms[name].dtype),
+                "form": str(self._forms[name].dtype) if not is_mean(name) else self._kind,
                 # All three change last bits, the first also what a seed draws; a replay must find its own.
                 "torch": torch.__version__,
                 "threads": torch.get_num_threads(),
@@ -155,30 +171,32 @@ class TargetCache:
         return self._folder / f"{key}.npy"
 
     def _bytes(self, name: str) -> int:
-        return len(self._task.train) * self._forms[name].bytes_per_example
+        return self._examples * self._forms[name].bytes_per_example
 
     def _compute(self, names: Sequence[str], number: int) -> None:
         write_text(self._folder / _OWNER, self._teacher.sha256)
         for name in names:  # damaged files count for nothing
             self._paths[number, name].unlink(missing_ok=True)
         make_room(self._root, sum(map(self._bytes, names)), self._limit, set(self._paths.values()))
-        stages = [name for name in names if name != _LOGITS]
-        examples = self._task.train.inputs
+        stages = tuple(dict.fromkeys(stage_of(name) for name in names if name != _LOGITS))
         with ExitStack() as stack:
             arrays = {
                 name: stack.enter_context(
                     writing_array(
-                        self._paths[number, name], (len(examples), *self._forms[name].shape), self._forms[name].dtype
+                        self._paths[number, name], (self._examples, *self._forms[name].shape), self._forms[name].dtype
                     )
                 )
                 for name in names
             }
-            for index in torch.split(torch.arange(len(examples)), _BATCH):
-                stored = examples[index].to(self._teacher.device)
-                view = self._task.modality.arranged(self._views.of(stored, index, number))
+            read = 0
+            for stored in (batch for split in self._splits for batch in split.batches(_BATCH)):
+                index = torch.arange(read, read + len(stored))
+                read += len(stored)
+                view = self._task.modality.arranged(self._views.of(stored.to(self._teacher.device), index, number))
                 outputs = self._teacher.outputs(view, stages)
                 for name, array in arrays.items():
-                    values = (outputs.logits if name == _LOGITS else outputs.maps[name]).cpu()
+                    values = outputs.logits if name == _LOGITS else outputs.maps[stage_of(name)]
+                    values = spatial_means(values, self._kind).cpu() if is_mean(name) else values.cpu()
                     try:
                         array[index.numpy()] = self._forms[name].encode(values)
                     except OverflowError as error:

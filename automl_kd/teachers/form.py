@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_kd.core import Registry, Signature, UserError
+from automl_kd.recipes import StudentPart
 from automl_kd.tasks import TEACHER_FORMS as TASKS_TEACHER_FORMS
 from automl_kd.tasks import BroughtTeacher, Card, Task
 from automl_kd.teachers.answers import Opened
@@ -27,6 +28,13 @@ class Source:
     open: Callable[[Signature], Opened]
 
 
+OTHER_CLASSES = (
+    "where it knows other classes, or none, say fine_tune: {} to train it on the task first, or use: features to learn"
+    " from its maps alone"
+)
+"""What a user does about a teacher whose classes are not the task's."""
+
+
 @dataclass(frozen=True)
 class TeacherForm:
     """A form of teachers that a user brings.
@@ -40,6 +48,8 @@ class TeacherForm:
         architecture: Whether such a file is followed by ``@`` and the student whose weights it holds, which the part
             then has as ``student``.
         axes: Of the inputs that such teachers take; None where they may be any.
+        student: ``(part, task)`` to the student that the network is up to its classifier, with the weights that it
+            starts from, so that it can be fine-tuned or asked for its features; None where only outputs are known.
     """
 
     part: type[BroughtTeacher]
@@ -48,10 +58,31 @@ class TeacherForm:
     endings: tuple[str, ...] = ()
     architecture: bool = False
     axes: tuple[str, ...] | None = None
+    student: Callable[[Any, Task], StudentPart] | None = None
 
 
 TEACHER_FORMS: Registry[TeacherForm] = TASKS_TEACHER_FORMS  # type: ignore[assignment]  # this room fills it, with forms
 """The forms by the field of a task file that names the file or folder."""
+
+
+def form_for(spec: BroughtTeacher, task: Task) -> tuple[str, TeacherForm]:
+    """The form of a brought teacher, and the field that it is registered by.
+
+    Args:
+        spec: What the user says of it.
+        task: What it shall teach.
+
+    Raises:
+        UserError: If such teachers cannot take the task's inputs.
+    """
+    name, form = next((name, form) for name, form in TEACHER_FORMS.items() if isinstance(spec, form.part))
+    own = task.modality.input.axes
+    if form.axes not in (None, own):
+        raise UserError(
+            f"teacher {{{name}: {getattr(spec, name)}}}: takes inputs of {' x '.join(form.axes or ())}, and task"
+            f" {task.name} has {task.modality.noun}s of {' x '.join(own)}"
+        )
+    return name, form
 
 
 def source_of(spec: BroughtTeacher, task: Task) -> Source:
@@ -64,11 +95,5 @@ def source_of(spec: BroughtTeacher, task: Task) -> Source:
     Raises:
         UserError: If it is missing or damaged, cannot take the task's inputs, or needs a package that is not installed.
     """
-    name, form = next((name, form) for name, form in TEACHER_FORMS.items() if isinstance(spec, form.part))
-    own = task.modality.input.axes
-    if form.axes not in (None, own):
-        raise UserError(
-            f"teacher {{{name}: {getattr(spec, name)}}}: takes inputs of {' x '.join(form.axes or ())}, and task"
-            f" {task.name} has {task.modality.noun}s of {' x '.join(own)}"
-        )
+    _, form = form_for(spec, task)
     return form.look(spec, task)

@@ -26,6 +26,8 @@ def find_head(teacher: Teacher, module: nn.Module, answers: Answers) -> tuple[Te
     Returns:
         Weight (width, D) and bias (width,) in float32, or None.
     """
+    if teacher.headless:
+        return None
     linear = [
         each
         for each in module.modules()

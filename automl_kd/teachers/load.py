@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from automl_kd.core import Signature
 from automl_kd.tasks import BroughtTeacher, Task
 from automl_kd.teachers.answers import Answers, check_kind, seen_readout, stated_readout
+from automl_kd.teachers.encoder import open_encoder
 from automl_kd.teachers.form import source_of
 from automl_kd.teachers.matching import match_outputs
+from automl_kd.teachers.seen import shown_as_student
 from automl_kd.teachers.several import MultiTeacher
 from automl_kd.teachers.store import TeacherStore, gone
 from automl_kd.teachers.teacher import Teacher, Understood
@@ -34,7 +36,8 @@ def load_teacher(spec: LoadableTeacher | tuple[LoadableTeacher, ...], task: Task
     is used; what the spec says has the last word. How all of it was understood stands in ``Teacher.understood``.
 
     Args:
-        spec: Where it lies, and what is needed to understand it.
+        spec: Where it lies, and what is needed to understand it. One with ``fine_tune`` is a teacher of other classes
+            here: whoever trains it keeps what comes of it.
         task: What it shall teach.
 
     Raises:
@@ -45,13 +48,27 @@ def load_teacher(spec: LoadableTeacher | tuple[LoadableTeacher, ...], task: Task
         return MultiTeacher([load_teacher(each, task) for each in spec])
     if isinstance(spec, BroughtTeacher):
         return _brought(spec, task)
-    kept = TeacherStore().by_hash(spec.sha256)
+    kept = kept_teacher(spec.sha256, task)
     if kept is None:
         raise gone(spec.sha256)
     return kept
 
 
+def kept_teacher(sha256: str, task: Task) -> Teacher | None:
+    """A teacher that was trained here, shown what it was trained on; None where it is gone or damaged.
+
+    Args:
+        sha256: Of its weights.
+        task: What it teaches.
+    """
+    store = TeacherStore()
+    kept = store.by_hash(sha256)
+    return None if kept is None else shown_as_student(kept, store.student(sha256), task)
+
+
 def _brought(spec: BroughtTeacher, task: Task) -> Teacher:
+    if spec.use is not None:
+        return open_encoder(spec, task)
     own = task.signature
     check_kind(spec.outputs, own.output.meaning, task.problem.name)
     source = source_of(spec, task)

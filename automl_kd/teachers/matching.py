@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from automl_kd.core import UserError
 from automl_kd.tasks import Card, Task
+from automl_kd.teachers.form import OTHER_CLASSES
 
 _NUMBERED = re.compile(r"(?:label|class|category|output|c)?[ _-]?(\d+)", re.IGNORECASE)
 _SHOWN = 4
@@ -80,13 +81,13 @@ def _matched(form: str, names: Names, place: str, task: Task) -> Matching:
     if len(names) != len(task.problem.names):
         raise UserError(
             f"teacher {form}: {theirs}; {_shown(missing)} of the {len(task.problem.names)} names of task {task.name}"
-            f" are not among them: {_REMEDY}"
+            f" are not among them: {_REMEDY}; {OTHER_CLASSES}"
         )
     moved = [name for name, output in places.items() if task.problem.names[output] != name]
     if moved:
         raise UserError(
             f"teacher {form}: {theirs}; {moved[0]} has another place in task {task.name}, which has the names"
-            f" {_shown(task.problem.names)}, and {_shown(missing)} cannot be found: {_REMEDY}"
+            f" {_shown(task.problem.names)}, and {_shown(missing)} cannot be found: {_REMEDY}; {OTHER_CLASSES}"
         )
     others = (
         f"{theirs}, and the task {_shown(task.problem.names)}: they are matched by order; if that is wrong, {_REMEDY}"

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from automl_kd.core import Signature
+from automl_kd.core import Signature, UserError
 from automl_kd.students import Shape, StudentModule
 from automl_kd.teachers.answers import OpenedTeacher
 from automl_kd.teachers.gradients import input_gradients
@@ -29,17 +29,21 @@ def module_teacher(module: nn.Module, signature: Signature) -> OpenedTeacher:
 
     Args:
         module: Inputs (B, …) to outputs (B, width), or to an object that has these under ``logits``.
-        signature: What it takes and answers.
+        signature: What it takes and answers; of width 0 for a module whose outputs are not read.
 
     Raises:
-        UserError: If the module does not accept such inputs or does not return such outputs.
+        UserError: If the module does not accept such inputs or does not return such outputs; or if its outputs are not
+            read and it shows no maps.
     """
     own = copy.deepcopy(module).eval().requires_grad_(False)
     own = own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs, too
     device = next((tensor.device for tensor in own.state_dict().values()), torch.device("cpu"))
     # Real inputs, not fake tensors: two of them take a tenth of the time that faking a network takes, once.
     calls = observe("the teacher", own, signature.input.zeros(2).to(device), signature.output.width)
-    stages = own.stage_names() if isinstance(own, StudentModule) else find_stages(own, calls)
+    named = own.stage_names() if isinstance(own, StudentModule) else ()
+    stages = named or find_stages(own, calls)
+    if signature.output.width == 0 and not stages:
+        raise UserError("the teacher shows no feature maps and its outputs are not read: it can teach nothing")
     return _ModuleTeacher(own, signature, stages, shapes_of(calls), weights_sha256(own.state_dict()), device)
 
 
@@ -99,6 +103,9 @@ class _ModuleTeacher(TappedTeacher):
         return moved
 
     def _logits(self, inputs: Tensor) -> Tensor:
-        logits = logits_of(self._module(inputs))
+        answer = self._module(inputs)
+        if self.headless:
+            return torch.zeros(len(inputs), 0, device=inputs.device)
+        logits = logits_of(answer)
         assert logits is not None  # seen when it was made a teacher
         return self.answers(logits)

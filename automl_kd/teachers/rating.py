@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
 
 from automl_kd.core import whole
+from automl_kd.students import Shape
 from automl_kd.tasks import Task
 from automl_kd.teachers.alternatives import Alternative, better_input
 from automl_kd.teachers.teacher import Teacher, Understood
+
+_LISTED = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,45 @@ class TeacherReading:
         """The reading as plain data."""
         told = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return told | {"warnings": told.pop("warnings")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderReading(TeacherReading):
+    """A teacher that answers nothing, so that there is nothing to rate.
+
+    Attributes:
+        rows: What people read, one sentence a line.
+    """
+
+    rows: tuple[str, ...]
+
+    @classmethod
+    def of(cls, who: str, teacher: Teacher, task: Task) -> EncoderReading:
+        """What is known of it.
+
+        Args:
+            who: What a line calls it.
+            teacher: The teacher.
+            task: What it teaches.
+        """
+        told = teacher.understood
+        shown, stages = shown_in_words(told, task), teacher.feature_shapes()
+        maps = ", ".join(f"{stage} {' x '.join(map(str, shape))}" for stage, shape in _few(stages).items())
+        return cls(
+            form=told.form,
+            input=shown,
+            classes=told.classes,
+            outputs=told.outputs,
+            warnings=tuple(f"{who}: {line}" for line in told.warnings),
+            rows=(f"{told.form}; {shown}", f"answers nothing; {len(stages)} stages show maps: {maps}"),
+        )
+
+
+def _few(stages: Mapping[str, Shape]) -> dict[str, Shape]:
+    """All stages, or the first and the last of many."""
+    names = list(stages)
+    shown = names if len(names) <= _LISTED else [names[0], names[-1]]
+    return {name: stages[name] for name in shown}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from automl_kd.core import UserError
 from automl_kd.tasks import Task
-from automl_kd.teachers.rating import TeacherReading, rate
+from automl_kd.teachers.rating import EncoderReading, TeacherReading, rate
 from automl_kd.teachers.rating_classes import rate_classes
 from automl_kd.teachers.teacher import Teacher
 
@@ -33,7 +33,7 @@ def read_teacher(
             trying other ways to show it examples where it is often wrong.
 
     Returns:
-        One reading a teacher, in their order.
+        One reading a teacher, in their order; those that answer nothing are not asked.
 
     Raises:
         UserError: If a teacher's outputs are not finite numbers.
@@ -44,6 +44,8 @@ def read_teacher(
 
 
 def _read(who: str, teacher: Teacher, task: Task, seconds: float) -> TeacherReading:
+    if teacher.headless:
+        return EncoderReading.of(who, teacher, task)
     groups, _ = task.problem.strata(task.validation.labels)
     order, ranks = _proportional(groups)
     outputs = _outputs(who, teacher, task, order, seconds)

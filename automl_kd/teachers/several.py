@@ -22,25 +22,29 @@ class MultiTeacher(Teacher):
     The outputs are (B, members, width): how they become one opinion is for the loss to say. A stage or path of the
     first member goes by its own name, one of the second by ``2:`` and its name, and so on. The stages are those of the
     first member that shows any, so that students are paired with one network; the maps of all can be asked for.
+    Headless members show maps and have no part in the outputs.
 
     Args:
-        members: Teachers of equal input and width.
+        members: Teachers of equal input, and of equal width as far as they speak.
 
     Raises:
         UserError: If they differ in input or width.
     """
 
     def __init__(self, members: Sequence[Teacher]) -> None:
-        first = members[0]
-        (shape, width), *others = [(each.signature.input.shape, each.signature.output.width) for each in members]
-        for number, other in enumerate(others, start=2):
+        speaking = [each for each in members if not each.headless]
+        first = next(iter(speaking), members[0])
+        shape, width = first.signature.input.shape, first.signature.output.width
+        for number, each in enumerate(members, start=1):
+            other = (each.signature.input.shape, width if each.headless else each.signature.output.width)
             if other != (shape, width):
                 raise UserError(
-                    f"teacher {number} takes inputs {other[0]} and has {other[1]} outputs, teacher 1 takes {shape} and"
+                    f"teacher {number} takes inputs {other[0]} and has {other[1]} outputs,"
+                    f" teacher {members.index(first) + 1} takes {shape} and"
                     f" has {width}: they should be equal"
                 )
         self._members = tuple(members)
-        self.members = sum(member.members for member in members)
+        self.members = max(1, sum(member.members for member in speaking))
         self.signature = first.signature
         self.sha256 = digest([member.sha256 for member in members])
 
@@ -74,13 +78,16 @@ class MultiTeacher(Teacher):
         for number, member in enumerate(self._members, start=1):
             own = self._own(number, stages)
             outputs = member.outputs(inputs, own)
-            logits.append(outputs.logits)
+            if not member.headless:
+                logits.append(outputs.logits)
             maps.update({_numbered(number, path): outputs.maps[path] for path in own})
-        return Outputs(torch.stack(logits, dim=1), {stage: maps[stage] for stage in stages})
+        spoken = torch.stack(logits, dim=1) if len(logits) > 1 else next(iter(logits), inputs.new_zeros(len(inputs), 0))
+        return Outputs(spoken, {stage: maps[stage] for stage in stages})
 
     def input_gradients(self, inputs: Tensor) -> Tensor:
         """Mean over the members of the gradient of each one's own largest output."""
-        return torch.stack([member.input_gradients(inputs) for member in self._members]).mean(dim=0)
+        speaking = [member for member in self._members if not member.headless]
+        return torch.stack([member.input_gradients(inputs) for member in speaking]).mean(dim=0)
 
     def to(self, device: torch.device | str) -> Teacher:
         moved = [member.to(device) for member in self._members]

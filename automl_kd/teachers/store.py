@@ -16,12 +16,10 @@ import torch
 
 from automl_kd.core import Input, Output, Signature, UserError, cache_dir, locked, replacing, write_text
 from automl_kd.recipes import Part, Student, digest
-from automl_kd.students import StudentModule, build
-from automl_kd.students.checkpoint import fill, read_checkpoint
+from automl_kd.students import Brought, StudentModule, build, checkpoint
 from automl_kd.teachers.forms.checkpoint import CheckpointTeacher
 from automl_kd.teachers.module import module_teacher, weights_sha256
 from automl_kd.teachers.teacher import Teacher, Understood
-from automl_kd.teachers.transformed import input_of
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -74,11 +72,15 @@ class TeacherStore:
         Args:
             key: Digest of the teacher's recipe and the hash of the task.
         """
+        sha256 = self.hash_of(key)
+        return None if sha256 is None else self.by_hash(sha256)
+
+    def hash_of(self, key: str) -> str | None:
+        """The hash of the weights of the teacher kept under a key, or None; the weights may be damaged."""
         try:
-            sha256 = self._key(key).read_text(encoding="ascii")
+            return self._key(key).read_text(encoding="ascii")
         except (OSError, ValueError):
             return None
-        return self.by_hash(sha256)
 
     def by_hash(self, sha256: str) -> Teacher | None:
         """The teacher with these weights, or None. Damaged files are moved aside, to be looked at, never used."""
@@ -95,6 +97,11 @@ class TeacherStore:
                     os.replace(path, path.with_name(f"{path.name}.damaged"))
                 return None
 
+    def student(self, sha256: str) -> Student:
+        """What a teacher that is there, as :meth:`by_hash` tells, was built from."""
+        description = self._paths(sha256)[1]
+        return _Record.model_validate(json.loads(description.read_text(encoding="utf-8"))["record"]).student
+
     def place(self, sha256: str) -> CheckpointTeacher:
         """The teacher with these weights as one that is brought, for machines that do not share this folder.
 
@@ -103,11 +110,7 @@ class TeacherStore:
         """
         if self.by_hash(sha256) is None:
             raise gone(sha256)
-        weights, description = self._paths(sha256)
-        record = _Record.model_validate(json.loads(description.read_text(encoding="utf-8"))["record"])
-        return CheckpointTeacher(
-            checkpoint=str(weights), student=record.student, input=input_of(record.student, record.signature)
-        )
+        return CheckpointTeacher(checkpoint=str(self._paths(sha256)[0]), student=self.student(sha256))
 
     def keep(
         self, key: str, student: Student, signature: Signature, module: StudentModule, facts: Mapping[str, Any]
@@ -154,12 +157,12 @@ def gone(sha256: str) -> UserError:
 def _read(weights: Path, description: Path, sha256: str) -> Teacher:
     content = json.loads(description.read_text(encoding="utf-8"))
     record = _Record.model_validate(content["record"])
-    state = read_checkpoint(weights)
+    state = checkpoint.read_checkpoint(weights)
     if content["digest"] != digest(content["record"]) or {record.sha256, weights_sha256(state)} != {sha256}:
         raise ValueError("the bytes are not those written")
     with torch.random.fork_rng(devices=[]):  # building draws initial weights; a look-up must not move the caller's seed
         module = build(record.student, record.signature)
-    fill(module, state, str(weights), "the teacher kept there")
+    checkpoint.fill(module, state, str(weights), "the teacher kept there")
     teacher = module_teacher(module, record.signature)
     form = f"trained here: {_spelled(record.student)}"
     teacher.understood = Understood(form, classes="the task's own", brought=False)
@@ -173,5 +176,8 @@ def _as_tuples(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _spelled(student: Student) -> str:
     """The architecture in the words of a recipe, without what is left to its defaults."""
-    parts = student.model_dump(mode="json", exclude_unset=True)
-    return ", ".join([parts.pop("family"), *(f"{name} {value}" for name, value in parts.items())])
+    if isinstance(student, Brought):
+        return f"{student.title}, fine-tuned"
+    parts = student.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"start"})
+    started = [] if student.start is None else [f"fine-tuned from {student.start.weights}"]
+    return ", ".join([parts.pop("family"), *(f"{name} {value}" for name, value in parts.items()), *started])

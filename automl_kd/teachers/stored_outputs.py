@@ -16,6 +16,28 @@ from automl_kd.core import Meaning
 CacheType = Literal["cache-fp32", "cache-fp16", "cache-top16"]
 
 _KEPT = 16
+_MEAN = "mean of "  # no path of a submodule holds a space
+
+
+def mean_of(stage: str) -> str:
+    """The name of the spatial means (C, 1, 1) of a stage's maps, which are kept where no loss reads more of them."""
+    return _MEAN + stage
+
+
+def is_mean(output: str) -> bool:
+    """Whether a kept output is the spatial means of a stage."""
+    return output.startswith(_MEAN)
+
+
+def stage_of(output: str) -> str:
+    """The stage that a kept output is of."""
+    return output.removeprefix(_MEAN)
+
+
+def spatial_means(features: Tensor, kind: CacheType) -> Tensor:
+    """Means (B, C, 1, 1) of maps (B, C, H, W), to the bit those of maps that were kept and read back."""
+    read_back = features if kind == "cache-fp32" else features.half().float()
+    return read_back.contiguous().mean(dim=(2, 3), keepdim=True)
 
 
 class Form(ABC):

@@ -51,7 +51,7 @@ def observe(who: str, module: nn.Module, inputs: Tensor, width: int) -> list[Cal
         who: What it is, for errors.
         module: In evaluation mode.
         inputs: A batch (B, …) of the task's shape.
-        width: Number of outputs that the task needs.
+        width: Number of outputs that the task needs; 0 where they are not read.
 
     Raises:
         UserError: If it does not accept such inputs or does not return such outputs.
@@ -63,6 +63,8 @@ def observe(who: str, module: nn.Module, inputs: Tensor, width: int) -> list[Cal
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{who} does not accept inputs of shape {shape}: {reason}") from None
     logits = logits_of(output)
+    if width == 0:
+        return calls
     if logits is None or logits.shape != (len(inputs), width):
         given = type(output).__name__ if logits is None else tuple(logits.shape[1:])
         raise UserError(f"{who} returns {given} for inputs of shape {shape}; the task needs ({width},)")

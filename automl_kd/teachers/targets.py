@@ -17,6 +17,7 @@ from automl_kd.recipes import Recipe, mixing_among
 from automl_kd.recipes.schema import TeacherOutputs
 from automl_kd.tasks import Split, Task
 from automl_kd.teachers.cache import TargetCache
+from automl_kd.teachers.stored_outputs import is_mean, stage_of
 from automl_kd.teachers.teacher import Outputs, Teacher
 
 _BATCH = 64
@@ -57,16 +58,18 @@ def measure_cost(teacher: Teacher, task: Task, stages: Sequence[str], folder: Pa
     Args:
         teacher: The teacher, on the device where it shall compute.
         task: Whose training examples.
-        stages: Stages that some loss may read.
+        stages: Stages that some loss may read, or what is kept of them.
         folder: Where outputs would be kept; what is written to it for this is deleted again.
     """
     batch = task.modality.arranged(task.modality.prepare(task.train.inputs[:_BATCH].to(teacher.device)))
-    outputs = _finished(teacher.outputs(batch, stages))  # the first time allocates and chooses kernels
-    live = _median(lambda: _finished(teacher.outputs(batch, stages))) / len(batch)
-    sizes = {stage: 4 * outputs.maps[stage][0].numel() for stage in stages}
+    shown = tuple(dict.fromkeys(map(stage_of, stages)))
+    outputs = _finished(teacher.outputs(batch, shown))  # the first time allocates and chooses kernels
+    live = _median(lambda: _finished(teacher.outputs(batch, shown))) / len(batch)
+    of_stage = [(name, outputs.maps[stage_of(name)]) for name in stages]
+    sizes = {name: 4 * (maps.shape[1] if is_mean(name) else maps[0].numel()) for name, maps in of_stage}
     logits_bytes = 4 * math.prod(teacher.logits_shape)
 
-    affordable = min(_SECONDS / live, _BYTES / (logits_bytes + sum(sizes.values())))
+    affordable = min(_SECONDS / live, _BYTES / max(1, logits_bytes + sum(sizes.values())))
     count = min(len(task.train), max(1, int(affordable)))
     sample = dataclasses.replace(task, train=Split(task.train.inputs[:count], task.train.labels[:count]))
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +85,7 @@ def measure_cost(teacher: Teacher, task: Task, stages: Sequence[str], folder: Pa
             return (time.perf_counter() - started) / count
 
         read(stages)  # the first time computes
-        logits = min(read(()) for _ in range(_REPEATS))
+        logits = 0.0 if teacher.headless else min(read(()) for _ in range(_REPEATS))
         maps = {stage: max(0.0, min(read((stage,)) for _ in range(_REPEATS)) - logits) for stage in stages}
     return TeacherCost(
         live,
@@ -99,6 +102,7 @@ def decide_targets(
     examples: int,
     stages: Sequence[str],
     limit_bytes: int,
+    share: float = 1.0,
 ) -> TeacherOutputs:
     """Where a recipe that leaves ``distill.targets`` out shall have its teacher's outputs from.
 
@@ -110,9 +114,10 @@ def decide_targets(
         recipe: The recipe; its length, its augmentations, its views and whether it needs a teacher decide.
         cost: As :func:`measure_cost` found it, for these stages at least.
         runs: Trainings that will share what is kept.
-        examples: How many there are to train on.
-        stages: Stages whose maps the recipe's losses read.
+        examples: How many there are to learn from, all of which are kept.
+        stages: What the recipe's losses read of stages, as it is kept.
         limit_bytes: What the cache may hold.
+        share: Of the examples, what an epoch goes through.
     """
     augment, epochs, views = recipe.train.augment, recipe.train.epochs, recipe.distill.views
     mixing = bool(mixing_among(augment)) and recipe.distill.mixed != "cached"
@@ -120,8 +125,9 @@ def decide_targets(
         return "live"
     distinct = min(epochs, views or epochs) if augment else 1
     outputs = [cost.logits, *(cost.maps[stage] for stage in stages)]
-    asked = runs * epochs * cost.live_seconds
-    kept = distinct * cost.live_seconds + runs * epochs * sum(output.read_seconds for output in outputs)
+    passes = runs * epochs * share
+    asked = passes * cost.live_seconds
+    kept = distinct * cost.live_seconds + passes * sum(output.read_seconds for output in outputs)
     needed = distinct * examples * sum(output.bytes for output in outputs)
     if kept >= asked or needed / 2 > limit_bytes:
         return "live"
@@ -129,7 +135,8 @@ def decide_targets(
 
 
 def _finished(outputs: Outputs) -> Outputs:
-    outputs.logits.cpu()  # waits for the device
+    for last in (outputs.logits, *outputs.maps.values()):
+        last[:1].cpu()  # waits for the device
     return outputs
 
 

@@ -21,7 +21,8 @@ class Outputs:
     """What a teacher says of a batch, in float32.
 
     Attributes:
-        logits: The raw outputs, logits or values: (B, width), or (B, members, width) where several teachers speak.
+        logits: The raw outputs, logits or values: (B, width), or (B, members, width) where several teachers speak;
+            (B, 0) of one that is headless.
         maps: (B, C, H, W) by stage.
     """
 
@@ -57,7 +58,7 @@ class Teacher(ABC):
 
     Attributes:
         sha256: Hash of its weights, or of its file.
-        signature: What it takes and answers.
+        signature: What it takes and answers; of width 0 where it is headless.
         device: Where it computes.
         members: How many networks speak: 1, or more for :class:`MultiTeacher`.
         understood: How it was understood when it was opened.
@@ -68,6 +69,11 @@ class Teacher(ABC):
     device: torch.device
     members: int = 1
     understood: Understood = Understood()
+
+    @property
+    def headless(self) -> bool:
+        """Whether it shows maps alone and answers nothing: an encoder, for feature and relation losses."""
+        return self.signature.output.width == 0
 
     @property
     def alone(self) -> tuple[Teacher, ...]:

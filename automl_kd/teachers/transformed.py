@@ -8,25 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from automl_kd.core import Input, Signature
-from automl_kd.recipes import StudentPart, digest
+from automl_kd.core import Input
+from automl_kd.recipes import digest
 from automl_kd.students import Shape
-from automl_kd.tasks import TeacherInput, Transform
+from automl_kd.tasks import Transform
 from automl_kd.teachers.teacher import Outputs, Teacher
-
-
-def input_of(student: StudentPart, signature: Signature) -> TeacherInput | None:
-    """What a teacher that was trained as a student is shown; None where that is what the task shows.
-
-    Args:
-        student: The teacher's part of its recipe, which may say a resolution, and how its images are normalised.
-        signature: What it takes and answers.
-    """
-    start = student.start
-    mean, std = (None, None) if start is None else start.statistics(signature.input.shape[0])
-    if student.resolution is None and mean is None:
-        return None
-    return TeacherInput(size=student.resolution, mean=mean, std=std)
 
 
 class TransformedTeacher(Teacher):

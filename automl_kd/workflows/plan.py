@@ -111,7 +111,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     workers = max(1, request.worker_count())  # who will join is not known
     seconds = split(request.seconds, prepared.teacher_seconds, None).search
     return SearchPlan(
-        study=request.name,
+        study=prepared.request.name,
         objectives=prepared.objectives.all,
         architectures=space.size("student"),
         recipes=space.size(),

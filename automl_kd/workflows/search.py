@@ -42,7 +42,9 @@ def run_search(request: SearchRequest, observer: Observer) -> StudyResult:
     stop = StopRequest()
     with stop.listening():
         database = Database(request.storage)
-        inputs = StudyInputs(request, observer, stop, database, prepare(request, database, observer))
-        with database.lease(request.name) as lease, database.user_errors():
+        prepared = prepare(request, database, observer)
+        name = prepared.request.name
+        inputs = StudyInputs(prepared.request, observer, stop, database, prepared)
+        with database.lease(name) as lease, database.user_errors():
             StudyRunner(inputs, lease, began).run()
-    return result_of(summarize(database, request.name))
+    return result_of(summarize(database, name))

@@ -213,7 +213,7 @@ class _Session:
 def _own_teacher(text: str) -> BroughtTeacher | tuple[BroughtTeacher, ...]:
     spec = parse_teacher(found_anywhere(text))
     several = spec if isinstance(spec, tuple) else (spec,)
-    brought = tuple(each for each in several if isinstance(each, BroughtTeacher))
+    brought = tuple(each for each in several if isinstance(each, BroughtTeacher) and each.fine_tune is None)
     if len(brought) != len(several):
         raise UserError(f"teacher {text!r}: a worker trains none; name its file, or leave it out to fetch the study's")
     return brought if isinstance(spec, tuple) else brought[0]

@@ -144,6 +144,7 @@ def test_search_dry_run(run, digits_teacher):
     plan = document_of(run("search", *arguments))
     assert plan["seconds"]["budget"] == 180
     assert plan["study"] == "digits-jetson-nano-tiny_cnn"
+    assert plan["understood"]["space"].startswith("tiny_cnn: for images")
     assert plan["accuracy"]["basis"] == "networks"
     assert "conv3x3" not in plan["extrapolated"]
 

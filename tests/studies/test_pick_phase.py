@@ -103,15 +103,19 @@ def fail(reason, **how):
     return lambda key, job: Failed(reason, **how)
 
 
-def a_pick(number=0, distill=None, epoch_seconds=0.1, width=0.25):
+def a_pick(number=0, distill=None, epoch_seconds=0.1, width=0.25, role="knee", **more):
     losses = distill or {"task": {"weight": 0.4}, "kd": {"weight": 0.6, "temperature": 3.0}}
-    student = {"family": "resnet", "depth": 8, "width": width}
+    student = {"family": "resnet", "depth": 8, "width": width, **more}
     recipe = Recipe.model_validate(
         {"task": "digits", "student": student, "train": {"epochs": 9}, "distill": {"losses": losses}}
     )
     kept = TrialAttributes(recipe=recipe, scores={3: 0.5, 9: 0.7}, metrics={"accuracy": 0.7}, seconds=2.0)
     candidate = Candidate(number, recipe, price=None, known=(1.0,), attributes=kept, scores={0: 0.5, 1: 0.7})
-    return Pick(candidate, "knee", 0, epoch_seconds, epochs=9, score=ACCURACY)
+    return Pick(candidate, role, 0, epoch_seconds, epochs=9, score=ACCURACY)
+
+
+def a_pretrained_pick(role="knee"):
+    return a_pick(role=role, start={"weights": "resnet8.safetensors"})
 
 
 def two_that_share_arms():
@@ -155,7 +159,7 @@ def test_the_phase_goes_on_until_nothing_more_fits(open_phase, workers):
     phase = run(open_phase([pick], pool))
 
     assert phase.done == len(pool.log) == ARMS_OF_ONE_PICK + 2  # and the best plain KD under two more seeds
-    assert [len(pick.compared(arm)) for arm in ARMS] == [3, 3, 3]
+    assert [len(pick.compared(arm)) for arm in pick.arms] == [3, 3, 3]
     assert phase.failures == []
 
 
@@ -245,7 +249,7 @@ def test_equal_trainings_of_two_picks_are_done_once(open_phase, workers):
     keys = [key.key("hash") for key, _ in pool.log]
     assert len(set(keys)) == len(keys) == ARMS_OF_ONE_PICK + 2 + 3
     for pick in picks:
-        assert [len(pick.compared(arm)) for arm in ARMS] == [3, 3, 3]
+        assert [len(pick.compared(arm)) for arm in pick.arms] == [3, 3, 3]
         assert {run.pick for run in pick.results} == {pick.candidate.number}
 
     trained = len(pool.log)
@@ -330,8 +334,8 @@ def test_the_arm_that_did_best_on_search_validation_is_delivered(open_phase, cha
 
     assert (found["arm"], pick.delivered().arm, pick.delivered().seed) == (delivered, delivered, 2)
     assert found["test_accuracy"] == found[delivered] == right[delivered] / 4
-    assert [found[arm] for arm in ARMS] == [right[arm] / 4 for arm in ARMS]
-    for arm in ARMS:
+    assert [found[arm] for arm in pick.arms] == [right[arm] / 4 for arm in pick.arms]
+    for arm in pick.arms:
         gain = found[f"gain_over_{arm}"]
         if arm == delivered:
             assert gain is None
@@ -393,7 +397,7 @@ def test_losses_that_hear_no_teacher_are_not_trained_again_without_one(open_phas
     pick, pool = a_pick(distill={"task": {"weight": 1.0}}), FakePool(1, succeed)
     phase = run(open_phase([pick], pool))
     phase.test()
-    assert [len(pick.compared(arm)) for arm in ARMS] == [3, 0, 3]
+    assert [len(pick.compared(arm)) for arm in pick.arms] == [3, 0, 3]
     found = measured(pick)
     assert (found["hears_teacher"], found["no_distillation"]) == (False, None)
     plain = next(run for run in pick.results if run.arm == "plain_kd")
@@ -488,7 +492,7 @@ def test_an_arm_that_the_time_did_not_hold_says_so(open_phase, finished):
     phase.test()
 
     found = measured(pick)
-    missing = [arm for arm in ARMS if found[arm] is None]
+    missing = [arm for arm in pick.arms if found[arm] is None]
     assert missing
     assert found["missing"].keys() == set(missing)
     assert all("--extend" in reason for reason in found["missing"].values())
@@ -502,3 +506,34 @@ def test_losses_without_a_teacher_are_no_arm_of_their_own(open_phase):
     found = measured(pick)
     assert found["no_distillation"] is None
     assert "hear no teacher" in found["missing"]["no_distillation"]
+
+
+def test_the_knee_alone_is_trained_from_scratch_too_where_it_starts_from_weights(open_phase):
+    knee, other = a_pretrained_pick(), a_pretrained_pick("fastest")
+    run(open_phase([knee], FakePool(1, succeed)))
+
+    assert [len(knee.compared(arm)) for arm in ARMS] == [3, 3, 3, 3]
+    for arm in ("searched", "no_distillation", "plain_kd"):
+        assert {each.recipe.student.start.weights for each in knee.compared(arm)} == {"resnet8.safetensors"}
+    for ours, theirs in zip(knee.compared("searched"), knee.compared("from_scratch"), strict=True):
+        assert theirs.recipe == ours.recipe.with_(student=a_pick().candidate.recipe.student.model_dump())
+    assert "from_scratch" not in {each.arm for seed in range(3) for each in (*other.runs(seed), *a_pick().runs(seed))}
+    assert "from_scratch" not in other.missing()
+
+
+@pytest.mark.parametrize(("lead", "delivered"), [(0.001, "searched"), (0.03, "from_scratch")])
+def test_what_a_start_is_worth_is_paired_and_random_weights_are_delivered_where_they_are_ahead(lead, delivered):
+    pick = a_pretrained_pick()
+    for seed in range(2):
+        for each in pick.runs(seed):
+            if each.arm in ("searched", "from_scratch"):
+                pick.results[each] = result(0.9 + lead * (each.arm == "from_scratch"))
+                pick.tests[each] = on_test(np.arange(4) < (3 if each.arm == "searched" else 1 + seed))
+
+    found = measured(pick)
+    other = next(arm for arm in ("searched", "from_scratch") if arm != delivered)
+
+    assert (found["arm"], found["pretrained"]) == (delivered, True)
+    assert (found["searched"], found["from_scratch"]) == (0.75, 0.375)
+    assert abs(found[f"gain_over_{other}"]["difference"]) == pytest.approx(0.375)
+    assert (pick.delivered().recipe.student.start is None) == (delivered == "from_scratch")

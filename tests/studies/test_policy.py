@@ -9,6 +9,7 @@ from automl_kd.recipes import Recipe
 from automl_kd.studies.policy import (
     RungRecord,
     epoch_seconds,
+    from_scratch,
     full_epochs,
     hopeless,
     no_distillation,
@@ -106,13 +107,14 @@ def test_picks_take_no_less_than_their_trainings_and_more_workers_never_take_lon
     assert seconds * workers >= picks * 8 * per_run
     assert seconds_for_picks(picks, per_run, workers + 1, 3) <= seconds
     assert seconds_for_picks(picks + 1, per_run, workers, 3) > seconds
+    assert seconds <= seconds_for_picks(picks, per_run, workers, 3, from_scratch=True) <= seconds + 2 * 1.16 * per_run
 
 
 @given(st.integers(1, 300), st.integers(1, 100), st.floats(0.01, 100), st.floats(-10, 1e5), st.integers(1, 16))
 def test_full_distillations_are_as_long_as_wanted_or_as_one_pick_with_its_arms_fits(
     wanted, least, per_epoch, seconds, workers
 ):
-    epochs = full_epochs(wanted, least, per_epoch, seconds, workers, settings=3)
+    epochs = full_epochs(wanted, least, per_epoch, seconds, workers, arms=5)
     rounds = -(-5 // workers)
     assert 1 <= epochs <= wanted
     assert epochs >= min(wanted, least)
@@ -145,6 +147,22 @@ def test_arms_share_everything_but_the_teacher():
             assert getattr(arm.distill, heard) == getattr(recipe.distill, heard)
     assert not no_distillation(recipe).distill.needs_teacher()
     assert plain_kd(recipe, 4.0, 0.9).distill.losses.kd.temperature == 4.0
+
+
+def test_what_spares_inherited_weights_goes_with_them():
+    alike = {"epochs": 7, "ema": 0.99, "label_smoothing": 0.1}
+    recipe = Recipe.model_validate(
+        {
+            "student": {"family": "resnet", "depth": 8, "resolution": 16, "start": {"weights": "net.safetensors"}},
+            "train": {**alike, "freeze": 0.2, "layer_decay": 0.8, "batch_norm": "frozen"},
+        }
+    )
+    arm = from_scratch(recipe)
+    scratch = {"student": {"family": "resnet", "depth": 8, "resolution": 16}, "train": alike}
+    assert arm == Recipe.model_validate(scratch)
+    assert from_scratch(arm) == arm
+    measured_anew = recipe.with_(train={**alike, "batch_norm": "reestimated"})
+    assert from_scratch(measured_anew).train.batch_norm == "reestimated"
 
 
 def test_where_worth_is_known_the_places_of_a_rung_go_to_what_is_expected_to_add_most():

@@ -46,7 +46,7 @@ def test_a_request_reads_its_quantities():
 @pytest.mark.parametrize(
     ("more", "name"),
     [
-        ({}, "digits-jetson-nano-tiny_cnn"),
+        ({}, "digits-jetson-nano"),
         ({"task": "data/cam.yaml", "space": "./mine.yml", "hw": "boards/tx2.yaml"}, "cam-tx2-mine"),
         ({"study": "cam"}, "cam"),
     ],

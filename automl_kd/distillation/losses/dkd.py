@@ -83,5 +83,6 @@ SPEC = LOSS_SPECS.add(
         takes=CATEGORICAL,
         per_position=True,
         unmixed=lambda part: True,
+        labels=lambda part: True,
     ),
 )

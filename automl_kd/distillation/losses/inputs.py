@@ -38,7 +38,9 @@ class LossInputs(ABC):
         beyond_logits: Whether the teacher is asked for more than its outputs.
         reads_outputs: Whether the outputs of a network are read, so that it matters what they mean.
         reads_maps: Whether feature maps are read, so that the loss takes ``at`` and its stages are paired.
+        reads_means: Whether of the maps only their spatial means are read.
         reads_gradients: Whether the outputs are differentiated by the input.
+        reads_labels: Whether labels are read, so that examples without them are of no use.
         sample_by_sample: Whether the outputs of some samples of a batch can be compared without the others.
         least_stages: How many pairs of stages the loss needs, where it reads maps.
     """
@@ -48,7 +50,9 @@ class LossInputs(ABC):
     beyond_logits: ClassVar[bool] = True
     reads_outputs: ClassVar[bool] = False
     reads_maps: ClassVar[bool] = False
+    reads_means: ClassVar[bool] = False
     reads_gradients: ClassVar[bool] = False
+    reads_labels: ClassVar[bool] = False
     sample_by_sample: ClassVar[bool] = False
     least_stages: ClassVar[int] = 1
 
@@ -73,6 +77,7 @@ class _Labels(LossInputs):
     needs_teacher = False
     beyond_logits = False
     reads_outputs = True
+    reads_labels = True
     sample_by_sample = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
@@ -104,6 +109,7 @@ class _Maps(LossInputs):
 
 class _Embeddings(_Maps):
     name = "embeddings"
+    reads_means = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
         ours, theirs = super().arguments(pairs, student, teacher, labels)
@@ -145,6 +151,7 @@ class _Exits(LossInputs):
     beyond_logits = False
     reads_outputs = True
     reads_maps = True
+    reads_labels = True
 
     def arguments(self, pairs: Pairs, student: Signals, teacher: Signals | None, labels: Tensor) -> tuple[Any, Any]:
         return (*_student_maps(pairs, student), student.logits), labels

@@ -96,5 +96,6 @@ SPEC = LOSS_SPECS.add(
         takes=CATEGORICAL,
         per_position=True,
         unmixed=lambda part: part.loss == "dkd",
+        labels=lambda part: part.loss == "dkd",
     ),
 )

@@ -76,5 +76,6 @@ SPEC = LOSS_SPECS.add(
         reference="the paper's equations 4 to 8",
         adapter=_adapter,
         takes=ANY,
+        labels=lambda part: True,
     ),
 )

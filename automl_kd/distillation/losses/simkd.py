@@ -91,6 +91,7 @@ SPEC = LOSS_SPECS.add(
         paper="Chen et al. 2022, arXiv:2203.14001",
         reference="the authors' SimKD",
         takes=PROBABLE,
+        reads_head=True,
         pairs=_pairs,
         prepare=_take_over_head,
     ),

@@ -37,7 +37,8 @@ class BuildContext:
         student: The student's part of the recipe.
         signature: What the student takes and answers.
         problem: What the outputs mean, and the task's own loss.
-        examples: Size of the training split.
+        examples: How many there are to learn from: the size of the training split, and where unlabelled examples are
+            learned from, of those too.
         head: The teacher's last layer, weight (width, D) and bias (width,), where its outputs are a linear function of
             its last map's spatial mean; else None.
         memory_format: That of the student's weights.
@@ -59,8 +60,9 @@ class StepContext:
 
     Attributes:
         progress: The share of the schedule that is done, in [0, 1].
-        labels: As the task stores them, (B, …), or blended ones (B, width) where examples were mixed.
-        index: Positions of the examples in the training split, (B,) int64.
+        labels: As the task stores them, (B, …), or blended ones (B, width) where examples were mixed. A loss that reads
+            no labels may be given more examples than labels: those without come last.
+        index: Positions of the examples in the training split, (B,) int64; those of unlabelled ones follow its size.
         problem: What the outputs mean, and the task's own loss.
         temperature: Of the loss: a number, a scalar or one for each sample (B,); 1 where the loss has none.
         adapter: The module that :attr:`LossSpec.adapter` built for this comparison, if any.
@@ -122,6 +124,8 @@ class LossSpec:
         spatial: Whether positions within a map are compared, so that the loss is constant on a map of one pixel.
         unmixed: Whether the loss, by its part, needs examples that are not mixed: one class, or one position in the
             split.
+        labels: Whether the loss, by its part, reads ``context.labels``, where its inputs hold none.
+        reads_head: Whether the teacher's last layer is read.
         pairs: ``(shapes of the student's stages by name, teacher)`` to the stages that are compared, for a loss that
             reads maps and whose part has no ``at``. Raises UserError where the two do not fit.
         prepare: ``(student, context)``: what is done to a fresh student before it is trained, in place.
@@ -140,6 +144,8 @@ class LossSpec:
     per_position: bool = False
     spatial: bool = False
     unmixed: Callable[[Any], bool] = lambda part: False
+    labels: Callable[[Any], bool] = lambda part: False
+    reads_head: bool = False
     pairs: Callable[[Mapping[str, Shape], Teacher], tuple[Pair, ...]] | None = None
     prepare: Callable[[StudentModule, BuildContext], None] | None = None
 
@@ -147,6 +153,11 @@ class LossSpec:
     def needs_teacher(self) -> bool:
         """Whether a teacher has to show something."""
         return self.inputs.needs_teacher
+
+    @property
+    def reads_answers(self) -> bool:
+        """Whether the teacher's outputs are read, or its last layer is."""
+        return self.reads_head or (self.needs_teacher and self.inputs.reads_outputs)
 
     @property
     def parameters(self) -> bool:
@@ -159,6 +170,10 @@ class LossSpec:
         if self.takes is not None:
             return self.takes
         return CATEGORICAL if self.inputs.reads_outputs else ANY
+
+    def reads_labels(self, part: Any) -> bool:
+        """Whether the loss, by its part of the recipe, is computed of examples with labels alone."""
+        return self.inputs.reads_labels or self.labels(part)
 
     def suits(self, signature: Signature) -> bool:
         """Whether the loss can be computed for networks of a signature, whatever student and teacher are."""

@@ -69,5 +69,6 @@ SPEC = LOSS_SPECS.add(
         reference="the authors' statm_loss",
         adapter=_adapter,
         takes=PROBABLE,
+        reads_head=True,
     ),
 )

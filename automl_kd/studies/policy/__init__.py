@@ -1,6 +1,6 @@
 """Decisions of a study as pure rules: how time is split, who goes on, what is compared. No torch, database, clock."""
 
-from automl_kd.studies.policy.arms import PLAIN_KD, no_distillation, of_length, plain_kd
+from automl_kd.studies.policy.arms import PLAIN_KD, from_scratch, no_distillation, of_length, plain_kd
 from automl_kd.studies.policy.budget import (
     FINISHING_SECONDS,
     MEASURING_SECONDS,
@@ -28,6 +28,7 @@ __all__ = [
     "RungRecord",
     "Split",
     "epoch_seconds",
+    "from_scratch",
     "full_epochs",
     "hopeless",
     "no_distillation",

@@ -55,7 +55,9 @@ def split(budget: float, teacher: float, wanted: float | None) -> Split:
     return Split(teacher, left - picks, picks)
 
 
-def seconds_for_picks(picks: int, seconds_per_run: float, workers: int, settings: int) -> float:
+def seconds_for_picks(
+    picks: int, seconds_per_run: float, workers: int, settings: int, from_scratch: bool = False
+) -> float:
     """Wall time to distil picks in full, each under ``SEEDS`` seeds beside its arms, and to deliver and report them.
 
     A pick takes its own seeds, as many without distillation, and as many with plain KD, whose settings compete under
@@ -66,12 +68,13 @@ def seconds_for_picks(picks: int, seconds_per_run: float, workers: int, settings
         seconds_per_run: Time of one full training on one worker.
         workers: Trainings at a time.
         settings: Number of plain-KD settings that compete.
+        from_scratch: Whether one of the picks, the knee, is trained from random weights, too.
     """
-    runs = picks * (3 * SEEDS + settings - 1)
+    runs = picks * (3 * SEEDS + settings - 1) + SEEDS * from_scratch
     return _MARGIN * -(-runs // workers) * seconds_per_run + picks * FINISHING_SECONDS + REPORT_SECONDS
 
 
-def full_epochs(wanted: int, least: int, seconds_per_epoch: float, seconds: float, workers: int, settings: int) -> int:
+def full_epochs(wanted: int, least: int, seconds_per_epoch: float, seconds: float, workers: int, arms: int) -> int:
     """Length of full distillations: as wanted, or what holds one pick and its arms where the time left is short.
 
     Args:
@@ -80,9 +83,9 @@ def full_epochs(wanted: int, least: int, seconds_per_epoch: float, seconds: floa
         seconds_per_epoch: Of the first pick, on one worker.
         seconds: Left for training.
         workers: Trainings at a time.
-        settings: Number of plain-KD settings that compete.
+        arms: Trainings of the pick under one seed, its own among them.
     """
-    rounds = -(-(2 + settings) // workers)
+    rounds = -(-arms // workers)
     holds = int(max(0.0, seconds) / (_MARGIN * rounds * max(seconds_per_epoch, 1e-9)))
     return min(wanted, max(least, holds))
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor
-from torch.nn import functional
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from automl_kd.core import Input, UserError
+from automl_kd.students import ImageTransform
 from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
 from automl_kd.tasks.teacher import TeacherInput
 
@@ -21,8 +18,6 @@ _USUAL = (((0.0,), (1.0,)), ((0.5,), (0.5,)), ((0.0,), (1 / 255,)))
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 Shape = tuple[int, int, int]
-Statistics = tuple[tuple[float, ...], tuple[float, ...]]
-"""Mean and standard deviation by channel, of values in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -42,39 +37,6 @@ class ImageFacts:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ImageTransform:
-    """From the task's normalised images (B, C, H, W) to a teacher's, every step differentiable.
-
-    Attributes:
-        before: Channels, height, width of the task's images.
-        after: Channels, height, width of the teacher's.
-        undone: Statistics by which the task normalises, None where its normalisation stays.
-        normalized: Statistics by which the teacher's images were normalised, None where the task's normalisation stays.
-    """
-
-    before: Shape
-    after: Shape
-    undone: Statistics | None
-    normalized: Statistics | None
-
-    def __call__(self, batch: Tensor) -> Tensor:
-        """The task's normalisation undone, a grey channel repeated, resized, normalised as the teacher was trained."""
-        if self.undone is not None:
-            mean, std = (_by_channel(values, batch) for values in self.undone)
-            batch = batch * std + mean
-        batch = batch.expand(-1, self.after[0], -1, -1)
-        if self.after[1:] != self.before[1:]:
-            batch = functional.interpolate(batch, self.after[1:], mode="bilinear", align_corners=False)
-        if self.normalized is not None:
-            mean, std = (_by_channel(values, batch) for values in self.normalized)
-            batch = (batch - mean) / std
-        return batch
-
-    def identity(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def shown_images(own: Images, stated: TeacherInput | None, card: Card) -> Shown:
@@ -195,7 +157,3 @@ def _contradictions(said: TeacherInput, facts: ImageFacts, place: str) -> list[s
 def _spelled(value: int | Sequence[float]) -> str:
     """``(0.485, 0.456, 0.406)``; a number as it is."""
     return str(value) if isinstance(value, int) else "(" + ", ".join(f"{each:.4g}" for each in value) + ")"
-
-
-def _by_channel(values: tuple[float, ...], images: Tensor) -> Tensor:
-    return torch.tensor(values, device=images.device).view(-1, 1, 1)

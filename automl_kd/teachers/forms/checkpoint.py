@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automl_kd.core import Signature
-from automl_kd.recipes import Student
-from automl_kd.students import build
-from automl_kd.students.checkpoint import load_weights
-from automl_kd.tasks import BroughtTeacher, Card, Task
+from automl_kd.core import Signature, UserError
+from automl_kd.recipes import Start, Student, StudentPart
+from automl_kd.students import build, checkpoint
+from automl_kd.tasks import BroughtTeacher, Task, TeacherInput
 from automl_kd.teachers.answers import Opened
-from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
+from automl_kd.teachers.form import OTHER_CLASSES, TEACHER_FORMS, Source, TeacherForm
 from automl_kd.teachers.module import module_teacher
+from automl_kd.teachers.seen import student_card
 
 
 class CheckpointTeacher(BroughtTeacher):
@@ -23,16 +23,35 @@ class CheckpointTeacher(BroughtTeacher):
 
 def look(spec: CheckpointTeacher, task: Task) -> Source:
     form = f"checkpoint {spec.checkpoint}"
+    path = Path(spec.checkpoint).expanduser()
 
     def opened(signature: Signature) -> Opened:
         module = build(spec.student, signature)
         shape, width = signature.input.shape, signature.output.width
         fitted = f"{spec.student.family} for task {task.name} (input {shape}, {width} outputs)"
-        where, warnings = load_weights(module, Path(spec.checkpoint).expanduser(), fitted)
+        try:
+            where, warnings = checkpoint.load_weights(module, path, fitted)
+        except UserError as error:
+            raise UserError(f"{error} ({OTHER_CLASSES})" if path.is_file() else str(error)) from None
         words = f"{form}, weights {where}" if where else form
         return Opened(module_teacher(module, signature), words, warnings=warnings)
 
-    return Source(Card(), form, opened)
+    return Source(student_card(spec.student, task), form, opened)
+
+
+def student(spec: CheckpointTeacher, task: Task) -> StudentPart:
+    """The architecture, which starts from the file and sees images as the user says, or as its recipe does."""
+    said, before = spec.input or TeacherInput(), spec.student.start
+    mean, std = (said.mean, said.std) if before is None or said.mean else (before.mean, before.std)
+    sides = {said.size} if isinstance(said.size, int) else set(said.size or ())
+    if len(sides) > 1:
+        raise UserError(
+            f"teacher.input.size: {said.size}: a {spec.student.family} is fine-tuned on squares: say one number"
+        )
+    start = Start(weights=spec.checkpoint, mean=mean, std=std)
+    side = next(iter(sides), spec.student.resolution)
+    shown = {} if side is None else {"resolution": side}
+    return spec.student.model_copy(update={"start": start, **shown})
 
 
 TEACHER_FORMS.add(
@@ -43,5 +62,6 @@ TEACHER_FORMS.add(
         "{checkpoint: FILE, student: …}",
         endings=(".pt", ".pth", ".safetensors", ".ckpt", ".bin", ".pt.tar", ".pth.tar"),
         architecture=True,
+        student=student,
     ),
 )

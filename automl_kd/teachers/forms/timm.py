@@ -11,14 +11,11 @@ from torch import nn
 
 from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.recipes import parse_yaml
-from automl_kd.students.checkpoint import fill, read_checkpoint
+from automl_kd.students import Brought, checkpoint, timm_module, timm_network
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
 from automl_kd.teachers.card import by_channel, floats, named_outputs, sides
-from automl_kd.teachers.folder import folder_source
+from automl_kd.teachers.folder import brought_student, folder_source, without_classifier
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
-
-# Arguments of timm.create_model that read other files or fetch weights.
-_FETCHING = ("pretrained", "checkpoint_path", "cache_dir")
 
 
 class TimmTeacher(BroughtTeacher):
@@ -33,23 +30,32 @@ def look(spec: TimmTeacher, task: Task) -> Source:
     return folder_source(timm.folder, timm.card, form, lambda shape: timm.module(shape[0]))
 
 
+def student(spec: TimmTeacher, task: Task) -> Brought:
+    """The network of the folder up to its classifier, which starts from the weights of the folder."""
+    timm = timm_folder(Path(spec.timm).expanduser())
+    return brought_student("timm", timm.folder, timm.network, spec, timm.card, task)
+
+
 @dataclass(frozen=True)
 class TimmFolder:
     """What ``config.json`` of ``save_for_hf`` says, checked.
 
     Attributes:
         folder: A folder on this machine.
-        name: The architecture.
-        classes: Number of outputs.
-        arguments: Of ``timm.create_model``.
+        network: What timm builds it from.
+        classes: Number of outputs, 0 where it has no classifier.
         card: What it says of images and classes.
     """
 
     folder: Path
-    name: str
+    network: Mapping[str, Any]
     classes: int
-    arguments: Mapping[str, Any]
     card: Card
+
+    @property
+    def name(self) -> str:
+        """The architecture."""
+        return str(self.network["architecture"])
 
     def module(self, channels: int) -> nn.Module:
         """The network with the weights of ``model.safetensors``.
@@ -58,17 +64,17 @@ class TimmFolder:
             channels: Of its images, where its ``model_args`` do not say.
 
         Raises:
-            UserError: If timm cannot build it, or the weights are missing, damaged or those of another network.
+            UserError: If timm cannot build it, it has no classifier, or the weights are missing, damaged or those of
+                another network.
         """
-        timm = _timm(self.folder)
-        settings: dict[str, Any] = {"in_chans": channels, "num_classes": self.classes, **self.arguments}
+        if self.classes == 0:
+            raise without_classifier(self.folder)
         try:
-            module: nn.Module = timm.create_model(self.name, pretrained=False, **settings)
-        except Exception as error:  # timm raises what its many networks raise
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{self.folder}/config.json: timm cannot build {self.name}: {reason}") from None
-        weights = read_checkpoint(self.folder / "model.safetensors")
-        fill(module, weights, str(self.folder), f"{self.name} with {self.classes} classes")
+            module = timm_module(self.network, channels, self.classes)
+        except UserError as error:
+            raise UserError(f"{self.folder}/config.json: {error}") from None
+        weights = checkpoint.read_checkpoint(self.folder / "model.safetensors")
+        checkpoint.fill(module, weights, str(self.folder), f"{self.name} with {self.classes} classes")
         return module
 
 
@@ -78,28 +84,14 @@ def timm_folder(folder: Path) -> TimmFolder:
     Raises:
         UserError: If timm is not installed, a file is missing or damaged, or timm knows no such network.
     """
-    timm = _timm(folder)
+    import_extra("timm", "timm", f"{folder}: a teacher of timm")
     if not folder.is_dir():
         raise UserError(f"teacher folder {folder} does not exist")
     config = parse_yaml(folder / "config.json")
-    name, classes, arguments = config.get("architecture"), config.get("num_classes"), config.get("model_args") or {}
-    # A name with a scheme (hf-hub:…) would be looked for elsewhere.
-    if not isinstance(name, str) or not timm.is_model(name):
-        raise UserError(f"{folder}/config.json: architecture: {name!r} is no network of timm {timm.__version__}")
-    if not isinstance(classes, int) or not isinstance(arguments, Mapping):
-        raise UserError(
-            f"{folder}/config.json: num_classes should be a number, and model_args a mapping if there are any"
-        )
-    fetching = [key for key in arguments if str(key).startswith(_FETCHING)]
-    if fetching:
-        raise UserError(
-            f"{folder}/config.json: model_args.{fetching[0]}: the weights are those beside it; leave it out"
-        )
-    return TimmFolder(folder, name, classes, arguments, _card(config, arguments))
-
-
-def _timm(folder: Path) -> Any:
-    return import_extra("timm", "timm", f"{folder}: a teacher of timm")
+    network, classes = timm_network(config, str(folder)), config.get("num_classes")
+    if not isinstance(classes, int):
+        raise UserError(f"{folder}/config.json: num_classes should be a number")
+    return TimmFolder(folder, network, classes, _card(config, network["arguments"]))
 
 
 def _card(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> Card:
@@ -135,4 +127,4 @@ def _names(config: Mapping[str, Any], stated: Mapping[str, Any]) -> tuple[tuple[
     return tuple((name, str(described[name])) if name in described else (name,) for (name,) in names)
 
 
-TEACHER_FORMS.add("timm", TeacherForm(TimmTeacher, look, "{timm: FOLDER}", axes=IMAGE_AXES))
+TEACHER_FORMS.add("timm", TeacherForm(TimmTeacher, look, "{timm: FOLDER}", axes=IMAGE_AXES, student=student))

@@ -1,23 +1,26 @@
-"""A folder of an image classifier of transformers."""
+"""A folder of a network of images of transformers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from automl_kd.core import IMAGE_AXES, UserError, import_extra
+from automl_kd.students import Brought, silent, transformers_network
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
 from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides
-from automl_kd.teachers.folder import folder_source
+from automl_kd.teachers.folder import brought_student, folder_source, without_classifier
 from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
+
+# The ends of the names of classes that have a classifier of images.
+_CLASSIFIERS = ("ForImageClassification", "ForImageClassificationWithTeacher")
 
 
 class TransformersTeacher(BroughtTeacher):
-    """A folder of an image classifier of transformers, as its ``save_pretrained`` writes it."""
+    """A folder of a network of images of transformers, as its ``save_pretrained`` writes it."""
 
     transformers: str
 
@@ -26,6 +29,13 @@ def look(spec: TransformersTeacher, task: Task) -> Source:
     folder = Path(spec.transformers).expanduser()
     form = f"folder of transformers {spec.transformers}"
     return folder_source(folder, transformers_card(folder), form, lambda _: transformers_module(folder))
+
+
+def student(spec: TransformersTeacher, task: Task) -> Brought:
+    """The network of the folder up to its classifier, which starts from the weights of the folder."""
+    folder = Path(spec.transformers).expanduser()
+    network = transformers_network(_config(folder), str(folder))
+    return brought_student("transformers", folder, network, spec, transformers_card(folder), task)
 
 
 def transformers_module(folder: Path) -> nn.Module:
@@ -40,12 +50,13 @@ def transformers_module(folder: Path) -> nn.Module:
         UserError: If transformers is not installed, or the folder is missing, damaged or holds no image classifier.
     """
     transformers: Any = import_extra("transformers", "text", f"{folder}: a teacher of transformers")
-    if not (folder / "config.json").is_file():
-        raise UserError(f"teacher folder {folder} does not exist, or holds no config.json")
+    built = [str(each) for each in _config(folder).get("architectures") or ()]
+    if built and not any(each.endswith(_CLASSIFIERS) for each in built):
+        raise without_classifier(folder)
     if not list(folder.glob("model*.safetensors")):
         raise UserError(f"{folder}: holds no model.safetensors; save the model with save_pretrained")
     try:
-        with _silent(transformers.utils.logging):
+        with silent(transformers.utils.logging):
             module, loading = transformers.AutoModelForImageClassification.from_pretrained(
                 str(folder.resolve()),
                 local_files_only=True,
@@ -64,10 +75,19 @@ def transformers_module(folder: Path) -> nn.Module:
     return loaded
 
 
+def _config(folder: Path) -> dict[str, Any]:
+    if not (folder / "config.json").is_file():
+        raise UserError(f"teacher folder {folder} does not exist, or holds no config.json")
+    return read_json(folder / "config.json")
+
+
 def transformers_card(folder: Path) -> Card:
     """What ``preprocessor_config.json`` and ``config.json`` say of images and classes."""
     config, images = read_json(folder / "config.json"), read_json(folder / "preprocessor_config.json")
-    channels = config.get("num_channels")
+    # A network of text and images says of these under a key of their own.
+    vision = config.get("vision_config")
+    pictured = vision if isinstance(vision, Mapping) else config
+    channels = pictured.get("num_channels")
     mean, std = _moments(images)
     channels = channels if isinstance(channels, int) else None if mean is None else len(mean)
     stated = sides(images.get("crop_size")) if images.get("do_center_crop") else None
@@ -77,7 +97,7 @@ def transformers_card(folder: Path) -> Card:
         names_place="its config.json",
         names=named_outputs(config.get("id2label")),
         examples=ImageFacts(
-            size=stated or (sides(images.get("size")) if resized else None) or sides(config.get("image_size")),
+            size=stated or (sides(images.get("size")) if resized else None) or sides(pictured.get("image_size")),
             channels=channels,
             mean=by_channel(mean, channels),
             std=by_channel(std, channels),
@@ -103,22 +123,10 @@ def _moments(images: Mapping[str, Any]) -> tuple[tuple[float, ...] | None, tuple
     return tuple((each + offset) / scale for each in mean), tuple(each / scale for each in std)
 
 
-@contextmanager
-def _silent(logging: Any) -> Iterator[None]:
-    """Without bars and tables on standard error: what matters of them is told in one line."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def _name(key: Any) -> str:
     return str(key[0]) if isinstance(key, tuple) else str(key)
 
 
-TEACHER_FORMS.add("transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES))
+TEACHER_FORMS.add(
+    "transformers", TeacherForm(TransformersTeacher, look, "{transformers: FOLDER}", axes=IMAGE_AXES, student=student)
+)

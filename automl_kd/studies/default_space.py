@@ -1,0 +1,55 @@
+"""The search space of a task whose user names none."""
+
+from __future__ import annotations
+
+from automl_kd.core import IMAGE_AXES, TEXT_AXES, UserError
+from automl_kd.storage import Database
+from automl_kd.studies.record import is_settled
+from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.state import settings_of
+from automl_kd.tasks import Task
+
+_TEXT, _SMALL, _LARGE = "tiny_text", "tiny_cnn", "mobile_cnn"
+_SMALL_PIXELS = 48
+_ANOTHER = "--space names another"
+
+
+def with_space(request: SearchRequest, task: Task, database: Database) -> tuple[SearchRequest, str]:
+    """The request with its search space, and a line that says which was chosen and why; empty where the user said it.
+
+    A study that was begun goes on in its own space, whatever would be chosen today.
+
+    Args:
+        request: What is asked for.
+        task: What is learned.
+        database: Where the study is, or would be begun.
+
+    Raises:
+        UserError: If no space of the project is for inputs like the task's.
+    """
+    if request.space is not None:
+        return request, ""
+    space, why = _fitting(task)
+    for each in dict.fromkeys((space, _TEXT, _SMALL, _LARGE)):
+        asked = request.in_space(each)
+        found = database.find_study(asked.name)
+        if found is not None and is_settled(found):
+            begun = settings_of(found).space
+            return request.in_space(begun), f"{begun}: study {asked.name} was begun with it; {_ANOTHER}"
+    return request.in_space(space), f"{space}: {why}; {_ANOTHER}"
+
+
+def _fitting(task: Task) -> tuple[str, str]:
+    """A space for inputs like the task's, and what it is for."""
+    taken = task.signature.input
+    if taken.axes == TEXT_AXES:
+        return _TEXT, "for texts"
+    if taken.axes != IMAGE_AXES:
+        raise UserError(
+            f"space: is missing; none that comes with the project takes inputs ({', '.join(taken.axes)}): name yours"
+            " with --space"
+        )
+    pixels = max(taken.shape[1:])
+    if pixels <= _SMALL_PIXELS:
+        return _SMALL, f"for images of up to {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
+    return _LARGE, f"for images of more than {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
