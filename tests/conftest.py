@@ -140,13 +140,16 @@ def few(cheap):
 def once(command, tmp_path_factory):
     """Runs a command in a folder of its own, once for all processes that test side by side."""
 
-    def once(name: str, arguments: tuple[str, ...], **files: str) -> Searched:
+    def once(
+        name: str, arguments: tuple[str, ...], prepare: Callable[[Path], None] = lambda folder: None, **files: str
+    ) -> Searched:
         base = tmp_path_factory.getbasetemp()
         base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
         kept, folder = base / f"{name}.json", base / name
         with locked(base / f"{name}.lock"):
             if not kept.exists():
                 folder.mkdir()
+                prepare(folder)
                 for file, text in files.items():
                     (folder / f"{file}.yaml").write_text(text)
                 kept.write_text(json.dumps(asdict(command(*arguments, cwd=folder))))
@@ -178,6 +181,14 @@ def own_cache(cache, monkeypatch):
     """Lets functions called in this process use the session's cache."""
     monkeypatch.setenv("AUTOML_KD_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def no_hub(monkeypatch):
+    """Lets nothing in this process ask the hub of Hugging Face."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    if (constants := sys.modules.get("huggingface_hub.constants")) is not None:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture(scope="session")
@@ -232,10 +243,13 @@ def _title(process):
 
 @pytest.fixture(scope="session")
 def space_of_two():
-    """A space of two students without a teacher, as YAML; two rungs, of which one in three would go on."""
+    """A space of two students without a teacher, the faster one from weights; two rungs, one in three would go on."""
     return (
         "search_epochs: 9\n"
-        "student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}\n"
+        "student:\n"
+        "  one_of:\n"
+        "  - {family: resnet, depth: 8, width: 0.5, stem: {stride: 2}, start: scratch}\n"
+        "  - {family: resnet, depth: 8, width: 0.25, stem: {stride: 2}, start: {weights: own.safetensors}}\n"
         "distill: {losses: {task: {weight: 1.0}}}\n"
         "train: {epochs: 3, batch_size: 128}\n"
     )
@@ -245,7 +259,18 @@ def space_of_two():
 def exhausted(digits_teacher, space_of_two, once):
     """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
     arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
-    return once("exhausted", arguments, two=space_of_two)
+    return once("exhausted", arguments, _keep_wide_weights, two=space_of_two)
+
+
+def _keep_wide_weights(folder):
+    """Weights of the wider student of that space, of which the narrower one inherits channels."""
+    import torch
+
+    from automl_kd.students import build, save_weights
+
+    wide = {"family": "resnet", "depth": 8, "width": 0.5, "stem": {"stride": 2}}
+    with torch.random.fork_rng(devices=[]):
+        save_weights(build(wide, input_shape=(1, 8, 8), classes=10), folder / "own.safetensors")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl_kd.core import cache_dir, locked, replacing
+from automl_kd.core import cache_dir, locked, replacing, sha256_of
 from automl_kd.execution.archive import Archive, unpack_archive
 from automl_kd.execution.jobs import Answer, EvaluateJob, Failed, Job, Setup, TrainJob, file_failure
 from automl_kd.recipes.custom_code import keep_copy
@@ -115,7 +115,7 @@ class AnswerBundle:
 
 @dataclass(frozen=True)
 class SetupBundle:
-    """A setup and the hashes of its files: the task's, data that come with no package, the teacher, custom code.
+    """A setup and the hashes of its files: the task's, data that come with no package, teacher, custom code, weights.
 
     Attributes:
         setup: The setup; its paths are ``<sha256>/<name>``.
@@ -159,6 +159,7 @@ class SetupBundle:
             data=None if data is None else packed(data),
             teacher=tuple(map(packed_teacher, teacher)) if isinstance(teacher, tuple) else packed_teacher(teacher),
             code=tuple(packed(Path(file)) for file in setup.code),
+            weights=tuple(packed(Path(file)) for file in setup.weights),
         )
         return cls(moved, tuple(archives)), archives
 
@@ -187,7 +188,7 @@ class SetupBundle:
         setup = self.setup
         task = [] if setup.task in task_names() else [setup.task]
         data = [] if setup.data is None else [setup.data]
-        return [*map(Path, (*task, *data, *setup.code)), *map(place_of, self.teachers)]
+        return [*map(Path, (*task, *data, *setup.code, *setup.weights)), *map(place_of, self.teachers)]
 
     def unpack(self, fetch: Callable[[str], Iterable[bytes]]) -> Setup:
         """The setup with paths of this machine.
@@ -201,6 +202,7 @@ class SetupBundle:
             OSError: If there is no room.
             UserError: If an archive is not what its hash says.
         """
+        from automl_kd.students import keep_weights
         from automl_kd.tasks import moved_to, place_of
 
         folder = cache_dir() / "parcels"  # its name since version 0.1: machines need not fetch again what lies there
@@ -216,12 +218,16 @@ class SetupBundle:
         code = tuple(map(unpacked, self.setup.code))
         for file in code:
             keep_copy(Path(file))
+        weights = tuple(map(unpacked, self.setup.weights))
+        for file in weights:
+            keep_weights(Path(file), sha256_of(Path(file)))
         return replace(
             self.setup,
             task=unpacked(self.setup.task),
             data=None if self.setup.data is None else unpacked(self.setup.data),
             teacher=teachers if isinstance(self.setup.teacher, tuple) else teachers[0],
             code=code,
+            weights=weights,
         )
 
 

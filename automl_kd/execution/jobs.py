@@ -30,6 +30,7 @@ class Setup:
         allow_code: Whether custom losses and model spaces may be loaded, which runs their files.
         code: Paths of these files, for machines that lack them.
         metric: What students are compared by, None for what the task says.
+        weights: Paths of files of weights that students start from, for machines that lack them.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Setup:
     allow_code: bool = False
     code: tuple[str, ...] = ()
     metric: str | None = None
+    weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from automl_kd.recipes import custom_code, losses, schedules, schema, students
 from automl_kd.recipes.augmentations import MODALITIES, mixing_among
 from automl_kd.recipes.documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes.files import custom_files, load_recipe, pin_code, save_recipe
-from automl_kd.recipes.holes import Categorical, Float, Hole, Integer
+from automl_kd.recipes.holes import Categorical, Float, Hole, Integer, Value
 from automl_kd.recipes.losses import FeatureLoss, Loss, LossesPart
 from automl_kd.recipes.model_space import frozen_model
 from automl_kd.recipes.one_of import OneOf
@@ -65,6 +65,7 @@ __all__ = [
     "TaskReference",
     "TeacherReference",
     "Train",
+    "Value",
     "custom_code",
     "custom_files",
     "describe_space",

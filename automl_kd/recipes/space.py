@@ -21,6 +21,7 @@ from automl_kd.recipes.holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.model_space import with_choices
 from automl_kd.recipes.pins import SPACE_FIELDS, losses_of, pin, without_losses
 from automl_kd.recipes.schema import Recipe, as_0_1, digest
+from automl_kd.recipes.students import SCRATCH, WRITTEN_DOWN
 
 _DECIDES_NOTHING = ("description", "starts")
 _LEAST_REDUCTION = 2
@@ -101,6 +102,10 @@ class Space:
         """The losses that a recipe of the space may have."""
         return losses_of(self.document)
 
+    def mentions(self, part: str, name: str) -> bool:
+        """Whether a field of that name stands somewhere in a top-level part, such as ``start`` in ``student``."""
+        return _mentions(self.document.get(part), name)
+
     def without_losses(self, names: Collection[str]) -> Space:
         """The space with these losses switched off wherever they may be left out; itself where it has none of them.
 
@@ -108,6 +113,21 @@ class Space:
         """
         document = without_losses(self.document, names)
         return self if document == self.document else Space(document, self.source, pinned=True)
+
+    def without_options(self, gone: Mapping[str, Collection[Value]]) -> Space:
+        """The space without some options of its holes.
+
+        Args:
+            gone: Options by the name of their hole.
+
+        Raises:
+            UserError: If nothing is left.
+        """
+        left = tree.without(self._tree, gone)
+        if left is None:
+            raise UserError(f"{self.source}: no recipe is left without {', '.join(gone)}")
+        told = {key: value for key, value in self.document.items() if key in SPACE_FIELDS}
+        return Space(told | tree.spelled(left), self.source, pinned=True)
 
     def digest(self) -> str:
         """SHA-256 of what decides the recipes drawn from the space (its description and starting points do not)."""
@@ -151,7 +171,9 @@ class Space:
         """
         document = recipe.document()
         # A space of version 0.1 has the old key, also in the names of its holes, under which old trials are stored.
-        for spelled in (document, as_0_1(document)):
+        # A space may say "scratch" where a recipe says nothing.
+        from_scratch = document | {"student": {"start": SCRATCH} | document["student"]}
+        for spelled in (document, as_0_1(document), from_scratch):
             values: dict[str, Value] = {}
             if tree.read(self._tree, spelled, values):
                 mine, theirs = self._searched(self.from_params(values)), self._searched(recipe)
@@ -249,6 +271,8 @@ class Space:
         document = {key: value for key, value in recipe.document().items() if key not in _FIXED_FIELDS}
         if "targets" not in self.document.get("distill", {}):
             document["distill"].pop("targets", None)  # decided by what the teacher costs
+        for name in WRITTEN_DOWN:
+            document["student"].get("start", {}).pop(name, None)
         return document
 
     def _active(self, choose: tree.Choose) -> dict[str, Value]:
@@ -318,6 +342,12 @@ class Space:
             if all(fault["type"] == "value_error" for fault in error.errors()):
                 return
             raise UserError(f"{self.source}: {explain(error, data)}") from None
+
+
+def _mentions(data: Any, name: str) -> bool:
+    if isinstance(data, Mapping):
+        return name in data or any(_mentions(each, name) for each in data.values())
+    return isinstance(data, list) and any(_mentions(each, name) for each in data)
 
 
 def space_names() -> tuple[str, ...]:

@@ -20,6 +20,12 @@ FAMILIES: Registry[Registered] = Registry("family", home="automl_kd.students.fam
 """The student families by name."""
 
 
+SCRATCH = "scratch"
+"""What ``start`` says for random weights."""
+WRITTEN_DOWN = ("sha256", "mean", "std")
+"""The fields of a ``start`` that are filled once a recipe is fixed."""
+
+
 class Start(Part):
     """The weights that a student starts from.
 
@@ -50,7 +56,7 @@ class Start(Part):
 
 
 def _from_scratch(value: Any) -> Any:
-    return None if value == "scratch" else value
+    return None if value == SCRATCH else value
 
 
 class StudentPart(Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,6 +145,62 @@ def read(node: Node, data: Any, values: dict[str, Value], *, part: bool = False)
             )
 
 
+def without(node: Node, gone: Mapping[str, Collection[Value]]) -> Node | None:
+    """The tree without some options of its holes; None where nothing would be left.
+
+    Args:
+        node: The tree.
+        gone: Options by the name of their hole.
+    """
+    match node:
+        case Fill(Categorical(name, options)) if name in gone:
+            left = tuple(each for each in options if not _among(each, gone[name]))
+            return Fill(Categorical(name, left)) if left else None
+        case Branch(hole, alternatives):
+            dropped = gone.get(hole.name, ())
+            tried = {label: without(child, gone) for label, child in alternatives.items() if not _among(label, dropped)}
+            kept = {label: child for label, child in tried.items() if child is not None}
+            if len(kept) < 2:
+                return next(iter(kept.values()), None)
+            return Branch(Categorical(hole.name, tuple(kept)), kept)
+        case Fields(nodes):
+            fields = {name: without(child, gone) for name, child in nodes.items()}
+            found = {name: child for name, child in fields.items() if child is not None}
+            return Fields(found) if len(found) == len(fields) else None
+        case Items(children):
+            items = tuple(each for each in (without(child, gone) for child in children) if each is not None)
+            return Items(items) if len(items) == len(children) else None
+        case _:
+            return node
+
+
+def spelled(node: Node) -> Any:
+    """The document with holes that becomes this tree."""
+    match node:
+        case Constant(data):
+            return data
+        case Fill(Categorical(_, options)):
+            return {"choice": [_as_data(option) for option in options]}
+        case Fill(Integer() | Float() as hole):
+            bounds = {"int" if isinstance(hole, Integer) else "float": [hole.low, hole.high]}
+            return bounds | ({"log": True} if hole.log else {})
+        case Branch(_, alternatives) if set(alternatives) == {False, True} and alternatives[False] == Constant(ABSENT):
+            return {"optional": spelled(alternatives[True])}
+        case Branch(_, alternatives):
+            return {"one_of": [spelled(child) for child in alternatives.values()]}
+        case Fields(nodes):
+            fields = {name: spelled(child) for name, child in nodes.items()}
+            return {name: data for name, data in fields.items() if data is not ABSENT}
+        case Items(children):
+            return [spelled(child) for child in children]
+        case _:
+            raise TypeError(f"no document becomes {node!r}")
+
+
+def _among(value: Value, options: Collection[Value]) -> bool:
+    return any(same(value, option) for option in options)
+
+
 def count(node: Node) -> float:
     """The number of documents that the tree can become; infinite where a real number is free."""
     match node:
@@ -266,7 +322,16 @@ def _range(kind: str, content: Any, log: bool, where: str, name: str) -> Hole:
 
 
 def _labels(alternatives: list[Any]) -> tuple[Value, ...]:
-    """Names for alternatives: the value of a key that tells them all apart, else their length, else their position."""
+    """Names for alternatives: the value of a key that tells them all apart, else their length, else their position.
+
+    Among mappings a word names itself: of ``scratch`` and ``{weights: pretrained}`` the names are these two words.
+    """
+    if any(isinstance(each, str) for each in alternatives) and any(isinstance(each, Mapping) for each in alternatives):
+        keys = next(each for each in alternatives if isinstance(each, Mapping))
+        for key in keys:
+            tags = [each.get(key) if isinstance(each, Mapping) else each for each in alternatives]
+            if all(type(tag) is str for tag in tags) and len(set(tags)) == len(tags):
+                return tuple(tags)
     if all(isinstance(each, Mapping) for each in alternatives):
         for kind in (str, int):
             for key in alternatives[0]:

@@ -15,12 +15,13 @@ from automl_kd.students.starting import Beginning, beginning, pinned, start
 from automl_kd.students.student import StudentModule, build, plan
 from automl_kd.students.synflow_score import synflow
 from automl_kd.students.taps import Taps
-from automl_kd.students.weight_files import MissingWeightsError, keep_weights
+from automl_kd.students.weight_files import PRETRAINED, MissingWeightsError, find_weights, keep_weights
 from automl_kd.students.weights import load_weights, save_weights
 
 __all__ = [
     "FAMILIES",
     "HEAD",
+    "PRETRAINED",
     "PROJECTOR",
     "Beginning",
     "Block",
@@ -41,6 +42,7 @@ __all__ = [
     "beginning",
     "build",
     "checkpoint",
+    "find_weights",
     "head",
     "keep_weights",
     "load_weights",

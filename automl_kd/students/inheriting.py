@@ -96,9 +96,7 @@ def inherit(anatomy: Anatomy, plan: Plan, start: Start | None, tensors: Mapping[
     trunk = [name for layer in anatomy.trunk for name in _tensors(layer, own)]
     _check_whole(names, found, own, trunk, anatomy.spare)
     state = {mine: found[theirs] for mine, theirs in names.items() if theirs in found}
-    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if naming else (None, None)
-    if start is not None and start.mean is not None:
-        mean, std = start.mean, start.std
+    mean, std = _statistics(start, naming)
     words = [f"names of {naming or 'automl-kd'}"]
     if _join_colours(anatomy.trunk[:2], state, own, mean, std):
         words.append("colours joined to grey")
@@ -113,7 +111,7 @@ def inherit(anatomy: Anatomy, plan: Plan, start: Start | None, tensors: Mapping[
         if name in state
     }
     if channels:
-        words.append(f"{len(channels)} chains of channels narrowed to those of the largest norm")
+        words.append(f"narrowed to the channels of the largest norm in {len(channels)} places")
     used = {names[name] for name in inherited}
     unused = tuple(name for name in found if name not in used)
     return Inherited(inherited, unused, "; ".join(words), bool(channels), mean, std)
@@ -140,6 +138,13 @@ def _named(
         if known > most:
             best, most = (naming, names, first.state), known
     return best
+
+
+def _statistics(start: Start | None, naming: str) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """By which the images that weights know were normalised: as the recipe says, else as who published them."""
+    if start is not None and start.mean is not None:
+        return start.mean, start.std
+    return (IMAGENET_MEAN, IMAGENET_STD) if naming else (None, None)
 
 
 def _tensors(layer: Layer, own: Mapping[str, Tensor]) -> list[str]:
@@ -236,7 +241,7 @@ def _narrowed(tensor: Tensor, layer: Layer, channels: Mapping[str, Tensor], want
     taken = tensor
     if layer.outputs in channels and taken.ndim:
         taken = taken[channels[layer.outputs]] if len(taken) > len(wanted) else taken
-    if layer.inputs in channels and taken.ndim > 1 and taken.shape[1] > wanted.shape[1]:
+    if layer.inputs is not None and layer.inputs in channels and taken.ndim > 1 and taken.shape[1] > wanted.shape[1]:
         taken = taken[:, channels[layer.inputs]]
     if taken.shape != wanted.shape:
         raise UserError(f"{name} has shape {tuple(tensor.shape)}, but the student needs {tuple(wanted.shape)}")

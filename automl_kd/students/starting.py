@@ -10,7 +10,7 @@ from automl_kd.recipes import Start, StudentPart
 from automl_kd.students.checkpoint import read_tensors
 from automl_kd.students.family import FAMILIES, Inherited
 from automl_kd.students.student import StudentModule, at_resolution
-from automl_kd.students.weight_files import find_weights, keep_weights, stated_statistics
+from automl_kd.students.weight_files import PRETRAINED, find_weights, keep_weights, stated_statistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,8 @@ class Beginning:
     @property
     def words(self) -> str:
         """What it starts from, for people."""
-        return f"the student starts from {self.path} ({self.inherited.words})"
+        place = self.path if self.start.weights == PRETRAINED else self.start.weights
+        return f"start {place} ({self.inherited.words})"
 
     def pinned(self, part: StudentPart) -> StudentPart:
         """The student with the hash of its weights, and the statistics of the images that they know."""
@@ -62,8 +63,12 @@ def beginning(part: StudentPart, signature: Signature) -> Beginning | None:
         inherited = inherit(asked, at_resolution(asked, signature), read_tensors(path))
     except UserError as error:
         raise UserError(f"student.start.weights: {path}: {str(error).removeprefix(f'{path}: ')}") from None
-    known = {"sha256": sha256_of(path), "mean": inherited.mean or start.mean, "std": inherited.std or start.std}
-    return Beginning(path, start.model_copy(update=known), inherited)
+    known = {
+        "sha256": sha256_of(path),
+        "mean": inherited.mean or part.start.mean,
+        "std": inherited.std or part.start.std,
+    }
+    return Beginning(path, part.start.model_copy(update=known), inherited)
 
 
 def pinned(part: StudentPart, signature: Signature) -> StudentPart:

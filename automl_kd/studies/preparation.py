@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -29,6 +30,7 @@ from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
 from automl_kd.studies.record import Identified, check_comparable, identity_of, is_settled, refuse_another
 from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.starts import startable
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding, understand
@@ -49,6 +51,7 @@ class Preparation(Identified):
         teacher: Who teaches, as far as it is there.
         teacher_seconds: What its training is estimated to take, 0 where it is there.
         understood: What was read of task and teacher.
+        weights: The files of weights from which students of the space start.
     """
 
     request: SearchRequest
@@ -57,6 +60,7 @@ class Preparation(Identified):
     teacher: ExpectedTeacher
     teacher_seconds: float
     understood: Understanding
+    weights: tuple[Path, ...] = ()
 
 
 def prepare(request: SearchRequest, database: Database, observer: Observer) -> Preparation:
@@ -80,7 +84,9 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     request, chosen = with_space(request, task, database)
     database.refuse_if_driven(request.name)
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
-    space, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
+    suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
+    starting = startable(suiting, request.space_name, task)
+    space = starting.space
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
@@ -100,14 +106,26 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         if settled is not None:
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
-    understood = replace(understand(task, teacher, resolve_device(request.device)), chosen=chosen, space=left_out)
+    told = (*left_out, *starting.told)
+    understood = replace(understand(task, teacher, resolve_device(request.device)), chosen=chosen, space=told)
     _check_disk(request, sample)
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
     seconds = sum(each.seconds for each in trainings)
     return Preparation(
-        task, space, profile, elsewhere, objectives, request, pricing, sample, teacher, seconds, understood
+        task,
+        space,
+        profile,
+        elsewhere,
+        objectives,
+        request,
+        pricing,
+        sample,
+        teacher,
+        seconds,
+        understood,
+        starting.files,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 
 from automl_kd.core import UserError
-from automl_kd.recipes import InvalidCombinationError, Recipe, digest
+from automl_kd.recipes import InvalidCombinationError, Recipe, digest, students
 from automl_kd.samplers import KnowsWorth
 from automl_kd.studies.admission import Admission
 from automl_kd.studies.pricing import Priced
@@ -125,7 +125,9 @@ class Proposer:
 
 
 def _identity(recipe: Recipe) -> str:
-    """Equal for recipes that train alike: where the teacher's outputs come from is decided beside the search."""
+    """Equal for recipes that train alike, whatever of them is decided, or written down, beside the search."""
     document = recipe.document()
     document["distill"].pop("targets", None)
+    for name in students.WRITTEN_DOWN:
+        document["student"].get("start", {}).pop(name, None)
     return digest(document)

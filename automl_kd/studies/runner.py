@@ -15,9 +15,10 @@ from automl_kd.distillation import (
     resolve_device,
 )
 from automl_kd.execution import EXECUTORS, Executor, Setup
-from automl_kd.recipes import custom_files
+from automl_kd.recipes import Recipe, custom_files
 from automl_kd.results import TeacherResult
 from automl_kd.storage import JobQueue, Lease
+from automl_kd.students import pinned
 from automl_kd.studies.admission import Admission
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.context import StudyContext, StudyInputs
@@ -97,6 +98,7 @@ class StudyRunner:
             device=request.device,
             allow_code=request.allow_code,
             code=tuple(map(str, custom_files(context.prepared.space.document))),
+            weights=tuple(map(str, context.prepared.weights)),
         )
         queue = JobQueue(context.database, context.name, context.lease)
         open_workers = EXECUTORS.find(request.executor).open
@@ -209,7 +211,12 @@ class StudyRunner:
         admission = Admission(prepared.space, prepared.pricing, request.limits, plan.affordable)
         draws = request.seed + trials.count_all()
         sampler = sampler_for(request.sampler, admission, context.objectives.known, draws)
-        return Proposer(trials, sampler, admission, fixed, outputs.decided)
+
+        def completed(recipe: Recipe) -> Recipe:
+            student = pinned(recipe.student, prepared.task.signature)
+            return outputs.decided(recipe.model_copy(update={"student": student}))
+
+        return Proposer(trials, sampler, admission, fixed, completed)
 
     def _take_over(self, trials: TrialStore) -> None:
         names = self._context.request.earlier

@@ -145,6 +145,20 @@ def test_a_search_of_a_space_that_is_soon_exhausted_ends_early_and_again_does_no
     assert again.document["seconds"]["picks"] - first.document["seconds"]["picks"] < 1
 
 
+def test_a_student_that_started_from_weights_is_made_again_where_only_their_hash_is_known(command, exhausted, tmp_path):
+    (fastest,) = [pick for pick in exhausted.document["picks"] if "start" in pick["recipe"]["student"]]
+    start = fastest["recipe"]["student"]["start"]
+    assert start == {"weights": "own.safetensors", "sha256": sha256(exhausted.folder / "own.safetensors")}
+    made = Path(fastest["path"])
+    assert f"starts from the weights own.safetensors ({start['sha256'][:12]}…)" in (made / "model_card.md").read_text()
+    # Elsewhere there is no such file: it starts from the copy that the cache keeps.
+    arguments = ("distill", made / "recipe.yaml", "--out", "again", "--device", "cpu", "--hw", "x86-server")
+    again = command(*arguments, cwd=tmp_path)
+    assert "start own.safetensors (names of automl-kd; narrowed to the channels of the largest norm" in again.err
+    for name in ("student.safetensors", "recipe.yaml"):
+        assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes(), name
+
+
 @pytest.fixture
 def free_port():
     with socket.socket() as taken:

@@ -17,6 +17,7 @@ from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
 from automl_kd.execution.archive import Archive, unpack_archive
 from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
 from automl_kd.execution.job_runner import JobRunner
+from automl_kd.students import build, pinned, save_weights
 from automl_kd.tasks import open_task
 from automl_kd.teachers import CheckpointTeacher, KeptTeacher, OnnxTeacher, TeacherStore
 
@@ -47,10 +48,18 @@ def done_elsewhere(runner, job, folder):
 def test_a_training_goes_on_from_machine_to_machine_with_the_weights_of_one_that_stayed(
     pool, setup, job, module_cache, elsewhere, tmp_path
 ):
-    packed, archives = SetupBundle.pack(setup)
+    own = tmp_path / "own.safetensors"
+    task = open_task("digits")
+    save_weights(build(job.recipe.student, task.signature), own)
+    student = type(job.recipe.student).model_validate(
+        {**job.recipe.student.model_dump(), "start": {"weights": str(own)}}
+    )
+    job = replace(job, recipe=job.recipe.model_copy(update={"student": pinned(student, task.signature)}))
+    packed, archives = SetupBundle.pack(replace(setup, weights=(str(own),)))
     straight = replace(job, checkpoint=tmp_path / "straight.pt", weights=tmp_path / "straight.safetensors")
     assert isinstance(answer_of(pool, 1, straight), Trained)
     elsewhere()
+    own.unlink()
     here, there = (JobRunner(across(packed).unpack(archives.__getitem__), lambda: False) for _ in range(2))
 
     first = done_elsewhere(here, replace(job, until=2), tmp_path / "here")

@@ -1,0 +1,157 @@
+"""Which students of a space can start as it says: found out before a trial is spent on those that cannot."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_kd.core import Signature, UserError
+from automl_kd.recipes import Categorical, InvalidCombinationError, Space, Start, StudentPart, Value
+from automl_kd.students import FAMILIES, PRETRAINED, MissingWeightsError, beginning, find_weights
+from automl_kd.tasks import Task
+
+_SAMPLES = 256
+_SAMPLES_OF_AN_OPTION = 64
+_ENOUGH_OF_A_FILE = 4
+"""Students that take what they need of a file; others are held against it once they are proposed."""
+
+
+@dataclass(frozen=True)
+class Startable:
+    """A space whose students can start.
+
+    Attributes:
+        space: Without the options with which none can.
+        told: What was left out, and what would help, a line each.
+        files: The files of weights that the others start from.
+    """
+
+    space: Space
+    told: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+def startable(space: Space, name: str, task: Task) -> Startable:
+    """The part of a space whose students can start as it says.
+
+    Where it says ``pretrained`` and these weights are not to be had, what always starts from them is left out.
+
+    Args:
+        space: The space.
+        name: What the user calls it.
+        task: What is learned.
+
+    Raises:
+        UserError: If a file that it names does not exist, or none of its students can start.
+    """
+    if not space.mentions("student", "start"):
+        return Startable(space)
+    starts = _Starts(task.signature)
+    drawn = list(_students(space, {}, _SAMPLES))
+    able = [values for values, student in drawn if starts.able(student)]
+    if not able:
+        raise UserError(f"space {name}: no student can start as it says: {starts.reasons[0]}")
+    told = tuple(f"space {name} goes without {words}" for words in starts.words())
+    gone = _impossible(space, starts, able) if told else {}
+    left = space.without_options(gone) if gone else space
+    return Startable(left, told, starts.files)
+
+
+def _impossible(space: Space, starts: _Starts, able: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
+    """The options, by hole, with which no student that is drawn can start."""
+    gone: dict[str, list[Value]] = {}
+    for hole in space.holes:
+        if not hole.name.startswith("student") or not isinstance(hole, Categorical):
+            continue
+        seen = Counter(values[hole.name] for values in able if hole.name in values)
+        unseen = [option for option in hole.options if not seen[option]]
+        lost = [option for option in unseen if _always_fails(space, starts, hole.name, option)]
+        if lost:
+            gone[hole.name] = lost
+    return gone
+
+
+def _always_fails(space: Space, starts: _Starts, hole: str, option: Value) -> bool:
+    drawn = _students(space, {hole: option}, _SAMPLES_OF_AN_OPTION)
+    with_it = [student for values, student in drawn if hole in values]
+    return bool(with_it) and not any(map(starts.able, with_it))
+
+
+def _students(space: Space, given: Mapping[str, Value], count: int) -> Iterator[tuple[dict[str, Value], StudentPart]]:
+    """Students drawn from a space, with the values of the holes that make them."""
+    rng = random.Random(0)
+    for _ in range(count):
+        values = space.sample_params(rng, given)
+        try:
+            yield values, space.from_params(values).student
+        except InvalidCombinationError:
+            continue
+
+
+class _Starts:
+    """Whether students can start, each asked once; the reasons why not.
+
+    Attributes:
+        missing: Why the published weights of a network are not to be had, by its name.
+        unfit: Why others do not start.
+    """
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature
+        self._known: dict[str, bool] = {}
+        self._fitted: Counter[Path] = Counter()
+        self.missing: dict[str, str] = {}
+        self.unfit: list[str] = []
+
+    def able(self, student: StudentPart) -> bool:
+        """Whether a student can start as it says.
+
+        Raises:
+            UserError: If it names a file that does not exist.
+        """
+        if student.start is None:
+            return True
+        key = student.model_dump_json(exclude={"resolution"})
+        if key not in self._known:
+            self._known[key] = self._tried(student, student.start)
+        return self._known[key]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that students can start from."""
+        return tuple(self._fitted)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why students cannot start, each reason once."""
+        return [*self.missing.values(), *dict.fromkeys(self.unfit)]
+
+    def words(self) -> Iterator[str]:
+        """What a space goes without, and what would help."""
+        if self.missing:
+            names = sorted(self.missing)
+            yield f"starts from {', '.join(names)}: {self.missing[names[0]]}"
+        if self.unfit:
+            yield f"starts that do not fit: {self.unfit[0]}"
+
+    def _tried(self, student: StudentPart, start: Start) -> bool:
+        published = FAMILIES[student.family].published(student) if start.weights == PRETRAINED else None
+        if published is not None and published.name in self.missing:
+            return False
+        try:
+            path = find_weights(student)
+            if self._fitted[path] < _ENOUGH_OF_A_FILE:
+                beginning(student, self._signature)
+        except MissingWeightsError as error:
+            self.missing[error.name] = str(error)
+            return False
+        except UserError as error:
+            if start.weights != PRETRAINED and not Path(start.weights).expanduser().exists():
+                raise
+            self.unfit.append(str(error))
+            return False
+        self._fitted[path] += 1
+        return True
