@@ -41,7 +41,7 @@ class Pairing:
         """
         where = f"distill.losses.{name}.at"
         teacher = self._teacher if spec.inputs.needs_teacher else None
-        asked = [self._named(where, each, teacher) for each in self._spelled(part, teacher)]
+        asked = [self._named(where, each, teacher) for each in self._spelled(where, part, teacher)]
         named = [student for student, _ in asked]
         for student in named:
             if named.count(student) > 1:
@@ -57,20 +57,35 @@ class Pairing:
             found.sort(key=lambda pair: order.index(pair.student))
         return tuple(found)
 
-    def _spelled(self, part: FeatureLoss, teacher: Teacher | None) -> list[str | StagePair]:
-        """``all`` as the stages that have a partner, ``last`` by its name."""
+    def _spelled(self, where: str, part: FeatureLoss, teacher: Teacher | None) -> list[str | StagePair]:
+        """``all`` as the stages that have a partner, ``first`` and ``middle`` of these and ``last`` by their names."""
         ours = list(self._stages)
         spelled: list[str | StagePair] = []
         for each in part.at:
+            if isinstance(each, str) and not ours:
+                raise UserError(
+                    f"{where}: this student has no stages, and gives no feature maps: use losses of logits, or"
+                    " {student: PATH, teacher: PATH} for any submodule"
+                )
             match each:
                 case "all":
-                    theirs = ours if teacher is None else teacher.stage_names()
-                    spelled += ours[-len(theirs) :] if theirs else ours
+                    spelled += self._partnered(teacher)
+                case "first":
+                    spelled.append(self._partnered(teacher)[0])
+                case "middle":
+                    partnered = self._partnered(teacher)
+                    spelled.append(partnered[(len(partnered) - 1) // 2])
                 case "last":
                     spelled.append(ours[-1])
                 case _:
                     spelled.append(each)
         return spelled
+
+    def _partnered(self, teacher: Teacher | None) -> list[str]:
+        """The student's stages that have a partner."""
+        ours = list(self._stages)
+        theirs = ours if teacher is None else teacher.stage_names()
+        return ours[-len(theirs) :] if theirs else ours
 
     def _named(self, where: str, asked: str | StagePair, teacher: Teacher | None) -> tuple[str, str]:
         if isinstance(asked, StagePair):
@@ -78,7 +93,7 @@ class Pairing:
         ours = list(self._stages)
         if asked not in ours:
             raise UserError(
-                f"{where}: the student has no stage {asked!r}: use {', '.join(ours)}, last or all,"
+                f"{where}: the student has no stage {asked!r}: use {', '.join(ours)}, first, middle, last or all,"
                 " or {student: PATH, teacher: PATH} for any submodule"
             )
         if teacher is None:

@@ -85,7 +85,8 @@ class FeatureLoss(Loss):
     """A loss between features, at the student's stages that ``at`` names: by default its last.
 
     A stage is paired with the teacher's stage at the same distance from the end. ``all`` stands for every stage that
-    has a partner, and ``{student: PATH, teacher: PATH}`` for any two submodules.
+    has a partner, ``first``, ``middle`` and ``last`` for one of these, whatever their number, and
+    ``{student: PATH, teacher: PATH}`` for any two submodules.
     """
 
     at: tuple[str | StagePair, ...] = Field(default=("last",), min_length=1)

@@ -20,6 +20,8 @@ INPUT = "input"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """By which torchvision and timm normalise the images of their convolutional networks, by channel of RGB."""
 IMAGENET_STD = (0.229, 0.224, 0.225)
+JOINED = "colours joined to grey"
+"""Of weights whose stem :func:`join_colours` changed, for people."""
 _COLOURS = 3
 _PROJECTOR_CONVOLUTIONS = 3
 
@@ -98,8 +100,10 @@ def inherit(anatomy: Anatomy, plan: Plan, start: Start | None, tensors: Mapping[
     state = {mine: found[theirs] for mine, theirs in names.items() if theirs in found}
     mean, std = _statistics(start, naming)
     words = [f"names of {naming or 'automl-kd'}"]
-    if _join_colours(anatomy.trunk[:2], state, own, mean, std):
-        words.append("colours joined to grey")
+    conv, norm = (layer.name for layer in anatomy.trunk[:2])
+    if sees_colours(state[f"{conv}.weight"]) and own[f"{conv}.weight"].shape[1] == 1:
+        join_colours(conv, norm, state, mean, std)
+        words.append(JOINED)
     taken, left = _ending(anatomy.ending, state, own)
     if left:
         words.append(left)
@@ -168,22 +172,31 @@ def _check_whole(
         raise UserError(f"holds {strange[0]}, which the student does not have")
 
 
-def _join_colours(
-    stem: tuple[Layer, ...],
+def sees_colours(weight: Tensor) -> bool:
+    """Whether a convolution takes images of three channels."""
+    return weight.shape[1] == _COLOURS
+
+
+def join_colours(
+    conv: str,
+    norm: str,
     state: dict[str, Tensor],
-    own: Mapping[str, Tensor],
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
-) -> bool:
-    """Where the file's stem sees colours and the student's sees grey, make it answer as to three equal channels.
+) -> None:
+    """Make a stem that sees colours answer to grey images as to those of three equal channels.
 
     Each colour was normalised by itself: the deviations go into the weights, and what the means shift into the running
     mean of the normalisation behind. That is exact but for the border, where padding is no grey.
+
+    Args:
+        conv: Name of the stem's convolution.
+        norm: Of the batch normalisation behind it.
+        state: Of the network; is changed.
+        mean: By which the images of the weights were normalised, by colour; None where nothing is known.
+        std: Likewise.
     """
-    conv, norm = (layer.name for layer in stem)
     weight = state[f"{conv}.weight"]
-    if weight.shape[1] != _COLOURS or own[f"{conv}.weight"].shape[1] != 1:
-        return False
     start = Start(weights=INPUT, mean=mean or (0.0,) * _COLOURS, std=std or (1.0,) * _COLOURS)
     grey_mean, grey_std = (torch.tensor(values, dtype=torch.float64) for values in start.statistics(1))
     means, deviations = (
@@ -194,7 +207,6 @@ def _join_colours(
     shift = (scaled * (grey_mean - means)).sum((1, 2, 3))
     running = state[f"{norm}.running_mean"]
     state[f"{norm}.running_mean"] = (running.double() - shift).to(running.dtype)
-    return True
 
 
 def _ending(

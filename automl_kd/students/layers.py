@@ -155,3 +155,33 @@ class LabelUnit(nn.BatchNorm2d):
     def forward(self, values: Tensor) -> Tensor:
         # Under autocast in float32, too: bfloat16 has no room for a mean of many standard deviations.
         return super().forward(values.float() if values.dtype in (torch.float16, torch.bfloat16) else values)
+
+
+@dataclass(frozen=True)
+class Unit(Block):
+    """Values (B, width) with mean 0 and standard deviation 1 to values in the labels' unit."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def output_shape(self) -> Shape:
+        return (len(self.mean), 1, 1)
+
+    def build(self) -> nn.Module:
+        return Scaled(self.mean, self.std)
+
+
+class Scaled(nn.Module):
+    """``std * x + mean`` by column; not folded into what is before it, which is the user's and unknown."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * self.std + self.mean

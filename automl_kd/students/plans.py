@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeVar
@@ -70,6 +70,11 @@ class Plan:
     def stage_names(self) -> tuple[str, ...]:
         """The names under which features can be tapped."""
         return tuple(self.maps())
+
+    def build(self) -> Iterator[tuple[str, nn.Module]]:
+        """The stages as modules by name, freshly initialised."""
+        for name, blocks in self.stages:
+            yield name, nn.Sequential(*(block.build() for block in blocks))
 
 
 class Stage(Protocol):

@@ -106,8 +106,8 @@ class StudentModule(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        for name, blocks in plan.stages:
-            self.add_module(name, nn.Sequential(*(block.build() for block in blocks)))
+        for name, stage in plan.build():
+            self.add_module(name, stage)
 
     def stage_names(self) -> tuple[str, ...]:
         """The stages whose output can be tapped, from input to output."""

@@ -61,7 +61,7 @@ def test_wiring_computes_on_no_student_and_draws_no_random_number(make, digits, 
     [
         (
             {"hint": {"weight": 1, "at": ["stage7"]}},
-            r"distill\.losses\.hint\.at.*'stage7': use stage1, stage2, last or all",
+            r"distill\.losses\.hint\.at.*'stage7': use stage1, stage2, first, middle, last or all",
         ),
         (
             {"attention_transfer": {"weight": 1, "at": ["head"]}},
@@ -73,6 +73,14 @@ def test_wiring_computes_on_no_student_and_draws_no_random_number(make, digits, 
 def test_a_wrong_stage_is_named_with_those_that_exist(make, digits, teacher, losses, message):
     with pytest.raises(UserError, match=message):
         wire(make(losses), digits, teacher)
+
+
+def test_first_and_middle_are_stages_that_have_a_partner(make, digits, teacher):
+    deep = {"family": "resnet", "stages": [{"depth": 1, "channels": 4, "stride": 1}] * 4}
+    losses = {"hint": {"weight": 1, "at": ["first"]}, "similarity_preserving": {"weight": 1, "at": ["middle", "last"]}}
+    wiring = wire(make(losses, student=deep), digits, teacher)
+    assert pairs(wiring, "hint") == [("stage2", "stage1")], "the teacher has three stages"
+    assert pairs(wiring, "similarity_preserving") == [("stage3", "stage2"), ("stage4", "stage3")]
 
 
 def test_a_stage_without_partner_is_an_error(make, digits, teacher):

@@ -55,7 +55,7 @@ class TestCheckpoint:
         return f"{{checkpoint: {file}, student: {SPELLED}, fine_tune: {how}}}"
 
     def test_it_learns_the_task_s_classes_and_is_kept_wherever_its_file_lies(self, task, file, tmp_path):
-        how = "{epochs: 40, batch_size: 20, optimizer: {name: adamw, lr: 0.01}}"
+        how = "{epochs: 40, batch_size: 20, optimizer: {name: adamw, lr: 0.01}, augment: []}"
         text = self._text(file, how)
         expected = expect_teacher(task, text)
         train = expected.missing[0].train.train
@@ -71,12 +71,12 @@ class TestCheckpoint:
 
     def test_stopped_while_the_trunk_is_held_it_goes_on_and_ends_the_same(self, task, file, tmp_path, monkeypatch):
         text = self._text(file, "{epochs: 3, batch_size: 30}")
-        whole, _ = _found(task, text)
+        whole, steps = _found(task, text)
         monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "other"))
         with pytest.raises(Interrupted):
             _found(task, text, stop=lambda progress: progress.done > 0.1)
         went_on, told = _found(task, text)
-        assert len(told) < 6
+        assert len(told) < len(steps)
         assert went_on.teacher.sha256 == whole.teacher.sha256
 
     def test_a_probe_alone_leaves_the_network_as_it_was_brought(self, task, file):
@@ -120,7 +120,7 @@ class TestFolders:
         module = timm.create_model("vit_tiny_patch16_224", num_classes=classes, **VIT).eval()
         timm.models.save_for_hf(module, tmp_path / "vit", safe_serialization=True, model_args=VIT)
         text = f"{{timm: {tmp_path / 'vit'}, "
-        with pytest.raises(UserError, match="fine_tune: {} to train it on the task first, or use: features"):
+        with pytest.raises(UserError, match=r"fine_tune: \{\} to train it on the task first, or use: features"):
             load_teacher(parse_teacher(f"{{timm: {tmp_path / 'vit'}}}"), task)
         shown = load_teacher(parse_teacher(f"{text}use: features}}"), task)
         assert list(shown.feature_shapes().values()) == [(24, 4, 4)] * 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,8 @@ from torch import Tensor, nn
 from automl_kd.core import IMAGE_AXES, Signature, UserError
 from automl_kd.recipes import ModelSpace, frozen_model
 from automl_kd.students.family import FAMILIES, Family
+from automl_kd.students.inner_maps import inner_maps
+from automl_kd.students.layers import Unit
 from automl_kd.students.plans import Block, Plan, Shape, map_shape
 
 
@@ -59,53 +60,16 @@ class Frozen(Block):
         with torch.device("meta"):
             model = self.build().train()
             images = torch.empty(2, *self.input_shape)
-        found: dict[str, Any] = {}
-        for name, part in model.named_children():
-            part.register_forward_hook(lambda module, inputs, output, name=name: found.setdefault(name, output))
         where = f"student.model: {json.loads(self.student)['model']}"
         try:
-            logits = model(images)
+            logits, found = inner_maps(model, dict(model.named_children()), images)
         except Exception as error:  # whatever the user's network does wrong
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"{where} does not take images {self.input_shape}: {reason}") from None
         if not isinstance(logits, Tensor) or tuple(logits.shape) != (2, self.classes):
             shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise UserError(f"{where} returns {shown} for 2 images; the task needs (2, {self.classes})")
-        return tuple(
-            (f"model.0.{name}", (output.shape[1], output.shape[2], output.shape[3]))
-            for name, output in found.items()
-            if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1
-        )
-
-
-@dataclass(frozen=True)
-class Unit(Block):
-    """Values (B, width) with mean 0 and standard deviation 1 to values in the labels' unit."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def output_shape(self) -> Shape:
-        return (len(self.mean), 1, 1)
-
-    def build(self) -> nn.Module:
-        return Scaled(self.mean, self.std)
-
-
-class Scaled(nn.Module):
-    """``std * x + mean`` by column; not folded into what is before it, which is the user's and unknown."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("std", torch.tensor(std))
-
-    def forward(self, values: Tensor) -> Tensor:
-        return values * self.std + self.mean
+        return tuple((f"model.0.{name}", shape) for name, shape in found.items())
 
 
 FAMILIES.add("nni", Family(part=ModelSpace, axes=IMAGE_AXES, plan=plan))

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
-from torch.nn import functional
 
 from automl_kd.core import IMAGE_AXES, Input, UserError, three_digits
 from automl_kd.recipes import MODALITIES
 from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
 from automl_kd.tasks.modalities.image_code import code_for_arrays, code_for_pictures
 from automl_kd.tasks.modalities.image_for_teachers import other_images, shown_images
+from automl_kd.tasks.modalities.image_frames import resized
 from automl_kd.tasks.modalities.image_look import all_the_same, odd_images
 from automl_kd.tasks.modalities.image_mix import ImageMix, draw_mix
-from automl_kd.tasks.modalities.image_views import ImageViews
+from automl_kd.tasks.modalities.image_views import COLORING, VARYING, ImageViews
 from automl_kd.tasks.modalities.modality import Modality, Resolution
 from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
@@ -51,7 +51,7 @@ class Images(Modality):
     name: ClassVar[str] = "image"
     noun: ClassVar[str] = "image"
     augmentations: ClassVar[Mapping[str, bool]] = MappingProxyType(
-        {"crop": False, "flip": False, "mixup": True, "cutmix": True}
+        dict.fromkeys(VARYING, False) | {"mixup": True, "cutmix": True}
     )
 
     teacher_remedy: ClassVar[str] = "say what it was trained on with input: {size, channels, mean, std}"
@@ -75,12 +75,16 @@ class Images(Modality):
         return Input("input", self.shape, IMAGE_AXES)
 
     def prepare(self, stored: Tensor) -> Tensor:
-        return self.normalized(resized(stored, self.shape[1:]))
+        return self.standardized(self.in_unit(resized(stored, self.shape[1:])))
 
-    def normalized(self, stored: Tensor) -> Tensor:
-        """Images of any size as networks take them, but for their size."""
-        mean, std = self._moments(stored.device)
-        return (to_unit(stored, self.white) - mean) / std
+    def in_unit(self, stored: Tensor) -> Tensor:
+        """Images of any size as float32 in which 1 is white."""
+        return to_unit(stored, self.white)
+
+    def standardized(self, unit: Tensor) -> Tensor:
+        """Images of any size in which 1 is white, with zero mean and unit variance, never in place."""
+        mean, std = self._moments(unit.device)
+        return (unit - mean).div_(std)
 
     def at(self, resolution: Resolution) -> Images:
         size, mean, std = resolution.size, resolution.mean, resolution.std
@@ -101,6 +105,15 @@ class Images(Modality):
 
     def views(self, examples: int, names: Collection[str], seed: int) -> ImageViews:
         return ImageViews(self, examples, names, seed)
+
+    def check_augment(self, names: Collection[str]) -> None:
+        super().check_augment(names)
+        coloring = [name for name in names if name in COLORING]
+        if coloring and self.shape[0] not in (1, 3):
+            raise UserError(
+                f"train.augment: {coloring[0]} takes images of 1 or 3 channels, and the task's have {self.shape[0]}:"
+                " leave it out"
+            )
 
     def draw_mix(self, names: Collection[str], shape: torch.Size, generator: Generator) -> ImageMix | None:
         return draw_mix(names, shape, generator)
@@ -159,16 +172,6 @@ class Images(Modality):
             mean, std = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (self.mean, self.std))
             self._placed[device] = (mean, std)
         return self._placed[device]
-
-
-def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Images (B, C, H, W) at another size, in their own type; themselves where they have it.
-
-    Bilinear with antialiasing, as Pillow scales pictures of bytes (within 1 of 255).
-    """
-    if images.shape[2:] == size:
-        return images
-    return functional.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def to_unit(images: Tensor, white: float) -> Tensor:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from automl_kd.tasks.randomness import generator
+from automl_kd.tasks.modalities.image_boxes import crop_boxes, erased_boxes
+from automl_kd.tasks.modalities.image_color import color_jitter
+from automl_kd.tasks.modalities.image_draws import ImageDraws
+from automl_kd.tasks.modalities.image_frames import cut_out, erase, mirrored, resized, shifted
+from automl_kd.tasks.modalities.image_rand_augment import rand_augment
 
 if TYPE_CHECKING:
     from automl_kd.tasks.modalities.image import Images
 
-_SHIFT = 1 / 8
+VARYING = ("crop", "flip", "resized_crop", "rand_augment", "color_jitter", "erase")
+"""Augmentations that make views."""
+COLORING = ("rand_augment", "color_jitter")
+"""Those that change colours, and need images of one or three channels."""
+
+_PIXELS = 2**16  # about what fits into a core's cache with all that is computed on the way
 
 
 class ImageViews:
     """Numbered views of a training split.
 
-    ``crop`` shifts by up to an eighth of the size and fills with zeros; ``flip`` mirrors every second image from left
-    to right. What an image looks like in a view depends on the seed, the view's number and the image's position alone,
-    not on the batch that it comes in, so that a teacher's outputs for it can be kept. Mixing images is no part of a
-    view (:func:`draw_mix`).
+    In this order: ``resized_crop`` shows a random part of the stored image (:func:`crop_boxes`), else all of it is
+    shown; ``flip`` mirrors every second image from left to right; :func:`rand_augment`; :func:`color_jitter`; then
+    images are normalised; ``crop`` shifts by up to an eighth of the size and fills with zeros; ``erase`` makes a box
+    zero, which is the mean (:func:`erased_boxes`).
+
+    What an image looks like in a view depends on the seed, the view's number and the image's position alone, not on
+    the batch that it comes in nor on the other augmentations, so that a teacher's outputs for it can be kept. Mixing
+    images is no part of a view (:func:`draw_mix`).
 
     Args:
         images: How they become what networks take.
@@ -34,53 +46,66 @@ class ImageViews:
 
     def __init__(self, images: Images, examples: int, names: Collection[str], seed: int) -> None:
         self._images = images
-        self._examples = examples
-        self._names = tuple(name for name in ("crop", "flip") if name in names)
+        self._names = tuple(name for name in VARYING if name in names)
         self._seed = seed
-        # The draws of the last number alone: an epoch asks for one view.
-        self._number: int | None = None
-        self._draws = torch.empty(0, 3, dtype=torch.float64)
+        self._draws = ImageDraws(examples, seed)
 
     def identity(self, number: int) -> dict[str, Any]:
         """What decides the images of a view, as plain data: equal for equal views, whatever the recipe's words."""
         return {"names": self._names, "seed": self._seed, "number": number} if self._names else {"names": ()}
 
     def of(self, stored: Tensor, index: Tensor, number: int) -> Tensor:
-        """The view of some images; without ``crop`` and ``flip`` the images as they are, prepared.
+        """The view of some images; where nothing varies them the images as they are, prepared.
 
         Args:
             stored: (B, C, H, W), as the task stores them.
-            index: Their positions in the split (B,), on any device.
+            index: Their positions in the split (B,); on the CPU, or a GPU is waited for.
             number: Which view.
         """
-        batch = self._images.prepare(stored)
         if not self._names:
-            return batch
-        draws = self._drawn(number, index.device)[index].to(batch.device)
-        if "crop" in self._names:
-            batch = _crop(batch, draws[:, 0], draws[:, 1])
-        if "flip" in self._names:
-            batch = torch.where((draws[:, 2] < 0.5)[:, None, None, None], batch.flip(-1), batch)
+            return self._images.prepare(stored)
+        channels, height, width = self._images.shape
+        # Of a single channel both formats are one in memory, and the strides that say so decide what convolutions do.
+        order = torch.channels_last if channels > 1 else torch.contiguous_format
+        views = torch.empty((len(stored), channels, height, width), device=stored.device, memory_format=order)
+        varied = self._varied(index.cpu(), number, stored.shape[2:])
+        step = len(stored) if stored.device.type != "cpu" else max(1, _PIXELS // (height * width))
+        for start in range(0, len(stored), step):
+            part = slice(start, start + step)
+            views[part] = self._view(stored[part], {name: rows[part] for name, rows in varied.items()})
+        return views
+
+    def _varied(self, index: Tensor, number: int, size: torch.Size) -> dict[str, Tensor]:
+        """By augmentation what it does to each image, (B, …) on the CPU; ``size`` is that of stored ones."""
+        draws = {name: self._draws.of(name, index, number) for name in self._names}
+        varied: dict[str, Tensor] = {}
+        for name, rows in draws.items():
+            match name:
+                case "flip":
+                    varied[name] = rows[:, 2] < 0.5
+                case "resized_crop":
+                    varied[name] = crop_boxes(rows, *size)
+                case "erase":
+                    varied[name] = erased_boxes(rows, *self._images.shape[1:])
+                case _:
+                    varied[name] = rows
+        return varied
+
+    def _view(self, stored: Tensor, varied: Mapping[str, Tensor]) -> Tensor:
+        size, flipped = self._images.shape[1:], varied.get("flip")
+        boxes = varied.get("resized_crop")
+        shown = resized(stored, size) if boxes is None else cut_out(stored, boxes, size)
+        shown = shown.contiguous()  # all that follows is fastest channel by channel
+        if flipped is not None:
+            shown = mirrored(shown, flipped)
+        unit = self._images.in_unit(shown)
+        if "rand_augment" in varied:
+            unit = rand_augment(unit, varied["rand_augment"])
+        if "color_jitter" in varied:
+            unit = color_jitter(unit, varied["color_jitter"])
+        batch = self._images.standardized(unit)
+        if "crop" in varied:
+            batch = shifted(batch, varied["crop"], flipped)
+        if "erase" in varied:
+            erase(batch, varied["erase"])
         return batch
-
-    def _drawn(self, number: int, device: torch.device) -> Tensor:
-        """For every image, in [0, 1): where its crop is, down and across, and whether it is mirrored; (examples, 3).
-
-        All three are drawn whatever is used, so that adding ``flip`` does not move the crops.
-        """
-        if number != self._number:
-            source = generator("view", self._seed, number)
-            self._draws = torch.rand(self._examples, 3, generator=source, dtype=torch.float64)
-            self._number = number
-        self._draws = self._draws.to(device)
-        return self._draws
-
-
-def _crop(images: Tensor, downs: Tensor, acrosses: Tensor) -> Tensor:
-    height, width = images.shape[2:]
-    down, across = max(1, int(height * _SHIFT)), max(1, int(width * _SHIFT))
-    padded = functional.pad(images, (across, across, down, down))
-    # Every window of every image is a view of memory, of which one each is copied: 3 times as fast as by pixels.
-    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-    top, left = (downs * (2 * down + 1)).long(), (acrosses * (2 * across + 1)).long()
-    return windows[torch.arange(len(images), device=images.device), :, top, left]

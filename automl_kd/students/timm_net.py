@@ -1,0 +1,180 @@
+"""Networks of timm without their classifiers, as chains of stages."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from automl_kd.core import UserError, import_extra, unknown
+from automl_kd.students.chain import Chain, find_chain
+from automl_kd.students.fixed_padding import Padding, Paddings, recorded_paddings
+from automl_kd.students.narrowing import narrow
+from automl_kd.students.plans import Shape
+from automl_kd.students.shapes import OnlyShapes
+
+_NETWORKS_KEPT = 16
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network of timm.
+
+    Attributes:
+        model: Its name there.
+        channels: Of its images.
+        width: By which it is narrowed; None where it is not.
+    """
+
+    model: str
+    channels: int
+    width: float | None = None
+
+    def stages(self) -> nn.Sequential:
+        """Its stages by name with fresh weights, on the device on which modules are made.
+
+        Raises:
+            UserError: If it is no chain or cannot be narrowed.
+        """
+        if torch.empty(0).is_meta:
+            return copy.deepcopy(template(self).stages)
+        return self.split(self.create())[0]
+
+    def create(self, classes: int = 0, **settings: Any) -> nn.Module:
+        """The whole network as timm makes it; without ``classes`` it ends in features.
+
+        Raises:
+            UserError: If timm is not installed or knows no such network.
+        """
+        timm = _known(self.model)
+        try:
+            network: nn.Module = timm.create_model(
+                self.model, pretrained=False, in_chans=self.channels, num_classes=classes, **settings
+            )
+        except Exception as error:  # timm raises what its many networks raise
+            raise UserError(f"student.model: timm cannot build {self.model}: {_first_line(error)}") from None
+        return network
+
+    def split(self, network: nn.Module) -> tuple[nn.Sequential, torch.Tensor | None]:
+        """The stages of a network as :meth:`create` makes it, narrowed, and which channels of its last map are left.
+
+        Raises:
+            UserError: As :meth:`stages`.
+        """
+        stages = self.chain().split(network)
+        if self.width is None:
+            return stages, None
+        try:
+            return stages, narrow(stages, self.width)
+        except UserError as error:
+            raise UserError(f"student.width: {self.model} {error}: leave width out") from None
+
+    def chain(self) -> Chain:
+        """The paths of its parts by stage.
+
+        Raises:
+            UserError: If it is no chain.
+        """
+        chain = template(Net(self.model, self.channels)).chain
+        if chain is None:
+            raise UserError(f"student.model: {self.model} is no chain of stages")
+        return chain
+
+
+@dataclass(frozen=True)
+class Template:
+    """A network without numbers; nobody changes it.
+
+    Attributes:
+        chain: None where it is none.
+        stages: On the meta device; empty where it is no chain.
+        points: Paths of the parts whose maps are worth tapping.
+        size: Height and width of the images that it was made for.
+    """
+
+    chain: Chain | None
+    stages: nn.Sequential
+    points: tuple[str, ...]
+    size: tuple[int, int]
+
+
+# Pricing asks for the stages of one network again and again; a template is a function of its arguments alone. It is
+# kept here and not in plans, because a study holds thousands of these.
+@functools.lru_cache(maxsize=_NETWORKS_KEPT)
+def template(net: Net) -> Template:
+    """A network without numbers.
+
+    Raises:
+        UserError: As :meth:`Net.create`; or if it cannot be narrowed.
+    """
+    with torch.device("meta"), OnlyShapes():
+        network = net.create().eval()
+        settings: Mapping[str, Any] = getattr(network, "pretrained_cfg", {})
+        size = tuple(settings.get("input_size", (3, 224, 224))[1:])
+        points = tuple(str(each["module"]) for each in _feature_info(network) if each.get("module"))
+        if net.width is not None:
+            whole = template(Net(net.model, net.channels))
+            return Template(whole.chain, net.split(network)[0], points, whole.size)
+        chain = find_chain(network, points, (net.channels, *size))
+        return Template(chain, nn.Sequential() if chain is None else chain.split(network), points, size)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A stage of a network at one resolution: what it takes, what it gives, what is padded in it."""
+
+    name: str
+    takes: Shape
+    gives: Shape
+    paddings: Paddings
+
+
+def walk(net: Net, shape: Shape) -> list[Walked]:
+    """The stages of a chain for images of a shape.
+
+    Raises:
+        UserError: If it does not take such images, or cannot be narrowed.
+    """
+    found: list[Walked] = []
+    for name, stage in template(net).stages.named_children():
+        paddings: dict[str, Padding] = {}
+        try:
+            with torch.no_grad(), OnlyShapes(), recorded_paddings(stage, paddings):
+                output = stage(torch.empty(1, *shape, device="meta"))
+        except RuntimeError as error:
+            first = found[0].takes if found else shape
+            raise UserError(
+                f"student.resolution: {net.model} does not take images of {first[1]}x{first[2]} pixels, of which"
+                f" {name} gets {shape[1]}x{shape[2]} ({_first_line(error)}): use more"
+            ) from None
+        _, channels, height, width = output.shape
+        found.append(Walked(name, shape, (channels, height, width), tuple(paddings.items())))
+        shape = found[-1].gives
+    return found
+
+
+def settings_of(model: str) -> Any:
+    """What timm says of the published weights of a network (its ``PretrainedCfg``); None where there are none."""
+    return _known(model).get_pretrained_cfg(model)
+
+
+def _known(model: str) -> Any:
+    """The package, which knows such a network."""
+    timm = import_extra("timm", "timm", f"student.model: {model}")
+    if not timm.is_model(model):
+        raise UserError(f"student.model: {unknown('model of timm', model, timm.list_models())}")
+    return timm
+
+
+def _feature_info(network: nn.Module) -> list[dict[str, Any]]:
+    found = getattr(network, "feature_info", [])
+    return list(found if isinstance(found, list) else found.info)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
