@@ -15,8 +15,8 @@ from automl_kd.tasks import Task
 
 _SAMPLES = 256
 _SAMPLES_OF_AN_OPTION = 64
-_MOST_OF_A_FILE = 16
-"""Students that are held against one file; others that start from it are once they are proposed."""
+_ENOUGH_OF_A_FILE = 4
+"""Students that take what they need of a file; others are held against it once they are proposed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def startable(space: Space, name: str, task: Task) -> Startable:
     told = tuple(f"space {name} goes without {words}" for words in starts.words())
     gone = _impossible(space, starts, able) if told else {}
     left = space.without_options(gone) if gone else space
-    return Startable(left, told, tuple(starts.files))
+    return Startable(left, told, starts.files)
 
 
 def _impossible(space: Space, starts: _Starts, able: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
@@ -95,7 +95,6 @@ class _Starts:
     """Whether students can start, each asked once; the reasons why not.
 
     Attributes:
-        files: The files that students can start from.
         missing: Why the published weights of a network are not to be had, by its name.
         unfit: Why others do not start.
     """
@@ -103,8 +102,7 @@ class _Starts:
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
         self._known: dict[str, bool] = {}
-        self._read: Counter[str] = Counter()
-        self.files: dict[Path, None] = {}
+        self._fitted: Counter[Path] = Counter()
         self.missing: dict[str, str] = {}
         self.unfit: list[str] = []
 
@@ -116,10 +114,15 @@ class _Starts:
         """
         if student.start is None:
             return True
-        key = _key(student, student.start)
+        key = student.model_dump_json(exclude={"resolution"})
         if key not in self._known:
             self._known[key] = self._tried(student, student.start)
         return self._known[key]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that students can start from."""
+        return tuple(self._fitted)
 
     @property
     def reasons(self) -> list[str]:
@@ -135,10 +138,12 @@ class _Starts:
             yield f"starts that do not fit: {self.unfit[0]}"
 
     def _tried(self, student: StudentPart, start: Start) -> bool:
+        published = FAMILIES[student.family].published(student) if start.weights == PRETRAINED else None
+        if published is not None and published.name in self.missing:
+            return False
         try:
             path = find_weights(student)
-            self._read[start.weights] += start.weights != PRETRAINED
-            if self._read[start.weights] <= _MOST_OF_A_FILE:
+            if self._fitted[path] < _ENOUGH_OF_A_FILE:
                 beginning(student, self._signature)
         except MissingWeightsError as error:
             self.missing[error.name] = str(error)
@@ -148,11 +153,5 @@ class _Starts:
                 raise
             self.unfit.append(str(error))
             return False
-        self.files[path] = None
+        self._fitted[path] += 1
         return True
-
-
-def _key(student: StudentPart, start: Start) -> str:
-    """Equal for students that can all start, or cannot."""
-    published = FAMILIES[student.family].published(student) if start.weights == PRETRAINED else None
-    return student.model_dump_json(exclude={"resolution"}) if published is None else published.name

@@ -42,11 +42,13 @@ def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, mus
         steps = [after - before for before, after in pairwise([*begun, time.monotonic()])]
         return statistics.median(steps) * len(task.train.labels) / recipe.train.batch_size
 
+    # A step takes as long from noise, for which no weights need to be at hand.
+    student = recipe.student if must_learn else recipe.student.model_copy(update={"start": None})
     threads = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
     try:
         whole = distill(
-            no_distillation(recipe),
+            no_distillation(recipe.model_copy(update={"student": student})),
             task,
             None,
             total_epochs=epochs,

@@ -6,7 +6,7 @@ import torch
 
 from automl_kd.core import UserError
 from automl_kd.recipes import StudentPart
-from automl_kd.students import HEAD, build, start
+from automl_kd.students import HEAD, build, pinned, start
 from automl_kd.tasks import BroughtTeacher, Task, place_of
 from automl_kd.teachers.form import form_for
 from automl_kd.teachers.module import module_teacher
@@ -47,10 +47,11 @@ def open_encoder(spec: BroughtTeacher, task: Task) -> Teacher:
         UserError: As :func:`student_of`; or if the weights are those of another architecture.
     """
     student = student_of(spec, task)
-    signature = task.at(student).signature
-    with torch.random.fork_rng(devices=[]):
-        module = build(student, signature)
     try:
+        student = pinned(student, task.signature)
+        signature = task.at(student).signature
+        with torch.random.fork_rng(devices=[]):
+            module = build(student, signature)
         inherited = start(module, student, signature)
     except UserError as error:
         raise UserError(f"teacher {str(error).removeprefix(_PLACE)}") from None

@@ -60,8 +60,8 @@ def test_a_training_goes_on_from_machine_to_machine_with_the_weights_of_one_that
     straight = replace(job, checkpoint=tmp_path / "straight.pt", weights=tmp_path / "straight.safetensors")
     assert isinstance(answer_of(pool, 1, straight), Trained)
     elsewhere()
-    own.unlink()
     here, there = (JobRunner(across(packed).unpack(archives.__getitem__), lambda: False) for _ in range(2))
+    own.unlink()
 
     first = done_elsewhere(here, replace(job, until=2), tmp_path / "here")
     assert (first.epoch, job.checkpoint.exists(), job.weights.exists()) == (2, True, False)

@@ -24,3 +24,10 @@ def test_a_loss_that_every_recipe_has_stays_to_be_refused():
     left, told = suited(space, "tiny_cnn", values)
     assert "dkd" in left.losses
     assert "dkd" not in "".join(told)
+
+
+def test_losses_that_read_answers_go_where_the_teacher_shows_features_alone():
+    space, digits = load_space("tiny_cnn"), open_task("digits")
+    left, told = suited(space, "tiny_cnn", digits, answered=False)
+    assert space.losses - left.losses == {"kd", "dist"}
+    assert told == ("space tiny_cnn goes without kd, dist: the teacher shows features and gives no outputs",)

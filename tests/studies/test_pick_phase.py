@@ -431,6 +431,16 @@ def test_reading_the_test_split_beats_and_remembers_the_teacher(open_phase, data
     assert again.log == []
 
 
+def test_a_teacher_that_answers_nothing_has_no_score_and_there_is_no_plain_kd(open_phase):
+    pick, pool = a_pick(distill={"task": {"weight": 1.0}, "hint": {"weight": 1.0}}), FakePool(1, succeed)
+    pick.answered = False
+    phase = run(open_phase([pick], pool))
+    assert phase.test() == {}
+    assert {key for key, _ in pool.log}.isdisjoint({TEACHER})
+    assert [len(pick.tested(arm)) for arm in pick.arms] == [3, 3, 0]
+    assert pick.missing() == {"plain_kd": "the teacher shows features and gives no outputs, which it would learn from"}
+
+
 def test_a_run_whose_test_cannot_be_read_is_left_out_and_another_seed_is_delivered(open_phase):
     lost = set()
 

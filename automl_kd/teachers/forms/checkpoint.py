@@ -49,7 +49,9 @@ def student(spec: CheckpointTeacher, task: Task) -> StudentPart:
             f"teacher.input.size: {said.size}: a {spec.student.family} is fine-tuned on squares: say one number"
         )
     start = Start(weights=spec.checkpoint, mean=mean, std=std)
-    return spec.student.model_copy(update={"start": start, **{"resolution": side for side in sides}})
+    side = next(iter(sides), spec.student.resolution)
+    shown = {} if side is None else {"resolution": side}
+    return spec.student.model_copy(update={"start": start, **shown})
 
 
 TEACHER_FORMS.add(

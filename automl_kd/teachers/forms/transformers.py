@@ -90,7 +90,8 @@ def transformers_card(folder: Path) -> Card:
     """What ``preprocessor_config.json`` and ``config.json`` say of images and classes."""
     config, images = read_json(folder / "config.json"), read_json(folder / "preprocessor_config.json")
     # A network of text and images says of these under a key of their own.
-    pictured = config.get("vision_config") if isinstance(config.get("vision_config"), Mapping) else config
+    vision = config.get("vision_config")
+    pictured = vision if isinstance(vision, Mapping) else config
     channels = pictured.get("num_channels")
     mean, std = _moments(images)
     channels = channels if isinstance(channels, int) else None if mean is None else len(mean)
