@@ -57,8 +57,9 @@ class Distill(Part):
     to the unmixed ones are mixed like these (``cached``), which gives other answers.
 
     ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient
-    (``gradient``), also where that loss has no weight itself, or learned (``uncertainty``). ``fuse`` says how several teachers are made one. ``unhealthy`` says
-    what happens to a loss that does harm or nothing: the run fails, or goes on without the loss.
+    (``gradient``), also where that loss has no weight itself, or learned (``uncertainty``). ``fuse`` says how several
+    teachers are made one. ``unhealthy`` says what happens to a loss that does harm or nothing: the run fails, or goes
+    on without the loss.
     """
 
     targets: TeacherOutputs | None = None
