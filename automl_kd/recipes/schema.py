@@ -57,9 +57,8 @@ class Distill(Part):
     to the unmixed ones are mixed like these (``cached``), which gives other answers.
 
     ``balance`` gives the weights their unit: as they stand (``none``), the norm of the task loss's gradient
-    (``gradient``), also where that loss has no weight itself, or learned (``uncertainty``). ``fuse`` says how several
-    teachers are made one. ``unhealthy`` says what happens to a loss that does harm or nothing: the run fails, or goes
-    on without the loss.
+    (``gradient``), or learned (``uncertainty``). ``fuse`` says how several teachers are made one. ``unhealthy`` says
+    what happens to a loss that does harm or nothing: the run fails, or goes on without the loss.
     """
 
     targets: TeacherOutputs | None = None
@@ -79,6 +78,12 @@ class Distill(Part):
             for end in (self.handover.source, self.handover.target):
                 if end not in present:
                     raise ValueError(f"handover names the loss {end}, which losses does not hold")
+        return self
+
+    @model_validator(mode="after")
+    def _balanced_against_a_task(self) -> Self:
+        if self.balance == "gradient" and self.losses.task.inactive:
+            raise ValueError("balance gradient weighs losses against that of the task, whose weight is 0: use none")
         return self
 
     def needs_teacher(self) -> bool:
