@@ -14,6 +14,7 @@ from on_disk import OnDisk
 from automl_kd.core import Interrupted
 from automl_kd.distillation import distill
 from automl_kd.distillation.feed import ahead
+from automl_kd.tasks import Split
 
 LOSSES = {"kd": {"weight": 1}, "hint": {"weight": 1}}
 ENOUGH = 5.0
@@ -64,6 +65,14 @@ def test_a_file_that_cannot_be_read_ends_the_run(make, stored):
     with pytest.raises(FileNotFoundError, match=r"train\.npy"):
         distill(make(), stored, None, device="cpu")
     assert not threads()
+
+
+def test_large_examples_are_answered_a_few_at_a_time_and_small_ones_as_asked():
+    large, small = (torch.zeros(1).expand(300, 3, size, size) for size in (224, 32))
+    sizes = [len(batch) for batch in Split(large, torch.zeros(300)).batches(256)]
+    assert sum(sizes) == 300
+    assert 16 <= max(sizes) * 3 * 224**2 * 4 / 2**20 <= 32, "megabytes as a network takes them"
+    assert [len(batch) for batch in Split(small, torch.zeros(300)).batches(256)] == [256, 44]
 
 
 class TestReadingAhead:
