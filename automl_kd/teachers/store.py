@@ -13,6 +13,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from automl_kd.core import Input, Output, Signature, UserError, cache_dir, locked, replacing, write_text
 from automl_kd.recipes import Part, Student, digest
@@ -83,7 +84,11 @@ class TeacherStore:
             return None
 
     def by_hash(self, sha256: str) -> Teacher | None:
-        """The teacher with these weights, or None. Damaged files are moved aside, to be looked at, never used."""
+        """The teacher with these weights, or None. Damaged files are moved aside, to be looked at, never used.
+
+        Raises:
+            UserError: If its network is one of a library that is not installed here.
+        """
         if not _SHA256.fullmatch(sha256):
             return None
         weights, description = self._paths(sha256)
@@ -91,11 +96,12 @@ class TeacherStore:
             if not weights.is_file() or not description.is_file():
                 return None
             try:
-                return _read(weights, description, sha256)
+                record, state = _verified(weights, description, sha256)
             except (UserError, ValueError, KeyError, TypeError):
                 for path in (weights, description):
                     os.replace(path, path.with_name(f"{path.name}.damaged"))
                 return None
+        return _teacher(record, state)
 
     def student(self, sha256: str) -> Student:
         """What a teacher that is there, as :meth:`by_hash` tells, was built from."""
@@ -136,7 +142,7 @@ class TeacherStore:
                 draft.write_bytes(safetensors.torch.save(state))
             write_text(description, json.dumps({"record": record, "digest": digest(record)}, indent=1))
             write_text(self._key(key), sha256)
-            return _read(weights, description, sha256)
+            return _teacher(*_verified(weights, description, sha256))
 
     def _locked(self) -> AbstractContextManager[None]:
         # Without it a reader could move aside what another process has just written anew.
@@ -154,15 +160,20 @@ def gone(sha256: str) -> UserError:
     return UserError(f"teacher {sha256[:12]} is gone from the cache or damaged; the same command makes it again")
 
 
-def _read(weights: Path, description: Path, sha256: str) -> Teacher:
+def _verified(weights: Path, description: Path, sha256: str) -> tuple[_Record, dict[str, Tensor]]:
+    """What is kept beside a teacher, and its weights, as they were written."""
     content = json.loads(description.read_text(encoding="utf-8"))
     record = _Record.model_validate(content["record"])
     state = checkpoint.read_checkpoint(weights)
     if content["digest"] != digest(content["record"]) or {record.sha256, weights_sha256(state)} != {sha256}:
         raise ValueError("the bytes are not those written")
+    return record, state
+
+
+def _teacher(record: _Record, state: Mapping[str, Tensor]) -> Teacher:
     with torch.random.fork_rng(devices=[]):  # building draws initial weights; a look-up must not move the caller's seed
         module = build(record.student, record.signature)
-    checkpoint.fill(module, state, str(weights), "the teacher kept there")
+    checkpoint.fill(module, state, f"teacher {record.sha256[:12]} of the cache", "its recipe")
     teacher = module_teacher(module, record.signature)
     form = f"trained here: {_spelled(record.student)}"
     teacher.understood = Understood(form, classes="the task's own", brought=False)

@@ -1,9 +1,12 @@
 import json
+import sys
 
 import pytest
 import torch
 from teacher_cases import SHAPE, SIGNATURE, STUDENT, trained_module
 
+from automl_kd.core import UserError
+from automl_kd.students import Brought, build
 from automl_kd.teachers import TeacherStore
 
 KEY = "k" * 64
@@ -72,3 +75,18 @@ def test_looking_up_leaves_the_seed_alone(tmp_path):
     before = torch.get_rng_state()
     assert store.find(KEY) is not None
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_teacher_whose_library_is_not_installed_here_is_no_damaged_one(tmp_path, monkeypatch):
+    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+    vit = {"img_size": 8, "patch_size": 4, "depth": 1, "embed_dim": 8, "num_heads": 2, "in_chans": 1}
+    student = Brought(
+        family="brought", library="timm", network={"architecture": "vit_tiny_patch16_224", "arguments": vit}
+    )
+    store = TeacherStore(tmp_path)
+    kept = store.keep(KEY, student, SIGNATURE, build(student, SIGNATURE), {})
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(UserError, match="needs the package timm, which is not installed"):
+        store.find(KEY)
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    assert store.find(KEY).sha256 == kept.sha256
