@@ -38,7 +38,7 @@ from benchmarks.emoji import write_task
 from benchmarks.problems import Runs
 from benchmarks.tables import table
 
-SIZE, RESOLUTION, CUT = 64, 48, 5
+SIZE, RESOLUTION, CUT = 64, 48, 4
 _CHOOSING_SEED = 100
 _BATCH = 32
 _STEPS = 300
@@ -237,7 +237,7 @@ def search_space(weights: Mapping[str, str], *, pretrained: bool) -> dict[str, A
         pretrained: Whether the start is a hole; else everything starts from noise.
     """
     shape = {
-        "cut": {"choice": [3, 4, 5]},
+        "cut": {"choice": [2, 3, 4]},
         "width": {"choice": [0.5, 0.75, 1.0]},
         "resolution": {"choice": [32, 48, 64, 96]},
     }
