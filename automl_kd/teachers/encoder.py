@@ -6,7 +6,7 @@ import torch
 
 from automl_kd.core import UserError
 from automl_kd.recipes import StudentPart
-from automl_kd.students import HEAD, build, pinned, start
+from automl_kd.students import HEAD, Brought, build, pinned, start
 from automl_kd.tasks import BroughtTeacher, Task, place_of
 from automl_kd.teachers.form import form_for
 from automl_kd.teachers.module import module_teacher
@@ -62,6 +62,7 @@ def open_encoder(spec: BroughtTeacher, task: Task) -> Teacher:
     teacher = module_teacher(module, signature.with_width(0))
     teacher.understood = Understood(
         form=f"features of {place_of(spec)} ({inherited.words})",
+        input=student.shown if isinstance(student, Brought) else None,
         classes="none: only its features are used",
         outputs="none",
     )

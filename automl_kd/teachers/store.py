@@ -176,7 +176,8 @@ def _teacher(record: _Record, state: Mapping[str, Tensor]) -> Teacher:
     checkpoint.fill(module, state, f"teacher {record.sha256[:12]} of the cache", "its recipe")
     teacher = module_teacher(module, record.signature)
     form = f"trained here: {_spelled(record.student)}"
-    teacher.understood = Understood(form, classes="the task's own", brought=False)
+    shown = record.student.shown if isinstance(record.student, Brought) else None
+    teacher.understood = Understood(form, shown, classes="the task's own", brought=False)
     return teacher
 
 

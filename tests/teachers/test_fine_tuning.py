@@ -138,6 +138,7 @@ class TestFolders:
         spec = parse_teacher(f"{{timm: {tmp_path / 'r'}, input: {{size: 16}}, fine_tune: {{}}}}")
         student = student_of(spec, task)
         assert student.transform.after == (3, 16, 16)
+        assert student.shown.startswith("images (3, 16, 16), mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)")
         seen = task.at(student)
         built = build(student, seen.signature).eval()
         start(built, student, seen.signature)

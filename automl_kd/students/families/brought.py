@@ -45,6 +45,16 @@ class Brought(StudentPart):
         """What the network is called."""
         return _LIBRARIES[self.library].title(self.network)
 
+    @property
+    def shown(self) -> str | None:
+        """What images it makes of the task's, in words; None where these are the same."""
+        if self.transform is None:
+            return None
+        mean, std = self.transform.normalized or ((), ())
+        spelled = (", ".join(f"{each:.4g}" for each in values) for values in (mean, std))
+        normalised = ", mean ({}), std ({})".format(*spelled) if mean else ""
+        return f"images {self.transform.after}{normalised}, which it makes of the task's"
+
 
 def plan(spec: Brought, signature: Signature, allow_code: bool = False) -> Plan:
     """Two blocks: the network up to its classifier, and the head. The network is run once on shapes.
