@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from automl_kd.core import import_extra
+
 Padding = tuple[int, int, int, int]
 """Pixels at the left, right, top and bottom."""
 
@@ -25,7 +27,7 @@ def recorded_paddings(module: nn.Module, found: dict[str, Padding]) -> Iterator[
         module: What is run meanwhile.
         found: Is filled, by the path of the convolution.
     """
-    from timm.layers import Conv2dSame
+    same: type[nn.Conv2d] = import_extra("timm.layers", "timm", "student.family: timm").Conv2dSame
 
     def recorder(path: str) -> Any:
         def record(conv: nn.Conv2d, inputs: tuple[Tensor]) -> None:
@@ -33,7 +35,7 @@ def recorded_paddings(module: nn.Module, found: dict[str, Padding]) -> Iterator[
 
         return record
 
-    convs = [(path, part) for path, part in module.named_modules() if isinstance(part, Conv2dSame)]
+    convs = [(path, part) for path, part in module.named_modules() if isinstance(part, same)]
     handles = [conv.register_forward_pre_hook(recorder(path)) for path, conv in convs]
     try:
         yield

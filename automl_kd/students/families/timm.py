@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from automl_kd.core import IMAGE_AXES, Signature, UserError
-from automl_kd.recipes.students import Projector, StudentPart
+from automl_kd.recipes.students import Projector, Start, StudentPart
 from automl_kd.students.chain import TAIL
 from automl_kd.students.family import FAMILIES, Family, Inherited, Published
 from automl_kd.students.fixed_padding import Paddings, fix_paddings
@@ -197,14 +197,17 @@ def inherit(spec: Timm, signature: Signature, tensors: Mapping[str, Tensor]) -> 
         student = StudentModule(built)
     own = student.state_dict()
     if own.keys() == tensors.keys() and all(tensors[name].shape == own[name].shape for name in own):
-        start = spec.start
-        return Inherited(tensors, (), "names of automl-kd", False, start and start.mean, start and start.std)
+        return Inherited(tensors, (), "names of automl-kd", False, *_said(spec.start))
     first = built.blocks[0]
     if isinstance(first, Whole):
         net = Net(first.model, first.input_shape[0])
         return inherit_whole(net, student.get_submodule("model.0"), "model.0", images, tensors)
     assert isinstance(first, Stage)
     return inherit_chain(first.net, _places(spec, built), images, tensors)
+
+
+def _said(start: Start | None) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    return (None, None) if start is None else (start.mean, start.std)
 
 
 def _places(spec: Timm, built: Plan) -> Places:
