@@ -229,7 +229,7 @@ class Run:
     def _view(self, batch: Batch, number: int) -> tuple[Tensor, Tensor, Mix | None]:
         """Examples (B, …) as the student sees them, the labels of those that have one, and how they were mixed."""
         modality, augment = self.seen.modality, self.recipe.train.augment
-        inputs = self._views.of(batch.stored, batch.at, number)
+        inputs = self._views.of(batch.stored, batch.index, number)
         labels = self._labels[batch.at[: batch.labelled]]
         mix = draw_mix(modality, augment, inputs.shape, batch.labelled, self.recipe.seed, self.step)
         if mix is not None:
@@ -240,7 +240,7 @@ class Run:
 
     def _shown(self, batch: Batch, number: int, mix: Mix | None) -> Tensor:
         """The same examples as the teacher sees them."""
-        inputs = self._teacher_views.of(batch.stored, batch.at, number)
+        inputs = self._teacher_views.of(batch.stored, batch.index, number)
         return self.task.modality.arranged(inputs if mix is None else mix.mixed(inputs))
 
     def _check_weights(self) -> None:
