@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -68,7 +68,7 @@ def plan(spec: Timm, signature: Signature, allow_code: bool = False) -> Plan:
     return ChainPlan((*parts, *before, (last, (*tail, *blocks))))
 
 
-def _kept(spec: Timm, stages: list[Walked]) -> list[Walked]:
+def _kept(spec: Timm, stages: Sequence[Walked]) -> Sequence[Walked]:
     """What is left of a network's stages; a projector stands in the place of its tail."""
     chain = [each for each in stages if each.name != TAIL]
     most = len(chain) - 1
