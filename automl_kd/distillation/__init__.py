@@ -34,7 +34,6 @@ from automl_kd.distillation.teacher_outputs import TeacherOutputPolicy
 from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
     ResolvedTeacher,
-    TrainingProgress,
     answers,
     budget_too_short,
     expect_teacher,
@@ -45,6 +44,7 @@ from automl_kd.distillation.teacher_training import (
     untrainable_teacher,
 )
 from automl_kd.distillation.term import Term
+from automl_kd.distillation.training_progress import TrainingProgress
 from automl_kd.distillation.wiring import Wiring, wire
 from automl_kd.recipes.losses import FeatureLoss, Loss
 
