@@ -8,6 +8,7 @@ from automl_kd.distillation.batch_norm import measured_batches, reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.custom_loss import custom_loss_spec, loss
 from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher
+from automl_kd.distillation.fine_tuning import fine_tuning
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill, resolve_device
 from automl_kd.distillation.losses import (
@@ -87,6 +88,7 @@ __all__ = [
     "evaluate_teacher",
     "expect_teacher",
     "find_teacher",
+    "fine_tuning",
     "loss",
     "measured_batches",
     "reestimate",
