@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from automl_kd.core import UserError, import_extra, unknown
+from automl_kd.core import UserError, first_line, import_extra, unknown
 from automl_kd.students.chain import Chain, find_chain
 from automl_kd.students.fixed_padding import Padding, Paddings, recorded_paddings
 from automl_kd.students.narrowing import narrow
@@ -58,7 +58,7 @@ class Net:
                 self.model, pretrained=False, in_chans=self.channels, num_classes=classes, **settings
             )
         except Exception as error:  # timm raises what its many networks raise
-            raise UserError(f"student.model: timm cannot build {self.model}: {_first_line(error)}") from None
+            raise UserError(f"student.model: timm cannot build {self.model}: {first_line(error)}") from None
         return network
 
     def split(self, network: nn.Module) -> tuple[nn.Sequential, torch.Tensor | None]:
@@ -153,7 +153,7 @@ def walk(net: Net, shape: Shape) -> tuple[Walked, ...]:
             first = found[0].takes if found else shape
             raise UserError(
                 f"student.resolution: {net.model} does not take images of {first[1]}x{first[2]} pixels, of which"
-                f" {name} gets {shape[1]}x{shape[2]} ({_first_line(error)}): use more"
+                f" {name} gets {shape[1]}x{shape[2]} ({first_line(error)}): use more"
             ) from None
         _, channels, height, width = output.shape
         found.append(Walked(name, shape, (channels, height, width), tuple(paddings.items())))
@@ -177,7 +177,3 @@ def _known(model: str) -> Any:
 def _feature_info(network: nn.Module) -> list[dict[str, Any]]:
     found = getattr(network, "feature_info", [])
     return list(found if isinstance(found, list) else found.info)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
