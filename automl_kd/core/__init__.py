@@ -3,7 +3,7 @@
 from automl_kd.core import formatting
 from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
 from automl_kd.core.disk_space import check_room, folder_bytes, free_bytes
-from automl_kd.core.errors import Interrupted, UserError, unknown
+from automl_kd.core.errors import Interrupted, UserError, first_line, unknown
 from automl_kd.core.extras import import_extra
 from automl_kd.core.formatting import (
     UNKNOWN,
@@ -50,6 +50,7 @@ __all__ = [
     "duration",
     "extension_versions",
     "find_yaml",
+    "first_line",
     "folder_bytes",
     "formatting",
     "free_bytes",

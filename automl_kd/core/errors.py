@@ -33,3 +33,9 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     if near:
         return UserError(f"unknown {kind} {str(name)!r}; did you mean {', '.join(near)}?")
     return UserError(f"unknown {kind} {str(name)!r}; known: {', '.join(names) if names else 'none'}")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, in one line; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

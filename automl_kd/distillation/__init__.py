@@ -8,6 +8,7 @@ from automl_kd.distillation.batch_norm import measured_batches, reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.custom_loss import custom_loss_spec, loss
 from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher
+from automl_kd.distillation.fine_tuning import fine_tuning
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill, resolve_device
 from automl_kd.distillation.losses import (
@@ -34,7 +35,6 @@ from automl_kd.distillation.teacher_outputs import TeacherOutputPolicy
 from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
     ResolvedTeacher,
-    TrainingProgress,
     answers,
     budget_too_short,
     expect_teacher,
@@ -45,6 +45,7 @@ from automl_kd.distillation.teacher_training import (
     untrainable_teacher,
 )
 from automl_kd.distillation.term import Term
+from automl_kd.distillation.training_progress import TrainingProgress
 from automl_kd.distillation.wiring import Wiring, wire
 from automl_kd.recipes.losses import FeatureLoss, Loss
 
@@ -87,6 +88,7 @@ __all__ = [
     "evaluate_teacher",
     "expect_teacher",
     "find_teacher",
+    "fine_tuning",
     "loss",
     "measured_batches",
     "reestimate",

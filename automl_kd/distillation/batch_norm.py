@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from automl_kd.tasks import Task, generator
 
 _BATCH = 256
-_BATCHES = 8
+_EXAMPLES = 2_048
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:
@@ -45,16 +45,17 @@ def reestimate(module: nn.Module, batches: Iterable[Tensor]) -> None:
         each.training = training
 
 
-def measured_batches(task: Task, seed: int, torch_device: torch.device) -> Iterator[Tensor]:
-    """Up to 8 batches of up to 256 training examples, not augmented: the same ones for the same seed.
+def measured_batches(task: Task, seed: int, torch_device: torch.device, examples: int = _EXAMPLES) -> Iterator[Tensor]:
+    """Some training examples, not augmented: the same ones for the same seed, in batches of up to 256.
 
     Args:
         task: The task as the student sees it.
         seed: Of the recipe.
         torch_device: Where they are to be.
+        examples: How many at most.
     """
-    count = min(len(task.train), _BATCH * _BATCHES)
+    count = min(len(task.train), examples)
     drawn = torch.randperm(len(task.train), generator=generator("batch norm", seed))[:count]
     # In parts of equal size, because no batch may be a single example.
-    for index in drawn.tensor_split(math.ceil(count / _BATCH)):
+    for index in drawn.tensor_split(math.ceil(count / max(2, task.train.at_once(_BATCH)))):
         yield task.modality.prepare(task.train.inputs[index].to(torch_device))

@@ -38,13 +38,24 @@ def as_trained(spec: OneTeacher, task: Task) -> OneTeacher:
 
 def _training(spec: BroughtTeacher, asked: FineTuning, task: Task) -> TeacherTraining:
     student = student_of(spec, task)
+    return TeacherTraining(student=student, train=fine_tuning(student, task, asked), seed=asked.seed)
+
+
+def fine_tuning(student: StudentPart, task: Task, asked: FineTuning) -> Train:
+    """How a network that starts from weights learns a task, in full.
+
+    Args:
+        student: The network.
+        task: What it learns.
+        asked: What the user says of it.
+    """
     said = asked.model_dump(exclude={"seed"})
     left_open = {name: value for name, value in _usual(student, task).items() if name not in asked.model_fields_set}
-    return TeacherTraining(student=student, train=Train.model_validate(said | left_open), seed=asked.seed)
+    return Train.model_validate(said | left_open)
 
 
 def _usual(student: StudentPart, task: Task) -> dict[str, Any]:
-    """What depends on network and task where the user leaves it out."""
+    """What depends on network and task where the user leaves it out; of augmentations the one that fits any images."""
     stages = len(plan(student, task.at(student).signature).stages)
     usual: dict[str, Any] = {"layer_decay": _OF_THE_TRUNK if stages <= _TRUNK_AND_HEAD else _BY_STAGE}
     if task.problem.meaning != "real":

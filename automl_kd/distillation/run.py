@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +30,9 @@ from automl_kd.recipes import Recipe
 from automl_kd.students import HEAD, StudentModule, Taps, build, start
 from automl_kd.tasks import Mix, Task
 from automl_kd.teachers import Teacher
+
+_EXAMPLES_OF_A_START = 256
+"""On which statistics are measured for weights of which channels are missing; training goes on with them."""
 
 
 class Run:
@@ -78,7 +80,7 @@ class Run:
         memory = wiring.build_context.memory_format
         self.student: StudentModule = student.to(device=torch_device, memory_format=memory).train()  # type: ignore[call-overload]
         if inherited is not None and inherited.sliced:
-            reestimate(self.student, islice(measured_batches(self.seen, recipe.seed, torch_device), 1))
+            reestimate(self.student, measured_batches(self.seen, recipe.seed, torch_device, _EXAMPLES_OF_A_START))
         for term in wiring.terms:
             if term.spec.prepare is not None:
                 term.spec.prepare(self.student, wiring.build_context)

@@ -18,7 +18,7 @@ import ray
 from ray import ObjectRef
 from ray.exceptions import RayError
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, first_line
 from automl_kd.execution.executor import Executor, Key
 from automl_kd.execution.file_bundles import AnswerBundle, JobBundle, SetupBundle
 from automl_kd.execution.jobs import Answer, Failed, Job, Setup, file_failure
@@ -309,7 +309,7 @@ def _connect(address: str | None) -> None:
             )
     except (RayError, ConnectionError, RuntimeError, ValueError, SystemExit) as error:
         where = "Ray" if address is None else f"the Ray cluster at {address}"
-        raise UserError(f"cannot join {where}: {_first_line(error)}") from None
+        raise UserError(f"cannot join {where}: {first_line(error)}") from None
 
 
 def _reach(address: str) -> None:
@@ -372,7 +372,3 @@ def _room(nodes: Iterable[Mapping[str, float]], resources: Mapping[str, float]) 
 def _exit_reason(error: Exception) -> str:
     """Why a worker ended, in one line: the last of Ray's message, without the general advice that follows."""
     return str(error).strip().splitlines()[-1].partition(" Some common causes")[0]
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

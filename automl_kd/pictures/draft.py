@@ -47,8 +47,8 @@ class Draft:
         for line in self._journal.read_text(encoding="utf-8").splitlines():
             try:
                 first, said = json.loads(line)
-            except ValueError:  # the last line, in which the process was killed
-                return
+            except ValueError:  # a line in which the process was killed, and what the next one wrote behind it
+                continue
             yield first, said
 
     def enter(self, first: int, said: Sequence[Any]) -> None:

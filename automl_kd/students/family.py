@@ -22,8 +22,8 @@ class Inherited:
         state: The student's tensors that come from the file, by the student's own names, in the student's shapes.
         unused: Names of the file's tensors that nothing was made of, such as those of its classifier.
         words: How the names were matched and what was cut off or narrowed, for people.
-        sliced: Whether channels or resolutions are others than those by which the file's batch-norm statistics were
-            gathered, so that they have to be measured anew before anything is learned.
+        sliced: Whether channels are missing by which the file's batch-norm statistics were gathered, so that they have
+            to be measured anew before anything is learned.
         mean: By which the images that the weights know were normalised, by channel; None where nothing is known.
         std: Likewise.
     """

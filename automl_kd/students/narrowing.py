@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, first_line
 from automl_kd.students.plans import scaled
 
 # What works on each channel by itself, as modules and by the names of functions and methods.
@@ -102,7 +102,7 @@ class _Analysis:
         try:
             self._graph = _Tracer().trace(network)
         except Exception as error:  # what a network does in its own forward
-            raise _refusal(str(error).strip().partition("\n")[0] or type(error).__name__) from None
+            raise _refusal(first_line(error)) from None
         self._of: dict[fx.Node, _Group | None] = {}
         self.slices: list[_Slice] = []
 

@@ -33,9 +33,11 @@ class OnlyShapes(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if args and isinstance(args[0], torch.Tensor) and args[0].is_meta:
-            if func in _SHAPE_KEPT:
-                return torch.empty_like(args[0])
-            if func in _INITIALISERS:
-                return args[0]
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in _SHAPE_KEPT and args and args[0].is_meta:
+            return torch.empty_like(args[0])
+        if func in _INITIALISERS:
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from automl_kd.core import UserError, import_extra, unknown
+from automl_kd.core import UserError, first_line, import_extra, unknown
 from automl_kd.students.chain import Chain, find_chain
 from automl_kd.students.fixed_padding import Padding, Paddings, recorded_paddings
 from automl_kd.students.narrowing import narrow
 from automl_kd.students.plans import Shape
 from automl_kd.students.shapes import OnlyShapes
 
-_NETWORKS_KEPT = 16
+_NETWORKS_KEPT = 128
+_WALKS_KEPT = 1024
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Net:
                 self.model, pretrained=False, in_chans=self.channels, num_classes=classes, **settings
             )
         except Exception as error:  # timm raises what its many networks raise
-            raise UserError(f"student.model: timm cannot build {self.model}: {_first_line(error)}") from None
+            raise UserError(f"student.model: timm cannot build {self.model}: {first_line(error)}") from None
         return network
 
     def split(self, network: nn.Module) -> tuple[nn.Sequential, torch.Tensor | None]:
@@ -103,8 +104,9 @@ class Template:
     size: tuple[int, int]
 
 
-# Pricing asks for the stages of one network again and again; a template is a function of its arguments alone. It is
-# kept here and not in plans, because a study holds thousands of these.
+# Pricing asks for the same networks again and again, at all cuts, and each takes a quarter of a second to make and a
+# tenth to walk. Both are functions of their arguments alone; they are kept here and not in plans, because a study holds
+# thousands of these.
 @functools.lru_cache(maxsize=_NETWORKS_KEPT)
 def template(net: Net) -> Template:
     """A network without numbers.
@@ -134,7 +136,8 @@ class Walked:
     paddings: Paddings
 
 
-def walk(net: Net, shape: Shape) -> list[Walked]:
+@functools.lru_cache(maxsize=_WALKS_KEPT)
+def walk(net: Net, shape: Shape) -> tuple[Walked, ...]:
     """The stages of a chain for images of a shape.
 
     Raises:
@@ -150,12 +153,12 @@ def walk(net: Net, shape: Shape) -> list[Walked]:
             first = found[0].takes if found else shape
             raise UserError(
                 f"student.resolution: {net.model} does not take images of {first[1]}x{first[2]} pixels, of which"
-                f" {name} gets {shape[1]}x{shape[2]} ({_first_line(error)}): use more"
+                f" {name} gets {shape[1]}x{shape[2]} ({first_line(error)}): use more"
             ) from None
         _, channels, height, width = output.shape
         found.append(Walked(name, shape, (channels, height, width), tuple(paddings.items())))
         shape = found[-1].gives
-    return found
+    return tuple(found)
 
 
 def settings_of(model: str) -> Any:
@@ -174,7 +177,3 @@ def _known(model: str) -> Any:
 def _feature_info(network: nn.Module) -> list[dict[str, Any]]:
     found = getattr(network, "feature_info", [])
     return list(found if isinstance(found, list) else found.info)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -127,12 +127,13 @@ def _checked(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """The file's tensors by timm's names in the network's types, with its stem for our images, and what was done."""
     own, found, words = network.state_dict(), dict(named.tensors), [f"names of {named.naming}"]
+    head = _head(net)
     if net.channels == 1 and (stem := _stem(net, network)) is not None:
         conv, norm = stem
         if f"{norm}.running_mean" in found and sees_colours(found[f"{conv}.weight"]):
             join_colours(conv, norm, found, images.mean, images.std)
             words.append(JOINED)
-    strange = [name for name in found if name not in own and not name.startswith(_head(net))]
+    strange = [name for name in found if name not in own and not name.startswith(head)]
     strange = [name for name in strange if not name.endswith(COUNTERS)]
     for name in needed:
         if name not in found and not name.endswith(COUNTERS):
@@ -141,7 +142,7 @@ def _checked(
             raise UserError(f"lacks {named.in_file(name)}, which {net.model} needs with shape {shape}{instead}")
     if strange:
         raise UserError(f"holds {strange[0]}, which {net.model} does not have")
-    for name in [name for name in own if name in found and not name.startswith(_head(net))]:
+    for name in [name for name in own if name in found and not name.startswith(head)]:
         if found[name].shape != own[name].shape:
             theirs, ours = tuple(found[name].shape), tuple(own[name].shape)
             raise UserError(f"{named.in_file(name)} has shape {theirs}, but {net.model} needs {ours}")

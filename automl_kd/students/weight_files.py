@@ -44,9 +44,14 @@ def find_weights(part: StudentPart) -> Path:
     """
     start = part.start
     assert start is not None
-    if start.sha256 is not None and (copy := _kept(start.sha256)) is not None and sha256_of(copy) == start.sha256:
+    if start.sha256 is not None and (copy := _kept(start.sha256)) is not None:
         return copy
-    found = _published_file(part) if start.weights == PRETRAINED else _named_file(Path(start.weights).expanduser())
+    try:
+        found = _published_file(part) if start.weights == PRETRAINED else _named_file(Path(start.weights).expanduser())
+    except UserError as error:
+        if start.sha256 is None:
+            raise
+        raise UserError(f"{error}; the recipe was made with the file of SHA-256 {start.sha256[:12]}…") from None
     if start.sha256 not in (None, sha256_of(found)):
         raise UserError(
             f"student.start.sha256: {found} changed since the recipe was made; restore it, or remove the hash"
@@ -135,7 +140,8 @@ def _brought_folder() -> Path:
 
 
 def _kept(sha256: str) -> Path | None:
-    return next(_folder(sha256).glob("weights.*"), None)
+    """The copy of a file that was kept by its hash; None where there is none, or it was damaged since."""
+    return next((path for path in _folder(sha256).glob("weights.*") if sha256_of(path) == sha256), None)
 
 
 def _folder(sha256: str) -> Path:

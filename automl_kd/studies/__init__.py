@@ -3,6 +3,7 @@
 __all__ = [
     "clock",
     "context",
+    "default_space",
     "delivered",
     "lookup",
     "objectives",

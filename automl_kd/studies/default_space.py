@@ -11,7 +11,8 @@ from automl_kd.studies.state import settings_of
 from automl_kd.tasks import Task
 
 _TEXT, _SMALL, _LARGE = "tiny_text", "tiny_cnn", "mobile_cnn"
-_SMALL_PIXELS = 48
+SMALL_PIXELS = 48
+"""Height and width up to which images are small ones, for which networks are made and not published."""
 _ANOTHER = "--space names another"
 
 
@@ -51,9 +52,9 @@ def _fitting(task: Task) -> tuple[str, str]:
             " with --space"
         )
     pixels = max(taken.shape[1:])
-    if pixels <= _SMALL_PIXELS:
-        return _SMALL, f"for images of up to {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
-    large = f"for images of more than {_SMALL_PIXELS} x {_SMALL_PIXELS} pixels"
+    if pixels <= SMALL_PIXELS:
+        return _SMALL, f"for images of up to {SMALL_PIXELS} x {SMALL_PIXELS} pixels"
+    large = f"for images of more than {SMALL_PIXELS} x {SMALL_PIXELS} pixels"
     if published_here():
         return PRETRAINED_SPACE, f"{large}, and weights of its networks are on this machine"
     return _LARGE, f"{large}; no weights of a network of {PRETRAINED_SPACE} are on this machine"

@@ -112,8 +112,8 @@ class Pricing:
 
     def _plan(self, recipe: Recipe) -> students.Plan:
         """The plan of what ships."""
-        # A model space is run on shapes for its plan: once for a student, not once for a recipe.
-        student, compress = recipe.student, recipe.compress
+        # A model space is run on shapes for its plan: once for a student, not once for a recipe. Weights cost nothing.
+        student, compress = recipe.student.model_copy(update={"start": None}), recipe.compress
         found = self._plans.get((student, ()))
         if found is None:
             found = students.plan(student, self._task.signature, allow_code=self._allow_code)

@@ -28,6 +28,6 @@ def published_here() -> list[StudentPart]:
         return []
 
 
-def as_published(student: StudentPart) -> dict[str, object]:
-    """The network that a student is cut or narrowed from, as plain data."""
-    return student.model_dump(mode="json", include=_WHOLE, exclude_none=True)
+def as_published(student: StudentPart) -> StudentPart:
+    """The network that a student is cut or narrowed from."""
+    return type(student).model_validate(student.model_dump(include=_WHOLE))

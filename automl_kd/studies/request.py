@@ -276,7 +276,7 @@ class SearchRequest(BaseModel):
 
     def in_space(self, space: str) -> SearchRequest:
         """The same request for a space that it did not name."""
-        return SearchRequest(**self.model_dump() | {"space": space})
+        return self.model_copy(update={"space": space})
 
     @property
     def earlier(self) -> list[str]:

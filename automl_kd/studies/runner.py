@@ -18,7 +18,6 @@ from automl_kd.execution import EXECUTORS, Executor, Setup
 from automl_kd.recipes import Recipe, custom_files
 from automl_kd.results import TeacherResult
 from automl_kd.storage import JobQueue, Lease
-from automl_kd.students import pinned
 from automl_kd.studies.admission import Admission
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.context import StudyContext, StudyInputs
@@ -27,6 +26,7 @@ from automl_kd.studies.proposer import Proposer
 from automl_kd.studies.record import StudyBook, check_comparable, identity_of, open_record
 from automl_kd.studies.sampling import sampler_for
 from automl_kd.studies.search_phase import SearchPhase
+from automl_kd.studies.starts import started
 from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.time_plan import TimePlan
 from automl_kd.studies.trials import TrialStore
@@ -213,7 +213,7 @@ class StudyRunner:
         sampler = sampler_for(request.sampler, admission, context.objectives.known, draws)
 
         def completed(recipe: Recipe) -> Recipe:
-            student = pinned(recipe.student, prepared.task.signature)
+            student = started(recipe.student, prepared.task.signature)
             return outputs.decided(recipe.model_copy(update={"student": student}))
 
         return Proposer(trials, sampler, admission, fixed, completed)

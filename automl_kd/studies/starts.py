@@ -10,7 +10,7 @@ from pathlib import Path
 
 from automl_kd.core import Signature, UserError
 from automl_kd.recipes import Categorical, InvalidCombinationError, Space, Start, StudentPart, Value
-from automl_kd.students import FAMILIES, PRETRAINED, MissingWeightsError, beginning, find_weights
+from automl_kd.students import FAMILIES, PRETRAINED, MissingWeightsError, at_hand, beginning, find_weights, pinned
 from automl_kd.tasks import Task
 
 _SAMPLES = 256
@@ -58,6 +58,25 @@ def startable(space: Space, name: str, task: Task) -> Startable:
     gone = _impossible(space, starts, able) if told else {}
     left = space.without_options(gone) if gone else space
     return Startable(left, told, starts.files)
+
+
+def started(student: StudentPart, signature: Signature) -> StudentPart:
+    """A student of such a space with the weights written down that it starts from.
+
+    No weights are fetched: what the hub has was, when :func:`startable` asked, and where it does not answer every
+    further question would take seconds.
+
+    Args:
+        student: The student.
+        signature: What it takes and answers.
+
+    Raises:
+        UserError: If its weights are not to be had, or do not fit.
+    """
+    start = student.start
+    if start is not None and (start.weights, start.sha256) == (PRETRAINED, None) and not at_hand(student):
+        raise UserError("student.start.weights: the published weights of its network are not here")
+    return pinned(student, signature)
 
 
 def _impossible(space: Space, starts: _Starts, able: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:

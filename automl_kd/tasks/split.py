@@ -77,9 +77,13 @@ class Split(SplitNamesOf01):
         """All examples in memory, (N, …); those on disk are read."""
         return self.inputs if isinstance(self.inputs, Tensor) else self.inputs[:]
 
+    def at_once(self, most: int) -> int:
+        """How many examples a network is asked for outside of training: at most so many, and fewer of large ones."""
+        return max(1, min(most, _BYTES_AT_ONCE // (_BYTES_OF_A_FLOAT * max(1, math.prod(self.inputs.shape[1:])))))
+
     def batches(self, most: int) -> Iterator[Tensor]:
-        """The examples in their order, at most so many at a time and fewer of large ones, in ordinary memory."""
-        size = max(1, min(most, _BYTES_AT_ONCE // (_BYTES_OF_A_FLOAT * max(1, math.prod(self.inputs.shape[1:])))))
+        """The examples in their order, :meth:`at_once` at a time, in ordinary memory."""
+        size = self.at_once(most)
         for start in range(0, len(self), size):
             yield self.inputs[start : start + size]
 

@@ -98,7 +98,7 @@ class FineTuning(Train):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 12
     optimizer: Annotated[SGD | AdamW, Field(discriminator="name")] = AdamW(name="adamw", lr=1e-3, weight_decay=0.05)
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    freeze: Fraction | None = 1 / 3
+    freeze: Fraction | None = 0.333
     clip: Positive | None = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram, unflatten
 from torch.export.passes import move_to_device_pass
 
-from automl_kd.core import Signature, UserError, sha256_of
+from automl_kd.core import Signature, UserError, first_line, sha256_of
 from automl_kd.teachers.answers import OpenedTeacher, Readout
 from automl_kd.teachers.batches import Batches
 from automl_kd.teachers.gradients import input_gradients
@@ -113,8 +113,7 @@ def _module(path: Path, program: ExportedProgram, device: torch.device) -> nn.Mo
         # Unflattened, its submodules run as modules and can be tapped.
         module = unflatten(program).eval()
     except Exception as error:  # the passes raise what their many parts raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: cannot be made a module: {reason}") from None
+        raise UserError(f"{path}: cannot be made a module: {first_line(error)}") from None
     return module.requires_grad_(False)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, first_line
 
 _MODEL = "models/model.json"
 _CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
@@ -59,12 +59,12 @@ def read_program(path: Path) -> ExportedProgram:
             _check_tensors(path, json.loads(parts[config]))
         parts[_MODEL] = json.dumps({**model, "guards_code": []}).encode()  # source code, of no use to a teacher
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read as a program of torch.export: {_reason(error)}") from None
+        raise UserError(f"{path}: cannot be read as a program of torch.export: {first_line(error)}") from None
     try:
         return torch.export.load(_packed(parts))
     except Exception as error:  # the reader raises what its many parts raise
         raise UserError(
-            f"{path}: torch {torch.__version__} cannot load it: {_reason(error)}; export it again with this version"
+            f"{path}: torch {torch.__version__} cannot load it: {first_line(error)}; export it again with this version"
         ) from None
 
 
@@ -123,7 +123,3 @@ def _packed(parts: Mapping[str, bytes]) -> io.BytesIO:
             archive.writestr(f"program/{name}", content)
     packed.seek(0)
     return packed
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, first_line
 from automl_kd.students import Shape
 from automl_kd.teachers.answers import OpenedTeacher
 from automl_kd.teachers.recording import Call, trace
@@ -60,8 +60,7 @@ def observe(who: str, module: nn.Module, inputs: Tensor, width: int) -> list[Cal
     try:
         output, calls = trace(module, inputs)
     except Exception as error:  # a foreign module may raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{who} does not accept inputs of shape {shape}: {reason}") from None
+        raise UserError(f"{who} does not accept inputs of shape {shape}: {first_line(error)}") from None
     logits = logits_of(output)
     if width == 0:
         return calls

@@ -5,19 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from automl_kd.core import IMAGE_AXES
+from automl_kd.distillation import fine_tuning
 from automl_kd.students import find_weights
+from automl_kd.studies.default_space import SMALL_PIXELS
 from automl_kd.studies.published import as_published, published_here
-from automl_kd.tasks import Task
-
-_SMALL_PIXELS = 48
-_FINE_TUNED = {
-    "epochs": 12,
-    "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},
-    "warmup": 0.05,
-    "freeze": 0.33,
-    "clip": 1.0,
-}
-"""A new head alone, then everything (Kumar et al. 2022, arXiv:2202.10054)."""
+from automl_kd.tasks import FineTuning, Task
 
 
 def first_teacher(task: Task) -> dict[str, Any]:
@@ -26,13 +18,16 @@ def first_teacher(task: Task) -> dict[str, Any]:
     if taken.axes != IMAGE_AXES:
         stages = [{"depth": 2, "channels": 128}]
         return _training({"family": "conv_text", "embedding": 64, "stages": stages}, {"epochs": 10})
-    if max(taken.shape[1:]) <= _SMALL_PIXELS:
+    if max(taken.shape[1:]) <= SMALL_PIXELS:
         return _training({"family": "resnet", "depth": 20}, {"epochs": 30})
     published = published_here()
     if not published:
         return _training({"family": "resnet", "depth": 18}, {"epochs": 30})
     largest = max(published, key=lambda each: find_weights(each).stat().st_size)
-    return _training(as_published(largest), _FINE_TUNED)
+    network = as_published(largest)
+    training = fine_tuning(network, task, FineTuning())
+    student, train = (part.model_dump(mode="json", exclude_none=True) for part in (network, training))
+    return _training(student, train)
 
 
 def _training(student: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:

@@ -57,17 +57,18 @@ def recipe(make):
     return lambda optimizer=SGD, **changes: make(LOSSES, augment=["crop", "mixup"], optimizer=optimizer, **changes)
 
 
-@pytest.mark.parametrize("optimizer", [SGD, ADAMW], ids=["sgd", "adamw"])
-@pytest.mark.parametrize("steps", [0, 1, 5, 7, 14])
+@pytest.mark.parametrize(("optimizer", "steps"), [(SGD, (0, 1, 5, 7, 14)), (ADAMW, (5, 7))], ids=["sgd", "adamw"])
 def test_a_run_resumed_at_any_step_equals_one_that_went_through(recipe, few, teacher, tmp_path, optimizer, steps):
-    through, resumed = tmp_path / "through.pt", tmp_path / "resumed.pt"
+    through = tmp_path / "through.pt"
     expected = distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=through)
-    with pytest.raises(Interrupted, match=f"step {steps} "):
-        distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=resumed, should_stop=stop_after(steps))
-    assert state(resumed)["step"] == steps
-    found = distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=resumed)
-    assert_same_state(through, resumed)
-    assert (found.losses, found.score, found.step) == (expected.losses, expected.score, expected.step)
+    for number in steps:
+        resumed = tmp_path / f"{number}.pt"
+        with pytest.raises(Interrupted, match=f"step {number} "):
+            distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=resumed, should_stop=stop_after(number))
+        assert state(resumed)["step"] == number
+        found = distill(recipe(optimizer), few, teacher, device="cpu", checkpoint=resumed)
+        assert_same_state(through, resumed)
+        assert (found.losses, found.score, found.step) == (expected.losses, expected.score, expected.step)
 
 
 @pytest.mark.parametrize(("optimizer", "steps"), [(SGD, (4, 6, 10)), (ADAMW, (6,))], ids=["sgd", "adamw"])

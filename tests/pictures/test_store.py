@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from automl_kd.core import UserError
+from automl_kd.pictures import Pictures, decoded
 from automl_kd.tasks import open_task
 from automl_kd.tasks.stored_pictures import StoredPictures
 
@@ -152,29 +153,33 @@ def test_a_folder_that_moves_keeps_its_hash(tmp_path):
     assert _opened(tmp_path).sha256 == first.sha256
 
 
-def _decoding(root, cache):
-    environment = os.environ | {"AUTOML_KD_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
+def _shares(root, cache, monkeypatch):
+    """How many shares of the pictures are decoded into a cache that may hold some."""
+    monkeypatch.setenv("AUTOML_KD_CACHE", str(cache))
+    names = tuple(str(path.relative_to(root)) for path in sorted(root.rglob("*.png")))
+    told = []
+    decoded(
+        Pictures(root, names, (0,) * len(names), ("",), size=8),
+        None,
+        lambda share, doing: told.append(doing.split()[0]),
+    )
+    return told.count("decoding")
+
+
+def test_a_decoding_that_is_killed_goes_on_and_ends_as_one_that_is_not(tmp_path, monkeypatch):
+    root = _folder(tmp_path / "many", 320, (8, 8, 3))
+    environment = os.environ | {"AUTOML_KD_CACHE": str(tmp_path / "killed"), "OMP_NUM_THREADS": "1"}
+    killed = subprocess.Popen(
         [sys.executable, "-c", _DECODE, str(root)], env=environment, stdout=subprocess.PIPE, text=True
     )
-
-
-def _shares(lines):
-    return [line for line in lines if line.startswith("decoding")]
-
-
-def test_a_decoding_that_is_killed_goes_on_and_ends_as_one_that_is_not(tmp_path):
-    root = _folder(tmp_path / "many", 320, (8, 8, 3))
-    killed = _decoding(root, tmp_path / "killed")
     for line in killed.stdout:
         if line.startswith("decoding"):
             break
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert not list((tmp_path / "killed" / "images").glob("*.npy"))
-    second = _decoding(root, tmp_path / "killed").communicate()[0].splitlines()
-    whole = _decoding(root, tmp_path / "whole").communicate()[0].splitlines()
-    assert 0 < len(_shares(second)) < len(_shares(whole))
+    again, whole = (_shares(root, tmp_path / cache, monkeypatch) for cache in ("killed", "whole"))
+    assert 0 < again < whole
     (stored,) = (tmp_path / "killed" / "images").glob("*.npy")
     assert stored.read_bytes() == (tmp_path / "whole" / "images" / stored.name).read_bytes()
     assert not [path.name for path in stored.parent.iterdir() if "draft" in path.name or "journal" in path.name]

@@ -88,7 +88,16 @@ def test_a_recipe_holds_its_weights_by_hash_and_starts_from_a_copy_once_they_are
     start(build(fixed, SIGNATURE), fixed, SIGNATURE)
     content = own.read_bytes()
     own.unlink()
-    assert beginning(fixed, SIGNATURE).path.read_bytes() == content
+    copy = beginning(fixed, SIGNATURE).path
+    assert copy.read_bytes() == content
+    copy.write_bytes(b"damaged")
+    with pytest.raises(
+        UserError, match=f"own.safetensors: no such file or folder; .* SHA-256 {fixed.start.sha256[:12]}"
+    ):
+        beginning(fixed, SIGNATURE)
+    own.write_bytes(content)
+    start(build(fixed, SIGNATURE), fixed, SIGNATURE)
+    assert copy.read_bytes() == content, "a copy that was damaged is made again"
 
 
 def test_weights_that_changed_are_refused(own):

@@ -69,7 +69,7 @@ OUTPUTS = [
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_every_block_makes_the_shape_that_its_plan_says(name, seed):
     recipe = load_space(name).sample(random.Random(seed))

@@ -8,7 +8,7 @@ import pytest
 from automl_kd.core import UserError, config_dir
 from automl_kd.recipes import Recipe, Space
 from automl_kd.students import build, pinned, save_weights
-from automl_kd.studies.starts import startable
+from automl_kd.studies.starts import startable, started
 from automl_kd.tasks import open_task
 
 OWN = {"family": "resnet", "stages": [{"depth": 1, "channels": 4}, {"depth": 1, "channels": 8}]}
@@ -67,6 +67,12 @@ def test_networks_whose_weights_are_not_here_are_left_out_and_named(task):
     mixed = startable(space(student | {"start": {"optional": {"weights": "pretrained"}}}), "mine", task)
     assert {recipe.student.depth for recipe in _drawn(mixed.space)} == {18, 34, 50}, "from scratch they can all be"
     assert mixed.told == found.told
+    pretrained = [recipe.student for recipe in _drawn(mixed.space) if recipe.student.start is not None]
+    there, *_ = (each for each in pretrained if each.depth == 18)
+    missing, *_ = (each for each in pretrained if each.depth == 34)
+    assert started(there, task.signature).start.sha256 is not None
+    with pytest.raises(UserError, match="the published weights of its network are not here"):
+        started(missing, task.signature)
 
 
 def test_a_space_in_which_nothing_can_start_is_refused(task):

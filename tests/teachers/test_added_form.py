@@ -60,56 +60,62 @@ def installed(tmp_path_factory):
     return folder
 
 
-def _run(folder, *arguments, extended=True):
+_COMMANDS = """
+import contextlib, io, json, sys
+from automl_kd.cli import main
+for arguments in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
+        main(["task", "check", *arguments])
+    print(json.dumps([out.getvalue(), err.getvalue()]))
+"""
+
+
+def _run(folder, *commands, extended=True):
+    """What commands say on standard output and on standard error, one after the other in one process."""
     path = os.pathsep.join([*([str(folder)] if extended else []), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-c", "from automl_kd.cli import main; main()", "task", "check", *arguments]
-    return subprocess.run(
-        command,
+    ran = subprocess.run(
+        [sys.executable, "-c", _COMMANDS, json.dumps(commands)],
         cwd=folder,
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
         check=False,
     )
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [("task.yaml",), ("digits", "--teacher", "{linear: t.linear}"), ("digits", "--teacher", "t.linear")],
-    ids=["task file", "braces", "file alone"],
-)
-def test_it_stands_wherever_a_teacher_stands(installed, arguments):
-    ran = _run(installed, *arguments, "--json")
     assert ran.returncode == 0, ran.stderr
-    (member,) = json.loads(ran.stdout)["teacher"]["members"]
-    assert member["form"].startswith("linear layer ")
-    assert member["images"] == 300
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def _members(out):
+    return json.loads(out)["teacher"]["members"]
+
+
+def test_it_stands_wherever_a_teacher_stands_and_the_forms_of_the_project_beside_it(installed):
+    torch.save(torch.zeros(3, 64), installed / "three.linear")
+    torch.manual_seed(0)
+    student = {"family": "resnet", "depth": 8, "width": 0.25}
+    torch.save(build(student, open_task("digits").signature).state_dict(), installed / "t.pt")
+    *alone, (both, _), (_, refused) = _run(
+        installed,
+        ("task.yaml", "--json"),
+        ("digits", "--teacher", "{linear: t.linear}", "--json"),
+        ("digits", "--teacher", "t.linear", "--json"),
+        ("digits", "--teacher", "t.linear + t.pt@{family: resnet, depth: 8, width: 0.25}", "--json"),
+        ("digits", "--teacher", "three.linear"),
+    )
+    for out, err in alone:
+        assert out, err
+        (member,) = _members(out)
+        assert member["form"].startswith("linear layer ")
+        assert member["images"] == 300
+    assert [each["form"].split()[0] for each in _members(both)] == ["linear", "checkpoint"]
+    (line,) = refused.strip().splitlines()
+    assert "three.linear: has 3 outputs; the task needs 10" in line
 
 
 def test_without_the_package_it_is_unknown_in_one_line(installed):
-    ran = _run(installed, "task.yaml", extended=False)
-    assert ran.returncode == 2
-    (line,) = ran.stderr.strip().splitlines()
+    ((_, err),) = _run(installed, ("task.yaml",), extended=False)
+    (line,) = err.strip().splitlines()
     assert (
         "a teacher is {train: …}, {checkpoint: FILE, student: …}, {onnx: FILE}, {program: FILE}, {timm: FOLDER}" in line
     )
-
-
-def test_what_it_says_of_a_file_that_does_not_fit_is_one_line(installed):
-    torch.save(torch.zeros(3, 64), installed / "three.linear")
-    ran = _run(installed, "digits", "--teacher", "three.linear")
-    assert ran.returncode == 2
-    assert "three.linear: has 3 outputs; the task needs 10" in ran.stderr
-    assert len(ran.stderr.strip().splitlines()) == 1
-
-
-def test_the_forms_of_the_project_are_read_beside_it(installed):
-    task = open_task("digits")
-    torch.manual_seed(0)
-    student = {"family": "resnet", "depth": 8, "width": 0.25}
-    torch.save(build(student, task.signature).state_dict(), installed / "t.pt")
-    ran = _run(installed, "digits", "--teacher", "t.linear + t.pt@{family: resnet, depth: 8, width: 0.25}", "--json")
-    assert [each["form"].split()[0] for each in json.loads(ran.stdout)["teacher"]["members"]] == [
-        "linear",
-        "checkpoint",
-    ]

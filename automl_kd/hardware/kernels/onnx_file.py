@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, numpy_helper
 from onnx.external_data_helper import load_external_data_for_tensor
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, first_line
 from automl_kd.hardware.kernels.graph import Shape
 
 OPSETS = range(1, onnx.defs.onnx_opset_version() + 1)
@@ -152,12 +152,6 @@ def small_constant(content: npt.NDArray[Any]) -> Constant:
     """A constant with known values."""
     element = int(onnx.helper.np_dtype_to_tensor_dtype(content.dtype))
     return Constant(element, content.shape, content, content.size > 0 and not content.any(), "")
-
-
-def first_line(error: BaseException) -> str:
-    """What went wrong, in one line."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
 
 
 def _parsed(path: Path) -> onnx.ModelProto:

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, first_line
 from automl_kd.hardware.kernels.graph import Shape
 from automl_kd.hardware.kernels.onnx_bounds import largest
 from automl_kd.hardware.kernels.onnx_file import (
@@ -23,7 +23,6 @@ from automl_kd.hardware.kernels.onnx_file import (
     OnnxFile,
     constant_of,
     constant_tensor,
-    first_line,
     small_constant,
 )
 from automl_kd.hardware.kernels.onnx_operators import float_operator

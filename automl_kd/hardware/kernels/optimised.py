@@ -10,9 +10,9 @@ from pathlib import Path
 import onnx
 from torch import nn
 
-from automl_kd.core import Input, UserError, unknown
+from automl_kd.core import Input, UserError, first_line, unknown
 from automl_kd.hardware.kernels.graph import Graph, Shape
-from automl_kd.hardware.kernels.onnx_file import first_line, load
+from automl_kd.hardware.kernels.onnx_file import load
 from automl_kd.hardware.kernels.onnx_inputs import settle_inputs
 from automl_kd.hardware.kernels.onnx_shapes import Shapes
 from automl_kd.hardware.kernels.read_onnx import graph_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from automl_kd.core import UserError, import_extra
+from automl_kd.core import UserError, first_line, import_extra
 from automl_kd.students.brought.trunk import Library, Named
 
 # Arguments of timm.create_model that read other files or fetch weights.
@@ -54,8 +54,7 @@ def timm_module(network: Mapping[str, Any], channels: int, classes: int) -> nn.M
     try:
         module: nn.Module = timm.create_model(name, pretrained=False, **settings)
     except Exception as error:  # timm raises what its many networks raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"timm cannot build {name}: {reason}") from None
+        raise UserError(f"timm cannot build {name}: {first_line(error)}") from None
     return module
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from automl_kd.core import UserError, import_extra
+from automl_kd.core import UserError, first_line, import_extra
 from automl_kd.students.brought.trunk import Library, Named
 
 _WIDTH = 3  # of the classifier that is taken off again
@@ -83,8 +83,7 @@ def _trunk(network: Mapping[str, Any], channels: int) -> nn.Module:
         try:
             module = _class(config)(config).float()
         except Exception as error:  # transformers raises what its many parts raise
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(f"transformers cannot build {title}: {reason}") from None
+            raise UserError(f"transformers cannot build {title}: {first_line(error)}") from None
     last = _last_layer(module)
     if last is not None:
         parent, _, name = last.rpartition(".")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from automl_kd.core import IMAGE_AXES, Signature, UserError
+from automl_kd.core import IMAGE_AXES, Signature, UserError, first_line
 from automl_kd.recipes import StudentPart
 from automl_kd.students.brought import timm, transformers
 from automl_kd.students.brought.trunk import Library, inherited
@@ -73,10 +73,9 @@ def plan(spec: Brought, signature: Signature, allow_code: bool = False) -> Plan:
         try:
             vectors = module(torch.empty(2, *shape))
         except Exception as error:  # whatever a foreign network raises
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             seen = shape if spec.transform is None else spec.transform.after
             raise UserError(
-                f"{spec.title} does not take images {tuple(seen)}: {reason}; say which it takes with"
+                f"{spec.title} does not take images {tuple(seen)}: {first_line(error)}; say which it takes with"
                 " input: {size: …, channels: …}"
             ) from None
     document = json.dumps(spec.model_dump(mode="json", exclude={"start"}), sort_keys=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from automl_kd.core import IMAGE_AXES, Signature, UserError
+from automl_kd.core import IMAGE_AXES, Signature, UserError, first_line
 from automl_kd.recipes import ModelSpace, frozen_model
 from automl_kd.students.family import FAMILIES, Family
 from automl_kd.students.inner_maps import inner_maps
@@ -64,8 +64,7 @@ class Frozen(Block):
         try:
             logits, found = inner_maps(model, dict(model.named_children()), images)
         except Exception as error:  # whatever the user's network does wrong
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{where} does not take images {self.input_shape}: {reason}") from None
+            raise UserError(f"{where} does not take images {self.input_shape}: {first_line(error)}") from None
         if not isinstance(logits, Tensor) or tuple(logits.shape) != (2, self.classes):
             shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise UserError(f"{where} returns {shown} for 2 images; the task needs (2, {self.classes})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from automl_kd.core import IMAGE_AXES, Signature, UserError
+from automl_kd.core import IMAGE_AXES, Signature, UserError, first_line
 from automl_kd.recipes.students import Projector, Start, StudentPart
 from automl_kd.students.chain import TAIL
 from automl_kd.students.family import FAMILIES, Family, Inherited, Published
@@ -68,7 +68,7 @@ def plan(spec: Timm, signature: Signature, allow_code: bool = False) -> Plan:
     return ChainPlan((*parts, *before, (last, (*tail, *blocks))))
 
 
-def _kept(spec: Timm, stages: list[Walked]) -> list[Walked]:
+def _kept(spec: Timm, stages: Sequence[Walked]) -> Sequence[Walked]:
     """What is left of a network's stages; a projector stands in the place of its tail."""
     chain = [each for each in stages if each.name != TAIL]
     most = len(chain) - 1
@@ -172,10 +172,9 @@ class Whole(Block):
             with torch.no_grad():
                 _, found = inner_maps(network, parts, images)
         except (RuntimeError, AssertionError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             size = "x".join(map(str, self.input_shape[1:]))
             raise UserError(
-                f"student.resolution: {self.model} does not take images of {size} pixels: {reason}"
+                f"student.resolution: {self.model} does not take images of {size} pixels: {first_line(error)}"
             ) from None
         return tuple((f"model.0.{name}", shape) for name, shape in found.items())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from automl_kd.core import IMAGE_AXES, UserError, import_extra
+from automl_kd.core import IMAGE_AXES, UserError, first_line, import_extra
 from automl_kd.students import Brought, silent, transformers_network
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
 from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides, stated_size
@@ -70,8 +70,7 @@ def transformers_module(folder: Path) -> nn.Module:
                 output_loading_info=True,
             )
     except Exception as error:  # transformers raises what its many parts raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{folder}: transformers cannot load it: {reason}") from None
+        raise UserError(f"{folder}: transformers cannot load it: {first_line(error)}") from None
     # It would fill what is missing with random numbers.
     missing = sorted(map(_name, loading["missing_keys"])) + sorted(map(_name, loading["mismatched_keys"]))
     if missing:

@@ -60,7 +60,7 @@ class TestCheckpoint:
         expected = expect_teacher(task, text)
         train = expected.missing[0].train.train
         assert expected.status == "to be trained"
-        assert (train.freeze, train.layer_decay, train.label_smoothing) == (1 / 3, 0.75, 0.1)
+        assert (train.freeze, train.layer_decay, train.label_smoothing) == (0.333, 0.75, 0.1)
         resolved, told = _found(task, text)
         assert told[0].doing == "fine-tuning the teacher, epoch 1 of 40"
         assert evaluate_teacher(resolved.teacher, task, task.validation).score > 0.8
