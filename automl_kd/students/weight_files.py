@@ -70,6 +70,21 @@ def keep_weights(path: Path, sha256: str) -> None:
             shutil.copyfile(path, draft)
 
 
+def weights_in(folder: Path) -> Path:
+    """The file of weights in a folder: under a usual name, or the only one that can hold any.
+
+    Raises:
+        UserError: If there is none, or there are several under other names.
+    """
+    found = _in_folder(folder)
+    if found is not None:
+        return found
+    several = [path.name for path in _weights_below(folder)]
+    if several:
+        raise UserError(f"{folder}: holds several files of weights ({', '.join(several[:2])}); name one of them")
+    raise UserError(f"{folder}: holds no weights; a folder of weights has {' or '.join(_IN_FOLDERS)}")
+
+
 def stated_statistics(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and deviation of the images that weights know, as a file beside them says; None where none does.
 
@@ -90,17 +105,21 @@ def _named_file(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise UserError(f"{_FIELD}: {path}: no such file or folder")
-    found = _in_folder(path)
-    if found is None:
-        raise UserError(f"{_FIELD}: {path}: holds no weights; a folder of weights has {' or '.join(_IN_FOLDERS)}")
-    return found
+    try:
+        return weights_in(path)
+    except UserError as error:
+        raise UserError(f"{_FIELD}: {error}") from None
 
 
 def _in_folder(folder: Path) -> Path | None:
     """The weights in a folder: under a usual name, or the only file that can hold any."""
     usual = next((folder / name for name in _IN_FOLDERS if (folder / name).is_file()), None)
-    others = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _ENDINGS]
+    others = _weights_below(folder)
     return usual or (others[0] if len(others) == 1 else None)
+
+
+def _weights_below(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _ENDINGS]
 
 
 def _published_file(part: StudentPart) -> Path:
