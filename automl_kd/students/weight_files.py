@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from automl_kd.core import UserError, cache_dir, config_dir, replacing, sha256_of
+from automl_kd.core import UserError, cache_dir, check_room, config_dir, replacing, sha256_of
 from automl_kd.recipes import StudentPart
 from automl_kd.students.family import FAMILIES, Published
 from automl_kd.students.hub import FILE, cached, fetched
@@ -64,8 +64,13 @@ def at_hand(part: StudentPart) -> bool:
 
 
 def keep_weights(path: Path, sha256: str) -> None:
-    """Keep a file of weights by its hash, because a recipe is replayed where, and when, the file may be gone."""
+    """Keep a file of weights by its hash, because a recipe is replayed where, and when, the file may be gone.
+
+    Raises:
+        UserError: If the disk is full.
+    """
     if _kept(sha256) is None:
+        check_room(_folder(sha256), path.stat().st_size)
         with replacing(_folder(sha256) / f"weights{path.suffix}") as draft:
             shutil.copyfile(path, draft)
 

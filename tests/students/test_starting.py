@@ -106,6 +106,14 @@ def test_weights_that_are_not_finite_are_refused(own):
         beginning(part(OWN, own), SIGNATURE)
 
 
+def test_weights_that_the_disk_cannot_take_are_told_with_their_place_and_leave_nothing(own, tmp_path, monkeypatch):
+    fixed = pinned(part(OWN, own), SIGNATURE)
+    monkeypatch.setattr("automl_kd.core.disk_space.free_bytes", lambda folder: 10)
+    with pytest.raises(UserError, match=r"cache/weights/\w+: .* needed, 10 B free; make room, or set AUTOML_KD_CACHE"):
+        start(build(fixed, SIGNATURE), fixed, SIGNATURE)
+    assert not (tmp_path / "cache" / "weights").exists()
+
+
 def test_a_start_that_is_only_a_name_is_told_how_to_say_it():
     with pytest.raises(ValueError, match=r"'w.pth' is no start; say scratch, or {weights: w.pth}"):
         Recipe.model_validate({"student": OWN | {"start": "w.pth"}, "train": {"epochs": 1}})
