@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from automl_kd.core.errors import UserError
+from automl_kd.core.formatting import size
 
 
 def folder_bytes(folder: Path) -> int:
@@ -27,4 +28,4 @@ def check_room(folder: Path, needed: int) -> None:
     """
     free = free_bytes(folder)
     if needed > free:
-        raise UserError(f"{folder}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; set AUTOML_KD_CACHE")
+        raise UserError(f"{folder}: {size(needed)} needed, {size(free)} free; make room, or set AUTOML_KD_CACHE")

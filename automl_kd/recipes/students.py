@@ -56,6 +56,8 @@ class Start(Part):
 
 
 def _from_scratch(value: Any) -> Any:
+    if isinstance(value, str) and value != SCRATCH:
+        raise ValueError(f"{value!r} is no start; say {SCRATCH}, or {{weights: {value}}}")
     return None if value == SCRATCH else value
 
 

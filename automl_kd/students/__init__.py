@@ -15,7 +15,14 @@ from automl_kd.students.starting import Beginning, beginning, pinned, start
 from automl_kd.students.student import StudentModule, build, plan
 from automl_kd.students.synflow_score import synflow
 from automl_kd.students.taps import Taps
-from automl_kd.students.weight_files import PRETRAINED, MissingWeightsError, at_hand, find_weights, keep_weights
+from automl_kd.students.weight_files import (
+    PRETRAINED,
+    MissingWeightsError,
+    at_hand,
+    find_weights,
+    keep_weights,
+    weights_in,
+)
 from automl_kd.students.weights import load_weights, save_weights
 
 __all__ = [
@@ -56,6 +63,7 @@ __all__ = [
     "timm_module",
     "timm_network",
     "transformers_network",
+    "weights_in",
 ]
 
 avoid_wrong_gradients()

@@ -18,7 +18,12 @@ from automl_kd.core import UserError
 from automl_kd.students.state_dict import find_state, main_state, same
 
 _POINTER = b"version https://git-lfs"
+_SAYING = (RuntimeError, ValueError)  # the errors of torch's reader that say what is wrong with a file
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")  # how torch names what it does not unpickle
+
+
+class UnfitWeightsError(UserError):
+    """Weights that can be read, and are those of another network."""
 
 
 def load_weights(module: nn.Module, path: Path, fitted: str) -> tuple[str, tuple[str, ...]]:
@@ -89,21 +94,23 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str, fitted: st
         fitted: What the module is, for the error.
 
     Raises:
-        UserError: With the first tensor that is missing, has another shape, or belongs nowhere.
+        UnfitWeightsError: With the first tensor that is missing, has another shape, or belongs nowhere.
     """
     expected = module.state_dict()
     for name, wanted in expected.items():
         if name not in state:
             other = next((each for each in state if each not in expected), None)
             instead = f" (it holds {other} instead)" if other else ""
-            raise UserError(f"{source}: lacks {name}, which {fitted} needs with shape {tuple(wanted.shape)}{instead}")
+            raise UnfitWeightsError(
+                f"{source}: lacks {name}, which {fitted} needs with shape {tuple(wanted.shape)}{instead}"
+            )
         if state[name].shape != wanted.shape:
-            raise UserError(
+            raise UnfitWeightsError(
                 f"{source}: {name} has shape {tuple(state[name].shape)}, but {fitted} needs {tuple(wanted.shape)}"
             )
     strange = [name for name in state if name not in expected]
     if strange:
-        raise UserError(f"{source}: holds {strange[0]}, which {fitted} does not have")
+        raise UnfitWeightsError(f"{source}: holds {strange[0]}, which {fitted} does not have")
     module.load_state_dict(state)
 
 
@@ -126,7 +133,10 @@ def _content(path: Path) -> Any:
         raise _pickled(path, error) from None
     except Exception as error:  # the reader raises what its many parts raise
         # The first sentence: those that follow may advise to run what the file holds.
-        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
+        said = str(error).splitlines()[0].split(". ")[0] if str(error) and isinstance(error, _SAYING) else ""
+        reason = said or (
+            "it is empty" if path.stat().st_size == 0 else "it is no file of torch.save, or a damaged one"
+        )
         raise UserError(f"{path}: cannot be read as a checkpoint: {reason}") from None
 
 

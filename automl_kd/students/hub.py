@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from pathlib import Path
 from types import ModuleType
@@ -22,8 +23,10 @@ def fetched(repo: str) -> Path | None:
     """
     client = _client()
     found = cached(repo)
-    if found is not None or client is None or not _reachable(client):
+    if found is not None or client is None or client.constants.HF_HUB_OFFLINE:
         return found
+    if not _reachable(client.constants.ENDPOINT):
+        return None
     return _asked(client, repo, local_files_only=False)
 
 
@@ -47,11 +50,13 @@ def _asked(client: ModuleType, repo: str, local_files_only: bool) -> Path | None
         return None
 
 
-def _reachable(hub: ModuleType) -> bool:
-    """Whether the hub answers at all; the client itself would try for minutes."""
-    if hub.constants.HF_HUB_OFFLINE:
-        return False
-    address = urlsplit(hub.constants.ENDPOINT)
+@functools.cache
+def _reachable(endpoint: str) -> bool:
+    """Whether the hub answers at all; the client itself would try for minutes.
+
+    Asked once a process: a space asks for a dozen networks, and each answer may take seconds.
+    """
+    address = urlsplit(endpoint)
     try:
         socket.create_connection((address.hostname, address.port or 443), _SECONDS).close()
     except OSError:

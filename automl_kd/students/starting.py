@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from automl_kd.core import Signature, UserError, sha256_of
 from automl_kd.recipes import Start, StudentPart
@@ -47,7 +51,7 @@ def beginning(part: StudentPart, signature: Signature) -> Beginning | None:
 
     Raises:
         UserError: If there are no such weights, they changed since the recipe was made, or are those of another
-            architecture: with the first tensor that is missing, has another shape, or belongs nowhere.
+            architecture: with the first tensor that is missing, has another shape, belongs nowhere, or is not finite.
     """
     if part.start is None:
         return None
@@ -61,6 +65,7 @@ def beginning(part: StudentPart, signature: Signature) -> Beginning | None:
     asked = part.model_copy(update={"start": start})
     try:
         inherited = inherit(asked, at_resolution(asked, signature), read_tensors(path))
+        _check_finite(inherited.state)
     except UserError as error:
         raise UserError(f"student.start.weights: {path}: {str(error).removeprefix(f'{path}: ')}") from None
     known = {
@@ -69,6 +74,12 @@ def beginning(part: StudentPart, signature: Signature) -> Beginning | None:
         "std": inherited.std or part.start.std,
     }
     return Beginning(path, part.start.model_copy(update=known), inherited)
+
+
+def _check_finite(state: Mapping[str, Tensor]) -> None:
+    strange = next((name for name, tensor in state.items() if not torch.isfinite(tensor).all()), None)
+    if strange is not None:
+        raise UserError(f"holds values that are not finite, in {strange}: a training that diverged wrote it")
 
 
 def pinned(part: StudentPart, signature: Signature) -> StudentPart:

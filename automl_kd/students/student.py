@@ -46,14 +46,13 @@ def plan(
         signature = Signature.of_images(input_shape, classes)
     parsed = _SPEC.validate_python(spec)
     family = FAMILIES[parsed.family]
-    signature = at_resolution(parsed, signature)
     if family.axes != signature.input.axes:
         fitting = [name for name, each in FAMILIES.items() if each.axes == signature.input.axes]
         raise UserError(
             f"student.family: {parsed.family} takes {_axes(family.axes)} and the task gives"
             f" {_axes(signature.input.axes)}: use {' or '.join(fitting) or 'a family that takes these'}"
         )
-    return family.plan(parsed, signature, allow_code)
+    return family.plan(parsed, at_resolution(parsed, signature), allow_code)
 
 
 def build(

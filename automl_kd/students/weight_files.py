@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from automl_kd.core import UserError, cache_dir, config_dir, replacing, sha256_of
+from automl_kd.core import UserError, cache_dir, check_room, config_dir, replacing, sha256_of
 from automl_kd.recipes import StudentPart
 from automl_kd.students.family import FAMILIES, Published
 from automl_kd.students.hub import FILE, cached, fetched
@@ -69,10 +69,30 @@ def at_hand(part: StudentPart) -> bool:
 
 
 def keep_weights(path: Path, sha256: str) -> None:
-    """Keep a file of weights by its hash, because a recipe is replayed where, and when, the file may be gone."""
+    """Keep a file of weights by its hash, because a recipe is replayed where, and when, the file may be gone.
+
+    Raises:
+        UserError: If the disk is full.
+    """
     if _kept(sha256) is None:
+        check_room(_folder(sha256), path.stat().st_size)
         with replacing(_folder(sha256) / f"weights{path.suffix}") as draft:
             shutil.copyfile(path, draft)
+
+
+def weights_in(folder: Path) -> Path:
+    """The file of weights in a folder: under a usual name, or the only one that can hold any.
+
+    Raises:
+        UserError: If there is none, or there are several under other names.
+    """
+    found = _in_folder(folder)
+    if found is not None:
+        return found
+    several = [path.name for path in _weights_below(folder)]
+    if several:
+        raise UserError(f"{folder}: holds several files of weights ({', '.join(several[:2])}); name one of them")
+    raise UserError(f"{folder}: holds no weights; a folder of weights has {' or '.join(_IN_FOLDERS)}")
 
 
 def stated_statistics(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
@@ -95,17 +115,21 @@ def _named_file(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise UserError(f"{_FIELD}: {path}: no such file or folder")
-    found = _in_folder(path)
-    if found is None:
-        raise UserError(f"{_FIELD}: {path}: holds no weights; a folder of weights has {' or '.join(_IN_FOLDERS)}")
-    return found
+    try:
+        return weights_in(path)
+    except UserError as error:
+        raise UserError(f"{_FIELD}: {error}") from None
 
 
 def _in_folder(folder: Path) -> Path | None:
     """The weights in a folder: under a usual name, or the only file that can hold any."""
     usual = next((folder / name for name in _IN_FOLDERS if (folder / name).is_file()), None)
-    others = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _ENDINGS]
+    others = _weights_below(folder)
     return usual or (others[0] if len(others) == 1 else None)
+
+
+def _weights_below(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _ENDINGS]
 
 
 def _published_file(part: StudentPart) -> Path:

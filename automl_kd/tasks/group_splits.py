@@ -68,7 +68,10 @@ def _placed(members: NDArray[np.float64], sizes: NDArray[np.int64], seed: int) -
 
 def _check(split: str, strata: Indices, names: Sequence[str], groups: int, noun: str) -> None:
     if not len(strata):
-        raise UserError(f"splits.{split}: the {groups} groups are too few or too large for one in the {split} split")
+        raise UserError(
+            f"splits.{split}: the {groups} groups are too few or too large for one in the {split} split: they need to"
+            " be smaller, or to be given splits by a column data.split"
+        )
     missing = [name for number, name in enumerate(names) if number not in strata]
     if missing:
         raise UserError(

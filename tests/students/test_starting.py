@@ -69,7 +69,7 @@ def test_a_folder_is_read_by_its_file_of_weights(own, tmp_path):
     (folder / "only.pth").write_bytes(b"1")
     assert find_weights(part(OWN, folder)).name == "only.pth"
     (folder / "another.pth").write_bytes(b"2")
-    with pytest.raises(UserError, match="holds no weights"):
+    with pytest.raises(UserError, match=r"holds several files of weights \(another.pth, only.pth\); name one of them"):
         find_weights(part(OWN, folder))
     own.rename(folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({"pretrained_cfg": {"mean": [0.1, 0.2, 0.3], "std": [1, 2, 3]}}))
@@ -105,6 +105,27 @@ def test_weights_that_changed_are_refused(own):
     save_weights(build(OWN, SIGNATURE), own)
     with pytest.raises(UserError, match=r"own.safetensors changed since the recipe was made; restore it, or remove"):
         beginning(fixed, SIGNATURE)
+
+
+def test_weights_that_are_not_finite_are_refused(own):
+    diverged = build(OWN, SIGNATURE)
+    diverged.head[-1].linear.bias.data[3] = float("nan")
+    save_weights(diverged, own)
+    with pytest.raises(UserError, match=r"own.safetensors: holds values that are not finite, in head.0.linear.bias"):
+        beginning(part(OWN, own), SIGNATURE)
+
+
+def test_weights_that_the_disk_cannot_take_are_told_with_their_place_and_leave_nothing(own, tmp_path, monkeypatch):
+    fixed = pinned(part(OWN, own), SIGNATURE)
+    monkeypatch.setattr("automl_kd.core.disk_space.free_bytes", lambda folder: 10)
+    with pytest.raises(UserError, match=r"cache/weights/\w+: .* needed, 10 B free; make room, or set AUTOML_KD_CACHE"):
+        start(build(fixed, SIGNATURE), fixed, SIGNATURE)
+    assert not (tmp_path / "cache" / "weights").exists()
+
+
+def test_a_start_that_is_only_a_name_is_told_how_to_say_it():
+    with pytest.raises(ValueError, match=r"'w.pth' is no start; say scratch, or {weights: w.pth}"):
+        Recipe.model_validate({"student": OWN | {"start": "w.pth"}, "train": {"epochs": 1}})
 
 
 def test_a_family_without_published_networks_starts_from_noise(own):

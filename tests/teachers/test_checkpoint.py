@@ -117,7 +117,7 @@ def test_what_cannot_be_read_without_running_it_is_told_with_a_way_out(tmp_path,
     torch.save({"state_dict": trained_module().state_dict(), "x": beside}, tmp_path / "t.pt")
     message = _message(tmp_path / "t.pt")
     assert "holds more than tensors (" in message
-    assert "save its state_dict() alone" in message
+    assert message.endswith("save its state_dict() alone")
 
 
 class _Payload:
@@ -169,7 +169,7 @@ def test_files_that_are_no_checkpoint(tmp_path):
         for ending in ("pt", "safetensors"):
             file = tmp_path / f"t.{ending}"
             file.write_bytes(content)
-            assert any(word in _message(file) for word in ("damaged", "cannot be read"))
+            assert any(word in _message(file) for word in ("damaged", "it is empty", "zip archive"))
     for name, content in (("list.pt", [1, 2]), ("optimizer.pt", {"state": {}, "param_groups": [{"lr": 0.1}]})):
         torch.save(content, tmp_path / name)
         assert "holds no state dict" in _message(tmp_path / name)

@@ -147,8 +147,14 @@ class TestTimm:
         assert "holds" in altered(model_args=_VIT | {"depth": 2})
         assert "timm cannot build vit_tiny_patch16_224" in altered(model_args=_VIT | {"wings": 2})
         assert "has shape (3, 24), but" in altered(num_classes=5, model_args=_VIT)
-        (folder / "model.safetensors").unlink()  # the pickled weights beside it are not read
-        assert "model.safetensors does not exist" in altered()
+        (folder / "model.safetensors").unlink()
+        (folder / "pytorch_model.bin").rename(folder / "notes.txt")
+        assert "holds no weights; a folder of weights has model.safetensors or" in altered()
+
+    def test_weights_of_torch_are_read_where_there_are_no_others(self, folder):
+        teacher = load_teacher(TimmTeacher(timm=str(folder)), small_task())
+        (folder / "model.safetensors").unlink()
+        assert load_teacher(TimmTeacher(timm=str(folder)), small_task()).sha256 == teacher.sha256
 
 
 class TestTransformers:

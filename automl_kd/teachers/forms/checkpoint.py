@@ -31,8 +31,8 @@ def look(spec: CheckpointTeacher, task: Task) -> Source:
         fitted = f"{spec.student.family} for task {task.name} (input {shape}, {width} outputs)"
         try:
             where, warnings = checkpoint.load_weights(module, path, fitted)
-        except UserError as error:
-            raise UserError(f"{error} ({OTHER_CLASSES})" if path.is_file() else str(error)) from None
+        except checkpoint.UnfitWeightsError as error:
+            raise UserError(f"{error} ({OTHER_CLASSES})") from None
         words = f"{form}, weights {where}" if where else form
         return Opened(module_teacher(module, signature), words, warnings=warnings)
 

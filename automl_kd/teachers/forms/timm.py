@@ -11,7 +11,7 @@ from torch import nn
 
 from automl_kd.core import IMAGE_AXES, UserError, import_extra
 from automl_kd.recipes import parse_yaml
-from automl_kd.students import Brought, checkpoint, timm_module, timm_network
+from automl_kd.students import Brought, checkpoint, timm_module, timm_network, weights_in
 from automl_kd.tasks import BroughtTeacher, Card, ImageFacts, Task
 from automl_kd.teachers.card import by_channel, floats, named_outputs, read_json, sides, stated_size
 from automl_kd.teachers.folder import brought_student, folder_source, without_classifier
@@ -19,7 +19,7 @@ from automl_kd.teachers.form import TEACHER_FORMS, Source, TeacherForm
 
 
 class TimmTeacher(BroughtTeacher):
-    """A folder of timm: ``config.json`` and ``model.safetensors``, as ``timm.models.save_for_hf`` writes them."""
+    """A folder of timm: ``config.json`` and weights, as ``timm.models.save_for_hf`` writes them."""
 
     timm: str
 
@@ -65,7 +65,7 @@ class TimmFolder:
         return str(self.network["architecture"])
 
     def module(self, channels: int) -> nn.Module:
-        """The network with the weights of ``model.safetensors``.
+        """The network with the folder's weights.
 
         Args:
             channels: Of its images, where its ``model_args`` do not say.
@@ -80,7 +80,7 @@ class TimmFolder:
             module = timm_module(self.network, channels, self.classes)
         except UserError as error:
             raise UserError(f"{self.folder}/config.json: {error}") from None
-        weights = checkpoint.read_checkpoint(self.folder / "model.safetensors")
+        weights = checkpoint.read_checkpoint(weights_in(self.folder))
         checkpoint.fill(module, weights, str(self.folder), f"{self.name} with {self.classes} classes")
         return module
 
