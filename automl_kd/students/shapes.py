@@ -33,9 +33,11 @@ class OnlyShapes(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if args and isinstance(args[0], torch.Tensor) and args[0].is_meta:
+        kwargs = kwargs or {}
+        tensor = args[0] if args else kwargs.get("tensor")  # initialisers hand it on by name
+        if isinstance(tensor, torch.Tensor) and tensor.is_meta:
             if func in _SHAPE_KEPT:
-                return torch.empty_like(args[0])
+                return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
             if func in _INITIALISERS:
-                return args[0]
-        return func(*args, **(kwargs or {}))
+                return tensor
+        return func(*args, **kwargs)

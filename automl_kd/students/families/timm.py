@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -20,7 +19,7 @@ from automl_kd.students.inner_maps import inner_maps
 from automl_kd.students.layers import Classifier, Unit, ending
 from automl_kd.students.plans import HEAD, Block, Plan, Shape, map_shape
 from automl_kd.students.student import StudentModule
-from automl_kd.students.timm_net import Net, Walked, template, walk
+from automl_kd.students.timm_net import Net, Walked, copied, template, walk
 from automl_kd.students.timm_weights import Places, Statistics, inherit_chain, inherit_whole, published
 
 
@@ -68,7 +67,7 @@ def plan(spec: Timm, signature: Signature, allow_code: bool = False) -> Plan:
     return ChainPlan((*parts, *before, (last, (*tail, *blocks))))
 
 
-def _kept(spec: Timm, stages: list[Walked]) -> list[Walked]:
+def _kept(spec: Timm, stages: Sequence[Walked]) -> Sequence[Walked]:
     """What is left of a network's stages; a projector stands in the place of its tail."""
     chain = [each for each in stages if each.name != TAIL]
     most = len(chain) - 1
@@ -101,7 +100,8 @@ class Stage(Block):
 
     def build(self) -> nn.Module:
         if torch.empty(0).is_meta:
-            return self._padded(_copy_without_numbers(template(self.net).stages.get_submodule(self.name)))
+            stage = copied(template(self.net).stages.get_submodule(self.name))
+            return self._padded(stage.train())
         return self.out_of(self.net.stages())
 
     def out_of(self, stages: nn.Sequential) -> nn.Module:
@@ -111,12 +111,6 @@ class Stage(Block):
     def _padded(self, stage: nn.Module) -> nn.Module:
         fix_paddings(stage, self.paddings)
         return stage
-
-
-def _copy_without_numbers(module: nn.Module) -> nn.Module:
-    """A copy of the structure of a module on the meta device, whose tensors can be shared, in training mode."""
-    tensors = (*module.parameters(), *module.buffers())
-    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).train()
 
 
 @dataclass(frozen=True)
