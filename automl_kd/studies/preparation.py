@@ -30,6 +30,7 @@ from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
 from automl_kd.studies.record import Identified, check_comparable, identity_of, is_settled, refuse_another
 from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.resolutions import resolvable
 from automl_kd.studies.starts import startable
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
@@ -86,7 +87,8 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     database.refuse_if_driven(request.name)
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
     suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
-    starting = startable(suiting, request.space_name, task)
+    sized, too_fine = resolvable(suiting, request.space_name, task)
+    starting = startable(sized, request.space_name, task)
     space = starting.space
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
@@ -108,7 +110,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
     understood = understand(task, teacher, resolve_device(request.device))
-    understood = replace(understood, chosen=chosen, space=(*left_out, *starting.told))
+    understood = replace(understood, chosen=chosen, space=(*left_out, *too_fine, *starting.told))
     _check_disk(request, sample)
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more

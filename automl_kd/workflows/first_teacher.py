@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from automl_kd.core import IMAGE_AXES
-from automl_kd.students import find_weights
+from automl_kd.hardware import load_profile
+from automl_kd.recipes import Recipe, StudentPart
+from automl_kd.students import FAMILIES, plan
 from automl_kd.studies.published import as_published, published_here
+from automl_kd.studies.timing import epoch_seconds
 from automl_kd.tasks import Task
 
 _SMALL_PIXELS = 48
+_SECONDS = 75.0
+"""For training it here: a quarter of a search of five minutes."""
+_EPOCHS = (6, 12)
+"""As few as it may have, and as many as it needs."""
+_RESOLUTIONS = (96, 128, 160, 224)
 _FINE_TUNED = {
-    "epochs": 12,
     "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},
     "warmup": 0.05,
     "freeze": 0.33,
@@ -28,11 +36,43 @@ def first_teacher(task: Task) -> dict[str, Any]:
         return _training({"family": "conv_text", "embedding": 64, "stages": stages}, {"epochs": 10})
     if max(taken.shape[1:]) <= _SMALL_PIXELS:
         return _training({"family": "resnet", "depth": 20}, {"epochs": 30})
-    published = published_here()
+    published = [as_published(each) for each in published_here()]
     if not published:
         return _training({"family": "resnet", "depth": 18}, {"epochs": 30})
-    largest = max(published, key=lambda each: find_weights(each).stat().st_size)
-    return _training(as_published(largest), _FINE_TUNED)
+    return _affordable(task, published)
+
+
+def _affordable(task: Task, networks: list[dict[str, Any]]) -> dict[str, Any]:
+    """That with the most arithmetic which a few minutes on this machine hold, of so many epochs as they do."""
+    pixels = max(task.signature.input.shape[1:])
+    sizes = [{}, *({"resolution": each} for each in _RESOLUTIONS if each < pixels)]
+    by_work = sorted(
+        ((_work(task, student), student) for student in (net | size for net, size in product(networks, sizes))),
+        key=lambda each: each[0],
+    )
+    timed, cheapest = by_work[0]
+    pace = _epoch(task, cheapest) / timed
+    least, most = _EPOCHS
+    fitting = [each for each in by_work if each[0] * pace * least <= _SECONDS]
+    work, student = (fitting or by_work[:1])[-1]
+    epochs = min(most, max(least, int(_SECONDS / (work * pace))))
+    return _training(student, {"epochs": epochs} | _FINE_TUNED)
+
+
+def _work(task: Task, student: dict[str, Any]) -> int:
+    """Operations for one picture."""
+    (price,) = load_profile("raspberry-pi-4").price([plan(_part(student), task.signature)])
+    return price.flops
+
+
+def _epoch(task: Task, student: dict[str, Any]) -> float:
+    """Seconds of an epoch on this machine."""
+    recipe = Recipe.model_validate({"student": student, "train": {"epochs": _EPOCHS[0]}})
+    return epoch_seconds(recipe, task, _EPOCHS[0], allow_code=False)
+
+
+def _part(student: dict[str, Any]) -> StudentPart:
+    return FAMILIES[student["family"]].part.model_validate(student)
 
 
 def _training(student: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
