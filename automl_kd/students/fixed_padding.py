@@ -25,7 +25,7 @@ def recorded_paddings(module: nn.Module, found: dict[str, Padding]) -> Iterator[
         module: What is run meanwhile.
         found: Is filled, by the path of the convolution.
     """
-    from timm.layers import Conv2dSame
+    from timm.layers.conv2d_same import Conv2dSame
 
     def recorder(path: str) -> Any:
         def record(conv: nn.Conv2d, inputs: tuple[Tensor]) -> None:

@@ -22,7 +22,7 @@ from automl_kd.distillation import (
 from automl_kd.execution import EXECUTORS
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import Recipe, load_space
-from automl_kd.results import Observer, sharing
+from automl_kd.results import Observer, naming, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.default_space import with_space
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
@@ -72,14 +72,15 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     Args:
         request: What is asked for.
         database: Where the study is, or would be begun.
-        observer: Told how far the reading of the data is, and where the device is ``local`` the measuring of this
-            machine.
+        observer: Told what is being done, how far the reading of the data is, and where the device is ``local`` the
+            measuring of this machine.
 
     Raises:
         UserError: If something does not fit.
     """
     for name in request.from_study:
         database.study(name)
+    doing = naming(observer, "prepare")
     EXECUTORS.find(request.executor).check(request.executor_options)
     task = open_task(request.task, request.data, request.metric, progress=sharing(observer, "read"))
     _check_metric(task)
@@ -88,6 +89,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
     suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
     sized, too_fine = resolvable(suiting, request.space_name, task)
+    doing("looking for weights to start from")
     starting = startable(sized, request.space_name, task)
     space = starting.space
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
@@ -100,6 +102,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     if settled is not None:
         refuse_another(settled, identity)
     pricing = Pricing(task, profile, elsewhere, request.allow_code)
+    doing("pricing a sample of the space")
     sample = survey(space, pricing, request.limits, request.seed)
     check_custom_losses(space, request)
     teacher = expect_teacher(task, request.teacher)
@@ -112,6 +115,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     understood = understand(task, teacher, resolve_device(request.device))
     understood = replace(understood, chosen=chosen, space=(*left_out, *too_fine, *starting.told))
     _check_disk(request, sample)
+    doing("trying the first steps of the teacher's training")
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)

@@ -38,6 +38,10 @@ class Timm(StudentPart):
     projector: Projector | None = None
 
     @property
+    def title(self) -> str:
+        return self.model
+
+    @property
     def net(self) -> tuple[str, float | None]:
         """What decides the network before it is cut: equal ones share their stages."""
         return self.model, None if self.width == 1 else self.width
@@ -191,8 +195,8 @@ def inherit(spec: Timm, signature: Signature, tensors: Mapping[str, Tensor]) -> 
         student = StudentModule(built)
     own = student.state_dict()
     if own.keys() == tensors.keys() and all(tensors[name].shape == own[name].shape for name in own):
-        start = spec.start
-        return Inherited(tensors, (), "names of automl-kd", False, start and start.mean, start and start.std)
+        mean, std = (None, None) if spec.start is None else (spec.start.mean, spec.start.std)
+        return Inherited(tensors, (), "names of automl-kd", False, mean, std)
     first = built.blocks[0]
     if isinstance(first, Whole):
         net = Net(first.model, first.input_shape[0])
