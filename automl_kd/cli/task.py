@@ -67,7 +67,8 @@ def init(
     with quiet(json):
         from automl_kd.workflows.task_init import init_task
 
-        made = init_task(place, out, teacher=teacher, skip_damaged=skip_damaged)
+        with watching(json) as observer:
+            made = init_task(place, out, teacher=teacher, skip_damaged=skip_damaged, observer=observer)
     document = {"path": str(made.path), "understood": made.understood.document(), "next": made.next}
     lines = [f"task {made.understood.task} in {made.path}", *made.understood.lines(), f"next: {made.next}"]
     answer(document, "\n".join(lines), json)

@@ -16,7 +16,7 @@ from automl_kd.distillation.loop import Outcome, distill
 from automl_kd.distillation.training_progress import StepTimer, TrainingProgress
 from automl_kd.distillation.wiring import wire
 from automl_kd.recipes import Distill, Recipe, TeacherReference, digest, schema
-from automl_kd.students import Brought, build, pinned
+from automl_kd.students import build, pinned
 from automl_kd.tasks import (
     OneTeacher,
     Task,
@@ -247,7 +247,7 @@ def teacher_recipe(spec: TrainedTeacher) -> Recipe:
 def untrainable_teacher(recipe: Recipe, task: Task, error: Diverged) -> UserError:
     """The error for a teacher whose training failed."""
     return UserError(
-        f"task {task.name}: training the teacher ({recipe.student.family}, {recipe.train.epochs} epochs) failed:"
+        f"task {task.name}: training the teacher ({recipe.student.title}, {recipe.train.epochs} epochs) failed:"
         f" {error}; look at the data with automl-kd task check, or train it otherwise under teacher: {{train: …}}, for"
         f" example with a smaller train.optimizer.lr (now {recipe.train.optimizer.lr:g})"
     )
@@ -276,8 +276,7 @@ def training_words(spec: TrainedTeacher) -> str:
         spec: A teacher that is missing.
     """
     student, epochs = spec.train.student, spec.train.train.epochs
-    name = student.title if isinstance(student, Brought) else student.family
-    return f"{name}{'' if student.start is None else ' fine-tuned'}, {epochs} epochs"
+    return f"{student.title}{'' if student.start is None else ' fine-tuned'}, {epochs} epochs"
 
 
 def _spec(task: Task, given: str | None) -> TeacherSpec:

@@ -20,6 +20,7 @@ from automl_kd.recipes.files import pin_code
 from automl_kd.recipes.holes import Hole, Rng, Trial, Value, same
 from automl_kd.recipes.model_space import with_choices
 from automl_kd.recipes.pins import SPACE_FIELDS, losses_of, pin, without_losses
+from automl_kd.recipes.resolutions import resolutions, without_resolutions
 from automl_kd.recipes.schema import Recipe, as_0_1, digest
 from automl_kd.recipes.students import SCRATCH, WRITTEN_DOWN
 
@@ -113,6 +114,15 @@ class Space:
         """
         document = without_losses(self.document, names)
         return self if document == self.document else Space(document, self.source, pinned=True)
+
+    @property
+    def resolutions(self) -> frozenset[int]:
+        """The resolutions that a student may be searched at."""
+        return resolutions(self.document)
+
+    def without_resolutions(self, above: int) -> Space:
+        """The space without resolutions above so many pixels; where all are, students take the task's size."""
+        return Space(without_resolutions(self.document, above), self.source, pinned=True)
 
     def without_options(self, gone: Mapping[str, Collection[Value]]) -> Space:
         """The space without some options of its holes.

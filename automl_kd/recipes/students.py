@@ -74,6 +74,11 @@ class StudentPart(Part):
     resolution: Annotated[int, Field(ge=4, le=4096)] | None = None
     start: Annotated[Start | None, BeforeValidator(_from_scratch)] = None
 
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.family
+
 
 class Projector(Part):
     """A bottleneck (1x1, 3x3, 1x1) that brings the last map to ``channels`` before the classifier.

@@ -11,7 +11,7 @@ from automl_kd.results.pick import (
     UndistilledPick,
     compared_arms,
 )
-from automl_kd.results.progress import Observer, Snapshot, sharing
+from automl_kd.results.progress import Observer, Snapshot, naming, sharing
 from automl_kd.results.study import (
     CommonValue,
     CommonValues,
@@ -57,5 +57,6 @@ __all__ = [
     "UndistilledPick",
     "compared_arms",
     "defined",
+    "naming",
     "sharing",
 ]

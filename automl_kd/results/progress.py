@@ -56,3 +56,9 @@ def sharing(observer: Observer, phase: str) -> Callable[[float, str], None]:
     """A callback that tells an observer which share of a phase is done, and what is being done."""
     began = time.monotonic()
     return lambda share, what: observer.update(Snapshot(phase, what, time.monotonic() - began, 0.0, done=share))
+
+
+def naming(observer: Observer, phase: str) -> Callable[[str], None]:
+    """A callback that tells an observer what is being done in a phase of which nobody knows how long it takes."""
+    began = time.monotonic()
+    return lambda what: observer.update(Snapshot(phase, what, time.monotonic() - began, 0.0))

@@ -34,10 +34,10 @@ class OnlyShapes(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _SHAPE_KEPT and args and args[0].is_meta:
-            return torch.empty_like(args[0])
-        if func in _INITIALISERS:
-            tensor = args[0] if args else kwargs["tensor"]
-            if tensor.is_meta:
+        tensor = args[0] if args else kwargs.get("tensor")  # initialisers hand it on by name
+        if isinstance(tensor, torch.Tensor) and tensor.is_meta:
+            if func in _SHAPE_KEPT:
+                return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+            if func in _INITIALISERS:
                 return tensor
         return func(*args, **kwargs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -18,8 +18,11 @@ from automl_kd.students.narrowing import narrow
 from automl_kd.students.plans import Shape
 from automl_kd.students.shapes import OnlyShapes
 
-_NETWORKS_KEPT = 128
-_WALKS_KEPT = 1024
+_NETWORKS_KEPT = 64
+"""More than a space has, in all its widths: without numbers each takes a megabyte."""
+_WALKS_KEPT = 512
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,14 @@ class Net:
         Raises:
             UserError: As :meth:`stages`.
         """
-        stages = self.chain().split(network)
+        return self.narrowed(self.chain().split(network))
+
+    def narrowed(self, stages: nn.Sequential) -> tuple[nn.Sequential, torch.Tensor | None]:
+        """The stages of the whole network, narrowed in place, and which channels of its last map are left.
+
+        Raises:
+            UserError: If it cannot be narrowed.
+        """
         if self.width is None:
             return stages, None
         try:
@@ -114,14 +124,14 @@ def template(net: Net) -> Template:
     Raises:
         UserError: As :meth:`Net.create`; or if it cannot be narrowed.
     """
+    if net.width is not None:
+        whole = template(Net(net.model, net.channels))
+        return replace(whole, stages=net.narrowed(copied(whole.stages))[0])
     with torch.device("meta"), OnlyShapes():
         network = net.create().eval()
         settings: Mapping[str, Any] = getattr(network, "pretrained_cfg", {})
         size = tuple(settings.get("input_size", (3, 224, 224))[1:])
         points = tuple(str(each["module"]) for each in _feature_info(network) if each.get("module"))
-        if net.width is not None:
-            whole = template(Net(net.model, net.channels))
-            return Template(whole.chain, net.split(network)[0], points, whole.size)
         chain = find_chain(network, points, (net.channels, *size))
         return Template(chain, nn.Sequential() if chain is None else chain.split(network), points, size)
 
@@ -159,6 +169,24 @@ def walk(net: Net, shape: Shape) -> tuple[Walked, ...]:
         found.append(Walked(name, shape, (channels, height, width), tuple(paddings.items())))
         shape = found[-1].gives
     return tuple(found)
+
+
+def copied(module: M) -> M:
+    """A copy of the structure of a module, whose tensors are shared.
+
+    A template is copied for every stage that is priced; ``deepcopy`` takes ten times as long, as it goes through all
+    that modules hold.
+    """
+    return _copied(module, {})
+
+
+def _copied(module: M, made: dict[int, nn.Module]) -> M:
+    if id(module) not in made:
+        twin = made[id(module)] = type(module).__new__(type(module))
+        own = {name: value.copy() if isinstance(value, dict | set) else value for name, value in vars(module).items()}
+        vars(twin).update(own)
+        twin._modules = {name: None if part is None else _copied(part, made) for name, part in module._modules.items()}
+    return cast(M, made[id(module)])
 
 
 def settings_of(model: str) -> Any:

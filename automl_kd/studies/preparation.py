@@ -22,7 +22,7 @@ from automl_kd.distillation import (
 from automl_kd.execution import EXECUTORS
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import Recipe, load_space
-from automl_kd.results import Observer, sharing
+from automl_kd.results import Observer, naming, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.default_space import with_space
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
@@ -30,6 +30,7 @@ from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
 from automl_kd.studies.record import Identified, check_comparable, identity_of, is_settled, refuse_another
 from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.resolutions import resolvable
 from automl_kd.studies.starts import startable
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
@@ -71,14 +72,15 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     Args:
         request: What is asked for.
         database: Where the study is, or would be begun.
-        observer: Told how far the reading of the data is, and where the device is ``local`` the measuring of this
-            machine.
+        observer: Told what is being done, how far the reading of the data is, and where the device is ``local`` the
+            measuring of this machine.
 
     Raises:
         UserError: If something does not fit.
     """
     for name in request.from_study:
         database.study(name)
+    doing = naming(observer, "prepare")
     EXECUTORS.find(request.executor).check(request.executor_options)
     task = open_task(request.task, request.data, request.metric, progress=sharing(observer, "read"))
     _check_metric(task)
@@ -86,7 +88,9 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     database.refuse_if_driven(request.name)
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
     suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
-    starting = startable(suiting, request.space_name, task)
+    sized, too_fine = resolvable(suiting, request.space_name, task)
+    doing("looking for weights to start from")
+    starting = startable(sized, request.space_name, task)
     space = starting.space
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
@@ -98,6 +102,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     if settled is not None:
         refuse_another(settled, identity)
     pricing = Pricing(task, profile, elsewhere, request.allow_code)
+    doing("pricing a sample of the space")
     sample = survey(space, pricing, request.limits, request.seed)
     check_custom_losses(space, request)
     teacher = expect_teacher(task, request.teacher)
@@ -108,8 +113,9 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
     understood = understand(task, teacher, resolve_device(request.device))
-    understood = replace(understood, chosen=chosen, space=(*left_out, *starting.told))
+    understood = replace(understood, chosen=chosen, space=(*left_out, *too_fine, *starting.told))
     _check_disk(request, sample)
+    doing("trying the first steps of the teacher's training")
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)

@@ -15,7 +15,7 @@ from automl_kd.tasks import Task
 
 _SAMPLES = 256
 _SAMPLES_OF_AN_OPTION = 64
-_ENOUGH_OF_A_FILE = 4
+_ENOUGH_OF_A_FILE = 2
 """Students that take what they need of a file; others are held against it once they are proposed."""
 
 

@@ -15,12 +15,14 @@ from automl_kd.studies.policy import no_distillation
 from automl_kd.tasks import Task
 
 _SECONDS_PER_EXAMPLE = 5.0
+_LEAST_STEPS = 2
 
 
 def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, must_learn: bool = False) -> float:
     """Time of one epoch without a teacher, from as many steps as fit into a few seconds.
 
-    The median step counts: the first one imports, allocates and chooses kernels, which is done once.
+    The median step counts, without the first where there are more: it imports, allocates, chooses kernels and weighs the
+    losses, which is done once.
 
     Args:
         recipe: What is trained.
@@ -36,11 +38,11 @@ def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, mus
 
     def enough() -> bool:
         begun.append(time.monotonic())
-        return begun[-1] - begun[0] > _SECONDS_PER_EXAMPLE
+        return len(begun) > _LEAST_STEPS and begun[-1] - begun[0] > _SECONDS_PER_EXAMPLE
 
     def by_step() -> float:
         steps = [after - before for before, after in pairwise([*begun, time.monotonic()])]
-        return statistics.median(steps) * len(task.train.labels) / recipe.train.batch_size
+        return statistics.median(steps[1:] or steps) * len(task.train.labels) / recipe.train.batch_size
 
     # A step takes as long from noise, for which no weights need to be at hand.
     student = recipe.student if must_learn else recipe.student.model_copy(update={"start": None})

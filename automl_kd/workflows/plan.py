@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from automl_kd.hardware import LatencyError
 from automl_kd.objectives import Objective
+from automl_kd.recipes import Recipe
 from automl_kd.results import Observer
 from automl_kd.storage import Database
 from automl_kd.studies.policy import split
@@ -16,8 +16,6 @@ from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.survey import Survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding
-
-_TIMED = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class SearchPlan:
         budget: Seconds in all.
         search: Seconds that the search may take.
         rungs: Epochs at which candidates are compared.
-        epoch_seconds: Median time of an epoch of a sampled student on one worker, without its teacher.
+        epoch_seconds: Time of an epoch of a typical student of the sample on one worker, without its teacher.
         workers: Trainings at a time.
         trials: Candidates that the search time buys.
     """
@@ -105,9 +103,7 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
     prepared = prepare(request, Database(request.storage), observer)
     task, space = prepared.task, prepared.space
     rungs = request.rungs(space, len(task.train))
-    epoch = statistics.median(
-        epoch_seconds(recipe, task, rungs[-1], request.allow_code) for recipe, _ in prepared.survey.examples[:_TIMED]
-    )
+    epoch = epoch_seconds(_typical(prepared.survey), task, rungs[-1], request.allow_code)
     workers = max(1, request.worker_count())  # who will join is not known
     seconds = split(request.seconds, prepared.teacher_seconds, None).search
     return SearchPlan(
@@ -128,6 +124,13 @@ def plan_search(request: SearchRequest, observer: Observer) -> SearchPlan:
         workers=workers,
         trials=int(seconds * workers / (epoch * _epochs_per_candidate(rungs, space.halving.reduction))),
     )
+
+
+def _typical(survey: Survey) -> Recipe:
+    """The recipe of a sample whose student computes as much as half of them at most: timing them all takes long."""
+    by_work = sorted(survey.examples, key=lambda each: each[1].here.flops)
+    recipe, _ = by_work[(len(by_work) - 1) // 2]
+    return recipe
 
 
 def _epochs_per_candidate(rungs: tuple[int, ...], reduction: int) -> float:

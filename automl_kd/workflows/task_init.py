@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.core import UserError, write_text
+from automl_kd.results import Observer, sharing
 from automl_kd.studies.understanding import Understanding
 from automl_kd.tasks import data_at, found_anywhere, open_task, parse_teacher, task_text
 from automl_kd.workflows.first_teacher import first_teacher
@@ -32,7 +33,9 @@ class NewTask:
     next: str
 
 
-def init_task(place: str, out: str, *, teacher: str | None = None, skip_damaged: bool = False) -> NewTask:
+def init_task(
+    place: str, out: str, *, teacher: str | None = None, skip_damaged: bool = False, observer: Observer | None = None
+) -> NewTask:
     """Look at data and write a task file about them.
 
     Args:
@@ -40,6 +43,7 @@ def init_task(place: str, out: str, *, teacher: str | None = None, skip_damaged:
         out: The file to write, ending in .yaml; one that exists is left as it is.
         teacher: As for :func:`search`; left out, the best that can be trained here is named.
         skip_damaged: Whether pictures that cannot be read are left out.
+        observer: Told how far the reading of the data is.
 
     Raises:
         UserError: If nothing can be learned from the data, or ``out`` exists. No file is left then.
@@ -56,7 +60,7 @@ def init_task(place: str, out: str, *, teacher: str | None = None, skip_damaged:
     brought = None if teacher is None else _plain(teacher)
     try:
         write_text(path, task_text(path.stem, said, brought or _ANY, True))
-        task = open_task(out)
+        task = open_task(out, progress=sharing(observer or Observer(), "read"))
         write_text(path, task_text(path.stem, said, brought or first_teacher(task), brought is not None, task))
         understood = check_task(out)
     except BaseException:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from automl_kd.tasks import open_task
+from automl_kd.workflows.first_teacher import first_teacher
 
 
 @pytest.fixture
@@ -68,6 +69,18 @@ def test_a_table_shows_which_column_is_which(run, photos, header, row):
     made = run("task", "init", "list.csv", "--out", "listed.yaml", "--json").document
     assert made["understood"]["data"]["class_names"] == ["cat", "dog"]
     assert made["understood"]["data"]["modality"] == ("text" if "body" in header else "image")
+
+
+def test_the_teacher_is_a_published_network_that_is_here_and_is_trained_in_a_minute(photos, monkeypatch):
+    pytest.importorskip("timm")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(photos.parent))
+    weights = photos.parent / "automl-kd" / "weights" / "lcnet_050.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    (photos.parent / "data.yaml").write_text(f"name: pets\ndata: {{kind: image-folder, path: {photos}, size: 64}}\n")
+    training = first_teacher(open_task(str(photos.parent / "data.yaml")))["train"]
+    assert training["student"] == {"family": "timm", "model": "lcnet_050", "start": {"weights": "pretrained"}}
+    assert training["train"]["epochs"] == 12
 
 
 def test_damaged_pictures_are_refused_or_left_out_as_said_and_a_refusal_leaves_no_file(run, mistake, photos):

@@ -50,6 +50,7 @@ class OnMeta(TorchFunctionMode):
 
 
 _SHAPE_KEPT = frozenset({"relu", "hardtanh", "hardsigmoid", "hardswish", "sigmoid", "silu", "gelu", "tanh"})
+_WRITTEN_IN_PLACE = frozenset(f"{name}_" for name in _SHAPE_KEPT)
 _NORMALISATIONS = frozenset({"native_batch_norm", "_native_batch_norm_legit_no_training"})
 _MAX_POOLING = "max_pool2d_with_indices"
 
@@ -66,8 +67,8 @@ def outcome(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
         args: Its arguments, tensors on the meta device.
         kwargs: Its keyword arguments.
     """
-    if name.endswith("_") and name.removesuffix("_") in _SHAPE_KEPT and not kwargs:
-        return args[0]  # in place
+    if name in _WRITTEN_IN_PLACE:
+        return args[0]
     shape = None if kwargs else _shape(name, args)
     if shape is None:
         return func(*args, **kwargs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -20,7 +19,7 @@ from automl_kd.students.inner_maps import inner_maps
 from automl_kd.students.layers import Classifier, Unit, ending
 from automl_kd.students.plans import HEAD, Block, Plan, Shape, map_shape
 from automl_kd.students.student import StudentModule
-from automl_kd.students.timm_net import Net, Walked, template, walk
+from automl_kd.students.timm_net import Net, Walked, copied, template, walk
 from automl_kd.students.timm_weights import Places, Statistics, inherit_chain, inherit_whole, published
 
 
@@ -37,6 +36,10 @@ class Timm(StudentPart):
     cut: Annotated[int, Field(ge=1, le=64)] | None = None
     width: Annotated[float, Field(gt=0, le=1)] | None = None
     projector: Projector | None = None
+
+    @property
+    def title(self) -> str:
+        return self.model
 
     @property
     def net(self) -> tuple[str, float | None]:
@@ -101,7 +104,8 @@ class Stage(Block):
 
     def build(self) -> nn.Module:
         if torch.empty(0).is_meta:
-            return self._padded(_copy_without_numbers(template(self.net).stages.get_submodule(self.name)))
+            stage = copied(template(self.net).stages.get_submodule(self.name))
+            return self._padded(stage.train())
         return self.out_of(self.net.stages())
 
     def out_of(self, stages: nn.Sequential) -> nn.Module:
@@ -111,12 +115,6 @@ class Stage(Block):
     def _padded(self, stage: nn.Module) -> nn.Module:
         fix_paddings(stage, self.paddings)
         return stage
-
-
-def _copy_without_numbers(module: nn.Module) -> nn.Module:
-    """A copy of the structure of a module on the meta device, whose tensors can be shared, in training mode."""
-    tensors = (*module.parameters(), *module.buffers())
-    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).train()
 
 
 @dataclass(frozen=True)
