@@ -21,8 +21,8 @@ _LEAST_STEPS = 2
 def epoch_seconds(recipe: Recipe, task: Task, epochs: int, allow_code: bool, must_learn: bool = False) -> float:
     """Time of one epoch without a teacher, from as many steps as fit into a few seconds.
 
-    The median step counts, without the first where there are more: it imports, allocates, chooses kernels and weighs the
-    losses, which is done once.
+    The median step counts, without the first where there are more: it imports, allocates, chooses kernels and weighs
+    the losses, which is done once.
 
     Args:
         recipe: What is trained.
