@@ -67,6 +67,9 @@ def test_networks_whose_weights_are_not_here_are_left_out_and_named(task):
     mixed = startable(space(student | {"start": {"optional": {"weights": "pretrained"}}}), "mine", task)
     assert {recipe.student.depth for recipe in _drawn(mixed.space)} == {18, 34, 50}, "from scratch they can all be"
     assert mixed.told == found.told
+    begun = [each.student for each in _drawn(mixed.space) if each.student.start is not None]
+    assert {each.depth for each in begun if mixed.admits(each)} == {18}, "what waits for weights is not proposed"
+    assert all(mixed.admits(each.model_copy(update={"start": None})) for each in begun)
 
 
 def test_a_space_in_which_nothing_can_start_is_refused(task):
