@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from automl_kd.students.timm_names import Named, aliases, named_as_timm
 from automl_kd.students.timm_net import Net, settings_of
 
 
+@functools.lru_cache(maxsize=256)
 def published(model: str) -> Published | None:
     """The published weights of a network of timm."""
     settings = settings_of(model)

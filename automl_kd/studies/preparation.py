@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -31,7 +30,7 @@ from automl_kd.studies.pricing import Pricing
 from automl_kd.studies.record import Identified, check_comparable, identity_of, is_settled, refuse_another
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.resolutions import resolvable
-from automl_kd.studies.starts import startable
+from automl_kd.studies.starts import Startable, startable
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding, understand
@@ -52,7 +51,7 @@ class Preparation(Identified):
         teacher: Who teaches, as far as it is there.
         teacher_seconds: What its training is estimated to take, 0 where it is there.
         understood: What was read of task and teacher.
-        weights: The files of weights from which students of the space start.
+        starting: What students of the space start from.
     """
 
     request: SearchRequest
@@ -61,7 +60,7 @@ class Preparation(Identified):
     teacher: ExpectedTeacher
     teacher_seconds: float
     understood: Understanding
-    weights: tuple[Path, ...] = ()
+    starting: Startable
 
 
 def prepare(request: SearchRequest, database: Database, observer: Observer) -> Preparation:
@@ -132,7 +131,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         teacher,
         seconds,
         understood,
-        starting.files,
+        starting,
     )
 
 

@@ -98,7 +98,7 @@ class StudyRunner:
             device=request.device,
             allow_code=request.allow_code,
             code=tuple(map(str, custom_files(context.prepared.space.document))),
-            weights=tuple(map(str, context.prepared.weights)),
+            weights=tuple(map(str, context.prepared.starting.files)),
         )
         queue = JobQueue(context.database, context.name, context.lease)
         open_workers = EXECUTORS.find(request.executor).open
@@ -208,7 +208,9 @@ class StudyRunner:
             allow_code=request.allow_code,
         )
         context.book.note(teacher_cost=outputs.cost)
-        admission = Admission(prepared.space, prepared.pricing, request.limits, plan.affordable)
+        admission = Admission(
+            prepared.space, prepared.pricing, request.limits, plan.affordable, prepared.starting.admits
+        )
         draws = request.seed + trials.count_all()
         sampler = sampler_for(request.sampler, admission, context.objectives.known, draws)
 

@@ -27,11 +27,20 @@ class Startable:
         space: Without the options with which none can.
         told: What was left out, and what would help, a line each.
         files: The files of weights that the others start from.
+        missing: Names of networks whose published weights are not to be had; they can still begin from scratch.
     """
 
     space: Space
     told: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    missing: frozenset[str] = frozenset()
+
+    def admits(self, student: StudentPart) -> bool:
+        """Whether the weights that a student starts from are to be had, as far as is known."""
+        if not self.missing or student.start is None or student.start.weights != PRETRAINED:
+            return True
+        published = FAMILIES[student.family].published(student)
+        return published is None or published.name not in self.missing
 
 
 def startable(space: Space, name: str, task: Task) -> Startable:
@@ -57,7 +66,7 @@ def startable(space: Space, name: str, task: Task) -> Startable:
     told = tuple(f"space {name} goes without {words}" for words in starts.words())
     gone = _impossible(space, starts, able) if told else {}
     left = space.without_options(gone) if gone else space
-    return Startable(left, told, starts.files)
+    return Startable(left, told, starts.files, frozenset(starts.missing))
 
 
 def started(student: StudentPart, signature: Signature) -> StudentPart:

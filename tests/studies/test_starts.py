@@ -73,6 +73,9 @@ def test_networks_whose_weights_are_not_here_are_left_out_and_named(task):
     assert started(there, task.signature).start.sha256 is not None
     with pytest.raises(UserError, match="the published weights of its network are not here"):
         started(missing, task.signature)
+    begun = [each.student for each in _drawn(mixed.space) if each.student.start is not None]
+    assert {each.depth for each in begun if mixed.admits(each)} == {18}, "what waits for weights is not proposed"
+    assert all(mixed.admits(each.model_copy(update={"start": None})) for each in begun)
 
 
 def test_a_space_in_which_nothing_can_start_is_refused(task):
