@@ -19,7 +19,7 @@ def plan_text(plan: SearchPlan) -> str:
     quantiles = ", ".join(f"{value:.3g}" for value in plan.survey.latency_ms)
     params = ", ".join(count(value) for value in plan.survey.params)
     rows = [
-        [str(number), *price_cells(price.stored(), prices), recipe.student.family]
+        [str(number), *price_cells(price.stored(), prices), recipe.student.title]
         for number, (recipe, price) in enumerate(plan.survey.examples)
     ]
     unsure = None if plan.notes else extrapolation(plan.survey.extrapolated, plan.hw, "the time of the sample")
@@ -32,7 +32,7 @@ def plan_text(plan: SearchPlan) -> str:
             f"  latency in ms (least, quartiles, most): {quantiles}",
             f"  parameters: {params}",
             *(f"  {note}" for note in (*plan.notes, *([] if unsure is None else [unsure]))),
-            table(rows, ["sample", *price_header(prices), "family"]),
+            table(rows, ["sample", *price_header(prices), "network"]),
             *plan.understood.lines(),
             f"budget {duration(plan.budget)}:{_teacher_share(plan)} at least {duration(plan.search)} for the search,"
             f" at most {duration(plan.budget - plan.teacher_seconds - plan.search)} for the picks",

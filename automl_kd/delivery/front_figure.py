@@ -208,7 +208,7 @@ def _described(entry: TrialResult, summary: StudySummary, panels: Sequence[Objec
     texts = [whole_price(entry, entry.others, each) for each in panels]
     prices = texts[0] if len(panels) == 1 else by_device(panels, texts, summary.hw)
     return (
-        f"trial {entry.trial} {entry.recipe.student.family}<br>{scored(entry.score, summary.objective)} in {prices}"
+        f"trial {entry.trial} {entry.recipe.student.title}<br>{scored(entry.score, summary.objective)} in {prices}"
         f"<br>{count(entry.params)} parameters"
     )
 
