@@ -30,8 +30,9 @@ import automl_kd
 from automl_kd.core import write_text
 from automl_kd.distillation import evaluate_teacher, find_teacher
 from automl_kd.objectives import paired_difference
-from automl_kd.recipes import Recipe, to_yaml
+from automl_kd.recipes import Recipe, StudentPart, to_yaml
 from automl_kd.results import StudyResult
+from automl_kd.students import FAMILIES, pinned
 from automl_kd.tasks import Task, open_task
 from automl_kd.teachers import Teacher
 from benchmarks.emoji import write_task
@@ -107,10 +108,11 @@ def recipe(
 ) -> Recipe:
     """A recipe of the benchmark's student, EfficientNet-Lite0 without its last stages, at 48 pixels."""
     student = {"family": "timm", "model": "tf_efficientnet_lite0", "cut": CUT, "resolution": RESOLUTION}
+    begun = as_student(student | ({} if start is None else {"start": {"weights": start}}))
     return Recipe.model_validate(
         {
             "seed": seed,
-            "student": student | ({} if start is None else {"start": {"weights": start}}),
+            "student": pinned(begun, task.signature).model_dump(),
             "distill": {"balance": "gradient", "losses": {"task": {"weight": 1.0}, **losses}},
             "train": {
                 "epochs": epochs_of(labels),
@@ -121,6 +123,11 @@ def recipe(
             },
         }
     )
+
+
+def as_student(document: Mapping[str, Any]) -> StudentPart:
+    """The student of a recipe."""
+    return FAMILIES[document["family"]].part.model_validate(document)
 
 
 @dataclass(frozen=True)
