@@ -127,8 +127,8 @@ def decode_setup(document: Mapping[str, Any]) -> SetupBundle:
     if version != __version__:
         raise UserError(f"the study's driver runs automl-kd {version}, this machine {__version__}: install the same")
     hashes = tuple(about.pop("hashes"))
-    code = tuple(about.pop("code", ()))
-    packed = SetupBundle(Setup(**about | {"teacher": parse_teacher(about["teacher"]), "code": code}), hashes)
+    named = {files: tuple(about.pop(files, ())) for files in ("code", "weights")}
+    packed = SetupBundle(Setup(**about | named | {"teacher": parse_teacher(about["teacher"])}), hashes)
     known = all(_SHA256.fullmatch(sha256) for sha256 in hashes)
     if not known or any(path.parts[0] not in hashes or ".." in path.parts for path in packed.paths):
         raise UserError("the study's offer names files as no driver does")

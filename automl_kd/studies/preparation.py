@@ -114,7 +114,8 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     understood = understand(task, teacher, resolve_device(request.device))
     understood = replace(understood, chosen=chosen, space=(*left_out, *too_fine, *starting.told))
     _check_disk(request, sample)
-    doing("trying the first steps of the teacher's training")
+    if teacher.missing:
+        doing("trying the first steps of the teacher's training")
     trainings = _trainings(teacher, task)
     if found is None:  # of one that was begun the clock knows more
         _check_time(request, request.rungs(space, len(task.train))[-1], trainings)
