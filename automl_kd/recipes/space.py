@@ -22,7 +22,7 @@ from automl_kd.recipes.model_space import with_choices
 from automl_kd.recipes.pins import SPACE_FIELDS, losses_of, pin, without_losses
 from automl_kd.recipes.resolutions import resolutions, without_resolutions
 from automl_kd.recipes.schema import Recipe, as_0_1, digest
-from automl_kd.recipes.students import SCRATCH, WRITTEN_DOWN
+from automl_kd.recipes.students import SCRATCH, unpin_start
 
 _DECIDES_NOTHING = ("description", "starts")
 _LEAST_REDUCTION = 2
@@ -281,8 +281,7 @@ class Space:
         document = {key: value for key, value in recipe.document().items() if key not in _FIXED_FIELDS}
         if "targets" not in self.document.get("distill", {}):
             document["distill"].pop("targets", None)  # decided by what the teacher costs
-        for name in WRITTEN_DOWN:
-            document["student"].get("start", {}).pop(name, None)
+        unpin_start(document["student"])
         return document
 
     def _active(self, choose: tree.Choose) -> dict[str, Value]:

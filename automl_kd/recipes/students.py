@@ -22,8 +22,9 @@ FAMILIES: Registry[Registered] = Registry("family", home="automl_kd.students.fam
 
 SCRATCH = "scratch"
 """What ``start`` says for random weights."""
-WRITTEN_DOWN = ("sha256", "mean", "std")
-"""The fields of a ``start`` that are filled once a recipe is fixed."""
+PRETRAINED = "pretrained"
+"""What ``start.weights`` says for the published weights of the network."""
+_WRITTEN_DOWN = ("sha256", "mean", "std")
 
 
 class Start(Part):
@@ -53,6 +54,12 @@ class Start(Part):
         if self.mean is None or self.std is None or channels != 1:
             return self.mean, self.std
         return (sum(self.mean) / len(self.mean),), (sum(self.std) / len(self.std),)
+
+
+def unpin_start(student: dict[str, Any]) -> None:
+    """Take out of a student, as plain data, the fields of ``start`` that are filled once a recipe is fixed."""
+    for name in _WRITTEN_DOWN:
+        student.get("start", {}).pop(name, None)
 
 
 def _from_scratch(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
+from automl_kd.recipes.students import PRETRAINED
 from automl_kd.students import checkpoint
 from automl_kd.students.brought.timm import timm_module, timm_network
 from automl_kd.students.brought.transformers import silent, transformers_network
@@ -16,7 +17,6 @@ from automl_kd.students.student import StudentModule, build, plan
 from automl_kd.students.synflow_score import synflow
 from automl_kd.students.taps import Taps
 from automl_kd.students.weight_files import (
-    PRETRAINED,
     MissingWeightsError,
     at_hand,
     find_weights,

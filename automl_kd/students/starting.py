@@ -11,10 +11,11 @@ from torch import Tensor
 
 from automl_kd.core import Signature, UserError, sha256_of
 from automl_kd.recipes import Start, StudentPart
+from automl_kd.recipes.students import PRETRAINED
 from automl_kd.students.checkpoint import read_tensors
 from automl_kd.students.family import FAMILIES, Inherited
 from automl_kd.students.student import StudentModule, at_resolution
-from automl_kd.students.weight_files import PRETRAINED, find_weights, keep_weights, stated_statistics
+from automl_kd.students.weight_files import find_weights, keep_weights, stated_statistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ def beginning(part: StudentPart, signature: Signature) -> Beginning | None:
     except UserError as error:
         raise UserError(f"student.start.weights: {path}: {str(error).removeprefix(f'{path}: ')}") from None
     known = {
-        "sha256": sha256_of(path),
+        "sha256": part.start.sha256 or sha256_of(path),  # one that was written down has just been compared
         "mean": inherited.mean or part.start.mean,
         "std": inherited.std or part.start.std,
     }

@@ -10,11 +10,10 @@ from typing import Any
 
 from automl_kd.core import UserError, cache_dir, check_room, config_dir, replacing, sha256_of
 from automl_kd.recipes import StudentPart
+from automl_kd.recipes.students import PRETRAINED
 from automl_kd.students.family import FAMILIES, Published
 from automl_kd.students.hub import FILE, cached, fetched
 
-PRETRAINED = "pretrained"
-"""What ``start.weights`` says for the published weights of the network."""
 _FIELD = "student.start.weights"
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 _IN_FOLDERS = ("model.safetensors", "pytorch_model.bin", "student.safetensors")
@@ -74,7 +73,7 @@ def keep_weights(path: Path, sha256: str) -> None:
     Raises:
         UserError: If the disk is full.
     """
-    if _kept(sha256) is None:
+    if path.parent != _folder(sha256) and _kept(sha256) is None:  # a copy that was found has just been verified
         check_room(_folder(sha256), path.stat().st_size)
         with replacing(_folder(sha256) / f"weights{path.suffix}") as draft:
             shutil.copyfile(path, draft)

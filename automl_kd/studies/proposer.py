@@ -128,6 +128,5 @@ def _identity(recipe: Recipe) -> str:
     """Equal for recipes that train alike, whatever of them is decided, or written down, beside the search."""
     document = recipe.document()
     document["distill"].pop("targets", None)
-    for name in students.WRITTEN_DOWN:
-        document["student"].get("start", {}).pop(name, None)
+    students.unpin_start(document["student"])
     return digest(document)

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import random
-
 from automl_kd.core import UserError
-from automl_kd.recipes import StudentPart, load_space, space_names
-from automl_kd.students import at_hand
+from automl_kd.recipes import Categorical, StudentPart, load_space, space_names
+from automl_kd.students import FAMILIES, PRETRAINED, at_hand
 
 PRETRAINED_SPACE = "pretrained_cnn"
-_DRAWN = 400
-"""Students of the space, among which each of its networks is."""
-_WHOLE = {"family", "model", "start"}
-"""What of a student makes it the network as published: neither cut nor narrowed."""
+_NETWORK = "student.model"
 
 
 def published_here() -> list[StudentPart]:
-    """One student for each network of the space whose weights are on this machine; none where timm is not installed."""
+    """The networks of the space, whole, whose weights are on this machine; none where timm is not installed."""
     if PRETRAINED_SPACE not in space_names():
         return []
-    space, rng = load_space(PRETRAINED_SPACE), random.Random(0)
-    drawn = [space.sample(rng).student for _ in range(_DRAWN)]
-    networks = {each.model_dump_json(include=_WHOLE): each for each in drawn if each.start is not None}
+    space = load_space(PRETRAINED_SPACE)
+    whole = {"family": space.document["student"]["family"], "start": {"weights": PRETRAINED}}
+    holes = (hole for hole in space.holes if isinstance(hole, Categorical) and hole.name == _NETWORK)
+    part = FAMILIES[whole["family"]].part
+    networks = [part.model_validate(whole | {"model": model}) for hole in holes for model in hole.options]
     try:
-        return [each for each in networks.values() if at_hand(each)]
+        return [each for each in networks if at_hand(each)]
     except UserError:  # timm is not installed
         return []
-
-
-def as_published(student: StudentPart) -> StudentPart:
-    """The network that a student is cut or narrowed from."""
-    return type(student).model_validate(student.model_dump(include=_WHOLE))

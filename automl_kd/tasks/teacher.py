@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from automl_kd.core import Registry
 from automl_kd.recipes import SGD, AdamW, Distill, Part, Student, StudentPart, Train
 from automl_kd.recipes.schedules import Fraction, Positive
+from automl_kd.recipes.students import PRETRAINED
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
 
@@ -182,7 +183,6 @@ TEACHER_FORMS: Registry[RegisteredForm] = Registry(
 """The forms of teachers that are brought, by the field of a task file that names the file or folder."""
 
 _TRAIN = "train"
-_PUBLISHED = "pretrained"  # what a start says for published weights, wherever they are found
 # Tags must not be words of the document: pydantic puts them into the path of an error.
 _ONE, _SEVERAL = "one teacher", "several teachers"
 
@@ -245,7 +245,7 @@ def _relative(folder: Path, spec: OneTeacher) -> OneTeacher:
 def _started_in(folder: Path, student: StudentPart) -> StudentPart:
     """A student whose file of weights is looked for in a folder."""
     start = student.start
-    if start is None or start.weights == _PUBLISHED:
+    if start is None or start.weights == PRETRAINED:
         return student
     found = start.model_copy(update={"weights": str(folder / Path(start.weights).expanduser())})
     return student.model_copy(update={"start": found})

@@ -12,7 +12,7 @@ from automl_kd.hardware import load_profile
 from automl_kd.recipes import Recipe, StudentPart
 from automl_kd.students import plan
 from automl_kd.studies.default_space import SMALL_PIXELS
-from automl_kd.studies.published import as_published, published_here
+from automl_kd.studies.published import published_here
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.tasks import FineTuning, Task
 
@@ -31,7 +31,7 @@ def first_teacher(task: Task) -> dict[str, Any]:
         return _training({"family": "conv_text", "embedding": 64, "stages": stages}, {"epochs": 10})
     if max(taken.shape[1:]) <= SMALL_PIXELS:
         return _training({"family": "resnet", "depth": 20}, {"epochs": 30})
-    published = [as_published(each) for each in published_here()]
+    published = published_here()
     if not published:
         return _training({"family": "resnet", "depth": 18}, {"epochs": 30})
     network, epochs = _affordable(task, published)
