@@ -105,6 +105,7 @@ class Searched:
     folder: Path
     arguments: tuple[str, ...]
     ended: Ended
+    cache: Path
 
     @property
     def document(self) -> Any:
@@ -152,8 +153,11 @@ def once(command, tmp_path_factory):
                 prepare(folder)
                 for file, text in files.items():
                     (folder / f"{file}.yaml").write_text(text)
-                kept.write_text(json.dumps(asdict(command(*arguments, cwd=folder))))
-        return Searched(folder, arguments, Ended(**json.loads(kept.read_text())))
+                ended = command(*arguments, cwd=folder)
+                kept.write_text(json.dumps({"ended": asdict(ended), "cache": command.environment["AUTOML_KD_CACHE"]}))
+        found = json.loads(kept.read_text())
+        # Another process may have run it: it kept weights in a cache of its own.
+        return Searched(folder, arguments, Ended(**found["ended"]), Path(found["cache"]))
 
     return once
 

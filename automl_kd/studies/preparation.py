@@ -31,6 +31,7 @@ from automl_kd.studies.record import Identified, check_comparable, identity_of, 
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.resolutions import resolvable
 from automl_kd.studies.starts import Startable, startable
+from automl_kd.studies.state import settings_of
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding, understand
@@ -88,16 +89,17 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
     suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
     sized, too_fine = resolvable(suiting, request.space_name, task)
+    found = database.find_study(request.name)
+    settled = found if found is not None and is_settled(found) else None
     doing("looking for weights to start from")
-    starting = startable(sized, request.space_name, task)
+    begun = None if settled is None else settings_of(settled).without
+    starting = startable(sized, request.space_name, task, begun)
     space = starting.space
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
     objectives = StudyObjectives(task.metric.objective, request.known)
     identity = identity_of(request, Identified(task, space, profile, elsewhere, objectives))
-    found = database.find_study(request.name)
-    settled = found if found is not None and is_settled(found) else None
     if settled is not None:
         refuse_another(settled, identity)
     pricing = Pricing(task, profile, elsewhere, request.allow_code)

@@ -13,6 +13,7 @@ from automl_kd.storage import Database, StudyRecord
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.request import SearchRequest
+from automl_kd.studies.starts import Options
 from automl_kd.studies.state import ACCURACY, LATENCY, StudyProgress, StudySettings, settings_of, with_state
 from automl_kd.tasks import Task
 
@@ -153,7 +154,7 @@ class StudyBook:
 
 
 def open_record(
-    database: Database, request: SearchRequest, identity: Mapping[str, Any], read: Identified
+    database: Database, request: SearchRequest, identity: Mapping[str, Any], read: Identified, without: Options
 ) -> tuple[StudyRecord, float]:
     """The study that a request is about, begun where it does not exist.
 
@@ -162,6 +163,7 @@ def open_record(
         request: The request.
         identity: As :func:`identity_of` gives it.
         read: What was read of the request.
+        without: Options of its space that no student can start with.
 
     Returns:
         The record as stored, and the seconds to add to its budget once its teacher is recognised, too.
@@ -182,6 +184,7 @@ def open_record(
         executor=request.executor,
         objectives=read.objectives.all,
         metrics=tuple(each.objective for each in read.task.metrics),
+        without={hole: list(options) for hole, options in without.items()},
     )
     found = database.find_study(request.name)
     extension = 0.0

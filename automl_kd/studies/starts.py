@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_kd.core import Signature, UserError
 from automl_kd.recipes import Categorical, InvalidCombinationError, Space, Start, StudentPart, Value
 from automl_kd.students import FAMILIES, PRETRAINED, MissingWeightsError, at_hand, beginning, find_weights, pinned
 from automl_kd.tasks import Task
+
+Options = Mapping[str, Sequence[Value]]
+"""Options of holes, by the name of their hole."""
 
 _SAMPLES = 256
 _SAMPLES_OF_AN_OPTION = 64
@@ -28,12 +31,14 @@ class Startable:
         told: What was left out, and what would help, a line each.
         files: The files of weights that the others start from.
         missing: Names of networks whose published weights are not to be had; they can still begin from scratch.
+        gone: The options that were left out, by the name of their hole.
     """
 
     space: Space
     told: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     missing: frozenset[str] = frozenset()
+    gone: Options = field(default_factory=dict)
 
     def admits(self, student: StudentPart) -> bool:
         """Whether the weights that a student starts from are to be had, as far as is known."""
@@ -43,30 +48,36 @@ class Startable:
         return published is None or published.name not in self.missing
 
 
-def startable(space: Space, name: str, task: Task) -> Startable:
+def startable(space: Space, name: str, task: Task, begun: Options | None = None) -> Startable:
     """The part of a space whose students can start as it says.
 
-    Where it says ``pretrained`` and these weights are not to be had, what always starts from them is left out.
+    Where it says ``pretrained`` and these weights are not to be had, what always starts from them is left out. A study
+    keeps the space that it was begun with, also where weights came or went since.
 
     Args:
         space: The space.
         name: What the user calls it.
         task: What is learned.
+        begun: The options that a study at hand was begun without; they are decided where there is none.
 
     Raises:
         UserError: If a file that it names does not exist, or none of its students can start.
     """
     if not space.mentions("student", "start"):
         return Startable(space)
+    if begun:
+        space = space.without_options(begun)
     starts = _Starts(task.signature)
     drawn = list(_students(space, {}, _SAMPLES))
     able = [values for values, student in drawn if starts.able(student)]
     if not able:
         raise UserError(f"space {name}: no student can start as it says: {starts.reasons[0]}")
     told = tuple(f"space {name} goes without {words}" for words in starts.words())
-    gone = _impossible(space, starts, able) if told else {}
-    left = space.without_options(gone) if gone else space
-    return Startable(left, told, starts.files, frozenset(starts.missing))
+    gone = begun
+    if gone is None:
+        gone = _impossible(space, starts, able) if told else {}
+        space = space.without_options(gone) if gone else space
+    return Startable(space, told, starts.files, frozenset(starts.missing), gone)
 
 
 def started(student: StudentPart, signature: Signature) -> StudentPart:

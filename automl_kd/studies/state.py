@@ -33,6 +33,8 @@ class StudySettings(BaseModel):
         executor: Who trains them.
         objectives: The score first, then prices; what studies of version 0.1 had is the default.
         metrics: All that are reported, the one that is searched first.
+        without: Options of the space, by the name of their hole, that no student could start with; None where a
+            study was begun before that was kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -49,6 +51,7 @@ class StudySettings(BaseModel):
     executor: str = "process"
     objectives: tuple[Objective, ...] = (ACCURACY, LATENCY)
     metrics: tuple[Objective, ...] = (ACCURACY,)
+    without: dict[str, list[Any]] | None = None
 
 
 class FullEpochs(BaseModel):

@@ -148,7 +148,7 @@ def test_a_student_that_started_from_weights_is_made_again_where_only_their_hash
     assert f"starts from the weights own.safetensors ({start['sha256'][:12]}…)" in (made / "model_card.md").read_text()
     # Elsewhere there is no such file: it starts from the copy that the cache keeps.
     arguments = ("distill", made / "recipe.yaml", "--out", "again", "--device", "cpu", "--hw", "x86-server")
-    again = command(*arguments, cwd=tmp_path)
+    again = command(*arguments, cwd=tmp_path, cache=exhausted.cache)
     assert "start own.safetensors (names of automl-kd; narrowed to the channels of the largest norm" in again.err
     for name in ("student.safetensors", "recipe.yaml"):
         assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes(), name

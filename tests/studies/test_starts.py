@@ -78,6 +78,24 @@ def test_networks_whose_weights_are_not_here_are_left_out_and_named(task):
     assert all(mixed.admits(each.model_copy(update={"start": None})) for each in begun)
 
 
+def test_a_study_keeps_its_space_where_weights_come_and_go(task):
+    whole = space({"family": "resnet", "depth": {"choice": [18, 34]}, "start": {"weights": "pretrained"}})
+    brought(task, "resnet18.safetensors", {"family": "resnet", "depth": 18})
+    first = startable(whole, "mine", task)
+    assert first.gone == {"student.depth": [34]}
+
+    brought(task, "resnet34.safetensors", {"family": "resnet", "depth": 34})
+    assert startable(whole, "mine", task).space.digest() == whole.digest(), "a new study has both"
+    again = startable(whole, "mine", task, first.gone)
+    assert (again.space.digest(), again.told) == (first.space.digest(), ())
+
+    (config_dir() / "weights" / "resnet34.safetensors").unlink()
+    without = startable(whole, "mine", task, {})
+    assert without.space.digest() == whole.digest()
+    assert {each.student.depth for each in _drawn(whole) if without.admits(each.student)} == {18}
+    assert "goes without starts from resnet34" in without.told[0]
+
+
 def test_a_space_in_which_nothing_can_start_is_refused(task):
     pretrained = {"family": "resnet", "depth": 18, "start": {"weights": "pretrained"}}
     with pytest.raises(UserError, match=r"space mine: no student can start as it says: .* weights of resnet18 are not"):
