@@ -80,12 +80,6 @@ class Distill(Part):
                     raise ValueError(f"handover names the loss {end}, which losses does not hold")
         return self
 
-    @model_validator(mode="after")
-    def _balanced_against_a_task(self) -> Self:
-        if self.balance == "gradient" and self.losses.task.inactive:
-            raise ValueError("balance gradient weighs losses against that of the task, whose weight is 0: use none")
-        return self
-
     def needs_teacher(self) -> bool:
         """Whether any loss needs the teacher."""
         return bool(self.losses.needing_teacher())

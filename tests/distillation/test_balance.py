@@ -6,12 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from automl_kd.core import UserError
 from automl_kd.distillation import distill
 from automl_kd.distillation.balance import GradientBalance, UncertaintyBalance
 from automl_kd.distillation.probe import FIRST, Pull, is_due, pulls
-from automl_kd.recipes import validate
-from automl_kd.recipes.schema import Distill
 
 OWN = """
 import torch
@@ -154,7 +151,13 @@ def test_a_step_at_which_no_loss_counts_moves_nothing(make, few, teacher, balanc
     assert distill(make(losses, balance=balance), few, teacher, device="cpu").losses.keys() == {"task", "kd"}
 
 
-def test_gradient_balance_needs_a_task_loss():
-    document = {"balance": "gradient", "losses": {"task": {"weight": 0}, "kd": {"weight": 1}}}
-    with pytest.raises(UserError, match="whose weight is 0: use none"):
-        validate(Distill, document, "recipe.yaml")
+def test_a_teacher_alone_pulls_as_strongly_as_the_task_would(make, few, teacher, tmp_path):
+    scales = {}
+    for name, weight in (("alone", 0), ("beside", 1)):
+        recipe = make({"task": {"weight": weight}, "kd": {"weight": 1}}, balance="gradient")
+        outcome = distill(recipe, few, teacher, device="cpu", checkpoint=tmp_path / f"{name}.pt")
+        assert ("task" in outcome.losses) == (weight > 0)
+        logs = torch.load(tmp_path / f"{name}.pt", weights_only=True)["objective"]["balance"]["logs"]
+        scales[name] = math.exp(logs["kd"])
+    assert scales["alone"] == pytest.approx(scales["beside"], rel=0.5)
+    assert abs(scales["alone"] - 1) > 0.05, "it was measured"
