@@ -17,10 +17,9 @@ from automl_kd.core import UserError, find_yaml, yaml_names
 from automl_kd.recipes import tree
 from automl_kd.recipes.documents import explain, parse_yaml
 from automl_kd.recipes.files import pin_code
-from automl_kd.recipes.holes import Hole, Rng, Trial, Value, same
+from automl_kd.recipes.holes import Categorical, Hole, Rng, Trial, Value, same
 from automl_kd.recipes.model_space import with_choices
 from automl_kd.recipes.pins import SPACE_FIELDS, losses_of, pin, without_losses
-from automl_kd.recipes.resolutions import resolutions, without_resolutions
 from automl_kd.recipes.schema import Recipe, as_0_1, digest
 from automl_kd.recipes.students import SCRATCH, unpin_start
 
@@ -29,6 +28,7 @@ _LEAST_REDUCTION = 2
 _KEPT_FIELDS = ("task", "teacher", "hw", "seed", "threads")
 _FIXED_FIELDS = ("version", *_KEPT_FIELDS, *SPACE_FIELDS)
 _ATTEMPTS = 100
+_RESOLUTION = "student.resolution"
 
 
 class InvalidCombinationError(ValueError):
@@ -118,11 +118,12 @@ class Space:
     @property
     def resolutions(self) -> frozenset[int]:
         """The resolutions that a student may be searched at."""
-        return resolutions(self.document)
+        return frozenset(option for options in self._resolutions().values() for option in options)
 
     def without_resolutions(self, above: int) -> Space:
         """The space without resolutions above so many pixels; where all are, students take the task's size."""
-        return Space(without_resolutions(self.document, above), self.source, pinned=True)
+        gone = {name: [each for each in options if each > above] for name, options in self._resolutions().items()}
+        return self._without(gone, or_field=True)
 
     def without_options(self, gone: Mapping[str, Collection[Value]]) -> Space:
         """The space without some options of its holes.
@@ -133,11 +134,7 @@ class Space:
         Raises:
             UserError: If nothing is left.
         """
-        left = tree.without(self._tree, gone)
-        if left is None:
-            raise UserError(f"{self.source}: no recipe is left without {', '.join(gone)}")
-        told = {key: value for key, value in self.document.items() if key in SPACE_FIELDS}
-        return Space(told | tree.spelled(left), self.source, pinned=True)
+        return self._without(gone)
 
     def digest(self) -> str:
         """SHA-256 of what decides the recipes drawn from the space (its description and starting points do not)."""
@@ -301,6 +298,20 @@ class Space:
             return Recipe.model_validate(data)
         except ValidationError as error:
             raise InvalidCombinationError(explain(error, data)) from None
+
+    def _resolutions(self) -> dict[str, list[int]]:
+        choices = (
+            hole for hole in self.holes if isinstance(hole, Categorical) and hole.name.partition("@")[0] == _RESOLUTION
+        )
+        # Whether there is one at all is a hole of the same path, whose options are no numbers.
+        return {hole.name: [each for each in hole.options if type(each) is int] for hole in choices}
+
+    def _without(self, gone: Mapping[str, Collection[Value]], *, or_field: bool = False) -> Space:
+        left = tree.without(self._tree, gone, or_field=or_field)
+        if left is None:
+            raise UserError(f"{self.source}: no recipe is left without {', '.join(gone)}")
+        told = {key: value for key, value in self.document.items() if key in SPACE_FIELDS}
+        return Space(told | tree.spelled(left), self.source, pinned=True)
 
     def _search_epochs(self) -> int:
         epochs = self.document.get("search_epochs")

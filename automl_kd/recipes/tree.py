@@ -145,30 +145,35 @@ def read(node: Node, data: Any, values: dict[str, Value], *, part: bool = False)
             )
 
 
-def without(node: Node, gone: Mapping[str, Collection[Value]]) -> Node | None:
+def without(node: Node, gone: Mapping[str, Collection[Value]], *, or_field: bool = False) -> Node | None:
     """The tree without some options of its holes; None where nothing would be left.
 
     Args:
         node: The tree.
         gone: Options by the name of their hole.
+        or_field: Whether a field of which no option is left goes alone, and not with all that holds it.
     """
+
+    def below(child: Node) -> Node | None:
+        return without(child, gone, or_field=or_field)
+
     match node:
         case Fill(Categorical(name, options)) if name in gone:
             left = tuple(each for each in options if not _among(each, gone[name]))
             return Fill(Categorical(name, left)) if left else None
         case Branch(hole, alternatives):
             dropped = gone.get(hole.name, ())
-            tried = {label: without(child, gone) for label, child in alternatives.items() if not _among(label, dropped)}
+            tried = {label: below(child) for label, child in alternatives.items() if not _among(label, dropped)}
             kept = {label: child for label, child in tried.items() if child is not None}
             if len(kept) < 2:
                 return next(iter(kept.values()), None)
             return Branch(Categorical(hole.name, tuple(kept)), kept)
         case Fields(nodes):
-            fields = {name: without(child, gone) for name, child in nodes.items()}
+            fields = {name: below(child) for name, child in nodes.items()}
             found = {name: child for name, child in fields.items() if child is not None}
-            return Fields(found) if len(found) == len(fields) else None
+            return Fields(found) if or_field or len(found) == len(fields) else None
         case Items(children):
-            items = tuple(each for each in (without(child, gone) for child in children) if each is not None)
+            items = tuple(each for each in map(below, children) if each is not None)
             return Items(items) if len(items) == len(children) else None
         case _:
             return node

@@ -1,7 +1,6 @@
 """Students: the recipe's ``student`` part as a plan of hashable blocks, and the plan as a module."""
 
 from automl_kd.recipes.students import PRETRAINED
-from automl_kd.students import checkpoint
 from automl_kd.students.brought.timm import timm_module, timm_network
 from automl_kd.students.brought.transformers import silent, transformers_network
 from automl_kd.students.families.brought import Brought
@@ -12,18 +11,19 @@ from automl_kd.students.image_transform import ImageTransform
 from automl_kd.students.layers import ConvNorm, head
 from automl_kd.students.plans import HEAD, PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
-from automl_kd.students.starting import Beginning, beginning, pinned, start
 from automl_kd.students.student import StudentModule, build, plan
 from automl_kd.students.synflow_score import synflow
 from automl_kd.students.taps import Taps
-from automl_kd.students.weight_files import (
+from automl_kd.students.weights import checkpoint
+from automl_kd.students.weights.files import (
     MissingWeightsError,
     at_hand,
     find_weights,
     keep_weights,
     weights_in,
 )
-from automl_kd.students.weights import load_weights, save_weights
+from automl_kd.students.weights.own import load_weights, save_weights
+from automl_kd.students.weights.starting import Beginning, beginning, pinned, start
 
 __all__ = [
     "FAMILIES",

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from automl_kd.core import UserError
-from automl_kd.students.chain import find_chain
-from automl_kd.students.narrowing import narrow
+from automl_kd.students.timm_nets.chain import find_chain
+from automl_kd.students.timm_nets.narrowing import narrow
 
 
 class Gate(nn.Module):

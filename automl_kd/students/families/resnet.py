@@ -14,10 +14,10 @@ from automl_kd.core import IMAGE_AXES, Signature
 from automl_kd.recipes import Part
 from automl_kd.recipes.students import Channels, Depth, Projector, Stride, StudentPart, Width
 from automl_kd.students.family import FAMILIES, Family, Inherited, Published
-from automl_kd.students.inheriting import INPUT, Anatomy, Layer, conv_norm, projector_layers
-from automl_kd.students.inheriting import inherit as inherit_layers
 from automl_kd.students.layers import ConvNorm, ending
 from automl_kd.students.plans import Block, Plan, Shape, map_shape, staged, strided
+from automl_kd.students.weights.inheriting import INPUT, Anatomy, Layer, conv_norm, projector_layers
+from automl_kd.students.weights.inheriting import inherit as inherit_layers
 
 
 class ResNetStem(Part):

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from automl_kd.core import IMAGE_AXES, Signature, UserError, first_line
 from automl_kd.recipes.students import Projector, Start, StudentPart
-from automl_kd.students.chain import TAIL
 from automl_kd.students.family import FAMILIES, Family, Inherited, Published
-from automl_kd.students.fixed_padding import Paddings, fix_paddings
 from automl_kd.students.inner_maps import inner_maps
 from automl_kd.students.layers import Classifier, Unit, ending
 from automl_kd.students.plans import HEAD, Block, Plan, Shape, map_shape
 from automl_kd.students.student import StudentModule
-from automl_kd.students.timm_net import Net, Walked, copied, template, walk
-from automl_kd.students.timm_weights import Places, Statistics, inherit_chain, inherit_whole, published
+from automl_kd.students.timm_nets.chain import TAIL
+from automl_kd.students.timm_nets.fixed_padding import Paddings, fix_paddings
+from automl_kd.students.timm_nets.net import Net, Walked, copied, template, walk
+from automl_kd.students.timm_nets.weights import Places, Statistics, inherit_chain, inherit_whole, published
 
 
 class Timm(StudentPart):

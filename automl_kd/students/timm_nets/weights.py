@@ -13,10 +13,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from automl_kd.core import UserError
 from automl_kd.recipes import Start
 from automl_kd.students.family import Inherited, Published
-from automl_kd.students.inheriting import JOINED, join_colours, sees_colours
-from automl_kd.students.state_dict import COUNTERS
-from automl_kd.students.timm_names import Named, aliases, named_as_timm
-from automl_kd.students.timm_net import Net, settings_of
+from automl_kd.students.timm_nets.names import Named, aliases, named_as_timm
+from automl_kd.students.timm_nets.net import Net, settings_of
+from automl_kd.students.weights.inheriting import JOINED, join_colours, sees_colours
+from automl_kd.students.weights.state_dict import COUNTERS
 
 
 @functools.lru_cache(maxsize=256)

@@ -12,8 +12,8 @@ from automl_kd.core import UserError
 from automl_kd.recipes import Start
 from automl_kd.students.family import Inherited
 from automl_kd.students.plans import PROJECTOR, Plan
-from automl_kd.students.state_dict import COUNTERS, find_state
 from automl_kd.students.student import StudentModule
+from automl_kd.students.weights.state_dict import COUNTERS, find_state
 
 INPUT = "input"
 """The chain of the channels of the images."""

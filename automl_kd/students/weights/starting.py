@@ -12,10 +12,10 @@ from torch import Tensor
 from automl_kd.core import Signature, UserError, sha256_of
 from automl_kd.recipes import Start, StudentPart
 from automl_kd.recipes.students import PRETRAINED
-from automl_kd.students.checkpoint import read_tensors
 from automl_kd.students.family import FAMILIES, Inherited
 from automl_kd.students.student import StudentModule, at_resolution
-from automl_kd.students.weight_files import find_weights, keep_weights, stated_statistics
+from automl_kd.students.weights.checkpoint import read_tensors
+from automl_kd.students.weights.files import find_weights, keep_weights, stated_statistics
 
 
 @dataclass(frozen=True, eq=False)

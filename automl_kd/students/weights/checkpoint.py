@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from automl_kd.core import UserError
-from automl_kd.students.state_dict import find_state, main_state, same
+from automl_kd.students.weights.state_dict import find_state, main_state, same
 
 _POINTER = b"version https://git-lfs"
 _SAYING = (RuntimeError, ValueError)  # the errors of torch's reader that say what is wrong with a file

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from automl_kd.core import UserError, first_line, import_extra, unknown
-from automl_kd.students.chain import Chain, find_chain
-from automl_kd.students.fixed_padding import Padding, Paddings, recorded_paddings
-from automl_kd.students.narrowing import narrow
 from automl_kd.students.plans import Shape
-from automl_kd.students.shapes import OnlyShapes
+from automl_kd.students.timm_nets.chain import Chain, find_chain
+from automl_kd.students.timm_nets.fixed_padding import Padding, Paddings, recorded_paddings
+from automl_kd.students.timm_nets.narrowing import narrow
+from automl_kd.students.timm_nets.shapes import OnlyShapes
 
 _NETWORKS_KEPT = 64
 """More than a space has, in all its widths: without numbers each takes a megabyte."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from automl_kd.students.shapes import OnlyShapes
+from automl_kd.students.timm_nets.shapes import OnlyShapes
 
 STEM, TAIL = "stem", "tail"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from automl_kd.core import UserError
-from automl_kd.students.state_dict import find_state
+from automl_kd.students.weights.state_dict import find_state
 
 _EFFICIENTNET_PYTORCH = "EfficientNet-PyTorch"
 # The layers of a block with an expansion, and of one without, as timm calls them and as others do.

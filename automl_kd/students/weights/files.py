@@ -12,7 +12,7 @@ from automl_kd.core import UserError, cache_dir, check_room, config_dir, replaci
 from automl_kd.recipes import StudentPart
 from automl_kd.recipes.students import PRETRAINED
 from automl_kd.students.family import FAMILIES, Published
-from automl_kd.students.hub import FILE, cached, fetched
+from automl_kd.students.weights.hub import FILE, cached, fetched
 
 _FIELD = "student.start.weights"
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")

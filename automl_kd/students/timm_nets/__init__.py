@@ -1,0 +1,1 @@
+"""Networks of timm as students: split at their stages, cut or narrowed, and loaded from published weights."""
