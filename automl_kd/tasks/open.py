@@ -25,7 +25,7 @@ from automl_kd.tasks.problems import PROBLEMS, Problem
 from automl_kd.tasks.source import Hints, Source
 from automl_kd.tasks.split import Examples, Split
 from automl_kd.tasks.splits import Splits, stratify
-from automl_kd.tasks.stored_pictures import at_hand
+from automl_kd.tasks.stored_pictures import in_memory
 from automl_kd.tasks.task import Task
 from automl_kd.tasks.teacher import relative_to, size_of
 
@@ -75,7 +75,7 @@ def open_task(name: str, data: str | None = None, metric: str | None = None, *, 
         raise UserError(f"task {name}: {error}") from None
     unlabelled = {} if source.unlabelled is None else {"unlabelled": source.unlabelled}
     sha256 = _digest(parts | unlabelled, modality, problem)
-    kept = {role: replace(split, inputs=at_hand(split.inputs)) for role, split in (parts | unlabelled).items()}
+    kept = {role: replace(split, inputs=in_memory(split.inputs)) for role, split in (parts | unlabelled).items()}
     return Task(
         name=document.name,
         modality=modality,

@@ -62,7 +62,7 @@ class StoredPictures:
         return self.store.facts.take(self.rows)
 
 
-def at_hand(examples: Examples) -> Examples:
+def in_memory(examples: Examples) -> Examples:
     """The same examples, in memory where all pictures of their store are few and memory is free."""
     if not isinstance(examples, StoredPictures):
         return examples
