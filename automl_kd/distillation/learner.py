@@ -34,10 +34,9 @@ class Learner:
         self._student, self._train = student, train
         trained = [weight for weight in student.parameters() if weight.requires_grad]
         self._weights = [*trained, *adapters.parameters()]
-        self._optimizer = build_optimizer(
-            train.optimizer,
-            self._weights if train.layer_decay is None else groups_by_depth(student, adapters, train.layer_decay),
-        )
+        decay = 1 if train.layer_decay is None else train.layer_decay
+        groups = groups_by_depth(student, adapters, decay) if decay < 1 else self._weights
+        self._optimizer = build_optimizer(train.optimizer, groups)
         self._average = None if train.ema is None else WeightAverage(student, train.ema)
         self.trunk = Trunk(student, inherited=inherited, frozen=train.batch_norm == "frozen")
         self._held = False

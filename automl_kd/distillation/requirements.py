@@ -64,7 +64,10 @@ def _unanswered(field: str) -> UserError:
 def check_stages(recipe: Recipe, plan: Plan) -> None:
     """Refuse to treat the stages of a student differently that has none."""
     name, _ = plan.stages[-1]
-    asked = next((field for field in ("freeze", "layer_decay") if getattr(recipe.train, field)), None)
+    train = recipe.train
+    # A factor of 1 asks for nothing: it is an option of a space like others.
+    decays = train.layer_decay is not None and train.layer_decay < 1
+    asked = "freeze" if train.freeze else "layer_decay" if decays else None
     if asked is not None and name != HEAD:
         raise UserError(
             f"train.{asked}: a student of family {recipe.student.family} has no stages and no head that are known here:"

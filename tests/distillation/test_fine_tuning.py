@@ -159,6 +159,7 @@ class TestHeld:
         whole = Plan((("model", plan(SCRATCH, input_shape=(1, 8, 8), classes=3).blocks),))
         with pytest.raises(UserError, match=rf"^train\.{field}: a student of family resnet has no stages .*\.?$"):
             check_stages(tuned(**{field: 0.5}), whole)
+        check_stages(tuned(freeze=0, layer_decay=1), whole)  # which ask for nothing
 
 
 class TestStatistics:
