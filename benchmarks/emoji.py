@@ -80,8 +80,8 @@ def write_task(
     data: dict[str, object] = {"kind": "csv", "path": f"{name}.csv", "image": "path", "label": "label"}
     data |= {"split": "split", "group": "group", "size": size}
     if unlabelled:
-        write_text(folder / f"{name}.txt", "path\n" + "".join(f"{_linked(each, packages)}\n" for each in rest))
-        data["unlabelled"] = f"{name}.txt"
+        write_text(folder / f"{name}-rest.csv", "path\n" + "".join(f"{_linked(each, packages)}\n" for each in rest))
+        data["unlabelled"] = f"{name}-rest.csv"
     document: dict[str, object] = {"version": 1, "name": name, "data": data}
     write_text(folder / f"{name}.yaml", to_yaml(document | ({} if teacher is None else {"teacher": teacher})))
     return folder / f"{name}.yaml"

@@ -44,7 +44,6 @@ _CHOOSING_SEED = 100
 _BATCH = 32
 _STEPS = 300
 """Steps of every training, whatever the number of labels: what is compared is not how long it takes."""
-_LONGER = 3
 _RATES = {"scratch": (0.003, 0.01), "weights": (0.001, 0.003)}
 _PLAIN = ((1.0, 1.0), (3.0, 4.0))
 _SEARCHED: tuple[Mapping[str, Any], ...] = (
