@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +242,7 @@ def searched(cheap, digits_teacher, median_latency, once):
     arguments = ("search", *cheap, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
     found = once("searched", (*arguments, "--json"))
     assert found.ended.code == 0, found.ended.err
-    return Searched(found.folder, arguments, found.ended)
+    return replace(found, arguments=arguments)
 
 
 @pytest.fixture(scope="session")

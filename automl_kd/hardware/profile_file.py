@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from automl_kd.core import UserError, unknown, write_text
+from automl_kd.core.yaml_text import NotYAMLError, load_yaml
 from automl_kd.hardware.datasheet import Facts, Memory, Precision, ProfilePart
 from automl_kd.hardware.fit_section import Fit
 from automl_kd.hardware.kernels.rules import Dead, Zeros, rules_of, runtimes
@@ -113,8 +113,8 @@ def read_profile(path: Path) -> ProfileFile:
         UserError: One line that names the file, the path in it, the value and what is allowed.
     """
     try:
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+        document = load_yaml(path.read_text(encoding="utf-8"))
+    except (NotYAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a YAML file: {error}") from error
     if not isinstance(document, dict):
         raise UserError(f"{path} holds no profile; it must map device, default, targets and the rest")

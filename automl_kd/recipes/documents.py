@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from automl_kd.core import UserError, unknown
+from automl_kd.core.yaml_text import NotYAMLError, load_yaml
 
 T = TypeVar("T")
 
@@ -44,13 +44,10 @@ def parse_text(text: str, source: str) -> Any:
         UserError: If the text is not YAML, with ``source`` and the line.
     """
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{source}{line}: not YAML: {error.problem or error.context}") from None
-    except YAMLError as error:
-        raise UserError(f"{source}: not YAML: {error}") from None
+        return load_yaml(text)
+    except NotYAMLError as error:
+        line = "" if error.line is None else f", line {error.line}"
+        raise UserError(f"{source}{line}: not YAML: {error.problem}") from None
 
 
 def validate(model: type[T] | TypeAdapter[T], data: Any, source: str) -> T:

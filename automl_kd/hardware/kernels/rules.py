@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from ruamel.yaml import YAML
 
 from automl_kd.core import unknown
+from automl_kd.core.yaml_text import load_yaml
 from automl_kd.hardware.kernels.graph import TYPES, Kind
 
 _FOLDER = Path(__file__).parent / "runtimes"
@@ -163,7 +163,7 @@ def _document(runtime: str) -> dict[str, Any]:
 
 
 def _content(runtime: str) -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe").load((_FOLDER / f"{runtime}.yaml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = load_yaml((_FOLDER / f"{runtime}.yaml").read_text(encoding="utf-8"))
     return found
 
 
