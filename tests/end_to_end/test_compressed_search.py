@@ -59,13 +59,13 @@ def test_picks_are_delivered_in_the_form_that_was_scored(compressed):
         assert manifest["student"].get("compress", []) == pick["recipe"]["compress"]
 
 
-def test_a_compressed_pick_is_exported_and_made_again_byte_for_byte(compressed, inside, command):
+def test_a_compressed_pick_is_exported_and_made_again_byte_for_byte(compressed, inside):
     found = [(pick, folder) for pick, folder in picks_of(compressed).values() if pick["recipe"]["compress"]]
     pick, folder = found[0]
     where = compressed.folder
     exported = inside("export", "--study", "cam", "--pick", str(pick["trial"]), "--out", "winner", cwd=where)
     assert exported.code == 0, exported.err
-    again = command("distill", "winner/recipe.yaml", "--out", "again", "--device", "cpu", cwd=where)
+    again = inside("distill", "winner/recipe.yaml", "--out", "again", "--device", "cpu", cwd=where)
     assert again.code == 0, again.err
     for name in ("student.onnx", "student.float.onnx", "student.safetensors"):
         made = {(each / name).read_bytes() for each in (folder, where / "winner", where / "again")}

@@ -26,6 +26,7 @@ def cluster(cache):
     cluster.shutdown()
 
 
+@pytest.mark.long
 def test_a_search_on_ray_survives_worker_driver_and_node(command, few, digits_teacher, cluster, ray_workers, tmp_path):
     arguments = ("search", *few, "--study", "cam", "--executor", "ray", "--address")
     arguments += (cluster.address, "--json")

@@ -90,6 +90,7 @@ def test_a_wheel_holds_the_package_and_the_yaml_and_no_tests(wheel):
     assert not [name for name in names if "test" in name.lower()]
 
 
+@pytest.mark.long
 def test_an_editable_install_reads_the_yaml_that_users_edit(source, tmp_path):
     command, _ = environment_with(tmp_path / "venv", "--editable", source)
     (tmp_path / "elsewhere").mkdir()

@@ -146,7 +146,7 @@ def test_distilled_with_a_feature_loss_and_exported(own_cache):
     assert difference(outcome.student, written, images) < 1e-5
 
 
-def test_a_search_ends_with_a_pick_whose_recipe_makes_it_again(command, digits_teacher, folder):
+def test_a_search_ends_with_a_pick_whose_recipe_makes_it_again(command, inside, digits_teacher, folder):
     pins = ("stem=3", "body=skip", "depth=2", "tail0=3", "tail1=1", "join=[1]")
     pinned = [word for pin in pins for word in ("--set", f"student.choices.{pin}")]
     space = write()
@@ -155,9 +155,9 @@ def test_a_search_ends_with_a_pick_whose_recipe_makes_it_again(command, digits_t
         search("jetson-nano", "10m", space=space, storage="refused.db")
     ended = command("search", *common, "--space", space, *pinned, "--allow-code", "--json", cwd=folder)
     assert ended.code == 0, ended.err
-    exported = command("export", "--allow-code", "--json", cwd=folder)
+    exported = inside("export", "--allow-code", "--json", cwd=folder)
     assert exported.code == 0, exported.err
-    again = command("distill", "winner/recipe.yaml", "--out", "again", "--allow-code", "--json", cwd=folder)
+    again = inside("distill", "winner/recipe.yaml", "--out", "again", "--allow-code", "--json", cwd=folder)
     assert again.code == 0, again.err
     assert again.document["files"]["student.safetensors"] == exported.document["files"]["student.safetensors"]
 
