@@ -66,7 +66,7 @@ def init_task(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return NewTask(path, understood, f"automl-kd search --task {out} --hw local --budget 10m")
+    return NewTask(path, understood, f"automl-kd search --task {out} --hw local --budget 8m")
 
 
 def _from(folder: Path, place: Path) -> str:
