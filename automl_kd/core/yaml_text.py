@@ -36,7 +36,8 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise NotYAMLError(error.problem or error.context, mark and mark.line + 1) from None
+        line = None if mark is None else mark.line + 1
+        raise NotYAMLError(error.problem or error.context or "it cannot be read", line) from None
     except yaml.YAMLError as error:
         raise NotYAMLError(str(error).splitlines()[0]) from None
 
