@@ -26,6 +26,7 @@ from automl_kd.core.registry import Registry, extension_versions
 from automl_kd.core.signature import IMAGE_AXES, TEXT_AXES, Input, Meaning, Output, Signature
 from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
 from automl_kd.core.version import __version__
+from automl_kd.core.yaml_text import NotYAMLError, load_yaml
 
 __all__ = [
     "DEFAULT_STORAGE",
@@ -35,6 +36,7 @@ __all__ = [
     "Input",
     "Interrupted",
     "Meaning",
+    "NotYAMLError",
     "Output",
     "Registry",
     "Signature",
@@ -56,6 +58,7 @@ __all__ = [
     "free_bytes",
     "import_extra",
     "in_unit",
+    "load_yaml",
     "locked",
     "milliseconds",
     "parse_bytes",

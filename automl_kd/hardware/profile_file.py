@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
 
-from automl_kd.core import UserError, unknown, write_text
-from automl_kd.core.yaml_text import NotYAMLError, load_yaml
+from automl_kd.core import NotYAMLError, UserError, load_yaml, unknown, write_text
 from automl_kd.hardware.datasheet import Facts, Memory, Precision, ProfilePart
 from automl_kd.hardware.fit_section import Fit
 from automl_kd.hardware.kernels.rules import Dead, Zeros, rules_of, runtimes

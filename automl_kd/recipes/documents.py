@@ -12,8 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 
-from automl_kd.core import UserError, unknown
-from automl_kd.core.yaml_text import NotYAMLError, load_yaml
+from automl_kd.core import NotYAMLError, UserError, load_yaml, unknown
 
 T = TypeVar("T")
 

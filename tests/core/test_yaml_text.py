@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from automl_kd.core.yaml_text import NotYAMLError, load_yaml
+from automl_kd.core import NotYAMLError, load_yaml
 from automl_kd.recipes import to_yaml
 
 

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from automl_kd.core import unknown
-from automl_kd.core.yaml_text import load_yaml
+from automl_kd.core import load_yaml, unknown
 from automl_kd.hardware.kernels.graph import TYPES, Kind
 
 _FOLDER = Path(__file__).parent / "runtimes"
