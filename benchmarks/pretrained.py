@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 import automl_kd
-from automl_kd.core import write_text
+from automl_kd.core import spread_in_unit, write_text
 from automl_kd.distillation import evaluate_teacher, find_teacher
 from automl_kd.objectives import paired_difference
 from automl_kd.recipes import Recipe, StudentPart, to_yaml
@@ -243,7 +243,7 @@ def _gain(task: Task, tests: Sequence[NDArray[np.float64]], others: Sequence[NDA
 
 def _mean(task: Task, tests: Sequence[NDArray[np.float64]]) -> str:
     values = [task.metric.value(each) for each in tests]
-    return f"{task.metric.shown(float(np.mean(values)))} ± {np.std(values, ddof=1):.2g}"
+    return f"{task.metric.shown(float(np.mean(values)))} ± {spread_in_unit(float(np.std(values, ddof=1)), task.metric.unit)}"
 
 
 def search_space(weights: Mapping[str, str], *, pretrained: bool) -> dict[str, Any]:
