@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 import automl_kd
-from automl_kd.core import spread_in_unit, write_text
+from automl_kd.core import write_text
 from automl_kd.distillation import evaluate_teacher, find_teacher
 from automl_kd.objectives import paired_difference
 from automl_kd.recipes import Recipe, StudentPart, to_yaml
@@ -243,7 +243,8 @@ def _gain(task: Task, tests: Sequence[NDArray[np.float64]], others: Sequence[NDA
 
 def _mean(task: Task, tests: Sequence[NDArray[np.float64]]) -> str:
     values = [task.metric.value(each) for each in tests]
-    return f"{task.metric.shown(float(np.mean(values)))} ± {spread_in_unit(float(np.std(values, ddof=1)), task.metric.unit)}"
+    spread = task.metric.objective.shown_spread(float(np.std(values, ddof=1)))
+    return f"{task.metric.shown(float(np.mean(values)))} ± {spread}"
 
 
 def search_space(weights: Mapping[str, str], *, pretrained: bool) -> dict[str, Any]:
@@ -375,7 +376,7 @@ def main() -> None:
         case "teachers":
             rows = [row for labels in numbers for row in compare_teachers(places, labels)]
         case _:
-            rows = compare_spaces(places, 1500, options.seeds, options.minutes)
+            rows = compare_spaces(places, 500, options.seeds, options.minutes)
     shown = table(_HEADERS[options.what], rows)
     write_text(options.folder / f"{options.what}.md", shown + "\n")
     print(shown)
