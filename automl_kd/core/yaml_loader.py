@@ -26,17 +26,9 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
 
-    def construct_yaml_map(self, node: Any) -> Any:
-        data: dict[Any, Any] = {}
-        yield data
-        data.update(self.construct_mapping(node))
-
     def construct_integer(self, node: Any) -> int:
         text: str = self.construct_scalar(node)
         return int(text, 0) if text[:2] in ("0b", "0o", "0x") else int(text)
-
-    def construct_float(self, node: Any) -> float:
-        return float(self.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
 _SCALARS = (
@@ -53,6 +45,4 @@ _SCALARS = (
 )
 for _name, _pattern, _first in _SCALARS:
     Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})$"), list(_first))
-Loader.add_constructor("tag:yaml.org,2002:map", Loader.construct_yaml_map)
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_integer)
-Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_float)
