@@ -1,5 +1,6 @@
 """Trainings that hang or eat memory, in a whole search."""
 
+import pytest
 from outside import rows
 
 LOSSES = """
@@ -47,6 +48,7 @@ train: {epochs: 3, batch_size: {choice: [64, 128]}}
 """
 
 
+@pytest.mark.long  # tests/execution/test_bounds.py has its parts
 def test_trainings_that_hang_or_eat_memory_fail_with_their_reason_and_the_study_ends(command, digits_teacher, tmp_path):
     (tmp_path / "losses.py").write_text(LOSSES)
     (tmp_path / "space.yaml").write_text(SPACE)

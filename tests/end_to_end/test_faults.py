@@ -16,6 +16,7 @@ def ended(process, timeout=240):
     return json.loads(out)
 
 
+@pytest.mark.long
 def test_a_search_and_its_worker_outlast_a_database_that_is_away(postgres, command, few, digits_teacher, tmp_path):
     from automl_kd.storage import Database
 
@@ -121,6 +122,7 @@ def clock(tmp_path, command):
     return offset, type(command)(command.environment | environment, command.started)
 
 
+@pytest.mark.long
 def test_a_clock_that_jumps_changes_neither_budget_nor_driver(command, clock, few, digits_teacher, tmp_path):
     offset, wrong_command = clock
     arguments = ("search", *few, "--study", "cam", "--json")
