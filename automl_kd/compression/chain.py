@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from automl_kd.compression.form import FileForm
+from automl_kd.compression.material import Material
 from automl_kd.compression.stage import STAGES
+from automl_kd.onnxio import export
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
 
@@ -20,7 +25,9 @@ def priced(compress: Stages, plan: Plan) -> Plan:
 
 
 def applied(compress: Stages, student: StudentModule) -> StudentModule:
-    """What ships, in evaluation mode: a copy of a trained student; the student itself where there are no stages.
+    """The compressed student as a module, in evaluation mode; the student itself where there are no stages.
+
+    A stage that writes the file changes only the plan here: :func:`shipped` is what computes as the file does.
 
     Raises:
         UserError: If a stage cannot be applied to these weights.
@@ -28,14 +35,65 @@ def applied(compress: Stages, student: StudentModule) -> StudentModule:
     return reduce(lambda before, part: STAGES[part.stage].apply(part, before), compress, student)
 
 
-def stored(compress: Stages, path: Path) -> None:
-    """Give the exported file of what ships the form in which its weights are stored."""
-    for part in compress:
-        store = STAGES[part.stage].store
-        if store is not None:
-            store(part, path)
+def shipped(compress: Stages, student: StudentModule, material: Material, threads: int = 1) -> StudentModule | FileForm:
+    """What ships, in evaluation mode, as something that can be scored: the module, or the file where that differs.
+
+    Args:
+        compress: The stages.
+        student: A trained student, which is not touched.
+        material: What it takes and answers, and examples.
+        threads: Of onnxruntime, where the file is what is scored.
+
+    Raises:
+        UserError: If a stage cannot be applied to these weights.
+    """
+    if not _writes_file(compress):
+        return applied(compress, student)
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "student.onnx"
+        write(compress, student, material, path, opset=None)
+        return FileForm(path, priced(compress, student.plan), threads)
+
+
+def write(compress: Stages, student: StudentModule, material: Material, path: Path, opset: int | None) -> None:
+    """Write the ONNX file of what ships.
+
+    Args:
+        compress: The stages.
+        student: A trained student on the CPU, which is not touched.
+        material: What it takes and answers, and examples.
+        path: Where to.
+        opset: Of a file that is exported; a stage that writes the file itself says its own.
+
+    Raises:
+        UserError: If a stage cannot be applied to these weights, or the student not exported.
+    """
+    if _writes_file(compress):
+        *before, last = compress
+        made = STAGES[last.stage].write
+        assert made is not None
+        made(last, applied(before, student), material, path)
+        return
+    assert opset is not None
+    with TemporaryDirectory() as scratch:
+        # Under a name of its own first: an exported file appears only once it was checked, and is then rewritten.
+        draft = export(applied(compress, student), Path(scratch) / path.name, material.signature, opset)
+        for part in compress:
+            store = STAGES[part.stage].store
+            if store is not None:
+                store(part, draft)
+        shutil.copyfile(draft, path)
+
+
+def computes_as_module(compress: Stages) -> bool:
+    """Whether the file computes what the compressed module does."""
+    return not _writes_file(compress)
 
 
 def described(compress: Stages) -> str:
     """The stages for people: ``fp16 (weights in half precision)``; nothing where there are none."""
     return ", then ".join(f"{part.stage} ({STAGES[part.stage].words})" for part in compress)
+
+
+def _writes_file(compress: Stages) -> bool:
+    return bool(compress) and STAGES[compress[-1].stage].write is not None

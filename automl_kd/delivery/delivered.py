@@ -6,14 +6,13 @@ import copy
 import json
 import math
 import platform
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from automl_kd.compression import applied, stored
+from automl_kd.compression import FileForm, shipped, write
 from automl_kd.core import extension_versions, sha256_of
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.facts import Datasheet, Facts
@@ -21,6 +20,7 @@ from automl_kd.delivery.folder import MANIFEST, replacing
 from automl_kd.delivery.measure import measure
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.text import ACCURACY
+from automl_kd.distillation import material_of
 from automl_kd.hardware import Profile
 from automl_kd.onnxio import export
 from automl_kd.recipes import Recipe, save_recipe
@@ -39,12 +39,14 @@ class Delivered:
     Attributes:
         path: Its folder.
         files: SHA-256 of each file by name, the manifest included.
-        test_score: Of this very student as it ships on the test split, in torch and float32: the first metric of the
-            task.
+        test_score: Of this very student as it ships on the test split, in torch and float32, or by its file where it
+            is quantised: the first metric of the task.
         test_score_deployed: Of its ONNX file on the test split, in the precision of the device.
         test_metrics: All metrics of the task of this very student, by name.
         deployed_metrics: The same of its ONNX file.
-        onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file, test split.
+        float_metrics: The same of the student without the stages of ``compress``; empty where there are none.
+        onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file, test split; of
+            a quantised file that to the student before.
         opset: Of the ONNX file.
         latency_ms: Predicted for one example on the device.
         latency_low: Lower end of the prediction's interval, in ms.
@@ -58,6 +60,7 @@ class Delivered:
     test_score_deployed: float
     test_metrics: dict[str, float]
     deployed_metrics: dict[str, float]
+    float_metrics: dict[str, float]
     onnx_max_difference: float
     opset: int
     latency_ms: float
@@ -110,19 +113,20 @@ def deliver(
     """
     trained, task = copy.deepcopy(student).cpu().eval(), task.at(recipe.student)
     with replacing(folder) as new, TemporaryDirectory() as scratch:
-        shipped = applied(recipe.compress, trained)
-        onnx = new / "student.onnx"
-        exported = export(shipped, Path(scratch) / onnx.name, task.signature, profile.opset)
-        shutil.copyfile(exported, onnx)
+        onnx, material = new / "student.onnx", material_of(task, recipe.seed)
+        write(recipe.compress, trained, material, onnx, profile.opset)
+        form = shipped(recipe.compress, trained, material, recipe.threads)
+        exported = onnx
         if recipe.compress:
-            stored(recipe.compress, onnx)
             export(trained, new / FLOAT, task.signature, profile.opset)
+            if not isinstance(form, FileForm):
+                exported = export(form, Path(scratch) / onnx.name, task.signature, profile.opset)
         datasheet = Datasheet(
             recipe=recipe,
             task=task,
             profile=profile,
-            prediction=profile.predict(shipped.plan),
-            measured=measure(shipped, onnx, exported, task, profile.target.precision, recipe.threads),
+            prediction=profile.predict(form.plan),
+            measured=measure(form, trained, onnx, exported, task, profile.target.precision, recipe.threads),
             facts=facts,
         )
         save_weights(trained, new / "student.safetensors")
@@ -141,8 +145,9 @@ def deliver(
         test_score_deployed=datasheet.measured.deployed_metrics[datasheet.objective.name],
         test_metrics=_defined(datasheet.measured.test_metrics),
         deployed_metrics=_defined(datasheet.measured.deployed_metrics),
+        float_metrics=_defined(datasheet.measured.float_metrics),
         onnx_max_difference=datasheet.measured.onnx_max_difference,
-        opset=profile.opset,
+        opset=datasheet.measured.opset,
         latency_ms=datasheet.prediction.ms,
         latency_low=datasheet.prediction.low,
         latency_high=datasheet.prediction.high,
@@ -155,7 +160,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
     blocks = {"score": _reached(sheet, objective.name)}
     if ACCURACY in measured.test_metrics:
         blocks["accuracy"] = _reached(sheet, ACCURACY)
-    compress = [each.model_dump(mode="json") for each in sheet.recipe.compress]
+    compress = [each.model_dump(mode="json", exclude_none=True) for each in sheet.recipe.compress]
     return {
         "files": files,
         "versions": {"python": platform.python_version()}
@@ -174,7 +179,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
         },
         "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
-        "onnx": {"opset": sheet.profile.opset, "max_difference": measured.onnx_max_difference},
+        "onnx": {"opset": measured.opset, "max_difference": measured.onnx_max_difference},
         "latency": {
             "kind": "predicted",
             "ms": _finite(prediction.ms),
@@ -188,6 +193,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
         "metrics": {
             "this_student": _defined(measured.test_metrics),
             "this_student_deployed": _defined(measured.deployed_metrics),
+            **({"this_student_float": _defined(measured.float_metrics)} if compress else {}),
             "mean": _defined(facts.test_metrics),
             "std": _defined(facts.test_metrics_std),
             "arms": {arm: _defined(result.metrics) for arm, result in facts.arms.results.items()},

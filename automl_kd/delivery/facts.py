@@ -48,14 +48,20 @@ class Measured:
     """What delivery measured on the whole test split.
 
     Attributes:
-        test_metrics: All metrics of the task of the student in torch, float32, by name.
+        test_metrics: All metrics of the task of the student in torch, float32, or of its file where that is quantised,
+            by name.
         deployed_metrics: The same of the ONNX file as the profile's precision computes it.
-        onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file.
+        float_metrics: The same of the student without the stages of ``compress``; empty where there are none.
+        onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file; of a quantised
+            file that to the student before.
+        opset: Of the ONNX file.
     """
 
     test_metrics: Mapping[str, float]
     deployed_metrics: Mapping[str, float]
+    float_metrics: Mapping[str, float]
     onnx_max_difference: float
+    opset: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl_kd.compression import FileForm
 from automl_kd.core import UserError
 from automl_kd.delivery.facts import Measured
 from automl_kd.onnxio import Session, to_half, to_int8
@@ -24,49 +25,67 @@ _TOLERANCE = 1e-4
 _CALIBRATION_EXAMPLES = 512
 
 
-def measure(student: StudentModule, onnx: Path, exported: Path, task: Task, precision: str, threads: int) -> Measured:
-    """Run the whole test split through torch, through the ONNX file, and through it in the device's precision.
+def measure(
+    form: StudentModule | FileForm,
+    trained: StudentModule,
+    onnx: Path,
+    exported: Path,
+    task: Task,
+    precision: str,
+    threads: int,
+) -> Measured:
+    """Run the whole test split through what ships, through its ONNX file, and through it in the device's precision.
 
     Args:
-        student: What ships, on the CPU, in evaluation mode.
-        onnx: Its ONNX file, computing in float32.
+        form: What ships, on the CPU, in evaluation mode.
+        trained: The student before the stages of ``compress``; ``form`` itself where there are none.
+        onnx: The ONNX file of what ships: in float32, or quantised.
         exported: The same with its weights in float32, from which the device's precision is made.
         task: Whose test split is read.
         precision: ``"fp32"``, ``"fp16"``, ``"int8"`` or ``"w8a16"``; the last two are quantised after training, on
-            training examples.
+            training examples. A quantised file is run as it is.
         threads: Of torch and of onnxruntime; equal counts give equal numbers.
 
     Raises:
-        UserError: If the file's outputs differ from torch's by more than 1e-4 (of values by 1e-4 of the labels'
-            smallest standard deviation; relative to the largest where that is larger), the precision cannot be computed
-            here, or the weights do not fit into it.
+        UserError: If the outputs of a file that is not quantised differ from torch's by more than 1e-4 (of values by
+            1e-4 of the labels' smallest standard deviation; relative to the largest where that is larger), the
+            precision cannot be computed here, or the weights do not fit into it.
     """
+    quantised = isinstance(form, FileForm)
     with TemporaryDirectory() as scratch, _torch_threads(threads):
         exact = Session(onnx, threads)
-        deployed = (
-            exact if precision == "fp32" else Session(_converted(exported, precision, task, Path(scratch)), threads)
-        )
-        trained, shipped = _Collected(task.metrics), _Collected(task.metrics)
+        deployed = exact
+        if precision != "fp32" and not quantised:
+            deployed = Session(_converted(exported, precision, task, Path(scratch)), threads)
+        ships, shipped, floats = (_Collected(task.metrics) for _ in range(3))
         difference = largest = 0.0
         labels = task.test.labels
         for examples in task.test.batches(_BATCH):
             with torch.inference_mode():
                 inputs = task.modality.prepare(examples)
-                expected: NDArray[Any] = student(inputs).numpy()
+                before: NDArray[Any] = trained(inputs).numpy()
+                expected = before if quantised or form is trained else form(inputs).numpy()
             written = exact.run(inputs.numpy())
             in_precision = written if deployed is exact else deployed.run(inputs.numpy())
-            trained.add(expected, labels[: len(examples)])
+            ships.add(written if quantised else expected, labels[: len(examples)])
             shipped.add(in_precision, labels[: len(examples)])
+            floats.add(before, labels[: len(examples)])
             labels = labels[len(examples) :]
             difference = max(difference, float(np.abs(written - expected).max()))
             largest = max(largest, float(np.abs(expected).max()))
     reach = max(min(task.signature.output.std, default=1.0), largest)
-    if not difference <= _TOLERANCE * reach:
+    if not quantised and not difference <= _TOLERANCE * reach:
         raise UserError(
             f"the exported student differs from torch by {difference:.2g} on the test {task.modality.noun}s of"
             f" {task.name} (allowed {_TOLERANCE * reach:.2g} where outputs reach {reach:.3g})"
         )
-    return Measured(test_metrics=trained.values(), deployed_metrics=shipped.values(), onnx_max_difference=difference)
+    return Measured(
+        test_metrics=ships.values(),
+        deployed_metrics=shipped.values(),
+        float_metrics={} if form is trained else floats.values(),
+        onnx_max_difference=difference,
+        opset=exact.opset,
+    )
 
 
 class _Collected:

@@ -31,6 +31,7 @@ from automl_kd.distillation.losses import (
     Pair,
     StepContext,
 )
+from automl_kd.distillation.material import material_of
 from automl_kd.distillation.teacher_outputs import TeacherOutputPolicy
 from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
@@ -90,6 +91,7 @@ __all__ = [
     "find_teacher",
     "fine_tuning",
     "loss",
+    "material_of",
     "measured_batches",
     "reestimate",
     "resolve_device",

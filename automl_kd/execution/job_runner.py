@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 import torch._dynamo  # the first optimiser would import it, and these seconds would count as training
 
-from automl_kd.compression import applied
+from automl_kd.compression import shipped
 from automl_kd.core import Interrupted, UserError
-from automl_kd.distillation import Diverged, Evaluation, distill, evaluate, evaluate_teacher
+from automl_kd.distillation import Diverged, Evaluation, distill, evaluate, evaluate_teacher, material_of
 from automl_kd.execution.jobs import (
     Answer,
     Evaluated,
@@ -132,8 +132,9 @@ class JobRunner:
         torch.set_num_threads(recipe.threads)
         seen = task.at(recipe.student)
         student = build(recipe.student, seen.signature, allow_code=self._setup.allow_code)
-        shipped = applied(recipe.compress, load_weights(student, job.weights))
-        return self._evaluated(evaluate(shipped, seen, task.test, "cpu", watch))
+        trained = load_weights(student, job.weights)
+        form = shipped(recipe.compress, trained, material_of(seen, recipe.seed), recipe.threads)
+        return self._evaluated(evaluate(form, seen, task.test, "cpu", watch))
 
     def _evaluated(self, found: Evaluation) -> Evaluated:
         self._check_score(found)

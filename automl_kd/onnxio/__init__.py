@@ -1,21 +1,27 @@
 """A module to one checked ONNX file at an asked opset, and back to a session."""
 
 from automl_kd.onnxio.exporting import difference, export
+from automl_kd.onnxio.folded import FoldedNetwork, fold
 from automl_kd.onnxio.half import to_half
 from automl_kd.onnxio.half_weights import store_halves
-from automl_kd.onnxio.quantize import to_int8
+from automl_kd.onnxio.quantize import Ranges, Scheme, quantise, to_int8
 from automl_kd.onnxio.runtime import onnxruntime
 from automl_kd.onnxio.session import Session, load_model, repeatable
 from automl_kd.onnxio.suffix import Ending, ending
 
 __all__ = [
     "Ending",
+    "FoldedNetwork",
+    "Ranges",
+    "Scheme",
     "Session",
     "difference",
     "ending",
     "export",
+    "fold",
     "load_model",
     "onnxruntime",
+    "quantise",
     "repeatable",
     "store_halves",
     "to_half",

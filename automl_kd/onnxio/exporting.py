@@ -75,30 +75,59 @@ def difference(module: nn.Module, path: str | Path, x: torch.Tensor) -> float:
 
 
 def _write(module: nn.Module, path: Path, batch: torch.Tensor, opset: int, takes: str, answer: str) -> None:
-    with _evaluating(module), torch.no_grad(), _silence():
-        example = batch.to(_device(module))
-        try:
-            output = module(example)
-            if not isinstance(output, torch.Tensor):
-                raise UserError(f"{type(module).__name__} returns {type(output).__name__}; export needs one tensor")
-            # The legacy exporter keeps the asked opset and writes one file; the dynamo exporter converts opsets
-            # below 18 only on paper, and puts the weights into a second file.
-            torch.onnx.export(
-                module,
-                (example,),
-                str(path),
-                dynamo=False,
-                opset_version=opset,
-                input_names=[takes],
-                output_names=[answer],
-                dynamic_axes={takes: {0: "batch"}, answer: {0: "batch"}},
-            )
-        except (RuntimeError, torch.onnx.OnnxExporterError) as error:
-            reason = str(error).strip().splitlines()[0]
-            shape = tuple(batch.shape[1:])
-            raise UserError(
-                f"cannot export {type(module).__name__} with input {shape} at opset {opset}: {reason}"
-            ) from error
+    with quiet_evaluation(module):
+        traced(module, str(path), batch, opset, takes, answer)
+
+
+def traced(
+    module: nn.Module,
+    target: str | io.BytesIO,
+    batch: torch.Tensor,
+    opset: int,
+    takes: str,
+    answer: str,
+    *,
+    named: bool = False,
+) -> None:
+    """Write the graph of a module that is in evaluation, unchecked.
+
+    Args:
+        module: Maps ``batch`` to one tensor.
+        target: A path, or bytes to be filled.
+        batch: Examples, at least two.
+        opset: Version of the operators.
+        takes: Name of the input.
+        answer: Name of the output.
+        named: Whether tensors keep the names that they have in the module, and nothing is folded.
+
+    Raises:
+        UserError: If it cannot be exported.
+    """
+    example = batch.to(_device(module))
+    kept = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False} if named else {}
+    try:
+        output = module(example)
+        if not isinstance(output, torch.Tensor):
+            raise UserError(f"{type(module).__name__} returns {type(output).__name__}; export needs one tensor")
+        # The legacy exporter keeps the asked opset and writes one file; the dynamo exporter converts opsets
+        # below 18 only on paper, and puts the weights into a second file.
+        torch.onnx.export(
+            module,
+            (example,),
+            target,
+            dynamo=False,
+            opset_version=opset,
+            input_names=[takes],
+            output_names=[answer],
+            dynamic_axes={takes: {0: "batch"}, answer: {0: "batch"}},
+            **kept,
+        )
+    except (RuntimeError, torch.onnx.OnnxExporterError) as error:
+        reason = str(error).strip().splitlines()[0]
+        shape = tuple(batch.shape[1:])
+        raise UserError(
+            f"cannot export {type(module).__name__} with input {shape} at opset {opset}: {reason}"
+        ) from error
 
 
 def _check(module: nn.Module, path: Path, batch: torch.Tensor, opset: int, unit: float) -> None:
@@ -127,6 +156,13 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, flag in flags:
             part.training = flag
+
+
+@contextlib.contextmanager
+def quiet_evaluation(module: nn.Module) -> Iterator[None]:
+    """A module in evaluation, without gradients and with a silent exporter; its training flags are kept."""
+    with _evaluating(module), torch.no_grad(), _silence():
+        yield
 
 
 @contextlib.contextmanager

@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
+from automl_kd.core import UserError, first_line, replacing
 from automl_kd.onnxio.session import load_model
 
+Ranges = Literal["min-max", "entropy", "percentile"]
+"""How the range of an activation comes from the values seen: all of them, those of least divergence, most of them."""
 
-def to_int8(
-    source: str | Path, target: str | Path, batches: Iterable[NDArray[Any]], activation_bits: Literal[8, 16] = 8
-) -> Path:
-    """Quantise weights by channel and activations by tensor after training (Jacob et al. 2018, arXiv:1712.05877).
+_MORE_TYPES = ("Add", "Mul", "Sub", "Concat", "GlobalAveragePool", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu")
+"""What runtimes of integers have, beside the types that onnxruntime quantises by itself."""
+_MORE_OF_THEM = ("ReduceMean", "Sigmoid", "Softmax", "Tanh", "Gelu", "Expand", "Div")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a network is quantised.
+
+    Attributes:
+        per_channel: Whether every output channel of a weight has a scale of its own, or the whole tensor one.
+        activation_bits: Of an activation; weights have 8.
+        ranges: How ranges of activations are found.
+        excluded: Names of nodes that compute with floats.
+        known: Scale and zero point of activations that are not to be found, by the name of the tensor.
+    """
+
+    per_channel: bool = True
+    activation_bits: Literal[8, 16] = 8
+    ranges: Ranges = "min-max"
+    excluded: tuple[str, ...] = ()
+    known: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+
+
+def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[Any]], scheme: Scheme) -> Path:
+    """Quantise weights and activations after training (Jacob et al. 2018, arXiv:1712.05877).
 
     Values are rounded to integers and back around every operator (QDQ), so that onnxruntime computes what a
-    full-integer runtime computes. Ranges of activations are the smallest and largest values seen.
+    full-integer runtime computes. Weights are symmetric, activations have a zero point.
 
     Args:
         source: A float32 model.
-        target: Where the model goes.
+        target: Where the model goes; appears whole.
         batches: Inputs (N, …) to see ranges on.
-        activation_bits: Of an activation; weights have 8.
+        scheme: How.
 
     Returns:
         ``target``.
 
     Raises:
-        UserError: If the file is no ONNX model.
+        UserError: If the file is no ONNX model, or an activation of it is not finite on these inputs.
     """
-    from onnxruntime.quantization.calibrate import CalibrationDataReader
+    from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod
     from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
     from onnxruntime.quantization.quantize import quantize_static
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
     class Batches(CalibrationDataReader):
         def __init__(self, name: str) -> None:
@@ -44,19 +74,50 @@ def to_int8(
             return next(self._rest, None)  # type: ignore[arg-type]  # None ends the data, whatever is declared
 
     name = load_model(source).graph.input[0].name
+    method = {
+        "min-max": CalibrationMethod.MinMax,
+        "entropy": CalibrationMethod.Entropy,
+        "percentile": CalibrationMethod.Percentile,
+    }[scheme.ranges]
+    overrides = {
+        name: [{"scale": np.float32(scale), "zero_point": np.int8(zero)}]
+        for name, (scale, zero) in scheme.known.items()
+    }
+    with replacing(Path(target)) as draft, _silence():
+        try:
+            quantize_static(
+                str(source),
+                str(draft),
+                Batches(name),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry, *_MORE_TYPES, *_MORE_OF_THEM}),
+                per_channel=scheme.per_channel,
+                activation_type={8: QuantType.QInt8, 16: QuantType.QInt16}[scheme.activation_bits],
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=list(scheme.excluded) or None,
+                calibrate_method=method,
+                extra_options={"ForceQuantizeNoInputCheck": True}
+                | ({"TensorQuantOverrides": overrides} if overrides else {}),
+            )
+        except ValueError as error:
+            raise UserError(f"cannot quantise: {first_line(error)}") from error
+    return Path(target)
+
+
+def to_int8(
+    source: str | Path, target: str | Path, batches: Iterable[NDArray[Any]], activation_bits: Literal[8, 16] = 8
+) -> Path:
+    """Quantise a file by channel, with ranges of the smallest and largest values seen; see :func:`quantise`."""
+    return quantise(source, target, batches, Scheme(activation_bits=activation_bits))
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # it advises preprocessing that changes nothing for networks exported here
     try:
-        quantize_static(
-            str(source),
-            str(target),
-            Batches(name),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type={8: QuantType.QInt8, 16: QuantType.QInt16}[activation_bits],
-            weight_type=QuantType.QInt8,
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # and prints what its search for ranges does
+            yield
     finally:
         logger.setLevel(level)
-    return Path(target)

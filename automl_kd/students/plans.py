@@ -51,11 +51,18 @@ class Plan:
     """Path and shape of the maps inside a network that is one block, where features can be tapped instead."""
     weight_bytes: int = 4
     """Bytes that one weight takes in the file that ships."""
+    integers: tuple[bool, ...] = ()
+    """For each block whether integers of 8 bits compute it; empty where none is quantised."""
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """All blocks in the order of execution."""
         return tuple(block for _, blocks in self.stages for block in blocks)
+
+    @cached_property
+    def block_names(self) -> tuple[str, ...]:
+        """What each block is called: the path of its module, ``stage2.0``."""
+        return tuple(f"{name}.{place}" for name, blocks in self.stages for place in range(len(blocks)))
 
     @property
     def input_shape(self) -> Shape:

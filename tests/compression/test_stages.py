@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from automl_kd.compression import STAGES, applied, priced, stored
+from automl_kd.compression import STAGES, Material, applied, computes_as_module, priced, shipped, write
 from automl_kd.core import TEXT_AXES, Input, Output, Signature, UserError
 from automl_kd.hardware import load_profile
-from automl_kd.onnxio import Session, difference, export
+from automl_kd.onnxio import difference, export
 from automl_kd.recipes import Recipe, load_recipe
 from automl_kd.students import StudentModule, build, plan
 
@@ -53,24 +53,31 @@ def test_the_plan_of_what_ships_is_what_was_priced(family, stage):
     recipe = recipe_of(family, stage)
     student = trained(recipe)
     before = copy.deepcopy(student.state_dict())
-    shipped = applied(recipe.compress, student)
-    assert shipped.plan == priced(recipe.compress, plan(recipe.student, SIGNATURE))
-    assert shipped is not student
+    compressed = applied(recipe.compress, student)
+    assert compressed.plan == priced(recipe.compress, plan(recipe.student, SIGNATURE))
+    assert compressed is not student
     assert all(torch.equal(value, student.state_dict()[name]) for name, value in before.items())
+
+
+def material(signature=SIGNATURE, available=64):
+    def examples(count):
+        yield signature.input.noise(count, torch.Generator().manual_seed(1))
+
+    return Material(signature, available, examples)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("opset", [13, 17])
 def test_the_file_computes_what_was_scored(family, stage, opset, tmp_path):
     recipe = recipe_of(family, stage)
-    shipped = applied(recipe.compress, trained(recipe))
-    path = export(shipped, tmp_path / "student.onnx", SIGNATURE, opset)
+    student = trained(recipe)
+    form = shipped(recipe.compress, student, material())
+    path = tmp_path / "student.onnx"
+    write(recipe.compress, student, material(), path, opset)
     x = torch.randn(9, *SHAPE)
-    as_exported = Session(path).run(x.numpy())
-    stored(recipe.compress, path)
-    assert np.array_equal(Session(path).run(x.numpy()), as_exported)
-    assert difference(shipped, path, x) < 1e-4
-    assert {each.domain: each.version for each in onnx.load(path).opset_import}[""] == opset
+    assert difference(form, path, x) < 1e-4
+    written = {each.domain: each.version for each in onnx.load(path).opset_import}[""]
+    assert written == (opset if computes_as_module(recipe.compress) else 13)
 
 
 def test_without_stages_nothing_is_copied():
@@ -83,20 +90,20 @@ def test_without_stages_nothing_is_copied():
 def test_fp16_halves_the_weights_of_the_file_and_hardly_moves_the_outputs(family, tmp_path):
     recipe = recipe_of(family, "fp16")
     student = trained(recipe)
-    shipped = applied(recipe.compress, student)
+    compressed = applied(recipe.compress, student)
     x = torch.randn(32, *SHAPE)
     with torch.no_grad():
-        outputs, rounded = student(x), shipped(x)
+        outputs, rounded = student(x), compressed(x)
     assert not torch.equal(outputs, rounded)
     assert (outputs - rounded).abs().max() < 5e-3 * outputs.abs().max()
     before = export(student, tmp_path / "float.onnx", SIGNATURE, 13)
-    after = export(shipped, tmp_path / "half.onnx", SIGNATURE, 13)
-    stored(recipe.compress, after)
+    after = tmp_path / "half.onnx"
+    write(recipe.compress, student, material(), after, 13)
     weights = [each for each in onnx.load(after).graph.initializer if each.dims]
     halves = sum(np.prod(each.dims) for each in weights if each.data_type == onnx.TensorProto.FLOAT16)
     floats = sum(np.prod(each.dims) for each in weights if each.data_type == onnx.TensorProto.FLOAT)
     assert floats < 0.01 * halves
-    assert 2 * halves == pytest.approx(load_profile("jetson-nano").predict(shipped.plan).size_bytes, rel=0.05)
+    assert 2 * halves == pytest.approx(load_profile("jetson-nano").predict(compressed.plan).size_bytes, rel=0.05)
     bytes_of_weights = 4 * sum(np.prod(each.dims) for each in onnx.load(before).graph.initializer if each.dims)
     assert before.stat().st_size - after.stat().st_size > 0.3 * bytes_of_weights
 
@@ -146,13 +153,13 @@ def test_a_normalisation_that_stands_alone_is_kept_whole(tmp_path):
     for _ in range(3):
         whole.train()(torch.randn(16, *SHAPE) * 3 + 1)
     whole.eval()
-    shipped = applied(recipe.compress, whole)
-    path = export(shipped, tmp_path / "odd.onnx", SIGNATURE, 13)
-    stored(recipe.compress, path)
+    compressed = applied(recipe.compress, whole)
+    path = tmp_path / "odd.onnx"
+    write(recipe.compress, whole, material(), path, 13)
     x = torch.randn(8, *SHAPE)
-    assert difference(shipped, path, x) < 1e-4
+    assert difference(compressed, path, x) < 1e-4
     with torch.no_grad():
-        assert (shipped(x) - whole(x)).abs().max() < 1e-2
+        assert (compressed(x) - whole(x)).abs().max() < 1e-2
 
 
 @pytest.mark.parametrize(
@@ -185,11 +192,11 @@ def test_fp16_takes_any_input_and_output(axes, meaning, tmp_path):
     x = signature.input.noise(64, torch.Generator().manual_seed(0))
     student(x)
     student.eval()
-    shipped = applied(recipe.compress, student)
-    path = export(shipped, tmp_path / "student.onnx", signature, 13)
-    stored(recipe.compress, path)
-    assert difference(shipped, path, x) < 1e-4 * 1500
+    compressed = applied(recipe.compress, student)
+    path = tmp_path / "student.onnx"
+    write(recipe.compress, student, material(signature), path, 13)
+    assert difference(compressed, path, x) < 1e-4 * 1500
     with torch.no_grad():
-        off = (shipped(x) - student(x)).abs().max(dim=0).values / torch.tensor(real.get("std", (1.0, 1.0)))
+        off = (compressed(x) - student(x)).abs().max(dim=0).values / torch.tensor(real.get("std", (1.0, 1.0)))
     # Rounding does not touch the unit of the labels: 1500 alone would be off by a whole deviation in float16.
     assert 0 < off.max() < 0.02

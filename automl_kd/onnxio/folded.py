@@ -1,0 +1,290 @@
+"""A module as an ONNX graph whose tensors keep the module's names, with its batch normalisation folded."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from automl_kd.core import Input, UserError, first_line
+from automl_kd.onnxio.exporting import quiet_evaluation, traced
+
+State = Mapping[str, Tensor]
+"""The tensors of a module by name, as ``state_dict`` gives them, or live ones through which gradients flow."""
+
+OPSET = 13
+"""The first in which weights are quantised by channel; the oldest that runtimes of integers read."""
+_FOLDED_INTO = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0}
+"""Operators that take a normalisation behind them, and the axis of their weights' outputs."""
+
+
+class Derived(Protocol):
+    """A tensor of a graph as a function of the module's tensors."""
+
+    def value(self, state: State) -> Tensor:
+        """The tensor."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """A tensor of the module itself, with its axes in another order where the graph wants them so."""
+
+    name: str
+    order: tuple[int, ...] | None = None
+
+    def value(self, state: State) -> Tensor:
+        found = state[self.name]
+        return found if self.order is None else found.permute(self.order)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A batch normalisation by its statistics, by the names of its tensors."""
+
+    weight: str
+    bias: str
+    mean: str
+    variance: str
+    epsilon: float
+
+    def scale(self, state: State) -> Tensor:
+        """By channel, (C,)."""
+        return state[self.weight] * (state[self.variance] + self.epsilon).rsqrt()
+
+    def shift(self, state: State) -> Tensor:
+        """By channel, (C,)."""
+        return state[self.bias] - state[self.mean] * self.scale(state)
+
+
+@dataclass(frozen=True)
+class FoldedWeight:
+    """A weight times the scale of the normalisation behind its layer, along the axis of the outputs."""
+
+    weight: Derived
+    norm: Norm
+    axis: int
+
+    def value(self, state: State) -> Tensor:
+        weight = self.weight.value(state)
+        shape = [1] * weight.dim()
+        shape[self.axis] = -1
+        return weight * self.norm.scale(state).view(shape)
+
+
+@dataclass(frozen=True)
+class FoldedBias:
+    """The bias of a layer with a normalisation behind it, (C,)."""
+
+    bias: Derived | None
+    norm: Norm
+
+    def value(self, state: State) -> Tensor:
+        shift = self.norm.shift(state)
+        return shift if self.bias is None else shift + self.bias.value(state) * self.norm.scale(state)
+
+
+@dataclass(frozen=True)
+class OfNorm:
+    """The scale or the shift of a normalisation that stands alone, shaped to go with maps of so many axes."""
+
+    norm: Norm
+    what: str
+    axes: int
+
+    def value(self, state: State) -> Tensor:
+        found = self.norm.scale(state) if self.what == "scale" else self.norm.shift(state)
+        return found.view(-1, *(1,) * (self.axes - 2))
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedNetwork:
+    """A module as a graph without batch normalisation.
+
+    Attributes:
+        model: The graph, at opset 13, with the values that the module had. Nodes are named by where they stand in it:
+            ``/stage2/stage2.0/conv/Conv``.
+        derived: What each initialiser with a value of the module's is; others are constants.
+    """
+
+    model: onnx.ModelProto
+    derived: Mapping[str, Derived]
+
+    def tensors(self, state: State) -> dict[str, Tensor]:
+        """The values of the initialisers that come from the module, by name."""
+        return {name: each.value(state) for name, each in self.derived.items()}
+
+    def with_values(self, state: State) -> onnx.ModelProto:
+        """A copy of the graph with the values that other tensors of the same module give."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        with torch.no_grad():
+            tensors = self.tensors(state)
+        for initializer in model.graph.initializer:
+            if initializer.name in tensors:
+                initializer.CopyFrom(numpy_helper.from_array(_array(tensors[initializer.name]), initializer.name))
+        return model
+
+
+def fold(module: nn.Module, takes: Input, answers: str = "logits", opset: int = OPSET) -> FoldedNetwork:
+    """The graph of a module as it behaves in evaluation.
+
+    A normalisation right behind a convolution or a matrix product that nothing else reads is folded into it, others
+    become a multiplication and a sum.
+
+    Args:
+        module: Maps ``(N, *shape)`` to one tensor; on any device. Its training flags are kept.
+        takes: What it takes.
+        answers: What the output is called.
+        opset: Version of the operators.
+
+    Raises:
+        UserError: If the module cannot be exported, or a weight of it is computed anew in every run.
+    """
+    content = io.BytesIO()
+    with quiet_evaluation(module):
+        batch = takes.noise(3, torch.Generator().manual_seed(0))
+        traced(module, content, batch, opset, takes.name, answers, named=True)
+    model = onnx.load_from_string(content.getvalue())
+    with torch.no_grad():
+        state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        return _Folding(model, state, type(module).__name__).result()
+
+
+class _Folding:
+    """Rewrites the nodes of an exported graph."""
+
+    def __init__(self, model: onnx.ModelProto, state: State, name: str) -> None:
+        self._model, self._state, self._name = model, state, name
+        self._constants = {each.name: each for each in model.graph.initializer if each.name not in state}
+        self._derived: dict[str, Derived] = {}
+        self._renamed: dict[str, str] = {}
+        self._axes = _axes(model)
+
+    def result(self) -> FoldedNetwork:
+        nodes = self._with_norms_folded(self._without_copies())
+        self._refuse_computed_weights(nodes)
+        graph = self._model.graph
+        read = {name for node in nodes for name in node.input} | {each.name for each in graph.output}
+        for name in read & self._state.keys():
+            self._derived.setdefault(name, Own(name))
+        self._derived = {name: each for name, each in self._derived.items() if name in read}
+        values = {name: each.value(self._state) for name, each in self._derived.items()}
+        constants = [each for name, each in self._constants.items() if name in read]
+        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        del graph.node[:], graph.initializer[:], graph.value_info[:]
+        graph.node.extend(copies)
+        graph.initializer.extend(constants)
+        graph.initializer.extend(numpy_helper.from_array(_array(value), name) for name, value in values.items())
+        try:
+            onnx.checker.check_model(self._model, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise UserError(f"cannot fold {self._name} into a graph: {first_line(error)}") from error
+        return FoldedNetwork(self._model, self._derived)
+
+    def _without_copies(self) -> list[onnx.NodeProto]:
+        """The nodes that compute: constants become initialisers, copies and transposed weights names of their own."""
+        kept = []
+        for node in self._model.graph.node:
+            node.input[:] = [self._renamed.get(name, name) for name in node.input]
+            source = node.input[0] if node.input else ""
+            if node.output[0] in self._state:
+                continue  # the exporter keeps equal tensors once, and names the others as copies
+            if node.op_type == "Constant":
+                value = next(item.t for item in node.attribute if item.name == "value")
+                self._constants[node.output[0]] = numpy_helper.from_array(numpy_helper.to_array(value), node.output[0])
+            elif node.op_type in ("Identity", "Dropout"):
+                self._renamed[node.output[0]] = source
+            elif node.op_type == "Transpose" and source in self._state:
+                order = next(tuple(item.ints) for item in node.attribute if item.name == "perm")
+                self._derived[node.output[0]] = Own(source, order)
+            else:
+                kept.append(node)
+        return kept
+
+    def _with_norms_folded(self, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        uses = Counter(name for node in nodes for name in node.input)
+        uses.update(each.name for each in self._model.graph.output)
+        makers = {name: node for node in nodes for name in node.output}
+        kept: list[onnx.NodeProto] = []
+        for node in nodes:
+            if node.op_type != "BatchNormalization":
+                kept.append(node)
+                continue
+            norm = self._norm(node)
+            layer = makers.get(node.input[0])
+            axis = None if layer is None else self._axis(layer)
+            if norm is None:
+                kept.append(node)
+            elif layer is not None and axis is not None and uses[node.input[0]] == 1:
+                self._fold_into(layer, axis, norm)
+                layer.output[0] = node.output[0]
+            else:
+                kept += self._alone(node, norm)
+        return kept
+
+    def _axis(self, layer: onnx.NodeProto) -> int | None:
+        """The axis of a layer's outputs in its weight; None where it takes no normalisation."""
+        axis = _FOLDED_INTO.get(layer.op_type)
+        if axis is None or layer.input[1] not in self._state | self._derived:
+            return None
+        groups = next((item.i for item in layer.attribute if item.name == "group"), 1)
+        if layer.op_type == "ConvTranspose" and groups > 1:
+            return None
+        if layer.op_type == "Gemm" and not any(item.name == "transB" and item.i for item in layer.attribute):
+            return 1
+        return axis
+
+    def _norm(self, node: onnx.NodeProto) -> Norm | None:
+        names = list(node.input[1:5])
+        if not all(name in self._state for name in names):
+            return None
+        return Norm(*names, next((item.f for item in node.attribute if item.name == "epsilon"), 1e-5))
+
+    def _fold_into(self, layer: onnx.NodeProto, axis: int, norm: Norm) -> None:
+        weight, *rest = layer.input[1:]
+        folded, shift = f"{weight}:folded", f"{weight}:shift"
+        bias = self._own(rest[0]) if rest else None
+        self._derived[folded] = FoldedWeight(self._own(weight), norm, axis)
+        self._derived[shift] = FoldedBias(bias, norm)
+        layer.input[:] = [layer.input[0], folded, shift]
+
+    def _own(self, name: str) -> Derived:
+        return self._derived.get(name, Own(name))
+
+    def _alone(self, node: onnx.NodeProto, norm: Norm) -> Iterable[onnx.NodeProto]:
+        axes = self._axes.get(node.input[0])
+        if axes is None:
+            raise UserError(f"cannot fold {self._name} into a graph: the shape of {node.input[0]} is not known")
+        scale, shift, between = f"{norm.weight}:scale", f"{norm.weight}:offset", f"{node.output[0]}:scaled"
+        self._derived[scale], self._derived[shift] = OfNorm(norm, "scale", axes), OfNorm(norm, "shift", axes)
+        yield helper.make_node("Mul", [node.input[0], scale], [between], f"{node.name}/Mul")
+        yield helper.make_node("Add", [between, shift], [node.output[0]], f"{node.name}/Add")
+
+    def _refuse_computed_weights(self, nodes: list[onnx.NodeProto]) -> None:
+        """A layer whose weight is computed of others in every run has none that could be quantised."""
+        fixed = {*self._state, *self._derived, *self._constants}
+        for node in nodes:
+            if all(name in fixed for name in node.input if name):
+                fixed.update(node.output)
+            elif node.op_type in _FOLDED_INTO and node.input[1] in fixed - self._state.keys() - self._derived.keys():
+                if node.input[1] not in self._constants:
+                    raise UserError(f"cannot fold {self._name} into a graph: the weight of {node.name} is computed")
+
+
+def _axes(model: onnx.ModelProto) -> dict[str, int]:
+    """How many axes each tensor has, where that is known."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = [*graph.input, *graph.value_info, *graph.output]
+    return {each.name: len(each.type.tensor_type.shape.dim) for each in values}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())
