@@ -16,6 +16,8 @@ from automl_kd.hardware.kernels.rules import Dead, Zeros, rules_of, runtimes
 from automl_kd.hardware.predictor.cost import Coefficients
 
 Rule = Literal["zeros", "dead", "queued"]
+WeightScheme = Literal["per-channel", "per-tensor"]
+"""Whether each output channel of a weight has a scale of its own, or the whole tensor one."""
 
 
 class Execution(ProfilePart):
@@ -39,6 +41,37 @@ class Execution(ProfilePart):
     sure: dict[Rule, Annotated[float, Field(ge=0, le=1)]]
 
 
+class Integers(ProfilePart):
+    """What a runtime of integers makes of a quantised network.
+
+    Attributes:
+        only: Whether it runs nothing else: a network with an operator of floats does not load, or leaves it to the host.
+        weights: Schemes of weights that it loads; the first is what its networks were measured with.
+        slower: How many times as long a network takes with another of these schemes; sources in ``source``.
+        floats: The target of the same device that prices what is kept in floats; without it nothing can be kept.
+    """
+
+    only: bool = False
+    weights: Annotated[tuple[WeightScheme, ...], Field(min_length=1)] = ("per-channel", "per-tensor")
+    slower: dict[WeightScheme, Annotated[float, Field(ge=1)]] = {}
+    floats: str | None = None
+    source: str
+
+
+class DeviceFile(ProfilePart):
+    """The file that a runtime loads, and how it comes from ``student.onnx``.
+
+    Attributes:
+        name: Of the file: ``student_edgetpu.tflite``.
+        commands: One after the other, in a folder with ``student.onnx``; empty where the runtime loads that itself.
+        source: Where the commands are documented.
+    """
+
+    name: str
+    commands: tuple[str, ...] = ()
+    source: str
+
+
 class Target(ProfilePart):
     """One way to run networks on a device: runtime, precision, batch, threads and power mode.
 
@@ -50,6 +83,8 @@ class Target(ProfilePart):
         this_machine: Whether it is the machine that this runs on, so that networks can be measured here. Without a fit
             it is calibrated at the first use.
         execution: Rules that a calibration chose; None for those of the runtime's table.
+        integers: What it makes of quantised networks; None of a target of floats.
+        file: The file that the runtime loads; None where nothing is known of it.
     """
 
     runtime: str
@@ -63,6 +98,8 @@ class Target(ProfilePart):
     this_machine: bool = False
     facts: Facts
     execution: Execution | None = None
+    integers: Integers | None = None
+    file: DeviceFile | None = None
     fit: Fit | None = None
 
     @property

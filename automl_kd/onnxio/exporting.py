@@ -104,7 +104,7 @@ def traced(
         UserError: If it cannot be exported.
     """
     example = batch.to(_device(module))
-    kept = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False} if named else {}
+    mode = torch.onnx.TrainingMode.PRESERVE if named else torch.onnx.TrainingMode.EVAL
     try:
         output = module(example)
         if not isinstance(output, torch.Tensor):
@@ -114,13 +114,14 @@ def traced(
         torch.onnx.export(
             module,
             (example,),
-            target,
+            target,  # type: ignore[arg-type]  # bytes are taken too, whatever is declared
             dynamo=False,
             opset_version=opset,
             input_names=[takes],
             output_names=[answer],
             dynamic_axes={takes: {0: "batch"}, answer: {0: "batch"}},
-            **kept,
+            training=mode,
+            do_constant_folding=not named,
         )
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
         reason = str(error).strip().splitlines()[0]

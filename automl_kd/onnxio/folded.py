@@ -233,7 +233,7 @@ class _Folding:
     def _axis(self, layer: onnx.NodeProto) -> int | None:
         """The axis of a layer's outputs in its weight; None where it takes no normalisation."""
         axis = _FOLDED_INTO.get(layer.op_type)
-        if axis is None or layer.input[1] not in self._state | self._derived:
+        if axis is None or not (layer.input[1] in self._state or layer.input[1] in self._derived):
             return None
         groups = next((item.i for item in layer.attribute if item.name == "group"), 1)
         if layer.op_type == "ConvTranspose" and groups > 1:
@@ -246,7 +246,10 @@ class _Folding:
         names = list(node.input[1:5])
         if not all(name in self._state for name in names):
             return None
-        return Norm(*names, next((item.f for item in node.attribute if item.name == "epsilon"), 1e-5))
+        weight, bias, mean, variance = names
+        return Norm(
+            weight, bias, mean, variance, next((item.f for item in node.attribute if item.name == "epsilon"), 1e-5)
+        )
 
     def _fold_into(self, layer: onnx.NodeProto, axis: int, norm: Norm) -> None:
         weight, *rest = layer.input[1:]
@@ -270,13 +273,13 @@ class _Folding:
 
     def _refuse_computed_weights(self, nodes: list[onnx.NodeProto]) -> None:
         """A layer whose weight is computed of others in every run has none that could be quantised."""
-        fixed = {*self._state, *self._derived, *self._constants}
+        of_module = {*self._state, *self._derived}
+        fixed = of_module | self._constants.keys()
         for node in nodes:
             if all(name in fixed for name in node.input if name):
                 fixed.update(node.output)
-            elif node.op_type in _FOLDED_INTO and node.input[1] in fixed - self._state.keys() - self._derived.keys():
-                if node.input[1] not in self._constants:
-                    raise UserError(f"cannot fold {self._name} into a graph: the weight of {node.name} is computed")
+            elif node.op_type in _FOLDED_INTO and node.input[1] in fixed - of_module - self._constants.keys():
+                raise UserError(f"cannot fold {self._name} into a graph: the weight of {node.name} is computed")
 
 
 def _axes(model: onnx.ModelProto) -> dict[str, int]:

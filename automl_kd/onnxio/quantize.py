@@ -79,7 +79,7 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
         "entropy": CalibrationMethod.Entropy,
         "percentile": CalibrationMethod.Percentile,
     }[scheme.ranges]
-    overrides = {
+    known = {
         name: [{"scale": np.float32(scale), "zero_point": np.int8(zero)}]
         for name, (scale, zero) in scheme.known.items()
     }
@@ -96,8 +96,7 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=list(scheme.excluded) or None,
                 calibrate_method=method,
-                extra_options={"ForceQuantizeNoInputCheck": True}
-                | ({"TensorQuantOverrides": overrides} if overrides else {}),
+                extra_options={"ForceQuantizeNoInputCheck": True} | ({"TensorQuantOverrides": known} if known else {}),
             )
         except ValueError as error:
             raise UserError(f"cannot quantise: {first_line(error)}") from error
