@@ -45,7 +45,7 @@ class Integers(ProfilePart):
     """What a runtime of integers makes of a quantised network.
 
     Attributes:
-        only: Whether it runs nothing else: a network with an operator of floats does not load, or leaves it to the host.
+        only: Whether it runs nothing else: what is left in floats does not load, or falls to the host.
         weights: Schemes of weights that it loads; the first is what its networks were measured with.
         slower: How many times as long a network takes with another of these schemes; sources in ``source``.
         floats: The target of the same device that prices what is kept in floats; without it nothing can be kept.
@@ -53,7 +53,7 @@ class Integers(ProfilePart):
 
     only: bool = False
     weights: Annotated[tuple[WeightScheme, ...], Field(min_length=1)] = ("per-channel", "per-tensor")
-    slower: dict[WeightScheme, Annotated[float, Field(ge=1)]] = {}
+    slower: dict[WeightScheme, Annotated[float, Field(ge=1)]] = Field(default_factory=dict)
     floats: str | None = None
     source: str
 
