@@ -312,7 +312,7 @@ def compare_spaces(places: Places, labels: int, seeds: Sequence[int], minutes: f
                     hw="raspberry-pi-4",
                     budget=f"{minutes:g}m",
                     seed=seed,
-                    name=f"{space.stem}-{seed}",
+                    study=f"{space.stem}-{seed}",
                     storage=str(places.folder / "studies.db"),
                 )
             )

@@ -88,10 +88,17 @@ class TimePlan:
         self._workers = max(now, self._workers) if gathering else now
 
     def affordable(self, recipe: Recipe, price: Priced) -> bool:
-        """Whether one training takes a fair share of the budget at most, in the search and later in full."""
+        """Whether one training takes a fair share of the budget at most, in the search and later in full.
+
+        What is no dearer than half of the trained candidates always is. Otherwise a budget of a few trainings, or first
+        trainings that paid for the teacher's outputs, would end a search in which time is left.
+        """
         at_nominal = _PASSES * self._examples / _FLOPS_PER_SECOND
         seen = [(at_nominal * flops, seconds) for flops, seconds in self._trials.epochs_seen()]
-        epoch = epoch_seconds(at_nominal * price.here.flops, seen)
+        nominal = at_nominal * price.here.flops
+        if seen and nominal <= statistics.median(each for each, _ in seen):
+            return True
+        epoch = epoch_seconds(nominal, seen)
         parts = self.split
         in_search = epoch * self._trials.rungs[-1] <= _FAIR_SHARE * parts.search
         return in_search and epoch * recipe.train.epochs <= _FAIR_SHARE * (parts.search + parts.picks)
