@@ -16,14 +16,15 @@ from automl_kd.hardware.profile_file import Target
 
 
 def kernels_of(target: Target, graph: Graph) -> Network:
-    """The kernels of the target's runtime in its precision."""
+    """The kernels of the target's runtime in its precision; what is no integer in a quantised file is a float there."""
     vector, found = target.facts.vector, target.execution
+    precision = "fp32" if target.of_integers and target.from_files else target.precision
     return lower(
         graph,
         target.runtime,
-        ELEMENT_BYTES[target.precision],
+        ELEMENT_BYTES[precision],
         None if vector is None else vector.lanes,
-        WEIGHT_BYTES[target.precision],
+        WEIGHT_BYTES[precision],
         None if found is None else (found.zeros, found.dead),
     )
 

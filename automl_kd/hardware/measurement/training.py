@@ -248,6 +248,8 @@ class _SingleBlock:
 
     blocks: tuple[Block, ...]
     weight_bytes: int = FLOAT32
+    integers: tuple[bool, ...] = ()
+    per_channel: bool | None = None
 
 
 def _single_blocks(networks: Sequence[Candidate]) -> list[Candidate]:
