@@ -26,7 +26,7 @@ _WRITTEN_OUT: Mapping[str, Pattern] = {
 """What opset 13 has no operator for, or the folding leaves none of, as the operators that stand in the file."""
 
 
-def quantised(graph: Graph) -> Graph:
+def quantised(graph: Graph, whole: bool = False) -> Graph:
     """The graph with all of its values as integers of 8 bits, from its inputs to its outputs.
 
     As ``onnxio.quantise`` writes a folded network: normalisations are part of the layer before, a clamp is the range of
@@ -34,9 +34,10 @@ def quantised(graph: Graph) -> Graph:
 
     Args:
         graph: Of a module.
+        whole: Whether it is a network, which takes and gives floats, and no block inside one.
     """
     layers = _merged(graph, {_NORM}, _LAYERS)
-    return _Conversions(_merged(_written_out(layers), _CLAMPS, TYPES - _STAY_FLOATS)).graph()
+    return _Conversions(_merged(_written_out(layers), _CLAMPS, TYPES - _STAY_FLOATS)).graph(whole)
 
 
 def conversion(shape: Shape, type: str) -> Graph:
@@ -107,11 +108,15 @@ class _Conversions:
         touched = (value for op in graph.ops if op.type not in _STAY_FLOATS for value in (*op.inputs, *op.outputs))
         self._converted = {*touched, *graph.inputs, *graph.outputs}
 
-    def graph(self) -> Graph:
-        """The graph with them."""
+    def graph(self, whole: bool) -> Graph:
+        """The graph with them; of a ``whole`` network also at its ends."""
         as_integers: dict[int, int] = {}
         looked_up = {value for op in self._graph.ops if op.type == "embedding" for value in op.inputs}  # ids
-        as_floats = {v: self._convert(TO_FLOATS, v) for v in self._graph.inputs if v not in looked_up}
+        as_floats = {
+            value: self._convert(TO_FLOATS, self._convert(TO_INTEGERS, value) if whole else value)
+            for value in self._graph.inputs
+            if value not in looked_up
+        }
         for op in self._graph.ops:
             stored = _WEIGHT_BITS if op.weights and op.type not in _STAY_FLOATS else op.stored
             self._ops.append(replace(op, inputs=tuple(as_floats.get(each, each) for each in op.inputs), stored=stored))
@@ -119,8 +124,8 @@ class _Conversions:
                 as_integers[value] = self._convert(TO_INTEGERS, value)
                 as_floats[value] = self._convert(TO_FLOATS, as_integers[value])
         read = {value for op in self._ops for value in op.inputs}
-        ops = tuple(op for op in self._ops if op.type != TO_FLOATS or op.outputs[0] in read)
-        results = tuple(as_integers.get(value, value) for value in self._graph.outputs)
+        results = tuple((as_floats if whole else as_integers).get(value, value) for value in self._graph.outputs)
+        ops = tuple(op for op in self._ops if op.type != TO_FLOATS or op.outputs[0] in read.union(results))
         return replace(self._graph, ops=ops, shapes=tuple(self._shapes), outputs=results)
 
     def _convert(self, type: str, value: int) -> int:
