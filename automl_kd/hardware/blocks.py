@@ -1,4 +1,4 @@
-"""What plans consist of as a profile prices it, each block traced once and each part lowered once, and sums over plans."""
+"""What plans consist of, each block traced once and each part of a plan priced once, and the sums over plans."""
 
 from __future__ import annotations
 

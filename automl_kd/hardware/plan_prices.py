@@ -12,7 +12,7 @@ from automl_kd.hardware.blocks import Form, Part, PartTable, Row, Sums, TracedBl
 from automl_kd.hardware.kernels.graph import Graph, Shape
 from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.kernels.qdq import TO_FLOATS, TO_INTEGERS, conversion, quantised
-from automl_kd.hardware.plan import FLOAT32, Block, Plan
+from automl_kd.hardware.plan import FLOAT32, Plan
 from automl_kd.hardware.predictor.cost import Floats
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.price_model import PriceModel, Times, kind_sums, parameters_of, weights_of

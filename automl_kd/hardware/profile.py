@@ -203,12 +203,14 @@ class Profile:
             inputs: Whole shapes.
 
         Raises:
-            UserError: As :meth:`predict`.
+            UserError: As :meth:`predict`, and of a plan that two targets price together.
         """
         if isinstance(network, nn.Module | str | Path):
             kernels = self.network(network, input_shape, inputs)
         else:
             self._check_input(network, input_shape)
+            if self.target.of_integers and not all(network.integers):
+                raise UserError(f"{self.name}: layers that are kept in floats are priced by another target")
             kernels = Network.joined(self._plans.networks(network))
         streaming = float(self.limits.streaming_seconds(kernels.weights))
         if isinstance(network, nn.Module | str | Path):

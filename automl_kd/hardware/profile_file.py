@@ -188,9 +188,10 @@ def _check_integers(path: Path, name: str, profile: ProfileFile) -> None:
     integers = profile.targets[name].integers
     if integers is None or integers.floats is None:
         return
-    where, floats = f"{path}: targets.{name}.integers", [
-        other for other, target in profile.targets.items() if not target.of_integers
-    ]
+    where, floats = (
+        f"{path}: targets.{name}.integers",
+        [other for other, target in profile.targets.items() if not target.of_integers],
+    )
     if integers.floats not in floats:
         raise UserError(f"{where}.{unknown('floats', integers.floats, floats)}")
 

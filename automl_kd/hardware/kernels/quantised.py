@@ -39,9 +39,7 @@ def with_integers(graph: Graph, kinds: Container[str] | None) -> Graph:
     absorbed: set[int] = set()
     for op in graph.ops:
         sources = [makers.get(value) for value in op.inputs]
-        if op.integer or (
-            integer_name(op) in kinds and _is_quantised(op, sources, readers[op.outputs[0]])
-        ):
+        if op.integer or (integer_name(op) in kinds and _is_quantised(op, sources, readers[op.outputs[0]])):
             integer.add(id(op))
         elif sources and id(sources[0]) in integer | absorbed and op.type in _ACTIVATIONS | {"quantize"}:
             absorbed.add(id(op))
