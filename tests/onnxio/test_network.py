@@ -1,4 +1,4 @@
-"""A graph computed in torch gives what onnxruntime gives, as floats and quantised, for what our networks are made of."""
+"""A graph computed in torch gives what onnxruntime gives, as floats and quantised, for what networks are made of."""
 
 from __future__ import annotations
 
