@@ -29,6 +29,18 @@ class _Rounded(torch.autograd.Function):
         return inside, by_scale, None, None
 
 
+class _Replaced(torch.autograd.Function):
+    """A tensor with other values, through which the gradient passes as it is."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, values: Tensor) -> Tensor:
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return gradient, None
+
+
 def rounded(x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
     """``scale * clamp(round(x / scale), low, high)`` with the gradients of LSQ (Esser et al. 2020, arXiv:1902.08153).
 
@@ -55,9 +67,10 @@ def symmetric(weight: Tensor, axis: int | None) -> tuple[Tensor, Tensor]:
         magnitude = weight.abs()
         others = [place for place in range(weight.dim()) if place != axis]
         largest = magnitude.amax() if axis is None else magnitude.amax(others, keepdim=True)
-        step = _or_one(largest / _LARGEST)
-        off = (weight / step).round_().mul_(step).sub_(weight)
-    return weight + off, step.flatten()
+        # In float64, as onnxruntime has it: the steps of the file are these to the last bit.
+        step = _or_one((largest.double() / _LARGEST).to(weight.dtype))
+        values = (weight / step).round_().mul_(step)
+    return _replaced(weight, values), step.flatten()
 
 
 def in_steps(bias: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -70,8 +83,8 @@ def in_steps(bias: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
     """
     with torch.no_grad():
         step = inputs * weights
-        off = (bias / step).round_().mul_(step).sub_(bias)
-    return bias + off
+        values = (bias / step).round_().mul_(step)
+    return _replaced(bias, values)
 
 
 def asymmetric(values: Tensor, low: int, high: int) -> Tensor:
@@ -86,8 +99,12 @@ def asymmetric(values: Tensor, low: int, high: int) -> Tensor:
         smallest, largest = values.amin().clamp(max=0), values.amax().clamp(min=0)
         scale = _or_one((largest - smallest) / (high - low))
         zero = (low - smallest / scale).round()
-        off = ((values / scale).round_().add_(zero).clamp_(low, high) - zero) * scale - values
-    return values + off
+        found = ((values / scale).round_().add_(zero).clamp_(low, high) - zero) * scale
+    return _replaced(values, found)
+
+
+def _replaced(x: Tensor, values: Tensor) -> Tensor:
+    return _Replaced.apply(x, values)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _or_one(scale: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
         "percentile": CalibrationMethod.Percentile,
     }[scheme.ranges]
     known = {
-        name: [{"scale": np.float32(each.scale), "zero_point": np.int8(each.zero_point)}]
+        name: [{"scale": np.array(each.scale, np.float32), "zero_point": np.array(each.zero_point, np.int8)}]
         for name, each in scheme.known.items()
     }
     with replacing(Path(target)) as draft, _silence():

@@ -75,7 +75,7 @@ def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
     # The weights of the file are those that its own student has, to the bit.
     torch.testing.assert_close(stored, rounded, atol=1e-6 * reach, rtol=0)
     answers = Session(integers).run(x.numpy())
-    step = network.ranges["logits"].scale
+    step = float(np.ptp(answers)) / 255  # at least
     # onnxruntime adds integers, torch floats: where a sum lies between two steps they may differ by one.
     assert float(np.abs(rounded.numpy() - answers).mean()) < 0.2 * step
     assert not np.allclose(answers, floats, atol=step / 10)
