@@ -31,11 +31,6 @@ def blocks_of(plan: Plan, names: Iterable[str], where: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def node_prefix(block: str) -> str:
-    """How the names of the nodes of a block begin in an exported graph: ``/stage2/stage2.0/``."""
-    return f"/{block.partition('.')[0]}/{block}/"
-
-
 def _places(plan: Plan, name: str) -> set[int]:
     if name == FIRST:
         return {0}
