@@ -161,6 +161,11 @@ class StagePart(Part):
 
     stage: str
 
+    @property
+    def form(self) -> str:
+        """What it makes of the student, in a word for reports: ``int8``."""
+        return self.stage
+
 
 class Recipe(Part):
     """One student and how it is made; the same document with holes is a search space.
