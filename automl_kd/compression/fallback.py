@@ -28,15 +28,15 @@ class Fallback:
     kept: bool
 
 
-def fallbacks(plan: Plan, path: Path) -> tuple[Fallback, ...]:
-    """What computes with floats in the file of a quantised student; empty of any other.
+def fallbacks(plan: Plan, path: Path) -> tuple[Fallback, ...] | None:
+    """What computes with floats in the file of a quantised student; None of a student that is not.
 
     Args:
         plan: Of what ships.
         path: Its file.
     """
     if not any(plan.integers):
-        return ()
+        return None
     found: dict[tuple[str, bool], list[int | None]] = defaultdict(list)
     for each in float_operators(path):
         at = block_of(each.name, plan)

@@ -16,7 +16,9 @@ from torch import Tensor
 from automl_kd.compression import FileForm
 from automl_kd.core import UserError
 from automl_kd.delivery.facts import Measured
+from automl_kd.objectives import paired_difference
 from automl_kd.onnxio import Session, to_half, to_int8
+from automl_kd.results import Gain
 from automl_kd.students import StudentModule
 from automl_kd.tasks import Metric, Task
 
@@ -83,6 +85,7 @@ def measure(
         test_metrics=ships.values(),
         deployed_metrics=shipped.values(),
         float_metrics={} if form is trained else floats.values(),
+        gain_over_float=None if form is trained else _gain(task.metric, ships, floats),
         onnx_max_difference=difference,
         opset=exact.opset,
     )
@@ -106,6 +109,13 @@ class _Collected:
             metric.name: metric.value(np.concatenate(rows))
             for metric, rows in zip(self._metrics, self._rows, strict=True)
         }
+
+    def of_first(self) -> NDArray[np.float64]:
+        return np.concatenate(self._rows[0])
+
+
+def _gain(metric: Metric, ours: _Collected, theirs: _Collected) -> Gain:
+    return Gain(**paired_difference(metric, [ours.of_first()], [theirs.of_first()]).as_dict())
 
 
 def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:
