@@ -40,6 +40,7 @@ def delivery_text(document: dict[str, Any]) -> str:
     from automl_kd.objectives import Objective
 
     before = "torch" if document["shipped"]["in_floats"] is None else "the float student"
+    off = f"differs from {before} by at most {document['onnx_max_difference']:.1e}"
     score, *others = [Objective(**each) for each in document["metrics"]]
     shown, deployed = score.shown(document["test_score"]), score.shown(document["test_score_deployed"])
     more = [f"{each.title} {each.shown(document['test_metrics'][each.name])}" for each in others]
@@ -50,7 +51,7 @@ def delivery_text(document: dict[str, Any]) -> str:
             *([f"test {', '.join(more)}"] if more else []),
             f"latency {milliseconds(document['latency_ms'])} ({interval}, predicted)",
             *_form(document, score),
-            f"ONNX opset {document['onnx_opset']}, differs from {before} by at most {document['onnx_max_difference']:.1e}",
+            f"ONNX opset {document['onnx_opset']}, {off}",
             f"in {document['path']}: {', '.join(document['files'])}",
         ]
     )
