@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automl_kd.compression import computes_as_module
+from automl_kd.compression import computes_as_module, form_name
 from automl_kd.core import UNKNOWN, count, percent, size
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.facts import Datasheet
@@ -41,7 +41,7 @@ class Table:
 
 
 def front_table(review: StudyReview) -> Table:
-    """The students of the front, the best in the first known objective first: measured objectives, prices, sizes."""
+    """The students of the front, the best in the first known objective first: form, scores, prices, sizes."""
     measured = tuple(each for each in review.objectives if not each.known)
     prices = reported_prices(review.objectives)
     several = sum(is_latency(each) for each in prices) > 1
@@ -49,6 +49,7 @@ def front_table(review: StudyReview) -> Table:
 
     def cells(entry: TrialResult) -> tuple[str, ...]:
         return (
+            *([form_name(entry.recipe.compress)] if compressed else []),
             *(each.shown(entry.objectives[each.name]) for each in measured),
             *(shown_price(entry, entry.others, each) for each in prices),
             percent(entry.coverage),
@@ -56,9 +57,11 @@ def front_table(review: StudyReview) -> Table:
             *([size(entry.memory_bytes)] if memory else []),
         )
 
+    compressed = any(entry.recipe.compress for entry in review.front)
     first = next((each for each in review.objectives if each.known), prices[0])
     entries = sorted(review.front, key=lambda entry: first.goodness(value_of(entry, first)), reverse=True)
     heads = (
+        *(["Form"] if compressed else []),
         *map(titled, measured),
         *(_price_head(each, review.hw, several=several) for each in prices),
         "Coverage",
