@@ -92,12 +92,11 @@ def _row(
 
 def _form(pick: PickResult, score: Objective) -> list[str]:
     """What ships of a pick against the same weights in float32, where it is compressed."""
-    from automl_kd.compression import form_name
-    from automl_kd.delivery import form_sentences
+        from automl_kd.delivery import form_sentences
 
     if not pick.recipe.compress:
         return []
-    form = form_name(pick.recipe.compress)
+    form = pick.recipe.form
     said = form_sentences(form, pick.test_score_float, pick.gain_over_float, pick.shipped, score)
     return [f"{form}: {' '.join(said)}"]
 

@@ -95,10 +95,5 @@ def described(compress: Stages) -> str:
     return ", then ".join(f"{part.stage} ({STAGES[part.stage].words})" for part in compress)
 
 
-def form_name(compress: Stages) -> str:
-    """What ships, in a word or two: ``int8``; ``float32`` where there are no stages."""
-    return ", ".join(part.form for part in compress) or "float32"
-
-
 def _writes_file(compress: Stages) -> bool:
     return bool(compress) and STAGES[compress[-1].stage].write is not None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from automl_kd.compression import described, form_name
+from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.form_words import form_sentences
 from automl_kd.hardware import Prediction, Profile
@@ -132,9 +132,4 @@ class Datasheet:
         """What that form costs, computes with floats, and takes; nothing where the student is not compressed."""
         if not self.recipe.compress:
             return []
-        return form_sentences(self.form, self.beside_float, self.gain_over_float, self.shipped, self.objective)
-
-    @property
-    def form(self) -> str:
-        """What ships, in a word or two: ``int8``, ``float32``."""
-        return form_name(self.recipe.compress)
+        return form_sentences(self.recipe.form, self.beside_float, self.gain_over_float, self.shipped, self.objective)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from automl_kd.compression import form_name
 from automl_kd.core import UNKNOWN, size
 from automl_kd.delivery.form_words import operators
 from automl_kd.delivery.tables import Row, Table, named
@@ -27,7 +26,7 @@ def forms_table(result: StudyResult) -> Table | None:
 def _scores(pick: PickResult, score: Objective) -> tuple[str, ...]:
     gain = pick.gain_over_float
     return (
-        form_name(pick.recipe.compress),
+        pick.recipe.form,
         score.shown(pick.test_score),
         score.shown(pick.test_score_float),
         UNKNOWN if gain is None else difference(gain, score),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automl_kd.compression import computes_as_module, form_name
+from automl_kd.compression import computes_as_module
 from automl_kd.core import UNKNOWN, count, percent, size
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.facts import Datasheet
@@ -46,10 +46,11 @@ def front_table(review: StudyReview) -> Table:
     prices = reported_prices(review.objectives)
     several = sum(is_latency(each) for each in prices) > 1
     memory = MEMORY.name not in {each.name for each in prices}
+    compressed = any(entry.recipe.compress for entry in review.front)
 
     def cells(entry: TrialResult) -> tuple[str, ...]:
         return (
-            *([form_name(entry.recipe.compress)] if compressed else []),
+            *([entry.recipe.form] if compressed else []),
             *(each.shown(entry.objectives[each.name]) for each in measured),
             *(shown_price(entry, entry.others, each) for each in prices),
             percent(entry.coverage),
@@ -57,7 +58,6 @@ def front_table(review: StudyReview) -> Table:
             *([size(entry.memory_bytes)] if memory else []),
         )
 
-    compressed = any(entry.recipe.compress for entry in review.front)
     first = next((each for each in review.objectives if each.known), prices[0])
     entries = sorted(review.front, key=lambda entry: first.goodness(value_of(entry, first)), reverse=True)
     heads = (
@@ -98,7 +98,7 @@ def metrics_table(result: StudyResult, recommended: int | None) -> Table | None:
 def test_table(sheet: Datasheet) -> Table:
     """All metrics of one student on the test split: as it is, as deployed, over its seeds, its arms and the teacher."""
     metrics, facts, measured = sheet.metrics, sheet.facts, sheet.measured
-    rows = [Row(f"this one, {sheet.form}", _cells(metrics, measured.test_metrics))]
+    rows = [Row(f"this one, {sheet.recipe.form}", _cells(metrics, measured.test_metrics))]
     if computes_as_module(sheet.recipe.compress):
         precision = sheet.profile.target.precision
         rows.append(Row(f"this one as deployed, {precision}", _cells(metrics, measured.deployed_metrics)))

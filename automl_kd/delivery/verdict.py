@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl_kd.compression import computes_as_module, described, form_name
+from automl_kd.compression import computes_as_module, described
 from automl_kd.core import milliseconds
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.form_words import form_sentences
@@ -113,11 +113,10 @@ def _tested(pick: PickResult, objective: Objective) -> str:
 
 def _form(pick: PickResult, objective: Objective) -> list[str]:
     """What ships, what that costs against float32, what of it still computes with floats, and what it takes."""
-    compress = pick.recipe.compress
-    form = form_name(compress)
+    recipe = pick.recipe
     return [
-        f"That is its compressed form, which ships: {described(compress)}.",
-        *form_sentences(form, pick.test_score_float, pick.gain_over_float, pick.shipped, objective),
+        f"That is its compressed form, which ships: {described(recipe.compress)}.",
+        *form_sentences(recipe.form, pick.test_score_float, pick.gain_over_float, pick.shipped, objective),
     ]
 
 

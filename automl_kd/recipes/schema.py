@@ -237,6 +237,11 @@ class Recipe(Part):
             )
         return self
 
+    @property
+    def form(self) -> str:
+        """What ships, in a word or two: ``int8``; ``float32`` where there are no stages of ``compress``."""
+        return ", ".join(stage.form for stage in self.compress) or "float32"
+
     def document(self) -> dict[str, Any]:
         """The recipe as plain data, in the order of the schema, without what is not there."""
         document = self.model_dump(mode="json", exclude_none=True)
