@@ -67,7 +67,7 @@ def _picks(result: StudyResult) -> list[str]:
         f"picks, distilled in full (test split; teacher {score.shown(result.teacher.score)}):",
         table([_row(pick, score, prices, arms, compressed) for pick in result.picks], header),
     ]
-    lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _form(pick, score)]
+    lines += [_form(pick, score) for pick in result.picks if pick.recipe.compress]
     lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick, names)]
     lines += [f"trial {pick.trial}, {pick.role}: {pick.missing['searched']}" for pick in result.undistilled]
     return [*lines, *_other_metrics(result)]
@@ -90,15 +90,13 @@ def _row(
     ]
 
 
-def _form(pick: PickResult, score: Objective) -> list[str]:
-    """What ships of a pick against the same weights in float32, where it is compressed."""
-        from automl_kd.delivery import form_sentences
+def _form(pick: PickResult, score: Objective) -> str:
+    """What ships of a compressed pick, in a line, against the same weights in float32."""
+    from automl_kd.delivery import form_sentences
 
-    if not pick.recipe.compress:
-        return []
     form = pick.recipe.form
     said = form_sentences(form, pick.test_score_float, pick.gain_over_float, pick.shipped, score)
-    return [f"{form}: {' '.join(said)}"]
+    return f"trial {pick.trial}, {form}: {' '.join(said)}"
 
 
 def _not_compared(pick: PickResult, names: Mapping[Arm, str]) -> list[str]:
