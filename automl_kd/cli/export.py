@@ -59,11 +59,10 @@ def delivery_text(document: dict[str, Any]) -> str:
 
 def _form(document: dict[str, Any], score: Objective) -> list[str]:
     """What the form that ships costs and takes, where it is compressed."""
-    from automl_kd.delivery import form_sentences
+    from automl_kd.delivery import FloatScore, form_sentences
     from automl_kd.results import Gain, ShippedFile
 
     if document["gain_over_float"] is None:
         return []
-    gain = Gain.model_validate(document["gain_over_float"])
-    shipped = ShippedFile.model_validate(document["shipped"])
-    return form_sentences(document["form"], document["test_score_float"], gain, shipped, score)
+    beside = FloatScore(document["test_score_float"], Gain.model_validate(document["gain_over_float"]))
+    return form_sentences(document["form"], beside, ShippedFile.model_validate(document["shipped"]), score)

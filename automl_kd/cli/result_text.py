@@ -92,11 +92,10 @@ def _row(
 
 def _form(pick: PickResult, score: Objective) -> str:
     """What ships of a compressed pick, in a line, against the same weights in float32."""
-    from automl_kd.delivery import form_sentences
+    from automl_kd.delivery import FloatScore, form_sentences
 
-    form = pick.recipe.form
-    said = form_sentences(form, pick.test_score_float, pick.gain_over_float, pick.shipped, score)
-    return f"trial {pick.trial}, {form}: {' '.join(said)}"
+    said = form_sentences(pick.recipe.form, FloatScore.of(pick), pick.shipped, score)
+    return f"trial {pick.trial}, {pick.recipe.form}: {' '.join(said)}"
 
 
 def _not_compared(pick: PickResult, names: Mapping[Arm, str]) -> list[str]:

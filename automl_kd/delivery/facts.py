@@ -8,7 +8,7 @@ from typing import Literal
 
 from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
-from automl_kd.delivery.form_words import form_sentences
+from automl_kd.delivery.form_words import FloatScore, form_sentences
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
@@ -58,7 +58,8 @@ class Measured:
             by name.
         deployed_metrics: The same of the ONNX file as the profile's precision computes it.
         float_metrics: The same of the student without the stages of ``compress``; empty where there are none.
-        gain_over_float: What ships minus that student, over the examples; None where there are no stages.
+        gain_over_float: What ships minus that student, over the examples; None where there are no stages,
+            or the test split does not define the metric.
         onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file; of a quantised
             file that to the student before.
         opset: Of the ONNX file.
@@ -132,4 +133,6 @@ class Datasheet:
         """What that form costs, computes with floats, and takes; nothing where the student is not compressed."""
         if not self.recipe.compress:
             return []
-        return form_sentences(self.recipe.form, self.beside_float, self.gain_over_float, self.shipped, self.objective)
+        seeds = len(self.facts.seeds) if self.facts.gain_over_float else 1
+        beside = FloatScore(self.beside_float, self.gain_over_float, seeds)
+        return form_sentences(self.recipe.form, beside, self.shipped, self.objective)

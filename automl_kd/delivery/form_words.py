@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from automl_kd.core import size
 from automl_kd.delivery.prices import joined
 from automl_kd.delivery.text import harmful, inconclusive, worth
 from automl_kd.objectives import Objective
-from automl_kd.results import Flash, FloatOperators, Gain, ShippedFile
+from automl_kd.results import Flash, FloatOperators, Gain, PickResult, ShippedFile
 
 
-def form_sentences(
-    form: str, beside: float | None, gain: Gain | None, shipped: ShippedFile | None, objective: Objective
-) -> list[str]:
+@dataclass(frozen=True)
+class FloatScore:
+    """What the same weights reach in float32.
+
+    Attributes:
+        score: On the test split; None where that was not read.
+        gain: What ships minus that.
+        seeds: How many it is the mean of.
+    """
+
+    score: float | None
+    gain: Gain | None
+    seeds: int = 1
+
+    @classmethod
+    def of(cls, pick: PickResult) -> FloatScore:
+        """Of a pick."""
+        return cls(pick.test_score_float, pick.gain_over_float, len(pick.seeds))
+
+
+def form_sentences(form: str, beside: FloatScore, shipped: ShippedFile | None, objective: Objective) -> list[str]:
     """What the form of a compressed student costs, what of it computes with floats, and what it takes.
 
     Args:
         form: What ships, in a word: ``int8``.
-        beside: Score of the same weights in float32; None where that was not read.
-        gain: What ships minus that.
+        beside: The same weights in float32.
         shipped: The file on its device; None where that is not known.
         objective: What scores are of.
     """
-    cost = cost_of_form(form, beside, gain, objective)
+    cost = _cost(form, beside, objective)
     return [cost] if shipped is None else [cost, *_fallbacks(form, shipped), _flash(shipped.flash)]
 
 
-def cost_of_form(form: str, beside: float | None, gain: Gain | None, objective: Objective) -> str:
+def _cost(form: str, beside: FloatScore, objective: Objective) -> str:
     """One sentence, never none: the score in float32, and what the form costs, gains, or changes within noise."""
-    if beside is None or gain is None:
+    gain = beside.gain
+    if beside.score is None or gain is None:
         return f"What the same weights reach in float32, without {form}, was not read."
-    reached = f"In float32 the same weights reach {objective.shown(beside)}"
+    mean = f" (mean of {beside.seeds} seeds)" if beside.seeds > 1 else ""
+    reached = f"In float32 the same weights reach {objective.shown(beside.score)}{mean}"
     if inconclusive(gain):
         return f"{reached}; {form} changes that by {worth(gain, objective)}, which is within noise."
     if harmful(gain, objective):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,8 +115,10 @@ class _Collected:
         return np.concatenate(self._rows[0])
 
 
-def _gain(metric: Metric, ours: _Collected, theirs: _Collected) -> Gain:
-    return Gain(**paired_difference(metric, [ours.of_first()], [theirs.of_first()]).as_dict())
+def _gain(metric: Metric, ours: _Collected, theirs: _Collected) -> Gain | None:
+    """Ours minus theirs; None where the test split does not define the metric."""
+    found = paired_difference(metric, [ours.of_first()], [theirs.of_first()]).as_dict()
+    return Gain(**found) if all(map(math.isfinite, found.values())) else None
 
 
 def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from automl_kd.compression import computes_as_module, described
 from automl_kd.core import milliseconds
 from automl_kd.delivery.arms import Arms
-from automl_kd.delivery.form_words import form_sentences
+from automl_kd.delivery.form_words import FloatScore, form_sentences
 from automl_kd.delivery.prices import (
     Intervals,
     by_device,
@@ -116,7 +116,7 @@ def _form(pick: PickResult, objective: Objective) -> list[str]:
     recipe = pick.recipe
     return [
         f"That is its compressed form, which ships: {described(recipe.compress)}.",
-        *form_sentences(recipe.form, pick.test_score_float, pick.gain_over_float, pick.shipped, objective),
+        *form_sentences(recipe.form, FloatScore.of(pick), pick.shipped, objective),
     ]
 
 

@@ -450,10 +450,13 @@ def in_floats(operator, kept):
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (gain(-0.012, -0.02, -0.004), "reach 96.3 %: int8 costs 1.2 points (95 % interval 0.4 to 2.0)."),
+        (
+            gain(-0.012, -0.02, -0.004),
+            "reach 96.3 % (mean of 2 seeds): int8 costs 1.2 points (95 % interval 0.4 to 2.0).",
+        ),
         (
             gain(0.012, 0.004, 0.02),
-            "In float32 the same weights reach 96.3 %: int8 gains 1.2 points (95 % interval 0.4",
+            "In float32 the same weights reach 96.3 % (mean of 2 seeds): int8 gains 1.2 points (95",
         ),
         (gain(-0.002, -0.006, 0.001), "by −0.2 points (95 % interval −0.6 to +0.1), which is within noise."),
         (None, "What the same weights reach in float32, without int8, was not read."),
@@ -467,7 +470,7 @@ def test_what_the_form_that_ships_costs_is_said_in_a_sentence(found, said):
 
 def test_what_the_form_costs_of_a_metric_of_which_less_is_better():
     data = quantised(by_log_loss(), test_score_float=0.112, gain_over_float=gain(0.02, 0.01, 0.03))
-    assert "reach 0.112 nats: int8 costs 0.02 nats (95 % interval 0.01 to 0.03)." in read(data)
+    assert "reach 0.112 nats (mean of 2 seeds): int8 costs 0.02 nats (95 % interval 0.01 to 0.03)." in read(data)
 
 
 def test_what_ships_stands_beside_float32_in_a_table():
