@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from automl_kd.cli.answer import AllowCode, Json, Storage, answer, quiet
 from automl_kd.core import DEFAULT_STORAGE, milliseconds
+
+if TYPE_CHECKING:
+    from automl_kd.objectives import Objective
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +39,8 @@ def delivery_text(document: dict[str, Any]) -> str:
     """A delivery for people."""
     from automl_kd.objectives import Objective
 
+    before = "torch" if document["shipped"]["in_floats"] is None else "the float student"
+    off = f"differs from {before} by at most {document['onnx_max_difference']:.1e}"
     score, *others = [Objective(**each) for each in document["metrics"]]
     shown, deployed = score.shown(document["test_score"]), score.shown(document["test_score_deployed"])
     more = [f"{each.title} {each.shown(document['test_metrics'][each.name])}" for each in others]
@@ -45,7 +50,19 @@ def delivery_text(document: dict[str, Any]) -> str:
             f"test {score.title} {shown}, in the device's precision {deployed}",
             *([f"test {', '.join(more)}"] if more else []),
             f"latency {milliseconds(document['latency_ms'])} ({interval}, predicted)",
-            f"ONNX opset {document['onnx_opset']}, differs from torch by at most {document['onnx_max_difference']:.1e}",
+            *_form(document, score),
+            f"ONNX opset {document['onnx_opset']}, {off}",
             f"in {document['path']}: {', '.join(document['files'])}",
         ]
     )
+
+
+def _form(document: dict[str, Any], score: Objective) -> list[str]:
+    """What the form that ships costs and takes, where it is compressed."""
+    from automl_kd.delivery import FloatScore, form_sentences
+    from automl_kd.results import Gain, ShippedFile
+
+    if document["gain_over_float"] is None:
+        return []
+    beside = FloatScore(document["test_score_float"], Gain.model_validate(document["gain_over_float"]))
+    return form_sentences(document["form"], beside, ShippedFile.model_validate(document["shipped"]), score)

@@ -16,12 +16,21 @@ def front_table(front: Sequence[TrialResult], objectives: Sequence[Objective]) -
     """Header and rows of a front.
 
     Args:
-        front: Its points, in the order of the rows.
+        front: Its points, in the order of the rows; what form each ships in is told where one is compressed.
         objectives: The score first, then prices.
     """
     score, *prices = objectives
-    rows = [[str(each.trial), score.shown(each.score), *price_cells(each, prices)] for each in front]
-    return ["trial", score.title, *price_header(prices)], rows
+    compressed = any(each.recipe.compress for each in front)
+    rows = [
+        [
+            str(each.trial),
+            *([each.recipe.form] if compressed else []),
+            score.shown(each.score),
+            *price_cells(each, prices),
+        ]
+        for each in front
+    ]
+    return ["trial", *(["form"] if compressed else []), score.title, *price_header(prices)], rows
 
 
 def price_header(prices: Sequence[Objective]) -> list[str]:

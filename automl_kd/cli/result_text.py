@@ -59,29 +59,43 @@ def _picks(result: StudyResult) -> list[str]:
     score, prices = result.objective, [each for each in result.objectives if each.known]
     names = _ARMS | ({"no_distillation": _FINE_TUNED} if all(pick.pretrained for pick in result.picks) else {})
     arms = compared_arms(result.picks)
-    header = ["trial", "role", score.title, "on device", "delivered", *(names[arm] for arm in arms)]
+    compressed = any(pick.recipe.compress for pick in result.picks)
+    floats = ["in float32"] if compressed else []
+    header = ["trial", "role", score.title, *floats, "on device", "delivered", *(names[arm] for arm in arms)]
     header += [*(each.title for each in prices), "files"]
     lines = [
         f"picks, distilled in full (test split; teacher {score.shown(result.teacher.score)}):",
-        table([_row(pick, score, prices, arms) for pick in result.picks], header),
+        table([_row(pick, score, prices, arms, compressed) for pick in result.picks], header),
     ]
+    lines += [_form(pick, score) for pick in result.picks if pick.recipe.compress]
     lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick, names)]
     lines += [f"trial {pick.trial}, {pick.role}: {pick.missing['searched']}" for pick in result.undistilled]
     return [*lines, *_other_metrics(result)]
 
 
-def _row(pick: PickResult, score: Objective, prices: Sequence[Objective], arms: Sequence[Arm]) -> list[str]:
+def _row(
+    pick: PickResult, score: Objective, prices: Sequence[Objective], arms: Sequence[Arm], compressed: bool
+) -> list[str]:
     spread = "" if pick.test_score_std is None else f" ± {score.shown_spread(pick.test_score_std)}"
     return [
         str(pick.trial),
         pick.role,
         score.shown(pick.test_score) + spread,
+        *([score.shown(pick.test_score_float)] if compressed else []),
         score.shown(pick.test_score_deployed),
         pick.arm.replace("_", " "),
         *(score.shown(getattr(pick, arm)) for arm in arms),
         *(each.shown(pick.objectives[each.name]) for each in prices),
         pick.path,
     ]
+
+
+def _form(pick: PickResult, score: Objective) -> str:
+    """What ships of a compressed pick, in a line, against the same weights in float32."""
+    from automl_kd.delivery import FloatScore, form_sentences
+
+    said = form_sentences(pick.recipe.form, FloatScore.of(pick), pick.shipped, score)
+    return f"trial {pick.trial}, {pick.recipe.form}: {' '.join(said)}"
 
 
 def _not_compared(pick: PickResult, names: Mapping[Arm, str]) -> list[str]:

@@ -11,6 +11,7 @@ from automl_kd.compression.chain import (
     trained_share,
     write,
 )
+from automl_kd.compression.fallback import Fallback, fallbacks
 from automl_kd.compression.form import FileForm
 from automl_kd.compression.material import Material
 from automl_kd.compression.stage import STAGES, Stage, Training
@@ -18,6 +19,7 @@ from automl_kd.compression.training import QuantisedStudent
 
 __all__ = [
     "STAGES",
+    "Fallback",
     "FileForm",
     "Material",
     "QuantisedStudent",
@@ -28,6 +30,7 @@ __all__ = [
     "check_training",
     "computes_as_module",
     "described",
+    "fallbacks",
     "priced",
     "shipped",
     "trained_share",

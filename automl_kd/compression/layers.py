@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from automl_kd.core import UserError, unknown
+from automl_kd.onnxio import scope
 from automl_kd.students import Plan
 
 FIRST, LAST = "first", "last"
@@ -29,6 +30,11 @@ def blocks_of(plan: Plan, names: Iterable[str], where: str) -> frozenset[int]:
             raise UserError(f"{where}: {unknown('layer', name, [FIRST, LAST, *stages, *plan.block_names])}")
         found |= places
     return frozenset(found)
+
+
+def block_of(node: str, plan: Plan) -> int | None:
+    """The place of the block that a node of an exported graph stands in, by its name; None where it is in none."""
+    return next((at for at, block in enumerate(plan.block_names) if node.startswith(scope(block))), None)
 
 
 def _places(plan: Plan, name: str) -> set[int]:

@@ -5,6 +5,7 @@ from automl_kd.delivery.card import model_card
 from automl_kd.delivery.delivered import Delivered, deliver
 from automl_kd.delivery.facts import Datasheet, Facts, Measured
 from automl_kd.delivery.folder import check_replaceable
+from automl_kd.delivery.form_words import FloatScore, form_sentences
 from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.hardware_page import hardware_report
 from automl_kd.delivery.prediction_figure import prediction_figure
@@ -19,11 +20,13 @@ __all__ = [
     "Datasheet",
     "Delivered",
     "Facts",
+    "FloatScore",
     "Measured",
     "Verdict",
     "arm_heads",
     "check_replaceable",
     "deliver",
+    "form_sentences",
     "front_figure",
     "growth_figure",
     "hardware_report",

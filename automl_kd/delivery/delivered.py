@@ -18,13 +18,14 @@ from automl_kd.delivery.card import model_card
 from automl_kd.delivery.facts import Datasheet, Facts
 from automl_kd.delivery.folder import MANIFEST, replacing
 from automl_kd.delivery.measure import measure
+from automl_kd.delivery.shipped_file import shipped_file
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.text import ACCURACY
 from automl_kd.distillation import material_of
 from automl_kd.hardware import Profile
 from automl_kd.onnxio import export
 from automl_kd.recipes import Recipe, save_recipe
-from automl_kd.results import ARMS
+from automl_kd.results import ARMS, Gain, ShippedFile
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
 
@@ -45,6 +46,9 @@ class Delivered:
         test_metrics: All metrics of the task of this very student, by name.
         deployed_metrics: The same of its ONNX file.
         float_metrics: The same of the student without the stages of ``compress``; empty where there are none.
+        gain_over_float: What ships minus that student, by the first metric; None where there are no stages.
+        form: What ships, in a word or two: ``int8``, ``float32``.
+        shipped: Its file on the device.
         onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file, test split; of
             a quantised file that to the student before.
         opset: Of the ONNX file.
@@ -61,6 +65,9 @@ class Delivered:
     test_metrics: dict[str, float]
     deployed_metrics: dict[str, float]
     float_metrics: dict[str, float]
+    gain_over_float: Gain | None
+    form: str
+    shipped: ShippedFile
     onnx_max_difference: float
     opset: int
     latency_ms: float
@@ -121,11 +128,14 @@ def deliver(
             export(trained, new / FLOAT, task.signature, profile.opset)
             if not isinstance(form, FileForm):
                 exported = export(form, Path(scratch) / onnx.name, task.signature, profile.opset)
+        prediction = profile.predict(form.plan)
+        beside = (new / FLOAT, trained.plan) if recipe.compress else None
         datasheet = Datasheet(
             recipe=recipe,
             task=task,
             profile=profile,
-            prediction=profile.predict(form.plan),
+            prediction=prediction,
+            shipped=shipped_file(onnx, prediction, form.plan, profile, task.signature.input, beside),
             measured=measure(form, trained, onnx, exported, task, profile.target.precision, recipe.threads),
             facts=facts,
         )
@@ -146,6 +156,9 @@ def deliver(
         test_metrics=_defined(datasheet.measured.test_metrics),
         deployed_metrics=_defined(datasheet.measured.deployed_metrics),
         float_metrics=_defined(datasheet.measured.float_metrics),
+        gain_over_float=datasheet.measured.gain_over_float,
+        form=recipe.form,
+        shipped=datasheet.shipped,
         onnx_max_difference=datasheet.measured.onnx_max_difference,
         opset=datasheet.measured.opset,
         latency_ms=datasheet.prediction.ms,
@@ -177,6 +190,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "flops": prediction.flops,
             "memory_bytes": prediction.memory_bytes,
             **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
+            **({"form": sheet.recipe.form, **sheet.shipped.model_dump(mode="json")} if compress else {}),
         },
         "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
         "onnx": {"opset": measured.opset, "max_difference": measured.onnx_max_difference},
@@ -190,10 +204,12 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
         "metric": objective.name,
         "direction": objective.direction,
         **blocks,
+        **({"gain_over_float": gain.model_dump()} if (gain := sheet.gain_over_float) else {}),
         "metrics": {
             "this_student": _defined(measured.test_metrics),
             "this_student_deployed": _defined(measured.deployed_metrics),
             **({"this_student_float": _defined(measured.float_metrics)} if compress else {}),
+            **({"mean_float": _defined(facts.float_metrics)} if facts.float_metrics else {}),
             "mean": _defined(facts.test_metrics),
             "std": _defined(facts.test_metrics_std),
             "arms": {arm: _defined(result.metrics) for arm, result in facts.arms.results.items()},

@@ -8,9 +8,11 @@ from typing import Literal
 
 from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
+from automl_kd.delivery.form_words import FloatScore, form_sentences
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
+from automl_kd.results import Gain, ShippedFile
 from automl_kd.tasks import Task
 
 
@@ -26,6 +28,8 @@ class Facts:
         seeds: Seeds over which ``test_metrics`` are means.
         test_metrics: Means over the seeds on the test split, by the name of a metric.
         test_metrics_std: Their standard deviations; empty for a single seed.
+        float_metrics: Means over the same seeds without the stages of ``compress``; empty where there are none.
+        gain_over_float: What ships minus the same weights without the stages, over examples and seeds.
         arms: The same network trained in other ways.
         teacher_metrics: Of the teacher on the test split.
         history: One row an epoch: ``epoch`` and whatever was measured, metrics and losses by name.
@@ -38,6 +42,8 @@ class Facts:
     seeds: tuple[int, ...] = ()
     test_metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     test_metrics_std: Mapping[str, float] = field(default_factory=dict, hash=False)
+    float_metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    gain_over_float: Gain | None = None
     arms: Arms = field(default_factory=Arms)
     teacher_metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     history: Sequence[Mapping[str, float]] = field(default=(), hash=False)
@@ -52,6 +58,8 @@ class Measured:
             by name.
         deployed_metrics: The same of the ONNX file as the profile's precision computes it.
         float_metrics: The same of the student without the stages of ``compress``; empty where there are none.
+        gain_over_float: What ships minus that student, over the examples; None where there are no stages,
+            or the test split does not define the metric.
         onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file; of a quantised
             file that to the student before.
         opset: Of the ONNX file.
@@ -60,6 +68,7 @@ class Measured:
     test_metrics: Mapping[str, float]
     deployed_metrics: Mapping[str, float]
     float_metrics: Mapping[str, float]
+    gain_over_float: Gain | None
     onnx_max_difference: float
     opset: int
 
@@ -73,6 +82,7 @@ class Datasheet:
     profile: Profile
     prediction: Prediction
     measured: Measured
+    shipped: ShippedFile
     facts: Facts
 
     @property
@@ -106,3 +116,23 @@ class Datasheet:
     def compression(self) -> str:
         """The stages of ``compress``, for people; empty where there are none."""
         return described(self.recipe.compress)
+
+    @property
+    def beside_float(self) -> float | None:
+        """Score of the same weights in float32, over the seeds where those were read, else of this very student."""
+        name = self.objective.name
+        return self.facts.float_metrics.get(name, self.measured.float_metrics.get(name))
+
+    @property
+    def gain_over_float(self) -> Gain | None:
+        """What ships minus that, with its interval."""
+        return self.facts.gain_over_float or self.measured.gain_over_float
+
+    @property
+    def form_sentences(self) -> list[str]:
+        """What that form costs, computes with floats, and takes; nothing where the student is not compressed."""
+        if not self.recipe.compress:
+            return []
+        seeds = len(self.facts.seeds) if self.facts.gain_over_float else 1
+        beside = FloatScore(self.beside_float, self.gain_over_float, seeds)
+        return form_sentences(self.recipe.form, beside, self.shipped, self.objective)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ from torch import Tensor
 from automl_kd.compression import FileForm
 from automl_kd.core import UserError
 from automl_kd.delivery.facts import Measured
+from automl_kd.objectives import paired_difference
 from automl_kd.onnxio import Session, to_half, to_int8
+from automl_kd.results import Gain
 from automl_kd.students import StudentModule
 from automl_kd.tasks import Metric, Task
 
@@ -83,6 +86,7 @@ def measure(
         test_metrics=ships.values(),
         deployed_metrics=shipped.values(),
         float_metrics={} if form is trained else floats.values(),
+        gain_over_float=None if form is trained else _gain(task.metric, ships, floats),
         onnx_max_difference=difference,
         opset=exact.opset,
     )
@@ -106,6 +110,15 @@ class _Collected:
             metric.name: metric.value(np.concatenate(rows))
             for metric, rows in zip(self._metrics, self._rows, strict=True)
         }
+
+    def of_first(self) -> NDArray[np.float64]:
+        return np.concatenate(self._rows[0])
+
+
+def _gain(metric: Metric, ours: _Collected, theirs: _Collected) -> Gain | None:
+    """Ours minus theirs; None where the test split does not define the metric."""
+    found = paired_difference(metric, [ours.of_first()], [theirs.of_first()]).as_dict()
+    return Gain(**found) if all(map(math.isfinite, found.values())) else None
 
 
 def _converted(onnx: Path, precision: str, task: Task, scratch: Path) -> Path:

@@ -20,6 +20,7 @@ def student_report(sheet: Datasheet) -> str:
         sheet=sheet,
         verdict=facts.arms.sentences(sheet.objective),
         table=test_table(sheet),
+        quantised=sheet.shipped.in_floats is not None,
         recipe_yaml=to_yaml(sheet.recipe.document()),
         history=history,
         columns=tuple(dict.fromkeys(name for row in history for name in row)),

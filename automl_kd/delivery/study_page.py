@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automl_kd.delivery.arms import arm_heads
+from automl_kd.delivery.forms_table import forms_table
 from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.html_page import embed, render
 from automl_kd.delivery.prices import LATENCY, is_latency, joined, known_objectives
@@ -41,6 +42,7 @@ def study_report(review: StudyReview) -> str:
         understood=understood_rows(review.understood) if review.understood else [],
         front=front_table(review),
         metrics=metrics_table(review, recommended.trial),
+        forms=forms_table(review),
         arms=arm_heads(review.picks),
         started=any(pick.pretrained for pick in review.picks),
         kept=[pick.trial for pick in review.picks if pick.origin == "search checkpoint"],

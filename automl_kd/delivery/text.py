@@ -40,6 +40,11 @@ def interval(gain: Gain, objective: Objective) -> str:
     return f"[{low}, {high}]"
 
 
+def difference(gain: Gain, objective: Objective) -> str:
+    """A paired difference for a table: ``−1.2 points [−2.0, −0.4]``."""
+    return f"{objective.shown_difference(gain.difference)} {interval(gain, objective)}"
+
+
 def worth(gain: Gain, objective: Objective) -> str:
     """A paired difference with its interval: ``+1.2 points (95 % interval +0.3 to +2.1)``."""
     low, high = (signed(each, objective.unit) for each in (gain.low, gain.high))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl_kd.compression import described
+from automl_kd.compression import computes_as_module, described
 from automl_kd.core import milliseconds
 from automl_kd.delivery.arms import Arms
+from automl_kd.delivery.form_words import FloatScore, form_sentences
 from automl_kd.delivery.prices import (
     Intervals,
     by_device,
@@ -71,7 +72,7 @@ def _of_picks(result: StudyResult) -> Verdict:
     others = next((each.others for each in result.front if each.trial == chosen.trial), {})
     sentences = [_tested(chosen, objective)]
     if chosen.recipe.compress:
-        sentences.append(f"That is its compressed form, which ships: {described(chosen.recipe.compress)}.")
+        sentences += _form(chosen, objective)
     if len(result.front) == 1:
         sentences.append("It is the only student of the front.")
     elif reason := _reasons(result.objectives).get(chosen.role):
@@ -86,7 +87,7 @@ def _of_picks(result: StudyResult) -> Verdict:
         beside = f"{objective.shown_difference(abs(gap)).removeprefix('+')} {'more' if gap >= 0 else 'less'}"
         sentences.append(f"The teacher reaches {objective.shown(taught)}, {beside}.")
     sentences += Arms.of(chosen).sentences(objective)
-    if chosen.test_score_deployed is not None:
+    if chosen.test_score_deployed is not None and computes_as_module(chosen.recipe.compress):
         shown = objective.shown(chosen.test_score_deployed)
         sentences.append(f"As deployed, in the device's precision, it reaches {shown}.")
     best = next((pick for pick in picks if pick.role == "best"), chosen)
@@ -108,6 +109,15 @@ def _tested(pick: PickResult, objective: Objective) -> str:
     shown = objective.shown(pick.test_score)
     better = "; less is better" if objective.direction == "minimize" else ""
     return f"On the test split its {objective.title} is {shown}{_over_seeds(pick, objective)}{better}."
+
+
+def _form(pick: PickResult, objective: Objective) -> list[str]:
+    """What ships, what that costs against float32, what of it still computes with floats, and what it takes."""
+    recipe = pick.recipe
+    return [
+        f"That is its compressed form, which ships: {described(recipe.compress)}.",
+        *form_sentences(recipe.form, FloatScore.of(pick), pick.shipped, objective),
+    ]
 
 
 def _over_seeds(pick: PickResult, objective: Objective) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -134,7 +135,10 @@ class JobRunner:
         student = build(recipe.student, seen.signature, allow_code=self._setup.allow_code)
         trained = load_weights(student, job.weights)
         form = shipped(recipe.compress, trained, material_of(seen, recipe.seed), recipe.threads)
-        return self._evaluated(evaluate(form, seen, task.test, "cpu", watch))
+        ships = self._evaluated(evaluate(form, seen, task.test, "cpu", watch))
+        if not recipe.compress:
+            return ships
+        return replace(ships, uncompressed=self._evaluated(evaluate(trained, seen, task.test, "cpu", watch)))
 
     def _evaluated(self, found: Evaluation) -> Evaluated:
         self._check_score(found)

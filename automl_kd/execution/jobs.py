@@ -70,7 +70,7 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """Read the test split with a student in the form that ships, or with the teacher.
+    """Read the test split with a student in the form that ships, and beside it in float32, or with the teacher.
 
     Attributes:
         recipe: The student's recipe; None for the teacher.
@@ -113,10 +113,13 @@ class Evaluated:
     Attributes:
         values: Values of all metrics of the task, by name.
         statistics: What the first metric is computed from, one row an example: shape (examples, K), float64.
+        uncompressed: The same examples read by the same weights without the stages of ``compress``; None where there
+            are none.
     """
 
     values: Mapping[str, float]
     statistics: NDArray[np.float64]
+    uncompressed: Evaluated | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,9 @@ def encode_answer(bundle: AnswerBundle) -> Message:
         case Evaluated():
             about = {"values": _values_to_json(answer.values)}
             files["statistics"] = _to_bytes(answer.statistics)
+            if answer.uncompressed is not None:
+                about["uncompressed"] = _values_to_json(answer.uncompressed.values)
+                files["uncompressed"] = _to_bytes(answer.uncompressed.statistics)
         case Stopped() | Failed():
             about = asdict(answer)
     return Message(
@@ -90,12 +93,19 @@ def decode_answer(message: Message) -> AnswerBundle:
             score, error = float(about.pop("score")), float(about.pop("error"))
             answer = Trained(score, error, _values_from_json(about.pop("values")), **about)
         case "evaluated":
-            answer = Evaluated(_values_from_json(about["values"]), _from_bytes(files["statistics"]))
+            answer = _evaluated(about["values"], files["statistics"])
+            if "uncompressed" in about:
+                uncompressed = _evaluated(about["uncompressed"], files["uncompressed"])
+                answer = replace(answer, uncompressed=uncompressed)
         case "failed":
             answer = Failed(**about)
         case _:
             answer = Stopped()
     return AnswerBundle(answer, files.get("checkpoint"), files.get("weights"))
+
+
+def _evaluated(values: Mapping[str, float | str], statistics: bytes) -> Evaluated:
+    return Evaluated(_values_from_json(values), _from_bytes(statistics))
 
 
 def encode_setup(setup: Setup) -> tuple[dict[str, Any], dict[str, Archive]]:

@@ -1,6 +1,7 @@
 """A module to one checked ONNX file at an asked opset, and back to a session."""
 
 from automl_kd.onnxio.exporting import difference, export
+from automl_kd.onnxio.float_operators import FloatOperator, float_operators
 from automl_kd.onnxio.folded import FoldedNetwork, fold
 from automl_kd.onnxio.half import to_half
 from automl_kd.onnxio.half_weights import store_halves
@@ -14,6 +15,7 @@ from automl_kd.onnxio.suffix import Ending, ending
 
 __all__ = [
     "Ending",
+    "FloatOperator",
     "FoldedNetwork",
     "Network",
     "Ranges",
@@ -22,6 +24,7 @@ __all__ = [
     "difference",
     "ending",
     "export",
+    "float_operators",
     "fold",
     "load_model",
     "onnxruntime",

@@ -161,6 +161,11 @@ class StagePart(Part):
 
     stage: str
 
+    @property
+    def form(self) -> str:
+        """What it makes of the student, in a word for reports: ``int8``."""
+        return self.stage
+
 
 class Recipe(Part):
     """One student and how it is made; the same document with holes is a search space.
@@ -231,6 +236,11 @@ class Recipe(Part):
                 f" train.augment has {mixed[0]}: use live, or say mixed: cached to mix its answers like these"
             )
         return self
+
+    @property
+    def form(self) -> str:
+        """What ships, in a word or two: ``int8``; ``float32`` where there are no stages of ``compress``."""
+        return ", ".join(stage.form for stage in self.compress) or "float32"
 
     def document(self) -> dict[str, Any]:
         """The recipe as plain data, in the order of the schema, without what is not there."""

@@ -1,6 +1,7 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.base import Error, Metrics, defined
+from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
     Arm,
@@ -35,6 +36,8 @@ __all__ = [
     "CommonValues",
     "Error",
     "FailureCount",
+    "Flash",
+    "FloatOperators",
     "Gain",
     "HistoryRow",
     "HoleImportance",
@@ -46,6 +49,7 @@ __all__ = [
     "PlainKdSetting",
     "Price",
     "RecipeDocument",
+    "ShippedFile",
     "Snapshot",
     "StoppedTrial",
     "StudyResult",

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, computed_field
 
 from automl_kd.results.base import ACCURACY, Metrics, Result
+from automl_kd.results.form import ShippedFile
 from automl_kd.results.trial import RecipeDocument
 
 Arm = Literal["searched", "no_distillation", "plain_kd", "from_scratch"]
@@ -63,6 +64,11 @@ class PickResult(Result):
     test_score_std: float | None = Field(description="Standard deviation over the seeds; None for a single one.")
     test_metrics: Metrics = Field(description="Means of all metrics on the test split.")
     test_metrics_std: Metrics = Field(description="Their standard deviations; empty for a single seed.")
+    test_score_float: float | None = Field(
+        None, description="Mean score of the same weights in float32; None without stages of compress."
+    )
+    float_metrics: Metrics = Field(default_factory=dict, description="Means of all metrics of the same.")
+    gain_over_float: Gain | None = Field(None, description="What ships against the same weights in float32.")
     arms: dict[Arm, ArmResult] = Field(description="The arms whose test was read.")
     missing: dict[Arm, str] = Field(description="Why the other arms have no result.")
     plain_kd_setting: PlainKdSetting | None = Field(description="Of plain KD.")
@@ -73,6 +79,7 @@ class PickResult(Result):
     latency_high: float = Field(description="Upper end, ms.")
     objectives: dict[str, float] = Field(description="Its known objectives by name, and the test score.")
     onnx_max_difference: float = Field(description="Largest difference between outputs of torch and ONNX.")
+    shipped: ShippedFile | None = Field(None, description="Its file on the device; None of earlier versions.")
     path: str = Field(description="Folder of its delivery.")
     recipe: RecipeDocument = Field(description="What makes it again.")
     measured_ms: float | None = Field(None, description="Latency measured on the device, ms.")

@@ -85,10 +85,17 @@ class RunResult(BaseModel):
 
 @dataclass(frozen=True)
 class RunOnTest:
-    """What the test split says of a run: all metrics, and the statistics of the one that is searched, (N, K)."""
+    """What the test split says of a run.
+
+    Attributes:
+        values: All metrics.
+        statistics: Of the metric that is searched, (N, K).
+        uncompressed: The same of the same weights without the stages of ``compress``; None where there are none.
+    """
 
     values: Mapping[str, float]
     statistics: Statistics
+    uncompressed: RunOnTest | None = None
 
 
 @dataclass

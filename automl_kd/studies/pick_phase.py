@@ -177,8 +177,8 @@ class PickPhase:
             fatal: str | None = None
             for key, answer in self._pool.wait(_WAIT_SECONDS):
                 match answer:
-                    case Evaluated(values, statistics):
-                        self._store_test(key, reported.get(key, []), RunOnTest(values, statistics))
+                    case Evaluated():
+                        self._store_test(key, reported.get(key, []), _on_test(answer))
                     case Stopped():  # its worker left
                         jobs.append((key, under_way[key]))
                     case Failed(_, _, worker_died) if worker_died and key not in self._died:
@@ -247,7 +247,8 @@ class PickPhase:
     def _finishing(self, pick: Pick) -> float:
         """What it takes to read the test split with a pick's runs, then again while it is delivered."""
         once = _FORWARD_SHARE * pick.seconds_per_epoch * self._test_share
-        runs = sum(len(pick.compared(arm)) for arm in ARMS)
+        forms = 2 if pick.candidate.recipe.compress else 1
+        runs = forms * sum(len(pick.compared(arm)) for arm in ARMS)
         return FINISHING_SECONDS + once * (runs / max(1, self._pool.size) + _READINGS)
 
     def _job(self, run: Run) -> TrainJob:
@@ -264,3 +265,8 @@ class PickPhase:
 
     def _pick(self, run: Run) -> Pick:
         return next(pick for pick in self._picks if pick.candidate.number == run.pick)
+
+
+def _on_test(answer: Evaluated) -> RunOnTest:
+    beside = answer.uncompressed
+    return RunOnTest(answer.values, answer.statistics, None if beside is None else _on_test(beside))

@@ -25,6 +25,8 @@ class Finding:
     epochs: int
     test_metrics: dict[str, float]
     test_metrics_std: dict[str, float]
+    float_metrics: dict[str, float]
+    gain_over_float: Gain | None
     arms: dict[Arm, ArmResult]
     missing: dict[Arm, str]
     plain_kd_setting: PlainKdSetting | None
@@ -35,7 +37,8 @@ def finding(pick: Pick, metric: Metric) -> Finding | None:
 
     Means of what is delivered are over all its seeds whose test was read. An arm's are over the seeds that it shares
     with what is delivered, and so is the gain over it, which pairs seed by seed and example by example: it can differ
-    from the mean of what is delivered minus the arm's. An arm without a shared seed is left out.
+    from the mean of what is delivered minus the arm's. An arm without a shared seed is left out. What ships
+    compressed is paired in the same way with the same weights in float32.
 
     Args:
         pick: The pick, its tests read.
@@ -48,6 +51,7 @@ def finding(pick: Pick, metric: Metric) -> Finding | None:
     runs, own, best = pick.tested(arm), tested[arm], pick.best_setting()
     compared = {each: _compared(own, tested[each], metric) for each in ARMS if each != arm}
     compared[arm] = _arm(list(own.values()), metric, None)
+    floats = {seed: test.uncompressed for seed, test in own.items() if test.uncompressed is not None}
     return Finding(
         arm=arm,
         hears_teacher=pick.candidate.recipe.distill.needs_teacher(),
@@ -57,6 +61,8 @@ def finding(pick: Pick, metric: Metric) -> Finding | None:
         epochs=runs[0].recipe.train.epochs,
         test_metrics=_means(list(own.values())),
         test_metrics_std=_deviations(list(own.values())),
+        float_metrics=_means(list(floats.values())) if floats else {},
+        gain_over_float=_gain(own, floats, metric),
         arms={each: result for each in ARMS if (result := compared[each]) is not None},
         missing=pick.missing(),
         plain_kd_setting=None if best is None else PlainKdSetting(temperature=best[0], weight=best[1]),
@@ -69,14 +75,19 @@ def _origin(run: Run) -> Literal["distilled in full", "search checkpoint"]:
 
 def _compared(ours: Mapping[int, RunOnTest], theirs: Mapping[int, RunOnTest], metric: Metric) -> ArmResult | None:
     """The other arm and our gain over it, by the seeds that both have."""
+    gain = _gain(ours, theirs, metric)
+    return gain and _arm([theirs[seed] for seed in sorted(ours.keys() & theirs.keys())], metric, gain)
+
+
+def _gain(ours: Mapping[int, RunOnTest], theirs: Mapping[int, RunOnTest], metric: Metric) -> Gain | None:
+    """Ours minus theirs over the seeds that both have; None where there is none."""
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
         return None
     difference = paired_difference(
         metric, [ours[seed].statistics for seed in shared], [theirs[seed].statistics for seed in shared]
     )
-    gain = Gain(difference=difference.difference, low=difference.low, high=difference.high)
-    return _arm([theirs[seed] for seed in shared], metric, gain)
+    return Gain(**difference.as_dict())
 
 
 def _arm(tests: Sequence[RunOnTest], metric: Metric, gain: Gain | None) -> ArmResult:

@@ -68,12 +68,14 @@ def _study_note(review: StudyReview) -> str:
     lines = [f"# {review.study}", "", f"Task {review.task} on {review.hw}; space {review.space}.", ""]
     known = review.objectives[1:]
     arms = arm_heads(review.picks)
-    header = ["pick", "delivered", f"test {score.title}", *arms.values()]
+    compressed = any(pick.recipe.compress for pick in review.picks)
+    header = ["pick", "delivered", f"test {score.title}", *(["in float32"] if compressed else []), *arms.values()]
     header += [f"predicted {each.title}" for each in known]
     lines += [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for pick in review.picks:
         shown = [f"{pick.trial} ({pick.role})", pick.arm.replace("_", " ")]
-        shown += [score.shown(each) for each in (pick.test_score, *(getattr(pick, arm) for arm in arms))]
+        scores = (pick.test_score, *([pick.test_score_float] if compressed else []))
+        shown += [score.shown(each) for each in (*scores, *(getattr(pick, arm) for arm in arms))]
         shown += [each.shown(pick.objectives[each.name]) for each in known]
         lines.append(f"| {' | '.join(shown)} |")
     if review.importance:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from automl_kd.compression import STAGES, Material, applied, computes_as_module, priced, shipped, write
+from automl_kd.compression import STAGES, Material, applied, computes_as_module, fallbacks, priced, shipped, write
 from automl_kd.core import TEXT_AXES, Input, Output, Signature, UserError
 from automl_kd.hardware import load_profile
 from automl_kd.onnxio import difference, export
@@ -78,6 +78,28 @@ def test_the_file_computes_what_was_scored(family, stage, opset, tmp_path):
     assert difference(form, path, x) < 1e-4
     written = {each.domain: each.version for each in onnx.load(path).opset_import}[""]
     assert written == (opset if computes_as_module(recipe.compress) else 13)
+
+
+def test_what_a_quantised_file_leaves_in_floats_is_told_by_layer(tmp_path):
+    whole, kept = (
+        Recipe.model_validate(
+            {"student": FAMILIES[2], "train": {"epochs": 1}, "compress": [{"stage": "quantise", **more}]}
+        )
+        for more in ({}, {"keep_float": ["first", "last"]})
+    )
+    student = trained(whole)
+    path = tmp_path / "student.onnx"
+    found = []
+    for recipe in (whole, kept):
+        write(recipe.compress, student, material(), path, None)
+        found.append(fallbacks(priced(recipe.compress, student.plan), path))
+    assert found[0] == ()
+    assert {(each.operator, *each.layers) for each in found[1] if each.kept} == {
+        ("Conv", "stem.0"), ("Clip", "stem.0"),
+        ("GlobalAveragePool", "head.1"), ("Flatten", "head.1"), ("Gemm", "head.1"),
+    }  # fmt: skip
+    assert all(each.kept for each in found[1])
+    assert fallbacks(student.plan, path) is None
 
 
 def test_without_stages_nothing_is_copied():

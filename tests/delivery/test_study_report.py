@@ -18,9 +18,10 @@ from study_summaries import (
     summary,
 )
 
+from automl_kd.cli.result_text import result_text
 from automl_kd.delivery import front_figure, growth_figure, progress_figure, study_report, verdict
 from automl_kd.objectives import Objective
-from automl_kd.results import CommonValues, FailureCount, StudyReview
+from automl_kd.results import CommonValues, FailureCount, Flash, FloatOperators, ShippedFile, StudyReview
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 
@@ -424,6 +425,79 @@ def test_memory_and_energy_are_stated_without_intervals():
     figure = front_figure(by_log_loss((LOG_LOSS, MEMORY, ENERGY)))
     assert figure.layout.xaxis.title.text.startswith("memory")
     assert figure.layout.xaxis2.title.text.startswith("energy, mJ")
+
+
+FLASH = Flash(weights=2_048, file=4_096, float_weights=8_192, float_file=9_216, limit=2**21)
+
+
+def quantised(data=None, **changes):
+    """The study with a knee that ships quantised, one point worse than in float32."""
+    data = summary() if data is None else data
+    form = {
+        "recipe": data.picks[0].recipe.with_(compress=[{"stage": "quantise"}]),
+        "test_score_float": 0.9631,
+        "float_metrics": {"accuracy": 0.9631, "macro_f1": 0.96},
+        "gain_over_float": gain(-0.012, -0.02, -0.004),
+        "shipped": ShippedFile(flash=FLASH, in_floats=(), on_host=None),
+    }
+    return with_knee(data, **(form | changes))
+
+
+def in_floats(operator, kept):
+    return FloatOperators(operator=operator, count=2, layers=("stage1.0", "head.0"), kept=kept)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            gain(-0.012, -0.02, -0.004),
+            "reach 96.3 % (mean of 2 seeds): int8 costs 1.2 points (95 % interval 0.4 to 2.0).",
+        ),
+        (
+            gain(0.012, 0.004, 0.02),
+            "In float32 the same weights reach 96.3 % (mean of 2 seeds): int8 gains 1.2 points (95",
+        ),
+        (gain(-0.002, -0.006, 0.001), "by −0.2 points (95 % interval −0.6 to +0.1), which is within noise."),
+        (None, "What the same weights reach in float32, without int8, was not read."),
+    ],
+)
+def test_what_the_form_that_ships_costs_is_said_in_a_sentence(found, said):
+    data = quantised(gain_over_float=found)
+    assert said in read(data)
+    assert said in result_text(data)
+
+
+def test_what_the_form_costs_of_a_metric_of_which_less_is_better():
+    data = quantised(by_log_loss(), test_score_float=0.112, gain_over_float=gain(0.02, 0.01, 0.03))
+    assert "reach 0.112 nats (mean of 2 seeds): int8 costs 0.02 nats (95 % interval 0.01 to 0.03)." in read(data)
+
+
+def test_what_ships_stands_beside_float32_in_a_table():
+    page = read(quantised())
+    assert "3 · knee int8 95.1 % 96.3 % −1.2 points [−2.0, −0.4] 2.0 KiB of 8.0 KiB 4.0 KiB of 9.0 KiB nothing" in page
+    assert "Of the device&#39;s 2.0 MiB of flash its weights take 2.0 KiB (8.0 KiB in float32);" in page
+    assert "in float32 96.3 % 96.0 %" in page
+    assert "All of its operators compute with integers." in page
+    assert "What ships" not in read(summary())
+
+
+def test_what_fell_back_is_said_apart_from_what_the_recipe_keeps():
+    found = (in_floats("Softmax", False), in_floats("Conv", True))
+    page = read(quantised(shipped=ShippedFile(flash=FLASH, in_floats=found, on_host="2 of 31 kernels: softmax")))
+    assert "The recipe keeps 2 Conv (stage1.0, head.0) in floats." in page
+    assert "Nothing quantises 2 Softmax (stage1.0, head.0): what runs int8 alone cannot run them." in page
+    assert "The device&#39;s runtime leaves 2 of 31 kernels: softmax, to its host." in page
+
+
+def test_the_file_is_no_second_score_of_what_is_quantised():
+    assert "As deployed, in the device" not in read(quantised())
+    assert "As deployed, in the device" in read(summary())
+
+
+def test_a_compressed_pick_of_before_float32_was_read_is_a_page_too():
+    before = quantised(test_score_float=None, float_metrics={}, gain_over_float=None, shipped=None)
+    assert "3 · knee int8 95.1 % – – – – –" in read(before)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ def test_picks_are_delivered_in_the_form_that_was_scored(compressed):
         types = {each.data_type for each in onnx.load(folder / "student.onnx").graph.initializer if each.dims}
         assert (onnx.TensorProto.FLOAT16 in types) == short
         assert manifest["student"].get("compress", []) == pick["recipe"]["compress"]
+        beside = (pick["test_score_float"], pick["gain_over_float"], pick["shipped"]["flash"]["float_file"])
+        assert [each is not None for each in beside] == [short] * 3
+        assert pick["shipped"]["flash"]["file"] == (folder / "student.onnx").stat().st_size
 
 
 def test_a_compressed_pick_is_exported_and_made_again_byte_for_byte(compressed, inside):

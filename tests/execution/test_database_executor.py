@@ -330,11 +330,14 @@ _COUNTS = np.random.default_rng(0).random((10_000, 1)).round()
     ],
 )
 def test_statistics_come_through_a_database_as_they_were(statistics, most_bytes):
-    message = as_json(encode_answer(AnswerBundle(Evaluated({"accuracy": 0.5, "auroc": math.nan}, statistics))))
+    read = Evaluated({"accuracy": 0.5, "auroc": math.nan}, statistics, Evaluated({"accuracy": 0.75}, statistics + 1))
+    message = as_json(encode_answer(AnswerBundle(read)))
     came = decode_answer(message).answer
     assert came.values == {"accuracy": 0.5, "auroc": pytest.approx(math.nan, nan_ok=True)}
     assert came.statistics.dtype == np.float64
     np.testing.assert_array_equal(came.statistics, statistics)
+    assert (came.uncompressed.values, came.uncompressed.uncompressed) == ({"accuracy": 0.75}, None)
+    np.testing.assert_array_equal(came.uncompressed.statistics, statistics + 1)
     assert most_bytes is None or len(message.files["statistics"]) < most_bytes
 
 

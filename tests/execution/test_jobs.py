@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from worker_jobs import answer_of, labels_only, recipe
 
+from automl_kd.compression import write
+from automl_kd.distillation import material_of
 from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, WorkerPool
 from automl_kd.execution.job_runner import JobRunner
-from automl_kd.students import build, save_weights
+from automl_kd.onnxio import Session
+from automl_kd.students import build, load_weights, save_weights
 from automl_kd.tasks import open_task
 
 
@@ -75,6 +78,25 @@ def test_the_test_split_is_read_with_a_trained_student_and_with_the_teacher(pool
         assert read.values["accuracy"] == pytest.approx(read.statistics.mean())
     assert abs(student.values["accuracy"] - trained.score) < 0.15, "about as good as on search-validation"
     assert teacher.values["accuracy"] > 0.95
+
+
+def test_what_is_compressed_is_read_as_its_file_answers_and_beside_it_in_float32(setup, job, tmp_path, module_cache):
+    runner, task = JobRunner(setup, lambda: False), open_task("digits")
+    assert isinstance(runner.do(replace(job, total_epochs=2, until=2)), Trained)
+    plain = runner.do(EvaluateJob(job.recipe, job.weights))
+    small = job.recipe.with_(compress=[{"stage": "quantise", "examples": 64}])
+    read = runner.do(EvaluateJob(small, job.weights))
+
+    student = load_weights(build(small.student, task.signature), job.weights)
+    write(small.compress, student, material_of(task, small.seed), tmp_path / "student.onnx", None)
+    outputs = Session(tmp_path / "student.onnx").run(task.modality.prepare(task.test.inputs).numpy())
+    right = outputs.argmax(axis=1) == task.test.labels.numpy()
+
+    assert plain.uncompressed is None
+    np.testing.assert_array_equal(read.statistics[:, 0], right)
+    np.testing.assert_array_equal(read.uncompressed.statistics, plain.statistics)
+    assert read.uncompressed.values == plain.values
+    assert read.values["log_loss"] != plain.values["log_loss"]
 
 
 @pytest.fixture

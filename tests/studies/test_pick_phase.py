@@ -1,6 +1,7 @@
 """The picks phase with workers that answer as told: nothing is trained twice, nothing is swallowed, pairs are pairs."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -302,6 +303,43 @@ def test_a_difference_pairs_equal_seeds_and_the_arms_mean_is_over_the_same(open_
     assert found["no_distillation"] == 0.25  # seeds 1 and 2
     assert found["gain_over_no_distillation"]["difference"] == pytest.approx((0.25 + 0.5) / 2)
     assert (found["plain_kd"], found["gain_over_plain_kd"], found["plain_kd_setting"]) == (None, None, None)
+
+
+def test_a_pick_and_all_its_arms_are_trained_and_scored_in_the_same_form(open_phase):
+    pick, int8 = a_pretrained_pick(), [{"stage": "quantise"}]
+    pick.candidate.recipe = pick.candidate.recipe.with_(compress=int8)
+    pool = FakePool(2, succeed)
+    run(open_phase([pick], pool)).test()
+
+    runs = [job for _, job in pool.log if job.recipe is not None]
+    assert {key.arm for key, job in pool.log if not isinstance(job, EvaluateJob)} == set(ARMS)
+    assert [job.recipe.document()["compress"] for job in runs] == [int8] * len(runs)
+
+
+def test_what_ships_is_paired_with_the_same_weights_in_float32(open_phase):
+    def answer(key, job):
+        if not isinstance(job, EvaluateJob) or job.recipe is None:
+            return succeed(key, job)
+        seed = job.recipe.seed - 1000
+        whole = evaluated(np.arange(8) < 4 + seed)
+        return replace(evaluated(np.arange(8) < 3 + seed), uncompressed=whole)
+
+    pick = a_pick()
+    run(open_phase([pick], FakePool(1, answer))).test()
+    found = measured(pick)
+
+    assert found["test_accuracy"] == pytest.approx((3 + 4 + 5) / 24)
+    assert found["float_metrics"] == {"accuracy": pytest.approx((4 + 5 + 6) / 24)}
+    gain = found["gain_over_float"]
+    assert gain.difference == pytest.approx(-1 / 8)
+    # Each seed errs on one example more, another for each: a draw has from none to three of these.
+    assert -0.5 <= gain.low < gain.difference < gain.high <= 0
+
+
+def test_without_stages_there_is_nothing_beside(open_phase):
+    pick = a_pick()
+    run(open_phase([pick], FakePool(1, succeed))).test()
+    assert (measured(pick)["float_metrics"], measured(pick)["gain_over_float"]) == ({}, None)
 
 
 VALIDATION = {"searched": 0.80, "no_distillation": 0.80, "plain_kd": 0.80}

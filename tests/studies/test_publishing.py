@@ -1,5 +1,6 @@
 """Publishing into a real database: a command killed at any point, then called again, leaves everything once."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -215,6 +216,34 @@ def test_a_folder_that_is_gone_is_delivered_again_and_not_stored_again(deliver, 
     deliver()
     assert (folder / "student.onnx").exists()
     assert len(stored()) == 1
+
+
+def test_a_quantised_pick_is_stored_and_told_beside_its_float(deliver, database, folder, pick, recipe):
+    pick.candidate.recipe = recipe.with_(compress=[{"stage": "quantise", "examples": 64, "keep_float": ["first"]}])
+    pick.results.clear()
+    pick.tests.clear()
+    run = next(pick.runs(0))
+    pick.results[run] = RunResult(score=0.7, error=0.01, values={"accuracy": 0.7}, epochs=9, seconds=1.0)
+    whole = RunOnTest({"accuracy": 1.0}, np.ones((5, 1)))
+    pick.tests[run] = RunOnTest({"accuracy": 0.8}, np.array([[1.0]] * 4 + [[0.0]]), whole)
+    deliver()
+
+    (entry,) = summarize(database, "cam").picks
+    assert (entry.test_score, entry.test_score_float, entry.float_metrics) == (0.8, 1.0, {"accuracy": 1.0})
+    assert entry.gain_over_float.difference == pytest.approx(-0.2)
+    flash = entry.shipped.flash
+    assert (flash.file, flash.float_file) == tuple(
+        (folder / name).stat().st_size for name in ("student.onnx", "student.float.onnx")
+    )
+    assert flash.float_weights > flash.weights
+    assert {layer for each in entry.shipped.in_floats for layer in each.layers if each.kept} == {"stem.0"}
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["student"]["flash"] == flash.model_dump()
+    assert manifest["metrics"]["mean_float"] == {"accuracy": 1.0}
+    for told in (folder / "model_card.md", folder / "report.html", publish_report(database, database.optuna(), "cam")):
+        said = told.read_text(encoding="utf-8")
+        assert "In float32 the same weights reach 100.0 %; int8 changes that by −20.0 points" in said
+        assert "The recipe keeps 1 Conv (stem.0) and 1 Relu (stem.0) in floats." in said
 
 
 @pytest.mark.parametrize("writes", [0, 3])

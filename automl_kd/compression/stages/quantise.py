@@ -50,6 +50,11 @@ class Quantise(StagePart):
     examples: Annotated[int, Field(ge=_LEAST_EXAMPLES, le=100_000)] | None = None
     keep_float: tuple[str, ...] = ()
 
+    @property
+    def form(self) -> str:
+        """The precision."""
+        return self.to
+
     @model_validator(mode="after")
     def _layers_once(self) -> Self:
         twice = next((name for name in self.keep_float if self.keep_float.count(name) > 1), None)

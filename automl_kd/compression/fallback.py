@@ -1,0 +1,50 @@
+"""What of a quantised student still computes with floats: by the recipe's wish, or because nothing quantises it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_kd.compression.layers import block_of
+from automl_kd.onnxio import float_operators
+from automl_kd.students import Plan
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Operators of one type that compute with floats.
+
+    Attributes:
+        operator: Their type: ``Softmax``.
+        count: How many.
+        layers: The blocks that they stand in, in order.
+        kept: Whether the recipe keeps them so; else nothing quantises them.
+    """
+
+    operator: str
+    count: int
+    layers: tuple[str, ...]
+    kept: bool
+
+
+def fallbacks(plan: Plan, path: Path) -> tuple[Fallback, ...] | None:
+    """What computes with floats in the file of a quantised student; None of a student that is not.
+
+    Args:
+        plan: Of what ships.
+        path: Its file.
+    """
+    if not any(plan.integers):
+        return None
+    found: dict[tuple[str, bool], list[int | None]] = defaultdict(list)
+    for each in float_operators(path):
+        at = block_of(each.name, plan)
+        found[each.type, at is not None and not plan.integers[at]].append(at)
+    return tuple(
+        Fallback(operator, len(places), _names(plan, places), kept) for (operator, kept), places in found.items()
+    )
+
+
+def _names(plan: Plan, places: list[int | None]) -> tuple[str, ...]:
+    return tuple(plan.block_names[at] for at in sorted({at for at in places if at is not None}))
