@@ -54,10 +54,10 @@ class Network:
         if unread:
             raise UserError(f"the quantised graph does not read {unread[0]}, which is a weight of the student")
         self.ranges: Mapping[str, Range] = reader.ranges
-        self._steps = _in_order(steps, {self._input, *reader.constants, *live, ""})
-        self._constants = {
-            name: torch.from_numpy(np.array(value)) for name, value in reader.constants.items() if name in read
-        }
+        # Steps of live weights are made anew, whatever the file says that they are.
+        fixed = reader.constants.keys() & read - {name for step in steps for name in step.outputs}
+        self._steps = _in_order(steps, {self._input, *fixed, *live, ""})
+        self._constants = {name: torch.from_numpy(np.array(reader.constants[name])) for name in sorted(fixed)}
         self._dequantised = reader.dequantised
 
     def to(self, device: torch.device) -> Network:
