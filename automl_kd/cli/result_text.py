@@ -67,7 +67,7 @@ def _picks(result: StudyResult) -> list[str]:
         f"picks, distilled in full (test split; teacher {score.shown(result.teacher.score)}):",
         table([_row(pick, score, prices, arms, compressed) for pick in result.picks], header),
     ]
-    lines += [_form(pick, score) for pick in result.picks if pick.recipe.compress]
+    lines += [line for pick in result.picks if pick.recipe.compress for line in _form(pick, score)]
     lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick, names)]
     lines += [f"trial {pick.trial}, {pick.role}: {pick.missing['searched']}" for pick in result.undistilled]
     return [*lines, *_other_metrics(result)]
@@ -90,12 +90,12 @@ def _row(
     ]
 
 
-def _form(pick: PickResult, score: Objective) -> str:
-    """What ships of a compressed pick, in a line, against the same weights in float32."""
+def _form(pick: PickResult, score: Objective) -> list[str]:
+    """What ships of a compressed pick against the same weights in float32, then what it computes and takes."""
     from automl_kd.delivery import FloatScore, form_sentences
 
-    said = form_sentences(pick.recipe.form, FloatScore.of(pick), pick.shipped, score)
-    return f"trial {pick.trial}, {pick.recipe.form}: {' '.join(said)}"
+    cost, *rest = form_sentences(pick.recipe.form, FloatScore.of(pick), pick.shipped, score)
+    return [f"trial {pick.trial}, {pick.recipe.form}: {cost}", *([f"  {' '.join(rest)}"] if rest else [])]
 
 
 def _not_compared(pick: PickResult, names: Mapping[Arm, str]) -> list[str]:

@@ -69,11 +69,11 @@ def _fallbacks(form: str, shipped: ShippedFile) -> list[str]:
     """What computes with floats, by the recipe's wish or not, and what the device's runtime leaves to its host."""
     said = []
     if (in_floats := shipped.in_floats) is not None:
-        kept, rest = ([each for each in in_floats if each.kept is wish] for wish in (True, False))
+        kept, rest = _by_wish(in_floats)
         if kept:
-            said.append(f"The recipe keeps {operators(kept)} in floats.")
+            said.append(f"The recipe keeps {_layers(kept)} in floats.")
         if rest:
-            said.append(f"Nothing quantises {operators(rest)}: what runs {form} alone cannot run them.")
+            said.append(f"Nothing quantises {_operators(rest)}: what runs {form} alone cannot run them.")
         if not in_floats:
             said.append("All of its operators compute with integers.")
     if shipped.on_host is not None:
@@ -82,7 +82,25 @@ def _fallbacks(form: str, shipped: ShippedFile) -> list[str]:
 
 
 def operators(found: Sequence[FloatOperators]) -> str:
-    """``2 Softmax (stage1.0, stage2.0) and 1 Gemm (head.0)``."""
+    """What computes with floats, for a table: ``stem.0, as the recipe says; 2 Softmax (stage1.0, head.0)``."""
+    kept, rest = _by_wish(found)
+    return "; ".join(
+        [*([f"{_layers(kept)}, as the recipe says"] if kept else []), *([_operators(rest)] if rest else [])]
+    )
+
+
+def _by_wish(found: Sequence[FloatOperators]) -> tuple[list[FloatOperators], list[FloatOperators]]:
+    """What the recipe keeps in floats, and what nothing quantises."""
+    return [each for each in found if each.kept], [each for each in found if not each.kept]
+
+
+def _layers(found: Sequence[FloatOperators]) -> str:
+    """``stem.0 and head.0``."""
+    return joined(list(dict.fromkeys(layer for each in found for layer in each.layers)))
+
+
+def _operators(found: Sequence[FloatOperators]) -> str:
+    """``2 Softmax (stage1.0, stage2.0) and 1 Gelu (stage1.0)``."""
     return joined([f"{each.count} {each.operator}{_places(each)}" for each in found])
 
 

@@ -76,7 +76,8 @@ def _origin(run: Run) -> Literal["distilled in full", "search checkpoint"]:
 def _compared(ours: Mapping[int, RunOnTest], theirs: Mapping[int, RunOnTest], metric: Metric) -> ArmResult | None:
     """The other arm and our gain over it, by the seeds that both have."""
     gain = _gain(ours, theirs, metric)
-    return gain and _arm([theirs[seed] for seed in sorted(ours.keys() & theirs.keys())], metric, gain)
+    shared = sorted(ours.keys() & theirs.keys())
+    return None if gain is None else _arm([theirs[seed] for seed in shared], metric, gain)
 
 
 def _gain(ours: Mapping[int, RunOnTest], theirs: Mapping[int, RunOnTest], metric: Metric) -> Gain | None:

@@ -485,7 +485,8 @@ def test_what_ships_stands_beside_float32_in_a_table():
 def test_what_fell_back_is_said_apart_from_what_the_recipe_keeps():
     found = (in_floats("Softmax", False), in_floats("Conv", True))
     page = read(quantised(shipped=ShippedFile(flash=FLASH, in_floats=found, on_host="2 of 31 kernels: softmax")))
-    assert "The recipe keeps 2 Conv (stage1.0, head.0) in floats." in page
+    assert "The recipe keeps stage1.0 and head.0 in floats." in page
+    assert "stage1.0 and head.0, as the recipe says; 2 Softmax (stage1.0, head.0)" in page
     assert "Nothing quantises 2 Softmax (stage1.0, head.0): what runs int8 alone cannot run them." in page
     assert "The device&#39;s runtime leaves 2 of 31 kernels: softmax, to its host." in page
 
