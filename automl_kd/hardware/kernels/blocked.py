@@ -8,7 +8,14 @@ from dataclasses import replace
 
 from automl_kd.hardware.kernels.fusion import Group
 from automl_kd.hardware.kernels.graph import Graph, Kind, Op, Window
-from automl_kd.hardware.kernels.inner_loops import as_operations, blocked_convolution, product, recurrence
+from automl_kd.hardware.kernels.inner_loops import (
+    as_operations,
+    blocked_convolution,
+    integer_depthwise,
+    integer_product,
+    product,
+    recurrence,
+)
 from automl_kd.hardware.kernels.kernel import Kernel
 from automl_kd.hardware.kernels.quantised import narrow_inputs
 from automl_kd.hardware.kernels.rules import Blocked
@@ -136,6 +143,8 @@ class BlockedLayout:
         if lead.kind in (Kind.DENSE, Kind.ATTENTION) and len(lead.result) > 1:
             *batch, rows, columns = lead.result
             depth = lead.flops // (2 * max(1, math.prod(lead.result)))
+            if lead.integer:
+                return math.prod(batch) * integer_product(rows, columns, depth)
             return as_operations(math.prod(batch) * product(rows, columns, depth, self._lanes), self._lanes)
         return self._elementary(group, kernel.operations, blocked, scale)
 
@@ -180,14 +189,15 @@ class BlockedLayout:
         yield replace(kernel, operations=as_operations(times * one, self._lanes))
 
     def _of_integers(self, group: Group) -> int:
-        """Operations of a quantised convolution, which reads its windows where they lie."""
+        """Operations of a quantised convolution, which lies with its channels last."""
         outputs, depth, *axes = group.lead.weight
-        if group.lead.kind is Kind.DEPTHWISE and len(axes) == _AXES:
-            return self._convolved(group)
         source, result = group.lead.source, group.lead.result
+        positions, taps = source[0] * math.prod(result[2:]), math.prod(axes)
+        if group.lead.kind is Kind.DEPTHWISE:
+            return integer_depthwise(positions * outputs, taps)
         groups = source[1] // depth
-        one = product(outputs // groups, math.prod(result[2:]), depth * math.prod(axes), self._lanes)
-        return as_operations(source[0] * groups * one, self._lanes)
+        copies = 0 if _window(group).is_point else positions * taps
+        return groups * integer_product(positions, outputs // groups, depth * taps, copies)
 
     def _elementary(self, group: Group, operations: int, blocked: bool, scale: float) -> int:
         """Operations of anything but a convolution, with the output ``scale`` times as large by padding."""

@@ -20,6 +20,10 @@ _BROADCAST, _LOAD = 1, 3  # multiply-adds that one of these takes as long as
 _BROADCAST_INSIDE = 0.25  # of a multiply-add with one vector, which broadcasts its operand itself
 _LATENCY = 8  # multiply-adds that could start while one sum waits for the last
 _PASS = 4.5  # the same of fetching a sum and putting it back
+_PANEL, _QUAD = 16, 4  # of packed weights of 8 bits: columns side by side, steps of the depth in one instruction
+# Products of 8 bits that these take as long as, fitted to 196 convolutions on one core with AVX2: to narrow a sum to 8
+# bits, to gather a piece of a window, and to narrow a sum of a depthwise convolution, whose products are slower.
+_NARROWED, _GATHERED, _NARROWED_DEPTHWISE = 44, 320, 3
 _STEP = 6000  # what a step of a recurrent layer takes besides its products
 _CALL = 2000  # what a call of the matrix product takes before it multiplies
 
@@ -70,6 +74,32 @@ def product(rows: int, columns: int, depth: int, lanes: int) -> int:
     down = list(_parts(rows, _ROWS))
     wide, narrow = (sum(_tile(count, width) for count in down) for width in (_COLUMNS, vectors % _COLUMNS))
     return round(depth * (wide * (vectors // _COLUMNS) + (narrow if vectors % _COLUMNS else 0))) + _CALL
+
+
+def integer_product(rows: int, columns: int, depth: int, copies: int = 0) -> int:
+    """Operations that a product of 8-bit integers takes as long as, ``(rows, depth) x (depth, columns)``.
+
+    Weights are packed in panels of 16 columns and steps of four along the depth (onnxruntime/core/mlas/lib: qgemm);
+    every sum is scaled, rounded and narrowed, and a window that is no point is gathered first.
+
+    Args:
+        rows: Positions.
+        columns: Output channels.
+        depth: Products summed.
+        copies: Pieces of memory from which the windows are gathered.
+    """
+    packed = -(-columns // _PANEL) * _PANEL * -(-depth // _QUAD) * _QUAD
+    return 2 * (rows * packed + _NARROWED * rows * columns + _GATHERED * copies)
+
+
+def integer_depthwise(results: int, taps: int) -> int:
+    """Operations that a depthwise convolution of 8-bit integers takes as long as.
+
+    Args:
+        results: Elements of its output.
+        taps: Elements that each of them reads.
+    """
+    return 2 * results * (taps + _NARROWED_DEPTHWISE)
 
 
 def recurrence(steps: int, batch: int, hidden: int, gates: int, inputs: int, lanes: int) -> int:

@@ -42,6 +42,12 @@ _SPREAD = Spread.even(
     {"arithmetic": 0.1, "other": 0.6, "bandwidth": 0.3, "launch": 0.6},
     1.0,
 )
+# Kernels of integers were not written to one design: kinds differ more, and so does what a vector unit gains by them.
+_SPREAD_OF_INTEGERS = Spread.even(
+    {"arithmetic": 0.7, "other": 0.7, "bandwidth": 0.7, "launch": 0.8},
+    {"arithmetic": 0.7, "other": 0.8, "bandwidth": 0.6, "launch": 0.6},
+    1.0,
+)
 _VISITS, _PATIENCE = 12, 16.0  # seconds; with the making of the networks at most half a minute
 _MAKING = 0.3  # share of the time
 _MODEL = 4  # raised whenever kernels or costs are defined anew, so that a stored fit of the old ones is not read
@@ -75,7 +81,7 @@ def cached(name: str, target: Target, ending: str) -> Path:
 
 
 def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
-    made = probes()
+    made = probes(quantised=target.of_integers)
     with tempfile.TemporaryDirectory() as folder, one_torch_thread():
         paths = []
         for index, (name, module, shape) in enumerate(made):
@@ -109,7 +115,8 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
 def _fitted(target: Target, names: Sequence[str], networks: Sequence[Network], ms: Sequence[float]) -> Fit:
     limits = Limits.of(Memory(), target.memory_here)
     timed = [timed_kernels(target, limits, network, each) for network, each in zip(networks, ms, strict=True)]
-    spread = _SPREAD if target.facts.vector is not None else spread_of(target)
+    loops = _SPREAD_OF_INTEGERS if target.of_integers else _SPREAD
+    spread = loops if target.facts.vector is not None else spread_of(target)
     fitted = fit(timed, Prior(target.prior, spread.covariance()), _MISFIT)
     references = reference_networks(names, networks, ms, fitted, "measured on this machine")
     kinds = kinds_of(network.features for network in timed)

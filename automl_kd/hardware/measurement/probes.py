@@ -15,10 +15,17 @@ Probe = tuple[str, nn.Module, tuple[int, ...]]
 _SIZES = ((8, 8), (48, 16), (16, 32), (96, 24), (24, 48))  # width, pixels
 
 
-def probes() -> list[Probe]:
+_FLOATS_ALONE = frozenset({"recurrent", "encoder", "assorted", "sound", "faces"})
+"""Families of which no quantised file loads, or most of which computes with floats all the same."""
+
+
+def probes(quantised: bool = False) -> list[Probe]:
     """Name, module and input shape of every probe, always the same.
 
-    Half of them are students on 8 to 64 pixels; the others are of kinds and sizes that other people's files have.
+    Most of them are students on 8 to 64 pixels; the others are of kinds and sizes that other people's files have.
+
+    Args:
+        quantised: Whether they are to be quantised, which leaves out those that then say little.
     """
     draw = random.Random(0)
     made: list[Probe] = []
@@ -30,7 +37,7 @@ def probes() -> list[Probe]:
                 made.append((f"{family}-{width}-{pixels}", module, (3, pixels, pixels)))
         for family, several in probes_elsewhere.FAMILIES.items():
             made += [(f"{family}-{'-'.join(map(str, shape))}", module, shape) for module, shape in several()]
-    return made
+    return [probe for probe in made if not quantised or probe[0].partition("-")[0] not in _FLOATS_ALONE]
 
 
 def _unit(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
