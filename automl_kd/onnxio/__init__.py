@@ -1,6 +1,7 @@
 """A module to one checked ONNX file at an asked opset, and back to a session."""
 
 from automl_kd.onnxio.exporting import difference, export
+from automl_kd.onnxio.folded import OPSET as QUANTISED_OPSET
 from automl_kd.onnxio.folded import FoldedNetwork, fold
 from automl_kd.onnxio.half import to_half
 from automl_kd.onnxio.half_weights import store_halves
@@ -10,6 +11,7 @@ from automl_kd.onnxio.session import Session, load_model, repeatable
 from automl_kd.onnxio.suffix import Ending, ending
 
 __all__ = [
+    "QUANTISED_OPSET",
     "Ending",
     "FoldedNetwork",
     "Ranges",

@@ -20,6 +20,8 @@ from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
 
 _LEAST_EXAMPLES = 16
+_EXAMPLES = 512
+"""Of a calibration, where the recipe does not say."""
 _WHERE = "compress quantise"
 
 
@@ -49,14 +51,35 @@ class Quantise(StagePart):
             raise ValueError(f"keep_float names {twice} twice; once is right")
         return self
 
+    def kept(self, plan: Plan) -> frozenset[int]:
+        """The places of the blocks that compute with floats.
 
-_EXAMPLES = 512
-"""Of a calibration, where the recipe does not say."""
+        Raises:
+            UserError: If a layer to keep does not exist.
+        """
+        return blocks_of(plan, self.keep_float, f"{_WHERE}.keep_float")
+
+    def calibration(self, available: int) -> int:
+        """On how many examples ranges are found.
+
+        Args:
+            available: How many there are.
+
+        Raises:
+            UserError: If these are too few.
+        """
+        least = self.examples or _LEAST_EXAMPLES
+        if available < least:
+            help = "say fewer with examples" if self.examples else "leave the stage out"
+            raise UserError(
+                f"{_WHERE}: a calibration takes {least} examples, and the training split has {available}: {help}"
+            )
+        return self.examples or min(_EXAMPLES, available)
 
 
 def price(part: Quantise, plan: Plan) -> Plan:
     """The same blocks, of which all but those that are kept compute with integers."""
-    kept = blocks_of(plan, part.keep_float, f"{_WHERE}.keep_float")
+    kept = part.kept(plan)
     return replace(plan, weight_bytes=1, integers=tuple(at not in kept for at in range(len(plan.blocks))))
 
 
@@ -74,9 +97,8 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
         UserError: If the student cannot be folded into a graph, a layer to keep does not exist, or there are too few
             examples.
     """
-    count = _examples(part, material)
-    kept = blocks_of(student.plan, part.keep_float, f"{_WHERE}.keep_float")
-    prefixes = tuple(node_prefix(student.plan.block_names[at]) for at in sorted(kept))
+    count = part.calibration(material.available)
+    prefixes = tuple(node_prefix(student.plan.block_names[at]) for at in sorted(part.kept(student.plan)))
     network = fold(student, material.signature.input, material.signature.output.name)
     scheme = Scheme(
         per_channel=part.weights == "per-channel",
@@ -87,16 +109,6 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
         source = Path(scratch) / "float.onnx"
         onnx.save(network.model, source)
         quantise(source, path, (batch.numpy() for batch in material.examples(count)), scheme)
-
-
-def _examples(part: Quantise, material: Material) -> int:
-    least = part.examples or _LEAST_EXAMPLES
-    if material.available < least:
-        help = "say fewer with examples" if part.examples else "leave the stage out"
-        raise UserError(
-            f"{_WHERE}: a calibration takes {least} examples, and the training split has {material.available}: {help}"
-        )
-    return part.examples or min(_EXAMPLES, material.available)
 
 
 STAGES.add("quantise", Stage(part=Quantise, words="integers of 8 bits", price=price, apply=apply, write=write))
