@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.core import UserError, first_line, replacing
+from automl_kd.onnxio.finite import Finite
 from automl_kd.onnxio.session import load_model
 
 Ranges = Literal["min-max", "entropy", "percentile"]
@@ -69,19 +70,24 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
     class Batches(CalibrationDataReader):
         def __init__(self, name: str) -> None:
             self._rest = ({name: batch} for batch in batches)
+            self._finite = Finite(model)
 
         def get_next(self) -> dict[str, Any]:
-            return next(self._rest, None)  # type: ignore[arg-type]  # None ends the data, whatever is declared
+            batch = next(self._rest, None)
+            if batch is not None:
+                self._finite.check(batch[name])
+            return batch  # type: ignore[return-value]  # None ends the data, whatever is declared
 
-    name = load_model(source).graph.input[0].name
+    model = load_model(source)
+    name = model.graph.input[0].name
     method = {
         "min-max": CalibrationMethod.MinMax,
         "entropy": CalibrationMethod.Entropy,
         "percentile": CalibrationMethod.Percentile,
     }[scheme.ranges]
     known = {
-        name: [{"scale": np.float32(scale), "zero_point": np.int8(zero)}]
-        for name, (scale, zero) in scheme.known.items()
+        each: [{"scale": np.float32(scale), "zero_point": np.int8(zero)}]
+        for each, (scale, zero) in scheme.known.items()
     }
     with replacing(Path(target)) as draft, _silence():
         try:
@@ -98,7 +104,7 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
                 calibrate_method=method,
                 extra_options={"ForceQuantizeNoInputCheck": True} | ({"TensorQuantOverrides": known} if known else {}),
             )
-        except ValueError as error:
+        except (ValueError, AssertionError) as error:  # the second of ranges that are too wide for a float
             raise UserError(f"cannot quantise: {first_line(error)}") from error
     return Path(target)
 
