@@ -15,21 +15,18 @@ from tempfile import TemporaryDirectory
 from automl_kd.compression import FileForm, shipped, write
 from automl_kd.core import extension_versions, sha256_of
 from automl_kd.delivery.card import model_card
-from automl_kd.delivery.facts import Datasheet, Facts
+from automl_kd.delivery.facts import FLOAT, ONNX, Datasheet, Facts
 from automl_kd.delivery.folder import MANIFEST, replacing
 from automl_kd.delivery.measure import measure
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.text import ACCURACY
 from automl_kd.distillation import material_of
-from automl_kd.hardware import Profile
+from automl_kd.hardware import DeviceFile, Profile
 from automl_kd.onnxio import export
 from automl_kd.recipes import Recipe, save_recipe
 from automl_kd.results import ARMS
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
-
-FLOAT = "student.float.onnx"
-"""The student without the stages of ``compress``."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def deliver(
     """
     trained, task = copy.deepcopy(student).cpu().eval(), task.at(recipe.student)
     with replacing(folder) as new, TemporaryDirectory() as scratch:
-        onnx, material = new / "student.onnx", material_of(task, recipe.seed)
+        onnx, material = new / ONNX, material_of(task, recipe.seed)
         write(recipe.compress, trained, material, onnx, profile.opset)
         form = shipped(recipe.compress, trained, material, recipe.threads)
         exported = onnx
@@ -178,8 +175,13 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "memory_bytes": prediction.memory_bytes,
             **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
         },
-        "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
-        "onnx": {"opset": measured.opset, "max_difference": measured.onnx_max_difference},
+        "device": {
+            "name": sheet.profile.name,
+            "key": sheet.profile.key,
+            "precision": sheet.profile.target.precision,
+            "file": None if sheet.loads is None else _device_file(sheet, sheet.loads),
+        },
+        "onnx": {"opset": measured.opset, "bytes": measured.size, "max_difference": measured.onnx_max_difference},
         "latency": {
             "kind": "predicted",
             "ms": _finite(prediction.ms),
@@ -201,6 +203,11 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
         },
         **sheet.task.manifest(),
     }
+
+
+def _device_file(sheet: Datasheet, loads: DeviceFile) -> dict[str, object]:
+    """What the device loads: as it lies in the folder, or by commands that were not run here."""
+    return {"name": loads.name, "commands": list(sheet.commands), "source": loads.source}
 
 
 def _reached(sheet: Datasheet, name: str) -> dict[str, object]:

@@ -8,10 +8,15 @@ from typing import Literal
 
 from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
-from automl_kd.hardware import Prediction, Profile
+from automl_kd.hardware import DeviceFile, Prediction, Profile
 from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
 from automl_kd.tasks import Task
+
+ONNX = "student.onnx"
+"""The student as it ships."""
+FLOAT = "student.float.onnx"
+"""The student without the stages of ``compress``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,7 @@ class Measured:
         onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file; of a quantised
             file that to the student before.
         opset: Of the ONNX file.
+        size: Of the ONNX file, in bytes.
     """
 
     test_metrics: Mapping[str, float]
@@ -62,6 +68,7 @@ class Measured:
     float_metrics: Mapping[str, float]
     onnx_max_difference: float
     opset: int
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +101,17 @@ class Datasheet:
             if whole and not self.recipe.distill.needs_teacher()
             else self.facts.origin
         )
+
+    @property
+    def loads(self) -> DeviceFile | None:
+        """The file that the device loads; None where that is not known."""
+        return self.profile.target.loads
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What makes the device's file, in the folder of the delivery; empty where nothing has to be done."""
+        takes, floats = self.task.signature.input, FLOAT if self.recipe.compress else ONNX
+        return () if self.loads is None else self.loads.made_by(floats, takes.name, takes.shape)
 
     @property
     def examples(self) -> str:

@@ -85,6 +85,7 @@ def measure(
         float_metrics={} if form is trained else floats.values(),
         onnx_max_difference=difference,
         opset=exact.opset,
+        size=onnx.stat().st_size,
     )
 
 

@@ -39,7 +39,9 @@ class Finite:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._input = graph.input[0].name
-        self._session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
 
     def check(self, batch: NDArray[Any]) -> None:
         """Run inputs (N, …).
@@ -51,8 +53,8 @@ class Finite:
         first = next((name for name, value in zip(self._makers, sums, strict=True) if not np.isfinite(value)), None)
         if first is not None:
             raise UserError(
-                f"cannot quantise: what {self._makers[first]} computes of the examples of the calibration is not finite,"
-                " so that it has no range: train with a smaller learning rate, or keep the stage out"
+                f"cannot quantise: what {self._makers[first]} computes of the calibration's examples is not finite, so"
+                " that it has no range: train with a smaller learning rate, or keep the stage out"
             )
 
 

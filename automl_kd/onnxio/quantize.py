@@ -32,6 +32,7 @@ class Scheme:
     Attributes:
         per_channel: Whether every output channel of a weight has a scale of its own, or the whole tensor one.
         activation_bits: Of an activation; weights have 8.
+        symmetric: Whether ranges of activations lie around 0, so that all zero points are 0.
         ranges: How ranges of activations are found.
         excluded: Names of nodes that compute with floats.
         known: Scale and zero point of activations that are not to be found, by the name of the tensor.
@@ -39,6 +40,7 @@ class Scheme:
 
     per_channel: bool = True
     activation_bits: Literal[8, 16] = 8
+    symmetric: bool = False
     ranges: Ranges = "min-max"
     excluded: tuple[str, ...] = ()
     known: Mapping[str, tuple[float, int]] = field(default_factory=dict)
@@ -48,7 +50,7 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
     """Quantise weights and activations after training (Jacob et al. 2018, arXiv:1712.05877).
 
     Values are rounded to integers and back around every operator (QDQ), so that onnxruntime computes what a
-    full-integer runtime computes. Weights are symmetric, activations have a zero point.
+    full-integer runtime computes. Weights are symmetric, activations have a zero point unless the scheme is symmetric.
 
     Args:
         source: A float32 model.
@@ -102,7 +104,8 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=list(scheme.excluded) or None,
                 calibrate_method=method,
-                extra_options={"ForceQuantizeNoInputCheck": True} | ({"TensorQuantOverrides": known} if known else {}),
+                extra_options={"ForceQuantizeNoInputCheck": True, "ActivationSymmetric": scheme.symmetric}
+                | ({"TensorQuantOverrides": known} if known else {}),
             )
         except (ValueError, AssertionError) as error:  # the second of ranges that are too wide for a float
             raise UserError(f"cannot quantise: {first_line(error)}") from error

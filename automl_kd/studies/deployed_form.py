@@ -121,15 +121,17 @@ def _form_fault(recipe: Recipe, profile: Profile) -> str | None:
 
 def _stage(profile: Profile) -> dict[str, Any]:
     """The stage by which a network becomes what the device loads."""
-    has = profile.target.integers
-    return {"stage": "quantise"} | ({} if has is None else {"weights": has.weights[0]})
+    has, loads = profile.target.integers, profile.target.loads
+    weights = {} if has is None else {"weights": has.weights[0]}
+    activations = {"activations": "symmetric"} if loads is not None and loads.symmetric else {}
+    return {"stage": "quantise", **weights, **activations}
 
 
 def _ships(stages: Sequence[Mapping[str, Any]], profile: Profile) -> str:
     """``integers: quantise (weights per-tensor), because …``."""
-    stage = stages[0]
-    weights = f" (weights {stage['weights']})" if "weights" in stage else ""
-    return f"integers: {stage['stage']}{weights}, because {_computes(profile)}; compress in the space decides otherwise"
+    told = ", ".join(f"{name} {value}" for name, value in stages[0].items() if name != "stage")
+    how = f" ({told})" if told else ""
+    return f"integers: {stages[0]['stage']}{how}, because {_computes(profile)}; compress in the space decides otherwise"
 
 
 def _computes(profile: Profile) -> str:

@@ -23,9 +23,11 @@ def quantising(compress: Iterable[StagePart]) -> Quantise | None:
 def device_fault(part: Quantise, profile: Profile) -> str | None:
     """Why a device does not load what a stage makes, in one line; None where it does."""
     name, target = profile.name, profile.target
-    has = target.integers
+    has, loads = target.integers, target.loads
     if target.opset < QUANTISED_OPSET:
         return f"{_WHERE}: writes opset {QUANTISED_OPSET}, and {name} reads up to {target.opset}: leave the stage out"
+    if loads is not None and loads.symmetric and part.activations != "symmetric":
+        return f"{_WHERE}.activations: {name} loads no zero points but 0: say symmetric"
     if has is None:
         return None
     if part.weights not in has.weights:
@@ -80,6 +82,27 @@ class Holding:
         except UserError as error:
             return f"{_WHERE}: students of family {student.family} have no form in integers: {error}"
         return None
+
+
+def check_recipe(recipe: Recipe, source: str, task: Task, profile: Profile, allow_code: bool = False) -> None:
+    """See to it that what a recipe quantises can be quantised, and that the device loads it.
+
+    Args:
+        recipe: The recipe; one that ships floats is fine on any device, as those of earlier versions are.
+        source: Where it came from, for errors.
+        task: What is learned.
+        profile: The device.
+        allow_code: Whether files of the user's own that the student names may run.
+
+    Raises:
+        UserError: If it cannot, or does not.
+    """
+    part = quantising(recipe.compress)
+    if part is None:
+        return
+    fault = device_fault(part, profile) or Holding(task, allow_code).fault(recipe)
+    if fault is not None:
+        raise UserError(f"{source}: {fault}")
 
 
 def refuse_unknown_layers(recipes: Iterable[Recipe], holding: Holding, name: str) -> None:

@@ -30,6 +30,7 @@ class Quantise(StagePart):
 
     Attributes:
         weights: Whether each output channel of a weight has a scale of its own, or the whole tensor one.
+        activations: Whether their ranges have a zero point, or lie around 0 for runtimes that know none.
         ranges: How ranges of activations come from the values of the calibration: smallest and largest, the range of
             least divergence, or what 99.999 % of the values lie in.
         examples: Of the training split, on which ranges are found.
@@ -40,6 +41,7 @@ class Quantise(StagePart):
     to: Literal["int8"] = "int8"
     how: Literal["ptq"] = "ptq"
     weights: Literal["per-channel", "per-tensor"] = "per-channel"
+    activations: Literal["asymmetric", "symmetric"] = "asymmetric"
     ranges: Ranges = "min-max"
     examples: Annotated[int, Field(ge=_LEAST_EXAMPLES, le=100_000)] | None = None
     keep_float: tuple[str, ...] = ()
@@ -102,6 +104,7 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
     network = fold(student, material.signature.input, material.signature.output.name)
     scheme = Scheme(
         per_channel=part.weights == "per-channel",
+        symmetric=part.activations == "symmetric",
         ranges=part.ranges,
         excluded=tuple(node.name for node in network.model.graph.node if prefixes and node.name.startswith(prefixes)),
     )
