@@ -97,7 +97,7 @@ def show(
         "target": profile.target.model_dump(mode="json", exclude_none=True),
         "memory": profile.file.memory.model_dump(mode="json", exclude_none=True),
         "anchors": [asdict(row) | {"error": row.error} for row in rows],
-        "loads": None if loads is None else loads.model_dump(mode="json"),
+        "loads": None if loads is None else loads.model_dump(mode="json") | {"commands": list(loads.steps)},
         "targets": list(profile.file.targets),
         "plot": page,
     }

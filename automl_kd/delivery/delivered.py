@@ -15,18 +15,22 @@ from tempfile import TemporaryDirectory
 from automl_kd.compression import FileForm, shipped, write
 from automl_kd.core import extension_versions, sha256_of
 from automl_kd.delivery.card import model_card
-from automl_kd.delivery.facts import FLOAT, ONNX, Datasheet, Facts
+from automl_kd.delivery.facts import Datasheet, Facts
 from automl_kd.delivery.folder import MANIFEST, replacing
 from automl_kd.delivery.measure import measure
+from automl_kd.delivery.on_device import on_device
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.text import ACCURACY
 from automl_kd.distillation import material_of
-from automl_kd.hardware import DeviceFile, Profile
+from automl_kd.hardware import Profile
 from automl_kd.onnxio import export
 from automl_kd.recipes import Recipe, save_recipe
 from automl_kd.results import ARMS
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
+
+ONNX, FLOAT = "student.onnx", "student.float.onnx"
+"""The student as it ships, and without the stages of ``compress``."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def deliver(
     ``student.safetensors``, ``recipe.yaml``, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash of
     each. Where the recipe has stages of ``compress``, ``student.onnx`` is what they make of the student, and
     ``student.float.onnx`` lies beside it for reference, without them; ``student.safetensors`` holds the weights as
-    trained in any case. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
+    trained in any case. Where the device takes a TensorFlow Lite file and LiteRT is installed, ``student.tflite`` is the
+    same integers again. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
     the files tells the time: equal arguments on one machine give equal bytes.
 
     Args:
@@ -118,6 +123,7 @@ def deliver(
             export(trained, new / FLOAT, task.signature, profile.opset)
             if not isinstance(form, FileForm):
                 exported = export(form, Path(scratch) / onnx.name, task.signature, profile.opset)
+        loads = profile.target.loads
         datasheet = Datasheet(
             recipe=recipe,
             task=task,
@@ -125,6 +131,7 @@ def deliver(
             prediction=profile.predict(form.plan),
             measured=measure(form, trained, onnx, exported, task, profile.target.precision, recipe.threads),
             facts=facts,
+            on_device=None if loads is None else on_device(loads, onnx, FLOAT if recipe.compress else ONNX, task),
         )
         save_weights(trained, new / "student.safetensors")
         save_recipe(recipe, new / "recipe.yaml")
@@ -179,7 +186,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "name": sheet.profile.name,
             "key": sheet.profile.key,
             "precision": sheet.profile.target.precision,
-            "file": None if sheet.loads is None else _device_file(sheet, sheet.loads),
+            "file": None if sheet.on_device is None else sheet.on_device.document(),
         },
         "onnx": {"opset": measured.opset, "bytes": measured.size, "max_difference": measured.onnx_max_difference},
         "latency": {
@@ -203,11 +210,6 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
         },
         **sheet.task.manifest(),
     }
-
-
-def _device_file(sheet: Datasheet, loads: DeviceFile) -> dict[str, object]:
-    """What the device loads: as it lies in the folder, or by commands that were not run here."""
-    return {"name": loads.name, "commands": list(sheet.commands), "source": loads.source}
 
 
 def _reached(sheet: Datasheet, name: str) -> dict[str, object]:

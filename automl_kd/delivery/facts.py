@@ -8,15 +8,11 @@ from typing import Literal
 
 from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
-from automl_kd.hardware import DeviceFile, Prediction, Profile
+from automl_kd.delivery.on_device import OnDevice
+from automl_kd.hardware import Prediction, Profile
 from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
 from automl_kd.tasks import Task
-
-ONNX = "student.onnx"
-"""The student as it ships."""
-FLOAT = "student.float.onnx"
-"""The student without the stages of ``compress``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +77,7 @@ class Datasheet:
     prediction: Prediction
     measured: Measured
     facts: Facts
+    on_device: OnDevice | None
 
     @property
     def metrics(self) -> tuple[Objective, ...]:
@@ -101,17 +98,6 @@ class Datasheet:
             if whole and not self.recipe.distill.needs_teacher()
             else self.facts.origin
         )
-
-    @property
-    def loads(self) -> DeviceFile | None:
-        """The file that the device loads; None where that is not known."""
-        return self.profile.target.loads
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """What makes the device's file, in the folder of the delivery; empty where nothing has to be done."""
-        takes, floats = self.task.signature.input, FLOAT if self.recipe.compress else ONNX
-        return () if self.loads is None else self.loads.made_by(floats, takes.name, takes.shape)
 
     @property
     def examples(self) -> str:

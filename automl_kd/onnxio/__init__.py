@@ -9,14 +9,18 @@ from automl_kd.onnxio.quantize import Ranges, Scheme, quantise, to_int8
 from automl_kd.onnxio.runtime import onnxruntime
 from automl_kd.onnxio.session import Session, load_model, repeatable
 from automl_kd.onnxio.suffix import Ending, ending
+from automl_kd.onnxio.tflite import COMMAND as TO_TFLITE
+from automl_kd.onnxio.tflite import TFLiteSession, to_tflite
 
 __all__ = [
     "QUANTISED_OPSET",
+    "TO_TFLITE",
     "Ending",
     "FoldedNetwork",
     "Ranges",
     "Scheme",
     "Session",
+    "TFLiteSession",
     "difference",
     "ending",
     "export",
@@ -28,4 +32,5 @@ __all__ = [
     "store_halves",
     "to_half",
     "to_int8",
+    "to_tflite",
 ]

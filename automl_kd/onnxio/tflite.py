@@ -1,22 +1,21 @@
-"""A quantised ONNX file as a TensorFlow Lite file of integers: the same integers, scales and zero points.
-
-``python -m automl_kd.onnxio.tflite student.onnx student.tflite`` converts one.
-"""
+"""A quantised ONNX file as a TensorFlow Lite file of integers: the same integers, scales and zero points."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.core import UserError, import_extra
+from automl_kd.core import import_extra
 from automl_kd.onnxio.qdq import read_integers
 from automl_kd.onnxio.session import load_model
 from automl_kd.onnxio.tflite_file import TFLiteFile
 from automl_kd.onnxio.tflite_operators import Writing
+
+COMMAND = "python -m automl_kd.onnxio student.onnx student.tflite"
+"""What converts a delivery later."""
 
 
 def to_tflite(source: str | Path, target: str | Path) -> Path:
@@ -56,7 +55,11 @@ class TFLiteSession:
 
     def __init__(self, path: str | Path) -> None:
         litert = import_extra("ai_edge_litert.interpreter", "tflite", "a TensorFlow Lite file")
-        self._interpreter: Any = litert.Interpreter(model_path=str(path), num_threads=1)
+        # A delegate would say on the screen that it is there.
+        kernels = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self._interpreter: Any = litert.Interpreter(
+            model_path=str(path), num_threads=1, experimental_op_resolver_type=kernels
+        )
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Inputs (N, C, H, W) to answers (N, width)."""
@@ -70,17 +73,3 @@ class TFLiteSession:
         interpreter.invoke()
         found = interpreter.get_tensor(answers["index"]).astype(np.float32)
         return np.asarray((found - origin) * unit, np.float32)
-
-
-def main() -> None:
-    """Convert the file that the command line names."""
-    if len(sys.argv) != 3:
-        sys.exit("usage: python -m automl_kd.onnxio.tflite student.onnx student.tflite")
-    try:
-        to_tflite(sys.argv[1], sys.argv[2])
-    except UserError as error:
-        sys.exit(f"{sys.argv[1]}: {error}")
-
-
-if __name__ == "__main__":
-    main()
