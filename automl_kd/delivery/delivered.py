@@ -95,8 +95,8 @@ def deliver(
     ``student.safetensors``, ``recipe.yaml``, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash of
     each. Where the recipe has stages of ``compress``, ``student.onnx`` is what they make of the student, and
     ``student.float.onnx`` lies beside it for reference, without them; ``student.safetensors`` holds the weights as
-    trained in any case. Where the device takes a TensorFlow Lite file and LiteRT is installed, ``student.tflite`` is the
-    same integers again. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
+    trained in any case. Where the device takes a TensorFlow Lite file and LiteRT is installed, ``student.tflite`` holds
+    the same integers. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
     the files tells the time: equal arguments on one machine give equal bytes.
 
     Args:

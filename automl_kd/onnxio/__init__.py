@@ -1,11 +1,12 @@
 """A module to one checked ONNX file at an asked opset, and back to a session."""
 
 from automl_kd.onnxio.exporting import difference, export
+from automl_kd.onnxio.finite import check_finite
 from automl_kd.onnxio.folded import OPSET as QUANTISED_OPSET
 from automl_kd.onnxio.folded import FoldedNetwork, fold
 from automl_kd.onnxio.half import to_half
 from automl_kd.onnxio.half_weights import store_halves
-from automl_kd.onnxio.quantize import Ranges, Scheme, quantise, to_int8
+from automl_kd.onnxio.quantize import NoRangeError, Ranges, Scheme, quantise, to_int8
 from automl_kd.onnxio.runtime import onnxruntime
 from automl_kd.onnxio.session import Session, load_model, repeatable
 from automl_kd.onnxio.suffix import Ending, ending
@@ -17,10 +18,12 @@ __all__ = [
     "TO_TFLITE",
     "Ending",
     "FoldedNetwork",
+    "NoRangeError",
     "Ranges",
     "Scheme",
     "Session",
     "TFLiteSession",
+    "check_finite",
     "difference",
     "ending",
     "export",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import onnx
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from automl_kd.compression.layers import blocks_of, node_prefix
 from automl_kd.compression.material import Material
 from automl_kd.compression.stage import STAGES, Stage
 from automl_kd.core import UserError
-from automl_kd.onnxio import Ranges, Scheme, fold, quantise
+from automl_kd.onnxio import NoRangeError, Ranges, Scheme, check_finite, fold, quantise
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
 
@@ -96,8 +98,8 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
     """The file at opset 13, with integers between nodes of quantisation and dequantisation (QDQ).
 
     Raises:
-        UserError: If the student cannot be folded into a graph, a layer to keep does not exist, or there are too few
-            examples.
+        UserError: If the student cannot be folded into a graph, a layer to keep does not exist, there are too few
+            examples, or what a layer computes of them is not finite.
     """
     count = part.calibration(material.available)
     prefixes = tuple(node_prefix(student.plan.block_names[at]) for at in sorted(part.kept(student.plan)))
@@ -111,7 +113,15 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
     with TemporaryDirectory() as scratch:
         source = Path(scratch) / "float.onnx"
         onnx.save(network.model, source)
-        quantise(source, path, (batch.numpy() for batch in material.examples(count)), scheme)
+        try:
+            quantise(source, path, _arrays(material, count), scheme)
+        except NoRangeError:
+            check_finite(network.model, _arrays(material, count))  # says where
+            raise
+
+
+def _arrays(material: Material, count: int) -> Iterator[NDArray[Any]]:
+    return (batch.numpy() for batch in material.examples(count))
 
 
 STAGES.add("quantise", Stage(part=Quantise, words="integers of 8 bits", price=price, apply=apply, write=write))
