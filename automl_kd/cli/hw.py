@@ -89,6 +89,7 @@ def show(
             from automl_kd.workflows.hardware import plot_hardware
 
             page = plot_hardware(name, plot)["path"]
+    loads = profile.target.loads
     document = {
         "name": profile.name,
         "key": profile.key,
@@ -96,6 +97,7 @@ def show(
         "target": profile.target.model_dump(mode="json", exclude_none=True),
         "memory": profile.file.memory.model_dump(mode="json", exclude_none=True),
         "anchors": [asdict(row) | {"error": row.error} for row in rows],
+        "loads": None if loads is None else loads.model_dump(mode="json") | {"commands": list(loads.steps)},
         "targets": list(profile.file.targets),
         "plot": page,
     }
@@ -107,6 +109,7 @@ def _profile_text(document: dict[str, Any]) -> str:
     parts.append(f"targets: {', '.join(document['targets'])}")
     if "integers" in document["target"]:
         parts.append(_integers_text(document["target"]["integers"]))
+    parts += _loaded(document["loads"])
     for title, facts in (("facts", document["target"]["facts"]), ("memory", document["memory"])):
         rows = [[key, _values(fact), fact["source"]] for key, fact in facts.items()]
         if rows:
@@ -134,6 +137,13 @@ def _integers_text(integers: dict[str, Any]) -> str:
     """``quantised weights: per-channel; kept in floats: priced by ncnn``."""
     floats = f"priced by {integers['floats']}" if "floats" in integers else "nothing"
     return f"quantised weights: {', '.join(integers['weights'])}; kept in floats: {floats}"
+
+
+def _loaded(file: dict[str, Any] | None) -> list[str]:
+    if file is None:
+        return []
+    made = f", made of a delivery ({file['source']}):" if file["commands"] else f" of a delivery ({file['source']})"
+    return [f"loads {file['name']}{made}", *(f"  {command}" for command in file["commands"])]
 
 
 def _values(fact: dict[str, Any]) -> str:

@@ -13,8 +13,10 @@ from automl_kd.compression.chain import (
 )
 from automl_kd.compression.fallback import Fallback, fallbacks
 from automl_kd.compression.form import FileForm
+from automl_kd.compression.layers import layer_names
 from automl_kd.compression.material import Material
 from automl_kd.compression.stage import STAGES, Stage, Training
+from automl_kd.compression.stages.quantise import Quantise
 from automl_kd.compression.training import QuantisedStudent
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Fallback",
     "FileForm",
     "Material",
+    "Quantise",
     "QuantisedStudent",
     "Stage",
     "Training",
@@ -31,6 +34,7 @@ __all__ = [
     "computes_as_module",
     "described",
     "fallbacks",
+    "layer_names",
     "priced",
     "shipped",
     "trained_share",

@@ -26,10 +26,14 @@ def blocks_of(plan: Plan, names: Iterable[str], where: str) -> frozenset[int]:
     for name in names:
         places = _places(plan, name)
         if not places:
-            stages = [stage for stage, _ in plan.stages]
-            raise UserError(f"{where}: {unknown('layer', name, [FIRST, LAST, *stages, *plan.block_names])}")
+            raise UserError(f"{where}: {unknown('layer', name, layer_names(plan))}")
         found |= places
     return frozenset(found)
+
+
+def layer_names(plan: Plan) -> tuple[str, ...]:
+    """All names of layers of a student: the first, the last, its stages and its blocks."""
+    return (FIRST, LAST, *(stage for stage, _ in plan.stages), *plan.block_names)
 
 
 def block_of(node: str, plan: Plan) -> int | None:

@@ -18,6 +18,7 @@ from automl_kd.delivery.card import model_card
 from automl_kd.delivery.facts import Datasheet, Facts
 from automl_kd.delivery.folder import MANIFEST, replacing
 from automl_kd.delivery.measure import measure
+from automl_kd.delivery.on_device import on_device
 from automl_kd.delivery.shipped_file import shipped_file
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.text import ACCURACY
@@ -29,8 +30,8 @@ from automl_kd.results import ARMS, Gain, ShippedFile
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
 
-FLOAT = "student.float.onnx"
-"""The student without the stages of ``compress``."""
+ONNX, FLOAT = "student.onnx", "student.float.onnx"
+"""The student as it ships, and without the stages of ``compress``."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def deliver(
     ``student.safetensors``, ``recipe.yaml``, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash of
     each. Where the recipe has stages of ``compress``, ``student.onnx`` is what they make of the student, and
     ``student.float.onnx`` lies beside it for reference, without them; ``student.safetensors`` holds the weights as
-    trained in any case. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
+    trained in any case. Where the device takes a TensorFlow Lite file and LiteRT is installed, ``student.tflite`` holds
+    the same integers. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
     the files tells the time: equal arguments on one machine give equal bytes.
 
     Args:
@@ -120,7 +122,7 @@ def deliver(
     """
     trained, task = copy.deepcopy(student).cpu().eval(), task.at(recipe.student)
     with replacing(folder) as new, TemporaryDirectory() as scratch:
-        onnx, material = new / "student.onnx", material_of(task, recipe.seed)
+        onnx, material = new / ONNX, material_of(task, recipe.seed)
         write(recipe.compress, trained, material, onnx, profile.opset)
         form = shipped(recipe.compress, trained, material, recipe.threads)
         exported = onnx
@@ -130,6 +132,7 @@ def deliver(
                 exported = export(form, Path(scratch) / onnx.name, task.signature, profile.opset)
         prediction = profile.predict(form.plan)
         beside = (new / FLOAT, trained.plan) if recipe.compress else None
+        loads = profile.target.loads
         datasheet = Datasheet(
             recipe=recipe,
             task=task,
@@ -138,6 +141,7 @@ def deliver(
             shipped=shipped_file(onnx, prediction, form.plan, profile, task.signature.input, beside),
             measured=measure(form, trained, onnx, exported, task, profile.target.precision, recipe.threads),
             facts=facts,
+            on_device=None if loads is None else on_device(loads, onnx, FLOAT if recipe.compress else ONNX, task),
         )
         save_weights(trained, new / "student.safetensors")
         save_recipe(recipe, new / "recipe.yaml")
@@ -192,8 +196,13 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
             **({"form": sheet.recipe.form, **sheet.shipped.model_dump(mode="json")} if compress else {}),
         },
-        "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
-        "onnx": {"opset": measured.opset, "max_difference": measured.onnx_max_difference},
+        "device": {
+            "name": sheet.profile.name,
+            "key": sheet.profile.key,
+            "precision": sheet.profile.target.precision,
+            "file": None if sheet.on_device is None else sheet.on_device.document(),
+        },
+        "onnx": {"opset": measured.opset, "bytes": measured.size, "max_difference": measured.onnx_max_difference},
         "latency": {
             "kind": "predicted",
             "ms": _finite(prediction.ms),

@@ -9,6 +9,7 @@ from typing import Literal
 from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.form_words import FloatScore, form_sentences
+from automl_kd.delivery.on_device import OnDevice
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
@@ -63,6 +64,7 @@ class Measured:
         onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file; of a quantised
             file that to the student before.
         opset: Of the ONNX file.
+        size: Of the ONNX file, in bytes.
     """
 
     test_metrics: Mapping[str, float]
@@ -71,6 +73,7 @@ class Measured:
     gain_over_float: Gain | None
     onnx_max_difference: float
     opset: int
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,7 @@ class Datasheet:
     measured: Measured
     shipped: ShippedFile
     facts: Facts
+    on_device: OnDevice | None
 
     @property
     def metrics(self) -> tuple[Objective, ...]:

@@ -89,6 +89,7 @@ def measure(
         gain_over_float=None if form is trained else _gain(task.metric, ships, floats),
         onnx_max_difference=difference,
         opset=exact.opset,
+        size=onnx.stat().st_size,
     )
 
 

@@ -22,7 +22,7 @@ def understood_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [(title, text) for title, text in data.get("rows") or _data_rows(data)]
     rows += [("left out", f"{each['count']}: {each['reason']}, such as {each['example']}") for each in data["left_out"]]
     rows += teacher_rows(document["teacher"])
-    rows += [("space", document["space"])] if "space" in document else []
+    rows += [(title, document[title]) for title in ("space", "ships") if title in document]
     rows += [("warning", line) for line in document["warnings"]]
     return rows
 

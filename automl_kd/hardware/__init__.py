@@ -3,6 +3,7 @@
 from automl_kd.hardware.calibration import MeasuredNetwork
 from automl_kd.hardware.catalogue import load_profile, profile_names
 from automl_kd.hardware.cross_validation import CrossValidation, cross_validation
+from automl_kd.hardware.device_file import DeviceFile
 from automl_kd.hardware.explanation import Explanation, Part
 from automl_kd.hardware.kernels.graph import Kind
 from automl_kd.hardware.kernels.kernel import Kernel, Network
@@ -20,6 +21,7 @@ __all__ = [
     "Block",
     "Candidate",
     "CrossValidation",
+    "DeviceFile",
     "Explanation",
     "Kernel",
     "Kind",

@@ -64,7 +64,8 @@ class Profile:
         if self.target.this_machine and self.target.runtime == "onnxruntime":
             self.target = self.target.model_copy(update={"facts": self.target.facts.on_this_machine()})
         self._key = key
-        self.name = name if target in (None, file.default) else f"{name}:{target}"
+        self._device = name
+        self.name = self._named(key)
         self._progress = progress
         self._traced: TracedBlocks = TracedBlocks() if beside is None else beside._traced
         self._plans = PlanPrices(self.name, self.target, self._traced, self, lambda: self._beside_in_floats)
@@ -75,9 +76,19 @@ class Profile:
         return self.target.opset
 
     @property
+    def in_floats(self) -> str | None:
+        """What users call a target of the device that computes with floats, of the same runtime where there is one."""
+        others = {name: each for name, each in self.file.targets.items() if each.precision in ("fp16", "fp32")}
+        near = [name for name, each in others.items() if each.runtime == self.target.runtime]
+        return next((self._named(name) for name in (*near, *others)), None)
+
+    @property
     def measurable(self) -> bool:
         """Whether networks can be measured here, on the target itself."""
         return self.target.this_machine and self.target.runtime == "onnxruntime"
+
+    def _named(self, target: str) -> str:
+        return self._device if target == self.file.default else f"{self._device}:{target}"
 
     @property
     def key(self) -> str:

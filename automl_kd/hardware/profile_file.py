@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from automl_kd.core import NotYAMLError, UserError, load_yaml, unknown, write_text
 from automl_kd.hardware.datasheet import Facts, Memory, Precision, ProfilePart
+from automl_kd.hardware.device_file import DeviceFile, usual_file
 from automl_kd.hardware.fit_section import Fit
 from automl_kd.hardware.kernels.rules import Dead, Zeros, rules_of, runtimes
 from automl_kd.hardware.predictor.cost import Coefficients
@@ -61,20 +62,6 @@ class Integers(ProfilePart):
     source: str
 
 
-class DeviceFile(ProfilePart):
-    """The file that a runtime loads, and how it comes from ``student.onnx``.
-
-    Attributes:
-        name: Of the file: ``student_edgetpu.tflite``.
-        commands: One after the other, in a folder with ``student.onnx``; empty where the runtime loads that itself.
-        source: Where the commands are documented.
-    """
-
-    name: str
-    commands: tuple[str, ...] = ()
-    source: str
-
-
 class Target(ProfilePart):
     """One way to run networks on a device: runtime, precision, batch, threads and power mode.
 
@@ -87,7 +74,7 @@ class Target(ProfilePart):
             it is calibrated at the first use.
         execution: Rules that a calibration chose; None for those of the runtime's table.
         integers: What it makes of quantised networks; None of a target of floats.
-        file: The file that the runtime loads; None where nothing is known of it.
+        file: The file that the runtime loads; None for the one that it usually loads.
     """
 
     runtime: str
@@ -104,6 +91,11 @@ class Target(ProfilePart):
     integers: Integers | None = None
     file: DeviceFile | None = None
     fit: Fit | None = None
+
+    @property
+    def loads(self) -> DeviceFile | None:
+        """The file that the runtime loads; None where that is not known."""
+        return self.file or usual_file(self.runtime, self.precision)
 
     @property
     def rules(self) -> dict[Rule, Any]:

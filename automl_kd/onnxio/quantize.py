@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from automl_kd.core import Range, UserError, first_line, replacing
 from automl_kd.onnxio.session import load_model
@@ -31,6 +34,7 @@ class Scheme:
     Attributes:
         per_channel: Whether every output channel of a weight has a scale of its own, or the whole tensor one.
         activation_bits: Of an activation; weights have 8.
+        symmetric: Whether ranges of activations lie around 0, so that all zero points are 0.
         ranges: How ranges of activations are found.
         excluded: Names of nodes that compute with floats.
         known: The ranges of activations that are not to be found, by the name of the tensor.
@@ -38,9 +42,21 @@ class Scheme:
 
     per_channel: bool = True
     activation_bits: Literal[8, 16] = 8
+    symmetric: bool = False
     ranges: Ranges = "min-max"
     excluded: tuple[str, ...] = ()
     known: Mapping[str, Range] = field(default_factory=dict)
+
+    @property
+    def zero(self) -> str:
+        """The type of an activation, and of its zero point."""
+        if self.activation_bits == 16:
+            return "int16"
+        return "int8" if self.symmetric else "uint8"
+
+
+class NoRangeError(UserError):
+    """What is to be quantised is not finite."""
 
 
 def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[Any]], scheme: Scheme) -> Path:
@@ -49,7 +65,7 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
     Values are rounded to integers and back around every operator (QDQ), so that onnxruntime computes what a
     full-integer runtime computes. Weights are symmetric and signed. Activations have a zero point and no sign: on x86
     onnxruntime has no kernels for signed ones, and converts only those that a single operator reads, so that networks
-    with shortcuts took up to 2.5 times as long.
+    with shortcuts took up to 2.5 times as long. Those of a symmetric scheme have a sign, and 0 for a zero point.
 
     Args:
         source: A float32 model.
@@ -61,7 +77,8 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
         ``target``.
 
     Raises:
-        UserError: If the file is no ONNX model, or an activation of it is not finite on these inputs.
+        NoRangeError: If a weight, or an activation on these inputs, is not finite; :func:`check_finite` says which.
+        UserError: If the file is no ONNX model.
     """
     from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod
     from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
@@ -75,15 +92,19 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
         def get_next(self) -> dict[str, Any]:
             return next(self._rest, None)  # type: ignore[arg-type]  # None ends the data, whatever is declared
 
-    name = load_model(source).graph.input[0].name
+    graph = load_model(source).graph
+    name = graph.input[0].name
+    odd = next((each.name for each in graph.initializer if not _is_finite(each)), None)
+    if odd is not None:
+        raise NoRangeError(f"cannot quantise: {odd} is not finite")
     method = {
         "min-max": CalibrationMethod.MinMax,
         "entropy": CalibrationMethod.Entropy,
         "percentile": CalibrationMethod.Percentile,
     }[scheme.ranges]
     known = {
-        name: [{"scale": np.array(each.scale, np.float32), "zero_point": np.array(each.zero_point, np.uint8)}]
-        for name, each in scheme.known.items()
+        each: [{"scale": np.array(found.scale, np.float32), "zero_point": np.array(found.zero_point, scheme.zero)}]
+        for each, found in scheme.known.items()
     }
     with replacing(Path(target)) as draft, _silence():
         try:
@@ -94,14 +115,17 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry, *_MORE_TYPES, *_MORE_OF_THEM}),
                 per_channel=scheme.per_channel,
-                activation_type={8: QuantType.QUInt8, 16: QuantType.QInt16}[scheme.activation_bits],
+                activation_type={"uint8": QuantType.QUInt8, "int8": QuantType.QInt8, "int16": QuantType.QInt16}[
+                    scheme.zero
+                ],
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=list(scheme.excluded) or None,
                 calibrate_method=method,
-                extra_options={"ForceQuantizeNoInputCheck": True} | ({"TensorQuantOverrides": known} if known else {}),
+                extra_options={"ForceQuantizeNoInputCheck": True, "ActivationSymmetric": scheme.symmetric}
+                | ({"TensorQuantOverrides": known} if known else {}),
             )
-        except ValueError as error:
-            raise UserError(f"cannot quantise: {first_line(error)}") from error
+        except (ValueError, AssertionError) as error:  # the second of ranges that are too wide for a float
+            raise NoRangeError(f"cannot quantise: {first_line(error)}") from error
     return Path(target)
 
 
@@ -112,13 +136,20 @@ def to_int8(
     return quantise(source, target, batches, Scheme(activation_bits=activation_bits))
 
 
+def _is_finite(tensor: onnx.TensorProto) -> bool:
+    values = numpy_helper.to_array(tensor)
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
+
+
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # it advises preprocessing that changes nothing for networks exported here
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # and prints what its search for ranges does
+        # It prints what its search for ranges does, and warns of values that are refused afterwards.
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(level)

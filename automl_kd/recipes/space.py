@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ class Space:
     def __init__(self, document: Mapping[str, Any], source: str = "space", *, pinned: bool = False) -> None:
         self.document = dict(document)
         self._pinned = pinned
+        self._fault: Callable[[Recipe], str | None] = lambda recipe: None
         self.source = source
         self.search_epochs = self._search_epochs()
         self.halving = self._halving()
@@ -113,7 +115,7 @@ class Space:
         A start that asks for one is left out. A loss that every recipe has stays.
         """
         document = without_losses(self.document, names)
-        return self if document == self.document else Space(document, self.source, pinned=True)
+        return self if document == self.document else self._changed(document, pinned=True)
 
     @property
     def resolutions(self) -> frozenset[int]:
@@ -135,6 +137,21 @@ class Space:
             UserError: If nothing is left.
         """
         return self._without(gone)
+
+    def giving(self, name: str, value: Any) -> Space:
+        """The space with a top-level field, as plain data, that it says nothing of."""
+        assert name not in self.document
+        return self._changed({**self.document, name: value}, pinned=self._pinned)
+
+    def where(self, fault: Callable[[Recipe], str | None]) -> Space:
+        """The space of which nothing is drawn that a check finds fault with.
+
+        Args:
+            fault: What is wrong with a recipe, None where nothing is.
+        """
+        left = copy.copy(self)
+        left._fault = fault
+        return left
 
     def digest(self) -> str:
         """SHA-256 of what decides the recipes drawn from the space (its description and starting points do not)."""
@@ -295,9 +312,13 @@ class Space:
     def _filled(self, choose: tree.Choose) -> Recipe:
         data = tree.fill(self._tree, choose)
         try:
-            return Recipe.model_validate(data)
+            recipe = Recipe.model_validate(data)
         except ValidationError as error:
             raise InvalidCombinationError(explain(error, data)) from None
+        fault = self._fault(recipe)
+        if fault is not None:
+            raise InvalidCombinationError(fault)
+        return recipe
 
     def _resolutions(self) -> dict[str, list[int]]:
         choices = (
@@ -311,7 +332,10 @@ class Space:
         if left is None:
             raise UserError(f"{self.source}: no recipe is left without {', '.join(gone)}")
         told = {key: value for key, value in self.document.items() if key in SPACE_FIELDS}
-        return Space(told | tree.spelled(left), self.source, pinned=True)
+        return self._changed(told | tree.spelled(left), pinned=True)
+
+    def _changed(self, document: Mapping[str, Any], *, pinned: bool) -> Space:
+        return Space(document, self.source, pinned=pinned).where(self._fault)
 
     def _search_epochs(self) -> int:
         epochs = self.document.get("search_epochs")

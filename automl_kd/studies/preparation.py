@@ -24,6 +24,7 @@ from automl_kd.recipes import Recipe, load_space
 from automl_kd.results import Observer, naming, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.default_space import with_space
+from automl_kd.studies.deployed_form import Deployable, deployable
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
@@ -31,7 +32,7 @@ from automl_kd.studies.record import Identified, check_comparable, identity_of, 
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.resolutions import resolvable
 from automl_kd.studies.starts import Startable, startable
-from automl_kd.studies.state import settings_of
+from automl_kd.studies.state import DeployedForm, settings_of
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
 from automl_kd.studies.understanding import Understanding, understand
@@ -53,6 +54,7 @@ class Preparation(Identified):
         teacher_seconds: What its training is estimated to take, 0 where it is there.
         understood: What was read of task and teacher.
         starting: What students of the space start from.
+        deployed: In which form they ship.
     """
 
     request: SearchRequest
@@ -62,6 +64,7 @@ class Preparation(Identified):
     teacher_seconds: float
     understood: Understanding
     starting: Startable
+    deployed: Deployable
 
 
 def prepare(request: SearchRequest, database: Database, observer: Observer) -> Preparation:
@@ -91,11 +94,13 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     sized, too_fine = resolvable(suiting, request.space_name, task)
     found = database.find_study(request.name)
     settled = found if found is not None and is_settled(found) else None
-    doing("looking for weights to start from")
-    begun = None if settled is None else settings_of(settled).without
-    starting = startable(sized, request.space_name, task, begun)
-    space = starting.space
+    begun = None if settled is None else settings_of(settled)
+    form = None if begun is None else begun.form or DeployedForm()
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
+    deployed = deployable(sized, request.space_name, task, profile, form, allow_code=request.allow_code)
+    doing("looking for weights to start from")
+    starting = startable(deployed.space, request.space_name, task, None if begun is None else begun.without)
+    space = starting.space
     elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
     objectives = StudyObjectives(task.metric.objective, request.known)
@@ -114,7 +119,8 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
             refuse_another(settled, identity)
     check_comparable(database, request.earlier, identity)
     understood = understand(task, teacher, resolve_device(request.device))
-    understood = replace(understood, chosen=chosen, space=(*left_out, *too_fine, *starting.told))
+    told = (*left_out, *too_fine, *deployed.told, *starting.told)
+    understood = replace(understood, chosen=chosen, ships=deployed.ships, space=told)
     _check_disk(request, sample)
     if teacher.missing:
         doing("trying the first steps of the teacher's training")
@@ -135,6 +141,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
         seconds,
         understood,
         starting,
+        deployed,
     )
 
 

@@ -12,9 +12,17 @@ from automl_kd.recipes import Space
 from automl_kd.storage import Database, StudyRecord
 from automl_kd.studies.clock import Clock
 from automl_kd.studies.objectives import StudyObjectives
+from automl_kd.studies.options import Options
 from automl_kd.studies.request import SearchRequest
-from automl_kd.studies.starts import Options
-from automl_kd.studies.state import ACCURACY, LATENCY, StudyProgress, StudySettings, settings_of, with_state
+from automl_kd.studies.state import (
+    ACCURACY,
+    LATENCY,
+    DeployedForm,
+    StudyProgress,
+    StudySettings,
+    settings_of,
+    with_state,
+)
 from automl_kd.tasks import Task
 
 _WORDS = {
@@ -154,7 +162,12 @@ class StudyBook:
 
 
 def open_record(
-    database: Database, request: SearchRequest, identity: Mapping[str, Any], read: Identified, without: Options
+    database: Database,
+    request: SearchRequest,
+    identity: Mapping[str, Any],
+    read: Identified,
+    without: Options,
+    form: DeployedForm,
 ) -> tuple[StudyRecord, float]:
     """The study that a request is about, begun where it does not exist.
 
@@ -164,6 +177,7 @@ def open_record(
         identity: As :func:`identity_of` gives it.
         read: What was read of the request.
         without: Options of its space that no student can start with.
+        form: How its space was made to ship what the device runs.
 
     Returns:
         The record as stored, and the seconds to add to its budget once its teacher is recognised, too.
@@ -185,6 +199,7 @@ def open_record(
         objectives=read.objectives.all,
         metrics=tuple(each.objective for each in read.task.metrics),
         without={hole: list(options) for hole, options in without.items()},
+        form=form,
     )
     found = database.find_study(request.name)
     extension = 0.0

@@ -52,7 +52,8 @@ class StudyRunner:
     def __init__(self, inputs: StudyInputs, lease: Lease, began: float) -> None:
         prepared, request = inputs.prepared, inputs.request
         identity = identity_of(request, prepared)
-        record, self._extension = open_record(inputs.database, request, identity, prepared, prepared.starting.gone)
+        gone, form = prepared.starting.gone, prepared.deployed.form
+        record, self._extension = open_record(inputs.database, request, identity, prepared, gone, form)
         clock = Clock(record.seconds, record.budget, began)
         self._context = StudyContext(
             inputs,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_kd.core import Signature, UserError
-from automl_kd.recipes import Categorical, InvalidCombinationError, Space, Start, StudentPart, Value
+from automl_kd.recipes import Space, Start, StudentPart
 from automl_kd.students import FAMILIES, PRETRAINED, MissingWeightsError, at_hand, beginning, find_weights, pinned
+from automl_kd.studies.options import Options, drawn, never_sound
 from automl_kd.tasks import Task
 
-Options = Mapping[str, Sequence[Value]]
-"""Options of holes, by the name of their hole."""
-
-_SAMPLES = 256
-_SAMPLES_OF_AN_OPTION = 64
 _ENOUGH_OF_A_FILE = 2
 """Students that take what they need of a file; others are held against it once they are proposed."""
 
@@ -68,14 +63,13 @@ def startable(space: Space, name: str, task: Task, begun: Options | None = None)
     if begun:
         space = space.without_options(begun)
     starts = _Starts(task.signature)
-    drawn = list(_students(space, {}, _SAMPLES))
-    able = [values for values, student in drawn if starts.able(student)]
+    able = [each for each in drawn(space) if starts.able(each.recipe.student)]
     if not able:
         raise UserError(f"space {name}: no student can start as it says: {starts.reasons[0]}")
     told = tuple(f"space {name} goes without {words}" for words in starts.words())
     gone = begun
     if gone is None:
-        gone = _impossible(space, starts, able) if told else {}
+        gone = never_sound(space, ("student",), lambda recipe: starts.able(recipe.student), able) if told else {}
         space = space.without_options(gone) if gone else space
     return Startable(space, told, starts.files, frozenset(starts.missing), gone)
 
@@ -97,37 +91,6 @@ def started(student: StudentPart, signature: Signature) -> StudentPart:
     if start is not None and (start.weights, start.sha256) == (PRETRAINED, None) and not at_hand(student):
         raise UserError("student.start.weights: the published weights of its network are not here")
     return pinned(student, signature)
-
-
-def _impossible(space: Space, starts: _Starts, able: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
-    """The options, by hole, with which no student that is drawn can start."""
-    gone: dict[str, list[Value]] = {}
-    for hole in space.holes:
-        if not hole.name.startswith("student") or not isinstance(hole, Categorical):
-            continue
-        seen = Counter(values[hole.name] for values in able if hole.name in values)
-        unseen = [option for option in hole.options if not seen[option]]
-        lost = [option for option in unseen if _always_fails(space, starts, hole.name, option)]
-        if lost:
-            gone[hole.name] = lost
-    return gone
-
-
-def _always_fails(space: Space, starts: _Starts, hole: str, option: Value) -> bool:
-    drawn = _students(space, {hole: option}, _SAMPLES_OF_AN_OPTION)
-    with_it = [student for values, student in drawn if hole in values]
-    return bool(with_it) and not any(map(starts.able, with_it))
-
-
-def _students(space: Space, given: Mapping[str, Value], count: int) -> Iterator[tuple[dict[str, Value], StudentPart]]:
-    """Students drawn from a space, with the values of the holes that make them."""
-    rng = random.Random(0)
-    for _ in range(count):
-        values = space.sample_params(rng, given)
-        try:
-            yield values, space.from_params(values).student
-        except InvalidCombinationError:
-            continue
 
 
 class _Starts:

@@ -17,6 +17,20 @@ LATENCY = Objective("latency_ms", "minimize", "ms", known=True)
 _PROGRESS = "progress"
 
 
+class DeployedForm(BaseModel):
+    """How a search space was made to ship what its device runs.
+
+    Attributes:
+        compress: The stages that it was given, as plain data; None where it was given none.
+        without: Options, by the name of their hole, that the device or no student could hold.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    compress: list[dict[str, Any]] | None = None
+    without: dict[str, list[Any]] = Field(default_factory=dict)
+
+
 class StudySettings(BaseModel):
     """What a study was begun with, so that every verb finds its task, space and device again.
 
@@ -35,6 +49,7 @@ class StudySettings(BaseModel):
         metrics: All that are reported, the one that is searched first.
         without: Options of the space, by the name of their hole, that no student could start with; None where a
             study was begun before that was kept.
+        form: How the space was made to ship what the device runs; None where a study was begun before that was done.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -52,6 +67,7 @@ class StudySettings(BaseModel):
     objectives: tuple[Objective, ...] = (ACCURACY, LATENCY)
     metrics: tuple[Objective, ...] = (ACCURACY,)
     without: dict[str, list[Any]] | None = None
+    form: DeployedForm | None = None
 
 
 class FullEpochs(BaseModel):

@@ -26,7 +26,8 @@ class Understanding:
         training: What is to be trained first, in words; empty where nothing is.
         teachers: What was found out about each teacher, empty as long as one is to be trained.
         chosen: The search space that the task was given, and why; empty where the user named one or none is searched.
-        space: What of the search space does not suit the task, a line each.
+        ships: The form that students are made to ship in, and why; empty where the search space says it.
+        space: What of the search space does not suit the task or the device, a line each.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Understanding:
     training: str = ""
     teachers: tuple[TeacherReading, ...] = ()
     chosen: str = ""
+    ships: str = ""
     space: tuple[str, ...] = ()
 
     @classmethod
@@ -60,6 +62,7 @@ class Understanding:
             "data": self.data.document(),
             "teacher": teacher,
             **({"space": self.chosen} if self.chosen else {}),
+            **({"ships": self.ships} if self.ships else {}),
             "warnings": list(self.warnings),
         }
 

@@ -29,6 +29,7 @@ from automl_kd.results import Observer, Snapshot, sharing
 from automl_kd.students import beginning
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.delivered import DEFAULT_HW, delivery_document, open_recipe_task
+from automl_kd.studies.integers import check_recipe
 from automl_kd.studies.understanding import understand, with_teacher
 from automl_kd.tasks import Task
 from automl_kd.teachers import Teacher
@@ -83,6 +84,7 @@ def distill(
         learned = open_recipe_task(described, source, task, data, progress=sharing(watcher, "read"))
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=sharing(watcher, "calibrate"))
         check_replaceable(Path(out))
+        check_recipe(described, source, learned, profile, allow_code)
         begun = beginning(described.student, learned.signature)
         if begun is not None:
             described = described.model_copy(update={"student": begun.pinned(described.student)})

@@ -222,3 +222,29 @@ def test_fp16_takes_any_input_and_output(axes, meaning, tmp_path):
         off = (compressed(x) - student(x)).abs().max(dim=0).values / torch.tensor(real.get("std", (1.0, 1.0)))
     # Rounding does not touch the unit of the labels: 1500 alone would be off by a whole deviation in float16.
     assert 0 < off.max() < 0.02
+
+
+@pytest.mark.parametrize("ranges", ["min-max", "percentile"])
+@pytest.mark.parametrize("value", [float("nan"), 1e38])
+def test_activations_without_a_range_are_refused_by_the_layer_that_makes_them(value, ranges, tmp_path, recwarn):
+    recipe = recipe_of(FAMILIES[0], "quantise")
+    recipe = recipe.with_(compress=[{"stage": "quantise", "ranges": ranges}])
+    student = trained(recipe)
+    with torch.no_grad():
+        student.get_parameter("stage2.0.body.0.0.weight")[0] = value
+    with pytest.raises(UserError, match=r"^cannot quantise: what /stage2/stage2\.0/\S+/Conv computes of the calib"):
+        write(recipe.compress, student, material(), tmp_path / "student.onnx", 13)
+    assert not list(tmp_path.iterdir())
+    assert not recwarn.list
+
+
+def test_symmetric_activations_have_no_zero_point_but_0(tmp_path):
+    recipe = recipe_of(FAMILIES[0], "quantise")
+    student, zeros = trained(recipe), {}
+    for activations in ("asymmetric", "symmetric"):
+        compress = recipe.with_(compress=[{"stage": "quantise", "activations": activations}]).compress
+        write(compress, student, material(), tmp_path / "student.onnx", 13)
+        found = onnx.load(tmp_path / "student.onnx").graph.initializer
+        points = [onnx.numpy_helper.to_array(each) for each in found if each.name.endswith("_zero_point")]
+        zeros[activations] = all((each == 0).all() for each in points)
+    assert zeros == {"asymmetric": False, "symmetric": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 import onnx
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from automl_kd.compression.layers import blocks_of
@@ -18,11 +19,27 @@ from automl_kd.compression.material import Material
 from automl_kd.compression.stage import STAGES, Stage, Training
 from automl_kd.compression.training import Quantised, QuantisedStudent, calibrated, check_trainable
 from automl_kd.core import Range, UserError
-from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, fold, load_model, quantise, scope, store_integers
+from automl_kd.onnxio import (
+    FoldedNetwork,
+    Network,
+    NoRangeError,
+    Ranges,
+    Scheme,
+    check_finite,
+    fold,
+    load_model,
+    quantise,
+    scope,
+    store_integers,
+)
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
 
 _LEAST_EXAMPLES = 16
+_EXAMPLES = 512
+"""Of a calibration, where the recipe does not say."""
+_SHARE = 0.3
+"""Of a run that is trained with integers, where the recipe does not say."""
 _WHERE = "compress quantise"
 
 
@@ -35,6 +52,7 @@ class Quantise(StagePart):
             as the integers will be, by the same losses and the same teacher.
         share: Of the run that is trained so, at its end.
         weights: Whether each output channel of a weight has a scale of its own, or the whole tensor one.
+        activations: Whether their ranges have a zero point, or lie around 0 for runtimes that know none.
         ranges: How ranges of activations come from the values of the calibration: smallest and largest, the range of
             least divergence, or what 99.999 % of the values lie in.
         examples: Of the training split, on which ranges are found.
@@ -46,6 +64,7 @@ class Quantise(StagePart):
     how: Literal["ptq", "qat"] = "ptq"
     share: Annotated[float, Field(gt=0, le=1)] | None = None
     weights: Literal["per-channel", "per-tensor"] = "per-channel"
+    activations: Literal["asymmetric", "symmetric"] = "asymmetric"
     ranges: Ranges = "min-max"
     examples: Annotated[int, Field(ge=_LEAST_EXAMPLES, le=100_000)] | None = None
     keep_float: tuple[str, ...] = ()
@@ -67,8 +86,8 @@ class Quantise(StagePart):
         if self.to == "int8-weights":
             if self.how == "qat":
                 raise ValueError("to: int8-weights rounds weights alone, after training: leave how: qat out")
-            if self.examples is not None or self.ranges != "min-max":
-                raise ValueError("to: int8-weights has no ranges to find: leave ranges and examples out")
+            if self.examples is not None or self.ranges != "min-max" or self.activations != "asymmetric":
+                raise ValueError("to: int8-weights has no ranges to find: leave ranges, activations and examples out")
         return self
 
     @model_validator(mode="after")
@@ -77,16 +96,35 @@ class Quantise(StagePart):
             raise ValueError(f"share is of a run that is trained with integers, and how is {self.how}: say how: qat")
         return self
 
+    def kept(self, plan: Plan) -> frozenset[int]:
+        """The places of the blocks that compute with floats.
 
-_EXAMPLES = 512
-"""Of a calibration, where the recipe does not say."""
-_SHARE = 0.3
-"""Of a run that is trained with integers, where the recipe does not say."""
+        Raises:
+            UserError: If a layer to keep does not exist.
+        """
+        return blocks_of(plan, self.keep_float, f"{_WHERE}.keep_float")
+
+    def calibration(self, available: int) -> int:
+        """On how many examples ranges are found.
+
+        Args:
+            available: How many there are.
+
+        Raises:
+            UserError: If these are too few.
+        """
+        least = self.examples or _LEAST_EXAMPLES
+        if available < least:
+            help = "say fewer with examples" if self.examples else "leave the stage out"
+            raise UserError(
+                f"{_WHERE}: a calibration takes {least} examples, and the training split has {available}: {help}"
+            )
+        return self.examples or min(_EXAMPLES, available)
 
 
 def price(part: Quantise, plan: Plan) -> Plan:
     """The same blocks, of which all but those that are kept compute with integers."""
-    kept = blocks_of(plan, part.keep_float, f"{_WHERE}.keep_float")
+    kept = part.kept(plan)
     if part.to == "int8-weights":
         return replace(plan, weight_bytes=1)
     integers = tuple(at not in kept for at in range(len(plan.blocks)))
@@ -106,8 +144,8 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
     Ranges that the student has learned are used as they are, others are found.
 
     Raises:
-        UserError: If the student cannot be folded into a graph, a layer to keep does not exist, or there are too few
-            examples.
+        UserError: If the student cannot be folded into a graph, a layer to keep does not exist, there are too few
+            examples, or what a layer computes of them is not finite.
     """
     _write(part, student, material, student.ranges, path)
 
@@ -123,8 +161,8 @@ def check(part: Quantise, student: StudentModule, material: Material, paths: Seq
     Raises:
         UserError: As :func:`write`; or if an operator of the student is not known, or an output not found.
     """
-    blocks_of(student.plan, part.keep_float, f"{_WHERE}.keep_float")
-    _examples(part, material)
+    part.kept(student.plan)
+    part.calibration(material.available)
     device = next(student.parameters()).device
     inputs = material.signature.input.noise(2, torch.Generator().manual_seed(0)).to(device)
     check_trainable(student, _folded(student, material), inputs, paths)
@@ -149,21 +187,25 @@ def _write(
     part: Quantise, student: StudentModule, material: Material, known: Mapping[str, Range], path: Path
 ) -> FoldedNetwork:
     """Write the file, and return the graph of floats that it was made from."""
-    kept = blocks_of(student.plan, part.keep_float, f"{_WHERE}.keep_float")
-    prefixes = tuple(scope(student.plan.block_names[at]) for at in sorted(kept))
+    prefixes = tuple(scope(student.plan.block_names[at]) for at in sorted(part.kept(student.plan)))
     folded = _folded(student, material)
     excluded = tuple(node.name for node in folded.model.graph.node if prefixes and node.name.startswith(prefixes))
     per_channel = part.weights == "per-channel"
     if part.to == "int8-weights":
         store_integers(folded.model, path, per_channel=per_channel, excluded=excluded)
         return folded
-    scheme = Scheme(per_channel=per_channel, ranges=part.ranges, excluded=excluded, known=known)
+    symmetric = part.activations == "symmetric"
+    scheme = Scheme(per_channel=per_channel, symmetric=symmetric, ranges=part.ranges, excluded=excluded, known=known)
     # Where every range is known nothing is found, but a few examples are asked for.
-    count = _LEAST_EXAMPLES if known else _examples(part, material)
+    count = _LEAST_EXAMPLES if known else part.calibration(material.available)
     with TemporaryDirectory() as scratch:
         source = Path(scratch) / "float.onnx"
         onnx.save(folded.model, source)
-        quantise(source, path, (batch.numpy() for batch in material.examples(count)), scheme)
+        try:
+            quantise(source, path, _arrays(material, count), scheme)
+        except NoRangeError:
+            check_finite(folded.model, _arrays(material, count))  # says where
+            raise
     return folded
 
 
@@ -171,14 +213,8 @@ def _folded(student: StudentModule, material: Material) -> FoldedNetwork:
     return fold(student, material.signature.input, material.signature.output.name)
 
 
-def _examples(part: Quantise, material: Material) -> int:
-    least = part.examples or _LEAST_EXAMPLES
-    if material.available < least:
-        help = "say fewer with examples" if part.examples else "leave the stage out"
-        raise UserError(
-            f"{_WHERE}: a calibration takes {least} examples, and the training split has {material.available}: {help}"
-        )
-    return part.examples or min(_EXAMPLES, material.available)
+def _arrays(material: Material, count: int) -> Iterator[NDArray[Any]]:
+    return (batch.numpy() for batch in material.examples(count))
 
 
 STAGES.add(

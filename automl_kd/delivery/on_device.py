@@ -1,0 +1,107 @@
+"""The file that a device loads: made here where the converter is installed, else by commands that are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl_kd.core import first_line
+from automl_kd.hardware import DeviceFile
+from automl_kd.onnxio import Session, TFLiteSession, to_tflite
+from automl_kd.tasks import Task
+
+TFLITE = "student.tflite"
+_BATCH, _BATCHES = 64, 8
+"""Of the test split, on which files are compared."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A file that was made here, and how far it computes what ``student.onnx`` does.
+
+    Attributes:
+        name: Of the file.
+        size: In bytes.
+        examples: Of the test split, on which the two were compared.
+        equal: Share of them with equal answers; None where answers are no classes.
+        difference: Largest absolute difference between two outputs.
+    """
+
+    name: str
+    size: int
+    examples: int
+    equal: float | None
+    difference: float
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """What a device loads.
+
+    Attributes:
+        loads: The file as the profile tells it.
+        commands: What is left to be run in the folder of the delivery.
+        converted: What was made here; None where nothing was.
+        missing: Why what could be made here was not; empty where it was, or where nothing could.
+    """
+
+    loads: DeviceFile
+    commands: tuple[str, ...]
+    converted: Converted | None = None
+    missing: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As the manifest has it."""
+        made = self.converted
+        told = None if made is None else {name: value for name, value in vars(made).items() if value is not None}
+        return {
+            "name": self.loads.name,
+            "commands": list(self.commands),
+            "source": self.loads.source,
+            **({"converted": told} if told else {}),
+            **({"not_converted": self.missing} if self.missing else {}),
+        }
+
+
+def on_device(loads: DeviceFile, student: Path, floats: str, task: Task) -> OnDevice:
+    """Make what can be made here of the device's file, beside the student's; what cannot be is told.
+
+    Args:
+        loads: What the device loads.
+        student: The ONNX file that ships.
+        floats: Name of the ONNX file that computes with floats.
+        task: Whose test split the files are compared on.
+    """
+    takes = task.signature.input
+    commands = loads.made_by(floats, takes.name, takes.shape)
+    if loads.begins != "tflite":
+        return OnDevice(loads, commands)
+    path = student.with_name(TFLITE)
+    try:
+        made = _compared(to_tflite(student, path), student, task)
+    except Exception as error:  # a converter must not cost the delivery
+        path.unlink(missing_ok=True)
+        return OnDevice(loads, commands, missing=first_line(error))
+    return OnDevice(loads, commands[1:], made)
+
+
+def _compared(made: Path, student: Path, task: Task) -> Converted:
+    ours, theirs = Session(student), TFLiteSession(made)
+    answers: list[tuple[NDArray[Any], NDArray[Any]]] = []
+    for examples in islice(task.test.batches(_BATCH), _BATCHES):
+        inputs = task.modality.prepare(examples).numpy()
+        answers.append((ours.run(inputs), theirs.run(inputs)))
+    first, second = (np.concatenate(each) for each in zip(*answers, strict=True))
+    classes = task.signature.output.meaning == "categorical"
+    return Converted(
+        name=made.name,
+        size=made.stat().st_size,
+        examples=len(first),
+        equal=float((first.argmax(1) == second.argmax(1)).mean()) if classes else None,
+        difference=float(np.abs(first - second).max()),
+    )
