@@ -3,17 +3,29 @@
 from automl_kd.compression.chain import applied, computes_as_module, described, priced, shipped, write
 from automl_kd.compression.form import FileForm
 from automl_kd.compression.material import Material
+from automl_kd.compression.mixed import Assignment, fastest, least_loss
+from automl_kd.compression.sensitivity import Judged, Loss, Sensitivity
 from automl_kd.compression.stage import STAGES, Stage
+from automl_kd.compression.undecided import decided, kept_names, undecided
 
 __all__ = [
     "STAGES",
+    "Assignment",
     "FileForm",
+    "Judged",
+    "Loss",
     "Material",
+    "Sensitivity",
     "Stage",
     "applied",
     "computes_as_module",
+    "decided",
     "described",
+    "fastest",
+    "kept_names",
+    "least_loss",
     "priced",
     "shipped",
+    "undecided",
     "write",
 ]

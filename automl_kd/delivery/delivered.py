@@ -177,6 +177,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "flops": prediction.flops,
             "memory_bytes": prediction.memory_bytes,
             **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
+            **({} if facts.mixed_precision is None else {"mixed_precision": facts.mixed_precision.document()}),
         },
         "device": {"name": sheet.profile.name, "key": sheet.profile.key, "precision": sheet.profile.target.precision},
         "onnx": {"opset": measured.opset, "max_difference": measured.onnx_max_difference},

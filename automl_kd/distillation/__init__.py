@@ -32,6 +32,7 @@ from automl_kd.distillation.losses import (
     StepContext,
 )
 from automl_kd.distillation.material import material_of
+from automl_kd.distillation.mixed_precision import MixedPrecision, MixedPrecisionPolicy
 from automl_kd.distillation.teacher_outputs import TeacherOutputPolicy
 from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
@@ -73,6 +74,8 @@ __all__ = [
     "LossInputs",
     "LossOutput",
     "LossSpec",
+    "MixedPrecision",
+    "MixedPrecisionPolicy",
     "Outcome",
     "Pair",
     "ResolvedTeacher",

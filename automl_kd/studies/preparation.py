@@ -34,6 +34,7 @@ from automl_kd.studies.starts import Startable, startable
 from automl_kd.studies.state import settings_of
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
+from automl_kd.studies.undecided import refuse_undecided
 from automl_kd.studies.understanding import Understanding, understand
 from automl_kd.tasks import Task, open_task
 
@@ -87,6 +88,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     request, chosen = with_space(request, task, database)
     database.refuse_if_driven(request.name)
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
+    refuse_undecided(whole_space, request.space_name)
     suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
     sized, too_fine = resolvable(suiting, request.space_name, task)
     found = database.find_study(request.name)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal, Self
 
-import onnx
 from pydantic import Field, model_validator
 
-from automl_kd.compression.layers import blocks_of, node_prefix
+from automl_kd.compression.layers import blocks_of
 from automl_kd.compression.material import Material
+from automl_kd.compression.quantised_files import QuantisedFiles
 from automl_kd.compression.stage import STAGES, Stage
 from automl_kd.core import UserError
-from automl_kd.onnxio import Ranges, Scheme, fold, quantise
+from automl_kd.onnxio import Ranges, Scheme
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
 
 _LEAST_EXAMPLES = 16
 _WHERE = "compress quantise"
+AUTO = "auto"
+"""Of ``keep_float``: to be decided."""
 
 
 class Quantise(StagePart):
@@ -31,7 +34,8 @@ class Quantise(StagePart):
         ranges: How ranges of activations come from the values of the calibration: smallest and largest, the range of
             least divergence, or what 99.999 % of the values lie in.
         examples: Of the training split, on which ranges are found.
-        keep_float: Layers that compute with floats: ``first``, ``last``, stages, blocks.
+        keep_float: Layers that compute with floats: ``first``, ``last``, stages, blocks; or ``auto`` where those are to
+            be decided under a limit once the student is trained, until when none is.
     """
 
     stage: Literal["quantise"]
@@ -40,10 +44,12 @@ class Quantise(StagePart):
     weights: Literal["per-channel", "per-tensor"] = "per-channel"
     ranges: Ranges = "min-max"
     examples: Annotated[int, Field(ge=_LEAST_EXAMPLES, le=100_000)] | None = None
-    keep_float: tuple[str, ...] = ()
+    keep_float: tuple[str, ...] | Literal["auto"] = ()
 
     @model_validator(mode="after")
     def _layers_once(self) -> Self:
+        if self.keep_float == AUTO:
+            return self
         twice = next((name for name in self.keep_float if self.keep_float.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"keep_float names {twice} twice; once is right")
@@ -56,7 +62,7 @@ _EXAMPLES = 512
 
 def price(part: Quantise, plan: Plan) -> Plan:
     """The same blocks, of which all but those that are kept compute with integers."""
-    kept = blocks_of(plan, part.keep_float, f"{_WHERE}.keep_float")
+    kept = _kept(part, plan)
     return replace(plan, weight_bytes=1, integers=tuple(at not in kept for at in range(len(plan.blocks))))
 
 
@@ -74,19 +80,24 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
         UserError: If the student cannot be folded into a graph, a layer to keep does not exist, or there are too few
             examples.
     """
-    count = _examples(part, material)
-    kept = blocks_of(student.plan, part.keep_float, f"{_WHERE}.keep_float")
-    prefixes = tuple(node_prefix(student.plan.block_names[at]) for at in sorted(kept))
-    network = fold(student, material.signature.input, material.signature.output.name)
-    scheme = Scheme(
-        per_channel=part.weights == "per-channel",
-        ranges=part.ranges,
-        excluded=tuple(node.name for node in network.model.graph.node if prefixes and node.name.startswith(prefixes)),
-    )
+    kept = _kept(part, student.plan)
     with TemporaryDirectory() as scratch:
-        source = Path(scratch) / "float.onnx"
-        onnx.save(network.model, source)
-        quantise(source, path, (batch.numpy() for batch in material.examples(count)), scheme)
+        files_of(part, student, material, Path(scratch)).write(kept, path)
+
+
+def files_of(part: Quantise, student: StudentModule, material: Material, folder: Path) -> QuantisedFiles:
+    """The student's files with any layers kept in floats; what the part keeps does not count.
+
+    Raises:
+        UserError: If the student cannot be folded into a graph, or there are too few examples.
+    """
+    count = _examples(part, material)
+    scheme = Scheme(per_channel=part.weights == "per-channel", ranges=part.ranges)
+    return QuantisedFiles(student, material.signature, scheme, partial(material.examples, count), folder)
+
+
+def _kept(part: Quantise, plan: Plan) -> frozenset[int]:
+    return frozenset() if part.keep_float == AUTO else blocks_of(plan, part.keep_float, f"{_WHERE}.keep_float")
 
 
 def _examples(part: Quantise, material: Material) -> int:
