@@ -84,14 +84,15 @@ def least_loss(losses: Sequence[float], prices: Prices, limit: float) -> Assignm
     """The assignment that loses least of those that take at most so long; None where all take longer.
 
     Exact where prices are sums over blocks and pairs of neighbours. Where a correction of the whole network makes them
-    others, candidates are those of the sums, and each is held to its own price: none over the limit is returned.
+    others, candidates are those of the sums, and each is held to its own price: none over the limit is returned, and
+    integers everywhere are where they keep it and nothing else does.
 
     Args:
         losses: What each block loses in integers, (K,).
         prices: Of assignments.
         limit: Milliseconds.
     """
-    found = front(losses, ChainCost.of_prices(prices, len(losses)))
+    found = [*front(losses, ChainCost.of_prices(prices, len(losses))), _but((), len(losses))]
     return next((each for each, ms in zip(found, prices(found), strict=True) if ms <= limit), None)
 
 

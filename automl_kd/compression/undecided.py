@@ -16,7 +16,7 @@ def undecided(compress: Stages) -> Quantise | None:
 
 
 def decided(compress: Stages, kept: tuple[str, ...]) -> tuple[StagePart, ...]:
-    """The stages with ``keep_float`` instead of ``auto``."""
+    """The stages with these layers instead of ``auto``; those of a recipe that leaves nothing open as they are."""
     part = undecided(compress)
     return tuple(each if each is not part else each.model_copy(update={"keep_float": kept}) for each in compress)
 

@@ -40,6 +40,7 @@ class MixedPrecision:
     """Which layers compute with floats, and what the choice rests on.
 
     Attributes:
+        seed: Of the recipe by which the student was trained that was looked at.
         limit_ms: What the student may take.
         ms: What it is predicted to take.
         layers: The blocks of the plan by name.
@@ -50,6 +51,7 @@ class MixedPrecision:
         values: Its metrics on search-validation.
     """
 
+    seed: int
     limit_ms: float
     ms: float
     layers: tuple[str, ...]
@@ -70,6 +72,7 @@ class MixedPrecision:
         """The same as plain data."""
         losses = zip(self.layers, self.integers, self.losses, strict=True)
         return {
+            "seed": self.seed,
             "limit_ms": self.limit_ms,
             "ms": self.ms,
             "layers": [{"layer": name, "integers": integer, **asdict(loss)} for name, integer, loss in losses],
@@ -156,6 +159,7 @@ class MixedPrecisionPolicy:
         result = recipe.model_copy(update={"compress": decided(recipe.compress, kept)})
         form = shipped(result.compress, trained, material, recipe.threads)
         return result, MixedPrecision(
+            seed=recipe.seed,
             limit_ms=self._limit,
             ms=prices([chosen])[0],
             layers=trained.plan.block_names,

@@ -24,6 +24,7 @@ from automl_kd.recipes import Recipe, load_space
 from automl_kd.results import Observer, naming, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.default_space import with_space
+from automl_kd.studies.layer_decision import check_decidable
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
@@ -34,7 +35,6 @@ from automl_kd.studies.starts import Startable, startable
 from automl_kd.studies.state import settings_of
 from automl_kd.studies.survey import Survey, survey
 from automl_kd.studies.timing import epoch_seconds
-from automl_kd.studies.undecided import refuse_undecided
 from automl_kd.studies.understanding import Understanding, understand
 from automl_kd.tasks import Task, open_task
 
@@ -88,7 +88,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     request, chosen = with_space(request, task, database)
     database.refuse_if_driven(request.name)
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
-    refuse_undecided(whole_space, request.space_name)
+    check_decidable(whole_space, request.space_name, request.limits.max_latency_ms)
     suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
     sized, too_fine = resolvable(suiting, request.space_name, task)
     found = database.find_study(request.name)
