@@ -1,12 +1,12 @@
 """How well latencies are predicted where networks like those asked for were left out.
 
-    python benchmarks/left_out.py [--data ../shared/data] [--target jetson-nano:tensorrt] [--crossed]
+    python benchmarks/left_out.py [--data ../shared/data] [--target jetson-nano:tensorrt] [--precision int8] [--crossed]
 
 Measured networks are left out one by one, by family, by the kind of kernel that they spend their time in, and by size
 (``left_out_schemes.py``), on every target with at least six of them, and predicted from those that stay and from other
 targets (``left_out_predictors.py``). Each row counts once, however many groups it was in. With ``--target`` the answers
-on that target follow, row by row. With ``--crossed`` every device is judged with levels that ``choose_levels.py`` chose
-on the other half of the devices.
+on that target follow, row by row; ``--precision`` keeps the targets of one. With ``--crossed`` every device is judged
+with levels that ``choose_levels.py`` chose on the other half of the devices.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from cases import Case, all_cases
+from cases import Case, all_cases, profile_of
 from left_out_predictors import Answer, Crossed, Jointly, Predictor
 from left_out_schemes import NOTEWORTHY, SCHEMES, Scheme
 from published_latencies import Key
@@ -159,12 +159,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of published latencies")
     parser.add_argument("--target", help="this one alone, with every answer")
+    parser.add_argument("--precision", help="of the targets in the tables, all by default")
     parser.add_argument("--crossed", action="store_true", help="levels chosen without the half of the device")
     options = parser.parse_args()
     if not (options.data / "published_jetson.csv").is_file():
         sys.exit(f"{options.data} holds no published latencies; give their folder with --data")
     cases = all_cases(options.data)
-    reported = {":".join(key): key for key, rows in cases.items() if len(rows) >= LEAST_REPORTED}
+    reported = {
+        ":".join(key): key
+        for key, rows in cases.items()
+        if len(rows) >= LEAST_REPORTED and options.precision in (None, profile_of(key).target.precision)
+    }
     if options.target and options.target not in reported:
         sys.exit(f"{options.target} has fewer than {LEAST_REPORTED} measured networks; allowed: {', '.join(reported)}")
     keys = [reported[options.target]] if options.target else list(reported.values())

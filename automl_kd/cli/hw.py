@@ -105,6 +105,8 @@ def show(
 def _profile_text(document: dict[str, Any]) -> str:
     parts = [f"{document['name']}: {document['key']}", *latency_error_lines(document["latency_error"])]
     parts.append(f"targets: {', '.join(document['targets'])}")
+    if "integers" in document["target"]:
+        parts.append(_integers_text(document["target"]["integers"]))
     for title, facts in (("facts", document["target"]["facts"]), ("memory", document["memory"])):
         rows = [[key, _values(fact), fact["source"]] for key, fact in facts.items()]
         if rows:
@@ -126,6 +128,12 @@ def _profile_text(document: dict[str, Any]) -> str:
     if document["plot"]:
         parts += ["", f"plot: {document['plot']}"]
     return "\n".join(parts)
+
+
+def _integers_text(integers: dict[str, Any]) -> str:
+    """``quantised weights: per-channel; kept in floats: priced by ncnn``."""
+    floats = f"priced by {integers['floats']}" if "floats" in integers else "nothing"
+    return f"quantised weights: {', '.join(integers['weights'])}; kept in floats: {floats}"
 
 
 def _values(fact: dict[str, Any]) -> str:

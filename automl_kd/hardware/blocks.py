@@ -1,18 +1,19 @@
-"""The blocks that a profile has seen, each traced once, and their sums over plans."""
+"""What plans consist of, each block traced once and each part of a plan priced once, and the sums over plans."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from automl_kd.core import UserError
 from automl_kd.hardware.kernels.graph import Graph, Shape
-from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.kernels.trace import trace_built
-from automl_kd.hardware.plan import Block, Plan
+from automl_kd.hardware.plan import Block
 from automl_kd.hardware.predictor.cost import Floats, Integers
 
 
@@ -29,79 +30,117 @@ class TracedBlocks:
         return self._graphs[block]
 
 
+class Form(enum.Enum):
+    """What a part of a plan is: a block in integers or in floats, or the conversion of a tensor between two of them."""
+
+    INTEGERS = "integers"
+    FLOATS = "floats"
+    TO_INTEGERS = "to integers"
+    TO_FLOATS = "to floats"
+
+
+Part = tuple[Form, Hashable]
+"""A part of a plan: a block, or the shape of a tensor that is converted."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A block as priced: its numbers, the activations it needs at once, and the shapes that it takes and gives."""
+class Row:
+    """A part as priced.
+
+    Attributes:
+        numbers: What is summed of it, always as many.
+        peak: Bytes of the activations that it needs at once.
+        takes: Shape that it takes, without the batch.
+        gives: Shape that it gives.
+        of_floats: Which sum it belongs to.
+    """
 
     numbers: Floats
     peak: float
     takes: Shape
     gives: Shape
+    of_floats: bool
 
 
-class BlockTable:
-    """Numbers of every distinct block, and the sums and maxima over plans.
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The numbers of N plans.
 
-    Args:
-        traced: A block's graph.
-        lower: A graph to the kernels of the target.
-        numbers: What is summed of a network, always of the same length.
+    Attributes:
+        integers: Of what the target computes as integers, (N, C).
+        floats: Of what is computed as floats, (N, C).
+        peaks: The largest peak of a part, (N,).
     """
 
-    def __init__(
-        self, traced: TracedBlocks, lower: Callable[[Graph], Network], numbers: Callable[[Network], Floats]
-    ) -> None:
-        self._traced = traced
-        self._lower = lower
-        self._numbers = numbers
-        self._ids: dict[Hashable, int] = {}
-        self._rows: list[_Row] = []
+    integers: Floats
+    floats: Floats
+    peaks: Floats
+
+
+class PartTable:
+    """Numbers of every distinct part, and the sums and maxima over plans.
+
+    Args:
+        priced: A part to its row.
+    """
+
+    def __init__(self, priced: Callable[[Form, Any], Row]) -> None:
+        self._priced = priced
+        self._places: dict[Part, int] = {}
+        self._rows: list[Row] = []
         self._table: Floats = np.empty((0, 0))
         self._peaks: Floats = np.empty(0)
+        self._of_floats: Floats = np.empty(0)
 
-    def gather(self, plans: Sequence[Plan]) -> tuple[Floats, Floats]:
-        """The sum of the numbers over each plan's blocks, (N, C), and the largest peak of a block, (N,).
+    def row(self, part: Part) -> Row:
+        """The row of a part."""
+        return self._rows[self._place(part)]
+
+    def gather(self, chains: Sequence[Sequence[Part]]) -> Sums:
+        """The sums of plans, each of which is a chain of parts.
 
         Raises:
-            UserError: If a plan is empty, a block does not take its input shape, or two neighbours do not fit.
+            UserError: If a chain is empty, a block does not take its input shape, or two neighbours do not fit.
         """
-        ids = self._ids
-        flat: list[int] = []
-        starts: list[int] = []
-        for plan in plans:
+        places, flat, starts = self._places, list[int](), list[int]()
+        for chain in chains:
             starts.append(len(flat))
-            if not plan.blocks:
+            if not chain:
                 raise UserError("a plan without blocks has no price")
-            for block in plan.blocks:
-                known = ids.get(block)
-                flat.append(self._add(block) if known is None else known)
+            for part in chain:
+                known = places.get(part)
+                flat.append(self._place(part) if known is None else known)
         if len(self._table) != len(self._rows):
             self._table = np.stack([row.numbers for row in self._rows])
             self._peaks = np.array([row.peak for row in self._rows])
+            self._of_floats = np.array([row.of_floats for row in self._rows], dtype=np.float64)
         index = np.array(flat)
-        self._check_chains(index, np.array(starts))
+        self._check_chains(index, np.array(starts), chains)
+        floats, bounds = self._of_floats[index], [*starts, len(flat)]
+        return Sums(
+            self._summed(1 - floats, index, bounds),
+            self._summed(floats, index, bounds),
+            np.maximum.reduceat(self._peaks[index], starts),
+        )
+
+    def _summed(self, counted: Floats, index: Integers, bounds: list[int]) -> Floats:
+        """Sums over chains of the rows that count 1, and not 0."""
+        size = (len(bounds) - 1, len(self._rows))
+        if not counted.any():
+            return np.zeros((size[0], self._table.shape[1]))
         # A sparse product adds the rows up; indexing would first copy every row of every plan.
-        parts, size = (np.ones(len(flat)), index, [*starts, len(flat)]), (len(plans), len(self._rows))
-        chains = csr_array(parts, size)  # type: ignore[no-untyped-call]
-        sums: Floats = chains @ self._table
-        return sums, np.maximum.reduceat(self._peaks[index], starts)
+        found: Floats = csr_array((counted, index, bounds), size) @ self._table  # type: ignore[no-untyped-call]
+        return found
 
-    def graphs(self, plan: Plan) -> list[Graph]:
-        """Each block of a plan, traced.
+    def _place(self, part: Part) -> int:
+        place = self._places.get(part)
+        if place is None:
+            self._rows.append(self._priced(*part))
+            place = self._places[part] = len(self._rows) - 1
+        return place
 
-        Raises:
-            UserError: As :meth:`gather`.
-        """
-        self.gather([plan])
-        return [self._traced(block) for block in plan.blocks]
-
-    def _add(self, block: Block) -> int:
-        network = self._lower(self._traced(block))
-        self._rows.append(_Row(self._numbers(network), network.peak, block.input.shape, network.output[1:]))
-        return self._ids.setdefault(block, len(self._rows) - 1)
-
-    def _check_chains(self, index: Integers, starts: Integers) -> None:
-        """Every block must take what the one before returns."""
+    def _check_chains(self, index: Integers, starts: Integers, chains: Sequence[Sequence[Part]]) -> None:
+        """Every part must take what the one before returns."""
         codes: dict[Shape, int] = {}
         takes = np.array([codes.setdefault(row.takes, len(codes)) for row in self._rows])
         gives = np.array([codes.setdefault(row.gives, len(codes)) for row in self._rows])
@@ -110,7 +149,9 @@ class BlockTable:
         if broken.any():
             place = int(np.flatnonzero(broken)[0])
             before, after = self._rows[index[place]], self._rows[index[place + 1]]
-            number = place - int(starts[starts <= place][-1])
+            plan = int(np.flatnonzero(starts <= place)[-1])
+            parts = chains[plan][: place - int(starts[plan]) + 1]
+            number = sum(form in (Form.INTEGERS, Form.FLOATS) for form, _ in parts)
             raise UserError(
                 f"block {number + 1} of a plan takes {after.takes}, but block {number} returns {before.gives}"
             )

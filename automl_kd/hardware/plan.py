@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from torch import nn
@@ -34,3 +34,11 @@ class Plan(Protocol):
     @property
     def weight_bytes(self) -> int:
         """Bytes that one weight takes in the file that ships; the device may compute with others."""
+
+    @property
+    def integers(self) -> Sequence[bool]:
+        """For each block whether integers of 8 bits compute it; empty where nothing is said of it."""
+
+    @property
+    def per_channel(self) -> bool | None:
+        """Whether each output channel of a quantised weight has a scale of its own; None where nothing is quantised."""

@@ -13,7 +13,7 @@ import numpy as np
 from torch import nn
 
 from automl_kd.core import UserError
-from automl_kd.hardware.blocks import BlockTable, TracedBlocks
+from automl_kd.hardware.blocks import TracedBlocks
 from automl_kd.hardware.calibration import LEAST_NETWORKS, MeasuredNetwork, Start, choose
 from automl_kd.hardware.explanation import Explanation, explain
 from automl_kd.hardware.fit_section import Fit, ReferenceNetwork
@@ -27,9 +27,10 @@ from automl_kd.hardware.measurement.kit_script import RUNTIMES
 from automl_kd.hardware.measurement.latency import Progress
 from automl_kd.hardware.measurement.local import calibration
 from automl_kd.hardware.plan import FLOAT32, Plan
+from automl_kd.hardware.plan_prices import PlanPrices
 from automl_kd.hardware.predictor.cost import KINDS, Coefficients, Floats
 from automl_kd.hardware.predictor.prediction import Prediction
-from automl_kd.hardware.price_model import PriceModel, kind_sums
+from automl_kd.hardware.price_model import PriceModel
 from automl_kd.hardware.profile_file import ProfileFile, Target, write_profile
 from automl_kd.hardware.refit import refit
 from automl_kd.hardware.target import kernels_of
@@ -66,7 +67,7 @@ class Profile:
         self.name = name if target in (None, file.default) else f"{name}:{target}"
         self._progress = progress
         self._traced: TracedBlocks = TracedBlocks() if beside is None else beside._traced
-        self._blocks = BlockTable(self._traced, self.lower, self._numbers)
+        self._plans = PlanPrices(self.name, self.target, self._traced, self, lambda: self._beside_in_floats)
 
     @property
     def opset(self) -> int:
@@ -136,6 +137,15 @@ class Profile:
             " own; minimise latency, or say in facts.energy of its profile what operations and bytes cost"
         )
 
+    def quantisation_refusal(self, per_channel: bool | None, keeps: bool) -> str | None:
+        """Why the target does not run a quantised network, in one line; None where it does.
+
+        Args:
+            per_channel: Whether each output channel of a weight has a scale of its own; None where that is open.
+            keeps: Whether some layer is kept in floats.
+        """
+        return self._plans.refusal(per_channel, keeps)
+
     def latency_error(self) -> LatencyError:
         """How far off predicted latencies are, and on what networks; measures nothing."""
         fitted = self.target.fit
@@ -193,9 +203,15 @@ class Profile:
             inputs: Whole shapes.
 
         Raises:
-            UserError: As :meth:`predict`.
+            UserError: As :meth:`predict`, and of a plan that two targets price together.
         """
-        kernels = Network.joined([self.lower(graph) for graph in self.graphs(network, input_shape, inputs)])
+        if isinstance(network, nn.Module | str | Path):
+            kernels = self.network(network, input_shape, inputs)
+        else:
+            self._check_input(network, input_shape)
+            if self.target.of_integers and not all(network.integers):
+                raise UserError(f"{self.name}: layers that are kept in floats are priced by another target")
+            kernels = Network.joined(self._plans.networks(network))
         streaming = float(self.limits.streaming_seconds(kernels.weights))
         if isinstance(network, nn.Module | str | Path):
             price = self._price_with_notes(network, kernels)
@@ -222,11 +238,10 @@ class Profile:
         """Latency, memory and energy of many plans; each distinct block is traced once and remembered.
 
         Raises:
-            UserError: If a plan is empty, a block does not take its input shape, or two neighbours do not fit.
+            UserError: If a plan is empty, a block does not take its input shape, two neighbours do not fit, or the
+                target does not run it as it is quantised.
         """
-        return (
-            self.model.predictions(*self._blocks.gather(plans), [each.weight_bytes for each in plans]) if plans else []
-        )
+        return self._plans.price(plans)
 
     def price_networks(self, networks: Sequence[Network]) -> list[Prediction]:
         """Latency, memory and energy of networks that are kernels of this target already."""
@@ -235,8 +250,7 @@ class Profile:
 
     def seconds_by_kind(self, plans: Sequence[Plan]) -> Floats:
         """Predicted seconds of the kernels of plans, by kind, (N, K)."""
-        sums, _ = self._blocks.gather(plans)
-        return kind_sums(sums)
+        return self._plans.seconds_by_kind(plans)
 
     def extrapolated(self, plans: Sequence[Plan]) -> dict[Kind, float]:
         """Kinds that no measured network holds, with their mean shares of the time of plans, largest first."""
@@ -267,7 +281,7 @@ class Profile:
         if isinstance(network, str | Path):
             return (read_onnx(network, input_shape, inputs),)
         self._check_input(network, input_shape)
-        return tuple(self._blocks.graphs(network))
+        return tuple(self._plans.graphs(network))
 
     def lower(self, graph: Graph) -> Network:
         """The kernels that the target's runtime executes for a graph."""
@@ -327,7 +341,7 @@ class Profile:
             if not (math.isfinite(each.ms) and each.ms > 0):
                 raise UserError(f"pair {number}: the time is {each.ms}; a latency is a positive number of milliseconds")
         choice = choose(self.target, self.coefficients, self._fit, self.limits, measured)
-        only = {"default": self._key, "targets": {self._key: choice.target}}
+        only = {"default": self._key, "targets": self._alone(choice.target)}
         ruled = Profile(self.name.partition(":")[0], self.file.model_copy(update=only))
         times, names = [each.ms for each in measured], [each.name for each in measured]
         fitted = ruled.refit(choice.networks, times, names, source, choice.start)
@@ -342,10 +356,8 @@ class Profile:
             runtime_version: Version that its networks were measured under, by default this target's.
         """
         update = {"fit": fitted, "runtime_version": runtime_version or self.target.runtime_version}
-        targets = {self._key: self.target.model_copy(update=update)}
-        return Profile(
-            name or self.name.partition(":")[0], self.file.model_copy(update={"default": self._key, "targets": targets})
-        )
+        only = {"default": self._key, "targets": self._alone(self.target.model_copy(update=update))}
+        return Profile(name or self.name.partition(":")[0], self.file.model_copy(update=only))
 
     def refit(
         self,
@@ -370,15 +382,17 @@ class Profile:
         """Write the profile as YAML, for ``load_profile`` to read."""
         write_profile(Path(path), self.file)
 
+    def _alone(self, target: Target) -> dict[str, Target]:
+        """A target in place of this one, and the one that prices what its networks keep in floats."""
+        floats = None if target.integers is None else target.integers.floats
+        return {self._key: target} | ({} if floats is None else {floats: self.file.targets[floats]})
+
     def _check_input(self, plan: Plan, input_shape: tuple[int, ...] | None) -> None:
         if input_shape is None:
             return
         first = plan.blocks[0].input.shape if plan.blocks else None
         if first != input_shape:
             raise UserError(f"the plan takes inputs of shape {first}; got {input_shape}")
-
-    def _numbers(self, network: Network) -> Floats:
-        return self.model.numbers(network)  # only here, since the model may have to be measured first
 
     def _price_with_notes(self, asked: nn.Module | str | Path, network: Network) -> Prediction:
         (price,) = self.price_networks([network])
@@ -394,6 +408,14 @@ class Profile:
     def model(self) -> PriceModel:
         """What prices kernels of the target; calibrates where that is still to do."""
         return PriceModel(self.target, self._fit, self.limits)
+
+    @cached_property
+    def _beside_in_floats(self) -> Profile | None:
+        """The target of the same device by which layers are priced that a network of integers keeps in floats."""
+        integers = self.target.integers
+        if integers is None or integers.floats is None:
+            return None
+        return Profile(self.name.partition(":")[0], self.file, integers.floats, self._progress, self)
 
     @cached_property
     def limits(self) -> Limits:

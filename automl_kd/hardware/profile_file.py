@@ -49,12 +49,15 @@ class Integers(ProfilePart):
         weights: Schemes of weights that it loads; the first is what its networks were measured with.
         slower: How many times as long a network takes with another of these schemes; sources in ``source``.
         floats: The target of the same device that prices what is kept in floats; without it nothing can be kept.
+        conversions: Whether it was measured on quantised files, whose kernels convert what has none of integers; others
+            are priced as networks of integers from end to end.
     """
 
     only: bool = False
     weights: Annotated[tuple[WeightScheme, ...], Field(min_length=1)] = ("per-channel", "per-tensor")
     slower: dict[WeightScheme, Annotated[float, Field(ge=1)]] = Field(default_factory=dict)
     floats: str | None = None
+    conversions: bool = False
     source: str
 
 
@@ -107,6 +110,16 @@ class Target(ProfilePart):
         """Rules that a calibration may choose: for zeros, for dead operators, and whether launches are hidden."""
         table = self.execution or rules_of(self.runtime)
         return {"zeros": table.zeros, "dead": table.dead, "queued": self.queued}
+
+    @property
+    def of_integers(self) -> bool:
+        """Whether any network is priced as integers, whatever is said of it."""
+        return self.precision in ("int8", "w8a16")
+
+    @property
+    def from_files(self) -> bool:
+        """Whether a quantised block is priced as the quantised file of it, conversions included."""
+        return not self.of_integers or (self.integers is not None and self.integers.conversions)
 
     @property
     def memory_here(self) -> float | None:
@@ -166,7 +179,21 @@ def read_profile(path: Path) -> ProfileFile:
         if target.precision not in profile.precisions:
             allowed = ", ".join(profile.precisions)
             raise UserError(f"{path}: targets.{name}.precision is {target.precision!r}; the device has {allowed}")
+        _check_integers(path, name, profile)
     return profile
+
+
+def _check_integers(path: Path, name: str, profile: ProfileFile) -> None:
+    """What is kept in floats is priced by a target of floats."""
+    integers = profile.targets[name].integers
+    if integers is None or integers.floats is None:
+        return
+    where, floats = (
+        f"{path}: targets.{name}.integers",
+        [other for other, target in profile.targets.items() if not target.of_integers],
+    )
+    if integers.floats not in floats:
+        raise UserError(f"{where}.{unknown('floats', integers.floats, floats)}")
 
 
 def write_profile(path: Path, profile: ProfileFile) -> None:

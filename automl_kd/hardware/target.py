@@ -9,6 +9,8 @@ from automl_kd.hardware.datasheet import ELEMENT_BYTES, WEIGHT_BYTES, Scratchpad
 from automl_kd.hardware.kernels.graph import Graph
 from automl_kd.hardware.kernels.kernel import Kernel, Network
 from automl_kd.hardware.kernels.lower import lower
+from automl_kd.hardware.kernels.qdq import quantised
+from automl_kd.hardware.kernels.quantised import is_quantised
 from automl_kd.hardware.predictor.cost import Features
 from automl_kd.hardware.predictor.misfit import Misfit
 from automl_kd.hardware.predictor.prior import KNOWN_LOOPS, MEASURED, Spread
@@ -16,14 +18,20 @@ from automl_kd.hardware.profile_file import Target
 
 
 def kernels_of(target: Target, graph: Graph) -> Network:
-    """The kernels of the target's runtime in its precision."""
-    vector, found = target.facts.vector, target.execution
+    """The kernels of the target's runtime in its precision.
+
+    Of a target that was measured on quantised files, the kernels of the quantised file of a graph of floats.
+    """
+    vector, found, precision = target.facts.vector, target.execution, target.precision
+    if target.of_integers and target.from_files:
+        graph = graph if is_quantised(graph) else quantised(graph, whole=True)
+        precision = "fp32"  # of what is no integer there
     return lower(
         graph,
         target.runtime,
-        ELEMENT_BYTES[target.precision],
+        ELEMENT_BYTES[precision],
         None if vector is None else vector.lanes,
-        WEIGHT_BYTES[target.precision],
+        WEIGHT_BYTES[precision],
         None if found is None else (found.zeros, found.dead),
     )
 

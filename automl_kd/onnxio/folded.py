@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from automl_kd.core import Input, UserError, first_line
@@ -200,6 +201,8 @@ class _Folding:
             if node.op_type == "Constant":
                 value = next(item.t for item in node.attribute if item.name == "value")
                 self._constants[node.output[0]] = numpy_helper.from_array(numpy_helper.to_array(value), node.output[0])
+            elif node.input and all(name in self._constants for name in node.input if name):
+                self._constants |= self._computed(node)  # the quantiser would round sizes and scales
             elif node.op_type in ("Identity", "Dropout"):
                 self._renamed[node.output[0]] = source
             elif node.op_type == "Transpose" and source in self._state:
@@ -208,6 +211,15 @@ class _Folding:
             else:
                 kept.append(node)
         return kept
+
+    def _computed(self, node: onnx.NodeProto) -> dict[str, onnx.TensorProto]:
+        """The results of a node of constants."""
+        given = {name: numpy_helper.to_array(self._constants[name]) for name in node.input if name}
+        results = ReferenceEvaluator(node, opsets={"": OPSET}).run(None, given)
+        return {
+            name: numpy_helper.from_array(np.asarray(value), name)
+            for name, value in zip(node.output, results, strict=True)
+        }
 
     def _with_norms_folded(self, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
         uses = Counter(name for node in nodes for name in node.input)

@@ -53,6 +53,8 @@ class Plan:
     """Bytes that one weight takes in the file that ships."""
     integers: tuple[bool, ...] = ()
     """For each block whether integers of 8 bits compute it; empty where none is quantised."""
+    per_channel: bool | None = None
+    """Whether each output channel of a quantised weight has a scale of its own; None where none is quantised."""
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

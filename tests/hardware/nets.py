@@ -431,6 +431,8 @@ class HeadBlock:
 class ChainPlan:
     blocks: tuple[UnitBlock | HeadBlock, ...]
     weight_bytes: int = 4
+    integers: tuple[bool, ...] = ()
+    per_channel: bool | None = None
 
     def build(self):
         return nn.Sequential(*(block.build() for block in self.blocks))

@@ -63,7 +63,8 @@ _EXAMPLES = 512
 def price(part: Quantise, plan: Plan) -> Plan:
     """The same blocks, of which all but those that are kept compute with integers."""
     kept = _kept(part, plan)
-    return replace(plan, weight_bytes=1, integers=tuple(at not in kept for at in range(len(plan.blocks))))
+    integers = tuple(at not in kept for at in range(len(plan.blocks)))
+    return replace(plan, weight_bytes=1, integers=integers, per_channel=part.weights == "per-channel")
 
 
 def apply(part: Quantise, student: StudentModule) -> StudentModule:

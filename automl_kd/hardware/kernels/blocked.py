@@ -10,6 +10,7 @@ from automl_kd.hardware.kernels.fusion import Group
 from automl_kd.hardware.kernels.graph import Graph, Kind, Op, Window
 from automl_kd.hardware.kernels.inner_loops import as_operations, blocked_convolution, product, recurrence
 from automl_kd.hardware.kernels.kernel import Kernel
+from automl_kd.hardware.kernels.quantised import narrow_inputs
 from automl_kd.hardware.kernels.rules import Blocked
 
 _WINDOWED_POOLS = frozenset({"maxpool", "avgpool"})
@@ -46,7 +47,7 @@ class BlockedLayout:
         self._rules = rules
         self._lanes = lanes
         self._bytes = element_bytes
-        blocked = {value for value in graph.inputs if self._channels(value) > _PICTURE}
+        blocked = {value for value in graph.inputs if self._channels(value) > _PICTURE} - narrow_inputs(graph)
         self._lies = {True: blocked, False: set(graph.inputs) - blocked}  # values by whether they lie in blocks
 
     def kernels(self, group: Group, kernel: Kernel) -> Iterator[Kernel]:

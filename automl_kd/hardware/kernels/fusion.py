@@ -64,7 +64,7 @@ class _Fusion:
     def _extend(self, chain: list[Op], index: int) -> None:
         """Absorb the epilogue of the operator at ``index``."""
         steps = self._rules.then.get(chain[0].type)
-        if not steps:
+        if not steps or chain[0].integer:  # what joins a kernel of integers has done so before
             return
         channels = _channels(chain[0], self._graph.shapes)
         for step in steps:

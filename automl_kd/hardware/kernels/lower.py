@@ -14,7 +14,7 @@ from automl_kd.hardware.kernels.fusion import Group, fuse
 from automl_kd.hardware.kernels.graph import COMPUTE, Graph, Kind, Op
 from automl_kd.hardware.kernels.kernel import Kernel, Network
 from automl_kd.hardware.kernels.peak import peak_bytes
-from automl_kd.hardware.kernels.quantised import precision_notes, with_integers
+from automl_kd.hardware.kernels.quantised import integer_name, precision_notes, with_integers
 from automl_kd.hardware.kernels.rules import Dead, Rules, Zeros, rules_of
 
 
@@ -205,7 +205,7 @@ def _speed(lead: Op, rules: Rules) -> float | None:
     """How many times as fast as with floats an operator's arithmetic is; ``None`` of floats."""
     if rules.integers is None or not lead.integer:
         return None
-    return rules.integers.get(lead.type, rules.integers.get(lead.kind, 1.0))
+    return rules.integers.get(integer_name(lead), 1.0)
 
 
 def _sped_up(kernel: Kernel, speed: float) -> Kernel:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from automl_kd.hardware.kernels.fusion import Group
 from automl_kd.hardware.kernels.graph import Graph
-from automl_kd.hardware.kernels.quantised import is_narrow
+from automl_kd.hardware.kernels.quantised import is_narrow, narrow_inputs
 from automl_kd.hardware.kernels.rules import Overwrites
 
 
@@ -22,7 +22,9 @@ def peak_bytes(groups: Sequence[Group], graph: Graph, overwrites: Overwrites, el
     """
     last = {value: index for index, group in enumerate(groups) for value in group.inputs}
     last |= dict.fromkeys(graph.outputs, len(groups))
-    narrow = {value for group in groups if is_narrow(group.ops[-1], group.lead) for value in group.outputs}
+    narrow = narrow_inputs(graph) | {
+        value for group in groups if is_narrow(group.ops[-1], group.lead) for value in group.outputs
+    }
 
     def size(values: Iterable[int]) -> int:
         return sum(math.prod(graph.shapes[value]) * (1 if value in narrow else element_bytes) for value in values)

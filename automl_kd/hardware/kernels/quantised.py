@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Container
 from dataclasses import replace
 
-from automl_kd.hardware.kernels.graph import COMPUTE, Graph, Op
+from automl_kd.hardware.kernels.graph import COMPUTE, Graph, Kind, Op
 
 _CONVERSIONS = frozenset({"quantize", "dequantize"})
 _ACTIVATIONS = frozenset({"relu", "clip"})  # a range that quantisation keeps anyhow
@@ -25,7 +25,7 @@ def with_integers(graph: Graph, kinds: Container[str] | None) -> Graph:
         graph: With conversions as operators.
         kinds: ``None`` of a runtime without such kernels, which drops conversions when it loads a network.
     """
-    if not any(op.integer or op.type in _CONVERSIONS for op in graph.ops):
+    if not is_quantised(graph):
         return graph
     if kinds is None:
         floats = replace(graph, ops=tuple(_as_floats(op) for op in graph.ops))
@@ -39,9 +39,7 @@ def with_integers(graph: Graph, kinds: Container[str] | None) -> Graph:
     absorbed: set[int] = set()
     for op in graph.ops:
         sources = [makers.get(value) for value in op.inputs]
-        if op.integer or (
-            (op.type in kinds or op.kind in kinds) and _is_quantised(op, sources, readers[op.outputs[0]])
-        ):
+        if op.integer or (integer_name(op) in kinds and _is_quantised(op, sources, readers[op.outputs[0]])):
             integer.add(id(op))
         elif sources and id(sources[0]) in integer | absorbed and op.type in _ACTIVATIONS | {"quantize"}:
             absorbed.add(id(op))
@@ -60,6 +58,22 @@ def with_integers(graph: Graph, kinds: Container[str] | None) -> Graph:
     return _without(replace(graph, ops=tuple(marked[id(op)] for op in graph.ops)), gone)
 
 
+def integer_name(op: Op) -> str:
+    """What a table of kernels of integers calls an operator: convolutions and recurrent layers by their kind."""
+    return op.kind if op.type == "conv" or op.kind is Kind.RECURRENT else op.type
+
+
+def is_quantised(graph: Graph) -> bool:
+    """Whether some of a graph is integers of 8 bits."""
+    return any(op.integer or op.type in _CONVERSIONS for op in graph.ops)
+
+
+def narrow_inputs(graph: Graph) -> frozenset[int]:
+    """The inputs of a graph that are integers of 8 bits already."""
+    taken = (value for op in graph.ops if op.integer or op.type == "dequantize" for value in op.inputs)
+    return frozenset(taken).intersection(graph.inputs)
+
+
 def is_narrow(last: Op, lead: Op) -> bool:
     """Whether a kernel writes integers of 8 bits: ``last`` of its operators, the ``lead`` among them."""
     return last.type == "quantize" or (lead.integer and last.type != "dequantize")
@@ -74,10 +88,10 @@ def precision_notes(graph: Graph, computes: bool, element_bytes: int, weight_byt
         element_bytes: Bytes of a number of the target.
         weight_bytes: Bytes of a weight of the target.
     """
-    quantised = any(op.integer or op.type in _CONVERSIONS for op in graph.ops)
+    quantised = is_quantised(graph)
     bits, weight_bits = 8 * element_bytes, 8 * weight_bytes
     least = min((op.stored for op in graph.ops if op.stored is not None), default=weight_bits)
-    if quantised and computes:
+    if quantised and computes and bits > _INTEGER_BITS:
         return (
             "what is quantised is priced as integers by a rule, not by this target's fit; the interval allows for it",
         )

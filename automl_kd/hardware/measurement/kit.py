@@ -18,11 +18,11 @@ from automl_kd.hardware.measurement import kit_script
 from automl_kd.hardware.measurement.feeds import fed_inputs
 from automl_kd.hardware.measurement.latency import write_sentinels
 from automl_kd.hardware.measurement.local import one_torch_thread
+from automl_kd.hardware.measurement.network_file import write_network
 from automl_kd.hardware.measurement.selection import Candidate, Design
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.profile import Profile
 from automl_kd.hardware.profile_file import Target
-from automl_kd.onnxio import export
 
 
 class _Part(BaseModel):
@@ -164,7 +164,8 @@ def write_kit(
         for number, (candidate, price) in enumerate(zip(chosen, prices, strict=True)):
             progress(number / count, f"exporting {candidate.name}")
             with one_torch_thread():
-                path = export(candidate.build(), models / f"{candidate.name}.onnx", candidate.input, profile.opset)
+                file = models / f"{candidate.name}.onnx"
+                path = write_network(candidate.build(), file, candidate.input, profile.target)
             yield _entry(path, candidate.input.shape, price, dict(candidate.origin), inputs=_told(path))
         for path, fed in brought.items():
             copy = Path(shutil.copyfile(path, models / f"{path.stem}.onnx"))

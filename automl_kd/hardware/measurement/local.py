@@ -17,6 +17,7 @@ from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.kernels.read_onnx import read_onnx
 from automl_kd.hardware.limits import Limits
 from automl_kd.hardware.measurement.latency import Progress, measure_latencies
+from automl_kd.hardware.measurement.network_file import write_network
 from automl_kd.hardware.measurement.probes import probes
 from automl_kd.hardware.predictor.cost import kinds_of
 from automl_kd.hardware.predictor.fit import fit
@@ -26,7 +27,7 @@ from automl_kd.hardware.processor import cpu_name
 from automl_kd.hardware.profile_file import Target
 from automl_kd.hardware.references import reference_networks, timed_kernels
 from automl_kd.hardware.target import kernels_of, spread_of
-from automl_kd.onnxio import export, onnxruntime
+from automl_kd.onnxio import onnxruntime
 
 # On a shared machine small noise is the rule. It shows in the leave-one-out error and so widens every interval. What is
 # known no better than this is left out; with too few networks left, the fit would describe the other programs.
@@ -79,7 +80,7 @@ def _calibrate(device: str, target: Target, progress: Progress) -> Fit:
         paths = []
         for index, (name, module, shape) in enumerate(made):
             progress(_MAKING * index / len(made), "making small networks")
-            paths.append(export(module, Path(folder) / f"{name}.onnx", Input.of_images(shape), target.opset))
+            paths.append(write_network(module, Path(folder) / f"{name}.onnx", Input.of_images(shape), target))
         lowered = [kernels_of(target, read_onnx(path, None)) for path in paths]
         timed = measure_latencies(
             paths,

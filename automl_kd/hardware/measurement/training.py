@@ -21,11 +21,12 @@ from automl_kd.hardware.fit_section import Fit
 from automl_kd.hardware.kernels.kernel import Network
 from automl_kd.hardware.measurement.latency import measure_latencies
 from automl_kd.hardware.measurement.local import cached, one_torch_thread
+from automl_kd.hardware.measurement.network_file import write_network
 from automl_kd.hardware.measurement.selection import Candidate, Design
 from automl_kd.hardware.plan import FLOAT32, Block
 from automl_kd.hardware.profile import Profile
 from automl_kd.hardware.profile_file import Target
-from automl_kd.onnxio import export, onnxruntime
+from automl_kd.onnxio import onnxruntime
 
 _BATCH = 12
 _BLOCKS = 300
@@ -209,7 +210,7 @@ class _Run:
             for index in chosen:
                 candidate = self._candidates[index]
                 path = Path(folder) / f"{candidate.name}.onnx"
-                paths.append(export(candidate.build(), path, candidate.input, self._profile.opset))
+                paths.append(write_network(candidate.build(), path, candidate.input, self._profile.target))
             threads = self._profile.target.threads
             found = measure_latencies(paths, threads)
         certain = [pair for pair in zip(chosen, found, strict=True) if pair[1].repeat_error <= _NOISIEST]
@@ -248,6 +249,8 @@ class _SingleBlock:
 
     blocks: tuple[Block, ...]
     weight_bytes: int = FLOAT32
+    integers: tuple[bool, ...] = ()
+    per_channel: bool | None = None
 
 
 def _single_blocks(networks: Sequence[Candidate]) -> list[Candidate]:
