@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from automl_kd.compression import undecided
-from automl_kd.core import UserError
 from automl_kd.distillation import MixedPrecisionPolicy
-from automl_kd.recipes import Space
 from automl_kd.results import ARMS
 from automl_kd.students import build, load_weights
 from automl_kd.studies.context import StudyContext
 from automl_kd.studies.pick import Pick, Run
-
-
-def check_decidable(space: Space, name: str, limit_ms: float | None) -> None:
-    """Refuse a space that leaves layers to be decided under a limit, where there is none.
-
-    Args:
-        space: The space.
-        name: What the user calls it.
-        limit_ms: What a student may take on the device, if anything was said.
-
-    Raises:
-        UserError: If a quantisation of it may have ``keep_float: auto``, and nothing was.
-    """
-    if limit_ms is None and _leaves_open(space.document.get("compress")):
-        raise UserError(
-            f"space {name}: compress: keep_float: auto is decided under a limit: give --max-latency, such as 4ms, or"
-            " name the layers"
-        )
 
 
 def decide_layers(context: StudyContext, picks: Sequence[Pick], weights: Callable[[Run], Path]) -> None:
@@ -62,12 +41,3 @@ def decide_layers(context: StudyContext, picks: Sequence[Pick], weights: Callabl
         student = build(run.recipe.student, task.signature, allow_code=context.request.allow_code)
         policy = MixedPrecisionPolicy(context.prepared.profile, limit)
         _, pick.mixed_precision = policy.decided(run.recipe, load_weights(student, weights(run)), task, watch)
-
-
-def _leaves_open(node: Any, inside: bool = False) -> bool:
-    """Whether ``auto`` is a value, or an option, of a field ``keep_float``."""
-    if isinstance(node, Mapping):
-        return any(_leaves_open(each, inside or key == "keep_float") for key, each in node.items())
-    if isinstance(node, list | tuple):
-        return any(_leaves_open(each, inside) for each in node)
-    return inside and node == "auto"

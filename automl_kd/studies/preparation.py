@@ -24,7 +24,7 @@ from automl_kd.recipes import Recipe, load_space
 from automl_kd.results import Observer, naming, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.default_space import with_space
-from automl_kd.studies.layer_decision import check_decidable
+from automl_kd.studies.layer_check import check_decidable
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
@@ -88,7 +88,6 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     request, chosen = with_space(request, task, database)
     database.refuse_if_driven(request.name)
     whole_space = load_space(request.space_name, request.pins, allow_code=request.allow_code)
-    check_decidable(whole_space, request.space_name, request.limits.max_latency_ms)
     suiting, left_out = suited(whole_space, request.space_name, task, answers(task, request.teacher))
     sized, too_fine = resolvable(suiting, request.space_name, task)
     found = database.find_study(request.name)
@@ -98,6 +97,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     starting = startable(sized, request.space_name, task, begun)
     space = starting.space
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
+    check_decidable(whole_space, request.space_name, request.limits.max_latency_ms, profile)
     elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
     objectives = StudyObjectives(task.metric.objective, request.known)

@@ -13,6 +13,7 @@ from automl_kd.recipes import Recipe, load_recipe
 from automl_kd.students import plan
 from automl_kd.tasks import open_task
 
+HW = "snapdragon-8-gen-3:tflite-npu-int8"
 RECIPE = {
     "task": "digits",
     "student": {"family": "resnet", "depth": 8, "width": 0.25, "stem": {"stride": 2}},
@@ -78,20 +79,19 @@ def test_a_limit_below_all_integers_is_refused_before_the_training(trained):
 
 def test_a_delivered_recipe_makes_the_same_file_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = ak.distill(Recipe.model_validate(RECIPE), hw="raspberry-pi-4:ncnn-int8", max_latency="50ms", out="first")
-    assert (
-        first["latency_ms"]
-        == first["mixed_precision"]["ms"]
-        <= first["mixed_precision"]["limit_ms"]
-        == pytest.approx(50)
-    )
+    recipe, profile = Recipe.model_validate(RECIPE), load_profile(HW)
+    whole = priced(recipe.compress, plan(recipe.student, open_task("digits").signature))
+    least, most = profile.price([whole, replace(whole, integers=(False,) * len(whole.blocks))])
+    first = ak.distill(recipe, hw=HW, max_latency=(least.ms + most.ms) / 2, out="first")
+    mixed = first["mixed_precision"]
+    assert {each["integers"] for each in mixed["layers"]} == {True, False}
+    assert first["latency_ms"] == mixed["ms"] <= mixed["limit_ms"]
     (part,) = load_recipe("first/recipe.yaml").compress
-    assert part.keep_float not in ("auto", ())
-    again = ak.distill("first/recipe.yaml", hw="raspberry-pi-4:ncnn-int8", out="again")
+    again = ak.distill("first/recipe.yaml", hw=HW, out="again")
     same = ("student.onnx", "student.float.onnx", "student.safetensors", "recipe.yaml")
     assert [first["files"][name] for name in same] == [again["files"][name] for name in same]
     card = (tmp_path / "first" / "model_card.md").read_text(encoding="utf-8")
-    assert "| stage1.0 | floats |" in card
+    assert f"computes {', '.join(part.keep_float)} with floats" in card
     assert "Precision by layer" in (tmp_path / "first" / "report.html").read_text(encoding="utf-8")
 
 
@@ -106,12 +106,19 @@ def test_a_delivered_recipe_makes_the_same_file_again(tmp_path, monkeypatch):
 def test_a_limit_and_auto_belong_together(keep_float, max_latency, said, tmp_path):
     recipe = Recipe.model_validate(RECIPE | {"compress": [{"stage": "quantise", "keep_float": keep_float}]})
     with pytest.raises(UserError, match=said):
-        ak.distill(recipe, out=tmp_path / "student", max_latency=max_latency, hw="raspberry-pi-4:ncnn-int8")
+        ak.distill(recipe, out=tmp_path / "student", max_latency=max_latency, hw=HW)
     assert not (tmp_path / "student").exists()
 
 
-def test_a_search_without_a_limit_has_nothing_to_decide_under(tmp_path):
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"hw": HW}, "keep_float: auto is decided under a limit: give --max-latency, such as 4ms"),
+        ({"hw": "coral-edgetpu", "max_latency": "9ms"}, "keep_float: coral-edgetpu runs integers alone, so no layer"),
+    ],
+)
+def test_a_search_that_has_nothing_to_decide_is_refused(asked, said, tmp_path):
     pins = ("compress={one_of: [[{stage: quantise}], [{stage: quantise, keep_float: auto}]]}",)
-    with pytest.raises(UserError, match="compress: keep_float: auto is decided under a limit: give --max-latency, suc"):
-        ak.search(hw="raspberry-pi-4:ncnn-int8", budget="1m", pins=pins, storage=str(tmp_path / "s.db"))
+    with pytest.raises(UserError, match=said):
+        ak.search(**asked, budget="1m", pins=pins, storage=str(tmp_path / "s.db"))
     assert not (tmp_path / "s.db").exists()
