@@ -1,11 +1,22 @@
 """Compression: what is done to a student after its training, so that what is shipped is what was priced and scored."""
 
-from automl_kd.compression.chain import applied, computes_as_module, described, priced, shipped, write
+from automl_kd.compression.chain import (
+    applied,
+    begin_training,
+    check_training,
+    computes_as_module,
+    described,
+    priced,
+    shipped,
+    trained_share,
+    write,
+)
 from automl_kd.compression.form import FileForm
 from automl_kd.compression.material import Material
 from automl_kd.compression.mixed import Assignment, fastest, least_loss
 from automl_kd.compression.sensitivity import Judged, Loss, Sensitivity
-from automl_kd.compression.stage import STAGES, Stage
+from automl_kd.compression.stage import STAGES, Stage, Training
+from automl_kd.compression.training import QuantisedStudent
 from automl_kd.compression.undecided import decided, kept_names, undecided
 
 __all__ = [
@@ -15,9 +26,13 @@ __all__ = [
     "Judged",
     "Loss",
     "Material",
+    "QuantisedStudent",
     "Sensitivity",
     "Stage",
+    "Training",
     "applied",
+    "begin_training",
+    "check_training",
     "computes_as_module",
     "decided",
     "described",
@@ -26,6 +41,7 @@ __all__ = [
     "least_loss",
     "priced",
     "shipped",
+    "trained_share",
     "undecided",
     "write",
 ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from automl_kd.compression.form import FileForm
 from automl_kd.compression.material import Material
 from automl_kd.compression.stage import STAGES
+from automl_kd.compression.training import QuantisedStudent
+from automl_kd.core import UserError
 from automl_kd.onnxio import export
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
@@ -83,6 +86,55 @@ def write(compress: Stages, student: StudentModule, material: Material, path: Pa
             if store is not None:
                 store(part, draft)
         shutil.copyfile(draft, path)
+
+
+def trained_share(compress: Stages) -> float:
+    """The share of a run, at its end, in which the student is trained in the form of its file; 0 for none."""
+    training = STAGES[compress[-1].stage].training if compress else None
+    return 0.0 if training is None else training.share(compress[-1])
+
+
+def check_training(compress: Stages, student: StudentModule, material: Material, paths: Sequence[str]) -> None:
+    """Refuse, before any training, a student that cannot be trained in the form of its file.
+
+    Args:
+        compress: The stages; any, also none.
+        student: With any weights.
+        material: What it takes and answers, and examples.
+        paths: Stages and paths of submodules whose outputs the losses read.
+
+    Raises:
+        UserError: In one line.
+    """
+    if trained_share(compress) == 0:
+        return
+    *before, last = compress
+    if before:
+        raise UserError(f"compress: {last.stage} is trained and must be the only stage: leave {before[0].stage} out")
+    training = STAGES[last.stage].training
+    assert training is not None
+    training.check(last, student, material, paths)
+
+
+def begin_training(
+    compress: Stages,
+    student: StudentModule,
+    material: Material,
+    paths: Sequence[str],
+    state: Mapping[str, Any] | None = None,
+) -> QuantisedStudent:
+    """The student in the form of its file, to be trained from now on.
+
+    Args:
+        compress: Stages of which :func:`trained_share` is above 0.
+        student: Its weights are those that are trained.
+        material: What it takes and answers, and examples.
+        paths: Stages and paths of submodules whose outputs the losses read.
+        state: What ``state_dict`` of the form gave, where a run goes on.
+    """
+    training = STAGES[compress[-1].stage].training
+    assert training is not None
+    return training.begin(compress[-1], student, material, paths, state)
 
 
 def computes_as_module(compress: Stages) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import onnx
 
 from automl_kd.core import UserError, unknown
+from automl_kd.onnxio import scope
 from automl_kd.students import Plan
 
 FIRST, LAST = "first", "last"
@@ -31,9 +34,10 @@ def blocks_of(plan: Plan, names: Iterable[str], where: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def node_prefix(block: str) -> str:
-    """How the names of the nodes of a block begin in an exported graph: ``/stage2/stage2.0/``."""
-    return f"/{block.partition('.')[0]}/{block}/"
+def nodes_of(model: onnx.ModelProto, plan: Plan, places: Collection[int]) -> tuple[str, ...]:
+    """The names of the nodes of the blocks at these places, in the graph of the student."""
+    prefixes = tuple(scope(plan.block_names[at]) for at in sorted(places))
+    return tuple(node.name for node in model.graph.node if prefixes and node.name.startswith(prefixes))
 
 
 def _places(plan: Plan, name: str) -> set[int]:

@@ -9,37 +9,32 @@ from pathlib import Path
 import onnx
 from torch import Tensor
 
-from automl_kd.compression.layers import node_prefix
-from automl_kd.core import Signature
-from automl_kd.onnxio import Scheme, fold, quantise
-from automl_kd.students import StudentModule
+from automl_kd.compression.layers import nodes_of
+from automl_kd.onnxio import Scheme, quantise
+from automl_kd.students import Plan
 
 
 class QuantisedFiles:
-    """Writes a student with any of its blocks kept in floats; it is folded and calibrated once.
+    """Writes a student with any of its blocks kept in floats; it is calibrated once.
 
     Args:
-        student: Trained; it is not touched.
-        signature: What it takes and answers.
+        model: The student as a graph without batch normalisation.
+        plan: Its blocks.
         scheme: How it is quantised, apart from what is kept.
         examples: Training examples as the student takes them, in batches (N, …) on the CPU.
         folder: A place for what the files share.
-
-    Raises:
-        UserError: If the student cannot be folded into a graph.
     """
 
     def __init__(
         self,
-        student: StudentModule,
-        signature: Signature,
+        model: onnx.ModelProto,
+        plan: Plan,
         scheme: Scheme,
         examples: Callable[[], Iterator[Tensor]],
         folder: Path,
     ) -> None:
-        model = fold(student, signature.input, signature.output.name).model
-        self._nodes = [node.name for node in model.graph.node]
-        self._blocks = student.plan.block_names
+        self._model = model
+        self._plan = plan
         self._scheme = scheme
         self._examples = examples
         self._source = folder / "folded.onnx"
@@ -52,7 +47,6 @@ class QuantisedFiles:
         Raises:
             UserError: If an activation is not finite on the examples.
         """
-        prefixes = tuple(node_prefix(self._blocks[at]) for at in sorted(kept))
-        excluded = tuple(name for name in self._nodes if prefixes and name.startswith(prefixes))
+        scheme = replace(self._scheme, excluded=nodes_of(self._model, self._plan, kept))
         batches = (batch.numpy() for batch in self._examples())
-        quantise(self._source, path, batches, replace(self._scheme, excluded=excluded), self._ranges)
+        quantise(self._source, path, batches, scheme, self._ranges)

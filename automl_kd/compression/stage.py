@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from automl_kd.compression.material import Material
+from automl_kd.compression.training import QuantisedStudent
 from automl_kd.core import Registry
 from automl_kd.recipes import STAGES as RECIPE_STAGES
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a student is trained in the form of its file.
+
+    Attributes:
+        share: ``(part)`` to the share of the run, at its end, that is trained so; 0 where the part asks for none.
+        check: ``(part, student, material, paths)``: refuses, by a UserError of one line, what cannot be trained so,
+            before anything is. The paths are of the stages and submodules whose outputs the losses read.
+        begin: ``(part, student, material, paths, state)`` to the student in that form. The state is one that
+            ``state_dict`` gave, where a run goes on; None where the form begins.
+    """
+
+    share: Callable[[Any], float]
+    check: Callable[[Any, StudentModule, Material, Sequence[str]], None]
+    begin: Callable[[Any, StudentModule, Material, Sequence[str], Mapping[str, Any] | None], QuantisedStudent]
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,7 @@ class Stage:
         write: ``(part, student, material, path)``: writes the ONNX file of a form that no module has, from the student
             that the stages before it made. What is scored is then the file. Such a stage is the last of a recipe. None
             where the file is an export of the compressed student.
+        training: How a student is trained in that form. None where that is no different.
     """
 
     part: type[StagePart]
@@ -39,6 +58,7 @@ class Stage:
     apply: Callable[[Any, StudentModule], StudentModule]
     store: Callable[[Any, Path], None] | None = None
     write: Callable[[Any, StudentModule, Material, Path], None] | None = None
+    training: Training | None = None
 
 
 STAGES: Registry[Stage] = RECIPE_STAGES  # type: ignore[assignment]  # this room fills it, with stages alone

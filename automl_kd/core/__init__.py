@@ -21,6 +21,7 @@ from automl_kd.core.formatting import (
     three_digits,
     whole,
 )
+from automl_kd.core.integers import Range
 from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
 from automl_kd.core.registry import Registry, extension_versions
 from automl_kd.core.signature import IMAGE_AXES, TEXT_AXES, Input, Meaning, Output, Signature
@@ -38,6 +39,7 @@ __all__ = [
     "Meaning",
     "NotYAMLError",
     "Output",
+    "Range",
     "Registry",
     "Signature",
     "UserError",

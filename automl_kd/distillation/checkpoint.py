@@ -29,6 +29,7 @@ class Checkpoint:
         objective: Losses of the epoch under way or, between epochs, the last; balance and health of the losses.
         seconds: Time spent in training.
         average: Averages of the student's weights by name, or None where none are kept.
+        quantised: What is learned beside the weights of a student that is trained with integers, or None.
     """
 
     identity: dict[str, str]
@@ -41,6 +42,7 @@ class Checkpoint:
     objective: dict[str, Any]
     seconds: float
     average: dict[str, Any] | None = None
+    quantised: dict[str, Any] | None = None
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from automl_kd.distillation import schedules
 from automl_kd.distillation.averaging import WeightAverage
-from automl_kd.distillation.optimizers import build_optimizer, groups_by_depth, set_learning_rate
+from automl_kd.distillation.optimizers import admit, build_optimizer, groups_by_depth, set_learning_rate
 from automl_kd.distillation.trunk import Trunk
 from automl_kd.recipes import Train
 from automl_kd.students import StudentModule
@@ -41,6 +41,11 @@ class Learner:
         self.trunk = Trunk(student, inherited=inherited, frozen=train.batch_norm == "frozen")
         self._held = False
         self.trunk.hold(False)
+
+    def admit(self, parameter: nn.Parameter) -> None:
+        """Have another parameter learn from now on, which does not decay."""
+        self._weights.append(parameter)
+        admit(self._optimizer, parameter)
 
     def begin(self, progress: float, *, held: bool) -> None:
         """Make ready for the step at ``progress`` in [0, 1]: the learning rates, and whether the trunk is held."""

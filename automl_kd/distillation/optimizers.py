@@ -35,13 +35,27 @@ def build_optimizer(spec: SGD | AdamW, parameters: Iterable[nn.Parameter] | Iter
             weight_decay=spec.weight_decay,
             fused=True,
         )
-        if spec.momentum > 0:
-            # The fused kernel takes momenta for all parameters or for none, and a loss that begins late brings its own
-            # parameters late. Beginning at zero is what the optimizer does at a first step.
-            for parameter in (each for group in sgd.param_groups for each in group["params"]):
-                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        for group in sgd.param_groups:
+            _rest(sgd, group)
         return sgd
     return torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
+
+
+def admit(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> None:
+    """Have an optimizer move another parameter, which does not decay, at the learning rate of the head."""
+    optimizer.add_param_group({"params": [parameter], "weight_decay": 0.0})
+    _rest(optimizer, optimizer.param_groups[-1])
+
+
+def _rest(optimizer: torch.optim.Optimizer, group: Group) -> None:
+    """Begin the momenta of a group at zero, which is what the optimizer does at a first step.
+
+    The fused kernel of SGD takes momenta for all parameters or for none, and a loss that begins late brings its own
+    parameters late.
+    """
+    if group.get("momentum", 0) > 0:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def groups_by_depth(student: StudentModule, adapters: nn.Module, decay: float) -> list[Group]:

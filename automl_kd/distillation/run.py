@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from automl_kd.compression import QuantisedStudent, begin_training, check_training, trained_share
 from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
 from automl_kd.distillation.batch_norm import measured_batches, reestimate
@@ -20,6 +21,7 @@ from automl_kd.distillation.feed import Batch, Feed
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.learner import Learner
 from automl_kd.distillation.losses import StepContext
+from automl_kd.distillation.material import material_of
 from automl_kd.distillation.mixing import draw_mix
 from automl_kd.distillation.objective import UNCERTAINTY, Objective
 from automl_kd.distillation.precision import autocast
@@ -111,6 +113,11 @@ class Run:
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
+        self._material = material_of(self.seen, recipe.seed)
+        self._quantised: QuantisedStudent | None = None
+        self._float_steps = round((1 - trained_share(recipe.compress)) * self._total_steps)
+        if fresh:
+            check_training(recipe.compress, self.student, self._material, wiring.student_stages)
 
     def __enter__(self) -> Self:
         self._taps.__enter__()
@@ -150,11 +157,12 @@ class Run:
         It is then a copy, because what a run does next never depends on where it was judged.
         """
         train = self.recipe.train
-        if train.ema is None and train.batch_norm != "reestimated":
-            return self.student
-        student = self.learner.averaged()
-        if train.batch_norm == "reestimated":
-            reestimate(student, measured_batches(self.seen, self.recipe.seed, self.torch_device))
+        measured = train.batch_norm == "reestimated" and self._quantised is None
+        student = self.student if train.ema is None and not measured else self.learner.averaged()
+        if measured:
+            self._reestimate(student)
+        if self._quantised is not None:
+            student.ranges = self._quantised.ranges()
         return student
 
     def state(self) -> Checkpoint:
@@ -168,6 +176,7 @@ class Run:
             cuda_rng=torch.cuda.get_rng_state() if self.torch_device.type == "cuda" else None,
             objective=self.objective.state_dict(),
             seconds=self.seconds,
+            quantised=None if self._quantised is None else self._quantised.state_dict(),
             **self.learner.state_dict(),
         )
 
@@ -175,6 +184,8 @@ class Run:
         """Go on from a checkpoint of the same run."""
         self.student.load_state_dict(checkpoint.student)
         self.adapters.load_state_dict(checkpoint.adapters)
+        if checkpoint.quantised is not None:
+            self._quantise(checkpoint.quantised)
         self.learner.load_state_dict(checkpoint.optimizer, checkpoint.average)
         self.objective.load_state_dict(checkpoint.objective)
         self.step = checkpoint.step
@@ -200,8 +211,7 @@ class Run:
         active = self.objective.active(progress, held=held)
         if any(term.spec.inputs.reads_gradients for term, _ in active):
             inputs = inputs.requires_grad_()
-        with self._autocast:
-            student = Signals(self._forward(inputs), self._taps.maps, inputs)
+        student = self._signals(inputs)
         teacher = fusion_loss = None
         if self._teacher_signals is not None:
             teacher, fusion_loss = self._teacher_signals.for_batch(
@@ -219,9 +229,32 @@ class Run:
         self.learner.move(total if total is None or fusion_loss is None else total + fusion_loss, self.step)
         self.step += 1
 
+    def _signals(self, inputs: Tensor) -> Signals:
+        """What the student shows of inputs (B, …): in the form of its file once that is what is trained."""
+        if self._quantised is not None:
+            # In float32 whatever the precision: bfloat16 holds no more digits than the integers that it would imitate.
+            outputs, maps = self._quantised(inputs)
+            return Signals(outputs, maps, inputs)
+        with self._autocast:
+            return Signals(self._forward(inputs), self._taps.maps, inputs)
+
+    def _quantise(self, state: Mapping[str, Any] | None = None) -> None:
+        """Train the form of the student's file from now on; the statistics of its batch normalisation stay."""
+        if state is None and self.recipe.train.batch_norm == "reestimated":
+            self._reestimate(self.student)
+        self._quantised = begin_training(
+            self.recipe.compress, self.student, self._material, self.wiring.student_stages, state
+        )
+        self.learner.admit(self._quantised.ratios)
+
+    def _reestimate(self, student: StudentModule) -> None:
+        reestimate(student, measured_batches(self.seen, self.recipe.seed, self.torch_device))
+
     def _begin(self, progress: float) -> bool:
         """Make ready for a step; whether the student's trunk is held in it."""
         train = self.recipe.train
+        if self.step >= self._float_steps and self._quantised is None:
+            self._quantise()
         held = schedules.held(train, progress)
         if not held and schedules.held(train, (self.step - 1) / self._total_steps):
             self.objective.restart_balance()
@@ -247,6 +280,8 @@ class Run:
 
     def _check_weights(self) -> None:
         tensors = [*self.student.state_dict().values(), *self.adapters.state_dict().values()]
+        if self._quantised is not None:
+            tensors.append(self._quantised.ratios.detach())
         floating = [tensor for tensor in tensors if tensor.is_floating_point()]
         if not torch.isfinite(nn.utils.get_total_norm(floating, float("inf"))):
             raise Diverged(f"non-finite weights after step {self.step - 1}")

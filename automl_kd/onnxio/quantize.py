@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.core import UserError, first_line, replacing
+from automl_kd.core import Range, UserError, first_line, replacing
 from automl_kd.onnxio.session import load_model
 
 Ranges = Literal["min-max", "entropy", "percentile"]
@@ -33,14 +33,14 @@ class Scheme:
         activation_bits: Of an activation; weights have 8.
         ranges: How ranges of activations are found.
         excluded: Names of nodes that compute with floats.
-        known: Scale and zero point of activations that are not to be found, by the name of the tensor.
+        known: The ranges of activations that are not to be found, by the name of the tensor.
     """
 
     per_channel: bool = True
     activation_bits: Literal[8, 16] = 8
     ranges: Ranges = "min-max"
     excluded: tuple[str, ...] = ()
-    known: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    known: Mapping[str, Range] = field(default_factory=dict)
 
 
 def quantise(
@@ -88,8 +88,8 @@ def quantise(
         "percentile": CalibrationMethod.Percentile,
     }[scheme.ranges]
     known = {
-        name: [{"scale": np.float32(scale), "zero_point": np.int8(zero)}]
-        for name, (scale, zero) in scheme.known.items()
+        name: [{"scale": np.array(each.scale, np.float32), "zero_point": np.array(each.zero_point, np.int8)}]
+        for name, each in scheme.known.items()
     }
     with replacing(Path(target)) as draft, _silence():
         try:

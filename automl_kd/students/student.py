@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from automl_kd.core import IMAGE_AXES, Signature, UserError
+from automl_kd.core import IMAGE_AXES, Range, Signature, UserError
 from automl_kd.recipes import Student, StudentPart
 from automl_kd.students.family import FAMILIES
 from automl_kd.students.plans import Plan
@@ -100,11 +100,16 @@ class StudentModule(nn.Module):
     """A chain of stages: inputs (B, …) to outputs (B, width).
 
     Each stage of the plan is a child module of its name (``stem``, ``stage1``, …, ``head``).
+
+    Attributes:
+        ranges: Of a student that was trained with integers: the ranges of activations that it has learned, by the name
+            of the tensor in its exported graph; else empty.
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
+        self.ranges: Mapping[str, Range] = {}
         for name, stage in plan.build():
             self.add_module(name, stage)
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import torch
 from pydantic import Field, model_validator
 
-from automl_kd.compression.layers import blocks_of
+from automl_kd.compression.layers import blocks_of, nodes_of
 from automl_kd.compression.material import Material
 from automl_kd.compression.quantised_files import QuantisedFiles
-from automl_kd.compression.stage import STAGES, Stage
-from automl_kd.core import UserError
-from automl_kd.onnxio import Ranges, Scheme
+from automl_kd.compression.stage import STAGES, Stage, Training
+from automl_kd.compression.training import Quantised, QuantisedStudent, calibrated, check_trainable
+from automl_kd.core import Range, UserError
+from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, fold, load_model, store_integers
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
 
@@ -27,9 +30,13 @@ AUTO = "auto"
 
 
 class Quantise(StagePart):
-    """Weights and activations as integers of 8 bits.
+    """Weights and activations as integers of 8 bits, or weights alone.
 
     Attributes:
+        to: What: ``int8`` computes with integers, ``int8-weights`` stores them and computes with floats.
+        how: After training (``ptq``), or in training (``qat``): the end of the run is then trained with values rounded
+            as the integers will be, by the same losses and the same teacher.
+        share: Of the run that is trained so, at its end.
         weights: Whether each output channel of a weight has a scale of its own, or the whole tensor one.
         ranges: How ranges of activations come from the values of the calibration: smallest and largest, the range of
             least divergence, or what 99.999 % of the values lie in.
@@ -39,8 +46,9 @@ class Quantise(StagePart):
     """
 
     stage: Literal["quantise"]
-    to: Literal["int8"] = "int8"
-    how: Literal["ptq"] = "ptq"
+    to: Literal["int8", "int8-weights"] = "int8"
+    how: Literal["ptq", "qat"] = "ptq"
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
     weights: Literal["per-channel", "per-tensor"] = "per-channel"
     ranges: Ranges = "min-max"
     examples: Annotated[int, Field(ge=_LEAST_EXAMPLES, le=100_000)] | None = None
@@ -55,14 +63,43 @@ class Quantise(StagePart):
             raise ValueError(f"keep_float names {twice} twice; once is right")
         return self
 
+    @model_validator(mode="after")
+    def _weights_alone(self) -> Self:
+        if self.to == "int8-weights":
+            if self.keep_float == AUTO:
+                raise ValueError("to: int8-weights computes with floats everywhere: leave keep_float: auto out")
+            if self.how == "qat":
+                raise ValueError("to: int8-weights rounds weights alone, after training: leave how: qat out")
+            if self.examples is not None or self.ranges != "min-max":
+                raise ValueError("to: int8-weights has no ranges to find: leave ranges and examples out")
+        return self
+
+    @model_validator(mode="after")
+    def _decided_before_training(self) -> Self:
+        if self.keep_float == AUTO and self.how == "qat":
+            raise ValueError(
+                "keep_float: auto is decided on the trained student, too late for how: qat: name the layers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _share_of_training(self) -> Self:
+        if self.share is not None and self.how != "qat":
+            raise ValueError(f"share is of a run that is trained with integers, and how is {self.how}: say how: qat")
+        return self
+
 
 _EXAMPLES = 512
 """Of a calibration, where the recipe does not say."""
+_SHARE = 0.3
+"""Of a run that is trained with integers, where the recipe does not say."""
 
 
 def price(part: Quantise, plan: Plan) -> Plan:
     """The same blocks, of which all but those that are kept compute with integers."""
     kept = _kept(part, plan)
+    if part.to == "int8-weights":
+        return replace(plan, weight_bytes=1)
     integers = tuple(at not in kept for at in range(len(plan.blocks)))
     return replace(plan, weight_bytes=1, integers=integers, per_channel=part.weights == "per-channel")
 
@@ -77,13 +114,61 @@ def apply(part: Quantise, student: StudentModule) -> StudentModule:
 def write(part: Quantise, student: StudentModule, material: Material, path: Path) -> None:
     """The file at opset 13, with integers between nodes of quantisation and dequantisation (QDQ).
 
+    Ranges that the student has learned are used as they are, others are found.
+
     Raises:
         UserError: If the student cannot be folded into a graph, a layer to keep does not exist, or there are too few
             examples.
     """
-    kept = _kept(part, student.plan)
+    _write(part, student, material, student.ranges, path)
+
+
+def share(part: Quantise) -> float:
+    """Of a run that is trained with integers, at its end."""
+    return 0.0 if part.how == "ptq" else part.share or _SHARE
+
+
+def check(part: Quantise, student: StudentModule, material: Material, paths: Sequence[str]) -> None:
+    """Refuse a student whose graph cannot be computed here, or that has not enough examples.
+
+    Raises:
+        UserError: As :func:`write`; or if an operator of the student is not known, or an output not found.
+    """
+    _kept(part, student.plan)
+    _examples(part, material)
+    device = next(student.parameters()).device
+    inputs = material.signature.input.noise(2, torch.Generator().manual_seed(0)).to(device)
+    check_trainable(student, _folded(student, material), inputs, paths)
+
+
+def begin(
+    part: Quantise, student: StudentModule, material: Material, paths: Sequence[str], state: Mapping[str, Any] | None
+) -> QuantisedStudent:
+    """The student with values rounded where its file rounds them, by ranges as they are calibrated now."""
+    known = {} if state is None else calibrated(state)
     with TemporaryDirectory() as scratch:
-        files_of(part, student, material, Path(scratch)).write(kept, path)
+        path = Path(scratch) / "student.onnx"
+        folded = _write(part, student, material, known, path)
+        network = Network(load_model(path), folded.derived)
+    form = QuantisedStudent(Quantised(student, folded, network), paths)
+    if state is not None:
+        form.load_state_dict(state)
+    return form
+
+
+def _write(
+    part: Quantise, student: StudentModule, material: Material, known: Mapping[str, Range], path: Path
+) -> FoldedNetwork:
+    """Write the file, and return the graph of floats that it was made from."""
+    kept = _kept(part, student.plan)
+    folded = _folded(student, material)
+    if part.to == "int8-weights":
+        excluded = nodes_of(folded.model, student.plan, kept)
+        store_integers(folded.model, path, per_channel=part.weights == "per-channel", excluded=excluded)
+        return folded
+    with TemporaryDirectory() as scratch:
+        _files(part, student, folded, material, known, Path(scratch)).write(kept, path)
+    return folded
 
 
 def files_of(part: Quantise, student: StudentModule, material: Material, folder: Path) -> QuantisedFiles:
@@ -92,13 +177,29 @@ def files_of(part: Quantise, student: StudentModule, material: Material, folder:
     Raises:
         UserError: If the student cannot be folded into a graph, or there are too few examples.
     """
-    count = _examples(part, material)
-    scheme = Scheme(per_channel=part.weights == "per-channel", ranges=part.ranges)
-    return QuantisedFiles(student, material.signature, scheme, partial(material.examples, count), folder)
+    return _files(part, student, _folded(student, material), material, student.ranges, folder)
+
+
+def _files(
+    part: Quantise,
+    student: StudentModule,
+    folded: FoldedNetwork,
+    material: Material,
+    known: Mapping[str, Range],
+    folder: Path,
+) -> QuantisedFiles:
+    scheme = Scheme(per_channel=part.weights == "per-channel", ranges=part.ranges, known=known)
+    # Where every range is known nothing is found, but a few examples are asked for.
+    count = _LEAST_EXAMPLES if known else _examples(part, material)
+    return QuantisedFiles(folded.model, student.plan, scheme, partial(material.examples, count), folder)
 
 
 def _kept(part: Quantise, plan: Plan) -> frozenset[int]:
     return frozenset() if part.keep_float == AUTO else blocks_of(plan, part.keep_float, f"{_WHERE}.keep_float")
+
+
+def _folded(student: StudentModule, material: Material) -> FoldedNetwork:
+    return fold(student, material.signature.input, material.signature.output.name)
 
 
 def _examples(part: Quantise, material: Material) -> int:
@@ -111,4 +212,14 @@ def _examples(part: Quantise, material: Material) -> int:
     return part.examples or min(_EXAMPLES, material.available)
 
 
-STAGES.add("quantise", Stage(part=Quantise, words="integers of 8 bits", price=price, apply=apply, write=write))
+STAGES.add(
+    "quantise",
+    Stage(
+        part=Quantise,
+        words="integers of 8 bits",
+        price=price,
+        apply=apply,
+        write=write,
+        training=Training(share=share, check=check, begin=begin),
+    ),
+)

@@ -1,0 +1,122 @@
+"""A student that is trained as its quantised file computes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from automl_kd.core import Range, UserError
+from automl_kd.onnxio import FoldedNetwork, Network, returned_by
+from automl_kd.students import StudentModule, Taps
+
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """A student and the network of integers that it becomes.
+
+    Attributes:
+        student: Its weights are those of the network, now and whenever they change.
+        folded: Its graph of floats.
+        network: The quantised graph.
+    """
+
+    student: StudentModule
+    folded: FoldedNetwork
+    network: Network
+
+
+class QuantisedStudent:
+    """A student as its quantised file computes it, with gradients by its weights and by the scales of activations.
+
+    Batch normalisation is folded with the statistics that the student holds, which do not change. Weights are rounded
+    in steps of their largest magnitude, which are taken anew at every step; the scales of activations are learned as
+    in LSQ (Esser et al. 2020, arXiv:1902.08153), each as the logarithm of its ratio to the scale that was calibrated,
+    so that it stays positive and a step of an optimizer is relative.
+
+    Args:
+        quantised: The student, with the network of its calibration.
+        paths: Stages and paths of submodules whose outputs are asked for.
+
+    Attributes:
+        ratios: The logarithms (activations,).
+
+    Raises:
+        UserError: If the output of a submodule does not stand in the graph.
+    """
+
+    def __init__(self, quantised: Quantised, paths: Sequence[str]) -> None:
+        self._of = quantised
+        self._names = tuple(quantised.network.ranges)
+        device = next(quantised.student.parameters()).device
+        quantised.network.to(device)
+        ranges = quantised.network.ranges.values()
+        self._scales = torch.tensor([each.scale for each in ranges], device=device)
+        self._zeros = [each.zero_point for each in ranges]
+        self.ratios = nn.Parameter(torch.zeros(len(self._names), device=device))
+        self._tapped = {path: returned_by(quantised.folded.model, path) for path in paths}
+
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Outputs (B, width) for inputs (B, …), and the maps by path, in float32."""
+        scales = (self._scales * self.ratios.exp()).unbind()
+        tensors = {f"{name}_scale": scale for name, scale in zip(self._names, scales, strict=True)}
+        tensors |= self._of.folded.tensors(_state(self._of.student))
+        outputs, maps = self._of.network(inputs, tensors, self._tapped.values())
+        return outputs, dict(zip(self._tapped, maps, strict=True))
+
+    def ranges(self) -> dict[str, Range]:
+        """The ranges of activations as they are now, by the name of the tensor."""
+        scales = (self._scales * self.ratios.detach().exp()).tolist()
+        return {name: Range(scale, zero) for name, scale, zero in zip(self._names, scales, self._zeros, strict=True)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state that a checkpoint keeps beside the student."""
+        calibrated = dict(zip(self._names, zip(self._scales.tolist(), self._zeros, strict=True), strict=True))
+        return {"calibrated": calibrated, "ratios": self.ratios.detach()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave to one that was begun with the same calibration."""
+        with torch.no_grad():
+            self.ratios.copy_(state["ratios"])
+
+
+def calibrated(state: Mapping[str, Any]) -> dict[str, Range]:
+    """The ranges with which a student began whose state this is."""
+    return {name: Range(scale, zero) for name, (scale, zero) in state["calibrated"].items()}
+
+
+def check_trainable(student: StudentModule, folded: FoldedNetwork, inputs: Tensor, paths: Sequence[str]) -> None:
+    """Compute a student's graph of floats once, which has to give what the student gives.
+
+    Args:
+        student: With any weights.
+        folded: Its graph.
+        inputs: A few examples (B, …).
+        paths: Stages and paths of submodules whose outputs will be asked for.
+
+    Raises:
+        UserError: If an operator is not known, or an output does not stand in the graph.
+    """
+    tapped = [returned_by(folded.model, path) for path in paths]
+    evaluated = copy.deepcopy(student).eval()
+    with torch.no_grad(), Taps(evaluated, {path: path for path in paths}) as taps:
+        expected = evaluated(inputs)
+        network = Network(folded.model, folded.derived).to(inputs.device)
+        outputs, maps = network(inputs, folded.tensors(_state(evaluated)), tapped)
+    pairs = {"its output": (outputs, expected)} | {
+        path: (found, taps.maps[path]) for path, found in zip(paths, maps, strict=True)
+    }
+    for name, (found, wanted) in pairs.items():
+        reach = float(wanted.abs().max().clamp(min=1))
+        if found.shape != wanted.shape or not float((found - wanted).abs().max()) <= _TOLERANCE * reach:
+            raise UserError(f"compress quantise: how: qat does not find {name} in the student's graph: use how: ptq")
+
+
+def _state(student: StudentModule) -> dict[str, Tensor]:
+    return {**dict(student.named_parameters()), **dict(student.named_buffers())}

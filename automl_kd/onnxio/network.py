@@ -1,0 +1,185 @@
+"""An ONNX graph, of floats or quantised, as a function of torch through which gradients reach its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor
+
+from automl_kd.core import Range, UserError
+from automl_kd.onnxio.fake import asymmetric, in_steps, rounded, symmetric
+from automl_kd.onnxio.operators import OPERATORS, Attributes
+
+_STORED, _SCALE = "_quantized", "_scale"
+"""What the names of a tensor of integers and of its scale end with in a file of onnxruntime."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    compute: Callable[..., Tensor | Sequence[Tensor]]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    name: str
+
+
+class Network:
+    """A graph as a function. Of a quantised one, values between operators are rounded as its integers would be.
+
+    Args:
+        model: A graph of opset 13: an export, or what onnxruntime's quantisation made of one.
+        live: Names of tensors of floats whose values are given whenever it is computed: initialisers of the export.
+
+    Attributes:
+        ranges: Of a quantised graph: the range of each activation by the name of its tensor. Its scale may be given,
+            too, under the name ``NAME_scale``.
+
+    Raises:
+        UserError: If the graph has an operator that is not known here, or does not read a live tensor.
+    """
+
+    def __init__(self, model: onnx.ModelProto, live: Collection[str] = ()) -> None:
+        graph = model.graph
+        self._input, self._output = graph.input[0].name, graph.output[0].name
+        stored = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+        reader = _Reader(stored, frozenset(live), graph.node)
+        steps = [step for node in graph.node for step in reader.steps(node)]
+        read = {name for step in steps for name in step.inputs}
+        unread = sorted(set(live) - read)
+        if unread:
+            raise UserError(f"the quantised graph does not read {unread[0]}, which is a weight of the student")
+        self.ranges: Mapping[str, Range] = reader.ranges
+        self._steps = _in_order(steps, {self._input, *reader.constants, *live, ""})
+        self._constants = {
+            name: torch.from_numpy(np.array(value)) for name, value in reader.constants.items() if name in read
+        }
+        self._dequantised = reader.dequantised
+
+    def to(self, device: torch.device) -> Network:
+        """Move its constants of floats; sizes and places stay on the CPU, which reads them."""
+        self._constants = {
+            name: value.to(device) if value.is_floating_point() else value for name, value in self._constants.items()
+        }
+        return self
+
+    def __call__(
+        self, inputs: Tensor, tensors: Mapping[str, Tensor], also: Iterable[str] = ()
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The output, and the values of other tensors as the operators behind them read them.
+
+        Args:
+            inputs: (B, …).
+            tensors: The values of the live tensors, and of scales, by name.
+            also: Names of tensors inside.
+
+        Raises:
+            UserError: If an operator does not take what it is given.
+        """
+        values: dict[str, Tensor | None] = {"": None, **self._constants, **tensors, self._input: inputs}
+        for step in self._steps:
+            try:
+                made = step.compute(*(values[name] for name in step.inputs))
+            except (NotImplementedError, KeyError) as error:
+                raise _unknown(step.name, str(error)) from None
+            values.update(zip(step.outputs, (made,) if isinstance(made, Tensor) else made, strict=False))
+        return _found(values, self._output), [_found(values, self._dequantised.get(name, name)) for name in also]
+
+
+class _Reader:
+    """Makes steps of the nodes of a graph, and of a pair of quantisation and dequantisation one step.
+
+    Args:
+        stored: The initialisers.
+        live: Names of those whose values are given later.
+        nodes: Of the graph.
+    """
+
+    def __init__(self, stored: Mapping[str, np.ndarray], live: frozenset[str], nodes: Iterable[onnx.NodeProto]) -> None:
+        self.constants = {name: value for name, value in stored.items() if name not in live}
+        self.ranges: dict[str, Range] = {}
+        self.dequantised: dict[str, str] = {}
+        self._live = live
+        self._quantised: dict[str, onnx.NodeProto] = {}
+        self._makers = {name: node for node in nodes for name in node.output}
+        self._readers = {name: node for node in nodes for name in node.input}
+
+    def steps(self, node: onnx.NodeProto) -> Iterable[_Step]:
+        if node.op_type == "QuantizeLinear":
+            self._quantised[node.output[0]] = node
+        elif node.op_type == "DequantizeLinear":
+            yield from self._dequantisation(node)
+        elif node.op_type not in OPERATORS:
+            raise _unknown(node.name, "it is not known here")
+        else:
+            compute = partial(OPERATORS[node.op_type], Attributes.of(node))
+            yield _Step(compute, tuple(node.input), tuple(node.output), node.name)
+
+    def _dequantisation(self, node: onnx.NodeProto) -> Iterable[_Step]:
+        source, scale, zero = node.input
+        before = self._quantised.get(source)
+        if before is not None:
+            yield self._activation(before.input[0], scale, zero, node)
+        elif source.removesuffix(_STORED) in self._live:
+            yield self._weight(source.removesuffix(_STORED), zero, node)
+        else:
+            self.constants[node.output[0]] = self._value(source, scale, zero, _axis(node))
+
+    def _activation(self, name: str, scale: str, zero: str, node: onnx.NodeProto) -> _Step:
+        limits, shift = np.iinfo(self.constants[zero].dtype), int(self.constants[zero])
+        self.ranges[scale.removesuffix(_SCALE)] = Range(float(self.constants[scale]), shift)
+        self.dequantised[name] = node.output[0]
+        compute = partial(rounded, low=int(limits.min) - shift, high=int(limits.max) - shift)
+        return _Step(compute, (name, scale), tuple(node.output), node.name)
+
+    def _weight(self, name: str, zero: str, node: onnx.NodeProto) -> _Step:
+        shift, stored = self.constants[zero], self.constants[node.input[0]]
+        if stored.dtype == np.int32:
+            layer = self._readers[node.output[0]]
+            inputs, weight = (self._makers[each] for each in layer.input[:2])
+            return _Step(in_steps, (name, inputs.input[1], weight.input[1]), tuple(node.output), node.name)
+        if np.any(shift):
+            limits = np.iinfo(shift.dtype)
+            compute = partial(asymmetric, low=int(limits.min), high=int(limits.max))
+            return _Step(compute, (name,), tuple(node.output), node.name)
+        per_channel = partial(symmetric, axis=_axis(node) if shift.ndim else None)
+        return _Step(per_channel, (name,), (node.output[0], node.input[1]), node.name)
+
+    def _value(self, source: str, scale: str, zero: str, axis: int) -> np.ndarray:
+        stored, steps, shift = self.constants[source], self.constants[scale], self.constants[zero]
+        if steps.ndim and steps.size > 1:
+            shape = [1] * stored.ndim
+            shape[axis] = -1
+            steps, shift = steps.reshape(shape), shift.reshape(shape)
+        return ((stored.astype(np.int64) - shift) * steps).astype(np.float32)
+
+
+def _in_order(steps: Iterable[_Step], known: set[str]) -> list[_Step]:
+    """The steps, each behind those that it reads; onnxruntime appends what it inserts."""
+    waiting, ordered = list(steps), []
+    while waiting:
+        ready = [step for step in waiting if known.issuperset(step.inputs)]
+        if not ready:
+            raise UserError(f"the graph has no order: {waiting[0].name} reads what nothing makes")
+        ordered += ready
+        known |= {name for step in ready for name in step.outputs}
+        waiting = [step for step in waiting if not known.issuperset(step.outputs)]
+    return ordered
+
+
+def _axis(node: onnx.NodeProto) -> int:
+    return int(Attributes.of(node).get("axis", 1))
+
+
+def _found(values: Mapping[str, Tensor | None], name: str) -> Tensor:
+    value = values[name]
+    assert value is not None
+    return value
+
+
+def _unknown(node: str, why: str) -> UserError:
+    return UserError(f"compress quantise: how: qat cannot compute {node} ({why}): use how: ptq")

@@ -1,0 +1,150 @@
+"""A graph computed in torch gives what onnxruntime gives, as floats and quantised, for what networks are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from automl_kd.core import TEXT_AXES, Input, Output, Signature, UserError
+from automl_kd.onnxio import Network, Scheme, Session, fold, quantise, returned_by
+from automl_kd.students import Taps, build
+
+IMAGES = Signature.of_images((3, 16, 16), 7)
+LARGER = Signature.of_images((3, 64, 64), 7)
+TEXTS = Signature(Input("ids", (12,), TEXT_AXES, "int64", ids=40), Output("logits", 5, "categorical"))
+VALUES = Signature(IMAGES.input, Output("values", 2, "real", mean=(1500.0, -2.0), std=(0.5, 30.0)))
+GATED = {"depth": 2, "kernel": 5, "expand": 3, "squeeze_excite": True}
+STUDENTS = {
+    "resnet": ({"family": "resnet", "depth": 8, "width": 0.5}, IMAGES),
+    "values": ({"family": "resnet", "depth": 8, "width": 0.5, "projector": {"channels": 24}}, VALUES),
+    "bottleneck": (
+        {"family": "resnet", "block": "bottleneck", "stages": [{"depth": 1, "channels": 8}], "stem": {"pool": True}},
+        IMAGES,
+    ),
+    "gated": ({"family": "mobilenet", "stages": [GATED]}, IMAGES),
+    "texts": (
+        {"family": "conv_text", "embedding": 8, "stages": [{"depth": 1, "channels": 16, "kernel": 3}]},
+        TEXTS,
+    ),
+    "timm": ({"family": "timm", "model": "mobilenetv3_small_050"}, LARGER),
+}
+
+
+def settled(spec, signature):
+    """A student whose normalisations hold statistics and learned numbers."""
+    torch.manual_seed(0)
+    student = build(spec, signature)
+    for module in student.modules():
+        if isinstance(module, nn.BatchNorm2d) and isinstance(module.weight, nn.Parameter):
+            nn.init.normal_(module.weight, 1, 0.3)
+            nn.init.normal_(module.bias, 0, 0.3)
+    with torch.no_grad():
+        for _ in range(3):
+            student.train()(signature.input.noise(64, torch.Generator().manual_seed(1)))
+    return student.eval()
+
+
+def state_of(module):
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("per_channel", [True, False], ids=["channel", "tensor"])
+def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
+    if name == "timm":
+        pytest.importorskip("timm")
+    spec, signature = STUDENTS[name]
+    student = settled(spec, signature)
+    folded = fold(student, signature.input)
+    full, integers = tmp_path / "full.onnx", tmp_path / "int8.onnx"
+    onnx.save(folded.model, full)
+    x = signature.input.noise(500, torch.Generator().manual_seed(2))
+    quantise(full, integers, [x[:64].numpy()], Scheme(per_channel=per_channel))
+    tensors = folded.tensors(state_of(student))
+    with torch.no_grad():
+        floats, _ = Network(folded.model, folded.derived)(x, tensors)
+        network = Network(onnx.load(integers), folded.derived)
+        rounded, _ = network(x, tensors)
+        stored, _ = Network(onnx.load(integers))(x, {})
+    reach = float(floats.abs().max())
+    np.testing.assert_allclose(floats, Session(full).run(x.numpy()), atol=1e-5 * reach)
+    # The weights of the file are those that its own student has, to the bit.
+    torch.testing.assert_close(stored, rounded, atol=1e-6 * reach, rtol=0)
+    answers = Session(integers).run(x.numpy())
+    step = float(np.ptp(answers)) / 255  # at least
+    # onnxruntime adds integers, torch floats: where a sum lies between two steps they may differ by one.
+    assert float(np.abs(rounded.numpy() - answers).mean()) < 0.2 * step
+    assert not np.allclose(answers, floats, atol=step / 10)
+
+
+class Odds(nn.Module):
+    """Operators of which our own students have none."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=(0, 1))
+        self.up = nn.ConvTranspose2d(8, 4, 2, stride=2)
+        self.gate = nn.PReLU(4)
+        self.query = nn.Linear(4, 12)
+        self.norm = nn.LayerNorm(4)
+        self.late = nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        y = functional.hardswish(self.conv(functional.pad(self.late(x), (1, 0, 2, 1))))
+        y = self.gate(self.up(functional.avg_pool2d(y, 3, 2, 1)))
+        y = functional.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
+        y = functional.max_pool2d(y[:, :, 1:, ::2], 2, ceil_mode=True)
+        tokens = self.norm(y.flatten(2).transpose(1, 2))
+        q, k, v = self.query(tokens).chunk(3, dim=-1)
+        mixed = torch.softmax(q @ k.transpose(1, 2) / 2, dim=-1) @ v
+        mixed = functional.gelu(mixed) + torch.tanh(tokens) * torch.sigmoid(mixed) - mixed**2
+        pooled = torch.cat((mixed.mean(1), mixed.amax(1), mixed.sum(1, keepdim=True).squeeze(1)), 1)
+        return functional.elu(pooled) + functional.leaky_relu(pooled).clamp(-1, 2).abs().sqrt().exp()
+
+
+def test_other_operators_agree_with_onnxruntime_and_with_torch_in_their_gradients(tmp_path):
+    torch.manual_seed(0)
+    odds = Odds().eval()
+    takes = Input.of_images((3, 12, 12))
+    folded = fold(odds, takes)
+    onnx.save(folded.model, tmp_path / "odds.onnx")
+    x = takes.noise(5, torch.Generator().manual_seed(1))
+    made, _ = Network(folded.model, folded.derived)(x, folded.tensors(state_of(odds)))
+    np.testing.assert_allclose(made.detach(), Session(tmp_path / "odds.onnx").run(x.numpy()), atol=1e-5)
+    ours = torch.autograd.grad(made.square().sum(), list(odds.parameters()))
+    theirs = torch.autograd.grad(odds(x).square().sum(), list(odds.parameters()))
+    for left, right in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3)
+
+
+def test_stages_are_found_in_the_graph():
+    for name in ("resnet", "gated", "texts"):
+        spec, signature = STUDENTS[name]
+        student = settled(spec, signature)
+        folded = fold(student, signature.input)
+        paths = [*student.stage_names(), "stem.0", "head"]
+        x = signature.input.noise(4, torch.Generator().manual_seed(3))
+        with Taps(student, {path: path for path in paths}) as taps, torch.no_grad():
+            student(x)
+        asked = [returned_by(folded.model, path) for path in paths]
+        with torch.no_grad():
+            _, found = Network(folded.model, folded.derived)(x, folded.tensors(state_of(student)), asked)
+        for path, value in zip(paths, found, strict=True):
+            torch.testing.assert_close(value, taps.maps[path], atol=1e-4, rtol=1e-4)
+    with pytest.raises(UserError, match="no node of stage9"):
+        returned_by(folded.model, "stage9")
+
+
+def test_an_operator_that_is_not_known_is_one_line():
+    class Turned(nn.Module):
+        def forward(self, x):
+            return torch.cumsum(x.flatten(1), 1)
+
+    folded = fold(Turned(), Input.of_images((1, 2, 2)))
+    with pytest.raises(UserError, match=r"how: qat cannot compute /CumSum .*: use how: ptq") as raised:
+        Network(folded.model)
+    assert "\n" not in str(raised.value)
