@@ -23,13 +23,25 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from automl_kd.compression import FileForm, Judged, Sensitivity, priced, shipped, write
+from torch import nn
+
+from automl_kd.compression import (
+    Assignment,
+    FileForm,
+    Judged,
+    Sensitivity,
+    decided,
+    kept_names,
+    least_loss,
+    priced,
+    shipped,
+    write,
+)
 from automl_kd.core import write_text
-from automl_kd.distillation import MixedPrecisionPolicy, distill, evaluate, material_of, outputs_of
+from automl_kd.distillation import distill, evaluate, material_of, outputs_of
 from automl_kd.hardware import Profile, load_profile
 from automl_kd.objectives import paired_difference
 from automl_kd.recipes import Recipe, digest
-from automl_kd.students import StudentModule
 from automl_kd.tasks import Task
 from benchmarks.imbalance import whole_task
 from benchmarks.tables import points, table, with_error
@@ -62,47 +74,41 @@ def recipe(student: str, seed: int, epochs: int) -> Recipe:
 
 def measured(of: Recipe, task: Task, profile: Profile) -> dict[str, Any]:
     """What every form of one student reaches and takes, and what random choices of its layers lose."""
-    floats = of.model_copy(update={"compress": ()})
-    student = distill(floats, task, None, device="cpu").student.eval()
-    whole = priced(of.compress, student.plan)
-    in_floats = dataclasses.replace(whole, integers=(False,) * len(whole.blocks))
-    least, most = (each.ms for each in profile.price([whole, in_floats]))
-    forms = {
-        "integers": _form(of, student, task, least, 0),
-        "floats": _form(floats, student, task, most, len(whole.blocks)),
-    }
-    for share in _SHARES:
-        policy = MixedPrecisionPolicy(profile, least + share * (most - least))
-        decided, mixed = policy.decided(of, student, task)
-        forms[f"mixed, {share:.0%}"] = _form(decided, student, task, mixed.ms, mixed.integers.count(False))
-    return {"forms": forms, "sums": _sums(of, student, task)}
+    student = distill(of.model_copy(update={"compress": ()}), task, None, device="cpu").student.eval()
+    whole, blocks = priced(of.compress, student.plan), len(student.plan.blocks)
 
+    def prices(choices: Sequence[Assignment]) -> list[float]:
+        return [each.ms for each in profile.price([dataclasses.replace(whole, integers=each) for each in choices])]
 
-def _form(of: Recipe, student: StudentModule, task: Task, ms: float, kept: int) -> dict[str, Any]:
-    material = material_of(task, of.seed)
-    form = shipped(of.compress, student, material)
-    if not isinstance(form, FileForm):
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "student.onnx"
-            write(of.compress, student, material, path, opset=13)
-            form = FileForm(path, student.plan)
-    found = evaluate(form, task, task.test, "cpu")
-    return {"ms": ms, "kept": kept, "score": found.score, "right": found.statistics[:, 0].tolist()}
-
-
-def _sums(of: Recipe, student: StudentModule, task: Task) -> list[tuple[float, float]]:
-    """Nats that random choices of layers lose: the sum of what they lose alone, and measured together."""
-
-    def judge(form: Any) -> Judged:
+    def judge(form: nn.Module) -> Judged:
         outputs = outputs_of(form, task, task.validation, "cpu")
         return Judged(outputs, task.metric.statistics(outputs, task.validation.labels))
 
+    def reached(form: nn.Module, choice: Assignment) -> dict[str, Any]:
+        found = evaluate(form, task, task.test, "cpu")
+        right = found.statistics[:, 0].tolist()
+        return {"ms": prices([choice])[0], "kept": choice.count(False), "score": found.score, "right": right}
+
+    everywhere, nowhere = (True,) * blocks, (False,) * blocks
+    (least, most), material = prices([everywhere, nowhere]), material_of(task, of.seed)
     with TemporaryDirectory() as folder:
         (part,) = of.compress
-        sensitivity = Sensitivity(part, student, material_of(task, of.seed), judge, task.metric, Path(folder))
+        sensitivity = Sensitivity(part, student, material, judge, task.metric, Path(folder))
         alone = np.array([each.nats for each in sensitivity.of_layers()])
-        chosen = np.random.default_rng(of.seed).random((_CHOICES, len(alone))) < 0.5
-        return [(float(alone[each].sum()), sensitivity.of(each.tolist()).nats) for each in chosen if each.any()]
+        chosen = np.random.default_rng(of.seed).random((_CHOICES, blocks)) < 0.5
+        sums = [(float(alone[each].sum()), sensitivity.of(each.tolist()).nats) for each in chosen if each.any()]
+        path = Path(folder) / "student.float.onnx"
+        write((), student, material, path, opset=13)
+        forms = {"floats": reached(FileForm(path, student.plan), nowhere)}
+    choices = {"integers": everywhere}
+    for share in _SHARES:
+        choice = least_loss(alone.tolist(), prices, least + share * (most - least))
+        assert choice is not None  # integers everywhere keep every limit
+        choices[f"mixed, {share:.0%}"] = choice
+    for name, choice in choices.items():
+        compress = decided(of.compress, kept_names(student.plan, choice))
+        forms[name] = reached(shipped(compress, student, material), choice)
+    return {"forms": forms, "sums": sums}
 
 
 def row(name: str, form: str, runs: Sequence[Mapping[str, Any]], task: Task) -> tuple[object, ...]:
