@@ -24,6 +24,10 @@ def distill(
     data: Annotated[str | None, typer.Option(help="Where the task's data are, if not where the task says.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Where the teacher is, if not where recipe or task say.")] = None,
     hw: Annotated[str | None, typer.Option(help="Device to deliver for; by default the recipe's.")] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(help="What the student may take there, e.g. 4ms; decides which layers keep_float: auto keeps."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu or cuda.")] = "auto",
     allow_code: AllowCode = False,
     compiled: Annotated[
@@ -44,6 +48,7 @@ def distill(
                 data=data,
                 teacher=teacher,
                 hw=hw,
+                max_latency=max_latency,
                 device=device,
                 allow_code=allow_code,
                 compiled=compiled,

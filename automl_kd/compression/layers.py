@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import onnx
 
 from automl_kd.core import UserError, unknown
 from automl_kd.onnxio import scope
@@ -39,6 +41,11 @@ def layer_names(plan: Plan) -> tuple[str, ...]:
 def block_of(node: str, plan: Plan) -> int | None:
     """The place of the block that a node of an exported graph stands in, by its name; None where it is in none."""
     return next((at for at, block in enumerate(plan.block_names) if node.startswith(scope(block))), None)
+
+
+def nodes_of(model: onnx.ModelProto, plan: Plan, places: Collection[int]) -> tuple[str, ...]:
+    """The names of the nodes of the blocks at these places, in the graph of the student."""
+    return tuple(node.name for node in model.graph.node if block_of(node.name, plan) in places)
 
 
 def _places(plan: Plan, name: str) -> set[int]:

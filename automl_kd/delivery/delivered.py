@@ -195,6 +195,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "memory_bytes": prediction.memory_bytes,
             **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
             **({"form": sheet.recipe.form, **sheet.shipped.model_dump(mode="json")} if compress else {}),
+            **({} if facts.mixed_precision is None else {"mixed_precision": facts.mixed_precision.document()}),
         },
         "device": {
             "name": sheet.profile.name,

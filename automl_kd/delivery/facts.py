@@ -10,6 +10,7 @@ from automl_kd.compression import described
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.form_words import FloatScore, form_sentences
 from automl_kd.delivery.on_device import OnDevice
+from automl_kd.distillation import MixedPrecision
 from automl_kd.hardware import Prediction, Profile
 from automl_kd.objectives import Objective
 from automl_kd.recipes import Recipe
@@ -34,6 +35,7 @@ class Facts:
         arms: The same network trained in other ways.
         teacher_metrics: Of the teacher on the test split.
         history: One row an epoch: ``epoch`` and whatever was measured, metrics and losses by name.
+        mixed_precision: Which of its layers compute with floats, where that was decided for this student.
     """
 
     origin: Literal["distilled in full", "search checkpoint"]
@@ -48,6 +50,7 @@ class Facts:
     arms: Arms = field(default_factory=Arms)
     teacher_metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     history: Sequence[Mapping[str, float]] = field(default=(), hash=False)
+    mixed_precision: MixedPrecision | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

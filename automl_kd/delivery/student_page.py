@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automl_kd.delivery.facts import Datasheet
 from automl_kd.delivery.html_page import embed, render
+from automl_kd.delivery.precision_table import precision_table
 from automl_kd.delivery.tables import test_table
 from automl_kd.delivery.training_figure import training_figure
 from automl_kd.recipes import to_yaml
@@ -21,6 +22,7 @@ def student_report(sheet: Datasheet) -> str:
         verdict=facts.arms.sentences(sheet.objective),
         table=test_table(sheet),
         quantised=sheet.shipped.in_floats is not None,
+        precision=precision_table(sheet),
         recipe_yaml=to_yaml(sheet.recipe.document()),
         history=history,
         columns=tuple(dict.fromkeys(name for row in history for name in row)),

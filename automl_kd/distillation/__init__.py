@@ -7,7 +7,7 @@ is added to ``LOSS_SPECS``.
 from automl_kd.distillation.batch_norm import measured_batches, reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.custom_loss import custom_loss_spec, loss
-from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher
+from automl_kd.distillation.evaluation import Evaluation, evaluate, evaluate_teacher, outputs_of
 from automl_kd.distillation.fine_tuning import fine_tuning
 from automl_kd.distillation.history import Diverged
 from automl_kd.distillation.loop import Outcome, distill, resolve_device
@@ -32,6 +32,7 @@ from automl_kd.distillation.losses import (
     StepContext,
 )
 from automl_kd.distillation.material import material_of
+from automl_kd.distillation.mixed_precision import MixedPrecision, MixedPrecisionPolicy
 from automl_kd.distillation.teacher_outputs import TeacherOutputPolicy
 from automl_kd.distillation.teacher_training import (
     ExpectedTeacher,
@@ -73,6 +74,8 @@ __all__ = [
     "LossInputs",
     "LossOutput",
     "LossSpec",
+    "MixedPrecision",
+    "MixedPrecisionPolicy",
     "Outcome",
     "Pair",
     "ResolvedTeacher",
@@ -93,6 +96,7 @@ __all__ = [
     "loss",
     "material_of",
     "measured_batches",
+    "outputs_of",
     "reestimate",
     "resolve_device",
     "teacher_recipe",

@@ -52,6 +52,17 @@ def evaluate(
         torch_device: Where to compute.
         watch: Called before every batch; an exception that it raises ends the evaluation.
     """
+    return _evaluation(outputs_of(student, task, split, torch_device, watch), split, task.metrics)
+
+
+def outputs_of(
+    student: nn.Module,
+    task: Task,
+    split: Split,
+    torch_device: torch.device | str,
+    watch: Callable[[], object] = lambda: None,
+) -> Tensor:
+    """What a student answers to the examples of a split, (N, width) in ordinary memory; arguments of ``evaluate``."""
     batches = []
     training = student.training
     student.eval()
@@ -62,7 +73,7 @@ def evaluate(
                 batches.append(_kept(student(task.modality.prepare(stored.to(torch_device)))))
     finally:
         student.train(training)
-    return _evaluation(batches, split, task.metrics)
+    return torch.cat(batches)
 
 
 def evaluate_teacher(
@@ -74,7 +85,7 @@ def evaluate_teacher(
         watch()
         outputs = teacher.outputs(task.modality.prepare(stored.to(teacher.device))).logits
         batches.append(_kept(outputs if teacher.members == 1 else task.problem.mean_of_members(outputs)))
-    return _evaluation(batches, split, task.metrics)
+    return _evaluation(torch.cat(batches), split, task.metrics)
 
 
 def _kept(outputs: Tensor) -> Tensor:
@@ -82,8 +93,8 @@ def _kept(outputs: Tensor) -> Tensor:
     return full_precision(outputs.detach()).cpu()
 
 
-def _evaluation(batches: Sequence[Tensor], split: Split, metrics: Sequence[Metric]) -> Evaluation:
-    outputs, labels = torch.cat(list(batches)), split.labels.cpu()
+def _evaluation(outputs: Tensor, split: Split, metrics: Sequence[Metric]) -> Evaluation:
+    labels = split.labels.cpu()
     first, *others = metrics
     statistics = first.statistics(outputs, labels)
     values = {first.name: first.value(statistics)}

@@ -59,7 +59,13 @@ class NoRangeError(UserError):
     """What is to be quantised is not finite."""
 
 
-def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[Any]], scheme: Scheme) -> Path:
+def quantise(
+    source: str | Path,
+    target: str | Path,
+    batches: Iterable[NDArray[Any]],
+    scheme: Scheme,
+    ranges_file: Path | None = None,
+) -> Path:
     """Quantise weights and activations after training (Jacob et al. 2018, arXiv:1712.05877).
 
     Values are rounded to integers and back around every operator (QDQ), so that onnxruntime computes what a
@@ -72,6 +78,8 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
         target: Where the model goes; appears whole.
         batches: Inputs (N, …) to see ranges on.
         scheme: How.
+        ranges_file: Where the ranges that were found are kept, for calls that differ in what they exclude: where it is
+            there already, no batch is looked at.
 
     Returns:
         ``target``.
@@ -121,6 +129,7 @@ def quantise(source: str | Path, target: str | Path, batches: Iterable[NDArray[A
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=list(scheme.excluded) or None,
                 calibrate_method=method,
+                calibration_cache_path=ranges_file,
                 extra_options={"ForceQuantizeNoInputCheck": True, "ActivationSymmetric": scheme.symmetric}
                 | ({"TensorQuantOverrides": known} if known else {}),
             )

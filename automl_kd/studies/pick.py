@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from automl_kd.compression import decided
+from automl_kd.distillation import MixedPrecision
 from automl_kd.objectives import Objective, share_error
 from automl_kd.recipes import Recipe, digest
 from automl_kd.results import ARMS, Arm, Error, Metrics, UndistilledPick
@@ -113,6 +115,7 @@ class Pick:
         results: What finished runs found on search-validation.
         tests: What the test split says of the reported runs.
         failed: Runs that cannot be done, and why.
+        mixed_precision: Which layers compute with floats, where that was decided once there were weights.
     """
 
     candidate: Candidate
@@ -125,6 +128,7 @@ class Pick:
     results: dict[Run, RunResult] = field(default_factory=dict)
     tests: dict[Run, RunOnTest] = field(default_factory=dict)
     failed: dict[Run, str] = field(default_factory=dict)
+    mixed_precision: MixedPrecision | None = None
 
     @property
     def pretrained(self) -> bool:
@@ -156,6 +160,12 @@ class Pick:
     def recipe(self, seed: int) -> Recipe:
         """The candidate's recipe under one of the seeds of full distillation."""
         return of_length(self.candidate.recipe, self.epochs).with_(seed=self.seed + FIRST_SEED + seed)
+
+    def shipped(self, run: Run) -> Recipe:
+        """The recipe of what a run ships: that which it was trained by, with nothing left open."""
+        if self.mixed_precision is None:
+            return run.recipe
+        return run.recipe.model_copy(update={"compress": decided(run.recipe.compress, self.mixed_precision.keep_float)})
 
     def best_setting(self) -> tuple[float, float] | None:
         """Temperature and weight of the plain KD with the best search-validation score, once all have run."""

@@ -164,7 +164,7 @@ class PickPhase:
         unread = not self._teacher_values() and all(pick.answered for pick in self._picks)
         jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if unread else []
         for key, runs in reported.items():
-            jobs.append((key, EvaluateJob(runs[0].recipe, self.weights(runs[0]))))
+            jobs.append((key, EvaluateJob(self._pick(runs[0]).shipped(runs[0]), self.weights(runs[0]))))
         under_way: dict[str, Job] = {}
         while jobs or self._pool.running:
             if self._context.stop:

@@ -13,6 +13,7 @@ from automl_kd.objectives import Objective, Point, choose_spread, knee, near_tie
 from automl_kd.recipes import digest
 from automl_kd.results import ARMS, TeacherResult
 from automl_kd.studies.context import StudyContext
+from automl_kd.studies.layer_decision import decide_layers
 from automl_kd.studies.pick import KNEE, Pick
 from automl_kd.studies.pick_phase import PickPhase
 from automl_kd.studies.pick_result import Finding, finding
@@ -54,6 +55,7 @@ class PickRound:
         self._context.clock.enter("picks")
         picks = self._choose()
         phase = self._distilled(picks)
+        decide_layers(self._context, picks, phase.weights)
         self._tell("reading the test split")
         self._note_teacher(phase)
         if self._context.stop:

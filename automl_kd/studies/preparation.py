@@ -25,6 +25,7 @@ from automl_kd.results import Observer, naming, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.default_space import with_space
 from automl_kd.studies.deployed_form import Deployable, deployable
+from automl_kd.studies.layer_check import check_decidable
 from automl_kd.studies.loss_check import check_custom_losses, check_losses, suited
 from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pricing import Pricing
@@ -98,6 +99,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     form = None if begun is None else begun.form or DeployedForm()
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     deployed = deployable(sized, request.space_name, task, profile, form, allow_code=request.allow_code)
+    check_decidable(deployed.space, request.space_name, request.limits.max_latency_ms, profile)
     doing("looking for weights to start from")
     starting = startable(deployed.space, request.space_name, task, None if begun is None else begun.without)
     space = starting.space

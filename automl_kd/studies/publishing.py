@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from optuna.artifacts import upload_artifact
@@ -53,9 +54,10 @@ class Publisher:
         stored = self._is_stored(number)
         if stored and (folder / "manifest.json").exists():
             return
-        task, recipe = context.prepared.task, pick.delivered().recipe
+        task, recipe = context.prepared.task, pick.shipped(pick.delivered())
         student = build(recipe.student, task.signature, allow_code=context.request.allow_code)
         facts = facts_of(found, context.name, number, context.book.progress.teacher.metrics)
+        facts = replace(facts, mixed_precision=pick.mixed_precision)
         delivered = deliver(folder, load_weights(student, weights), recipe, task, context.prepared.profile, facts)
         if stored:
             return

@@ -9,10 +9,13 @@ from typing import Any
 
 import torch
 
-from automl_kd.core import Interrupted, UserError, cache_dir, write_text
+from automl_kd.compression import undecided
+from automl_kd.core import Interrupted, UserError, cache_dir, parse_latency, write_text
 from automl_kd.delivery import Facts, check_replaceable, deliver
 from automl_kd.distillation import (
     Diverged,
+    MixedPrecision,
+    MixedPrecisionPolicy,
     Outcome,
     ResolvedTeacher,
     TeacherOutputPolicy,
@@ -23,10 +26,10 @@ from automl_kd.distillation import (
     wire,
 )
 from automl_kd.distillation import distill as train
-from automl_kd.hardware import load_profile
+from automl_kd.hardware import Profile, load_profile
 from automl_kd.recipes import Recipe, load_recipe, pin_code, save_recipe
 from automl_kd.results import Observer, Snapshot, sharing
-from automl_kd.students import beginning
+from automl_kd.students import beginning, plan
 from automl_kd.studies.clock import StopRequest
 from automl_kd.studies.delivered import DEFAULT_HW, delivery_document, open_recipe_task
 from automl_kd.studies.integers import check_recipe
@@ -47,6 +50,7 @@ def distill(
     data: str | None = None,
     teacher: str | None = None,
     hw: str | None = None,
+    max_latency: str | float | None = None,
     device: str = "auto",
     allow_code: bool = False,
     compiled: bool = False,
@@ -63,6 +67,8 @@ def distill(
         data: Where the task's data are, if not where the task says.
         teacher: Where the teacher is, if not where recipe or task say.
         hw: The device to deliver for; by default the recipe's, else this machine.
+        max_latency: What the student may take there, ``"4ms"`` or a number of milliseconds: decides which layers
+            compute with floats where the recipe says ``keep_float: auto``.
         device: Where to train: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         allow_code: Whether the recipe's losses of the user's own may be loaded, which runs their files.
         compiled: Whether the student is compiled (``torch.compile``); its last bits are then others.
@@ -78,6 +84,7 @@ def distill(
     source = "recipe" if isinstance(recipe, Recipe) else str(recipe)
     given = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     described = Recipe.model_validate(pin_code(given.document()))
+    limit = _limit(described, max_latency, source)
     watcher = observer or Observer()
     stop = StopRequest()
     with stop.listening():
@@ -88,6 +95,7 @@ def distill(
         begun = beginning(described.student, learned.signature)
         if begun is not None:
             described = described.model_copy(update={"student": begun.pinned(described.student)})
+        layers = None if limit is None else _layers(described, learned, profile, limit, allow_code)
         named = teacher or (described.teacher.file if described.teacher else None)
         expected = expect_teacher(learned, named) if described.distill.needs_teacher() else None
         wire(described, learned, None if expected is None else expected.teacher, allow_code=allow_code)
@@ -107,11 +115,55 @@ def distill(
         if taught is not None and teacher is not None:
             # Without it the delivered recipe would be taught by the task's own teacher next time.
             decided = decided.with_(teacher=taught.reference.model_dump(exclude_none=True))
-        facts = Facts(origin="distilled in full", epochs=outcome.epoch, seeds=(described.seed,), history=history)
+        mixed: MixedPrecision | None = None
+        if layers is not None:
+            decided, mixed = _with_layers(layers, decided, outcome, learned, watcher, stop)
+            history = [*history[:-1], {**history[-1], **mixed.values}]
+        facts = Facts(
+            origin="distilled in full",
+            epochs=outcome.epoch,
+            seeds=(described.seed,),
+            history=history,
+            mixed_precision=mixed,
+        )
         delivered = deliver(Path(out), outcome.student, decided, learned, profile, facts)
     for path in (checkpoint, checkpoint.with_suffix(".json"), _decision(described)):
         path.unlink(missing_ok=True)
-    return delivery_document(delivered, learned) | {"understood": understood.document()}
+    told = {} if mixed is None else {"mixed_precision": mixed.document()}
+    return delivery_document(delivered, learned) | {"understood": understood.document()} | told
+
+
+def _limit(recipe: Recipe, max_latency: str | float | None, source: str) -> float | None:
+    """The limit in ms under which layers are to be decided, if they are."""
+    limit, part = parse_latency(max_latency), undecided(recipe.compress)
+    if part is None and limit is not None:
+        raise UserError(
+            f"--max-latency decides keep_float: auto, which {source} does not say under compress: leave it out"
+        )
+    if part is not None and limit is None:
+        where = f"{source}: compress.{recipe.compress.index(part)}.keep_float"
+        raise UserError(f"{where}: auto is decided under a limit: give --max-latency, such as 4ms, or name the layers")
+    return limit
+
+
+def _layers(recipe: Recipe, task: Task, profile: Profile, limit: float, allow_code: bool) -> MixedPrecisionPolicy:
+    policy = MixedPrecisionPolicy(profile, limit)
+    policy.check(recipe, plan(recipe.student, task.signature, allow_code=allow_code))
+    return policy
+
+
+def _with_layers(
+    policy: MixedPrecisionPolicy, recipe: Recipe, outcome: Outcome, task: Task, watcher: Observer, stop: StopRequest
+) -> tuple[Recipe, MixedPrecision]:
+    """The recipe with the layers named that compute with floats, and why."""
+
+    def watch() -> None:
+        if stop:
+            raise Interrupted(_STOPPED)
+
+    recipe, mixed = policy.decided(recipe, outcome.student, task, watch)
+    watcher.tell([mixed.words])
+    return recipe, mixed
 
 
 def _trained(task: Task, named: str | None, watcher: Observer, stop: StopRequest, device: str) -> ResolvedTeacher:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from automl_kd.compression import decided
 from automl_kd.core import DEFAULT_STORAGE, UserError
 from automl_kd.delivery import Facts, deliver, study_report
 from automl_kd.hardware import load_profile
@@ -63,6 +64,8 @@ def export(
         entry = next(each for each in summary.complete if each.trial == number)
         # The recipe that makes the student as the search left it: its schedule was as long as the search's.
         recipe = of_length(entry.recipe, entry.epochs)
+        # Nothing was decided for it: it is in integers everywhere, as it was priced and scored.
+        recipe = recipe.model_copy(update={"compress": decided(recipe.compress, ())})
         weights = files.weights(number)
         facts = Facts(
             origin="search checkpoint",

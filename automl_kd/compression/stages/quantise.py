@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal, Self
 
-import onnx
 import torch
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from automl_kd.compression.layers import blocks_of
+from automl_kd.compression.layers import blocks_of, nodes_of
 from automl_kd.compression.material import Material
+from automl_kd.compression.quantised_files import QuantisedFiles
 from automl_kd.compression.stage import STAGES, Stage, Training
 from automl_kd.compression.training import Quantised, QuantisedStudent, calibrated, check_trainable
 from automl_kd.core import Range, UserError
-from automl_kd.onnxio import (
-    FoldedNetwork,
-    Network,
-    NoRangeError,
-    Ranges,
-    Scheme,
-    check_finite,
-    fold,
-    load_model,
-    quantise,
-    scope,
-    store_integers,
-)
+from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, fold, load_model, store_integers
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule
 
@@ -41,6 +29,8 @@ _EXAMPLES = 512
 _SHARE = 0.3
 """Of a run that is trained with integers, where the recipe does not say."""
 _WHERE = "compress quantise"
+AUTO = "auto"
+"""Of ``keep_float``: to be decided."""
 
 
 class Quantise(StagePart):
@@ -56,7 +46,8 @@ class Quantise(StagePart):
         ranges: How ranges of activations come from the values of the calibration: smallest and largest, the range of
             least divergence, or what 99.999 % of the values lie in.
         examples: Of the training split, on which ranges are found.
-        keep_float: Layers that compute with floats: ``first``, ``last``, stages, blocks.
+        keep_float: Layers that compute with floats: ``first``, ``last``, stages, blocks; or ``auto`` where those are to
+            be decided under a limit once the student is trained, until when none is.
     """
 
     stage: Literal["quantise"]
@@ -67,7 +58,7 @@ class Quantise(StagePart):
     activations: Literal["asymmetric", "symmetric"] = "asymmetric"
     ranges: Ranges = "min-max"
     examples: Annotated[int, Field(ge=_LEAST_EXAMPLES, le=100_000)] | None = None
-    keep_float: tuple[str, ...] = ()
+    keep_float: tuple[str, ...] | Literal["auto"] = ()
 
     @property
     def form(self) -> str:
@@ -76,6 +67,8 @@ class Quantise(StagePart):
 
     @model_validator(mode="after")
     def _layers_once(self) -> Self:
+        if self.keep_float == AUTO:
+            return self
         twice = next((name for name in self.keep_float if self.keep_float.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"keep_float names {twice} twice; once is right")
@@ -84,10 +77,20 @@ class Quantise(StagePart):
     @model_validator(mode="after")
     def _weights_alone(self) -> Self:
         if self.to == "int8-weights":
+            if self.keep_float == AUTO:
+                raise ValueError("to: int8-weights computes with floats everywhere: leave keep_float: auto out")
             if self.how == "qat":
                 raise ValueError("to: int8-weights rounds weights alone, after training: leave how: qat out")
             if self.examples is not None or self.ranges != "min-max" or self.activations != "asymmetric":
                 raise ValueError("to: int8-weights has no ranges to find: leave ranges, activations and examples out")
+        return self
+
+    @model_validator(mode="after")
+    def _decided_before_training(self) -> Self:
+        if self.keep_float == AUTO and self.how == "qat":
+            raise ValueError(
+                "keep_float: auto is decided on the trained student, too late for how: qat: name the layers"
+            )
         return self
 
     @model_validator(mode="after")
@@ -97,12 +100,12 @@ class Quantise(StagePart):
         return self
 
     def kept(self, plan: Plan) -> frozenset[int]:
-        """The places of the blocks that compute with floats.
+        """The places of the blocks that compute with floats; none as long as that is to be decided.
 
         Raises:
             UserError: If a layer to keep does not exist.
         """
-        return blocks_of(plan, self.keep_float, f"{_WHERE}.keep_float")
+        return frozenset() if self.keep_float == AUTO else blocks_of(plan, self.keep_float, f"{_WHERE}.keep_float")
 
     def calibration(self, available: int) -> int:
         """On how many examples ranges are found.
@@ -187,34 +190,47 @@ def _write(
     part: Quantise, student: StudentModule, material: Material, known: Mapping[str, Range], path: Path
 ) -> FoldedNetwork:
     """Write the file, and return the graph of floats that it was made from."""
-    prefixes = tuple(scope(student.plan.block_names[at]) for at in sorted(part.kept(student.plan)))
+    kept = part.kept(student.plan)
     folded = _folded(student, material)
-    excluded = tuple(node.name for node in folded.model.graph.node if prefixes and node.name.startswith(prefixes))
-    per_channel = part.weights == "per-channel"
     if part.to == "int8-weights":
-        store_integers(folded.model, path, per_channel=per_channel, excluded=excluded)
+        excluded = nodes_of(folded.model, student.plan, kept)
+        store_integers(folded.model, path, per_channel=part.weights == "per-channel", excluded=excluded)
         return folded
-    symmetric = part.activations == "symmetric"
-    scheme = Scheme(per_channel=per_channel, symmetric=symmetric, ranges=part.ranges, excluded=excluded, known=known)
+    with TemporaryDirectory() as scratch:
+        _files(part, student, folded, material, known, Path(scratch)).write(kept, path)
+    return folded
+
+
+def files_of(part: Quantise, student: StudentModule, material: Material, folder: Path) -> QuantisedFiles:
+    """The student's files with any layers kept in floats; what the part keeps does not count.
+
+    Raises:
+        UserError: If the student cannot be folded into a graph, or there are too few examples.
+    """
+    return _files(part, student, _folded(student, material), material, student.ranges, folder)
+
+
+def _files(
+    part: Quantise,
+    student: StudentModule,
+    folded: FoldedNetwork,
+    material: Material,
+    known: Mapping[str, Range],
+    folder: Path,
+) -> QuantisedFiles:
+    scheme = Scheme(
+        per_channel=part.weights == "per-channel",
+        symmetric=part.activations == "symmetric",
+        ranges=part.ranges,
+        known=known,
+    )
     # Where every range is known nothing is found, but a few examples are asked for.
     count = _LEAST_EXAMPLES if known else part.calibration(material.available)
-    with TemporaryDirectory() as scratch:
-        source = Path(scratch) / "float.onnx"
-        onnx.save(folded.model, source)
-        try:
-            quantise(source, path, _arrays(material, count), scheme)
-        except NoRangeError:
-            check_finite(folded.model, _arrays(material, count))  # says where
-            raise
-    return folded
+    return QuantisedFiles(folded.model, student.plan, scheme, partial(material.examples, count), folder)
 
 
 def _folded(student: StudentModule, material: Material) -> FoldedNetwork:
     return fold(student, material.signature.input, material.signature.output.name)
-
-
-def _arrays(material: Material, count: int) -> Iterator[NDArray[Any]]:
-    return (batch.numpy() for batch in material.examples(count))
 
 
 STAGES.add(
