@@ -164,7 +164,8 @@ class _Reader:
             shape = [1] * stored.ndim
             shape[axis] = -1
             steps, shift = steps.reshape(shape), shift.reshape(shape)
-        return ((stored.astype(np.int64) - shift) * steps).astype(np.float32)
+        values: np.ndarray = ((stored.astype(np.int64) - shift) * steps).astype(np.float32)
+        return values
 
 
 def _in_order(steps: Iterable[_Step], known: set[str]) -> list[_Step]:
