@@ -22,7 +22,7 @@ class _Rounded(torch.autograd.Function):
         return rounded
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x, rounded, scale = ctx.saved_tensors
         step = scale.item()
         passed = torch.ops.aten.hardtanh_backward(gradient, x, ctx.low * step, ctx.high * step)
@@ -43,7 +43,7 @@ class _Replaced(torch.autograd.Function):
         return values.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
 
 
