@@ -30,7 +30,7 @@ class TracedBlocks:
         return self._graphs[block]
 
 
-class Form(enum.Enum):
+class Form(enum.StrEnum):
     """What a part of a plan is: a block in integers or in floats, or the conversion of a tensor between two of them."""
 
     INTEGERS = "integers"

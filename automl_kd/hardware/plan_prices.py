@@ -153,7 +153,7 @@ class PlanPrices:
             return times
         floats = self._floats()
         assert floats is not None  # refused before
-        alone = np.array([not any(plans[row].integers) for row in kept])
+        alone = np.array([not any(plans[row].integers) for row in kept.tolist()])
         own_model = floats.model
         intercepts = np.where(alone, own_model.coefficients.intercept, 0.0)
         rest = own_model.times(sums.floats[kept], np.where(alone, weights[kept], 0.0), intercepts)

@@ -29,32 +29,28 @@ def kept(*places):
     return replace(QUANTISED, integers=tuple(place not in places for place in range(4)))
 
 
-@pytest.fixture(scope="module", params=STUDENTS)
-def student(request):
-    part = STUDENTS[request.param]
-    return build(Recipe.model_validate({"student": part, "train": {"epochs": 1}}).student, SIGNATURE).eval()
-
-
 def examples(count):
     yield SIGNATURE.input.noise(count, torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("kept", [[], ["first", "stage1", "last"]])
-def test_a_plan_is_priced_as_the_file_that_ships(student, kept, tmp_path):
+@pytest.mark.parametrize(("family", "kept"), [("resnet", ["first", "stage1", "last"]), ("mobilenet", [])])
+def test_a_plan_is_priced_as_the_file_that_ships(family, kept, tmp_path):
     part = {"stage": "quantise", "keep_float": kept, "examples": 16}
-    document = {"student": STUDENTS["resnet"], "train": {"epochs": 1}, "compress": [part]}
-    stages = Recipe.model_validate(document).compress
-    write(stages, student, Material(SIGNATURE, 64, examples), tmp_path / "net.onnx", None)
+    recipe = Recipe.model_validate({"student": STUDENTS[family], "train": {"epochs": 1}, "compress": [part]})
+    student = build(recipe.student, SIGNATURE).eval()
+    write(recipe.compress, student, Material(SIGNATURE, 64, examples), tmp_path / "net.onnx", None)
     # A server with kernels of integers beside floats, a GPU without, an accelerator of integers.
     for hw in ("x86-server:onnxruntime", "jetson-nano", *(() if kept else ("coral-edgetpu",))):
         profile = load_profile(hw)
-        file, said = profile.predict(tmp_path / "net.onnx"), profile.predict(priced(stages, student.plan))
+        file, said = profile.predict(tmp_path / "net.onnx"), profile.predict(priced(recipe.compress, student.plan))
         assert said.ms == pytest.approx(file.ms, rel=0.03)
         assert said.memory_bytes == pytest.approx(file.memory_bytes, rel=0.03)
 
 
-def test_a_quantised_file_has_the_kernels_that_its_module_is_priced_by(student, tmp_path):
+def test_a_quantised_file_has_the_kernels_that_its_module_is_priced_by(tmp_path):
     """Without which a calibration on files would say nothing of plans."""
+    part = Recipe.model_validate({"student": STUDENTS["mobilenet"], "train": {"epochs": 1}}).student
+    student = build(part, SIGNATURE).eval()
     profile = load_profile("local:onnxruntime-int8")
     path = write_network(student, tmp_path / "net.onnx", Input.of_images((3, 32, 32)), profile.target)
     file, module = profile.network(path), profile.network(student, (3, 32, 32))
