@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from automl_kd.compression import described
+from automl_kd.compression import computes_as_module, described
 from automl_kd.delivery.arms import Arms
 from automl_kd.delivery.form_words import FloatScore, form_sentences
 from automl_kd.delivery.on_device import OnDevice
@@ -118,6 +118,11 @@ class Datasheet:
         task = self.task
         splits = {"train": task.train, "validation": task.validation, "test": task.test}
         return "; ".join(task.modality.told(splits, task.found))
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the ONNX file computes what no module does: with integers."""
+        return not computes_as_module(self.recipe.compress)
 
     @property
     def compression(self) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from automl_kd.core import import_extra, replacing
 
 _TYPES = {"int8": "INT8", "int32": "INT32", "float32": "FLOAT32"}
+_NEEDS = "a TensorFlow Lite file"
 _NEW_CODES = 127
 """Codes of operators from here on do not fit the field that old readers read."""
 
@@ -22,7 +23,7 @@ def schema() -> ModuleType:
     Raises:
         UserError: If LiteRT is not installed.
     """
-    return import_extra("ai_edge_litert.schema_py_generated", "tflite", "a TensorFlow Lite file")
+    return import_extra("ai_edge_litert.schema_py_generated", "tflite", _NEEDS)
 
 
 class TFLiteFile:
@@ -98,14 +99,12 @@ class TFLiteFile:
 
     def write(self, path: Path, takes: int, answers: int) -> None:
         """Write the file, whole."""
-        import flatbuffers
-
         self._graph.inputs, self._graph.outputs = [takes], [answers]
         model = self.schema.ModelT()
         model.version, model.description = 3, "made of a quantised ONNX file"
         model.subgraphs, model.buffers = [self._graph], self._buffers
         model.operatorCodes = [self._code(*each) for each in self._codes]
-        builder = flatbuffers.Builder(1024)
+        builder = import_extra("flatbuffers", "tflite", _NEEDS).Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         with replacing(path) as draft:
             draft.write_bytes(bytes(builder.Output()))

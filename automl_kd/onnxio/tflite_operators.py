@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +42,19 @@ class Writing:
             self._known[tensor.name] = found
         return self._known[tensor.name]
 
-    def between(self, like: Integers, shape: Sequence[int], what: str, **others: Any) -> int:
+    def between(
+        self,
+        like: Integers,
+        shape: Sequence[int],
+        what: str,
+        scale: NDArray[np.float32] | None = None,
+        zero: int | None = None,
+    ) -> int:
         """A tensor that no ONNX file has; scale and zero point are another's unless they are said."""
-        given = {"scale": like.scale, "zero": like.zero} | others
-        return self.file.tensor(f"{like.name}:{what}", tuple(shape), **given)
+        scales = like.scale if scale is None else scale
+        return self.file.tensor(
+            f"{like.name}:{what}", tuple(shape), scale=scales, zero=like.zero if zero is None else zero
+        )
 
     def whole(self, values: Sequence[int], what: str) -> int:
         """A constant of whole numbers."""

@@ -89,6 +89,10 @@ def test_a_limit_that_nothing_meets_is_refused(refused):
             ],
             "4 objectives beside the score: a search takes 3 at most",
         ),
+        (
+            ("--hw", "raspberry-pi-4:ncnn-int8", "--set", "compress=[]"),
+            "take --hw raspberry-pi-4, or leave compress out",
+        ),
         (("--stop-when-flat", "--sampler", "tpe"), "sampler tpe cannot tell what improvement it expects; use sampler"),
         (("--sampler", "tpr"), "unknown sampler 'tpr'; did you mean tpe?"),
         (("--fidelity", "half"), "unknown fidelity 'half'; did you mean halving?"),

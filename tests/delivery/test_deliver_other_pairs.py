@@ -226,6 +226,12 @@ def test_compressed_weights_reach_a_device_of_integers(pair, tmp_path):
     assert profile.target.precision == "int8"
     result = deliver(tmp_path / "out", network(task, recipe), recipe, task, profile, FACTS)
     assert result.test_score_deployed == pytest.approx(result.test_score, rel=0.2, abs=0.1)
+    loaded, takes = manifest(result)["device"]["file"], task.signature.input
+    assert loaded["name"] == "student.engine"
+    assert f"--shapes={takes.name}:{'x'.join(map(str, (1, *takes.shape)))} " in loaded["commands"][0]
+    card = (result.path / "model_card.md").read_text(encoding="utf-8")
+    assert "**not converted here**" in card
+    assert loaded["commands"][0] in card
 
 
 def test_weights_beyond_half_precision_are_refused_in_one_line(pair, tmp_path):

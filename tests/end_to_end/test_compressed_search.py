@@ -1,4 +1,4 @@
-"""A search in which compression is a hole: priced, scored, delivered and made again in the form that ships."""
+"""Searches of what ships compressed: priced, scored, delivered and made again in the form that ships."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from automl_kd.onnxio import Session
 from automl_kd.tasks import open_task
 
 SPACE = """
@@ -79,3 +80,32 @@ def test_a_kit_of_compressed_picks_can_be_measured(compressed, inside):
     made = inside("hw", "kit", "--study", "cam", "--out", "kit", "--json", cwd=compressed.folder)
     assert made.code == 0, made.err
     assert len(list((compressed.folder / "kit").rglob("*.onnx"))) >= len(compressed.document["picks"])
+
+
+def test_a_search_for_a_device_of_integers_ships_them_and_reports_their_score(digits_teacher, once):
+    """The space says nothing of compress: the device decides."""
+    space = SPACE.replace("search_epochs: 4", "search_epochs: 2").partition("compress")[0]
+    asked = ("--hw", "coral-edgetpu", "--fidelity", "none", "--budget", "10m", "--space", "space.yaml")
+    found = once(
+        "integers", ("search", *asked, "--workers", "1", "--study", "tpu", "--device", "cpu", "--json"), space=space
+    )
+    assert found.ended.code == 0, found.ended.err
+    document, task = found.document, open_task("digits")
+    assert document["understood"]["ships"].startswith("integers: quantise")
+    assert document["trials"]["complete"] == 2
+    assert all([each["stage"] for each in entry["recipe"]["compress"]] == ["quantise"] for entry in document["front"])
+    inputs = task.modality.prepare(task.test.inputs).numpy()
+    for pick in document["picks"]:
+        folder = found.folder / pick["path"]
+        manifest = json.loads((folder / "manifest.json").read_text())
+        outputs = Session(folder / "student.onnx").run(inputs)
+        right = float((outputs.argmax(1) == task.test.labels.numpy()).mean())
+        assert manifest["accuracy"]["this_student"] == manifest["accuracy"]["this_student_deployed"] == right
+        assert manifest["onnx"]["opset"] == 13
+        assert manifest["onnx"]["bytes"] == (folder / "student.onnx").stat().st_size
+        weights = [each for each in onnx.load(folder / "student.onnx").graph.initializer if len(each.dims) > 1]
+        assert {each.data_type for each in weights} == {onnx.TensorProto.INT8}
+        loaded = manifest["device"]["file"]
+        assert loaded["name"] == "student_edgetpu.tflite"
+        assert loaded["commands"][-1] == "edgetpu_compiler student.tflite"
+        assert (folder / "student.tflite").exists() == ("converted" in loaded) != ("not_converted" in loaded)

@@ -44,8 +44,21 @@ def test_a_shipped_file_is_valid_and_every_fact_has_its_source(name):
         assert target.runtime in runtimes()
         assert target.precision in file.precisions
         assert target.prior.intercept > 0
+        commands = target.loads.made_by("student.float.onnx", "input", (3, 32, 24))
+        assert target.loads.source.strip()
+        assert not any(sign in command for command in commands for sign in "{}")
         # An operation a byte is the least that any processor does; 2,000 the most that any of these does.
         assert 0.5 <= target.facts.peak_gflops.value / target.facts.bandwidth_gb_s.value <= 2000
+
+
+def test_commands_name_the_files_and_sizes_of_a_delivery():
+    trt, ncnn, own = (load_profile(name).target.loads for name in ("nvidia-t4", "raspberry-pi-4:ncnn-int8", "hailo-8"))
+    (command,) = trt.made_by("student.onnx", "ids", (12,))
+    assert "--onnx=student.onnx --shapes=ids:1x12 --fp16" in command
+    pnnx, table, _ = ncnn.made_by("student.float.onnx", "input", (3, 32, 24))
+    assert pnnx.startswith("pnnx student.float.onnx inputshape=[1,3,32,24]")
+    assert "shape=[24,32,3]" in table
+    assert own.name == "student.hef", "a device's own file comes before the usual one of its runtime"
 
 
 def test_no_two_targets_stand_for_the_same_way_to_run_a_network():
@@ -150,6 +163,12 @@ def test_what_is_left_out_has_its_default(tmp_path):
         ),
         ("targets.cpu.precision", "fp16", r"targets\.cpu\.precision is 'fp16'; the device has fp32, int8"),
         ("targets.cpu.runtime", "ncn", r"targets\.cpu\..*runtime.*ncn.*did you mean ncnn"),
+        (
+            "targets.cpu.file",
+            {"name": "net.bin", "commands": ["convert {model}"], "source": "x"},
+            r"targets\.cpu\.file\.commands is .*: value error, \{model\} stands for nothing; write \{floats\}, ",
+        ),
+        ("targets.cpu.file", {"name": "net.bin"}, r"targets\.cpu\.file\.source is missing"),
         ("default", "gpu", r"default is 'gpu'; allowed: cpu"),
     ],
 )
