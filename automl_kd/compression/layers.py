@@ -36,11 +36,6 @@ def node_prefix(block: str) -> str:
     return f"/{block.partition('.')[0]}/{block}/"
 
 
-def block_of(node: str, plan: Plan) -> int | None:
-    """The place of the block that a node of an exported graph stands in, by its name; None where it is in none."""
-    return next((at for at, block in enumerate(plan.block_names) if node.startswith(node_prefix(block))), None)
-
-
 def _places(plan: Plan, name: str) -> set[int]:
     if name == FIRST:
         return {0}
