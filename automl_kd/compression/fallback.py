@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_kd.compression.layers import block_of
+from automl_kd.compression.layers import node_prefix
 from automl_kd.onnxio import float_operators
 from automl_kd.students import Plan
 
@@ -39,11 +39,16 @@ def fallbacks(plan: Plan, path: Path) -> tuple[Fallback, ...] | None:
         return None
     found: dict[tuple[str, bool], list[int | None]] = defaultdict(list)
     for each in float_operators(path):
-        at = block_of(each.name, plan)
+        at = _block_of(each.name, plan)
         found[each.type, at is not None and not plan.integers[at]].append(at)
     return tuple(
         Fallback(operator, len(places), _names(plan, places), kept) for (operator, kept), places in found.items()
     )
+
+
+def _block_of(node: str, plan: Plan) -> int | None:
+    """The place of the block that a node stands in, by its name; None where it is in none."""
+    return next((at for at, block in enumerate(plan.block_names) if node.startswith(node_prefix(block))), None)
 
 
 def _names(plan: Plan, places: list[int | None]) -> tuple[str, ...]:

@@ -38,14 +38,10 @@ def layer_names(plan: Plan) -> tuple[str, ...]:
     return (FIRST, LAST, *(stage for stage, _ in plan.stages), *plan.block_names)
 
 
-def block_of(node: str, plan: Plan) -> int | None:
-    """The place of the block that a node of an exported graph stands in, by its name; None where it is in none."""
-    return next((at for at, block in enumerate(plan.block_names) if node.startswith(scope(block))), None)
-
-
 def nodes_of(model: onnx.ModelProto, plan: Plan, places: Collection[int]) -> tuple[str, ...]:
     """The names of the nodes of the blocks at these places, in the graph of the student."""
-    return tuple(node.name for node in model.graph.node if block_of(node.name, plan) in places)
+    prefixes = tuple(scope(plan.block_names[at]) for at in sorted(places))
+    return tuple(node.name for node in model.graph.node if prefixes and node.name.startswith(prefixes))
 
 
 def _places(plan: Plan, name: str) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automl_kd.compression import computes_as_module
 from automl_kd.delivery.facts import Datasheet
 from automl_kd.delivery.html_page import embed, render
 from automl_kd.delivery.precision_table import precision_table
@@ -21,7 +22,7 @@ def student_report(sheet: Datasheet) -> str:
         sheet=sheet,
         verdict=facts.arms.sentences(sheet.objective),
         table=test_table(sheet),
-        quantised=sheet.shipped.in_floats is not None,
+        quantised=not computes_as_module(sheet.recipe.compress),
         precision=precision_table(sheet),
         recipe_yaml=to_yaml(sheet.recipe.document()),
         history=history,
