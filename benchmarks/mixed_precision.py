@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
-
 from torch import nn
 
 from automl_kd.compression import (
