@@ -56,6 +56,7 @@ STUDENTS: Mapping[str, Mapping[str, Any]] = {
 }
 """One of plain convolutions, one with squeeze-excite, one of depthwise convolutions."""
 
+_DATA = ("fashion-mnist", "emoji", "digits")
 _WEIGHTS = ("per-channel", "per-tensor")
 _HEADER = ("data", "student", "weights", "float", "PTQ", "QAT", "QAT - float", "QAT - PTQ", "cost", "shared", "parity")
 _SIZE = 64
@@ -208,7 +209,7 @@ def main() -> None:
     """Train what is not there yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for what was trained")
-    parser.add_argument("--data", nargs="+", default=["fashion-mnist", "emoji"], choices=("fashion-mnist", "emoji"))
+    parser.add_argument("--data", nargs="+", default=list(_DATA[:2]), choices=_DATA)
     parser.add_argument("--students", nargs="+", default=list(STUDENTS), choices=tuple(STUDENTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=12)

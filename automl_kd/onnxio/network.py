@@ -54,10 +54,10 @@ class Network:
         if unread:
             raise UserError(f"the quantised graph does not read {unread[0]}, which is a weight of the student")
         self.ranges: Mapping[str, Range] = reader.ranges
-        self._steps = _in_order(steps, {self._input, *reader.constants, *live, ""})
-        self._constants = {
-            name: torch.from_numpy(np.array(value)) for name, value in reader.constants.items() if name in read
-        }
+        # Steps of live weights are made anew, whatever the file says that they are.
+        fixed = reader.constants.keys() & read - {name for step in steps for name in step.outputs}
+        self._steps = _in_order(steps, {self._input, *fixed, *live, ""})
+        self._constants = {name: torch.from_numpy(np.array(reader.constants[name])) for name in sorted(fixed)}
         self._dequantised = reader.dequantised
 
     def to(self, device: torch.device) -> Network:
@@ -105,6 +105,13 @@ class _Reader:
         self.dequantised: dict[str, str] = {}
         self._live = live
         self._quantised: dict[str, onnx.NodeProto] = {}
+        # onnxruntime calls a bias of integers, dequantised, as it calls the bias.
+        self._renamed = {
+            name: f"{name}:rounded"
+            for node in nodes
+            for name in node.output
+            if node.op_type == "DequantizeLinear" and name in live
+        }
         self._makers = {name: node for node in nodes for name in node.output}
         self._readers = {name: node for node in nodes for name in node.input}
 
@@ -117,7 +124,8 @@ class _Reader:
             raise _unknown(node.name, "it is not known here")
         else:
             compute = partial(OPERATORS[node.op_type], Attributes.of(node))
-            yield _Step(compute, tuple(node.input), tuple(node.output), node.name)
+            inputs = tuple(self._renamed.get(name, name) for name in node.input)
+            yield _Step(compute, inputs, tuple(node.output), node.name)
 
     def _dequantisation(self, node: onnx.NodeProto) -> Iterable[_Step]:
         source, scale, zero = node.input
@@ -141,7 +149,8 @@ class _Reader:
         if stored.dtype == np.int32:
             layer = self._readers[node.output[0]]
             inputs, weight = (self._makers[each] for each in layer.input[:2])
-            return _Step(in_steps, (name, inputs.input[1], weight.input[1]), tuple(node.output), node.name)
+            made = self._renamed.get(node.output[0], node.output[0])
+            return _Step(in_steps, (name, inputs.input[1], weight.input[1]), (made,), node.name)
         if np.any(shift):
             limits = np.iinfo(shift.dtype)
             compute = partial(asymmetric, low=int(limits.min), high=int(limits.max))
@@ -155,7 +164,8 @@ class _Reader:
             shape = [1] * stored.ndim
             shape[axis] = -1
             steps, shift = steps.reshape(shape), shift.reshape(shape)
-        return ((stored.astype(np.int64) - shift) * steps).astype(np.float32)
+        values: np.ndarray = ((stored.astype(np.int64) - shift) * steps).astype(np.float32)
+        return values
 
 
 def _in_order(steps: Iterable[_Step], known: set[str]) -> list[_Step]:

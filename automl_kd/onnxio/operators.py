@@ -44,7 +44,7 @@ def _conv(given: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None = No
     x, padding = _padded(given, x, axes, 0.0)
     strides, dilations = given.get("strides", [1] * axes), given.get("dilations", [1] * axes)
     convolve = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[axes]
-    return convolve(x, weight, bias, strides, padding, dilations, given.get("group", 1))  # type: ignore[no-any-return]
+    return convolve(x, weight, bias, strides, padding, dilations, given.get("group", 1))
 
 
 def _conv_transpose(given: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -53,7 +53,7 @@ def _conv_transpose(given: Attributes, x: Tensor, weight: Tensor, bias: Tensor |
     pads = given.get("pads", [0] * 2 * axes)
     extra = given.get("output_padding", [0] * axes)
     convolve = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d}[axes]
-    return convolve(x, weight, bias, strides, pads[:axes], extra, given.get("group", 1), dilations)  # type: ignore[no-any-return]
+    return convolve(x, weight, bias, strides, pads[:axes], extra, given.get("group", 1), dilations)
 
 
 def _gemm(given: Attributes, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
@@ -62,7 +62,7 @@ def _gemm(given: Attributes, a: Tensor, b: Tensor, c: Tensor | None = None) -> T
     alpha, beta = given.get("alpha", 1.0), given.get("beta", 1.0)
     if alpha == beta == 1:
         return functional.linear(a, weight, c)
-    product = alpha * functional.linear(a, weight)
+    product: Tensor = alpha * functional.linear(a, weight)
     return product if c is None else product + beta * c
 
 
@@ -75,10 +75,10 @@ def _pool(kind: str) -> Operator:
             x, padding = _padded(given, x, axes, -float("inf"))
             dilations = given.get("dilations", [1] * axes)
             largest = {1: functional.max_pool1d, 2: functional.max_pool2d}[axes]
-            return largest(x, kernel, strides, padding, dilations, ceil)  # type: ignore[no-any-return]
+            return largest(x, kernel, strides, padding, dilations, ceil)
         x, padding = _padded(given, x, axes, 0.0)
         mean = {1: functional.avg_pool1d, 2: functional.avg_pool2d}[axes]
-        return mean(x, kernel, strides, padding, ceil, bool(given.get("count_include_pad", 0)))  # type: ignore[operator,no-any-return]
+        return mean(x, kernel, strides, padding, ceil, bool(given.get("count_include_pad", 0)))
 
     return pool
 
@@ -142,7 +142,7 @@ def _slice(
 
 
 def _split(given: Attributes, x: Tensor, sizes: Tensor) -> Sequence[Tensor]:
-    return x.split(sizes.tolist(), given.get("axis", 0))
+    return torch.split(x, sizes.tolist(), given.get("axis", 0))
 
 
 def _pad(given: Attributes, x: Tensor, pads: Tensor, value: Tensor | None = None) -> Tensor:
@@ -183,7 +183,7 @@ def _unsqueeze(given: Attributes, x: Tensor, axes: Tensor) -> Tensor:
 
 
 def _expand(given: Attributes, x: Tensor, shape: Tensor) -> Tensor:
-    return x.expand(torch.broadcast_shapes(x.shape, shape.tolist()))
+    return x.expand(np.broadcast_shapes(tuple(x.shape), tuple(shape.tolist())))
 
 
 def _resize(
@@ -208,7 +208,9 @@ def _clip(given: Attributes, x: Tensor, low: Tensor | None = None, high: Tensor 
 
 
 def _hard_sigmoid(given: Attributes, x: Tensor) -> Tensor:
-    return (given.get("alpha", 0.2) * x + given.get("beta", 0.5)).clamp(0.0, 1.0)
+    alpha: float = given.get("alpha", 0.2)
+    beta: float = given.get("beta", 0.5)
+    return (alpha * x + beta).clamp(0.0, 1.0)
 
 
 def _prelu(given: Attributes, x: Tensor, slope: Tensor) -> Tensor:

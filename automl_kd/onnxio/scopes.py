@@ -23,7 +23,7 @@ def returned_by(model: onnx.ModelProto, path: str) -> str:
         UserError: If it has no nodes.
     """
     prefix = scope(path)
-    made = [node.output[0] for node in model.graph.node if node.name.startswith(prefix)]
+    made: list[str] = [node.output[0] for node in model.graph.node if node.name.startswith(prefix)]
     if not made:
         raise UserError(f"the exported student has no node of {path}")
     return made[-1]

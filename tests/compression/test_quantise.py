@@ -1,0 +1,58 @@
+"""Integers of 8 bits: what the file holds, what stays floats, and weights alone."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from test_stages import FAMILIES, SIGNATURE, material, trained
+
+from automl_kd.compression import priced, write
+from automl_kd.onnxio import Session, fold
+from automl_kd.recipes import Recipe
+from automl_kd.students import plan
+
+
+def recipe_of(student, **part):
+    compress = [{"stage": "quantise", **part}]
+    return Recipe.model_validate({"student": student, "train": {"epochs": 1}, "compress": compress})
+
+
+def stored(path):
+    return {each.name: numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
+
+
+@pytest.mark.parametrize("weights", ["per-channel", "per-tensor"])
+def test_weights_alone_are_stored_as_integers_and_computed_as_floats(weights, tmp_path):
+    recipe = recipe_of(FAMILIES[2], to="int8-weights", weights=weights)
+    student, path = trained(recipe), tmp_path / "student.onnx"
+    write(recipe.compress, student, material(available=0), path, opset=None)
+    full = fold(student, SIGNATURE.input).model
+    onnx.save(full, tmp_path / "full.onnx")
+    found = stored(path)
+    layers = [node for node in full.graph.node if node.op_type in ("Conv", "Gemm")]
+    for layer in layers:
+        name = layer.input[1]
+        exact, steps = stored(tmp_path / "full.onnx")[name], found[f"{name}:scale"]
+        assert steps.shape == ((len(exact),) if weights == "per-channel" else ())
+        steps = steps.reshape(-1, *(1,) * (exact.ndim - 1))
+        assert found[f"{name}:integers"].dtype == np.int8
+        assert np.abs(found[f"{name}:integers"] * steps - exact).max() <= 0.5001 * steps.max()
+    kinds = {node.op_type for node in onnx.load(path).graph.node}
+    assert "DequantizeLinear" in kinds
+    assert "QuantizeLinear" not in kinds
+    x = torch.randn(16, *SIGNATURE.input.shape).numpy()
+    before, after = Session(tmp_path / "full.onnx").run(x), Session(path).run(x)
+    assert 0 < np.abs(after - before).max() < 0.1 * np.abs(before).max()
+    cost = priced(recipe.compress, plan(recipe.student, SIGNATURE))
+    assert (cost.weight_bytes, cost.integers) == (1, ())
+    assert path.stat().st_size < 0.5 * (tmp_path / "full.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("to", ["int8", "int8-weights"])
+def test_layers_that_are_kept_have_weights_of_floats(to, tmp_path):
+    recipe = recipe_of(FAMILIES[0], to=to, keep_float=["first", "stage2", "last"])
+    student, path = trained(recipe), tmp_path / "student.onnx"
+    write(recipe.compress, student, material(), path, opset=None)
+    floats = {name for name, value in stored(path).items() if value.dtype == np.float32 and value.ndim > 1}
+    assert {name.partition(".")[0] for name in floats} == {"stem", "stage2", "head"}
