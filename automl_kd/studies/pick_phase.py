@@ -8,18 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from automl_kd.compression import undecided
 from automl_kd.core import UserError
 from automl_kd.execution import Answer, Evaluated, EvaluateJob, Executor, Failed, Job, Stopped, Trained, TrainJob
 from automl_kd.results import ARMS, Arm, defined
 from automl_kd.studies.answers import take_all
 from automl_kd.studies.context import StudyContext
 from automl_kd.studies.pick import Pick, Run, RunOnTest, RunResult
-from automl_kd.studies.policy import FINISHING_SECONDS, MEASURING_SECONDS, REPORT_SECONDS, SEEDS, of_length
+from automl_kd.studies.policy import (
+    DECIDING_SECONDS,
+    FINISHING_SECONDS,
+    MEASURING_SECONDS,
+    REPORT_SECONDS,
+    SEEDS,
+    of_length,
+)
 
 TEACHER = "teacher"
 _WAIT_SECONDS = 0.2
 _FORWARD_SHARE = 0.4
 """Of a training step, what only looking at the examples takes, generously."""
+_LAYERS = 20
+"""Of a student, about: each is tried alone on search-validation where it is decided which compute with floats."""
 _READINGS = 3
 """Times that delivery reads the test split: in torch, in ONNX, and in ONNX in the precision of the device."""
 
@@ -51,6 +61,7 @@ class PickPhase:
         self._pool = pool
         self._report_seconds = REPORT_SECONDS + (MEASURING_SECONDS if measured_here else 0.0)
         self._test_share = len(task.test) / len(task.train)
+        self._validation_share = len(task.validation) / len(task.train)
         self._examples = len(task.validation)
         self._done = dict(context.database.jobs(context.name))
         # By key, not by run: equal trainings of two picks are one, and share a checkpoint.
@@ -249,7 +260,13 @@ class PickPhase:
         once = _FORWARD_SHARE * pick.seconds_per_epoch * self._test_share
         forms = 2 if pick.candidate.recipe.compress else 1
         runs = forms * sum(len(pick.compared(arm)) for arm in ARMS)
-        return FINISHING_SECONDS + once * (runs / max(1, self._pool.size) + _READINGS)
+        return self._deciding(pick) + FINISHING_SECONDS + once * (runs / max(1, self._pool.size) + _READINGS)
+
+    def _deciding(self, pick: Pick) -> float:
+        """What it takes to decide which layers compute with floats, where the space leaves that open."""
+        if undecided(pick.candidate.recipe.compress) is None:
+            return 0.0
+        return DECIDING_SECONDS + _LAYERS * _FORWARD_SHARE * pick.seconds_per_epoch * self._validation_share
 
     def _job(self, run: Run) -> TrainJob:
         key = run.key(self._hash)

@@ -111,6 +111,18 @@ def test_a_limit_and_auto_belong_together(keep_float, max_latency, said, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ({"how": "qat"}, "auto is decided on the trained student, too late for how: qat: name the layers"),
+        ({"to": "int8-weights"}, "to: int8-weights computes with floats everywhere: leave keep_float: auto out"),
+    ],
+)
+def test_what_cannot_be_decided_later_is_refused(stage, said):
+    with pytest.raises(ValueError, match=said):
+        Recipe.model_validate(RECIPE | {"compress": [{"stage": "quantise", "keep_float": "auto", **stage}]})
+
+
+@pytest.mark.parametrize(
     ("asked", "said"),
     [
         ({"hw": HW}, "keep_float: auto is decided under a limit: give --max-latency, such as 4ms"),

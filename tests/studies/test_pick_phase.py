@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from automl_kd.core import Interrupted, UserError
-from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained
+from automl_kd.execution import Evaluated, EvaluateJob, Failed, Stopped, Trained, TrainJob
 from automl_kd.objectives import share_error
 from automl_kd.recipes import Recipe
 from automl_kd.results import ARMS
@@ -466,6 +466,19 @@ def test_reading_the_test_split_beats_and_remembers_the_teacher(open_phase, data
     again = FakePool(2, succeed)
     assert open_phase([], again).test() == {"accuracy": 0.75}
     assert again.log == []
+
+
+def test_the_test_split_is_read_with_the_layers_that_were_decided(open_phase):
+    pick, pool = a_pick(), FakePool(1, succeed)
+    open_recipe = pick.candidate.recipe.with_(compress=[{"stage": "quantise", "keep_float": "auto"}])
+    pick.candidate = replace(pick.candidate, recipe=open_recipe)
+    phase = run(open_phase([pick], pool))
+    pick.mixed_precision = SimpleNamespace(keep_float=("stage1", "head.0"))
+    phase.test()
+
+    kept = {(type(job), job.recipe.compress[0].keep_float) for _, job in pool.log if job.recipe is not None}
+    assert kept == {(TrainJob, "auto"), (EvaluateJob, ("stage1", "head.0"))}
+    assert pick.shipped(pick.delivered()).compress[0].keep_float == ("stage1", "head.0")
 
 
 def test_a_teacher_that_answers_nothing_has_no_score_and_there_is_no_plain_kd(open_phase):

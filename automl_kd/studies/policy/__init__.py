@@ -2,6 +2,7 @@
 
 from automl_kd.studies.policy.arms import PLAIN_KD, from_scratch, no_distillation, of_length, plain_kd
 from automl_kd.studies.policy.budget import (
+    DECIDING_SECONDS,
     FINISHING_SECONDS,
     MEASURING_SECONDS,
     MOST_PICKS,
@@ -17,6 +18,7 @@ from automl_kd.studies.policy.budget import (
 from automl_kd.studies.policy.rungs import REDUCTION, RungRecord, hopeless, promotions, rung_epochs
 
 __all__ = [
+    "DECIDING_SECONDS",
     "FINISHING_SECONDS",
     "MEASURING_SECONDS",
     "MOST_PICKS",

@@ -20,6 +20,8 @@ MEASURING_SECONDS = 8.0
 """What measuring the picks takes, where they can be measured here."""
 FINISHING_SECONDS = 4.0
 """What exporting, testing and describing one pick takes."""
+DECIDING_SECONDS = 6.0
+"""What writing a pick with each of its layers alone in integers takes, where some may stay in floats."""
 _MARGIN = 1.15
 """Full trainings take longer than the search's epochs lead to expect, by up to about this."""
 _TRUST_IN_NOMINAL = 0.3
