@@ -6,8 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_kd.compression.layers import node_prefix
-from automl_kd.onnxio import float_operators
+from automl_kd.onnxio import float_operators, scope
 from automl_kd.students import Plan
 
 
@@ -48,7 +47,7 @@ def fallbacks(plan: Plan, path: Path) -> tuple[Fallback, ...] | None:
 
 def _block_of(node: str, plan: Plan) -> int | None:
     """The place of the block that a node stands in, by its name; None where it is in none."""
-    return next((at for at, block in enumerate(plan.block_names) if node.startswith(node_prefix(block))), None)
+    return next((at for at, block in enumerate(plan.block_names) if node.startswith(scope(block))), None)
 
 
 def _names(plan: Plan, places: list[int | None]) -> tuple[str, ...]:
