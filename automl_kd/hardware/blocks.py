@@ -151,7 +151,7 @@ class PartTable:
             before, after = self._rows[index[place]], self._rows[index[place + 1]]
             plan = int(np.flatnonzero(starts <= place)[-1])
             parts = chains[plan][: place - int(starts[plan]) + 1]
-            number = sum(form in (Form.INTEGERS, Form.FLOATS) for form, _ in parts)
+            number = sum(form in (Form.INTEGERS, Form.FLOATS) for form, _ in parts) - 1
             raise UserError(
                 f"block {number + 1} of a plan takes {after.takes}, but block {number} returns {before.gives}"
             )
