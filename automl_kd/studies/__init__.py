@@ -5,6 +5,7 @@ __all__ = [
     "context",
     "default_space",
     "delivered",
+    "integers",
     "lookup",
     "objectives",
     "policy",
