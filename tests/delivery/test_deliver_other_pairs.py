@@ -219,7 +219,7 @@ def test_what_a_quantised_student_costs_is_measured_on_the_test_split(pair, tmp_
     assert "In float32 the same weights reach" in card
     if name == "text":  # an Edge TPU looks nothing up, and leaves what comes after to its host
         assert data["student"]["on_host"].startswith("6 of 6 kernels: ")
-        assert "The device's runtime leaves 6 of 6 kernels: " in card
+        assert "To its host the device's runtime leaves 6 of 6 kernels: " in card
     else:
         assert "Of the device's 2.0 MiB of flash its weights take" in card
 
