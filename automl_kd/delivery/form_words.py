@@ -77,7 +77,7 @@ def _fallbacks(form: str, shipped: ShippedFile) -> list[str]:
         if not in_floats:
             said.append("All of its operators compute with integers.")
     if shipped.on_host is not None:
-        said.append(f"The device's runtime leaves {shipped.on_host}, to its host.")
+        said.append(f"To its host the device's runtime leaves {shipped.on_host}.")
     return said
 
 
