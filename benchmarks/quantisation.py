@@ -60,8 +60,8 @@ _DATA = ("fashion-mnist", "emoji", "digits")
 _WEIGHTS = ("per-channel", "per-tensor")
 _HEADER = ("data", "student", "weights", "float", "PTQ", "QAT", "QAT - float", "QAT - PTQ", "cost", "shared", "parity")
 _SIZE = 64
-_DOCUMENTS = 2_000
-"""On which answers of the trained form and of its file are compared."""
+_COMPARED = 2_000
+"""Examples on which answers of the trained form and of its file are compared."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Runs:
         if recipe.compress:
             state = torch.load(checkpoint, weights_only=True)["quantised"]
             form = begin_training(recipe.compress, outcome.student, material, (), state)
-            inputs = self._task.modality.prepare(self._task.test.inputs[:_DOCUMENTS])
+            inputs = self._task.modality.prepare(self._task.test.inputs[:_COMPARED])
             with torch.no_grad():
                 ours = form(inputs)[0].argmax(1).numpy()
             parity = float((ours == session.run(inputs.numpy()).argmax(1)).mean())
