@@ -94,7 +94,7 @@ class _Reading:
     def graph(self) -> IntegerGraph:
         others = [node for node in self._nodes if node.op_type not in ("QuantizeLinear", "DequantizeLinear")]
         if self._input not in self._rounded or self._output not in self._floats:
-            raise UserError("its input or its output is not quantised")
+            raise UserError("it computes with floats: its input or its output is not quantised")
         return IntegerGraph(self._rounded[self._input], tuple(map(self._step, others)), self._floats[self._output])
 
     def _of_float(self, node: onnx.NodeProto) -> Integers:
