@@ -120,8 +120,8 @@ def refuse_unknown_layers(recipes: Iterable[Recipe], holding: Holding, name: str
     there: dict[str, None] = {}
     for recipe in recipes:
         part = quantising(recipe.compress)
-        if part is not None and part.keep_float:
-            asked.update(part.keep_float)
+        if part is not None and part.named:
+            asked.update(part.named)
             there.update(dict.fromkeys(layer_names(holding.plan(recipe.student))))
     unknown = sorted(asked - there.keys())
     if unknown:

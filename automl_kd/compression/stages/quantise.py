@@ -99,13 +99,18 @@ class Quantise(StagePart):
             raise ValueError(f"share is of a run that is trained with integers, and how is {self.how}: say how: qat")
         return self
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The layers to keep by name; none as long as they are to be decided."""
+        return () if self.keep_float == AUTO else self.keep_float
+
     def kept(self, plan: Plan) -> frozenset[int]:
         """The places of the blocks that compute with floats; none as long as that is to be decided.
 
         Raises:
             UserError: If a layer to keep does not exist.
         """
-        return frozenset() if self.keep_float == AUTO else blocks_of(plan, self.keep_float, f"{_WHERE}.keep_float")
+        return blocks_of(plan, self.named, f"{_WHERE}.keep_float")
 
     def calibration(self, available: int) -> int:
         """On how many examples ranges are found.
