@@ -102,7 +102,7 @@ class Quantise(StagePart):
     @property
     def named(self) -> tuple[str, ...]:
         """The layers to keep by name; none as long as they are to be decided."""
-        return () if self.keep_float == AUTO else self.keep_float
+        return () if isinstance(self.keep_float, str) else self.keep_float
 
     def kept(self, plan: Plan) -> frozenset[int]:
         """The places of the blocks that compute with floats; none as long as that is to be decided.
