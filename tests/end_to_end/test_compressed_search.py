@@ -82,6 +82,7 @@ def test_a_kit_of_compressed_picks_can_be_measured(compressed, inside):
     assert len(list((compressed.folder / "kit").rglob("*.onnx"))) >= len(compressed.document["picks"])
 
 
+@pytest.mark.long
 def test_a_search_for_a_device_of_integers_ships_them_and_reports_their_score(digits_teacher, once):
     """The space says nothing of compress: the device decides."""
     space = SPACE.replace("search_epochs: 4", "search_epochs: 2").partition("compress")[0]
