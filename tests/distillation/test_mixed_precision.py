@@ -126,14 +126,21 @@ def test_what_cannot_be_decided_later_is_refused(stage, said):
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "compress", "said"),
     [
-        ({"hw": HW}, "keep_float: auto is decided under a limit: give --max-latency, such as 4ms"),
-        ({"hw": "coral-edgetpu", "max_latency": "9ms"}, "keep_float: coral-edgetpu runs integers alone, so no layer"),
+        (
+            {"hw": HW},
+            "{one_of: [[{stage: quantise}], [{stage: quantise, keep_float: auto}]]}",
+            "keep_float: auto is decided under a limit: give --max-latency, such as 4ms",
+        ),
+        (
+            {"hw": "coral-edgetpu", "max_latency": "9ms"},
+            "[{stage: quantise, keep_float: auto}]",
+            "keep_float: coral-edgetpu runs integers alone: leave it out",
+        ),
     ],
 )
-def test_a_search_that_has_nothing_to_decide_is_refused(asked, said, tmp_path):
-    pins = ("compress={one_of: [[{stage: quantise}], [{stage: quantise, keep_float: auto}]]}",)
+def test_a_search_that_has_nothing_to_decide_is_refused(asked, compress, said, tmp_path):
     with pytest.raises(UserError, match=said):
-        ak.search(**asked, budget="1m", pins=pins, storage=str(tmp_path / "s.db"))
+        ak.search(**asked, budget="1m", pins=(f"compress={compress}",), storage=str(tmp_path / "s.db"))
     assert not (tmp_path / "s.db").exists()
