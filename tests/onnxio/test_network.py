@@ -78,8 +78,8 @@ def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
     torch.testing.assert_close(stored, rounded, atol=1e-6 * reach, rtol=0)
     answers = Session(integers).run(x.numpy())
     step = float(np.ptp(answers)) / 255  # at least
-    # onnxruntime adds integers, torch floats: where a sum lies between two steps they may differ by one, and what such a
-    # step does in a deep network of random weights is a few steps at its end.
+    # onnxruntime adds integers, torch floats: where a sum lies between two steps they may differ by one, which a deep
+    # network of random weights carries on to its end.
     assert float(np.abs(rounded.numpy() - answers).mean()) < 0.3 * step
     assert not np.allclose(answers, floats, atol=step / 10)
 
