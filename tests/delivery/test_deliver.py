@@ -151,8 +151,17 @@ def test_the_manifest_names_what_the_student_was_made_of(delivered, recipe, task
     assert data["task"] == {"name": "digits", "sha256": task.sha256}
     assert data["teacher"] == {"sha256": None}
     assert data["recipe"] == {"digest": recipe.digest()}
+    loads = data["device"].pop("file")
     assert data["device"] == {"name": "jetson-nano", "key": profile.key, "precision": "fp16"}
-    assert data["onnx"] == {"opset": 13, "max_difference": delivered.onnx_max_difference}
+    assert loads["name"] == "student.engine"
+    assert loads["commands"] == [
+        "trtexec --onnx=student.onnx --shapes=input:1x1x8x8 --fp16 --saveEngine=student.engine"
+    ]
+    assert data["onnx"] == {
+        "opset": 13,
+        "bytes": (delivered.path / "student.onnx").stat().st_size,
+        "max_difference": delivered.onnx_max_difference,
+    }
     assert data["latency"]["kind"] == "predicted"
     assert (data["metric"], data["direction"]) == ("accuracy", "maximize")
     assert data["accuracy"] == data["score"]
