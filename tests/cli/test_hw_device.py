@@ -188,6 +188,7 @@ def finished(process):
     return json.loads(out)
 
 
+@pytest.mark.long
 def test_training_keeps_what_it_measured_through_kill_9_and_stores_a_profile(command, this_machine, tmp_path):
     folder, cache = this_machine.parent, tmp_path / "cache"
     with train(command, folder, cache, "--budget", "1h") as process:

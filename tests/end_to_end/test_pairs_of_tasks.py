@@ -86,7 +86,13 @@ def table():
     return rows
 
 
-@pytest.fixture(scope="module", params=["multilabel", pytest.param("regression", marks=pytest.mark.long), "text"])
+LONG = pytest.mark.long
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("multilabel", marks=LONG), pytest.param("regression", marks=LONG), "text"],
+)
 def pair(request, once, table, tmp_path_factory):
     """A search of two recipes for each pair, which ends by itself."""
     task, metric, direction = PAIRS[request.param]

@@ -103,6 +103,7 @@ def test_an_editable_install_reads_the_yaml_that_users_edit(source, tmp_path):
         mine.unlink()
 
 
+@pytest.mark.long
 def test_a_checkout_runs_without_being_installed(source, tmp_path):
     assert finds_its_yaml([sys.executable, source / "cli.py"], tmp_path)
     where = f"import sys; sys.path.insert(0, {str(source)!r}); import automl_kd; print(automl_kd.__file__)"

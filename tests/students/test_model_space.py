@@ -146,6 +146,7 @@ def test_distilled_with_a_feature_loss_and_exported(own_cache):
     assert difference(outcome.student, written, images) < 1e-5
 
 
+@pytest.mark.long
 def test_a_search_ends_with_a_pick_whose_recipe_makes_it_again(command, inside, digits_teacher, folder):
     pins = ("stem=3", "body=skip", "depth=2", "tail0=3", "tail1=1", "join=[1]")
     pinned = [word for pin in pins for word in ("--set", f"student.choices.{pin}")]
