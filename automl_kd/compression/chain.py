@@ -55,7 +55,24 @@ def shipped(compress: Stages, student: StudentModule, material: Material, thread
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "student.onnx"
         write(compress, student, material, path, opset=None)
-        return FileForm(path, priced(compress, student.plan), threads)
+        return form_of(compress, student, path, threads)
+
+
+def form_of(compress: Stages, student: StudentModule, path: Path, threads: int = 1) -> StudentModule | FileForm:
+    """What ships as :func:`shipped` gives it, where its file is there already.
+
+    Args:
+        compress: The stages.
+        student: A trained student, which is not touched.
+        path: What :func:`write` made of it.
+        threads: Of onnxruntime, where the file is what is scored.
+
+    Raises:
+        UserError: If a stage cannot be applied to these weights.
+    """
+    if not _writes_file(compress):
+        return applied(compress, student)
+    return FileForm(path, priced(compress, student.plan), threads)
 
 
 def write(compress: Stages, student: StudentModule, material: Material, path: Path, opset: int | None) -> None:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from automl_kd.compression import FileForm, shipped, write
+from automl_kd.compression import FileForm, form_of, write
 from automl_kd.core import extension_versions, sha256_of
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.facts import Datasheet, Facts
@@ -124,7 +124,7 @@ def deliver(
     with replacing(folder) as new, TemporaryDirectory() as scratch:
         onnx, material = new / ONNX, material_of(task, recipe.seed)
         write(recipe.compress, trained, material, onnx, profile.opset)
-        form = shipped(recipe.compress, trained, material, recipe.threads)
+        form = form_of(recipe.compress, trained, onnx, recipe.threads)
         exported = onnx
         if recipe.compress:
             export(trained, new / FLOAT, task.signature, profile.opset)

@@ -14,7 +14,6 @@ from automl_kd.compression import shipped
 from automl_kd.core import Interrupted, UserError
 from automl_kd.distillation.checkpoint import load, save
 from automl_kd.distillation.evaluation import Evaluation, evaluate
-from automl_kd.distillation.material import material_of
 from automl_kd.distillation.randomness import reproducible
 from automl_kd.distillation.run import Run
 from automl_kd.distillation.wiring import wire
@@ -131,7 +130,7 @@ def distill(
         judged = run.judged()
         # Called here too, because the call shows that the run is alive; its answer comes too late to matter.
         watch = should_stop or (lambda: False)
-        form = shipped(recipe.compress, judged, material_of(run.seen, recipe.seed), recipe.threads)
+        form = shipped(recipe.compress, judged, run.material, recipe.threads)
         evaluation = evaluate(form, run.seen, task.validation, torch_device, watch)
         if on_epoch is not None:
             on_epoch(run.epoch, evaluation.score)

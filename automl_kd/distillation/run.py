@@ -113,11 +113,11 @@ class Run:
         self._labels = task.train.labels.to(torch_device)
         self._taps = Taps(self.student, {stage: stage for stage in wiring.student_stages})
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
-        self._material = material_of(self.seen, recipe.seed)
+        self.material = material_of(self.seen, recipe.seed)
         self._quantised: QuantisedStudent | None = None
         self._float_steps = round((1 - trained_share(recipe.compress)) * self._total_steps)
         if fresh:
-            check_training(recipe.compress, self.student, self._material, wiring.student_stages)
+            check_training(recipe.compress, self.student, self.material, wiring.student_stages)
 
     def __enter__(self) -> Self:
         self._taps.__enter__()
@@ -243,7 +243,7 @@ class Run:
         if state is None and self.recipe.train.batch_norm == "reestimated":
             self._reestimate(self.student)
         self._quantised = begin_training(
-            self.recipe.compress, self.student, self._material, self.wiring.student_stages, state
+            self.recipe.compress, self.student, self.material, self.wiring.student_stages, state
         )
         self.learner.admit(self._quantised.ratios)
 
