@@ -16,6 +16,7 @@ from automl_kd.hardware.measurement.training import TrainedProfile, TrainingStep
 from automl_kd.hardware.plan import Block, Plan
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.profile import Profile
+from automl_kd.hardware.quantised_form import QuantisedForm
 
 __all__ = [
     "Block",
@@ -36,6 +37,7 @@ __all__ = [
     "Plan",
     "Prediction",
     "Profile",
+    "QuantisedForm",
     "Results",
     "TrainedProfile",
     "TrainingStep",

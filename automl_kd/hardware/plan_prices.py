@@ -17,6 +17,7 @@ from automl_kd.hardware.predictor.cost import Floats
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.price_model import PriceModel, Times, kind_sums, parameters_of, weights_of
 from automl_kd.hardware.profile_file import Target, WeightScheme
+from automl_kd.hardware.quantised_form import QuantisedForm, unfit
 
 _CAST = "cast"
 """A conversion under a runtime whose table has none of integers."""
@@ -54,25 +55,6 @@ class PlanPrices:
         self._floats = floats
         self._default = Form.INTEGERS if target.of_integers else Form.FLOATS
         self._table = PartTable(self._row)
-
-    def refusal(self, per_channel: bool | None, keeps: bool) -> str | None:
-        """Why the target does not run a quantised network, in one line; None where it does.
-
-        Args:
-            per_channel: Whether each output channel of a weight has a scale of its own; None where nothing is
-                quantised.
-            keeps: Whether some layer is kept in floats.
-        """
-        integers = self._target.integers
-        if keeps and self._target.of_integers:
-            if integers is not None and integers.only:
-                return f"{self._name} runs integers alone, so no layer can be kept in floats; leave keep_float out"
-            if integers is None or integers.floats is None:
-                return f"{self._name} has no target of floats to price kept layers by; leave keep_float out"
-        scheme = _scheme(per_channel)
-        if integers is not None and scheme is not None and scheme not in integers.weights:
-            return f"{self._name} has no weights quantised {scheme}; it has {', '.join(integers.weights)}"
-        return None
 
     def price(self, plans: Sequence[Plan]) -> list[Prediction]:
         """Latency, memory, energy and size of plans.
@@ -117,9 +99,9 @@ class PlanPrices:
 
     def _gather(self, plans: Sequence[Plan]) -> Sums:
         for plan in plans:
-            refusal = self.refusal(plan.per_channel, not all(plan.integers))
-            if refusal is not None:
-                raise UserError(refusal)
+            fault = unfit(QuantisedForm(_scheme(plan), not all(plan.integers)), self._name, self._target)
+            if fault is not None:
+                raise UserError(f"{fault.about}: {fault.reason}")
         return self._table.gather([self._parts(plan) for plan in plans])
 
     def _parts(self, plan: Plan) -> list[Part]:
@@ -160,7 +142,7 @@ class PlanPrices:
         return times.scaled(_zeros_at(kept[alone], len(plans))).followed_by(rest, kept)
 
     def _slower(self, plan: Plan) -> float:
-        integers, scheme = self._target.integers, _scheme(plan.per_channel)
+        integers, scheme = self._target.integers, _scheme(plan)
         return 1.0 if integers is None or scheme is None else integers.slower.get(scheme, 1.0)
 
     def _row(self, form: Form, what: Any) -> Row:
@@ -186,10 +168,10 @@ class PlanPrices:
         return by.lower(conversion((1, *what), type)), by
 
 
-def _scheme(per_channel: bool | None) -> WeightScheme | None:
-    if per_channel is None:
+def _scheme(plan: Plan) -> WeightScheme | None:
+    if plan.per_channel is None:
         return None
-    return "per-channel" if per_channel else "per-tensor"
+    return "per-channel" if plan.per_channel else "per-tensor"
 
 
 def _zeros_at(rows: Any, count: int) -> Floats:

@@ -32,6 +32,7 @@ from automl_kd.hardware.predictor.cost import KINDS, Coefficients, Floats
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.price_model import PriceModel
 from automl_kd.hardware.profile_file import ProfileFile, Target, write_profile
+from automl_kd.hardware.quantised_form import QuantisedForm, Unfit, unfit
 from automl_kd.hardware.refit import refit
 from automl_kd.hardware.target import kernels_of
 
@@ -148,14 +149,9 @@ class Profile:
             " own; minimise latency, or say in facts.energy of its profile what operations and bytes cost"
         )
 
-    def quantisation_refusal(self, per_channel: bool | None, keeps: bool) -> str | None:
-        """Why the target does not run a quantised network, in one line; None where it does.
-
-        Args:
-            per_channel: Whether each output channel of a weight has a scale of its own; None where that is open.
-            keeps: Whether some layer is kept in floats.
-        """
-        return self._plans.refusal(per_channel, keeps)
+    def unfit(self, form: QuantisedForm) -> Unfit | None:
+        """Why the target does not run a network that is quantised so; None where it does."""
+        return unfit(form, self.name, self.target)
 
     def latency_error(self) -> LatencyError:
         """How far off predicted latencies are, and on what networks; measures nothing."""

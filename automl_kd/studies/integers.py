@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 from automl_kd.compression import Quantise, layer_names
 from automl_kd.core import UserError
-from automl_kd.hardware import Profile
+from automl_kd.hardware import Profile, QuantisedForm
 from automl_kd.onnxio import QUANTISED_OPSET, fold
 from automl_kd.recipes import Recipe, StagePart, StudentPart
 from automl_kd.students import Plan, build, plan
@@ -22,27 +23,16 @@ def quantising(compress: Iterable[StagePart]) -> Quantise | None:
 
 def device_fault(part: Quantise, profile: Profile) -> str | None:
     """Why a device does not load what a stage makes, in one line; None where it does."""
-    name, target = profile.name, profile.target
-    has, loads = target.integers, target.loads
-    if target.opset < QUANTISED_OPSET:
-        return f"{_WHERE}: writes opset {QUANTISED_OPSET}, and {name} reads up to {target.opset}: leave the stage out"
-    if loads is not None and loads.symmetric and part.activations != "symmetric":
-        return f"{_WHERE}.activations: {name} loads no zero points but 0: say symmetric"
-    if has is None:
+    form = QuantisedForm(part.weights, bool(part.keep_float), part.activations == "asymmetric", QUANTISED_OPSET)
+    fault = profile.unfit(form)
+    if fault is None:
         return None
-    if part.weights not in has.weights:
-        return f"{_WHERE}.weights: {name} loads no {part.weights} weights; it loads {' and '.join(has.weights)} ones"
-    if not part.keep_float:
-        return None
-    if has.only:
-        return f"{_WHERE}.keep_float: {name} runs integers alone: leave it out"
-    if has.floats is None:
-        return f"{_WHERE}.keep_float: the profile of {name} prices no floats (integers.floats): leave it out"
-    return None
+    field = "" if fault.about == "opset" else f".{fault.about}"
+    return f"{_WHERE}{field}: {fault.reason}"
 
 
 class Holding:
-    """Whether students hold what recipes ask of them, each family asked once.
+    """Whether students hold what recipes ask of them; those that differ in numbers alone are asked once.
 
     Args:
         task: What is learned.
@@ -52,7 +42,7 @@ class Holding:
     def __init__(self, task: Task, allow_code: bool = False) -> None:
         self._task = task
         self._allow_code = allow_code
-        self._unfit: dict[str, str | None] = {}
+        self._unfit: dict[Hashable, str | None] = {}
 
     def fault(self, recipe: Recipe) -> str | None:
         """Why a student cannot be quantised as a recipe says, in one line; None where it can or is not."""
@@ -65,10 +55,10 @@ class Holding:
                 part.kept(self.plan(recipe.student))
         except UserError as error:
             return str(error)
-        family = recipe.student.family
-        if family not in self._unfit:
-            self._unfit[family] = self._fold(recipe.student)
-        return self._unfit[family]
+        kind = _kind(_from_scratch(recipe.student).model_dump())
+        if kind not in self._unfit:
+            self._unfit[kind] = self._fold(recipe.student)
+        return self._unfit[kind]
 
     def plan(self, student: StudentPart) -> Plan:
         """The blocks of a student."""
@@ -131,6 +121,15 @@ def refuse_unknown_layers(recipes: Iterable[Recipe], holding: Holding, name: str
             f"space {name}: {_WHERE}.keep_float: no student has a layer {unknown[0]!r}; there are"
             f" {', '.join(wholes)}, and blocks such as {block}"
         )
+
+
+def _kind(node: Any) -> Hashable:
+    """All that a part of a recipe says but its numbers."""
+    if isinstance(node, Mapping):
+        return frozenset((name, _kind(each)) for name, each in node.items())
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        return frozenset(map(_kind, node))
+    return node if isinstance(node, str | bool | None) else "a number"
 
 
 def _from_scratch(student: StudentPart) -> StudentPart:

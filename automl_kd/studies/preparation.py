@@ -99,7 +99,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     form = None if begun is None else begun.form or DeployedForm()
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
     deployed = deployable(sized, request.space_name, task, profile, form, allow_code=request.allow_code)
-    check_decidable(deployed.space, request.space_name, request.limits.max_latency_ms, profile)
+    check_decidable(deployed.space, request.space_name, request.limits.max_latency_ms)
     doing("looking for weights to start from")
     starting = startable(deployed.space, request.space_name, task, None if begun is None else begun.without)
     space = starting.space

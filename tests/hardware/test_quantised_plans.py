@@ -10,7 +10,7 @@ import torch
 
 from automl_kd.compression import Material, priced, write
 from automl_kd.core import Input, Signature, UserError
-from automl_kd.hardware import load_profile
+from automl_kd.hardware import QuantisedForm, load_profile
 from automl_kd.hardware.measurement.network_file import write_network
 from automl_kd.hardware.profile import Profile
 from automl_kd.hardware.profile_file import read_profile, write_profile
@@ -86,15 +86,19 @@ def test_there_is_a_conversion_at_every_border(places, conversions):
     ("hw", "asked", "said"),
     [
         ("coral-edgetpu", kept(0), "coral-edgetpu runs integers alone"),
-        ("rb3-gen-2:onnxruntime-int8", kept(0), "has no target of floats"),
-        ("raspberry-pi-4:ncnn-int8", replace(QUANTISED, per_channel=False), "it has per-channel"),
+        ("rb3-gen-2:onnxruntime-int8", kept(0), r"prices no floats \(integers\.floats\)"),
+        (
+            "raspberry-pi-4:ncnn-int8",
+            replace(QUANTISED, per_channel=False),
+            "weights: raspberry-pi-4:ncnn-int8 loads no per-tensor weights",
+        ),
     ],
 )
 def test_what_a_runtime_does_not_load_is_refused_in_one_line(hw, asked, said):
     with pytest.raises(UserError, match=said) as refused:
         load_profile(hw).price([asked])
     assert "\n" not in str(refused.value)
-    assert load_profile(hw).quantisation_refusal(True, keeps=False) is None
+    assert load_profile(hw).unfit(QuantisedForm("per-channel")) is None
 
 
 def test_another_scheme_takes_so_many_times_as_long_as_was_measured(tmp_path):
