@@ -8,6 +8,7 @@ import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 from automl_kd.core import Input, Signature, UserError, replacing
+from automl_kd.onnxio.attention import plain_attention
 from automl_kd.onnxio.session import Session
 
 _OPSETS = range(11, 22)
@@ -111,18 +113,19 @@ def traced(
             raise UserError(f"{type(module).__name__} returns {type(output).__name__}; export needs one tensor")
         # The legacy exporter keeps the asked opset and writes one file; the dynamo exporter converts opsets
         # below 18 only on paper, and puts the weights into a second file.
-        torch.onnx.export(
-            module,
-            (example,),
-            target,  # type: ignore[arg-type]  # bytes are taken too, whatever is declared
-            dynamo=False,
-            opset_version=opset,
-            input_names=[takes],
-            output_names=[answer],
-            dynamic_axes={takes: {0: "batch"}, answer: {0: "batch"}},
-            training=mode,
-            do_constant_folding=not named,
-        )
+        with plain_attention(opset):
+            torch.onnx.export(
+                module,
+                (example,),
+                target,  # type: ignore[arg-type]  # bytes are taken too, whatever is declared
+                dynamo=False,
+                opset_version=opset,
+                input_names=[takes],
+                output_names=[answer],
+                dynamic_axes={takes: {0: "batch"}, answer: {0: "batch"}},
+                training=mode,
+                do_constant_folding=not named,
+            )
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
         reason = str(error).strip().splitlines()[0]
         shape = tuple(batch.shape[1:])
@@ -170,6 +173,8 @@ def quiet_evaluation(module: nn.Module) -> Iterator[None]:
 def _silence() -> Iterator[None]:
     """The legacy exporter warns about its own age and may print; neither is the user's concern."""
     with (
+        # It writes the graph that it fails on to the process's output, past Python's, whether or not logs are on.
+        patch.object(torch._C, "_jit_onnx_log", lambda *_: None),
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

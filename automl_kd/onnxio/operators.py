@@ -164,7 +164,7 @@ def _gather(given: Attributes, x: Tensor, index: Tensor) -> Tensor:
     if axis == 0 and x.is_floating_point() and x.dim() == 2:
         return functional.embedding(index, x)
     taken = x.index_select(axis, index.reshape(-1))
-    return taken.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return taken.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 def _cast(given: Attributes, x: Tensor) -> Tensor:

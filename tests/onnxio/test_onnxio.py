@@ -8,6 +8,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
+from torch.nn import functional
 
 from automl_kd.core import TEXT_AXES, Input, UserError
 from automl_kd.onnxio import Session, difference, export, load_model, to_half, to_int8
@@ -39,6 +40,43 @@ def test_file_has_the_asked_opset_and_the_modules_values(net, tmp_path, opset):
     assert [item.name for item in path.parent.iterdir()] == ["net.onnx"]
     graph = onnx.load(path).graph
     assert [graph.input[0].name, graph.output[0].name] == ["input", "logits"]
+
+
+class Attends(nn.Module):
+    """Attention as torch has it: a layer of its own, keys that are hidden, keys that come later, shared heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(12, 3, 16, batch_first=True)
+        self.seen = nn.Buffer(torch.rand(16, 16) < 0.7)
+
+    def forward(self, x):
+        tokens = self.layer(x.flatten(2).transpose(1, 2))
+        heads = tokens.view(-1, 16, 4, 3).transpose(1, 2)
+        hidden = functional.scaled_dot_product_attention(heads, heads, heads, self.seen | torch.eye(16).bool())
+        later = functional.scaled_dot_product_attention(hidden, heads, heads, is_causal=True, scale=0.3)
+        shared = functional.scaled_dot_product_attention(later, heads[:, :2], heads[:, 1:3], enable_gqa=True)
+        added = functional.scaled_dot_product_attention(shared, heads, heads, self.seen.float())
+        return added.mean(2).flatten(1)
+
+
+def test_attention_is_exported_to_an_opset_that_has_none(tmp_path):
+    torch.manual_seed(0)
+    net = Attends()
+    path = export(net, tmp_path / "net.onnx", Input.of_images((12, 4, 4)), 13)
+    assert difference(net, path, torch.randn(7, 12, 4, 4)) < 1e-5
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_what_cannot_be_exported_is_one_line_and_prints_nothing(tmp_path, capfd):
+    class Sorted(nn.Module):
+        def forward(self, x):
+            return torch.fft.rfft(x.flatten(1)).abs()
+
+    with pytest.raises(UserError, match=r"^cannot export Sorted with input") as refused:
+        export(Sorted(), tmp_path / "net.onnx", Input.of_images((3, 4, 4)), 13)
+    assert "\n" not in str(refused.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_export_leaves_module_streams_and_random_state_alone(net, tmp_path, capfd):
