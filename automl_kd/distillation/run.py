@@ -239,8 +239,11 @@ class Run:
             return Signals(self._forward(inputs), self._taps.maps, inputs)
 
     def _quantise(self, state: Mapping[str, Any] | None = None) -> None:
-        """Train the form of the student's file from now on; the statistics of its batch normalisation stay."""
-        if state is None and self.recipe.train.batch_norm == "reestimated":
+        """Train the form of the student's file from now on; the statistics of its batch normalisation stay.
+
+        They are measured anew first: those gathered lag behind weights that still move fast, and would be kept so.
+        """
+        if state is None:
             self._reestimate(self.student)
         self._quantised = begin_training(
             self.recipe.compress, self.student, self.material, self.wiring.student_stages, state
