@@ -41,6 +41,8 @@ STUDENTS: Mapping[str, Mapping[str, Any]] = {
     },
     "gated": {
         "family": "mobilenet",
+        "stem": {"channels": 16},
+        "head": 64,
         "stages": [
             {"depth": 1, "channels": 16, "kernel": 3, "expand": 3, "squeeze_excite": True},
             {"depth": 2, "channels": 24, "kernel": 5, "expand": 3, "squeeze_excite": True},
@@ -48,6 +50,8 @@ STUDENTS: Mapping[str, Mapping[str, Any]] = {
     },
     "depthwise": {
         "family": "mobilenet",
+        "stem": {"channels": 16},
+        "head": 64,
         "stages": [
             {"depth": 1, "channels": 16, "kernel": 3, "expand": 3},
             {"depth": 2, "channels": 24, "kernel": 3, "expand": 3},
@@ -59,7 +63,7 @@ STUDENTS: Mapping[str, Mapping[str, Any]] = {
 _DATA = ("fashion-mnist", "emoji", "digits")
 _WEIGHTS = ("per-channel", "per-tensor")
 _HEADER = ("data", "student", "weights", "float", "PTQ", "QAT", "QAT - float", "QAT - PTQ", "cost", "shared", "parity")
-_SIZE = 64
+_SIZE = 48
 _COMPARED = 2_000
 """Examples on which answers of the trained form and of its file are compared."""
 
