@@ -49,7 +49,8 @@ class QuantisedFiles:
         Raises:
             UserError: If an activation is not finite on the examples.
         """
-        scheme = replace(self._scheme, excluded=nodes_of(self._model, self._plan, kept))
+        excluded = (*self._scheme.excluded, *nodes_of(self._model, self._plan, kept))
+        scheme = replace(self._scheme, excluded=excluded)
         try:
             quantise(self._source, path, self._batches(), scheme, self._ranges)
         except NoRangeError:

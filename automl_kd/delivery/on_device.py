@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_kd.core import first_line
+from automl_kd.core import UserError, first_line
 from automl_kd.hardware import DeviceFile
 from automl_kd.onnxio import Session, TFLiteSession, to_tflite
 from automl_kd.tasks import Task
@@ -18,6 +18,8 @@ from automl_kd.tasks import Task
 TFLITE = "student.tflite"
 _BATCH, _BATCHES = 64, 8
 """Of the test split, on which files are compared."""
+_OFF = 0.05
+"""Of the range of an answer: the mean difference of two files that round alike is a step of 255 or less."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,9 @@ def _compared(made: Path, student: Path, task: Task) -> Converted:
         inputs = task.modality.prepare(examples).numpy()
         answers.append((ours.run(inputs), theirs.run(inputs)))
     first, second = (np.concatenate(each) for each in zip(*answers, strict=True))
+    off = float((np.abs(first - second).mean(0) / np.maximum(np.ptp(first, 0), np.finfo(np.float32).tiny)).max())
+    if not off <= _OFF:
+        raise UserError(f"{made.name} answers otherwise than {student.name}, by {off:.0%} of the range of its answers")
     classes = task.signature.output.meaning == "categorical"
     return Converted(
         name=made.name,

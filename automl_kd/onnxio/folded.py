@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from automl_kd.core import Input, UserError, first_line
 from automl_kd.onnxio.exporting import quiet_evaluation, traced
+from automl_kd.onnxio.scopes import scope
 
 State = Mapping[str, Tensor]
 """The tensors of a module by name, as ``state_dict`` gives them, or live ones through which gradients flow."""
@@ -25,6 +26,7 @@ OPSET = 13
 """The first in which weights are quantised by channel; the oldest that runtimes of integers read."""
 _FOLDED_INTO = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0}
 """Operators that take a normalisation behind them, and the axis of their weights' outputs."""
+_BY_EXAMPLE = (nn.LayerNorm, nn.RMSNorm)
 
 
 class Derived(Protocol):
@@ -113,10 +115,13 @@ class FoldedNetwork:
         model: The graph, at opset 13, with the values that the module had. Nodes are named by where they stand in it:
             ``/stage2/stage2.0/conv/Conv``.
         derived: What each initialiser with a value of the module's is; others are constants.
+        floats: Names of the nodes that integers cannot hold: of normalisations by the statistics of an example, whose
+            variances span too much, and of those that were to stand apart with all behind them.
     """
 
     model: onnx.ModelProto
     derived: Mapping[str, Derived]
+    floats: tuple[str, ...] = ()
 
     def tensors(self, state: State) -> dict[str, Tensor]:
         """The values of the initialisers that come from the module, by name."""
@@ -134,7 +139,9 @@ class FoldedNetwork:
         return model
 
 
-def fold(module: nn.Module, takes: Input, answers: str = "logits", opset: int = OPSET) -> FoldedNetwork:
+def fold(
+    module: nn.Module, takes: Input, answers: str = "logits", opset: int = OPSET, apart: Collection[str] = ()
+) -> FoldedNetwork:
     """The graph of a module as it behaves in evaluation.
 
     A normalisation right behind a convolution or a matrix product that nothing else reads is folded into it, others
@@ -145,6 +152,7 @@ def fold(module: nn.Module, takes: Input, answers: str = "logits", opset: int = 
         takes: What it takes.
         answers: What the output is called.
         opset: Version of the operators.
+        apart: Paths of normalisations that are folded into nothing, at the end of the network.
 
     Raises:
         UserError: If the module cannot be exported, or a weight of it is computed anew in every run.
@@ -156,14 +164,16 @@ def fold(module: nn.Module, takes: Input, answers: str = "logits", opset: int = 
     model = onnx.load_from_string(content.getvalue())
     with torch.no_grad():
         state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-        return _Folding(model, state, type(module).__name__).result()
+        return _Folding(model, state, module, apart).result()
 
 
 class _Folding:
     """Rewrites the nodes of an exported graph."""
 
-    def __init__(self, model: onnx.ModelProto, state: State, name: str) -> None:
-        self._model, self._state, self._name = model, state, name
+    def __init__(self, model: onnx.ModelProto, state: State, module: nn.Module, apart: Collection[str]) -> None:
+        self._model, self._state, self._name = model, state, type(module).__name__
+        self._by_example = [path for path, each in module.named_modules() if isinstance(each, _BY_EXAMPLE)]
+        self._apart = frozenset(apart)
         self._constants = {each.name: each for each in model.graph.initializer if each.name not in state}
         self._derived: dict[str, Derived] = {}
         self._renamed: dict[str, str] = {}
@@ -188,7 +198,7 @@ class _Folding:
             onnx.checker.check_model(self._model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
             raise UserError(f"cannot fold {self._name} into a graph: {first_line(error)}") from error
-        return FoldedNetwork(self._model, self._derived)
+        return FoldedNetwork(self._model, self._derived, tuple(self._floats()))
 
     def _without_copies(self) -> list[onnx.NodeProto]:
         """The nodes that compute: constants become initialisers, copies and transposed weights names of their own."""
@@ -232,7 +242,7 @@ class _Folding:
                 continue
             norm = self._norm(node)
             layer = makers.get(node.input[0])
-            axis = None if layer is None else self._axis(layer)
+            axis = None if layer is None or self._stands_apart(node) else self._axis(layer)
             if norm is None:
                 kept.append(node)
             elif layer is not None and axis is not None and uses[node.input[0]] == 1:
@@ -241,6 +251,19 @@ class _Folding:
             else:
                 kept += self._alone(node, norm)
         return kept
+
+    def _floats(self) -> Iterator[str]:
+        own, apart = (tuple(map(scope, paths)) for paths in (self._by_example, self._apart))
+        behind: set[str] = set()
+        for node in self._model.graph.node:
+            if node.name.startswith(apart) or not behind.isdisjoint(node.input):
+                behind.update(node.output)
+                yield node.name
+            elif node.name.startswith(own):
+                yield node.name
+
+    def _stands_apart(self, node: onnx.NodeProto) -> bool:
+        return node.input[1].rpartition(".")[0] in self._apart
 
     def _axis(self, layer: onnx.NodeProto) -> int | None:
         """The axis of a layer's outputs in its weight; None where it takes no normalisation."""

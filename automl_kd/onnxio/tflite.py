@@ -39,7 +39,8 @@ def to_tflite(source: str | Path, target: str | Path) -> Path:
     takes = into.number(graph.takes, graph.takes.name.removesuffix("_QuantizeLinear_Output"))
     for step in graph.steps:
         into.write(step)
-    file.write(Path(target), takes, into.number(graph.answers))
+    answers = into.number(graph.answers)
+    file.write(Path(target), takes, answers if graph.unit is None else into.in_unit(graph.answers, graph.unit))
     return Path(target)
 
 
@@ -72,4 +73,6 @@ class TFLiteSession:
         interpreter.set_tensor(takes["index"], np.clip(np.rint(maps / scale) + zero, -128, 127).astype(np.int8))
         interpreter.invoke()
         found = interpreter.get_tensor(answers["index"]).astype(np.float32)
+        if unit == 0:  # floats
+            return np.asarray(found)
         return np.asarray((found - origin) * unit, np.float32)

@@ -44,8 +44,9 @@ class TFLiteFile:
         scale: NDArray[np.float32] | None = None,
         zero: int = 0,
         axis: int = 0,
+        type: str = "int8",
     ) -> int:
-        """Add a tensor: integers of 8 bits unless its values are others.
+        """Add a tensor.
 
         Args:
             name: Its name.
@@ -54,13 +55,14 @@ class TFLiteFile:
             scale: One, or one for each place of ``axis``; None where it is no quantised one.
             zero: The integer that stands for 0.
             axis: Of the scales.
+            type: Of its values, where they are not given.
 
         Returns:
             Its number.
         """
         found = self.schema.TensorT()
         found.name, found.shape, found.buffer = name, list(shape), 0
-        found.type = getattr(self.schema.TensorType, _TYPES["int8" if values is None else values.dtype.name])
+        found.type = getattr(self.schema.TensorType, _TYPES[type if values is None else values.dtype.name])
         if values is not None:
             buffer = self.schema.BufferT()
             buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.core import UserError
-from automl_kd.onnxio.qdq import Integers, Step, sizes_of
+from automl_kd.onnxio.qdq import Integers, Step, Unit, sizes_of
 from automl_kd.onnxio.tflite_file import TFLiteFile
 
 _CHANNELS_LAST = (0, 2, 3, 1)
@@ -60,6 +60,20 @@ class Writing:
         """A constant of whole numbers."""
         array = np.array(values, np.int32)
         return self.file.tensor(what, array.shape, array)
+
+    def in_unit(self, answers: Integers, unit: Unit) -> int:
+        """Answers (1, width) in floats, in their unit; the number of the tensor."""
+        shape = channels_last(answers.shape)
+        number = self.number(answers)
+        steps = (("DEQUANTIZE", None, None), ("MUL", "MulOptions", unit.scale), ("ADD", "AddOptions", unit.shift))
+        for code, options, constant in steps:
+            made = self.file.tensor(f"{answers.name}:{code.lower()}", shape, type="float32")
+            operands = [] if constant is None else [self.file.tensor(f"{code.lower()}:by", constant.shape, constant)]
+            self.file.operator(code, 2 if constant is None else 1, [number, *operands], made, options)
+            number = made
+        row = self.file.tensor(f"{answers.name}:row", (1, len(unit.scale)), type="float32")
+        _reshape(self, number, row, (1, len(unit.scale)), f"{answers.name}:row")
+        return row
 
     def write(self, step: Step) -> None:
         """Write one step.

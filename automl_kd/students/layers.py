@@ -131,6 +131,11 @@ class PoolValues(nn.Module):
         return values.flatten(1)
 
 
+def label_units(module: nn.Module) -> tuple[str, ...]:
+    """The paths of the layers of a network that bring what is learned to the unit of the labels."""
+    return tuple(path for path, each in module.named_modules() if isinstance(each, LabelUnit))
+
+
 class LabelUnit(nn.BatchNorm2d):
     """``std * x + mean`` by channel, never trained: a batch normalisation that stays in evaluation.
 

@@ -7,10 +7,11 @@ import torch
 from onnx import numpy_helper
 from test_stages import FAMILIES, SIGNATURE, material, trained
 
-from automl_kd.compression import priced, write
+from automl_kd.compression import begin_training, fallbacks, priced, write
+from automl_kd.core import Output, Signature
 from automl_kd.onnxio import Session, fold
 from automl_kd.recipes import Recipe
-from automl_kd.students import plan
+from automl_kd.students import build, plan
 
 
 def recipe_of(student, **part):
@@ -56,3 +57,26 @@ def test_layers_that_are_kept_have_weights_of_floats(to, tmp_path):
     write(recipe.compress, student, material(), path, opset=None)
     floats = {name for name, value in stored(path).items() if value.dtype == np.float32 and value.ndim > 1}
     assert {name.partition(".")[0] for name in floats} == {"stem", "stage2", "head"}
+
+
+@pytest.mark.parametrize("how", ["ptq", "qat"])
+def test_values_far_from_0_and_in_several_units_keep_their_digits(how, tmp_path):
+    values = Output("values", 2, "real", mean=(1500.0, -2.0), std=(0.5, 30.0))
+    signature = Signature(SIGNATURE.input, values)
+    recipe = recipe_of(FAMILIES[1], how=how)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        student = build(recipe.student, signature)
+        for _ in range(3):
+            student(torch.randn(16, *SIGNATURE.input.shape))
+    given = material(signature)
+    write(recipe.compress, student.eval(), given, tmp_path / "student.onnx", opset=None)
+    x = signature.input.noise(64, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        exact = student(x).numpy()
+        trained = begin_training(recipe.compress, student, given, ())(x)[0].numpy() if how == "qat" else exact
+    found = Session(tmp_path / "student.onnx").run(x.numpy())
+    for close in (exact, trained):
+        assert (np.abs(found - close).mean(0) < 0.05 * np.ptp(exact, 0)).all()
+    (left,) = {each.layers for each in fallbacks(priced(recipe.compress, student.plan), tmp_path / "student.onnx")}
+    assert left == ("head.0",)

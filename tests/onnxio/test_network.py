@@ -31,6 +31,7 @@ STUDENTS = {
         TEXTS,
     ),
     "timm": ({"family": "timm", "model": "mobilenetv3_small_050"}, LARGER),
+    "timm attention": ({"family": "timm", "model": "vit_tiny_patch16_224"}, LARGER),
 }
 
 
@@ -54,10 +55,18 @@ def state_of(module):
 
 @pytest.mark.parametrize(
     ("name", "per_channel"),
-    [("resnet", False), ("values", True), ("bottleneck", True), ("gated", True), ("texts", True), ("timm", True)],
+    [
+        ("resnet", False),
+        ("values", True),
+        ("bottleneck", True),
+        ("gated", True),
+        ("texts", True),
+        ("timm", True),
+        ("timm attention", True),
+    ],
 )
 def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
-    if name == "timm":
+    if name.startswith("timm"):
         pytest.importorskip("timm")
     spec, signature = STUDENTS[name]
     student = settled(spec, signature)
@@ -65,7 +74,7 @@ def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
     full, integers = tmp_path / "full.onnx", tmp_path / "int8.onnx"
     onnx.save(folded.model, full)
     x = signature.input.noise(100, torch.Generator().manual_seed(2))
-    quantise(full, integers, [x[:64].numpy()], Scheme(per_channel=per_channel))
+    quantise(full, integers, [x[:64].numpy()], Scheme(per_channel=per_channel, excluded=folded.floats))
     tensors = folded.tensors(state_of(student))
     with torch.no_grad():
         floats, _ = Network(folded.model, folded.derived)(x, tensors)
@@ -80,7 +89,9 @@ def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
     step = float(np.ptp(answers)) / 255  # at least
     # onnxruntime adds integers, torch floats: where a sum lies between two steps they may differ by one, which a deep
     # network of random weights carries on to its end.
-    assert float(np.abs(rounded.numpy() - answers).mean()) < 0.3 * step
+    off, lost = (float(np.abs(found - answers).mean()) for found in (rounded.numpy(), floats.numpy()))
+    # Its softmax of integers reads tables, where torch computes in floats and rounds.
+    assert off < 0.7 * lost if name == "timm attention" else off < 0.3 * step
     assert not np.allclose(answers, floats, atol=step / 10)
 
 
@@ -103,7 +114,7 @@ class Odds(nn.Module):
         y = functional.max_pool2d(y[:, :, 1:, ::2], 2, ceil_mode=True)
         tokens = self.norm(y.flatten(2).transpose(1, 2))
         q, k, v = self.query(tokens).chunk(3, dim=-1)
-        mixed = torch.softmax(q @ k.transpose(1, 2) / 2, dim=-1) @ v
+        mixed = functional.scaled_dot_product_attention(q, k, v)
         mixed = functional.gelu(mixed) + torch.tanh(tokens) * torch.sigmoid(mixed) - mixed**2
         pooled = torch.cat((mixed.mean(1), mixed.amax(1), mixed.sum(1, keepdim=True).squeeze(1)), 1)
         return functional.elu(pooled) + functional.leaky_relu(pooled).clamp(-1, 2).abs().sqrt().exp()

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from automl_kd.core import Signature, UserError
+from automl_kd.core import Output, Signature, UserError
 from automl_kd.onnxio import Scheme, Session, TFLiteSession, fold, quantise, to_tflite
-from automl_kd.students import build
+from automl_kd.students import build, label_units
 
 litert = pytest.importorskip("ai_edge_litert")
 SIGNATURE = Signature.of_images((3, 17, 16), 7)  # an odd size is padded by other pixels than an even one
@@ -22,15 +22,18 @@ STUDENTS = {
 }
 
 
-def quantised(module, folder, **scheme):
+def quantised(module, folder, apart=(), excluded=(), **scheme):
     """The file of a module, its ranges from random inputs."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         for _ in range(3):
             module.train()(torch.randn(16, *SIGNATURE.input.shape))
-    onnx.save(fold(module.eval(), SIGNATURE.input).model, folder / "float.onnx")
+    folded = fold(module.eval(), SIGNATURE.input, apart=apart)
+    onnx.save(folded.model, folder / "float.onnx")
     batch = np.random.default_rng(0).standard_normal((64, *SIGNATURE.input.shape), np.float32)
-    return quantise(folder / "float.onnx", folder / "student.onnx", [batch], Scheme(**scheme))
+    return quantise(
+        folder / "float.onnx", folder / "student.onnx", [batch], Scheme(excluded=(*folded.floats, *excluded), **scheme)
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,22 @@ def test_the_file_answers_as_the_onnx_file_does(student, scheme, tmp_path):
     assert clear.mean() > 0.5
     np.testing.assert_array_equal(found.argmax(1)[clear], expected.argmax(1)[clear])
     assert made.read_bytes() == to_tflite(source, tmp_path / "again.tflite").read_bytes()
+
+
+def test_answers_in_units_of_their_own_are_floats_behind_the_integers(tmp_path):
+    torch.manual_seed(0)
+    values = Output("values", 2, "real", mean=(1500.0, -2.0), std=(0.5, 30.0))
+    student = build(STUDENTS["resnet"], Signature(SIGNATURE.input, values))
+    source = quantised(student, tmp_path, apart=label_units(student))
+    made = to_tflite(source, tmp_path / "student.tflite")
+    x = np.random.default_rng(1).standard_normal((64, *SIGNATURE.input.shape), np.float32)
+    expected, found = (
+        (session.run(x) - values.mean) / values.std for session in (Session(source), TFLiteSession(made))
+    )
+    exact = (Session(tmp_path / "float.onnx").run(x) - values.mean) / values.std
+    assert np.abs(found - expected).mean() < 0.02
+    for answers in (expected, found):
+        assert (np.abs(answers - exact).mean(0) < 0.1 * np.ptp(exact, 0)).all()
 
 
 def scales_of(source):
@@ -91,7 +110,7 @@ class Odd(nn.Module):
     [
         (nn.Softplus(), (), "is known for Softplus"),
         (nn.Conv2d(6, 6, 3, groups=2), (), "no Conv like /layer/layer.1/Conv"),
-        (nn.ReLU(), ("/layer/layer.0/Conv",), "its input or its output is not quantised"),
+        (nn.ReLU(), ("/layer/layer.0/Conv",), "its input is not quantised"),
     ],
 )
 def test_what_has_no_counterpart_is_refused_by_name(layer, floats, words, tmp_path):

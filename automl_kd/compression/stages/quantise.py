@@ -21,7 +21,7 @@ from automl_kd.compression.training import Quantised, QuantisedStudent, calibrat
 from automl_kd.core import Range, UserError
 from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, fold, load_model, store_integers
 from automl_kd.recipes import StagePart
-from automl_kd.students import Plan, StudentModule
+from automl_kd.students import Plan, StudentModule, label_units
 
 _LEAST_EXAMPLES = 16
 _EXAMPLES = 512
@@ -227,6 +227,7 @@ def _files(
         per_channel=part.weights == "per-channel",
         symmetric=part.activations == "symmetric",
         ranges=part.ranges,
+        excluded=folded.floats,
         known=known,
     )
     # Where every range is known nothing is found, but a few examples are asked for.
@@ -235,7 +236,9 @@ def _files(
 
 
 def _folded(student: StudentModule, material: Material) -> FoldedNetwork:
-    return fold(student, material.signature.input, material.signature.output.name)
+    """The graph, in which units of labels stand apart: integers would count in steps of them from 0."""
+    signature, units = material.signature, label_units(student)
+    return fold(student, signature.input, signature.output.name, apart=units)
 
 
 STAGES.add(

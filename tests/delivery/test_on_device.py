@@ -1,0 +1,58 @@
+"""The file that a device loads is made beside the student's, and compared with it before it is called made."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from automl_kd.compression import write
+from automl_kd.delivery import on_device as room
+from automl_kd.delivery.on_device import TFLITE, on_device
+from automl_kd.distillation import material_of
+from automl_kd.hardware import load_profile
+from automl_kd.recipes import Recipe
+from automl_kd.students import build
+from automl_kd.tasks import open_task
+
+pytest.importorskip("ai_edge_litert")
+
+
+@pytest.fixture
+def task():
+    return open_task("digits")
+
+
+def written(task, folder: Path, seed: int) -> Path:
+    """The quantised file of a student of random weights."""
+    student = {"family": "resnet", "depth": 8, "width": 0.5}
+    recipe = Recipe.model_validate({"student": student, "train": {"epochs": 1}, "compress": [{"stage": "quantise"}]})
+    torch.manual_seed(seed)
+    folder.mkdir()
+    path = folder / "student.onnx"
+    write(recipe.compress, build(recipe.student, task.signature).eval(), material_of(task, 0), path, opset=None)
+    return path
+
+
+def test_a_converted_file_is_beside_the_student_with_how_far_it_agrees(task, tmp_path):
+    student = written(task, tmp_path / "winner", 0)
+    loads = load_profile("coral-edgetpu").target.loads
+    assert loads is not None
+    made = on_device(loads, student, "student.float.onnx", task)
+    assert made.converted is not None, made.missing
+    assert made.converted.size == (tmp_path / "winner" / TFLITE).stat().st_size
+    assert made.converted.equal is not None
+    assert made.converted.equal > 0.9
+    assert made.document()["converted"]["examples"] == 497
+
+
+def test_a_file_that_answers_otherwise_is_not_shipped(task, tmp_path, monkeypatch):
+    student, other = (written(task, tmp_path / name, seed) for seed, name in enumerate(("winner", "other")))
+    convert = room.to_tflite
+    monkeypatch.setattr(room, "to_tflite", lambda source, target: convert(other, target))
+    loads = load_profile("coral-edgetpu").target.loads
+    assert loads is not None
+    made = on_device(loads, student, "student.float.onnx", task)
+    assert made.converted is None
+    assert made.missing.startswith("student.tflite answers otherwise than student.onnx, by ")
+    assert not (tmp_path / "winner" / TFLITE).exists()
+    assert len(made.commands) > 1, "it tells how to make it"
