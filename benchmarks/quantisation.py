@@ -64,6 +64,13 @@ _DATA = ("fashion-mnist", "emoji", "digits")
 _WEIGHTS = ("per-channel", "per-tensor")
 _HEADER = ("data", "student", "weights", "float", "PTQ", "QAT", "QAT - float", "QAT - PTQ", "cost", "shared", "parity")
 _SIZE = 48
+_TEACHER = {
+    "train": {
+        "student": {"family": "resnet", "depth": 20, "stem": {"stride": 2}},
+        "train": {"epochs": 20, "batch_size": 64, "optimizer": {"name": "adamw", "lr": 0.005}, "warmup": 0.1},
+    }
+}
+"""Of emoji, from noise: the students are, too."""
 _COMPARED = 2_000
 """Examples on which answers of the trained form and of its file are compared."""
 
@@ -196,7 +203,7 @@ def opened(name: str, folder: Path, packages: Path | None) -> Task:
         return open_task(name)
     if packages is None:
         raise SystemExit("emoji need --packages, the folder of the unpacked pictures")
-    return open_task(str(write_task(packages, folder, None, size=_SIZE)))
+    return open_task(str(write_task(packages, folder, None, size=_SIZE, teacher=_TEACHER)))
 
 
 def _mean(task: Task, arm: Sequence[Trained]) -> str:
