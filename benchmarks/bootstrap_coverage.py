@@ -2,6 +2,7 @@
 
     python -m benchmarks.bootstrap_coverage synthetic --metrics macro_f1 --examples 2000 1000 500 250 125
     python -m benchmarks.bootstrap_coverage students --ratios 20 50 100
+    python -m benchmarks.bootstrap_coverage alike --metrics accuracy --examples 360 497 2000
 
 Nominal is 95 %; 1,000 test sets tell it to 1.4 points (two standard errors). ``students`` takes Fashion-MNIST.
 """
@@ -20,7 +21,7 @@ from scipy.special import ndtr, ndtri
 from automl_kd.objectives import paired_difference
 from automl_kd.tasks import Metric, metric_named
 from benchmarks.fixed_students import ORDERS, fixed_students
-from benchmarks.populations import CLASSES, Population, synthetic
+from benchmarks.populations import CLASSES, Population, alike, synthetic
 
 Array = NDArray[np.float64]
 TAILS = np.array([0.025, 0.975])
@@ -107,6 +108,10 @@ def populations(options: argparse.Namespace) -> Iterator[tuple[str, Population]]
             for ratio in options.ratios:
                 yield f"1 : {ratio}, rare ones {rare}", fixed_students(rare, ratio)
         return
+    if options.kind == "alike":
+        for ours, theirs in ((0.004, 0.001), (0.006, 0.004), (0.02, 0.01), (0.05, 0.05)):
+            yield f"{ours:.1%}, {theirs:.1%}", alike(ours=ours, theirs=theirs, size=options.population)
+        return
     for skew in ("geometric", "step"):
         for ours, theirs, shared in ((2.2, 2.0, 0.7), (4.0, 3.7, 0.8)):
             yield skew, synthetic(skew=skew, ours=ours, theirs=theirs, shared=shared, size=options.population)
@@ -115,7 +120,7 @@ def populations(options: argparse.Namespace) -> Iterator[tuple[str, Population]]
 def main() -> None:
     """Print the table, a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("synthetic", "students"), help="what test sets are drawn from")
+    parser.add_argument("kind", choices=("synthetic", "students", "alike"), help="what test sets are drawn from")
     parser.add_argument("--metrics", nargs="+", default=["macro_f1"], help="any of a multiclass problem")
     parser.add_argument("--examples", type=int, nargs="+", default=[2000, 1000, 500, 250])
     parser.add_argument("--repeats", type=int, default=1000)

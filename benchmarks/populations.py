@@ -72,3 +72,18 @@ def synthetic(*, skew: str, ours: float, theirs: float, shared: float, size: int
         return answers
 
     return Population(labels, logits(ours), logits(theirs), np.bincount(labels) / size)
+
+
+def alike(*, ours: float, theirs: float, size: int) -> Population:
+    """Two classifiers of two classes that answer rightly but for a share each, no example of which is in both.
+
+    Args:
+        ours: Share of the examples that ours alone has right.
+        theirs: Share that theirs alone has right.
+        size: Examples.
+    """
+    place = np.arange(size) / size
+    labels = np.arange(size) % 2
+    sure = np.eye(2)[labels]
+    wrong = [np.where(missed[:, None], 1 - sure, sure) for missed in (place < theirs, place >= 1 - ours)]
+    return Population(labels, wrong[0], wrong[1], np.array([0.5, 0.5]))

@@ -77,6 +77,10 @@ def paired_difference(
     defined, because a class is missing, are left out. Where seeds err on different examples, the interval is wider than
     need be, never narrower (Owen 2007, "The pigeonhole bootstrap").
 
+    Of a share, such as accuracy, one example is added that ours alone has right, and one that theirs alone has (Bonett
+    and Price 2012, "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data"):
+    where hardly any example tells two arms apart, resampling the others would be sure of what chance has done.
+
     >>> class Share:
     ...     def value(self, statistics, weights=None):
     ...         return float(np.average(statistics[:, 0], weights=weights))
@@ -84,7 +88,7 @@ def paired_difference(
     ...         return weights @ statistics[:, 0] / weights.sum(axis=1)
     >>> right = np.array([[1.0], [1.0], [0.0], [1.0]])
     >>> paired_difference(Share(), [right], [np.zeros((4, 1))])
-    Difference(difference=0.75, low=0.25, high=1.0)
+    Difference(difference=0.75, low=-0.16666666666666669, high=1.0)
 
     Args:
         metric: What is compared.
@@ -96,11 +100,12 @@ def paired_difference(
     rng = np.random.default_rng(seed)
     drawn_seeds = rng.multinomial(len(ours), np.full(len(ours), 1 / len(ours)), size=draws).T
     pairs = list(zip(ours, theirs, strict=True))
+    resampled = [_with_one_each(*pair) for pair in pairs] if all(map(_is_share, (*ours, *theirs))) else pairs
     by_seed = np.empty((len(pairs), draws))
     done = 0
-    for weights in _resamples(len(ours[0]), draws, rng):
+    for weights in _resamples(len(resampled[0][0]), draws, rng):
         block = slice(done, done := done + len(weights))
-        for row, (mine, other) in enumerate(pairs):
+        for row, (mine, other) in enumerate(resampled):
             by_seed[row, block] = metric.values(mine, weights) - metric.values(other, weights)
     # A seed that a draw leaves out is left out of it even where its value is not defined.
     samples = np.where(drawn_seeds > 0, drawn_seeds * by_seed, 0.0).sum(axis=0) / len(pairs)
@@ -175,12 +180,21 @@ def _variance(metric: Resampled, statistics: Array, draws: int, seed: int) -> fl
         moved = metric.of_means(means + step * (statistics - means))
         influence = (moved - metric.of_means(means[None])[0]) / step
         variance = float(influence.var()) / examples
-        is_share = statistics.shape[1] == 1 and bool(np.isin(statistics, (0.0, 1.0)).all())
-        return max(variance, examples**-2.0) if is_share else variance
+        return max(variance, examples**-2.0) if _is_share(statistics) else variance
     rng = np.random.default_rng(seed)
     samples = np.concatenate([metric.values(statistics, block) for block in _resamples(examples, draws, rng)])
     samples = samples[np.isfinite(samples)]
     return float(samples.var(ddof=1)) if len(samples) > 1 else math.nan
+
+
+def _is_share(statistics: Array) -> bool:
+    """Whether examples are right or wrong and nothing else."""
+    return statistics.shape[1] == 1 and bool(np.isin(statistics, (0.0, 1.0)).all())
+
+
+def _with_one_each(ours: Array, theirs: Array) -> tuple[Array, Array]:
+    """Two arms' answers with one more example that ours alone has right, and one that theirs alone has."""
+    return np.concatenate([ours, [[1.0], [0.0]]]), np.concatenate([theirs, [[0.0], [1.0]]])
 
 
 def _resamples(examples: int, draws: int, rng: np.random.Generator) -> Iterator[Array]:
