@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from automl_kd.tasks import Task, generator
 
@@ -15,12 +15,12 @@ _BATCH = 256
 _EXAMPLES = 2_048
 
 
-def batch_norms(module: nn.Module) -> list[_BatchNorm]:
+def batch_norms(module: nn.Module) -> list[BatchNorm]:
     """The layers of a module that gather statistics when they are in train mode."""
-    return [layer for layer in module.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+    return [layer for layer in module.modules() if isinstance(layer, BatchNorm) and layer.track_running_stats]
 
 
-def reestimate(module: nn.Module, batches: Iterable[Tensor]) -> None:
+def reestimate(module: nn.Module, batches: Iterable[Tensor], layers: Sequence[BatchNorm] | None = None) -> None:
     """Replace the statistics of a module's batch normalisation by their mean over batches; all else is left.
 
     Nothing is drawn: layers such as dropout are in evaluation. As ``torch.optim.swa_utils.update_bn`` without these.
@@ -28,10 +28,12 @@ def reestimate(module: nn.Module, batches: Iterable[Tensor]) -> None:
     Args:
         module: Any module; a layer that stays in evaluation keeps its statistics.
         batches: Inputs (B, …) on the device of the module, B at least 2.
+        layers: Those whose statistics are measured; all by default.
     """
     modes = {each: each.training for each in module.modules()}
     module.eval()
-    measured = [layer for layer in batch_norms(module) if layer.train().training]
+    measured = [layer for layer in batch_norms(module) if layers is None or layer in layers]
+    measured = [layer for layer in measured if layer.train().training]
     momenta = [layer.momentum for layer in measured]
     for layer in measured:
         layer.reset_running_stats()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from automl_kd.compression import QuantisedStudent, begin_training, check_training, trained_share
 from automl_kd.distillation import schedules
 from automl_kd.distillation.balance import UncertaintyBalance
-from automl_kd.distillation.batch_norm import measured_batches, reestimate
+from automl_kd.distillation.batch_norm import BatchNorm, batch_norms, measured_batches, reestimate
 from automl_kd.distillation.checkpoint import Checkpoint
 from automl_kd.distillation.composition import Composition
 from automl_kd.distillation.feed import Batch, Feed
@@ -241,17 +241,19 @@ class Run:
     def _quantise(self, state: Mapping[str, Any] | None = None) -> None:
         """Train the form of the student's file from now on; the statistics of its batch normalisation stay.
 
-        They are measured anew first: those gathered lag behind weights that still move fast, and would be kept so.
+        Those that are gathered are measured anew first: they lag behind weights that still move fast, and would be kept
+        so. Frozen ones, and those of a trunk that is held, are what the recipe wants them to be.
         """
         if state is None:
-            self._reestimate(self.student)
+            gathering = [layer for layer in batch_norms(self.student) if layer.training]
+            self._reestimate(self.student, gathering)
         self._quantised = begin_training(
             self.recipe.compress, self.student, self.material, self.wiring.student_stages, state
         )
-        self.learner.admit(self._quantised.ratios)
+        self.learner.learn_integers(self._quantised.ratios)
 
-    def _reestimate(self, student: StudentModule) -> None:
-        reestimate(student, measured_batches(self.seen, self.recipe.seed, self.torch_device))
+    def _reestimate(self, student: StudentModule, layers: Sequence[BatchNorm] | None = None) -> None:
+        reestimate(student, measured_batches(self.seen, self.recipe.seed, self.torch_device), layers)
 
     def _begin(self, progress: float) -> bool:
         """Make ready for a step; whether the student's trunk is held in it."""

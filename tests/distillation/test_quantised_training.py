@@ -62,6 +62,30 @@ def test_up_to_the_switch_it_is_the_run_of_floats(recipe, few, teacher, tmp_path
     assert bool((kept["ratios"] != 0).all())
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_fast_sgd_does_not_lose_in_integers_what_floats_have_learned(digits, make, rate):
+    student = {"family": "resnet", "stages": [{"depth": 1, "channels": 8}, {"depth": 1, "channels": 16}]}
+    asked = make({"task": {"weight": 1}}, student=student).with_(
+        train={"epochs": 6, "optimizer": {"name": "sgd", "lr": rate}}, compress=QAT
+    )
+    after = asked.with_(compress=[{"stage": "quantise"}])
+    scores = [distill(each, digits, None, device="cpu").score for each in (asked, after)]
+    assert scores[0] > scores[1] - 0.03
+    assert scores[1] > 0.8
+
+
+def test_frozen_statistics_stay_as_they_were(make, few, tmp_path):
+    expected = distill(make(), few, None, device="cpu").student
+    save_weights(expected, tmp_path / "start.safetensors")
+    start = {"start": {"weights": str(tmp_path / "start.safetensors")}}
+    student = make().document()["student"] | start
+    frozen = with_train(make(student=student).with_(compress=QAT), {"batch_norm": "frozen"})
+    found, expected = distill(frozen, few, None, device="cpu").student.state_dict(), expected.state_dict()
+    names = [name for name in expected if name.endswith(("running_mean", "running_var"))]
+    assert names
+    assert all(torch.equal(found[name], expected[name]) for name in names)
+
+
 def test_a_file_made_of_stored_weights_is_the_file_that_was_scored(recipe, few, teacher, tmp_path):
     asked = recipe()
     outcome = distill(asked, few, teacher, device="cpu")
