@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from automl_kd.tasks import Task, generator
 
+BatchNorm: TypeAlias = _BatchNorm
+"""Batch normalisation of maps of any size."""
 _BATCH = 256
 _EXAMPLES = 2_048
 
