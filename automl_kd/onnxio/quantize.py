@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from automl_kd.core import Range, UserError, first_line, replacing
+from automl_kd.onnxio.ranges import find_ranges
 from automl_kd.onnxio.session import load_model
 
 Ranges = Literal["min-max", "entropy", "percentile"]
@@ -114,14 +116,18 @@ def quantise(
         each: [{"scale": np.array(found.scale, np.float32), "zero_point": np.array(found.zero_point, scheme.zero)}]
         for each, found in scheme.known.items()
     }
-    with replacing(Path(target)) as draft, _silence():
+    types = sorted({*QDQRegistry, *QLinearOpsRegistry, *_MORE_TYPES, *_MORE_OF_THEM})
+    with TemporaryDirectory() as scratch, replacing(Path(target)) as draft, _silence():
+        kept = Path(scratch) / "ranges.json" if ranges_file is None else ranges_file
         try:
+            if scheme.ranges != "min-max" and not kept.exists():
+                find_ranges(source, kept, name, batches, method, types)
             quantize_static(
                 str(source),
                 str(draft),
                 Batches(name),
                 quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry, *_MORE_TYPES, *_MORE_OF_THEM}),
+                op_types_to_quantize=types,
                 per_channel=scheme.per_channel,
                 activation_type={"uint8": QuantType.QUInt8, "int8": QuantType.QInt8, "int16": QuantType.QInt16}[
                     scheme.zero
@@ -129,7 +135,7 @@ def quantise(
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=list(scheme.excluded) or None,
                 calibrate_method=method,
-                calibration_cache_path=ranges_file,
+                calibration_cache_path=kept,
                 extra_options={"ForceQuantizeNoInputCheck": True, "ActivationSymmetric": scheme.symmetric}
                 | ({"TensorQuantOverrides": known} if known else {}),
             )

@@ -1,15 +1,18 @@
 """Integers of 8 bits: what the file holds, what stays floats, and weights alone."""
 
+import tracemalloc
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import numpy_helper
 from test_stages import FAMILIES, SIGNATURE, material, trained
+from torch import nn
 
 from automl_kd.compression import begin_training, fallbacks, priced, write
-from automl_kd.core import Output, Signature
-from automl_kd.onnxio import Session, fold
+from automl_kd.core import Input, Output, Signature
+from automl_kd.onnxio import Scheme, Session, fold, quantise
 from automl_kd.recipes import Recipe
 from automl_kd.students import build, plan
 
@@ -80,3 +83,29 @@ def test_values_far_from_0_and_in_several_units_keep_their_digits(how, tmp_path)
         assert (np.abs(found - close).mean(0) < 0.05 * np.ptp(exact, 0)).all()
     (left,) = {each.layers for each in fallbacks(priced(recipe.compress, student.plan), tmp_path / "student.onnx")}
     assert left == ("head.0",)
+
+
+@pytest.mark.parametrize("ranges", ["min-max", "entropy", "percentile"])
+def test_ranges_are_those_of_the_values_and_take_the_memory_of_a_few_examples(ranges, tmp_path):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+    )
+    takes = Input.of_images((3, 32, 32))
+    onnx.save(fold(net.eval(), takes).model, tmp_path / "net.onnx")
+    peaks = []
+    for batches in (2, 16):
+        examples = takes.noise(32 * batches, torch.Generator().manual_seed(1)).clamp(-3, 3)
+        examples[0, 0, 0, 0] = 40.0
+        tracemalloc.start()
+        quantise(
+            tmp_path / "net.onnx",
+            tmp_path / "int8.onnx",
+            (x.numpy() for x in examples.split(32)),
+            Scheme(ranges=ranges),
+        )
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0]
+    step = float(stored(tmp_path / "int8.onnx")["input_scale"])
+    assert step == pytest.approx(43 / 255, rel=1e-3) if ranges == "min-max" else step < 12 / 255
