@@ -30,8 +30,8 @@ class DeviceFile(ProfilePart):
             ``{shape}`` and ``{sizes}`` for the sizes of a batch of one: ``1,3,32,32`` and ``1x3x32x32``;
             ``{reversed}`` for those of one input from the last to the first: ``32,32,3``.
         commands_of_integers: Those of a quantised ``student.onnx``; empty where they are the same.
-        quantised: What becomes of a quantised ``student.onnx``: the runtime ``reads`` its integers; it finds ``own`` ones
-            in the file of floats; or it loads ``none``, but networks of floats alone.
+        quantised: What becomes of a quantised ``student.onnx``: the runtime ``reads`` its integers; it finds ``own``
+            ones in the file of floats; or it loads ``none``, but networks of floats alone.
         symmetric: Whether a quantised network may have no zero points but 0.
         source: Where the commands are documented.
     """
