@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -103,6 +104,14 @@ def write(compress: Stages, student: StudentModule, material: Material, path: Pa
             if store is not None:
                 store(part, draft)
         shutil.copyfile(draft, path)
+
+
+def order_fault(compress: Stages) -> str | None:
+    """Why stages cannot follow each other, in one line; None where they can."""
+    for part, behind in pairwise(compress):
+        if STAGES[part.stage].write is not None:
+            return f"compress: {part.stage} writes the file and must be the last stage: leave {behind.stage} out"
+    return None
 
 
 def trained_share(compress: Stages) -> float:

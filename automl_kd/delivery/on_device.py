@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl_kd.core import UserError, first_line
 from automl_kd.hardware import DeviceFile
-from automl_kd.onnxio import Session, TFLiteSession, to_tflite
+from automl_kd.onnxio import Session, TFLiteSession, litert, load_model, to_tflite
 from automl_kd.tasks import Task
 
 TFLITE = "student.tflite"
@@ -47,7 +47,7 @@ class OnDevice:
 
     Attributes:
         loads: The file as the profile tells it.
-        commands: What is left to be run in the folder of the delivery.
+        commands: What is left to be run in the folder of the delivery; none where that would fail as it did here.
         converted: What was made here; None where nothing was.
         missing: Why what could be made here was not; empty where it was, or where nothing could.
     """
@@ -79,17 +79,28 @@ def on_device(loads: DeviceFile, student: Path, floats: str, task: Task) -> OnDe
         floats: Name of the ONNX file that computes with floats.
         task: Whose test split the files are compared on.
     """
-    takes = task.signature.input
-    commands = loads.made_by(floats, takes.name, takes.shape)
+    takes, integers = task.signature.input, _of_integers(student)
+    commands = loads.made_by(floats, takes.name, takes.shape, integers)
     if loads.begins != "tflite":
         return OnDevice(loads, commands)
+    if not integers:
+        return OnDevice(loads, (), missing=f"{student.name} computes with floats")
+    try:
+        litert()
+    except UserError as error:
+        return OnDevice(loads, commands, missing=str(error))
     path = student.with_name(TFLITE)
     try:
         made = _compared(to_tflite(student, path), student, task)
     except Exception as error:  # a converter must not cost the delivery
         path.unlink(missing_ok=True)
-        return OnDevice(loads, commands, missing=first_line(error))
+        return OnDevice(loads, (), missing=first_line(error))
     return OnDevice(loads, commands[1:], made)
+
+
+def _of_integers(student: Path) -> bool:
+    """Whether values of a network are rounded to integers, not weights alone."""
+    return any(node.op_type == "QuantizeLinear" for node in load_model(student).graph.node)
 
 
 def _compared(made: Path, student: Path, task: Task) -> Converted:

@@ -115,7 +115,10 @@ class Run:
         self._forward: Callable[[Tensor], Tensor] = torch.compile(self.student) if compiled else self.student
         self.material = material_of(self.seen, recipe.seed)
         self._quantised: QuantisedStudent | None = None
-        self._float_steps = round((1 - trained_share(recipe.compress)) * self._total_steps)
+        share = trained_share(recipe.compress)
+        in_floats = round((1 - share) * self._total_steps)
+        # One that is asked for is not rounded away.
+        self._float_steps = min(in_floats, self._total_steps - 1) if share else self._total_steps
         if fresh:
             check_training(recipe.compress, self.student, self.material, wiring.student_stages)
 

@@ -29,6 +29,9 @@ class DeviceFile(ProfilePart):
             ``{floats}`` stands for the ONNX file that computes with floats, ``{input}`` for the name of the input,
             ``{shape}`` and ``{sizes}`` for the sizes of a batch of one: ``1,3,32,32`` and ``1x3x32x32``;
             ``{reversed}`` for those of one input from the last to the first: ``32,32,3``.
+        commands_of_integers: Those of a quantised ``student.onnx``; empty where they are the same.
+        quantised: What becomes of a quantised ``student.onnx``: the runtime ``reads`` its integers; it finds ``own``
+            ones in the file of floats; or it loads ``none``, but networks of floats alone.
         symmetric: Whether a quantised network may have no zero points but 0.
         source: Where the commands are documented.
     """
@@ -36,15 +39,20 @@ class DeviceFile(ProfilePart):
     name: str
     begins: Literal["onnx", "tflite"] = "onnx"
     commands: tuple[str, ...] = ()
+    commands_of_integers: tuple[str, ...] = ()
+    quantised: Literal["reads", "own", "none"] = "reads"
     symmetric: bool = False
     source: str
 
     @property
     def steps(self) -> tuple[str, ...]:
         """All commands, from the delivery on."""
-        return (TO_TFLITE, *self.commands) if self.begins == "tflite" else self.commands
+        return self._from_delivery(self.commands)
 
-    @field_validator("commands")
+    def _from_delivery(self, commands: tuple[str, ...]) -> tuple[str, ...]:
+        return (TO_TFLITE, *commands) if self.begins == "tflite" else commands
+
+    @field_validator("commands", "commands_of_integers")
     @classmethod
     def _places_are_known(cls, commands: tuple[str, ...]) -> tuple[str, ...]:
         for command in commands:
@@ -55,14 +63,16 @@ class DeviceFile(ProfilePart):
                 )
         return commands
 
-    def made_by(self, floats: str, takes: str, shape: Sequence[int]) -> tuple[str, ...]:
+    def made_by(self, floats: str, takes: str, shape: Sequence[int], quantised: bool = False) -> tuple[str, ...]:
         """All commands, from one delivery on.
 
         Args:
             floats: Name of the ONNX file that computes with floats.
             takes: Name of the input.
             shape: Of one input, without the batch.
+            quantised: Whether ``student.onnx`` computes with integers.
         """
+        commands = self.commands_of_integers if quantised and self.commands_of_integers else self.commands
         batch = [str(size) for size in (1, *shape)]
         return tuple(
             each.format(
@@ -72,7 +82,7 @@ class DeviceFile(ProfilePart):
                 sizes="x".join(batch),
                 reversed=",".join(map(str, reversed(shape))),
             )
-            for each in self.steps
+            for each in self._from_delivery(commands)
         )
 
 

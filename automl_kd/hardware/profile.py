@@ -15,6 +15,7 @@ from torch import nn
 from automl_kd.core import UserError
 from automl_kd.hardware.blocks import TracedBlocks
 from automl_kd.hardware.calibration import LEAST_NETWORKS, MeasuredNetwork, Start, choose
+from automl_kd.hardware.datasheet import Precision
 from automl_kd.hardware.explanation import Explanation, explain
 from automl_kd.hardware.fit_section import Fit, ReferenceNetwork
 from automl_kd.hardware.kernels.graph import Graph, Kind
@@ -32,7 +33,7 @@ from automl_kd.hardware.predictor.cost import KINDS, Coefficients, Floats
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.price_model import PriceModel
 from automl_kd.hardware.profile_file import ProfileFile, Target, write_profile
-from automl_kd.hardware.quantised_form import QuantisedForm, Unfit, unfit
+from automl_kd.hardware.quantised_form import QuantisedForm, Unfit, computes, unfit
 from automl_kd.hardware.refit import refit
 from automl_kd.hardware.target import kernels_of
 
@@ -79,14 +80,27 @@ class Profile:
     @property
     def in_floats(self) -> str | None:
         """What users call a target of the device that computes with floats, of the same runtime where there is one."""
-        others = {name: each for name, each in self.file.targets.items() if each.precision in ("fp16", "fp32")}
-        near = [name for name, each in others.items() if each.runtime == self.target.runtime]
-        return next((self._named(name) for name in (*near, *others)), None)
+        return self._other("fp16", "fp32")
+
+    @property
+    def in_integers(self) -> str | None:
+        """What users call a target of the device that computes with integers of 8 bits, as :attr:`in_floats`."""
+        return self._other("int8")
+
+    @property
+    def computes(self) -> str:
+        """In what the target computes, for people."""
+        return computes(self.name, self.target)
 
     @property
     def measurable(self) -> bool:
         """Whether networks can be measured here, on the target itself."""
         return self.target.this_machine and self.target.runtime == "onnxruntime"
+
+    def _other(self, *precisions: Precision) -> str | None:
+        others = {name: each for name, each in self.file.targets.items() if each.precision in precisions}
+        near = [name for name, each in others.items() if each.runtime == self.target.runtime]
+        return next((self._named(name) for name in (*near, *others)), None)
 
     def _named(self, target: str) -> str:
         return self._device if target == self.file.default else f"{self._device}:{target}"

@@ -15,13 +15,15 @@ class QuantisedForm:
         weights: Scheme of its weights; None where nothing is quantised.
         keeps: Whether some layer is kept in floats.
         zero_points: Whether activations have zero points other than 0.
-        opset: Of its file; None where there is none.
+        opset: Of its file; None where none ships, and a plan is priced alone.
+        stored: Whether weights are integers in the file alone, so that it computes with floats.
     """
 
     weights: WeightScheme | None
     keeps: bool = False
     zero_points: bool = False
     opset: int | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Unfit:
     """Why a target does not run a form.
 
     Attributes:
-        about: What of the form, by the name of the attribute; ``keep_float`` of layers that are kept.
+        about: What of the form, by the name of the attribute; ``keep_float`` of layers that are kept, ``to`` of what is
+            in integers.
         reason: In one line, with what would be right.
     """
 
@@ -46,6 +49,14 @@ def unfit(form: QuantisedForm, name: str, target: Target) -> Unfit | None:
         target: The target.
     """
     has, loads = target.integers, target.loads
+    if form.stored and target.of_integers:
+        return Unfit("to", f"int8-weights computes with floats, and {computes(name, target)}")
+    if form.opset is not None and loads is not None:
+        # Those that are priced as integers of as many bits may find ranges of their own.
+        if loads.quantised == "own" and target.precision != "int8":
+            return Unfit("to", f"{name} finds integers of its own, of {target.precision}, in a network of floats")
+        if loads.quantised == "none":
+            return Unfit("to", f"{name} loads networks of floats alone")
     if form.opset is not None and target.opset < form.opset:
         return Unfit("opset", f"{name} reads files up to opset {target.opset}, and it writes {form.opset}: ship floats")
     if form.zero_points and loads is not None and loads.symmetric:
@@ -58,3 +69,9 @@ def unfit(form: QuantisedForm, name: str, target: Target) -> Unfit | None:
         if has is None or has.floats is None:
             return Unfit("keep_float", f"the profile of {name} prices no floats (integers.floats): leave it out")
     return None
+
+
+def computes(name: str, target: Target) -> str:
+    """In what a target computes, for people: ``coral-edgetpu runs integers alone``."""
+    alone = target.integers is not None and target.integers.only
+    return f"{name} runs integers alone" if alone else f"{name} computes in {target.precision}"

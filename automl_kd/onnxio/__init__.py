@@ -15,7 +15,7 @@ from automl_kd.onnxio.scopes import returned_by, scope
 from automl_kd.onnxio.session import Session, load_model, repeatable
 from automl_kd.onnxio.suffix import Ending, ending
 from automl_kd.onnxio.tflite import COMMAND as TO_TFLITE
-from automl_kd.onnxio.tflite import TFLiteSession, to_tflite
+from automl_kd.onnxio.tflite import TFLiteSession, litert, to_tflite
 
 __all__ = [
     "QUANTISED_OPSET",
@@ -35,6 +35,7 @@ __all__ = [
     "export",
     "float_operators",
     "fold",
+    "litert",
     "load_model",
     "onnxruntime",
     "quantise",

@@ -16,6 +16,8 @@ _FUSED = frozenset({"Relu", "Clip"})
 """Computed with the operator before: a range that quantisation keeps anyhow."""
 _ONE_OPERAND = frozenset({"Clip", "Pad", "Resize"})
 """Types whose further inputs say how to compute, and are no operands."""
+_WITH_BIAS = frozenset({"Conv", "ConvTranspose", "Gemm"})
+"""Types whose third input runtimes round to steps of the sums that it is added to, where it is a constant in floats."""
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 
 
@@ -62,6 +64,7 @@ class _Graph:
                 self._readers[name].append(node)
         typed = (*graph.value_info, *graph.input, *graph.output)
         self._types = {value.name: value.type.tensor_type.elem_type for value in typed}
+        self._constants = {tensor.name for tensor in graph.initializer}
         self._types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
 
     def floats(self) -> list[NodeProto]:
@@ -80,6 +83,8 @@ class _Graph:
 
     def _takes_integers(self, node: NodeProto) -> bool:
         operands = node.input[:1] if node.op_type in _ONE_OPERAND else node.input
+        if node.op_type in _WITH_BIAS and all(name in self._constants for name in operands[2:]):
+            operands = operands[:2]
         return all(self._is_dequantised(node, name) for name in operands if name and self._is_float(name))
 
     def _is_dequantised(self, reader: NodeProto, name: str) -> bool:

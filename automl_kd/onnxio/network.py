@@ -18,6 +18,7 @@ from automl_kd.onnxio.operators import OPERATORS, Attributes
 
 _STORED, _SCALE = "_quantized", "_scale"
 """What the names of a tensor of integers and of its scale end with in a file of onnxruntime."""
+_WITH_BIAS = ("Conv", "ConvTranspose", "Gemm")
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,19 @@ class _Reader:
             raise _unknown(node.name, "it is not known here")
         else:
             compute = partial(OPERATORS[node.op_type], Attributes.of(node))
-            inputs = tuple(self._renamed.get(name, name) for name in node.input)
-            yield _Step(compute, inputs, tuple(node.output), node.name)
+            inputs = [self._renamed.get(name, name) for name in node.input]
+            if self._rounds_bias(node):
+                scales = (self._makers[each].input[1] for each in node.input[:2])
+                inputs[2] = f"{node.name}:bias"
+                yield _Step(in_steps, (node.input[2], *scales), (inputs[2],), node.name)
+            yield _Step(compute, tuple(inputs), tuple(node.output), node.name)
+
+    def _rounds_bias(self, node: onnx.NodeProto) -> bool:
+        """Whether onnxruntime, before it computes a layer of integers, rounds a bias that the file has in floats."""
+        if node.op_type not in _WITH_BIAS or len(node.input) < 3:
+            return False
+        makers = [self._makers.get(name) for name in node.input]
+        return makers[2] is None and all(each and each.op_type == "DequantizeLinear" for each in makers[:2])
 
     def _dequantisation(self, node: onnx.NodeProto) -> Iterable[_Step]:
         source, scale, zero = node.input

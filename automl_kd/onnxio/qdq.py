@@ -97,6 +97,7 @@ class _Reading:
         self._constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
         self._nodes = graph.node
         self._input, self._output = graph.input[0].name, graph.output[0].name
+        self._takes_ids = graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.INT64
         self._rounded = {
             node.input[0]: self._of_float(node) for node in self._nodes if node.op_type == "QuantizeLinear"
         }
@@ -109,6 +110,8 @@ class _Reading:
 
     def graph(self) -> IntegerGraph:
         others = [node for node in self._nodes if node.op_type not in ("QuantizeLinear", "DequantizeLinear")]
+        if self._takes_ids:
+            raise UserError("it reads whole numbers, and only networks of images are converted")
         if self._input not in self._rounded:
             raise UserError("it computes with floats: its input is not quantised")
         unit, last = self._unit(others)

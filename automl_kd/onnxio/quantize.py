@@ -73,7 +73,9 @@ def quantise(
     Values are rounded to integers and back around every operator (QDQ), so that onnxruntime computes what a
     full-integer runtime computes. Weights are symmetric and signed. Activations have a zero point and no sign: on x86
     onnxruntime has no kernels for signed ones, and converts only those that a single operator reads, so that networks
-    with shortcuts took up to 2.5 times as long. Those of a symmetric scheme have a sign, and 0 for a zero point.
+    with shortcuts took up to 2.5 times as long. Those of a symmetric scheme have a sign, and 0 for a zero point; biases
+    are then stored as floats, because TensorRT, which asks for such a scheme, reads no integers of 32 bits. Runtimes
+    round them to steps of the sums that they are added to, as other schemes store them.
 
     Args:
         source: A float32 model.
@@ -136,7 +138,11 @@ def quantise(
                 nodes_to_exclude=list(scheme.excluded) or None,
                 calibrate_method=method,
                 calibration_cache_path=kept,
-                extra_options={"ForceQuantizeNoInputCheck": True, "ActivationSymmetric": scheme.symmetric}
+                extra_options={
+                    "ForceQuantizeNoInputCheck": True,
+                    "ActivationSymmetric": scheme.symmetric,
+                    "QuantizeBias": not scheme.symmetric,
+                }
                 | ({"TensorQuantOverrides": known} if known else {}),
             )
         except (ValueError, AssertionError) as error:  # the second of ranges that are too wide for a float

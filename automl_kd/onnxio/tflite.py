@@ -18,6 +18,15 @@ COMMAND = "python -m automl_kd.onnxio student.onnx student.tflite"
 """What converts a delivery later."""
 
 
+def litert() -> Any:
+    """LiteRT, which reads and writes these files.
+
+    Raises:
+        UserError: If it is not installed.
+    """
+    return import_extra("ai_edge_litert.interpreter", "tflite", "a TensorFlow Lite file")
+
+
 def to_tflite(source: str | Path, target: str | Path) -> Path:
     """Convert a quantised file, whose images have their channels last then and are integers, as its answers are.
 
@@ -55,10 +64,10 @@ class TFLiteSession:
     """
 
     def __init__(self, path: str | Path) -> None:
-        litert = import_extra("ai_edge_litert.interpreter", "tflite", "a TensorFlow Lite file")
+        interpreters = litert()
         # A delegate would say on the screen that it is there.
-        kernels = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        self._interpreter: Any = litert.Interpreter(
+        kernels = interpreters.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self._interpreter: Any = interpreters.Interpreter(
             model_path=str(path), num_threads=1, experimental_op_resolver_type=kernels
         )
 

@@ -95,8 +95,16 @@ def _tensor(step: Step, place: int) -> Integers:
 
 
 def _bias(step: Step, into: Writing, channels: int, scale: NDArray[np.float32]) -> int:
+    """The bias in steps of the sums that it is added to, which are rounded here where the file has it in floats."""
     given = step.inputs[2] if len(step.inputs) > 2 else None
-    values = given.values if isinstance(given, Integers) and given.values is not None else np.zeros(channels, np.int32)
+    if isinstance(given, Integers):
+        values = given.values
+    else:
+        floats = np.zeros(channels) if given is None else given.astype(np.float64)
+        limits = np.iinfo(np.int32)
+        values = np.rint(floats / scale).clip(limits.min, limits.max)
+    if values is None:
+        raise _unsupported(step)
     return into.file.tensor(f"{step.name}:bias", (channels,), values.astype(np.int32), scale)
 
 

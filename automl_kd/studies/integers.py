@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from automl_kd.compression import Quantise, layer_names
+from automl_kd.compression import Quantise, layer_names, order_fault
 from automl_kd.core import UserError
 from automl_kd.hardware import Profile, QuantisedForm
 from automl_kd.onnxio import QUANTISED_OPSET, fold
@@ -21,14 +22,77 @@ def quantising(compress: Iterable[StagePart]) -> Quantise | None:
     return next((part for part in compress if isinstance(part, Quantise)), None)
 
 
-def device_fault(part: Quantise, profile: Profile) -> str | None:
-    """Why a device does not load what a stage makes, in one line; None where it does."""
-    form = QuantisedForm(part.weights, bool(part.keep_float), part.activations == "asymmetric", QUANTISED_OPSET)
+@dataclass(frozen=True)
+class Fault:
+    """Why a device does not run what a recipe ships.
+
+    Attributes:
+        reason: In one line.
+        instead: What may be asked for in its place; empty where the reason says it.
+    """
+
+    reason: str
+    instead: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {', or '.join(self.instead)}" if self.instead else self.reason
+
+
+def device_fault(part: Quantise, task: Task, profile: Profile, elsewhere: bool = False) -> Fault | None:
+    """Why a device does not load what a stage makes; None where it does.
+
+    Args:
+        part: The stage.
+        task: What is learned.
+        profile: The device.
+        elsewhere: Whether it is that of a second objective.
+    """
+    stored, loads = part.to == "int8-weights", profile.target.loads
+    zero_points = part.activations == "asymmetric" and not stored
+    form = QuantisedForm(part.weights, bool(part.keep_float), zero_points, QUANTISED_OPSET, stored)
     fault = profile.unfit(form)
     if fault is None:
-        return None
+        if loads is None or loads.begins != "tflite" or task.signature.input.ids is None:
+            return None
+        reason = f"{_WHERE}: {profile.name} loads {loads.name}, which is made of networks of images alone"
+        return Fault(reason, ("leave that objective out" if elsewhere else "take another device",))
     field = "" if fault.about == "opset" else f".{fault.about}"
-    return f"{_WHERE}{field}: {fault.reason}"
+    reason = f"{_WHERE}{field}: {fault.reason}"
+    if fault.about != "to":
+        return Fault(reason)
+    if stored and profile.target.precision == "int8":
+        return Fault(reason, (*_taking(profile.in_floats, elsewhere), "say int8"))
+    return Fault(reason, (*_taking(None if stored else profile.in_integers, elsewhere), _leaving(elsewhere)))
+
+
+def floats_fault(profile: Profile, elsewhere: bool = False) -> Fault | None:
+    """Why a device does not run a network of floats as it is priced; None where it does.
+
+    Args:
+        profile: The device.
+        elsewhere: Whether it is that of a second objective.
+    """
+    if profile.target.precision != "int8":
+        return None
+    instead = (*_taking(profile.in_floats, elsewhere), _leaving(elsewhere))
+    return Fault(f"compress: ships floats, and {profile.computes}", instead)
+
+
+def stage_for(profile: Profile) -> dict[str, Any]:
+    """The stage by which a network becomes what a device loads, as plain data."""
+    has, loads = profile.target.integers, profile.target.loads
+    weights = {} if has is None else {"weights": has.weights[0]}
+    activations = {"activations": "symmetric"} if loads is not None and loads.symmetric else {}
+    return {"stage": "quantise", **weights, **activations}
+
+
+def _taking(name: str | None, elsewhere: bool) -> tuple[str, ...]:
+    """Another target of the device to take, if there is one."""
+    return () if name is None else (f"take {'--objective latency@' if elsewhere else '--hw '}{name}",)
+
+
+def _leaving(elsewhere: bool) -> str:
+    return "leave that objective out" if elsewhere else "leave compress out"
 
 
 class Holding:
@@ -45,10 +109,10 @@ class Holding:
         self._unfit: dict[Hashable, str | None] = {}
 
     def fault(self, recipe: Recipe) -> str | None:
-        """Why a student cannot be quantised as a recipe says, in one line; None where it can or is not."""
-        part = quantising(recipe.compress)
-        if part is None:
-            return None
+        """Why a student cannot be compressed as a recipe says, in one line; None where it can or is not."""
+        misplaced, part = order_fault(recipe.compress), quantising(recipe.compress)
+        if misplaced is not None or part is None:
+            return misplaced
         try:
             part.calibration(len(self._task.train))
             if part.keep_float:
@@ -74,25 +138,35 @@ class Holding:
         return None
 
 
-def check_recipe(recipe: Recipe, source: str, task: Task, profile: Profile, allow_code: bool = False) -> None:
+def check_recipe(
+    recipe: Recipe, source: str, task: Task, profile: Profile, allow_code: bool = False
+) -> tuple[str, ...]:
     """See to it that what a recipe quantises can be quantised, and that the device loads it.
 
     Args:
-        recipe: The recipe; one that ships floats is fine on any device, as those of earlier versions are.
+        recipe: The recipe; one that ships floats is made on any device, as those of earlier versions are.
         source: Where it came from, for errors.
         task: What is learned.
         profile: The device.
         allow_code: Whether files of the user's own that the student names may run.
 
+    Returns:
+        What is odd, a line each with its remedy.
+
     Raises:
         UserError: If it cannot, or does not.
     """
     part = quantising(recipe.compress)
-    if part is None:
-        return
-    fault = device_fault(part, profile) or Holding(task, allow_code).fault(recipe)
-    if fault is not None:
-        raise UserError(f"{source}: {fault}")
+    fault = None if part is None else device_fault(part, task, profile)
+    said = Holding(task, allow_code).fault(recipe) if fault is None else str(fault)
+    if said is not None:
+        raise UserError(f"{source}: {said}")
+    odd = floats_fault(profile) if part is None else None
+    if odd is None:
+        return ()
+    stage = ", ".join(f"{name}: {value}" for name, value in stage_for(profile).items())
+    instead = ", or ".join((*odd.instead[:-1], f"say compress: [{{{stage}}}]"))
+    return (f"{source}: {odd.reason}, as which it is priced here: {instead}",)
 
 
 def refuse_unknown_layers(recipes: Iterable[Recipe], holding: Holding, name: str) -> None:

@@ -98,12 +98,20 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     begun = None if settled is None else settings_of(settled)
     form = None if begun is None else begun.form or DeployedForm()
     profile = load_profile(request.hw, progress=sharing(observer, "calibrate"))
-    deployed = deployable(sized, request.space_name, task, profile, form, allow_code=request.allow_code)
+    elsewhere = _elsewhere(request, observer, profile)
+    deployed = deployable(
+        sized,
+        request.space_name,
+        task,
+        profile,
+        form,
+        elsewhere=elsewhere.values(),
+        allow_code=request.allow_code,
+    )
     check_decidable(deployed.space, request.space_name, request.limits.max_latency_ms)
     doing("looking for weights to start from")
     starting = startable(deployed.space, request.space_name, task, None if begun is None else begun.without)
     space = starting.space
-    elsewhere = _elsewhere(request, observer, profile)
     _check_energy(request, profile)
     objectives = StudyObjectives(task.metric.objective, request.known)
     identity = identity_of(request, Identified(task, space, profile, elsewhere, objectives))

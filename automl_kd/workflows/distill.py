@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def distill(
         learned = open_recipe_task(described, source, task, data, progress=sharing(watcher, "read"))
         profile = load_profile(hw or described.hw or DEFAULT_HW, progress=sharing(watcher, "calibrate"))
         check_replaceable(Path(out))
-        check_recipe(described, source, learned, profile, allow_code)
+        odd = check_recipe(described, source, learned, profile, allow_code)
         begun = beginning(described.student, learned.signature)
         if begun is not None:
             described = described.model_copy(update={"student": begun.pinned(described.student)})
@@ -99,7 +100,7 @@ def distill(
         named = teacher or (described.teacher.file if described.teacher else None)
         expected = expect_teacher(learned, named) if described.distill.needs_teacher() else None
         wire(described, learned, None if expected is None else expected.teacher, allow_code=allow_code)
-        understood = understand(learned, expected, resolve_device(device))
+        understood = replace(understand(learned, expected, resolve_device(device)), space=odd)
         watcher.tell([*understood.lines(), *([] if begun is None else [begun.words])])
         taught = None if expected is None else expected.resolved
         if expected is not None and taught is None:

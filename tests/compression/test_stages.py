@@ -238,13 +238,15 @@ def test_activations_without_a_range_are_refused_by_the_layer_that_makes_them(va
     assert not recwarn.list
 
 
-def test_symmetric_activations_have_no_zero_point_but_0(tmp_path):
+def test_symmetric_activations_have_no_zero_point_but_0_and_no_integers_of_32_bits(tmp_path):
     recipe = recipe_of(FAMILIES[0], "quantise")
-    student, zeros = trained(recipe), {}
+    student, zeros, widest = trained(recipe), {}, {}
     for activations in ("asymmetric", "symmetric"):
         compress = recipe.with_(compress=[{"stage": "quantise", "activations": activations}]).compress
         write(compress, student, material(), tmp_path / "student.onnx", 13)
         found = onnx.load(tmp_path / "student.onnx").graph.initializer
         points = [onnx.numpy_helper.to_array(each) for each in found if each.name.endswith("_zero_point")]
         zeros[activations] = all((each == 0).all() for each in points)
+        widest[activations] = any(each.data_type == onnx.TensorProto.INT32 for each in found)
     assert zeros == {"asymmetric": False, "symmetric": True}
+    assert widest == {"asymmetric": True, "symmetric": False}, "TensorRT reads no biases of integers"

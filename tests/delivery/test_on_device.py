@@ -10,11 +10,13 @@ from automl_kd.delivery import on_device as room
 from automl_kd.delivery.on_device import TFLITE, on_device
 from automl_kd.distillation import material_of
 from automl_kd.hardware import load_profile
+from automl_kd.onnxio import export
 from automl_kd.recipes import Recipe
 from automl_kd.students import build
 from automl_kd.tasks import open_task
 
 pytest.importorskip("ai_edge_litert")
+STUDENT = {"family": "resnet", "depth": 8, "width": 0.5}
 
 
 @pytest.fixture
@@ -24,8 +26,7 @@ def task():
 
 def written(task, folder: Path, seed: int) -> Path:
     """The quantised file of a student of random weights."""
-    student = {"family": "resnet", "depth": 8, "width": 0.5}
-    recipe = Recipe.model_validate({"student": student, "train": {"epochs": 1}, "compress": [{"stage": "quantise"}]})
+    recipe = Recipe.model_validate({"student": STUDENT, "train": {"epochs": 1}, "compress": [{"stage": "quantise"}]})
     torch.manual_seed(seed)
     folder.mkdir()
     path = folder / "student.onnx"
@@ -45,6 +46,17 @@ def test_a_converted_file_is_beside_the_student_with_how_far_it_agrees(task, tmp
     assert made.document()["converted"]["examples"] == 497
 
 
+def test_of_a_student_in_floats_no_integers_are_made_nor_told_how(task, tmp_path):
+    student = export(build(STUDENT, task.signature).eval(), tmp_path / "student.onnx", task.signature, 17)
+    for device, commands in (("coral-edgetpu", 0), ("nvidia-t4", 1)):
+        loads = load_profile(device).target.loads
+        assert loads is not None
+        made = on_device(loads, student, "student.onnx", task)
+        assert len(made.commands) == commands
+        assert not any("--int8" in command for command in made.commands)
+        assert made.missing == ("" if commands else "student.onnx computes with floats")
+
+
 def test_a_file_that_answers_otherwise_is_not_shipped(task, tmp_path, monkeypatch):
     student, other = (written(task, tmp_path / name, seed) for seed, name in enumerate(("winner", "other")))
     convert = room.to_tflite
@@ -55,4 +67,4 @@ def test_a_file_that_answers_otherwise_is_not_shipped(task, tmp_path, monkeypatc
     assert made.converted is None
     assert made.missing.startswith("student.tflite answers otherwise than student.onnx, by ")
     assert not (tmp_path / "winner" / TFLITE).exists()
-    assert len(made.commands) > 1, "it tells how to make it"
+    assert made.commands == (), "they would make that file"

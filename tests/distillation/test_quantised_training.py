@@ -141,6 +141,13 @@ def test_a_part_that_contradicts_itself_is_refused(make, compress, said):
         make().with_(compress=compress)
 
 
+def test_a_share_counts_where_integers_are_trained_and_is_one_step_at_least(recipe, few, teacher):
+    either = recipe(compress=[{"stage": "quantise", "how": "ptq", "share": 0.3}])
+    assert either.digest() == recipe(compress=[{"stage": "quantise", "how": "ptq"}]).digest()
+    least = with_train(recipe(compress=[{"stage": "quantise", "how": "qat", "share": 0.001}]), {"epochs": 1})
+    assert distill(least, few, teacher, device="cpu").student.ranges
+
+
 def test_what_cannot_be_trained_with_integers_is_refused_before_any_training(recipe, few, teacher):
     def asked(**part):
         return recipe(compress=[{"stage": "quantise", "how": "qat", **part}])

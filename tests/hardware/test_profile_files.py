@@ -55,6 +55,8 @@ def test_commands_name_the_files_and_sizes_of_a_delivery():
     trt, ncnn, own = (load_profile(name).target.loads for name in ("nvidia-t4", "raspberry-pi-4:ncnn-int8", "hailo-8"))
     (command,) = trt.made_by("student.onnx", "ids", (12,))
     assert "--onnx=student.onnx --shapes=ids:1x12 --fp16" in command
+    (integers,) = trt.made_by("student.float.onnx", "ids", (12,), quantised=True)
+    assert "--onnx=student.onnx --shapes=ids:1x12 --int8 --fp16" in integers
     pnnx, table, _ = ncnn.made_by("student.float.onnx", "input", (3, 32, 24))
     assert pnnx.startswith("pnnx student.float.onnx inputshape=[1,3,32,24]")
     assert "shape=[24,32,3]" in table

@@ -47,6 +47,9 @@ def found(tmp_path):
 def test_what_lies_between_dequantisation_and_quantisation_computes_with_integers(found):
     assert found([*PRODUCT, *rounded("product")]) == []
     assert found([*PRODUCT, node("Relu", ["product"], "kept"), *rounded("kept")]) == []
+    bias = numpy_helper.from_array(np.ones(4, np.float32), "bias")
+    layer = [*rounded("x"), WEIGHTS, node("Gemm", ["x.dq", "w", "bias"], "y"), *rounded("y")]
+    assert found(layer, bias) == [], "runtimes round a bias themselves"
 
 
 @pytest.mark.parametrize(

@@ -54,18 +54,19 @@ def state_of(module):
 
 
 @pytest.mark.parametrize(
-    ("name", "per_channel"),
+    ("name", "scheme"),
     [
-        ("resnet", False),
-        ("values", True),
-        ("bottleneck", True),
-        ("gated", True),
-        ("texts", True),
-        ("timm", True),
-        ("timm attention", True),
+        ("resnet", {"per_channel": False}),
+        ("resnet", {"symmetric": True}),  # whose biases the file holds in floats
+        ("values", {}),
+        ("bottleneck", {}),
+        ("gated", {}),
+        ("texts", {}),
+        ("timm", {}),
+        ("timm attention", {}),
     ],
 )
-def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
+def test_a_student_computes_what_its_files_compute(name, scheme, tmp_path):
     if name.startswith("timm"):
         pytest.importorskip("timm")
     spec, signature = STUDENTS[name]
@@ -74,7 +75,7 @@ def test_a_student_computes_what_its_files_compute(name, per_channel, tmp_path):
     full, integers = tmp_path / "full.onnx", tmp_path / "int8.onnx"
     onnx.save(folded.model, full)
     x = signature.input.noise(100, torch.Generator().manual_seed(2))
-    quantise(full, integers, [x[:64].numpy()], Scheme(per_channel=per_channel, excluded=folded.floats))
+    quantise(full, integers, [x[:64].numpy()], Scheme(excluded=folded.floats, **scheme))
     tensors = folded.tensors(state_of(student))
     with torch.no_grad():
         floats, _ = Network(folded.model, folded.derived)(x, tensors)

@@ -65,6 +65,16 @@ class Quantise(StagePart):
         """The precision."""
         return self.to
 
+    @model_validator(mode="before")
+    @classmethod
+    def _share_of_training(cls, data: Any) -> Any:
+        """A share says nothing where the run is not trained so, as where a search chooses between the two."""
+        if not isinstance(data, dict) or data.get("share") is None:
+            return data
+        if "how" not in data:
+            raise ValueError("share is of a run that is trained with integers, and how is ptq: say how: qat")
+        return {name: value for name, value in data.items() if name != "share"} if data["how"] == "ptq" else data
+
     @model_validator(mode="after")
     def _layers_once(self) -> Self:
         if self.keep_float == AUTO:
@@ -91,12 +101,6 @@ class Quantise(StagePart):
             raise ValueError(
                 "keep_float: auto is decided on the trained student, too late for how: qat: name the layers"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _share_of_training(self) -> Self:
-        if self.share is not None and self.how != "qat":
-            raise ValueError(f"share is of a run that is trained with integers, and how is {self.how}: say how: qat")
         return self
 
     @property
