@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from automl_kd.core import UserError, first_line
 from automl_kd.hardware import DeviceFile
-from automl_kd.onnxio import Session, TFLiteSession, litert, load_model, to_tflite
+from automl_kd.onnxio import TFLITE, Session, TFLiteSession, litert, load_model, to_tflite
 from automl_kd.tasks import Task
 
-TFLITE = "student.tflite"
 _BATCH, _BATCHES = 64, 8
 """Of the test split, on which files are compared."""
 _OFF = 0.05

@@ -15,10 +15,11 @@ from automl_kd.onnxio.scopes import returned_by, scope
 from automl_kd.onnxio.session import Session, load_model, repeatable
 from automl_kd.onnxio.suffix import Ending, ending
 from automl_kd.onnxio.tflite import COMMAND as TO_TFLITE
-from automl_kd.onnxio.tflite import TFLiteSession, litert, to_tflite
+from automl_kd.onnxio.tflite import TFLITE, TFLiteSession, litert, to_tflite
 
 __all__ = [
     "QUANTISED_OPSET",
+    "TFLITE",
     "TO_TFLITE",
     "Ending",
     "FloatOperator",

@@ -14,7 +14,9 @@ from automl_kd.onnxio.session import load_model
 from automl_kd.onnxio.tflite_file import TFLiteFile
 from automl_kd.onnxio.tflite_operators import Writing
 
-COMMAND = "python -m automl_kd.onnxio student.onnx student.tflite"
+TFLITE = "student.tflite"
+"""What a delivery calls the file."""
+COMMAND = f"python -m automl_kd.onnxio student.onnx {TFLITE}"
 """What converts a delivery later."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.core import DEFAULT_STORAGE, UserError, sha256_of
-from automl_kd.hardware import Kit, load_profile, read_results, write_picks_kit
+from automl_kd.hardware import Kit, Profile, load_profile, read_results, write_picks_kit
 from automl_kd.results import Observer, sharing
 from automl_kd.storage import Database
 from automl_kd.studies.report import publish_report
@@ -37,10 +37,10 @@ def picks_kit(
             ONNX files do not stand for what runs on the device.
     """
     database = Database(storage, create=False)
-    picks = _files_of_picks(database, study)
     settings = settings_of(database.study(study))
     hw, space = settings.hw, settings.space
     profile = load_profile(hw, progress=sharing(observer or Observer(), "calibrate"))
+    picks = _files_of_picks(database, study, profile)
     return kit_document(out, write_picks_kit(Path(out), profile, hw, space, study, picks), profile)
 
 
@@ -71,7 +71,8 @@ def verify_picks(
         )
     found = read_results(Path(results), listed, listed.target)
     name, database = listed.study, Database(storage, create=False)
-    trials = _trials(folder, listed, _files_of_picks(database, name))
+    profile = load_profile(settings_of(database.study(name)).hw)
+    trials = _trials(folder, listed, _files_of_picks(database, name, profile))
     measured = {trials[model]: ms for model, ms in found.pairs}
     with database.lease(name), database.user_errors():
         record = database.study(name)
@@ -90,10 +91,13 @@ def verify_picks(
     }
 
 
-def _files_of_picks(database: Database, study: str) -> dict[int, Path]:
-    """The delivered network of every pick by its trial."""
-    files = StudyFiles(database.files / study)
+def _files_of_picks(database: Database, study: str, profile: Profile) -> dict[int, Path]:
+    """The delivered network of every pick by its trial: in floats where the device finds integers of its own in it."""
+    files, loads = StudyFiles(database.files / study), profile.target.loads
     found = {pick.trial: files.pick(pick.trial) / "student.onnx" for pick in summarize(database, study).picks}
+    if loads is not None and loads.quantised == "own":
+        in_floats = {trial: path.with_name("student.float.onnx") for trial, path in found.items()}
+        found = {trial: path if path.is_file() else found[trial] for trial, path in in_floats.items()}
     if not found:
         raise UserError(f"study {study} has no picks yet; automl-kd status --study {study} tells how far it is")
     for trial, path in found.items():

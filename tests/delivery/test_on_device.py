@@ -7,10 +7,10 @@ import torch
 
 from automl_kd.compression import write
 from automl_kd.delivery import on_device as room
-from automl_kd.delivery.on_device import TFLITE, on_device
+from automl_kd.delivery.on_device import on_device
 from automl_kd.distillation import material_of
 from automl_kd.hardware import load_profile
-from automl_kd.onnxio import export
+from automl_kd.onnxio import TFLITE, export
 from automl_kd.recipes import Recipe
 from automl_kd.students import build
 from automl_kd.tasks import open_task

@@ -19,6 +19,7 @@ from automl_kd import students
 from automl_kd.core import TEXT_AXES, Input, Output, Signature, UserError
 from automl_kd.hardware import Candidate, KitTarget, load_profile, read_kit, read_results, write_kit, write_picks_kit
 from automl_kd.hardware.measurement import kit_script
+from automl_kd.hardware.measurement.network_file import write_network
 from automl_kd.hardware.measurement.selection import Design
 from automl_kd.hardware.measurement.training import Journal, Timed
 from automl_kd.hardware.predictor.cost import Features
@@ -135,6 +136,16 @@ def test_networks_of_texts_are_fed_ids(profile, tmp_path):
     picks = write_picks_kit(tmp_path / "picks", profile, "x86-server", "texts", "study", {3: first, 7: second})
     assert [model.inputs for model in picks.models[:2]] == [model.inputs for model in kit.models[:2]]
     assert read_kit(tmp_path / "picks") == picks
+
+
+def test_a_kit_of_picks_takes_along_what_the_runtime_begins_with(candidates, tmp_path):
+    profile, chosen = load_profile("coral-edgetpu"), candidates[0]
+    made = write_network(chosen.build(), tmp_path / "student.onnx", chosen.input, profile.target)
+    (tmp_path / "student.tflite").write_bytes(b"made before")
+    kit = write_picks_kit(tmp_path / "kit", profile, "coral-edgetpu", "nets", "study", {3: made})
+    beside = (tmp_path / "kit" / kit.models[0].file).with_suffix(".tflite")
+    assert beside.read_bytes() == b"made before"
+    assert "_edgetpu.tflite" in (tmp_path / "kit" / "README.txt").read_text()
 
 
 def test_a_kit_never_replaces_files(profile, candidates, tmp_path):

@@ -23,6 +23,7 @@ from automl_kd.hardware.measurement.selection import Candidate, Design
 from automl_kd.hardware.predictor.prediction import Prediction
 from automl_kd.hardware.profile import Profile
 from automl_kd.hardware.profile_file import Target
+from automl_kd.onnxio import TFLITE
 
 
 class _Part(BaseModel):
@@ -185,16 +186,21 @@ def write_picks_kit(folder: Path, profile: Profile, hw: str, space: str, study: 
         hw: What users call the profile.
         space: What users call the place where the study's networks come from.
         study: Its name.
-        picks: The ONNX file of every pick by the number of its trial.
+        picks: The ONNX file of every pick by the number of its trial; where the runtime begins with a TensorFlow Lite
+            file, that which lies beside it goes along.
 
     Raises:
         UserError: If the folder holds files, or the target is one that ONNX files do not stand for.
     """
     _check(folder, profile)
+    begins_in_tflite = profile.target.loads is not None and profile.target.loads.begins == "tflite"
 
     def copies(models: Path) -> Iterator[KitModel]:
         for trial, file in picks.items():
             path = Path(shutil.copyfile(file, models / f"trial-{trial}.onnx"))
+            made = file.with_name(TFLITE)
+            if begins_in_tflite and made.is_file():
+                shutil.copyfile(made, path.with_suffix(made.suffix))
             shape = profile.network(path).input[1:]
             yield _entry(path, shape, profile.predict(path), {"trial": trial}, inputs=_told(path))
 
@@ -323,8 +329,10 @@ _NEEDS = {
     "onnxruntime": "onnxruntime and numpy for Python",
     "tensorrt": "trtexec, which comes with TensorRT (on a Jetson in /usr/src/tensorrt/bin)",
     "tflite": "tflite-runtime and numpy for Python, and the models as .tflite beside the .onnx files\n"
-    "   (convert copies: onnx2tf rewrites what it reads)",
-    "edgetpu": "tflite-runtime, numpy, libedgetpu, and the models as _edgetpu.tflite beside the .onnx files",
+    "   (those of picks are there where their deliveries hold them; of others convert copies: onnx2tf rewrites what\n"
+    "   it reads)",
+    "edgetpu": "tflite-runtime, numpy, libedgetpu, and the models as _edgetpu.tflite beside the .onnx files\n"
+    "   (edgetpu_compiler makes them of .tflite, which lie there for picks whose deliveries hold them)",
     "ncnn": "benchncnn and onnx2ncnn of ncnn, on the PATH or in this folder",
 }
 
