@@ -16,6 +16,8 @@ from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, Fraction, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student, StudentPart
 
+FLOAT32 = "float32"
+"""The form of a student of which nothing is compressed."""
 _COMPRESS_OF_0_1 = {"quantize": "none"}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 TeacherOutputs = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
@@ -240,7 +242,7 @@ class Recipe(Part):
     @property
     def form(self) -> str:
         """What ships, in a word or two: ``int8``; ``float32`` where there are no stages of ``compress``."""
-        return ", ".join(stage.form for stage in self.compress) or "float32"
+        return ", ".join(stage.form for stage in self.compress) or FLOAT32
 
     def document(self) -> dict[str, Any]:
         """The recipe as plain data, in the order of the schema, without what is not there."""
