@@ -6,7 +6,9 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from pydantic_core import PydanticCustomError
 
 from automl_kd.core import Registry
 from automl_kd.recipes.augmentations import Augmentation, mixing_among
@@ -18,6 +20,7 @@ from automl_kd.recipes.students import Student, StudentPart
 
 FLOAT32 = "float32"
 """The form of a student of which nothing is compressed."""
+_EXAMPLE = {"example": "[{stage: quantise}]"}
 _COMPRESS_OF_0_1 = {"quantize": "none"}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 TeacherOutputs = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
@@ -196,6 +199,13 @@ class Recipe(Part):
         if isinstance(data, dict) and data.get("compress") == _COMPRESS_OF_0_1:
             return {**data, "compress": []}
         return data
+
+    @field_validator("compress", mode="before")
+    @classmethod
+    def _compress_is_a_list(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise PydanticCustomError("stages", "write a list, such as {example}, or [] for none", _EXAMPLE)
+        return value
 
     @model_validator(mode="after")
     def _losses_have_what_they_need(self) -> Self:

@@ -46,5 +46,6 @@ class ShippedFile(Result):
         None, description="Which layers compute with floats and why, where keep_float: auto was decided, in words."
     )
     not_converted: str | None = Field(
-        None, description="Why student.tflite, which the device loads, was not made here; None where it was, or never is."
+        None,
+        description="Why student.tflite, which the device loads, was not made here; None where it was, or never is.",
     )
