@@ -55,7 +55,7 @@ def form_sentences(form: str, beside: FloatScore, shipped: ShippedFile | None, o
     if shipped is None:
         return [_cost(form, beside, objective)]
     if shipped.scored and form == FLOAT32:
-        kept = "The recipe keeps every layer in floats" if shipped.decided is None else f"It {shipped.decided}"
+        kept = "The recipe keeps every layer in floats" if shipped.decided is None else f"The student {shipped.decided}"
         return [f"{kept}; nothing is left to compute with integers.", _flash(shipped.flash)]
     return [_cost(form, beside, objective), *_fallbacks(shipped), _flash(shipped.flash)]
 
@@ -93,7 +93,7 @@ def _fallbacks(shipped: ShippedFile) -> list[str]:
     if (in_floats := shipped.in_floats) is not None:
         kept, rest = _by_wish(in_floats)
         if shipped.decided is not None:
-            said.append(f"It {shipped.decided}.")
+            said.append(f"The student {shipped.decided}.")
         elif kept:
             said.append(f"The recipe keeps {_layers(kept)} in floats.")
         if rest:

@@ -7,7 +7,6 @@ import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-
 from pydantic_core import PydanticCustomError
 
 from automl_kd.core import Registry

@@ -84,7 +84,8 @@ def test_without_json_the_line_is_all_there_is(run):
             ['compress: "quantise" is not allowed: write a list, such as [{stage: quantise}], or [] for none'],
         ),
         (
-            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ncompress: [{stage: quantise, keep_float: first}]\n",
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\n"
+            "compress: [{stage: quantise, keep_float: first}]\n",
             ['compress.0.keep_float: "first" is not allowed: write a list, such as [first], or auto'],
         ),
         ("student: [\n", ["line", "not YAML"]),

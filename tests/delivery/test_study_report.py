@@ -511,7 +511,7 @@ def test_layers_that_were_decided_under_a_limit_are_told_and_a_student_of_floats
     mixed = ShippedFile(form="int8 (mixed)", flash=FLASH, in_floats=kept, on_host=None, **told)
     for said in (read(quantised(shipped=mixed)), result_text(quantised(shipped=mixed))):
         assert "int8 (mixed) costs 1.2 points" in said
-        assert "It computes stem with floats: 1 ms predicted, of 2 ms allowed." in said
+        assert "The student computes stem with floats: 1 ms predicted, of 2 ms allowed." in said
     floats = quantised(shipped=mixed.model_copy(update={"form": "float32", "decided": None}))
     assert "3 · knee float32 95.1 %" in read(floats)
     assert "trial 3, float32: The recipe keeps every layer in floats; nothing is left to compute" in result_text(floats)
