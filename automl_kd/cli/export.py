@@ -11,6 +11,7 @@ from automl_kd.core import DEFAULT_STORAGE, milliseconds
 
 if TYPE_CHECKING:
     from automl_kd.objectives import Objective
+    from automl_kd.results import ShippedFile
 
 
 def register(app: typer.Typer) -> None:
@@ -37,32 +38,37 @@ def export(
 
 def delivery_text(document: dict[str, Any]) -> str:
     """A delivery for people."""
+    from automl_kd.delivery import not_converted
     from automl_kd.objectives import Objective
+    from automl_kd.results import ShippedFile
 
-    before = "torch" if document["shipped"]["in_floats"] is None else "the float student"
+    shipped = ShippedFile.model_validate(document["shipped"])
+    before = "the float student" if shipped.scored else "torch"
     off = f"differs from {before} by at most {document['onnx_max_difference']:.1e}"
     score, *others = [Objective(**each) for each in document["metrics"]]
-    shown, deployed = score.shown(document["test_score"]), score.shown(document["test_score_deployed"])
+    deployed = score.shown(document["test_score_deployed"])
+    on_device = "" if shipped.scored else f", in the device's precision {deployed}"
     more = [f"{each.title} {each.shown(document['test_metrics'][each.name])}" for each in others]
     interval = f"{document['latency_low']:.3g}–{document['latency_high']:.3g}"
     return "\n".join(
         [
-            f"test {score.title} {shown}, in the device's precision {deployed}",
+            f"test {score.title} {score.shown(document['test_score'])}{on_device}",
             *([f"test {', '.join(more)}"] if more else []),
             f"latency {milliseconds(document['latency_ms'])} ({interval}, predicted)",
-            *_form(document, score),
+            *_form(document, shipped, score),
             f"ONNX opset {document['onnx_opset']}, {off}",
             f"in {document['path']}: {', '.join(document['files'])}",
+            *not_converted(shipped),
         ]
     )
 
 
-def _form(document: dict[str, Any], score: Objective) -> list[str]:
+def _form(document: dict[str, Any], shipped: ShippedFile, score: Objective) -> list[str]:
     """What the form that ships costs and takes, where it is compressed."""
     from automl_kd.delivery import FloatScore, form_sentences
-    from automl_kd.results import Gain, ShippedFile
+    from automl_kd.results import Gain
 
     if document["gain_over_float"] is None:
         return []
     beside = FloatScore(document["test_score_float"], Gain.model_validate(document["gain_over_float"]))
-    return form_sentences(document["form"], beside, ShippedFile.model_validate(document["shipped"]), score)
+    return form_sentences(document["form"], beside, shipped, score)

@@ -9,7 +9,7 @@ import typer
 
 from automl_kd.cli import hw_device
 from automl_kd.cli.answer import Json, Storage, answer, quiet, table
-from automl_kd.cli.hw_words import extrapolation, latency_error_lines, parts_table, targets_table
+from automl_kd.cli.hw_words import extrapolation, latency_error_lines, parts_table, stand_ins, targets_table
 from automl_kd.cli.progress import watching
 from automl_kd.cli.shape import Inputs, InputShape, shape, shapes
 from automl_kd.core import DEFAULT_STORAGE, UserError, milliseconds, percent, three_digits
@@ -108,7 +108,7 @@ def _profile_text(document: dict[str, Any]) -> str:
     parts = [f"{document['name']}: {document['key']}", *latency_error_lines(document["latency_error"])]
     parts.append(f"targets: {', '.join(document['targets'])}")
     if "integers" in document["target"]:
-        parts.append(_integers_text(document["target"]["integers"]))
+        parts.append(_integers_text(document["target"]["integers"], document["loads"]))
     parts += _loaded(document["loads"])
     for title, facts in (("facts", document["target"]["facts"]), ("memory", document["memory"])):
         rows = [[key, _values(fact), fact["source"]] for key, fact in facts.items()]
@@ -133,17 +133,19 @@ def _profile_text(document: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _integers_text(integers: dict[str, Any]) -> str:
-    """``quantised weights: per-channel; kept in floats: priced by ncnn``."""
+def _integers_text(integers: dict[str, Any], file: dict[str, Any] | None) -> str:
+    """``quantised weights: per-channel; zero points: 0 alone; kept in floats: priced by ncnn``."""
+    zeros = "; zero points: 0 alone" if file is not None and file["symmetric"] else ""
     floats = f"priced by {integers['floats']}" if "floats" in integers else "nothing"
-    return f"quantised weights: {', '.join(integers['weights'])}; kept in floats: {floats}"
+    return f"quantised weights: {', '.join(integers['weights'])}{zeros}; kept in floats: {floats}"
 
 
 def _loaded(file: dict[str, Any] | None) -> list[str]:
     if file is None:
         return []
     made = f", made of a delivery ({file['source']}):" if file["commands"] else f" of a delivery ({file['source']})"
-    return [f"loads {file['name']}{made}", *(f"  {command}" for command in file["commands"])]
+    lines = [f"loads {file['name']}{made}", *(f"  {command}" for command in file["commands"])]
+    return lines + [f"    {line}" for line in stand_ins(file["commands"])]
 
 
 def _values(fact: dict[str, Any]) -> str:

@@ -22,6 +22,19 @@ _COMPUTE = (*_DENSE_CONVOLUTIONS, "depthwise", "grouped", "transposed", "dense",
 _NOUNS = {"published": "published model", "cells": "NAS-Bench-201 cell", "own": "measured network"}
 _SHORT_NOUNS = {"published": "model", "cells": "cell", "own": "network"}
 
+_STAND_INS = {
+    "{floats}": "student.float.onnx, or student.onnx where nothing is compressed",
+    "{input}": "name of the student's input",
+    "{shape}": "sizes of a batch of one, such as 1,3,32,32",
+    "{sizes}": "sizes of a batch of one, such as 1x3x32x32",
+    "{reversed}": "sizes of one input from the last to the first, such as 32,32,3",
+}
+
+
+def stand_ins(commands: Sequence[str]) -> list[str]:
+    """What the places of commands stand for, a line for each that they have; a model card has them filled in."""
+    return [f"{place}: {words}" for place, words in _STAND_INS.items() if any(place in each for each in commands)]
+
 
 def targets_table(devices: Sequence[Mapping[str, Any]]) -> str:
     """A row for every target of every device, the default one under the name of its device.

@@ -54,6 +54,7 @@ def better(score: Objective) -> str:
 
 
 def _picks(result: StudyResult) -> list[str]:
+    from automl_kd.delivery import deployed_score, not_converted
     from automl_kd.results import compared_arms
 
     score, prices = result.objective, [each for each in result.objectives if each.known]
@@ -61,28 +62,33 @@ def _picks(result: StudyResult) -> list[str]:
     arms = compared_arms(result.picks)
     compressed = any(pick.recipe.compress for pick in result.picks)
     floats = ["in float32"] if compressed else []
-    header = ["trial", "role", score.title, *floats, "on device", "delivered", *(names[arm] for arm in arms)]
+    apart = any(deployed_score(pick) is not None for pick in result.picks)
+    on_device = ["on device"] if apart else []
+    header = ["trial", "role", score.title, *floats, *on_device, "delivered", *(names[arm] for arm in arms)]
     header += [*(each.title for each in prices), "files"]
     lines = [
         f"picks, distilled in full (test split; teacher {score.shown(result.teacher.score)}):",
-        table([_row(pick, score, prices, arms, compressed) for pick in result.picks], header),
+        table([_row(pick, score, prices, arms, compressed, apart) for pick in result.picks], header),
     ]
     lines += [line for pick in result.picks if pick.recipe.compress for line in _form(pick, score)]
+    lines += [f"trial {pick.trial}: {line}" for pick in result.picks for line in not_converted(pick.shipped)]
     lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick, names)]
     lines += [f"trial {pick.trial}, {pick.role}: {pick.missing['searched']}" for pick in result.undistilled]
     return [*lines, *_other_metrics(result)]
 
 
 def _row(
-    pick: PickResult, score: Objective, prices: Sequence[Objective], arms: Sequence[Arm], compressed: bool
+    pick: PickResult, score: Objective, prices: Sequence[Objective], arms: Sequence[Arm], compressed: bool, apart: bool
 ) -> list[str]:
+    from automl_kd.delivery import deployed_score
+
     spread = "" if pick.test_score_std is None else f" ± {score.shown_spread(pick.test_score_std)}"
     return [
         str(pick.trial),
         pick.role,
         score.shown(pick.test_score) + spread,
         *([score.shown(pick.test_score_float)] if compressed else []),
-        score.shown(pick.test_score_deployed),
+        *([score.shown(deployed_score(pick))] if apart else []),
         pick.arm.replace("_", " "),
         *(score.shown(getattr(pick, arm)) for arm in arms),
         *(each.shown(pick.objectives[each.name]) for each in prices),
@@ -94,8 +100,8 @@ def _form(pick: PickResult, score: Objective) -> list[str]:
     """What ships of a compressed pick against the same weights in float32, then what it computes and takes."""
     from automl_kd.delivery import FloatScore, form_sentences
 
-    cost, *rest = form_sentences(pick.recipe.form, FloatScore.of(pick), pick.shipped, score)
-    return [f"trial {pick.trial}, {pick.recipe.form}: {cost}", *([f"  {' '.join(rest)}"] if rest else [])]
+    cost, *rest = form_sentences(pick.form, FloatScore.of(pick), pick.shipped, score)
+    return [f"trial {pick.trial}, {pick.form}: {cost}", *([f"  {' '.join(rest)}"] if rest else [])]
 
 
 def _not_compared(pick: PickResult, names: Mapping[Arm, str]) -> list[str]:

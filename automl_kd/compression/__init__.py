@@ -13,7 +13,7 @@ from automl_kd.compression.chain import (
     trained_share,
     write,
 )
-from automl_kd.compression.fallback import Fallback, fallbacks
+from automl_kd.compression.fallback import Fallback, fallbacks, form_in_words
 from automl_kd.compression.form import FileForm
 from automl_kd.compression.layers import layer_names
 from automl_kd.compression.material import Material
@@ -45,6 +45,7 @@ __all__ = [
     "described",
     "fallbacks",
     "fastest",
+    "form_in_words",
     "form_of",
     "kept_names",
     "layer_names",

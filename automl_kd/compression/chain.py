@@ -170,7 +170,7 @@ def computes_as_module(compress: Stages) -> bool:
 
 def described(compress: Stages) -> str:
     """The stages for people: ``fp16 (weights in half precision)``; nothing where there are none."""
-    return ", then ".join(f"{part.stage} ({STAGES[part.stage].words})" for part in compress)
+    return ", then ".join(f"{part.stage} ({STAGES[part.stage].words(part)})" for part in compress)
 
 
 def _writes_file(compress: Stages) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_kd.onnxio import float_operators, scope
+from automl_kd.recipes import FLOAT32, Recipe
 from automl_kd.students import Plan
 
 
@@ -27,14 +28,28 @@ class Fallback:
     kept: bool
 
 
+def form_in_words(recipe: Recipe, plan: Plan) -> str:
+    """What ships, in a word or two: ``int8``; ``int8 (mixed)`` or ``float32`` where some or all layers are kept so.
+
+    A recipe knows no layers, so that its own ``form`` is what it asks for.
+
+    Args:
+        recipe: What makes the student.
+        plan: Of what ships.
+    """
+    if not plan.integers or all(plan.integers):
+        return recipe.form
+    return f"{recipe.form} (mixed)" if any(plan.integers) else FLOAT32
+
+
 def fallbacks(plan: Plan, path: Path) -> tuple[Fallback, ...] | None:
-    """What computes with floats in the file of a quantised student; None of a student that is not.
+    """What computes with floats in the file of a quantised student, also where that is all of it; else None.
 
     Args:
         plan: Of what ships.
         path: Its file.
     """
-    if not any(plan.integers):
+    if not plan.integers:
         return None
     found: dict[tuple[str, bool], list[int | None]] = defaultdict(list)
     for each in float_operators(path):

@@ -40,7 +40,7 @@ class Stage:
 
     Attributes:
         part: Its part of the recipe, whose ``stage`` is its name.
-        words: What it does, for reports: ``weights in half precision``.
+        words: ``(part)`` to what it does, for reports: ``weights in half precision``.
         price: ``(part, plan)`` to the plan of the compressed student, before any training.
         apply: ``(part, student)`` to the compressed student, a copy on the same device; never in place. A student that
             cannot be compressed so is refused by a UserError of one line.
@@ -53,7 +53,7 @@ class Stage:
     """
 
     part: type[StagePart]
-    words: str
+    words: Callable[[Any], str]
     price: Callable[[Any, Plan], Plan]
     apply: Callable[[Any, StudentModule], StudentModule]
     store: Callable[[Any, Path], None] | None = None

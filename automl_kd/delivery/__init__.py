@@ -5,7 +5,7 @@ from automl_kd.delivery.card import model_card
 from automl_kd.delivery.delivered import Delivered, deliver
 from automl_kd.delivery.facts import Datasheet, Facts, Measured
 from automl_kd.delivery.folder import check_replaceable
-from automl_kd.delivery.form_words import FloatScore, form_sentences
+from automl_kd.delivery.form_words import FloatScore, deployed_score, form_sentences, not_converted
 from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.hardware_page import hardware_report
 from automl_kd.delivery.prediction_figure import prediction_figure
@@ -26,11 +26,13 @@ __all__ = [
     "arm_heads",
     "check_replaceable",
     "deliver",
+    "deployed_score",
     "form_sentences",
     "front_figure",
     "growth_figure",
     "hardware_report",
     "model_card",
+    "not_converted",
     "prediction_figure",
     "progress_figure",
     "student_report",

@@ -48,7 +48,7 @@ class Delivered:
         deployed_metrics: The same of its ONNX file.
         float_metrics: The same of the student without the stages of ``compress``; empty where there are none.
         gain_over_float: What ships minus that student, by the first metric; None where there are no stages.
-        form: What ships, in a word or two: ``int8``, ``float32``.
+        form: What ships, in a word or two: ``int8``, ``int8 (mixed)``, ``float32``.
         shipped: Its file on the device.
         onnx_max_difference: Largest absolute difference between an output of torch and of the ONNX file, test split; of
             a quantised file that to the student before.
@@ -133,15 +133,19 @@ def deliver(
         prediction = profile.predict(form.plan)
         beside = (new / FLOAT, trained.plan) if recipe.compress else None
         loads = profile.target.loads
+        made = None if loads is None else on_device(loads, onnx, FLOAT if recipe.compress else ONNX, task)
+        shipped = shipped_file(onnx, recipe, prediction, form.plan, profile, task.signature.input, beside)
+        decided = None if facts.mixed_precision is None else facts.mixed_precision.words
+        missing = None if made is None else made.missing or None
         datasheet = Datasheet(
             recipe=recipe,
             task=task,
             profile=profile,
             prediction=prediction,
-            shipped=shipped_file(onnx, prediction, form.plan, profile, task.signature.input, beside),
+            shipped=shipped.model_copy(update={"decided": decided, "not_converted": missing}),
             measured=measure(form, trained, onnx, exported, task, profile.target.precision, recipe.threads),
             facts=facts,
-            on_device=None if loads is None else on_device(loads, onnx, FLOAT if recipe.compress else ONNX, task),
+            on_device=made,
         )
         save_weights(trained, new / "student.safetensors")
         save_recipe(recipe, new / "recipe.yaml")
@@ -161,7 +165,7 @@ def deliver(
         deployed_metrics=_defined(datasheet.measured.deployed_metrics),
         float_metrics=_defined(datasheet.measured.float_metrics),
         gain_over_float=datasheet.measured.gain_over_float,
-        form=recipe.form,
+        form=datasheet.form,
         shipped=datasheet.shipped,
         onnx_max_difference=datasheet.measured.onnx_max_difference,
         opset=datasheet.measured.opset,
@@ -194,7 +198,7 @@ def _manifest(sheet: Datasheet, files: dict[str, str]) -> dict[str, object]:
             "flops": prediction.flops,
             "memory_bytes": prediction.memory_bytes,
             **({"compress": compress, "size_bytes": prediction.size_bytes} if compress else {}),
-            **({"form": sheet.recipe.form, **sheet.shipped.model_dump(mode="json")} if compress else {}),
+            **({"compression": sheet.compression, **sheet.shipped.model_dump(mode="json")} if compress else {}),
             **({} if facts.mixed_precision is None else {"mixed_precision": facts.mixed_precision.document()}),
         },
         "device": {

@@ -120,6 +120,11 @@ class Datasheet:
         return "; ".join(task.modality.told(splits, task.found))
 
     @property
+    def form(self) -> str:
+        """What ships, in a word or two: ``int8``, ``int8 (mixed)``, ``float32``."""
+        return self.shipped.form or self.recipe.form
+
+    @property
     def quantised(self) -> bool:
         """Whether the ONNX file computes what no module does: with integers."""
         return not computes_as_module(self.recipe.compress)
@@ -147,4 +152,4 @@ class Datasheet:
             return []
         seeds = len(self.facts.seeds) if self.facts.gain_over_float else 1
         beside = FloatScore(self.beside_float, self.gain_over_float, seeds)
-        return form_sentences(self.recipe.form, beside, self.shipped, self.objective)
+        return form_sentences(self.form, beside, self.shipped, self.objective)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from automl_kd.compression import computes_as_module
 from automl_kd.core import size
 from automl_kd.delivery.prices import joined
 from automl_kd.delivery.text import harmful, inconclusive, worth
 from automl_kd.objectives import Objective
+from automl_kd.onnxio import TFLITE
+from automl_kd.recipes import FLOAT32
 from automl_kd.results import Flash, FloatOperators, Gain, PickResult, ShippedFile
 
 
@@ -32,6 +35,14 @@ class FloatScore:
         return cls(pick.test_score_float, pick.gain_over_float, len(pick.seeds))
 
 
+def deployed_score(pick: PickResult) -> float | None:
+    """Score of a pick's ONNX file in the device's precision; None where that file is what is scored in any case.
+
+    It would be the score of a single seed beside the mean over all.
+    """
+    return pick.test_score_deployed if computes_as_module(pick.recipe.compress) else None
+
+
 def form_sentences(form: str, beside: FloatScore, shipped: ShippedFile | None, objective: Objective) -> list[str]:
     """What the form of a compressed student costs, what of it computes with floats, and what it takes.
 
@@ -41,8 +52,19 @@ def form_sentences(form: str, beside: FloatScore, shipped: ShippedFile | None, o
         shipped: The file on its device; None where that is not known.
         objective: What scores are of.
     """
-    cost = _cost(form, beside, objective)
-    return [cost] if shipped is None else [cost, *_fallbacks(form, shipped), _flash(shipped.flash)]
+    if shipped is None:
+        return [_cost(form, beside, objective)]
+    if shipped.scored and form == FLOAT32:
+        kept = "The recipe keeps every layer in floats" if shipped.decided is None else f"The student {shipped.decided}"
+        return [f"{kept}; nothing is left to compute with integers.", _flash(shipped.flash)]
+    return [_cost(form, beside, objective), *_fallbacks(shipped), _flash(shipped.flash)]
+
+
+def not_converted(shipped: ShippedFile | None) -> list[str]:
+    """That a file is missing that is made here for the device, and why; nothing where none is."""
+    if shipped is None or shipped.not_converted is None:
+        return []
+    return [f"{TFLITE} is not delivered: {shipped.not_converted}"]
 
 
 def _cost(form: str, beside: FloatScore, objective: Objective) -> str:
@@ -65,15 +87,21 @@ def _amount(gain: Gain, objective: Objective) -> str:
     return worth(Gain(difference=abs(gain.difference), low=low, high=high), objective).replace("+", "")
 
 
-def _fallbacks(form: str, shipped: ShippedFile) -> list[str]:
+def _fallbacks(shipped: ShippedFile) -> list[str]:
     """What computes with floats, by the recipe's wish or not, and what the device's runtime leaves to its host."""
     said = []
     if (in_floats := shipped.in_floats) is not None:
         kept, rest = _by_wish(in_floats)
-        if kept:
+        if shipped.decided is not None:
+            said.append(f"The student {shipped.decided}.")
+        elif kept:
             said.append(f"The recipe keeps {_layers(kept)} in floats.")
         if rest:
-            said.append(f"Nothing quantises {_operators(rest)}: what runs {form} alone cannot run them.")
+            lone = "it" if sum(each.count for each in rest) == 1 else "them"
+            said.append(
+                f"Nothing quantises {_operators(rest)}: what computes with integers alone leaves {lone} to its host,"
+                f" or cannot run {lone}."
+            )
         if not in_floats:
             said.append("All of its operators compute with integers.")
     if shipped.on_host is not None:

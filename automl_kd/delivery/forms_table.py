@@ -26,7 +26,7 @@ def forms_table(result: StudyResult) -> Table | None:
 def _scores(pick: PickResult, score: Objective) -> tuple[str, ...]:
     gain = pick.gain_over_float
     return (
-        pick.recipe.form,
+        pick.form,
         score.shown(pick.test_score),
         score.shown(pick.test_score_float),
         UNKNOWN if gain is None else difference(gain, score),

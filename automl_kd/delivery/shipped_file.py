@@ -5,21 +5,29 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from automl_kd.compression import fallbacks
+from automl_kd.compression import computes_as_module, fallbacks, form_in_words
 from automl_kd.core import Input
 from automl_kd.delivery.prices import joined
 from automl_kd.hardware import Prediction, Profile
+from automl_kd.recipes import Recipe
 from automl_kd.results import Flash, FloatOperators, ShippedFile
 from automl_kd.students import Plan
 
 
 def shipped_file(
-    onnx: Path, prediction: Prediction, plan: Plan, profile: Profile, takes: Input, beside: tuple[Path, Plan] | None
+    onnx: Path,
+    recipe: Recipe,
+    prediction: Prediction,
+    plan: Plan,
+    profile: Profile,
+    takes: Input,
+    beside: tuple[Path, Plan] | None,
 ) -> ShippedFile:
     """What the file of a student is to its device.
 
     Args:
         onnx: The file that ships.
+        recipe: What makes it.
         prediction: Its price.
         plan: Of what ships.
         profile: The device.
@@ -39,7 +47,13 @@ def shipped_file(
     found = fallbacks(plan, onnx)
     in_floats = None if found is None else tuple(FloatOperators(**asdict(each)) for each in found)
     on_host = None if beside is None else _on_host(onnx, profile, takes)
-    return ShippedFile(flash=flash, in_floats=in_floats, on_host=on_host)
+    return ShippedFile(
+        form=form_in_words(recipe, plan),
+        scored=not computes_as_module(recipe.compress),
+        flash=flash,
+        in_floats=in_floats,
+        on_host=on_host,
+    )
 
 
 def _on_host(onnx: Path, profile: Profile, takes: Input) -> str | None:

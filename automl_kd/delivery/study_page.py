@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from automl_kd.delivery.arms import arm_heads
+from automl_kd.delivery.form_words import deployed_score
 from automl_kd.delivery.forms_table import forms_table
 from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.html_page import embed, render
@@ -44,6 +45,7 @@ def study_report(review: StudyReview) -> str:
         metrics=metrics_table(review, recommended.trial),
         forms=forms_table(review),
         arms=arm_heads(review.picks),
+        deployed=_deployed(review),
         started=any(pick.pretrained for pick in review.picks),
         kept=[pick.trial for pick in review.picks if pick.origin == "search checkpoint"],
         verified=any(pick.measured_ms is not None for pick in review.picks),
@@ -68,6 +70,12 @@ def _compared(review: StudyReview) -> str:
     own = f"latency on {review.hw}" if several else "latency"
     titles = [own if each.name == LATENCY.name else each.title for each in review.objectives]
     return f"{'both' if len(titles) == 2 else 'all of'} {joined(titles)}"
+
+
+def _deployed(review: StudyReview) -> dict[int, float | None]:
+    """Scores in the device's precision by pick; empty where every pick is scored by its file in any case."""
+    scores = {pick.trial: deployed_score(pick) for pick in review.picks}
+    return scores if any(score is not None for score in scores.values()) else {}
 
 
 def _drawn(review: StudyReview) -> bool:

@@ -86,7 +86,7 @@ def metrics_table(result: StudyResult, recommended: int | None) -> Table | None:
         rows.append(Row(named(pick), _cells(metrics, pick.test_metrics, pick.test_metrics_std), pick.trial))
         if pick.float_metrics:
             rows.append(Row("in float32", _cells(metrics, pick.float_metrics), pick.trial, below=True))
-        if pick.deployed_metrics:
+        if pick.deployed_metrics and computes_as_module(pick.recipe.compress):
             rows.append(Row("as deployed", _cells(metrics, pick.deployed_metrics), pick.trial, below=True))
         if pick.trial == recommended:
             rows += _arm_rows(pick, metrics)
@@ -98,7 +98,7 @@ def metrics_table(result: StudyResult, recommended: int | None) -> Table | None:
 def test_table(sheet: Datasheet) -> Table:
     """All metrics of one student on the test split: as it is, as deployed, over its seeds, its arms and the teacher."""
     metrics, facts, measured = sheet.metrics, sheet.facts, sheet.measured
-    rows = [Row(f"this one, {sheet.recipe.form}", _cells(metrics, measured.test_metrics))]
+    rows = [Row(f"this one, {sheet.form}", _cells(metrics, measured.test_metrics))]
     if computes_as_module(sheet.recipe.compress):
         precision = sheet.profile.target.precision
         rows.append(Row(f"this one as deployed, {precision}", _cells(metrics, measured.deployed_metrics)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl_kd.compression import computes_as_module, described
+from automl_kd.compression import described
 from automl_kd.core import milliseconds
 from automl_kd.delivery.arms import Arms
-from automl_kd.delivery.form_words import FloatScore, form_sentences
+from automl_kd.delivery.form_words import FloatScore, deployed_score, form_sentences, not_converted
 from automl_kd.delivery.prices import (
     Intervals,
     by_device,
@@ -87,9 +87,8 @@ def _of_picks(result: StudyResult) -> Verdict:
         beside = f"{objective.shown_difference(abs(gap)).removeprefix('+')} {'more' if gap >= 0 else 'less'}"
         sentences.append(f"The teacher reaches {objective.shown(taught)}, {beside}.")
     sentences += Arms.of(chosen).sentences(objective)
-    if chosen.test_score_deployed is not None and computes_as_module(chosen.recipe.compress):
-        shown = objective.shown(chosen.test_score_deployed)
-        sentences.append(f"As deployed, in the device's precision, it reaches {shown}.")
+    if (deployed := deployed_score(chosen)) is not None:
+        sentences.append(f"As deployed, in the device's precision, it reaches {objective.shown(deployed)}.")
     best = next((pick for pick in picks if pick.role == "best"), chosen)
     if objective.better(best.test_score, chosen.test_score):
         sentences.append(
@@ -113,10 +112,10 @@ def _tested(pick: PickResult, objective: Objective) -> str:
 
 def _form(pick: PickResult, objective: Objective) -> list[str]:
     """What ships, what that costs against float32, what of it still computes with floats, and what it takes."""
-    recipe = pick.recipe
     return [
-        f"That is its compressed form, which ships: {described(recipe.compress)}.",
-        *form_sentences(recipe.form, FloatScore.of(pick), pick.shipped, objective),
+        f"That is its compressed form, which ships: {described(pick.recipe.compress)}.",
+        *form_sentences(pick.form, FloatScore.of(pick), pick.shipped, objective),
+        *not_converted(pick.shipped),
     ]
 
 

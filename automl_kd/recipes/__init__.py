@@ -13,6 +13,7 @@ from automl_kd.recipes.one_of import OneOf
 from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, HandOver, Schedule
 from automl_kd.recipes.schema import (
+    FLOAT32,
     SGD,
     STAGES,
     AdamW,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAMILIES",
+    "FLOAT32",
     "MODALITIES",
     "SGD",
     "STAGES",

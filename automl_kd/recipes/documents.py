@@ -15,6 +15,8 @@ from ruamel.yaml import YAML
 from automl_kd.core import NotYAMLError, UserError, load_yaml, unknown
 
 T = TypeVar("T")
+_LISTS = ("list_type", "tuple_type")
+"""Of errors: a list is missing."""
 
 
 def parse_yaml(path: str | Path) -> dict[str, Any]:
@@ -71,7 +73,8 @@ def validate(model: type[T] | TypeAdapter[T], data: Any, source: str) -> T:
 
 def explain(error: ValidationError, data: Any) -> str:
     """The first mistake in one line: path, value, what is allowed."""
-    first = _most_telling(error.errors(include_url=False))
+    errors = error.errors(include_url=False)
+    first = _most_telling(errors)
     path = _document_path(first["loc"], data, missing=first["type"] == "missing")
     message = first["msg"].removeprefix("Value error, ")
     where = f"{path}: " if path else ""
@@ -83,6 +86,8 @@ def explain(error: ValidationError, data: Any) -> str:
         return f"{where}{unknown(key, first['ctx']['tag'], tags)}"
     if first["type"] == "union_tag_not_found":
         return f"{where}{first['ctx']['discriminator'].strip(chr(39))} is missing"
+    if first["type"] in _LISTS:
+        return f"{where}{_shown(first['input'])} is not allowed: {_as_list(first, errors)}"
     if first["type"] in ("unknown_field", "value_error"):
         return f"{where}{message}"
     return f"{where}{_shown(first['input'])} is not allowed: {message[0].lower()}{message[1:]}"
@@ -101,6 +106,20 @@ def to_yaml(document: Mapping[str, Any]) -> str:
 def _most_telling(errors: Sequence[ErrorDetails]) -> ErrorDetails:
     # A union reports every alternative it tried; the one that went deepest into the document is the one meant.
     return max(errors, key=lambda error: len(error["loc"]))
+
+
+def _as_list(first: ErrorDetails, errors: Sequence[ErrorDetails]) -> str:
+    """What would be right where a list is expected: the value as one, or the words that may stand there instead."""
+    given = first["input"]
+    example = f", such as [{given}]" if isinstance(given, str | int | float) else ""
+    beside = [each["ctx"]["expected"] for each in errors if each["type"] == "literal_error" and _beside(each, first)]
+    words = "".join(f", or {word}" for expected in beside for word in expected.replace("'", "").split(" or "))
+    return f"write a list{example}{words}"
+
+
+def _beside(one: ErrorDetails, other: ErrorDetails) -> bool:
+    """Whether two errors are of alternatives for the same value: their places end with the tags of a union."""
+    return one["loc"][:-1] == other["loc"][:-1]
 
 
 def _document_path(location: Sequence[int | str], data: Any, *, missing: bool) -> str:

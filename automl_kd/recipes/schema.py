@@ -6,7 +6,8 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from automl_kd.core import Registry
 from automl_kd.recipes.augmentations import Augmentation, mixing_among
@@ -16,6 +17,9 @@ from automl_kd.recipes.part import Part
 from automl_kd.recipes.schedules import Curriculum, Fraction, HandOver, Positive, Weight
 from automl_kd.recipes.students import Student, StudentPart
 
+FLOAT32 = "float32"
+"""The form of a student of which nothing is compressed."""
+_EXAMPLE = {"example": "[{stage: quantise}]"}
 _COMPRESS_OF_0_1 = {"quantize": "none"}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 TeacherOutputs = Literal["live", "cache-fp32", "cache-fp16", "cache-top16"]
@@ -195,6 +199,13 @@ class Recipe(Part):
             return {**data, "compress": []}
         return data
 
+    @field_validator("compress", mode="before")
+    @classmethod
+    def _compress_is_a_list(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise PydanticCustomError("stages", "write a list, such as {example}, or [] for none", _EXAMPLE)
+        return value
+
     @model_validator(mode="after")
     def _losses_have_what_they_need(self) -> Self:
         for _, loss in self.distill.losses.active():
@@ -240,7 +251,7 @@ class Recipe(Part):
     @property
     def form(self) -> str:
         """What ships, in a word or two: ``int8``; ``float32`` where there are no stages of ``compress``."""
-        return ", ".join(stage.form for stage in self.compress) or "float32"
+        return ", ".join(stage.form for stage in self.compress) or FLOAT32
 
     def document(self) -> dict[str, Any]:
         """The recipe as plain data, in the order of the schema, without what is not there."""

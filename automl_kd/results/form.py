@@ -29,10 +29,23 @@ class FloatOperators(Result):
 class ShippedFile(Result):
     """The file that ships, on its device."""
 
+    form: str | None = Field(
+        None, description="In a word or two: int8, int8 (mixed), float32; None of earlier versions."
+    )
+    scored: bool = Field(
+        False, description="Whether scores are those of the file, which computes with integers, and of no module."
+    )
     flash: Flash = Field(description="What it takes there.")
     in_floats: tuple[FloatOperators, ...] | None = Field(
         description="What of a quantised file computes with floats; None where nothing is quantised."
     )
     on_host: str | None = Field(
         description="What of a compressed student the device's runtime leaves to its host, in words; None for nothing."
+    )
+    decided: str | None = Field(
+        None, description="Which layers compute with floats and why, where keep_float: auto was decided, in words."
+    )
+    not_converted: str | None = Field(
+        None,
+        description="Why student.tflite, which the device loads, was not made here; None where it was, or never is.",
     )

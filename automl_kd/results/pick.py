@@ -85,6 +85,11 @@ class PickResult(Result):
     measured_ms: float | None = Field(None, description="Latency measured on the device, ms.")
 
     @property
+    def form(self) -> str:
+        """What ships, in a word or two: as its file is where that is known, else as its recipe asks for."""
+        return (self.shipped and self.shipped.form) or self.recipe.form
+
+    @property
     def pretrained(self) -> bool:
         """Whether the student that was searched starts from weights, also where another is delivered."""
         return self.arm == "from_scratch" or self.recipe.student.start is not None

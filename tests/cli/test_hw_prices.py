@@ -133,3 +133,10 @@ def test_hw_show_says_what_the_figures_are_for(inside, tmp_path):
     assert "recurrent" in kinds.partition("not for")[2]
     found = json.loads(inside("hw", "show", "jetson-nano", "--json", cwd=tmp_path).out)
     assert f"median error {100 * found['latency_error']['median_error']:.1f} %" in error
+
+
+def test_hw_show_says_which_integers_a_target_loads_and_what_its_commands_leave_open(inside, tmp_path):
+    out = inside("hw", "show", "jetson-orin-nano:tensorrt-int8", cwd=tmp_path).out
+    assert "; zero points: 0 alone; " in out
+    assert "{sizes}: sizes of a batch of one, such as 1x3x32x32" in out
+    assert "{reversed}" not in out

@@ -79,6 +79,15 @@ def test_without_json_the_line_is_all_there_is(run):
         ("student: {family: resnet, depth: 8}\ntrain: {epochs: none}\n", ["train.epochs", '"none" is not allowed']),
         ("student: {family: resnet, depth: 8}\ntrain: {epochs: 1, lr: 3}\n", ["train: unknown field 'lr'"]),
         ("student: {family: resnet, depth: 8}\ntrain: {epochs: {int: [1, 3]}}\n", ["train.epochs", "search space"]),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\ncompress: quantise\n",
+            ['compress: "quantise" is not allowed: write a list, such as [{stage: quantise}], or [] for none'],
+        ),
+        (
+            "student: {family: resnet, depth: 8}\ntrain: {epochs: 1}\n"
+            "compress: [{stage: quantise, keep_float: first}]\n",
+            ['compress.0.keep_float: "first" is not allowed: write a list, such as [first], or auto'],
+        ),
         ("student: [\n", ["line", "not YAML"]),
         ("- 1\n", ["holds a list"]),
     ],

@@ -8,7 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from automl_kd.compression import STAGES, Material, applied, computes_as_module, fallbacks, priced, shipped, write
+from automl_kd.compression import (
+    STAGES,
+    Material,
+    applied,
+    computes_as_module,
+    fallbacks,
+    form_in_words,
+    priced,
+    shipped,
+    write,
+)
 from automl_kd.core import TEXT_AXES, Input, Output, Signature, UserError
 from automl_kd.hardware import load_profile
 from automl_kd.onnxio import difference, export
@@ -100,6 +110,18 @@ def test_what_a_quantised_file_leaves_in_floats_is_told_by_layer(tmp_path):
     }  # fmt: skip
     assert all(each.kept for each in found[1])
     assert fallbacks(student.plan, path) is None
+
+
+def test_the_form_of_a_quantised_student_is_that_of_its_layers():
+    def form(**more):
+        recipe = recipe_of(FAMILIES[0])
+        recipe = recipe.with_(compress=[{"stage": "quantise", **more}])
+        plan = priced(recipe.compress, trained(recipe).plan)
+        return form_in_words(recipe, plan)
+
+    stages = [name for name, _ in trained(recipe_of(FAMILIES[0])).plan.stages]
+    assert (form(), form(keep_float=["first"]), form(keep_float=stages)) == ("int8", "int8 (mixed)", "float32")
+    assert form(to="int8-weights") == "int8-weights"
 
 
 def test_without_stages_nothing_is_copied():

@@ -214,9 +214,23 @@ def test_what_a_quantised_student_costs_is_measured_on_the_test_split(pair, tmp_
     assert result.shipped.flash.limit == (None if name == "text" else 2048 * 1024)
     data = manifest(result)
     assert data["gain_over_float"] == gain.model_dump()
+    assert data["student"]["form"] == "int8"
     assert data["student"]["flash"]["file"] == (result.path / "student.onnx").stat().st_size
     card = (result.path / "model_card.md").read_text(encoding="utf-8")
     assert "In float32 the same weights reach" in card
+    how = (
+        "ptq: after training; weights with a scale for every output channel, activations asymmetric, ranges by min-max"
+    )
+    assert how in card
+    assert how in data["student"]["compression"]
+    if (result.path / "student.tflite").exists():
+        takes = (
+            "integers, images with their channels last, and answers floats"
+            if name == "regression"
+            else "and answers integers"
+        )
+        assert f"It takes {takes}" in card
+    assert (result.shipped.not_converted is None) == ("not_converted" not in data["device"]["file"])
     if name == "text":  # an Edge TPU looks nothing up, and leaves what comes after to its host
         assert data["student"]["on_host"].startswith("6 of 6 kernels: ")
         assert "To its host the device's runtime leaves 6 of 6 kernels: " in card

@@ -487,13 +487,42 @@ def test_what_fell_back_is_said_apart_from_what_the_recipe_keeps():
     page = read(quantised(shipped=ShippedFile(flash=FLASH, in_floats=found, on_host="2 of 31 kernels: softmax")))
     assert "The recipe keeps stage1.0 and head.0 in floats." in page
     assert "stage1.0 and head.0, as the recipe says; 2 Softmax (stage1.0, head.0)" in page
-    assert "Nothing quantises 2 Softmax (stage1.0, head.0): what runs int8 alone cannot run them." in page
+    assert (
+        "Nothing quantises 2 Softmax (stage1.0, head.0): what computes with integers alone leaves them to its host, "
+        in page
+    )
     assert "To its host the device&#39;s runtime leaves 2 of 31 kernels: softmax." in page
 
 
 def test_the_file_is_no_second_score_of_what_is_quantised():
-    assert "As deployed, in the device" not in read(quantised())
+    data = quantised()
+    alone = data.model_copy(update={"picks": data.picks[:1]})
+    assert "As deployed" not in read(alone)
+    assert "as deployed" not in read(alone)
+    assert "on device" not in result_text(alone)
+    assert "As deployed, in the device" not in read(data), "another pick is of floats"
     assert "As deployed, in the device" in read(summary())
+    assert "on device" in result_text(summary())
+
+
+def test_layers_that_were_decided_under_a_limit_are_told_and_a_student_of_floats_is_not_called_int8():
+    kept = (in_floats("Conv", True),)
+    told = {"decided": "computes stem with floats: 1 ms predicted, of 2 ms allowed", "scored": True}
+    mixed = ShippedFile(form="int8 (mixed)", flash=FLASH, in_floats=kept, on_host=None, **told)
+    for said in (read(quantised(shipped=mixed)), result_text(quantised(shipped=mixed))):
+        assert "int8 (mixed) costs 1.2 points" in said
+        assert "The student computes stem with floats: 1 ms predicted, of 2 ms allowed." in said
+    floats = quantised(shipped=mixed.model_copy(update={"form": "float32", "decided": None}))
+    assert "3 · knee float32 95.1 %" in read(floats)
+    assert "trial 3, float32: The recipe keeps every layer in floats; nothing is left to compute" in result_text(floats)
+    assert "int8" not in result_text(floats)
+
+
+def test_a_file_for_the_device_that_was_not_made_is_told():
+    shipped = ShippedFile(flash=FLASH, in_floats=(), on_host=None, not_converted="Erf has no counterpart")
+    data = quantised(shipped=shipped)
+    assert "trial 3: student.tflite is not delivered: Erf has no counterpart" in result_text(data)
+    assert "student.tflite is not delivered: Erf has no counterpart" in read(data)
 
 
 def test_a_compressed_pick_of_before_float32_was_read_is_a_page_too():

@@ -242,7 +242,7 @@ def test_a_quantised_pick_is_stored_and_told_beside_its_float(deliver, database,
     assert manifest["metrics"]["mean_float"] == {"accuracy": 1.0}
     for told in (folder / "model_card.md", folder / "report.html", publish_report(database, database.optuna(), "cam")):
         said = told.read_text(encoding="utf-8")
-        assert "In float32 the same weights reach 100.0 %; int8 changes that by −20.0 points" in said
+        assert "In float32 the same weights reach 100.0 %; int8 (mixed) changes that by −20.0 points" in said
         assert "The recipe keeps stem.0 in floats." in said
 
 

@@ -65,4 +65,9 @@ def _rounded(name: str, weight: torch.Tensor) -> torch.Tensor:
     return weight.half().to(weight.dtype)
 
 
-STAGES.add("fp16", Stage(part=Fp16, words="weights in half precision", price=price, apply=apply, store=store))
+def words(part: Fp16) -> str:
+    """What it does."""
+    return "weights in half precision"
+
+
+STAGES.add("fp16", Stage(part=Fp16, words=words, price=price, apply=apply, store=store))

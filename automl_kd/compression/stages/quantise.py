@@ -18,7 +18,7 @@ from automl_kd.compression.material import Material
 from automl_kd.compression.quantised_files import QuantisedFiles
 from automl_kd.compression.stage import STAGES, Stage, Training
 from automl_kd.compression.training import Quantised, QuantisedStudent, calibrated, check_trainable
-from automl_kd.core import Range, UserError
+from automl_kd.core import Range, UserError, percent
 from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, fold, load_model, store_integers
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule, label_units
@@ -132,6 +132,20 @@ class Quantise(StagePart):
                 f"{_WHERE}: a calibration takes {least} examples, and the training split has {available}: {help}"
             )
         return self.examples or min(_EXAMPLES, available)
+
+
+def words(part: Quantise) -> str:
+    """What it does, by which scheme, and where the ranges come from."""
+    weights = f"a scale for every {'output channel' if part.weights == 'per-channel' else 'tensor'}"
+    if part.to == "int8-weights":
+        return f"weights as integers of 8 bits, ptq: after training, with {weights}; it computes with floats"
+    trained = share(part)
+    when = f"qat: in the last {percent(trained)} of training" if trained else "ptq: after training"
+    count = part.examples or f"up to {_EXAMPLES}"
+    return (
+        f"integers of 8 bits, {when}; weights with {weights}, activations {part.activations}, ranges by {part.ranges}"
+        f" of {count} training examples{', learned from there' if trained else ''}"
+    )
 
 
 def price(part: Quantise, plan: Plan) -> Plan:
@@ -249,7 +263,7 @@ STAGES.add(
     "quantise",
     Stage(
         part=Quantise,
-        words="integers of 8 bits",
+        words=words,
         price=price,
         apply=apply,
         write=write,
