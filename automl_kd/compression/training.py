@@ -60,7 +60,8 @@ class QuantisedStudent:
         self._scales = torch.tensor([each.scale for each in ranges], device=device)
         self._zeros = [each.zero_point for each in ranges]
         self.ratios = nn.Parameter(torch.zeros(len(self._names), device=device))
-        self._tapped = {path: returned_by(quantised.folded.model, path) for path in paths}
+        source = quantised.folded.model
+        self._tapped = {path: quantised.network.holding(returned_by(source, path), source) for path in paths}
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Outputs (B, width) for inputs (B, …), and the maps by path, in float32."""

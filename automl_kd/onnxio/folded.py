@@ -49,6 +49,20 @@ class Own:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of vectors, of which that of the padding does not learn."""
+
+    table: Derived
+    padding: int
+
+    def value(self, state: State) -> Tensor:
+        found = self.table.value(state)
+        learns = torch.ones(len(found), 1, dtype=torch.bool, device=found.device)
+        learns[self.padding] = False
+        return torch.where(learns, found, found.detach())
+
+
+@dataclass(frozen=True)
 class Norm:
     """A batch normalisation by its statistics, by the names of its tensors; weight and bias where it learns them."""
 
@@ -181,6 +195,11 @@ class _Folding:
         self._model, self._state, self._name = model, state, type(module).__name__
         self._by_example = [path for path, each in module.named_modules() if isinstance(each, _BY_EXAMPLE)]
         self._apart = frozenset(apart)
+        self._padding = {
+            f"{path}.weight": each.padding_idx
+            for path, each in module.named_modules()
+            if isinstance(each, nn.Embedding) and each.padding_idx is not None
+        }
         self._constants = {each.name: each for each in model.graph.initializer if each.name not in state}
         self._derived: dict[str, Derived] = {}
         self._renamed: dict[str, str] = {}
@@ -266,18 +285,23 @@ class _Folding:
         onnxruntime opens no file in which two layers of integers read one weight, and each rounds its bias in steps
         of its own.
         """
+        of_module = dict(self._derived)
         read: set[str] = set()
         copies: set[str] = set()
         for node in nodes:
             for place, name in enumerate(node.input):
-                if name not in self._derived:
+                if name not in of_module:
                     continue
                 if name in read:
-                    node.input[place] = copy = f"{name}:{node.name}:{place}"
-                    self._derived[copy] = self._derived[name]
-                    copies.add(copy)
+                    node.input[place] = f"{name}:{node.name}:{place}"
+                    copies.add(node.input[place])
+                self._derived[node.input[place]] = self._as_read(node, of_module[name])
                 read.add(name)
         return copies
+
+    def _as_read(self, node: onnx.NodeProto, tensor: Derived) -> Derived:
+        padding = self._padding.get(tensor.name) if isinstance(tensor, Own) else None
+        return tensor if padding is None or node.op_type != "Gather" else Table(tensor, padding)
 
     def _floats(self) -> Iterator[str]:
         own, apart = (tuple(map(scope, paths)) for paths in (self._by_example, self._apart))

@@ -10,11 +10,12 @@ from onnx import numpy_helper
 from test_stages import FAMILIES, SHAPE, SIGNATURE, material, trained
 from torch import nn
 
-from automl_kd.compression import begin_training, fallbacks, priced, write
-from automl_kd.core import Output, Signature
+from automl_kd.compression import begin_training, check_training, fallbacks, priced, write
+from automl_kd.core import TEXT_AXES, Input, Output, Signature
 from automl_kd.onnxio import Session, fold
 from automl_kd.recipes import Recipe
-from automl_kd.students import Block, Plan, StudentModule, build, plan
+from automl_kd.students import Block, Plan, StudentModule, Taps, build, plan
+from automl_kd.students import head as head_of
 from automl_kd.students.layers import PoolValues, Unit
 
 
@@ -133,3 +134,61 @@ def test_values_far_from_0_and_in_several_units_keep_their_digits(make, stages, 
     left = {each.layers for each in fallbacks(priced(recipe.compress, student.plan), tmp_path / "student.onnx")}
     assert (floats,) in left
     assert make == "group norm" or len(left) == 1
+
+
+@dataclass(frozen=True)
+class Linear(Block):
+    """A convolution with its normalisation behind an activation or before, so that a map ends in either."""
+
+    activated: bool
+
+    @property
+    def output_shape(self):
+        return (8, *self.input_shape[1:])
+
+    def build(self):
+        conv = nn.Conv2d(self.input_shape[0], 8, 3, padding=1)
+        return nn.Sequential(nn.ReLU(), conv) if self.activated else nn.Sequential(conv, nn.BatchNorm2d(8))
+
+
+@pytest.mark.parametrize("activations", ["asymmetric", "symmetric"])
+def test_a_map_that_the_next_layer_cuts_off_is_read_before_it_is_cut(activations):
+    maps = (8, *SHAPE[1:])
+    head = head_of(maps, SIGNATURE.output)
+    parts = [("stem", (Linear(SHAPE, False),)), ("stage1", (Linear(maps, True),)), ("head", (head,))]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        student, x = StudentModule(Plan(tuple(parts))), torch.randn(32, *SHAPE)
+    student(x)
+    recipe = recipe_of(FAMILIES[0], how="qat", activations=activations)
+    form = begin_training(recipe.compress, student.eval(), material(), ["stem", "stage1"])
+    with Taps(student, {"stem": "stem", "stage1": "stage1"}) as taps, torch.no_grad():
+        student(x)
+    found = form(x)[1]
+    for stage, exact in taps.maps.items():
+        assert float(exact.min()) < -0.5
+        assert float((found[stage] - exact).abs().mean()) < 0.01 * float(exact.abs().max())
+    check_training(recipe.compress, student, material(), ["stem", "stage1"])
+
+
+def test_tables_of_vectors_are_trained_with_the_scale_that_they_ship_with(tmp_path):
+    texts = Signature(Input("ids", (12,), TEXT_AXES, "int64", ids=40), Output("logits", 5, "categorical"))
+    recipe = recipe_of({"family": "conv_text", "embedding": 8, "stages": [{"depth": 1, "channels": 8}]}, how="qat")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        student, moved = build(recipe.student, texts), torch.randn(100)
+    x = texts.input.noise(64, torch.Generator().manual_seed(0))
+    x[:, 9:] = 0
+    with torch.no_grad():
+        student(x)
+    form = begin_training(recipe.compress, student.eval(), material(texts), ())
+    with torch.no_grad():
+        form.ratios.copy_(0.1 * moved[: len(form.ratios)])
+    outputs, _ = form(x)
+    student.ranges = form.ranges()
+    write(recipe.compress, student, material(texts), tmp_path / "student.onnx", opset=None)
+    np.testing.assert_allclose(outputs.detach(), Session(tmp_path / "student.onnx").run(x.numpy()), atol=1e-6)
+    outputs.square().sum().backward()
+    table = next(module for module in student.modules() if isinstance(module, nn.Embedding))
+    assert not table.weight.grad[table.padding_idx].any()
+    assert table.weight.grad.any()
