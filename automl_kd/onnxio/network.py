@@ -213,8 +213,9 @@ def _axis(node: onnx.NodeProto) -> int:
 
 
 def _found(values: Mapping[str, Tensor | None], name: str) -> Tensor:
-    value = values[name]
-    assert value is not None
+    value = values.get(name)
+    if value is None:
+        raise UserError(f"compress quantise: how: qat does not find {name} in the quantised graph: use how: ptq")
     return value
 
 
