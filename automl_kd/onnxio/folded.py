@@ -329,19 +329,17 @@ class _Folding:
         return axis
 
     def _norm(self, node: onnx.NodeProto) -> Norm | None:
-        learned: list[str | None] = []
-        for name, neutral in zip(node.input[1:3], (1, 0), strict=True):
-            if name in self._state:
-                learned.append(name)
-            elif name in self._constants and (numpy_helper.to_array(self._constants[name]) == neutral).all():
-                learned.append(None)
-            else:
-                return None
-        mean, variance = node.input[3:5]
-        if mean not in self._state or variance not in self._state:
+        weight, bias, mean, variance = node.input[1:5]
+        learns = weight in self._state and bias in self._state
+        alone = self._all(weight, 1) and self._all(bias, 0)
+        if mean not in self._state or variance not in self._state or not (learns or alone):
             return None
         epsilon = next((item.f for item in node.attribute if item.name == "epsilon"), 1e-5)
-        return Norm(*learned, mean, variance, epsilon)
+        return Norm(weight if learns else None, bias if learns else None, mean, variance, epsilon)
+
+    def _all(self, name: str, value: float) -> bool:
+        """Whether a tensor is a constant of nothing but this value."""
+        return name in self._constants and bool((numpy_helper.to_array(self._constants[name]) == value).all())
 
     def _fold_into(self, layer: onnx.NodeProto, axis: int, norm: Norm) -> None:
         weight, *rest = layer.input[1:]

@@ -148,7 +148,8 @@ class Shared(nn.Module):
 
     def forward(self, x):
         x = self.plain(self.plain(x).relu() * 4).relu()
-        return self.head(sum(norm(self.conv(y)).relu().mean((2, 3)) for norm, y in zip(self.norms, (x, -x))))
+        first, second = self.norms
+        return self.head((first(self.conv(x)).relu() + second(self.conv(-x)).relu()).mean((2, 3)))
 
 
 class Tied(nn.Module):
@@ -204,7 +205,7 @@ def test_odd_networks_are_trained_as_their_files_compute(make, scheme, tmp_path)
         network(x)
     network.eval()
     folded = fold(network, takes)
-    known = {}
+    trained, known = None, {}
     for _ in range(2):  # with other weights the second time: none of them is a constant
         current = folded.with_values(state_of(network))
         onnx.save(current, tmp_path / "full.onnx")
@@ -214,7 +215,7 @@ def test_odd_networks_are_trained_as_their_files_compute(make, scheme, tmp_path)
         np.testing.assert_allclose(Session(tmp_path / "full.onnx").run(x.numpy()), exact, atol=1e-5 * reach)
         given = dataclasses.replace(scheme, known=known)
         quantise(tmp_path / "full.onnx", tmp_path / "int8.onnx", [x.numpy()], given)
-        trained = trained if known else Network(onnx.load(tmp_path / "int8.onnx"), folded.derived)
+        trained = trained or Network(onnx.load(tmp_path / "int8.onnx"), folded.derived)
         known = trained.ranges
         rounded, _ = trained(x, folded.tensors(state_of(network)))
         assert all(each is not None for each in torch.autograd.grad(rounded.sum(), list(network.parameters())))

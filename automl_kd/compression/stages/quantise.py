@@ -180,8 +180,8 @@ def check(part: Quantise, student: StudentModule, material: Material, paths: Seq
     part.calibration(material.available)
     blocks = (block for stage in student.children() for block in stage.children())
     layers = frozenset(tuple(type(each) for each in block.modules()) for block in blocks)
-    form = part.model_dump_json(exclude={"share", "ranges", "examples", "keep_float"})
-    kind = (form, bool(part.keep_float), material.signature.input.axes, material.signature.output.meaning, layers, *paths)
+    form = part.model_dump_json(exclude={"share", "ranges", "examples"})
+    kind = (form, material.signature.input.axes, material.signature.output.meaning, layers, *paths)
     if kind in _tried:
         return
     evaluated, takes = copy.deepcopy(student).cpu().eval(), material.signature.input
