@@ -237,7 +237,7 @@ def _sum_or_product(step: Step, into: Writing) -> None:
 
 
 def _of_axes(tensor: Integers, axes: int, step: Step) -> Integers:
-    """A tensor with so many axes, the missing ones in front: that is where ONNX means them, whatever comes last here."""
+    """A tensor with so many axes, the missing ones in front: ONNX means them there, whatever comes last here."""
     missing = axes - len(tensor.shape)
     if not missing:
         return tensor
