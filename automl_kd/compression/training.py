@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from automl_kd.core import Range, UserError
 from automl_kd.onnxio import FoldedNetwork, Network, difference, returned_by
-from automl_kd.students import StudentModule, Taps
+from automl_kd.students import LabelUnit, StudentModule, Taps
 
 _TOLERANCE = 1e-3
 
@@ -90,6 +92,19 @@ class QuantisedStudent:
 def calibrated(state: Mapping[str, Any]) -> dict[str, Range]:
     """The ranges with which a student began whose state this is."""
     return {name: Range(scale, zero) for name, (scale, zero) in state["calibrated"].items()}
+
+
+def as_if_trained(student: StudentModule) -> StudentModule:
+    """A copy in evaluation on the CPU, whose normalisations differ from each other as those of trained students do."""
+    copied, generator = copy.deepcopy(student).cpu().eval(), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for module in copied.modules():
+            if not isinstance(module, _BatchNorm) or isinstance(module, LabelUnit):
+                continue
+            for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
+                if tensor is not None:
+                    tensor.add_(0.1 * torch.rand(tensor.shape, generator=generator))
+    return copied
 
 
 def check_same(student: StudentModule, path: Path, inputs: Tensor) -> None:

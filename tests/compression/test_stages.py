@@ -130,11 +130,10 @@ def test_fp16_halves_the_weights_of_the_file_and_hardly_moves_the_outputs(family
     assert before.stat().st_size - after.stat().st_size > 0.3 * bytes_of_weights
 
 
-@pytest.mark.parametrize("model", ["lcnet_050", "test_resnet"])
-def test_fp16_hardly_moves_the_outputs_of_timms_networks(model):
+def test_fp16_keeps_the_activations_inside_timms_normalisations():
     pytest.importorskip("timm")
     signature = Signature.of_images((3, 32, 32), 7)
-    recipe = recipe_of({"family": "timm", "model": model}, "fp16")
+    recipe = recipe_of({"family": "timm", "model": "lcnet_050"}, "fp16")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         student, x = build(recipe.student, signature), torch.randn(32, 3, 32, 32)

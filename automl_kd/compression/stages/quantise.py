@@ -18,7 +18,14 @@ from automl_kd.compression.layers import blocks_of, nodes_of
 from automl_kd.compression.material import Material
 from automl_kd.compression.quantised_files import QuantisedFiles
 from automl_kd.compression.stage import STAGES, Stage, Training
-from automl_kd.compression.training import Quantised, QuantisedStudent, calibrated, check_same, check_trainable
+from automl_kd.compression.training import (
+    Quantised,
+    QuantisedStudent,
+    as_if_trained,
+    calibrated,
+    check_same,
+    check_trainable,
+)
 from automl_kd.core import Range, UserError, first_line
 from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, Session, fold, load_model, store_integers
 from automl_kd.recipes import StagePart
@@ -184,7 +191,7 @@ def check(part: Quantise, student: StudentModule, material: Material, paths: Seq
     kind = (form, material.signature.input.axes, material.signature.output.meaning, layers, *paths)
     if kind in _tried:
         return
-    evaluated, takes = copy.deepcopy(student).cpu().eval(), material.signature.input
+    evaluated, takes = as_if_trained(student), material.signature.input
     noise = takes.noise(_LEAST_EXAMPLES, torch.Generator().manual_seed(0))
     few = replace(material, available=_LEAST_EXAMPLES, examples=lambda count: iter([noise]))
     folded = _folded(evaluated, material)
