@@ -121,7 +121,7 @@ def trained_share(compress: Stages) -> float:
 
 
 def check_training(compress: Stages, student: StudentModule, material: Material, paths: Sequence[str]) -> None:
-    """Refuse, before any training, a student that cannot be trained in the form of its file.
+    """Refuse, before any training, a student of which there is no file, or that cannot be trained in its form.
 
     Args:
         compress: The stages; any, also none.
@@ -132,14 +132,13 @@ def check_training(compress: Stages, student: StudentModule, material: Material,
     Raises:
         UserError: In one line.
     """
-    if trained_share(compress) == 0:
+    training = STAGES[compress[-1].stage].training if compress else None
+    if training is None:
         return
     *before, last = compress
-    if before:
+    if before and training.share(last):
         raise UserError(f"compress: {last.stage} is trained and must be the only stage: leave {before[0].stage} out")
-    training = STAGES[last.stage].training
-    assert training is not None
-    training.check(last, student, material, paths)
+    training.check(last, applied(before, student), material, paths)
 
 
 def begin_training(

@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from automl_kd.students import LabelUnit
+
 N = TypeVar("N", bound=nn.Module)
+_TIMMS = "timm.layers.norm_act"
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -43,7 +46,8 @@ def without_normalisation(network: N) -> N:
     """Replace, in place, every batch normalisation that has statistics.
 
     In an ``nn.Sequential`` it is folded into the convolution or linear layer right before it. Elsewhere it becomes a
-    :class:`ScaleShift`: only a sequence says that nothing else reads what the layer before returns.
+    :class:`ScaleShift`: only a sequence says that nothing else reads what the layer before returns. What else the
+    layer does stays behind it. The unit of labels is folded into nothing.
 
     Args:
         network: In evaluation mode; no batch normalisation itself.
@@ -55,8 +59,10 @@ def without_normalisation(network: N) -> N:
         if isinstance(parent, nn.Sequential):
             _fold(parent)
         for name, child in list(parent.named_children()):
-            if _fixed(child):
-                setattr(parent, name, ScaleShift(child))
+            if isinstance(child, LabelUnit):
+                setattr(parent, name, child.apart())
+            elif _fixed(child):
+                setattr(parent, name, nn.Sequential(ScaleShift(child), *child.children()))
     return network
 
 
@@ -71,9 +77,16 @@ def _fold(sequence: nn.Sequential) -> None:
             sequence[place] = fuse_linear_bn_eval(layer, norm)
         else:
             continue
-        sequence[place + 1] = nn.Identity()
+        sequence[place + 1] = nn.Sequential(*norm.children())
 
 
 def _fixed(module: nn.Module) -> TypeGuard[_BatchNorm]:
-    """Whether it is a batch normalisation that computes with the statistics of training."""
-    return isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None
+    """Whether it is a batch normalisation that computes with the statistics of training, and nothing unknown."""
+    if not isinstance(module, _BatchNorm) or module.running_mean is None or module.running_var is None:
+        return False
+    return type(module).forward is _BatchNorm.forward or _is_timms(module)
+
+
+def _is_timms(norm: _BatchNorm) -> bool:
+    """Whether it is timm's normalisation, whose children are the dropout and the activation behind it."""
+    return type(norm).__module__ == _TIMMS and [name for name, _ in norm.named_children()] == ["drop", "act"]

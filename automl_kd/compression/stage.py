@@ -21,8 +21,9 @@ class Training:
 
     Attributes:
         share: ``(part)`` to the share of the run, at its end, that is trained so; 0 where the part asks for none.
-        check: ``(part, student, material, paths)``: refuses, by a UserError of one line, what cannot be trained so,
-            before anything is. The paths are of the stages and submodules whose outputs the losses read.
+        check: ``(part, student, material, paths)``: refuses, by a UserError of one line, what cannot be trained or
+            written so, before anything is trained. The paths are of the stages and submodules whose outputs the losses
+            read.
         begin: ``(part, student, material, paths, state)`` to the student in that form. The state is one that
             ``state_dict`` gave, where a run goes on; None where the form begins.
     """

@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from automl_kd.core import Range, UserError
-from automl_kd.onnxio import FoldedNetwork, Network, returned_by
-from automl_kd.students import StudentModule, Taps
+from automl_kd.onnxio import FoldedNetwork, Network, difference, returned_by
+from automl_kd.students import LabelUnit, StudentModule, Taps
 
 _TOLERANCE = 1e-3
 
@@ -60,7 +62,8 @@ class QuantisedStudent:
         self._scales = torch.tensor([each.scale for each in ranges], device=device)
         self._zeros = [each.zero_point for each in ranges]
         self.ratios = nn.Parameter(torch.zeros(len(self._names), device=device))
-        self._tapped = {path: returned_by(quantised.folded.model, path) for path in paths}
+        source = quantised.folded.model
+        self._tapped = {path: quantised.network.holding(returned_by(source, path), source) for path in paths}
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Outputs (B, width) for inputs (B, …), and the maps by path, in float32."""
@@ -91,30 +94,61 @@ def calibrated(state: Mapping[str, Any]) -> dict[str, Range]:
     return {name: Range(scale, zero) for name, (scale, zero) in state["calibrated"].items()}
 
 
-def check_trainable(student: StudentModule, folded: FoldedNetwork, inputs: Tensor, paths: Sequence[str]) -> None:
-    """Compute a student's graph of floats once, which has to give what the student gives.
+def as_if_trained(student: StudentModule) -> StudentModule:
+    """A copy in evaluation on the CPU, whose normalisations differ from each other as those of trained students do."""
+    copied, generator = copy.deepcopy(student).cpu().eval(), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for module in copied.modules():
+            if not isinstance(module, _BatchNorm) or isinstance(module, LabelUnit):
+                continue
+            for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
+                if tensor is not None:
+                    tensor.add_(0.1 * torch.rand(tensor.shape, generator=generator))
+    return copied
+
+
+def check_same(student: StudentModule, path: Path, inputs: Tensor) -> None:
+    """See to it that a student's graph of floats answers as the student does.
 
     Args:
-        student: With any weights.
-        folded: Its graph.
+        student: With any weights, in evaluation, on the CPU.
+        path: The graph's file.
+        inputs: A few examples (B, …).
+
+    Raises:
+        UserError: If it does not.
+    """
+    with torch.no_grad():
+        reach = float(student(inputs).abs().max().clamp(min=1))
+    off = difference(student, path, inputs)
+    if not off <= _TOLERANCE * reach:
+        raise UserError(f"compress quantise: the student's graph answers otherwise than the student, by {off:.2g}")
+
+
+def check_trainable(quantised: Quantised, inputs: Tensor, paths: Sequence[str]) -> None:
+    """Compute a student's graphs once, of which that of floats has to give what the student gives.
+
+    Args:
+        quantised: The student, with any weights, in evaluation, on the CPU.
         inputs: A few examples (B, …).
         paths: Stages and paths of submodules whose outputs will be asked for.
 
     Raises:
         UserError: If an operator is not known, or an output does not stand in the graph.
     """
+    student, folded = quantised.student, quantised.folded
     tapped = [returned_by(folded.model, path) for path in paths]
-    evaluated = copy.deepcopy(student).eval()
-    with torch.no_grad(), Taps(evaluated, {path: path for path in paths}) as taps:
-        expected = evaluated(inputs)
-        network = Network(folded.model, folded.derived).to(inputs.device)
-        outputs, maps = network(inputs, folded.tensors(_state(evaluated)), tapped)
-    pairs = {"its output": (outputs, expected)} | {
-        path: (found, taps.maps[path]) for path, found in zip(paths, maps, strict=True)
+    with torch.no_grad(), Taps(student, {path: path for path in paths}) as taps:
+        expected = student(inputs)
+        outputs, maps = Network(folded.model, folded.derived)(inputs, folded.tensors(_state(student)), tapped)
+        rounded, others = QuantisedStudent(quantised, paths)(inputs)
+    pairs = {"its output": (outputs, rounded, expected)} | {
+        path: (found, others[path], taps.maps[path]) for path, found in zip(paths, maps, strict=True)
     }
-    for name, (found, wanted) in pairs.items():
+    for name, (found, integers, wanted) in pairs.items():
         reach = float(wanted.abs().max().clamp(min=1))
-        if found.shape != wanted.shape or not float((found - wanted).abs().max()) <= _TOLERANCE * reach:
+        same = found.shape == integers.shape == wanted.shape
+        if not same or not float((found - wanted).abs().max()) <= _TOLERANCE * reach:
             raise UserError(f"compress quantise: how: qat does not find {name} in the student's graph: use how: ptq")
 
 

@@ -109,7 +109,9 @@ def _compared(made: Path, student: Path, task: Task) -> Converted:
         inputs = task.modality.prepare(examples).numpy()
         answers.append((ours.run(inputs), theirs.run(inputs)))
     first, second = (np.concatenate(each) for each in zip(*answers, strict=True))
-    off = float((np.abs(first - second).mean(0) / np.maximum(np.ptp(first, 0), np.finfo(np.float32).tiny)).max())
+    # Logits share their steps; values have a unit each.
+    reach = np.ptp(first, 0 if task.signature.output.meaning == "real" else None)
+    off = float((np.abs(first - second).mean(0) / np.maximum(reach, np.finfo(np.float32).tiny)).max())
     if not off <= _OFF:
         raise UserError(f"{made.name} answers otherwise than {student.name}, by {off:.0%} of the range of its answers")
     classes = task.signature.output.meaning == "categorical"

@@ -116,7 +116,8 @@ class PriceModel:
         intercept = np.full_like(work, self.coefficients.intercept) if intercepts is None else intercepts
         summed = intercept + work
         total = summed + self._limits.streaming_seconds(weights)
-        shares = np.hstack([_SIGNS * sums[:, :_LIMITED], intercept[:, None]]) / total[:, None]
+        whole = np.maximum(total, np.finfo(np.float64).tiny)  # nothing takes no time
+        shares = np.hstack([_SIGNS * sums[:, :_LIMITED], intercept[:, None]]) / whole[:, None]
         shift, width = self.posterior.assess(shares, sums[:, _FLOPS])
         if self._correction is not None:
             # At most the typical error of the networks that it learned from, so that the interval holds the plain sum.
@@ -124,7 +125,7 @@ class PriceModel:
             shift = shift + np.clip(self._correction(residual_features(by_kind, kernels)), -most, most)
         seconds = total * np.exp(shift)
         # The interval reaches down to what slightly wider layers cost, where those fill a runtime's blocks.
-        least = np.minimum(seconds, total) * (1 - sums[:, _UNEVEN] / total)
+        least = np.minimum(seconds, total) * (1 - sums[:, _UNEVEN] / whole)
         integer = sums[:, _INTEGER] / np.maximum(work, 1e-12)
         # An unknown operator may cost several times what its bytes cost.
         factor = np.exp(width + _UNMEASURED * integer - 2 * np.log(np.maximum(_coverage(sums), _LEAST_COVERAGE)))

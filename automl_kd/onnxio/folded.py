@@ -49,22 +49,43 @@ class Own:
 
 
 @dataclass(frozen=True)
-class Norm:
-    """A batch normalisation by its statistics, by the names of its tensors."""
+class Table:
+    """A table of vectors, of which that of the padding does not learn."""
 
-    weight: str
-    bias: str
+    table: Derived
+    padding: int
+
+    def value(self, state: State) -> Tensor:
+        found = self.table.value(state)
+        learns = torch.ones(len(found), 1, dtype=torch.bool, device=found.device)
+        learns[self.padding] = False
+        return torch.where(learns, found, found.detach())
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A batch normalisation by its statistics, by the names of its tensors; weight and bias where it learns them."""
+
+    weight: str | None
+    bias: str | None
     mean: str
     variance: str
     epsilon: float
 
+    @property
+    def path(self) -> str:
+        """Where it stands in the module."""
+        return self.mean.rpartition(".")[0]
+
     def scale(self, state: State) -> Tensor:
         """By channel, (C,)."""
-        return state[self.weight] * (state[self.variance] + self.epsilon).rsqrt()
+        inverse = (state[self.variance] + self.epsilon).rsqrt()
+        return inverse if self.weight is None else state[self.weight] * inverse
 
     def shift(self, state: State) -> Tensor:
         """By channel, (C,)."""
-        return state[self.bias] - state[self.mean] * self.scale(state)
+        moved = state[self.mean] * self.scale(state)
+        return -moved if self.bias is None else state[self.bias] - moved
 
 
 @dataclass(frozen=True)
@@ -113,7 +134,7 @@ class FoldedNetwork:
 
     Attributes:
         model: The graph, at opset 13, with the values that the module had. Nodes are named by where they stand in it:
-            ``/stage2/stage2.0/conv/Conv``.
+            ``/stage2/stage2.0/conv/Conv``. Each tensor of weights is read by one node.
         derived: What each initialiser with a value of the module's is; others are constants.
         floats: Names of the nodes that integers cannot hold: of normalisations by the statistics of an example, whose
             variances span too much, and of those that were to stand apart with all behind them.
@@ -174,6 +195,11 @@ class _Folding:
         self._model, self._state, self._name = model, state, type(module).__name__
         self._by_example = [path for path, each in module.named_modules() if isinstance(each, _BY_EXAMPLE)]
         self._apart = frozenset(apart)
+        self._padding = {
+            f"{path}.weight": each.padding_idx
+            for path, each in module.named_modules()
+            if isinstance(each, nn.Embedding) and each.padding_idx is not None
+        }
         self._constants = {each.name: each for each in model.graph.initializer if each.name not in state}
         self._derived: dict[str, Derived] = {}
         self._renamed: dict[str, str] = {}
@@ -186,6 +212,7 @@ class _Folding:
         read = {name for node in nodes for name in node.input} | {each.name for each in graph.output}
         for name in read & self._state.keys():
             self._derived.setdefault(name, Own(name))
+        read |= self._copied_for_readers(nodes)
         self._derived = {name: each for name, each in self._derived.items() if name in read}
         values = {name: each.value(self._state) for name, each in self._derived.items()}
         constants = [each for name, each in self._constants.items() if name in read]
@@ -252,6 +279,30 @@ class _Folding:
                 kept += self._alone(node, norm)
         return kept
 
+    def _copied_for_readers(self, nodes: list[onnx.NodeProto]) -> set[str]:
+        """Give each node after the first that reads a tensor of weights a copy of its own; the copies' names.
+
+        onnxruntime opens no file in which two layers of integers read one weight, and each rounds its bias in steps
+        of its own.
+        """
+        of_module = dict(self._derived)
+        read: set[str] = set()
+        copies: set[str] = set()
+        for node in nodes:
+            for place, name in enumerate(node.input):
+                if name not in of_module:
+                    continue
+                if name in read:
+                    node.input[place] = f"{name}:{node.name}:{place}"
+                    copies.add(node.input[place])
+                self._derived[node.input[place]] = self._as_read(node, of_module[name])
+                read.add(name)
+        return copies
+
+    def _as_read(self, node: onnx.NodeProto, tensor: Derived) -> Derived:
+        padding = self._padding.get(tensor.name) if isinstance(tensor, Own) else None
+        return tensor if padding is None or node.op_type != "Gather" else Table(tensor, padding)
+
     def _floats(self) -> Iterator[str]:
         own, apart = (tuple(map(scope, paths)) for paths in (self._by_example, self._apart))
         behind: set[str] = set()
@@ -263,7 +314,7 @@ class _Folding:
                 yield node.name
 
     def _stands_apart(self, node: onnx.NodeProto) -> bool:
-        return node.input[1].rpartition(".")[0] in self._apart
+        return node.input[3].rpartition(".")[0] in self._apart
 
     def _axis(self, layer: onnx.NodeProto) -> int | None:
         """The axis of a layer's outputs in its weight; None where it takes no normalisation."""
@@ -278,17 +329,23 @@ class _Folding:
         return axis
 
     def _norm(self, node: onnx.NodeProto) -> Norm | None:
-        names = list(node.input[1:5])
-        if not all(name in self._state for name in names):
+        weight, bias, mean, variance = node.input[1:5]
+        learns = weight in self._state and bias in self._state
+        alone = self._all(weight, 1) and self._all(bias, 0)
+        if mean not in self._state or variance not in self._state or not (learns or alone):
             return None
-        weight, bias, mean, variance = names
-        return Norm(
-            weight, bias, mean, variance, next((item.f for item in node.attribute if item.name == "epsilon"), 1e-5)
-        )
+        epsilon = next((item.f for item in node.attribute if item.name == "epsilon"), 1e-5)
+        return Norm(weight if learns else None, bias if learns else None, mean, variance, epsilon)
+
+    def _all(self, name: str, value: float) -> bool:
+        """Whether a tensor is a constant of nothing but this value."""
+        return name in self._constants and bool((numpy_helper.to_array(self._constants[name]) == value).all())
 
     def _fold_into(self, layer: onnx.NodeProto, axis: int, norm: Norm) -> None:
         weight, *rest = layer.input[1:]
         folded, shift = f"{weight}:folded", f"{weight}:shift"
+        if folded in self._derived:  # of the same weight in another layer, or before another normalisation
+            folded, shift = f"{folded}:{layer.name}", f"{shift}:{layer.name}"
         bias = self._own(rest[0]) if rest else None
         self._derived[folded] = FoldedWeight(self._own(weight), norm, axis)
         self._derived[shift] = FoldedBias(bias, norm)
@@ -301,7 +358,7 @@ class _Folding:
         axes = self._axes.get(node.input[0])
         if axes is None:
             raise UserError(f"cannot fold {self._name} into a graph: the shape of {node.input[0]} is not known")
-        scale, shift, between = f"{norm.weight}:scale", f"{norm.weight}:offset", f"{node.output[0]}:scaled"
+        scale, shift, between = f"{norm.path}:scale", f"{norm.path}:offset", f"{node.output[0]}:scaled"
         self._derived[scale], self._derived[shift] = OfNorm(norm, "scale", axes), OfNorm(norm, "shift", axes)
         yield helper.make_node("Mul", [node.input[0], scale], [between], f"{node.name}/Mul")
         yield helper.make_node("Add", [between, shift], [node.output[0]], f"{node.name}/Add")
@@ -319,9 +376,12 @@ class _Folding:
 
 def _axes(model: onnx.ModelProto) -> dict[str, int]:
     """How many axes each tensor has, where that is known."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    values = [*graph.input, *graph.value_info, *graph.output]
-    return {each.name: len(each.type.tensor_type.shape.dim) for each in values}
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph  # with the values of sizes: of reshapes, too
+    types = {each.name: each.type.tensor_type for each in [*graph.input, *graph.value_info, *graph.output]}
+    known = {name: len(type.shape.dim) for name, type in types.items() if type.HasField("shape")}
+    weights = {each.name: len(each.dims) for each in model.graph.initializer}
+    convolutions = (node for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose"))
+    return {node.output[0]: weights[node.input[1]] for node in convolutions if node.input[1] in weights} | known
 
 
 def _array(tensor: Tensor) -> np.ndarray:

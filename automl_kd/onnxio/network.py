@@ -19,6 +19,8 @@ from automl_kd.onnxio.operators import OPERATORS, Attributes
 _STORED, _SCALE = "_quantized", "_scale"
 """What the names of a tensor of integers and of its scale end with in a file of onnxruntime."""
 _WITH_BIAS = ("Conv", "ConvTranspose", "Gemm")
+_UNCLAMPED = ":unclamped"
+"""What asks for a tensor before it is rounded."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,23 @@ class Network:
         self._steps = _in_order(steps, {self._input, *fixed, *live, ""})
         self._constants = {name: torch.from_numpy(np.array(reader.constants[name])) for name in sorted(fixed)}
         self._dequantised = reader.dequantised
+        self._made = {step.name: step.outputs[0] for step in steps}
+
+    def holding(self, tensor: str, source: onnx.ModelProto) -> str:
+        """What holds a tensor of the graph of floats that this one was made of.
+
+        onnxruntime leaves out a clamp that the integers behind it do by themselves, and what was clamped goes by the
+        clamp's name.
+
+        Args:
+            tensor: Its name in the graph of floats.
+            source: That graph.
+
+        Returns:
+            A name for what is asked ``also``.
+        """
+        node = next(node.name for node in source.graph.node if tensor in node.output)
+        return tensor if self._made.get(node, tensor) == tensor else f"{self._made[node]}{_UNCLAMPED}"
 
     def to(self, device: torch.device) -> Network:
         """Move its constants of floats; sizes and places stay on the CPU, which reads them."""
@@ -76,7 +95,7 @@ class Network:
         Args:
             inputs: (B, …).
             tensors: The values of the live tensors, and of scales, by name.
-            also: Names of tensors inside.
+            also: Names of tensors inside, as :meth:`holding` gives them.
 
         Raises:
             UserError: If an operator does not take what it is given.
@@ -88,7 +107,12 @@ class Network:
             except (NotImplementedError, KeyError) as error:
                 raise _unknown(step.name, str(error)) from None
             values.update(zip(step.outputs, (made,) if isinstance(made, Tensor) else made, strict=False))
-        return _found(values, self._output), [_found(values, self._dequantised.get(name, name)) for name in also]
+        return _found(values, self._output), [_found(values, self._read_as(name)) for name in also]
+
+    def _read_as(self, name: str) -> str:
+        if name.endswith(_UNCLAMPED):
+            return name.removesuffix(_UNCLAMPED)
+        return self._dequantised.get(name, name)
 
 
 class _Reader:
@@ -113,6 +137,7 @@ class _Reader:
             for name in node.output
             if node.op_type == "DequantizeLinear" and name in live
         }
+        self._of_activations = {node.input[1] for node in nodes if node.op_type == "QuantizeLinear"}
         self._makers = {name: node for node in nodes for name in node.output}
         self._readers = {name: node for node in nodes for name in node.input}
 
@@ -157,13 +182,15 @@ class _Reader:
         return _Step(compute, (name, scale), tuple(node.output), node.name)
 
     def _weight(self, name: str, zero: str, node: onnx.NodeProto) -> _Step:
+        if node.input[1] in self._of_activations:  # a table, of which what is looked up has the scale
+            return self._activation(name, node.input[1], zero, node)
         shift, stored = self.constants[zero], self.constants[node.input[0]]
         if stored.dtype == np.int32:
             layer = self._readers[node.output[0]]
             inputs, weight = (self._makers[each] for each in layer.input[:2])
             made = self._renamed.get(node.output[0], node.output[0])
             return _Step(in_steps, (name, inputs.input[1], weight.input[1]), (made,), node.name)
-        if np.any(shift):
+        if shift.dtype != np.int8:
             limits = np.iinfo(shift.dtype)
             compute = partial(asymmetric, low=int(limits.min), high=int(limits.max))
             return _Step(compute, (name,), tuple(node.output), node.name)
@@ -198,8 +225,9 @@ def _axis(node: onnx.NodeProto) -> int:
 
 
 def _found(values: Mapping[str, Tensor | None], name: str) -> Tensor:
-    value = values[name]
-    assert value is not None
+    value = values.get(name)
+    if value is None:
+        raise UserError(f"compress quantise: how: qat does not find {name} in the quantised graph: use how: ptq")
     return value
 
 

@@ -118,6 +118,8 @@ def quantise(
         each: [{"scale": np.array(found.scale, np.float32), "zero_point": np.array(found.zero_point, scheme.zero)}]
         for each, found in scheme.known.items()
     }
+    per_tensor = {each: [{"quant_type": QuantType.QInt8, "symmetric": True}] for each in _grouped_upwards(graph)}
+    overrides = known | (per_tensor if scheme.per_channel else {})
     types = sorted({*QDQRegistry, *QLinearOpsRegistry, *_MORE_TYPES, *_MORE_OF_THEM})
     with TemporaryDirectory() as scratch, replacing(Path(target)) as draft, _silence():
         kept = Path(scratch) / "ranges.json" if ranges_file is None else ranges_file
@@ -143,7 +145,7 @@ def quantise(
                     "ActivationSymmetric": scheme.symmetric,
                     "QuantizeBias": not scheme.symmetric,
                 }
-                | ({"TensorQuantOverrides": known} if known else {}),
+                | ({"TensorQuantOverrides": overrides} if overrides else {}),
             )
         except (ValueError, AssertionError) as error:  # the second of ranges that are too wide for a float
             raise NoRangeError(f"cannot quantise: {first_line(error)}") from error
@@ -155,6 +157,14 @@ def to_int8(
 ) -> Path:
     """Quantise a file by channel, with ranges of the smallest and largest values seen; see :func:`quantise`."""
     return quantise(source, target, batches, Scheme(activation_bits=activation_bits))
+
+
+def _grouped_upwards(graph: onnx.GraphProto) -> Iterator[str]:
+    """The weights of transposed convolutions in groups, of which each output channel has none of its own."""
+    for node in graph.node:
+        groups = next((item.i for item in node.attribute if item.name == "group"), 1)
+        if node.op_type == "ConvTranspose" and groups > 1:
+            yield node.input[1]
 
 
 def _is_finite(tensor: onnx.TensorProto) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,15 +227,32 @@ def _flatten(step: Step, into: Writing) -> None:
 
 
 def _mean(step: Step, into: Writing) -> None:
-    x = _tensor(step, 0)
+    """Over the two axes of maps."""
+    x, kept = _tensor(step, 0), True
+    if step.op == "ReduceMean":
+        kept = bool(step.attributes.get("keepdims", 1))
+        over = {axis % len(x.shape) for axis in step.attributes.get("axes", ())}
+        if len(x.shape) != 4 or over != {2, 3}:
+            raise _unsupported(step)
     axes = into.whole((1, 2), f"{step.name}:axes")
-    into.file.operator("MEAN", 2, [into.number(x), axes], into.number(step.output), "ReducerOptions", keepDims=True)
+    into.file.operator("MEAN", 2, [into.number(x), axes], into.number(step.output), "ReducerOptions", keepDims=kept)
 
 
 def _sum_or_product(step: Step, into: Writing) -> None:
     code, options = {"Add": ("ADD", "AddOptions"), "Mul": ("MUL", "MulOptions"), "Sub": ("SUB", "SubOptions")}[step.op]
-    operands = [into.number(_tensor(step, place)) for place in (0, 1)]
+    operands = [into.number(_of_axes(_tensor(step, place), len(step.output.shape), step)) for place in (0, 1)]
     into.file.operator(code, 2, operands, into.number(step.output), options)
+
+
+def _of_axes(tensor: Integers, axes: int, step: Step) -> Integers:
+    """A tensor with so many axes, the missing ones in front: ONNX means them there, whatever comes last here."""
+    missing = axes - len(tensor.shape)
+    if not missing:
+        return tensor
+    if tensor.values is None:
+        raise _unsupported(step)
+    shape = (1,) * missing + tensor.shape
+    return replace(tensor, shape=shape, values=tensor.values.reshape(shape))
 
 
 def _one_operand(code: str, version: int) -> Callable[[Step, Writing], None]:
@@ -306,6 +324,7 @@ _OPERATORS: dict[str, Callable[[Step, Writing], None]] = {
     "Flatten": _flatten,
     "Reshape": _flatten,
     "GlobalAveragePool": _mean,
+    "ReduceMean": _mean,
     "Add": _sum_or_product,
     "Mul": _sum_or_product,
     "Sub": _sum_or_product,

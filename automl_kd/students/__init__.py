@@ -8,7 +8,7 @@ from automl_kd.students.families.mobilenet import MobileNet
 from automl_kd.students.families.resnet import ResNet, ResNetStem
 from automl_kd.students.family import FAMILIES, Family, Inherited, Published
 from automl_kd.students.image_transform import ImageTransform
-from automl_kd.students.layers import ConvNorm, head, label_units
+from automl_kd.students.layers import ConvNorm, LabelUnit, head, label_units
 from automl_kd.students.plans import HEAD, PROJECTOR, Block, Plan, Shape
 from automl_kd.students.processor import avoid_wrong_gradients
 from automl_kd.students.student import StudentModule, build, plan
@@ -37,6 +37,7 @@ __all__ = [
     "Family",
     "ImageTransform",
     "Inherited",
+    "LabelUnit",
     "MissingWeightsError",
     "MobileNet",
     "Plan",

@@ -133,7 +133,7 @@ class PoolValues(nn.Module):
 
 def label_units(module: nn.Module) -> tuple[str, ...]:
     """The paths of the layers of a network that bring what is learned to the unit of the labels."""
-    return tuple(path for path, each in module.named_modules() if isinstance(each, LabelUnit))
+    return tuple(path for path, each in module.named_modules() if isinstance(each, LabelUnit | Scaled))
 
 
 class LabelUnit(nn.BatchNorm2d):
@@ -161,6 +161,11 @@ class LabelUnit(nn.BatchNorm2d):
         # Under autocast in float32, too: bfloat16 has no room for a mean of many standard deviations.
         return super().forward(values.float() if values.dtype in (torch.float16, torch.bfloat16) else values)
 
+    def apart(self) -> Scaled:
+        """The same as a layer that is not folded into the one before."""
+        found = Scaled(tuple(self.bias.tolist()), tuple(self.weight.tolist()), maps=True)
+        return found.to(self.weight.device)
+
 
 @dataclass(frozen=True)
 class Unit(Block):
@@ -178,15 +183,22 @@ class Unit(Block):
 
 
 class Scaled(nn.Module):
-    """``std * x + mean`` by column; not folded into what is before it, which is the user's and unknown."""
+    """``std * x + mean`` by column; not folded into what is before it.
+
+    Args:
+        mean: Of the labels, one a column.
+        std: Their standard deviations.
+        maps: Whether x is maps (B, width, 1, 1) and no rows (B, width).
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], maps: bool = False) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("std", torch.tensor(std))
+        shape = (-1, 1, 1) if maps else (-1,)
+        self.register_buffer("mean", torch.tensor(mean).view(shape))
+        self.register_buffer("std", torch.tensor(std).view(shape))
 
     def forward(self, values: Tensor) -> Tensor:
         return values * self.std + self.mean

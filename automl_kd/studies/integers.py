@@ -6,10 +6,10 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_kd.compression import Quantise, layer_names, order_fault
+from automl_kd.compression import Material, Quantise, check_training, layer_names, order_fault
 from automl_kd.core import UserError
 from automl_kd.hardware import Profile, QuantisedForm
-from automl_kd.onnxio import QUANTISED_OPSET, fold
+from automl_kd.onnxio import QUANTISED_OPSET
 from automl_kd.recipes import Recipe, StagePart, StudentPart
 from automl_kd.students import Plan, build, plan
 from automl_kd.tasks import Task
@@ -119,22 +119,26 @@ class Holding:
                 part.kept(self.plan(recipe.student))
         except UserError as error:
             return str(error)
-        kind = _kind(_from_scratch(recipe.student).model_dump())
+        asked = part.model_dump(exclude={"keep_float", "examples", "share", "ranges"})
+        kind = _kind({**asked, "student": _from_scratch(recipe.student).model_dump()})
         if kind not in self._unfit:
-            self._unfit[kind] = self._fold(recipe.student)
+            self._unfit[kind] = self._tried(recipe)
         return self._unfit[kind]
 
     def plan(self, student: StudentPart) -> Plan:
         """The blocks of a student."""
         return plan(_from_scratch(student), self._task.signature, allow_code=self._allow_code)
 
-    def _fold(self, student: StudentPart) -> str | None:
+    def _tried(self, recipe: Recipe) -> str | None:
+        student = recipe.student
         signature = self._task.at(student).signature
         network = build(_from_scratch(student), signature, allow_code=self._allow_code)
+        given = Material(signature, len(self._task.train), lambda count: iter(()))
         try:
-            fold(network, signature.input)
+            check_training(recipe.compress, network, given, ())
         except UserError as error:
-            return f"{_WHERE}: students of family {student.family} have no form in integers: {error}"
+            reason = str(error).removeprefix(f"{_WHERE}: ")
+            return f"{_WHERE}: students of family {student.family} have no form in integers: {reason}"
         return None
 
 

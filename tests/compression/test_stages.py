@@ -152,6 +152,20 @@ def test_fp16_halves_the_weights_of_the_file_and_hardly_moves_the_outputs(family
     assert before.stat().st_size - after.stat().st_size > 0.3 * bytes_of_weights
 
 
+def test_fp16_keeps_the_activations_inside_timms_normalisations():
+    pytest.importorskip("timm")
+    signature = Signature.of_images((3, 32, 32), 7)
+    recipe = recipe_of({"family": "timm", "model": "lcnet_050"}, "fp16")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        student, x = build(recipe.student, signature), torch.randn(32, 3, 32, 32)
+    with torch.no_grad():
+        student(x)
+        outputs, rounded = student.eval()(x), applied(recipe.compress, student)(x)
+    assert not torch.equal(outputs, rounded)
+    assert (outputs - rounded).abs().max() < 5e-3 * outputs.abs().max()
+
+
 @pytest.mark.parametrize("hw", ["jetson-nano", "raspberry-pi-4", "stm32h743"])
 def test_fp16_changes_the_size_alone(hw):
     recipe, profile = recipe_of(FAMILIES[0], "fp16"), load_profile(hw)

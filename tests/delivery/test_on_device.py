@@ -24,13 +24,16 @@ def task():
     return open_task("digits")
 
 
-def written(task, folder: Path, seed: int) -> Path:
-    """The quantised file of a student of random weights."""
+def written(task, folder: Path, seed: int, moved: float = 0.0) -> Path:
+    """The quantised file of a student of random weights, one of whose logits hardly differs between examples."""
     recipe = Recipe.model_validate({"student": STUDENT, "train": {"epochs": 1}, "compress": [{"stage": "quantise"}]})
     torch.manual_seed(seed)
     folder.mkdir()
-    path = folder / "student.onnx"
-    write(recipe.compress, build(recipe.student, task.signature).eval(), material_of(task, 0), path, opset=None)
+    path, built = folder / "student.onnx", build(recipe.student, task.signature).eval()
+    with torch.no_grad():
+        built.get_parameter("head.0.linear.weight")[3] *= 0.001
+        built.get_parameter("head.0.linear.bias")[3] += moved
+    write(recipe.compress, built, material_of(task, 0), path, opset=None)
     return path
 
 
@@ -68,3 +71,15 @@ def test_a_file_that_answers_otherwise_is_not_shipped(task, tmp_path, monkeypatc
     assert made.missing.startswith("student.tflite answers otherwise than student.onnx, by ")
     assert not (tmp_path / "winner" / TFLITE).exists()
     assert made.commands == (), "they would make that file"
+
+
+def test_a_class_whose_logit_hardly_differs_counts_as_the_others_do(task, tmp_path, monkeypatch):
+    student = written(task, tmp_path / "winner", 0)
+    other = written(task, tmp_path / "other", 0, moved=0.003)  # a step
+    convert = room.to_tflite
+    monkeypatch.setattr(room, "to_tflite", lambda source, target: convert(other, target))
+    loads = load_profile("coral-edgetpu").target.loads
+    assert loads is not None
+    made = on_device(loads, student, "student.float.onnx", task)
+    assert made.converted is not None, made.missing
+    assert 0 < made.converted.difference < 0.02

@@ -134,6 +134,7 @@ def test_losses_that_differentiate_twice_are_trained_through_integers(recipe, fe
         ([{"stage": "quantise", "share": 0.3}], r"share is of a run that is trained with integers.*say how: qat"),
         ([{"stage": "quantise", "to": "int8-weights", "how": "qat"}], "rounds weights alone"),
         ([{"stage": "quantise", "to": "int8-weights", "examples": 64}], "no ranges to find"),
+        ([{"stage": "quantise", "to": "int8-weights", "keep_float": ["last"]}], "all weights .*leave keep_float out"),
     ],
 )
 def test_a_part_that_contradicts_itself_is_refused(make, compress, said):
@@ -156,6 +157,7 @@ def test_what_cannot_be_trained_with_integers_is_refused_before_any_training(rec
     for bad, said in [
         (asked(keep_float=["stage9"]), "compress quantise.keep_float"),
         (asked(examples=5000), "a calibration takes 5000 examples"),
+        (asked(how="ptq", share=None, examples=5000), "a calibration takes 5000 examples"),
         (both, "must be the only stage"),
     ]:
         with pytest.raises(UserError, match=said) as raised:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import nets
 import pytest
 import torch
+from torch import nn
 
 from automl_kd.compression import Material, priced, write
 from automl_kd.core import Input, Signature, UserError
@@ -15,7 +16,7 @@ from automl_kd.hardware.measurement.network_file import write_network
 from automl_kd.hardware.profile import Profile
 from automl_kd.hardware.profile_file import read_profile, write_profile
 from automl_kd.recipes import Recipe
-from automl_kd.students import build
+from automl_kd.students import Block, build
 
 SIGNATURE = Signature.of_images((3, 32, 32), 10)
 STUDENTS = {
@@ -71,6 +72,28 @@ def test_what_is_kept_is_priced_as_floats_of_the_same_device():
     ends = floats.price([replace(whole, blocks=whole.blocks[:1]), replace(whole, blocks=whole.blocks[3:])])
     assert some.size_bytes == every.params + 3 * sum(each.params for each in ends)
     assert some.low < some.ms < some.high
+
+
+@dataclass(frozen=True)
+class Nothing(Block):
+    """A block that computes nothing."""
+
+    @property
+    def output_shape(self):
+        return self.input_shape
+
+    def build(self):
+        return nn.Identity()
+
+
+@pytest.mark.parametrize("hw", ["raspberry-pi-4:ncnn-int8", "local:onnxruntime-int8"])
+def test_a_block_that_computes_nothing_costs_nothing(hw):
+    first, *rest = QUANTISED.blocks
+    shape = rest[0].input_shape
+    more = replace(QUANTISED, blocks=(first, Nothing(shape), *rest), integers=(True, False, True, True, True))
+    profile = load_profile(hw)
+    (without,), (found,) = profile.price([QUANTISED]), profile.price([more])
+    assert 0 < found.low < found.ms < found.high < 2 * without.high
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -134,6 +136,96 @@ def test_other_operators_agree_with_onnxruntime_and_with_torch_in_their_gradient
     theirs = torch.autograd.grad(odds(x).square().sum(), list(odds.parameters()))
     for left, right in zip(ours, theirs, strict=True):
         torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3)
+
+
+class Shared(nn.Module):
+    """One convolution and its bias at two scales, then before two normalisations."""
+
+    def __init__(self):
+        super().__init__()
+        self.plain, self.conv = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(3) for _ in range(2))
+        self.head = nn.Linear(3, 5)
+
+    def forward(self, x):
+        x = self.plain(self.plain(x).relu() * 4).relu()
+        first, second = self.norms
+        return self.head((first(self.conv(x)).relu() + second(self.conv(-x)).relu()).mean((2, 3)))
+
+
+class Tied(nn.Module):
+    """Two layers with one weight, and normalisations that learn nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(3, 3, 3, padding=1, bias=False) for _ in range(2))
+        self.second.weight = self.first.weight
+        self.norm, self.still = nn.BatchNorm2d(3), nn.BatchNorm2d(3, affine=False)
+        self.head = nn.Linear(3, 5)
+
+    def forward(self, x):
+        return self.head(self.still(self.second(self.norm(self.first(x)).relu())).relu().mean((2, 3)))
+
+
+class Up(nn.Module):
+    """A grouped convolution upwards."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.norm = nn.ConvTranspose2d(3, 8, 3, 2, bias=False), nn.BatchNorm2d(8)
+        self.grouped, self.head = nn.ConvTranspose2d(8, 8, 2, 2, groups=4), nn.Linear(8, 5)
+
+    def forward(self, x):
+        return self.head(self.grouped(self.norm(self.up(x)).relu()).relu().mean((2, 3)))
+
+
+class Gate(nn.Module):
+    """A product by numbers that are all above 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 5)
+        self.gate = nn.Parameter(torch.linspace(0.1, 1, 8).view(1, 8, 1, 1))
+
+    def forward(self, x):
+        return self.head((self.conv(x) * self.gate).mean((2, 3)))
+
+
+@pytest.mark.parametrize("make", [Shared, Tied, Up, Gate])
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme(per_channel=False, symmetric=True)])
+def test_odd_networks_are_trained_as_their_files_compute(make, scheme, tmp_path):
+    torch.manual_seed(0)
+    takes = Input.of_images((3, 12, 12))
+    x = takes.noise(64, torch.Generator().manual_seed(1))
+    network = make()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.affine:
+            nn.init.uniform_(module.weight, 0.5, 2)
+            nn.init.normal_(module.bias, 0, 0.3)
+    with torch.no_grad():
+        network(x)
+    network.eval()
+    folded = fold(network, takes)
+    trained, known = None, {}
+    for _ in range(2):  # with other weights the second time: none of them is a constant
+        current = folded.with_values(state_of(network))
+        onnx.save(current, tmp_path / "full.onnx")
+        with torch.no_grad():
+            exact = network(x).numpy()
+        reach = np.abs(exact).max()
+        np.testing.assert_allclose(Session(tmp_path / "full.onnx").run(x.numpy()), exact, atol=1e-5 * reach)
+        given = dataclasses.replace(scheme, known=known)
+        quantise(tmp_path / "full.onnx", tmp_path / "int8.onnx", [x.numpy()], given)
+        trained = trained or Network(onnx.load(tmp_path / "int8.onnx"), folded.derived)
+        known = trained.ranges
+        rounded, _ = trained(x, folded.tensors(state_of(network)))
+        assert all(each is not None for each in torch.autograd.grad(rounded.sum(), list(network.parameters())))
+        answers = Session(tmp_path / "int8.onnx").run(x.numpy())
+        assert np.abs(rounded.detach().numpy() - answers).mean() < 0.1 * np.abs(exact - answers).mean() + 1e-7
+        assert np.abs(exact - answers).mean() < 0.05 * reach
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight.mul_(1 + 0.05 * torch.rand_like(weight))
 
 
 def test_stages_are_found_in_the_graph():

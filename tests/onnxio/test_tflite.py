@@ -22,6 +22,36 @@ STUDENTS = {
 }
 
 
+class Before(nn.Module):
+    """A normalisation before its convolution, on maps of as many rows as channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8)
+        self.conv, self.head = nn.Conv2d(8, 8, 3), nn.Linear(8, 7)
+        nn.init.uniform_(self.norm.weight, 0.5, 2)
+        nn.init.normal_(self.norm.bias)
+
+    def forward(self, x):
+        return self.head(self.conv(self.norm(self.stem(x)).relu()).relu().mean((2, 3)))
+
+
+class Means(nn.Module):
+    """Gates by the mean of a map, with and without its axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.gate, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1), nn.Linear(8, 7)
+
+    def forward(self, x):
+        y = self.conv(x).relu()
+        y = y * self.gate(y.mean((2, 3), keepdim=True)).sigmoid()
+        return self.head(y.mean((2, 3)))
+
+
+MODULES = {"before": Before, "means": Means}
+
+
 def quantised(module, folder, apart=(), excluded=(), **scheme):
     """The file of a module, its ranges from random inputs."""
     with torch.random.fork_rng():
@@ -37,11 +67,19 @@ def quantised(module, folder, apart=(), excluded=(), **scheme):
 
 
 @pytest.mark.parametrize(
-    ("student", "scheme"), [("resnet", {}), ("pooled", {"per_channel": False}), ("squeeze", {"symmetric": True})]
+    ("student", "scheme"),
+    [
+        ("resnet", {}),
+        ("pooled", {"per_channel": False}),
+        ("squeeze", {"symmetric": True}),
+        ("before", {}),
+        ("means", {}),
+    ],
 )
 def test_the_file_answers_as_the_onnx_file_does(student, scheme, tmp_path):
     torch.manual_seed(0)
-    source = quantised(build(STUDENTS[student], SIGNATURE), tmp_path, **scheme)
+    network = MODULES[student]() if student in MODULES else build(STUDENTS[student], SIGNATURE)
+    source = quantised(network, tmp_path, **scheme)
     made = to_tflite(source, tmp_path / "student.tflite")
     x = np.random.default_rng(1).standard_normal((256, *SIGNATURE.input.shape), np.float32)
     expected, found = Session(source).run(x), TFLiteSession(made).run(x)

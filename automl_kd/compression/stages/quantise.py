@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal, Self
 
+import onnx
 import torch
 from pydantic import Field, model_validator
 
@@ -17,9 +18,16 @@ from automl_kd.compression.layers import blocks_of, nodes_of
 from automl_kd.compression.material import Material
 from automl_kd.compression.quantised_files import QuantisedFiles
 from automl_kd.compression.stage import STAGES, Stage, Training
-from automl_kd.compression.training import Quantised, QuantisedStudent, calibrated, check_trainable
-from automl_kd.core import Range, UserError, percent
-from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, fold, load_model, store_integers
+from automl_kd.compression.training import (
+    Quantised,
+    QuantisedStudent,
+    as_if_trained,
+    calibrated,
+    check_same,
+    check_trainable,
+)
+from automl_kd.core import Range, UserError, first_line, percent
+from automl_kd.onnxio import FoldedNetwork, Network, Ranges, Scheme, Session, fold, load_model, store_integers
 from automl_kd.recipes import StagePart
 from automl_kd.students import Plan, StudentModule, label_units
 
@@ -29,6 +37,8 @@ _EXAMPLES = 512
 _SHARE = 0.3
 """Of a run that is trained with integers, where the recipe does not say."""
 _WHERE = "compress quantise"
+_tried: set[Hashable] = set()
+"""Kinds of students whose file was written and computed in this process."""
 AUTO = "auto"
 """Of ``keep_float``: to be decided."""
 
@@ -89,6 +99,8 @@ class Quantise(StagePart):
         if self.to == "int8-weights":
             if self.keep_float == AUTO:
                 raise ValueError("to: int8-weights computes with floats everywhere: leave keep_float: auto out")
+            if self.keep_float:
+                raise ValueError("to: int8-weights stores all weights in integers: leave keep_float out")
             if self.how == "qat":
                 raise ValueError("to: int8-weights rounds weights alone, after training: leave how: qat out")
             if self.examples is not None or self.ranges != "min-max" or self.activations != "asymmetric":
@@ -173,7 +185,7 @@ def write(part: Quantise, student: StudentModule, material: Material, path: Path
         UserError: If the student cannot be folded into a graph, a layer to keep does not exist, there are too few
             examples, or what a layer computes of them is not finite.
     """
-    _write(part, student, material, student.ranges, path)
+    _write(part, student, _folded(student, material), material, student.ranges, path)
 
 
 def share(part: Quantise) -> float:
@@ -182,16 +194,41 @@ def share(part: Quantise) -> float:
 
 
 def check(part: Quantise, student: StudentModule, material: Material, paths: Sequence[str]) -> None:
-    """Refuse a student whose graph cannot be computed here, or that has not enough examples.
+    """Write a student's file, by ranges of noise, and compute it once, as it will be trained where it will be.
+
+    Students whose blocks are of the same layers are alike: one of them is tried.
 
     Raises:
-        UserError: As :func:`write`; or if an operator of the student is not known, or an output not found.
+        UserError: If there is no such file, or it cannot be computed or trained; or there are not enough examples.
     """
     part.kept(student.plan)
     part.calibration(material.available)
-    device = next(student.parameters()).device
-    inputs = material.signature.input.noise(2, torch.Generator().manual_seed(0)).to(device)
-    check_trainable(student, _folded(student, material), inputs, paths)
+    blocks = (block for stage in student.children() for block in stage.children())
+    layers = frozenset(tuple(type(each) for each in block.modules()) for block in blocks)
+    form = part.model_dump_json(exclude={"share", "ranges", "examples"})
+    kind = (form, material.signature.input.axes, material.signature.output.meaning, layers, *paths)
+    if kind in _tried:
+        return
+    evaluated, takes = as_if_trained(student), material.signature.input
+    noise = takes.noise(_LEAST_EXAMPLES, torch.Generator().manual_seed(0))
+    few = replace(material, available=_LEAST_EXAMPLES, examples=lambda count: iter([noise]))
+    folded = _folded(evaluated, material)
+    with TemporaryDirectory() as scratch:
+        floats, path = Path(scratch) / "floats.onnx", Path(scratch) / "student.onnx"
+        onnx.save(folded.model, floats)
+        check_same(evaluated, floats, noise)
+        quick = part.model_copy(update={"ranges": "min-max", "examples": None})
+        try:
+            _write(quick, evaluated, folded, few, {}, path)
+            Session(path).run(noise.numpy())
+        except UserError:
+            raise
+        except Exception as error:  # the quantiser fails as it likes
+            raise UserError(f"{_WHERE}: {first_line(error)}") from error
+        if share(part):
+            network = Network(load_model(path), folded.derived)
+            check_trainable(Quantised(evaluated, folded, network), noise, paths)
+    _tried.add(kind)
 
 
 def begin(
@@ -201,7 +238,8 @@ def begin(
     known = {} if state is None else calibrated(state)
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "student.onnx"
-        folded = _write(part, student, material, known, path)
+        folded = _folded(student, material)
+        _write(part, student, folded, material, known, path)
         network = Network(load_model(path), folded.derived)
     form = QuantisedStudent(Quantised(student, folded, network), paths)
     if state is not None:
@@ -210,18 +248,20 @@ def begin(
 
 
 def _write(
-    part: Quantise, student: StudentModule, material: Material, known: Mapping[str, Range], path: Path
-) -> FoldedNetwork:
-    """Write the file, and return the graph of floats that it was made from."""
+    part: Quantise,
+    student: StudentModule,
+    folded: FoldedNetwork,
+    material: Material,
+    known: Mapping[str, Range],
+    path: Path,
+) -> None:
     kept = part.kept(student.plan)
-    folded = _folded(student, material)
     if part.to == "int8-weights":
         excluded = nodes_of(folded.model, student.plan, kept)
         store_integers(folded.model, path, per_channel=part.weights == "per-channel", excluded=excluded)
-        return folded
+        return
     with TemporaryDirectory() as scratch:
         _files(part, student, folded, material, known, Path(scratch)).write(kept, path)
-    return folded
 
 
 def files_of(part: Quantise, student: StudentModule, material: Material, folder: Path) -> QuantisedFiles:
