@@ -86,7 +86,9 @@ class Nothing(Block):
         return nn.Identity()
 
 
-@pytest.mark.parametrize("hw", ["raspberry-pi-4:ncnn-int8", "local:onnxruntime-int8"])
+@pytest.mark.parametrize(
+    "hw", ["raspberry-pi-4:ncnn-int8", pytest.param("local:onnxruntime-int8", marks=pytest.mark.long)]
+)
 def test_a_block_that_computes_nothing_costs_nothing(hw):
     first, *rest = QUANTISED.blocks
     shape = rest[0].input_shape

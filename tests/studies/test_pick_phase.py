@@ -331,8 +331,8 @@ def test_what_ships_is_paired_with_the_same_weights_in_float32(open_phase):
     assert found["float_metrics"] == {"accuracy": pytest.approx((4 + 5 + 6) / 24)}
     gain = found["gain_over_float"]
     assert gain.difference == pytest.approx(-1 / 8)
-    # Each seed errs on one example more, another for each: a draw has from none to three of these.
-    assert -0.5 <= gain.low < gain.difference < gain.high <= 0
+    # Each seed errs on one example more, another for each, and eight examples are too few to be sure of that.
+    assert -0.5 <= gain.low < gain.difference < 0 < gain.high < 0.25
 
 
 def test_without_stages_there_is_nothing_beside(open_phase):
