@@ -13,11 +13,11 @@ from automl_kd.distillation import schedules
 from automl_kd.distillation.averaging import WeightAverage
 from automl_kd.distillation.optimizers import admit, build_optimizer, groups_by_depth, set_learning_rate
 from automl_kd.distillation.trunk import Trunk
-from automl_kd.recipes import Train
+from automl_kd.recipes import SGD, Train
 from automl_kd.students import StudentModule
 
 _OF_INTEGERS = 1.0
-"""Largest norm of a gradient while a student learns in integers."""
+"""Largest norm of a gradient of SGD while a student learns in integers."""
 
 
 class Learner:
@@ -48,13 +48,14 @@ class Learner:
     def learn_integers(self, scales: nn.Parameter) -> None:
         """Learn in the form of integers from now on, with the scales of activations, which do not decay.
 
-        Gradients are clipped then: without the normalisation that is folded into the weights no step is bounded, and
-        SGD at the rate of the floats lost all that was learned within eight steps. Clipped it never did, on students of
-        digits, rates of .1 and .4, 6 and 12 epochs; AdamW, whose steps do not grow with the gradient, hardly notices.
+        Gradients of SGD are clipped then: without the normalisation that is folded into the weights no step is bounded,
+        and at the rate of the floats all that was learned was lost within eight steps. Clipped it never was, on
+        students of digits, rates of .1 and .4, 6 and 12 epochs. Steps of AdamW do not grow with the gradient.
         """
         self._weights.append(scales)
         admit(self._optimizer, scales)
-        self._clip = _OF_INTEGERS if self._clip is None else min(self._clip, _OF_INTEGERS)
+        if isinstance(self._train.optimizer, SGD):
+            self._clip = min(self._train.clip or _OF_INTEGERS, _OF_INTEGERS)
 
     def begin(self, progress: float, *, held: bool) -> None:
         """Make ready for the step at ``progress`` in [0, 1]: the learning rates, and whether the trunk is held."""
