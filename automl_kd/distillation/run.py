@@ -119,7 +119,7 @@ class Run:
         in_floats = round((1 - share) * self._total_steps)
         # One that is asked for is not rounded away.
         self._float_steps = min(in_floats, self._total_steps - 1) if share else self._total_steps
-        if fresh:
+        if fresh and trained_share(recipe.compress):  # what is written alone is tried before a training is begun
             check_training(recipe.compress, self.student, self.material, wiring.student_stages)
 
     def __enter__(self) -> Self:

@@ -157,7 +157,6 @@ def test_what_cannot_be_trained_with_integers_is_refused_before_any_training(rec
     for bad, said in [
         (asked(keep_float=["stage9"]), "compress quantise.keep_float"),
         (asked(examples=5000), "a calibration takes 5000 examples"),
-        (asked(how="ptq", share=None, examples=5000), "a calibration takes 5000 examples"),
         (both, "must be the only stage"),
     ]:
         with pytest.raises(UserError, match=said) as raised:

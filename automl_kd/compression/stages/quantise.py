@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,6 @@ _EXAMPLES = 512
 _SHARE = 0.3
 """Of a run that is trained with integers, where the recipe does not say."""
 _WHERE = "compress quantise"
-_tried: set[Hashable] = set()
-"""Kinds of students whose file was written and computed in this process."""
 AUTO = "auto"
 """Of ``keep_float``: to be decided."""
 
@@ -196,19 +194,11 @@ def share(part: Quantise) -> float:
 def check(part: Quantise, student: StudentModule, material: Material, paths: Sequence[str]) -> None:
     """Write a student's file, by ranges of noise, and compute it once, as it will be trained where it will be.
 
-    Students whose blocks are of the same layers are alike: one of them is tried.
-
     Raises:
         UserError: If there is no such file, or it cannot be computed or trained; or there are not enough examples.
     """
     part.kept(student.plan)
     part.calibration(material.available)
-    blocks = (block for stage in student.children() for block in stage.children())
-    layers = frozenset(tuple(type(each) for each in block.modules()) for block in blocks)
-    form = part.model_dump_json(exclude={"share", "ranges", "examples"})
-    kind = (form, material.signature.input.axes, material.signature.output.meaning, layers, *paths)
-    if kind in _tried:
-        return
     evaluated, takes = as_if_trained(student), material.signature.input
     noise = takes.noise(_LEAST_EXAMPLES, torch.Generator().manual_seed(0))
     few = replace(material, available=_LEAST_EXAMPLES, examples=lambda count: iter([noise]))
@@ -228,7 +218,6 @@ def check(part: Quantise, student: StudentModule, material: Material, paths: Seq
         if share(part):
             network = Network(load_model(path), folded.derived)
             check_trainable(Quantised(evaluated, folded, network), noise, paths)
-    _tried.add(kind)
 
 
 def begin(
