@@ -16,7 +16,7 @@ _FUSED = frozenset({"Relu", "Clip"})
 """Computed with the operator before: a range that quantisation keeps anyhow."""
 _ONE_OPERAND = frozenset({"Clip", "Pad", "Resize"})
 """Types whose further inputs say how to compute, and are no operands."""
-_WITH_BIAS = frozenset({"Conv", "ConvTranspose", "Gemm"})
+WITH_BIAS = frozenset({"Conv", "ConvTranspose", "Gemm"})
 """Types whose third input runtimes round to steps of the sums that it is added to, where it is a constant in floats."""
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 
@@ -83,7 +83,7 @@ class _Graph:
 
     def _takes_integers(self, node: NodeProto) -> bool:
         operands = node.input[:1] if node.op_type in _ONE_OPERAND else node.input
-        if node.op_type in _WITH_BIAS and all(name in self._constants for name in operands[2:]):
+        if node.op_type in WITH_BIAS and all(name in self._constants for name in operands[2:]):
             operands = operands[:2]
         return all(self._is_dequantised(node, name) for name in operands if name and self._is_float(name))
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from automl_kd.core import Range, UserError
 from automl_kd.onnxio.fake import asymmetric, in_steps, rounded, symmetric
+from automl_kd.onnxio.float_operators import WITH_BIAS
 from automl_kd.onnxio.operators import OPERATORS, Attributes
 
 _STORED, _SCALE = "_quantized", "_scale"
 """What the names of a tensor of integers and of its scale end with in a file of onnxruntime."""
-_WITH_BIAS = ("Conv", "ConvTranspose", "Gemm")
 _UNCLAMPED = ":unclamped"
 """What asks for a tensor before it is rounded."""
 
@@ -159,7 +159,7 @@ class _Reader:
 
     def _rounds_bias(self, node: onnx.NodeProto) -> bool:
         """Whether onnxruntime, before it computes a layer of integers, rounds a bias that the file has in floats."""
-        if node.op_type not in _WITH_BIAS or len(node.input) < 3:
+        if node.op_type not in WITH_BIAS or len(node.input) < 3:
             return False
         makers = [self._makers.get(name) for name in node.input]
         return makers[2] is None and all(each and each.op_type == "DequantizeLinear" for each in makers[:2])
