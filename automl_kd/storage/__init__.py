@@ -1,18 +1,41 @@
-"""What outlives a process: studies, leases, finished jobs and mailboxes in a database, and artifacts beside it."""
+"""What outlives a process: studies, leases, jobs, mailboxes, searches and tokens in a database, artifacts beside it."""
 
 from automl_kd.storage.artifacts import ArtifactStore
 from automl_kd.storage.database import Database, StudyRecord
+from automl_kd.storage.events import Event, EventLog
 from automl_kd.storage.lease import Lease
 from automl_kd.storage.mailboxes import JobQueue, Mailboxes, MailboxStatus, Message, WorkerStatus
+from automl_kd.storage.searches import (
+    NameTakenError,
+    QueueFullError,
+    SearchQueue,
+    SearchState,
+    SubmittedSearch,
+    WrongStateError,
+)
+from automl_kd.storage.tokens import SCOPES, BrowserSession, Scope, Token, TokenStore
 
 __all__ = [
+    "SCOPES",
     "ArtifactStore",
+    "BrowserSession",
     "Database",
+    "Event",
+    "EventLog",
     "JobQueue",
     "Lease",
     "MailboxStatus",
     "Mailboxes",
     "Message",
+    "NameTakenError",
+    "QueueFullError",
+    "Scope",
+    "SearchQueue",
+    "SearchState",
     "StudyRecord",
+    "SubmittedSearch",
+    "Token",
+    "TokenStore",
     "WorkerStatus",
+    "WrongStateError",
 ]

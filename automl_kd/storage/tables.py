@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypedDict
 
-from sqlalchemy import JSON, Boolean, Float, Integer, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, Boolean, Float, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -103,3 +103,91 @@ class FileRow(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     part: Mapped[int] = mapped_column(Integer, primary_key=True)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class QueueRow(Base):
+    """The one row that whoever takes a search or counts them changes first, so that two never do so at a time."""
+
+    __tablename__ = "akd_queue"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    turns: Mapped[int] = mapped_column(Integer)
+
+
+class SearchRow(Base):
+    """A search that was submitted: what was asked for, how it stands, and the runner that has claimed it.
+
+    ``beats`` counts the heartbeats of the claim; ``events`` is the number of the search's last event; ``deaths`` counts
+    the runners that died under it since one got anywhere.
+    """
+
+    __tablename__ = "akd_searches"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64), index=True)
+    request: Mapped[dict[str, Any]]
+    budget: Mapped[float] = mapped_column(Float)
+    priority: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    cancelled: Mapped[bool] = mapped_column(Boolean, default=False)
+    ended: Mapped[list[int]] = mapped_column(JSON)
+    created: Mapped[float] = mapped_column(Float)
+    queued: Mapped[float] = mapped_column(Float)
+    changed: Mapped[float] = mapped_column(Float)
+    claim: Mapped[str | None] = mapped_column(String(32))
+    runner: Mapped[str | None] = mapped_column(String(255))
+    beats: Mapped[int] = mapped_column(Integer, default=0)
+    deaths: Mapped[int] = mapped_column(Integer, default=0)
+    events: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class EventRow(Base):
+    """Something that happened to a search. Numbers count from 1 without a gap; ``key`` tells a repeated insertion."""
+
+    __tablename__ = "akd_events"
+
+    search: Mapped[str] = mapped_column(String(255), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    time: Mapped[float] = mapped_column(Float)
+    kind: Mapped[str] = mapped_column(String(16))
+    document: Mapped[dict[str, Any]]
+
+
+class TokenRow(Base):
+    """Who may use the service; of a token the SHA-256 alone is kept."""
+
+    __tablename__ = "akd_tokens"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[str] = mapped_column(String(8))
+    created: Mapped[float] = mapped_column(Float)
+    expires: Mapped[float | None] = mapped_column(Float)
+    revoked: Mapped[float | None] = mapped_column(Float)
+    in_address: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class BrowserSessionRow(Base):
+    """A browser that a token has let in; of its cookie the SHA-256 alone is kept."""
+
+    __tablename__ = "akd_sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), index=True)
+    csrf: Mapped[str] = mapped_column(String(64))
+    expires: Mapped[float] = mapped_column(Float)
+
+
+class UploadRow(Base):
+    """A file or folder that somebody sent; it lies under its hash beside the database."""
+
+    __tablename__ = "akd_uploads"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    created: Mapped[float] = mapped_column(Float)
