@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import logging
-import math
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from automl_kd.cli.options import option
+from automl_kd.core import finite
 
 _NUMBER = re.compile(r"(×/÷|[-+])?\d|–?$")
 _NARROWEST = 12
@@ -38,7 +38,7 @@ def answer(document: Any, text: str, as_json: bool) -> None:
         text: The same for people.
         as_json: Which of the two.
     """
-    print(json.dumps(_finite(document), ensure_ascii=False, allow_nan=False) if as_json else text, flush=True)
+    print(json.dumps(finite(document), ensure_ascii=False, allow_nan=False) if as_json else text, flush=True)
 
 
 def fail(message: str, as_json: bool) -> None:
@@ -135,13 +135,3 @@ def table(rows: list[list[str]], header: list[str], width: int | None = None) ->
         )
 
     return "\n".join(map(aligned, zip(*columns, strict=True)))
-
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, float):
-        return data if math.isfinite(data) else None
-    if isinstance(data, dict):
-        return {str(key): _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +12,7 @@ from automl_kd.cli.answer import Json, Storage, answer, quiet, table
 from automl_kd.cli.hw_words import extrapolation, latency_error_lines, parts_table, stand_ins, targets_table
 from automl_kd.cli.progress import watching
 from automl_kd.cli.shape import Inputs, InputShape, shape, shapes
-from automl_kd.core import DEFAULT_STORAGE, UserError, milliseconds, percent, three_digits
-
-if TYPE_CHECKING:
-    from automl_kd.hardware import Profile
+from automl_kd.core import DEFAULT_STORAGE, milliseconds, percent, three_digits
 
 Model = Annotated[str, typer.Argument(help="An ONNX file.")]
 
@@ -34,30 +31,10 @@ def app() -> typer.Typer:
 def list_devices(storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:
     """The devices with a profile, the ways to run networks on them, and how far off predictions are."""
     with quiet(json):
-        from automl_kd.hardware import Profile, load_profile, profile_names
+        from automl_kd.workflows.devices import list_devices as find
 
-        devices, unreadable = [], []
-        for name in profile_names():
-            try:
-                file = load_profile(name).file
-            except UserError as error:
-                unreadable.append(str(error))  # one damaged file of a user's own hides no other device
-                continue
-            names = sorted(file.targets, key=lambda target: target != file.default)
-            targets = [_target_document(target, Profile(name, file, target)) for target in names]
-            devices.append({"name": name, "targets": targets})
-    answer({"devices": devices, "unreadable": unreadable}, "\n".join((_devices_text(devices), *unreadable)), json)
-
-
-def _target_document(target: str, profile: Profile) -> dict[str, Any]:
-    return {
-        "target": target,
-        "name": profile.name,
-        "key": profile.key,
-        "runtime": profile.target.runtime,
-        "precision": profile.target.precision,
-        **profile.latency_error().document(),
-    }
+        found = find()
+    answer(found, "\n".join((_devices_text(found["devices"]), *found["unreadable"])), json)
 
 
 def _devices_text(devices: list[dict[str, Any]]) -> str:
@@ -167,43 +144,24 @@ def predict(
 ) -> None:
     """Predict a model's latency on a device."""
     with quiet(json):
-        from automl_kd.hardware import load_profile
-        from automl_kd.results import sharing
+        from automl_kd.workflows.devices import predict_latency
 
         asked, named = shape(input_shape), shapes(inputs)
         with watching(json) as observer:
-            profile = load_profile(hw, progress=sharing(observer, "calibrate"))
-            found = profile.explain(model, asked, inputs=named)
-    price = found.prediction
-    if not price.fits:
-        raise UserError(
-            f"{model} does not fit {profile.name}: {price.missing_bytes / 1e6:.3g} MB of memory are missing"
-        )
-    shares = {kind.value: share for kind, share in found.extrapolated.items()}
-    unsure = None if profile.ranks_only else extrapolation(shares, profile.name, "the time")
-    if unsure is not None and not explain:
-        unsure += "; --explain shows them"
-    notes = [*price.notes, *([] if unsure is None else [unsure])]
-    document: dict[str, Any] = {
-        "ms": price.ms,
-        "low": price.low,
-        "high": price.high,
-        "coverage": price.coverage,
-        "memory_bytes": price.memory_bytes,
-        "params": price.params,
-        "flops": price.flops,
-        "hw": profile.name,
-        "extrapolated": shares,
-        "notes": notes,
-    }
+            document = predict_latency(model, hw, input_shape=asked, inputs=named, observer=observer)
+    parts, ranks_only = document.pop("parts"), document.pop("ranks_only")
+    unsure = None if ranks_only else extrapolation(document["extrapolated"], document["hw"], "the time")
+    if unsure is not None:
+        document["notes"].append(unsure if explain else f"{unsure}; --explain shows them")
     if explain:
-        document["parts"] = [asdict(part) for part in found.parts]
+        document["parts"] = parts
+    low, high = three_digits(document["low"]), three_digits(document["high"])
     text = (
-        f"{milliseconds(price.ms)} predicted on {profile.name} (90 % interval {three_digits(price.low)}–"
-        f"{three_digits(price.high)}), coverage {100 * price.coverage:.0f} %, {price.memory_bytes / 1e6:.3g} MB"
+        f"{milliseconds(document['ms'])} predicted on {document['hw']} (90 % interval {low}–{high}),"
+        f" coverage {100 * document['coverage']:.0f} %, {document['memory_bytes'] / 1e6:.3g} MB"
     )
-    shown = ["", parts_table(document["parts"], price.ms)] if explain else []
-    answer(document, "\n".join((text, *notes, *shown)), json)
+    shown = ["", parts_table(parts, document["ms"])] if explain else []
+    answer(document, "\n".join((text, *document["notes"], *shown)), json)
 
 
 def measure(

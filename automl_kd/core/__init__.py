@@ -23,6 +23,7 @@ from automl_kd.core.formatting import (
 )
 from automl_kd.core.integers import Range
 from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
+from automl_kd.core.plain import finite
 from automl_kd.core.registry import Registry, extension_versions
 from automl_kd.core.signature import IMAGE_AXES, TEXT_AXES, Input, Meaning, Output, Signature
 from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
@@ -54,6 +55,7 @@ __all__ = [
     "duration",
     "extension_versions",
     "find_yaml",
+    "finite",
     "first_line",
     "folder_bytes",
     "formatting",

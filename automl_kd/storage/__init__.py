@@ -3,7 +3,7 @@
 from automl_kd.storage.artifacts import ArtifactStore
 from automl_kd.storage.database import Database, StudyRecord
 from automl_kd.storage.events import Event, EventLog
-from automl_kd.storage.lease import Lease
+from automl_kd.storage.lease import Lease, StudyBusyError
 from automl_kd.storage.mailboxes import JobQueue, Mailboxes, MailboxStatus, Message, WorkerStatus
 from automl_kd.storage.searches import (
     NameTakenError,
@@ -14,6 +14,7 @@ from automl_kd.storage.searches import (
     WrongStateError,
 )
 from automl_kd.storage.tokens import SCOPES, BrowserSession, Scope, Token, TokenStore
+from automl_kd.storage.uploads import Upload, UploadBook
 
 __all__ = [
     "SCOPES",
@@ -32,10 +33,13 @@ __all__ = [
     "Scope",
     "SearchQueue",
     "SearchState",
+    "StudyBusyError",
     "StudyRecord",
     "SubmittedSearch",
     "Token",
     "TokenStore",
+    "Upload",
+    "UploadBook",
     "WorkerStatus",
     "WrongStateError",
 ]

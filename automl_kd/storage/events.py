@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from automl_kd.storage.tables import EventRow, SearchRow
@@ -78,18 +78,18 @@ class EventLog:
 
     def latest(self, search: str, kind: str) -> Event | None:
         """The last event of a kind, None where there was none."""
-        query = (
-            select(EventRow)
-            .where(EventRow.search == search, EventRow.kind == kind)
-            .order_by(EventRow.number.desc())
-            .limit(1)
+        return self.latest_of([search], kind).get(search)
+
+    def latest_of(self, searches: Collection[str], kind: str) -> dict[str, Event]:
+        """The last event of a kind by search, where there was one."""
+        last = (
+            select(EventRow.search, func.max(EventRow.number).label("number"))
+            .where(EventRow.search.in_(searches), EventRow.kind == kind)
+            .group_by(EventRow.search)
+            .subquery()
         )
-
-        def work(session: Session) -> Event | None:
-            row = session.scalar(query)
-            return None if row is None else _event(row)
-
-        return self._database.transact(work)
+        query = select(EventRow).join(last, (EventRow.search == last.c.search) & (EventRow.number == last.c.number))
+        return self._database.transact(lambda session: {row.search: _event(row) for row in session.scalars(query)})
 
 
 def append_event(

@@ -22,6 +22,10 @@ _WATCH_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 
 
+class StudyBusyError(UserError):
+    """Another living process drives the study."""
+
+
 class Lease:
     """The right to drive a study, kept by heartbeats.
 
@@ -42,7 +46,7 @@ class Lease:
             database: Its name in an error.
 
         Raises:
-            UserError: If the holder lives, or another process took the lease at the same moment.
+            StudyBusyError: If the holder lives, or another process took the lease at the same moment.
         """
         for _ in range(2):
             holder = self.refuse_alive(database)
@@ -51,7 +55,7 @@ class Lease:
                 return
             except IntegrityError:
                 continue  # another process took it between our look and our insert: look again
-        raise UserError(f"study {self._study} in {database} was taken by another process just now; wait for it")
+        raise StudyBusyError(f"study {self._study} in {database} was taken by another process just now; wait for it")
 
     def refuse_alive(self, database: str) -> LeaseRow | None:
         """The holder that died without giving the lease back, or None.
@@ -64,7 +68,7 @@ class Lease:
         """
         holder = self._holder()
         if holder is not None and _alive(holder, self._holder):
-            raise UserError(
+            raise StudyBusyError(
                 f"study {self._study} in {database} is being searched by process {holder.pid} on"
                 f" {holder.host}; wait for it, stop it, or search under another --study"
             )

@@ -352,9 +352,7 @@ class SearchQueue:
     def _change_claimed(self, name: str, claim: str, work: Callable[[SearchRow], Mapping[str, Any]]) -> bool:
         return self._changed(and_(SearchRow.name == name, SearchRow.claim == claim), work) is not None
 
-    def _changed(
-        self, where: ColumnElement[bool], work: Callable[[SearchRow], Mapping[str, Any] | None]
-    ) -> str | None:
+    def _changed(self, where: ColumnElement[bool], work: Callable[[SearchRow], Mapping[str, Any] | None]) -> str | None:
         key = uuid.uuid4().hex
 
         def change(session: Session) -> str | None:

@@ -1,0 +1,110 @@
+"""A search that was asked for over the network, made safe: no code, no files but those that its owner may name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from automl_kd.core import NotYAMLError, UserError, load_yaml
+from automl_kd.recipes import load_space, parse_yaml
+from automl_kd.service.places import UPLOAD, Places, only, reads_like_a_path
+from automl_kd.studies.request import SearchRequest
+from automl_kd.tasks import BroughtTeacher, OneTeacher, TrainedTeacher, moved_to, parse_teacher, place_of, task_names
+
+_REFUSED = {
+    "storage": "is the service's own",
+    "allow_code": "nothing that comes over the network is run",
+    "address": "is for the command line",
+    "per_trial": "is for the command line",
+    "extend": "extend a search that is there by POST /searches/{name}/extend",
+    "from_study": "is for the command line",
+}
+_EXECUTORS = ("process", "inline")
+
+
+def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
+    """A search's options as they are stored: checked, with whole paths of files that may be named.
+
+    Args:
+        document: The fields of :class:`SearchRequest`, as they came.
+        places: Which files may be named.
+
+    Raises:
+        UserError: If a field is not allowed over the network or names another file, or the request has a mistake.
+    """
+    for name, reason in _REFUSED.items():
+        if document.get(name) not in (None, False, [], ()):
+            raise UserError(f"{name}: cannot be given over the network: {reason}")
+    asked = {name: value for name, value in document.items() if name not in _REFUSED}
+    if asked.get("executor", "process") not in _EXECUTORS:
+        raise UserError(f"executor {asked['executor']!r}: over the network {' or '.join(_EXECUTORS)}")
+    request = SearchRequest(**asked)
+    changes: dict[str, Any] = {}
+    if request.task not in task_names():
+        changes["task"] = str(_document(places, "task", request.task))
+    if request.data is not None:
+        changes["data"] = str(places.resolve("data", request.data))
+    if request.teacher is not None:
+        changes["teacher"] = _teacher(places, request.teacher)
+    for name in ("space", "hw"):
+        value = getattr(request, name)
+        if value is not None and (reads_like_a_path(value) or value.endswith((".yaml", ".yml"))):
+            changes[name] = str(_document(places, name, value))
+    for objective in request.objectives:
+        if reads_like_a_path(objective):
+            raise UserError(f"objective {objective!r}: name a device of GET /hardware behind latency@")
+    for pin in request.pins:
+        _check_pin(places, pin)
+    checked = SearchRequest(**{**asked, **changes})
+    load_space_of(checked)
+    kept = checked.model_dump(mode="json", exclude_defaults=True)
+    return {**kept, "hw": checked.hw, "budget": checked.budget}
+
+
+def load_space_of(request: SearchRequest) -> None:
+    """See to it that the space can be read without running code, where one is named."""
+    if request.space is not None:
+        load_space(request.space, request.pins)
+
+
+def _document(places: Places, label: str, text: str) -> Path:
+    """A YAML file that may be named; one that was sent may itself name files of its own folder only."""
+    path = places.resolve(label, text)
+    if not path.is_file():
+        raise UserError(f"{label} {text!r}: is a folder; name a YAML file in it")
+    if text.startswith(UPLOAD):
+        folder = next(each for each in path.parents if each.parent == places.uploads.resolve())
+        only(folder).check(label, parse_yaml(path))
+    return path
+
+
+def _teacher(places: Places, text: str) -> str:
+    """Teachers as the request takes them, with whole paths."""
+    spec = parse_teacher(text)
+    placed = [_placed(places, each) for each in (spec if isinstance(spec, tuple) else (spec,))]
+    return " + ".join(json.dumps(each.model_dump(mode="json", exclude_unset=True)) for each in placed)
+
+
+def _placed(places: Places, spec: OneTeacher) -> OneTeacher:
+    """A teacher with whole paths of the files that it names."""
+    if isinstance(spec, BroughtTeacher):
+        found = moved_to(places.resolve("teacher", str(place_of(spec))), spec)
+        places.check("teacher", found.model_dump(mode="json", exclude_unset=True))
+        return found
+    training = spec.train
+    nested = None if training.teacher is None else _placed(places, training.teacher)
+    places.check("teacher", training.model_dump(mode="json", exclude_unset=True, exclude={"teacher"}))
+    return TrainedTeacher(train=training.model_copy(update={"teacher": nested}))
+
+
+def _check_pin(places: Places, pin: str) -> None:
+    _, _, value = pin.partition("=")
+    places.check(f"set {pin.partition('=')[0]}", _plain(value))
+
+
+def _plain(text: str) -> Any:
+    try:
+        return load_yaml(text)
+    except NotYAMLError as error:
+        raise UserError(f"{text!r}: not YAML: {error.problem}") from None

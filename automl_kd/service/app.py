@@ -1,0 +1,70 @@
+"""The application: routes behind a gate, within bounds, with a ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from automl_kd.core import __version__
+from automl_kd.service.bounds import Bounds
+from automl_kd.service.context import Service
+from automl_kd.service.gate import Gate
+from automl_kd.service.ledger import Ledger
+from automl_kd.service.problems import tell_problems
+from automl_kd.service.rates import Rates
+from automl_kd.service.routes import devices, files, results, searches, system
+
+_DOCUMENT_BYTES = 1_000_000
+"""Size of a body that holds no file."""
+_MODEL_BYTES = 500_000_000
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application of a service."""
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        service.open_backstage()
+        watching = asyncio.create_task(service.hub.run())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            service.close_backstage()
+
+    app = FastAPI(
+        title="automl-kd",
+        version=__version__,
+        summary="Search student architecture and distillation recipe together, priced for your device.",
+        docs_url=None,  # these pages load scripts from a network
+        redoc_url=None,
+        lifespan=running,
+    )
+    app.state.service = service
+    for room in (searches, results, devices, files, system):
+        app.include_router(room.router)
+    tell_problems(app)
+    secure = service.settings.certificate is not None
+    # The last one added is met first.
+    app.add_middleware(Gate, tokens=service.tokens, rates=Rates(service.settings.rate), secure=secure)
+    app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, service.settings.max_upload_bytes))
+    app.add_middleware(Ledger, registry=service.registry, write=_write)
+    return app
+
+
+def _most_bytes(path: str, upload: int) -> int:
+    if path == "/uploads":
+        return upload
+    if path.startswith("/hardware/") and path.endswith("/predict"):
+        return min(upload, _MODEL_BYTES)
+    return _DOCUMENT_BYTES
+
+
+def _write(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,122 @@
+"""What all routes of the service share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from automl_kd.service import chores
+from automl_kd.service.backstage import Backstage
+from automl_kd.service.callers import Caller
+from automl_kd.service.gauges import Gauges
+from automl_kd.service.hub import EventHub
+from automl_kd.service.places import Places
+from automl_kd.service.problems import ProblemError
+from automl_kd.service.settings import ServiceSettings
+from automl_kd.storage import Database, EventLog, SearchQueue, SubmittedSearch, TokenStore, UploadBook
+
+_FRESH_SECONDS = 2.0
+_KEPT = 50
+"""Summaries that are kept in memory."""
+
+
+@dataclass
+class _Summary:
+    events: int
+    made: float
+    document: dict[str, Any] | None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Service:
+    """What all routes share.
+
+    Args:
+        settings: What the operator decided.
+        database: Where everything is.
+    """
+
+    def __init__(self, settings: ServiceSettings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.queue = SearchQueue(database)
+        self.events = EventLog(database)
+        self.tokens = TokenStore(database)
+        self.uploads = UploadBook(database)
+        self.hub = EventHub(self.events)
+        self.registry = CollectorRegistry()
+        self.gauges = Gauges(self.registry)
+        self._summaries: dict[str, _Summary] = {}
+
+    def open_backstage(self) -> None:
+        """Start the helper processes: one for what is read often, one for what takes long."""
+        log = self.database.files / "service" / "helpers.log"
+        self.quick = Backstage(1, log)
+        self.slow = Backstage(1, log, waiting=20)
+
+    def close_backstage(self) -> None:
+        """End the helper processes."""
+        self.quick.close()
+        self.slow.close()
+
+    def visible(self, name: str, caller: Caller) -> SubmittedSearch:
+        """A search that a caller may see.
+
+        Raises:
+            ProblemError: With status 404 if there is none, or it is another owner's; both are told alike.
+        """
+        found = self.queue.find(name)
+        if found is None or not caller.may_see(found.owner):
+            raise ProblemError(404, f"search {name[:120]}: there is none of that name")
+        return found
+
+    async def summary(self, search: SubmittedSearch) -> dict[str, Any] | None:
+        """All that storage says of a search's study, at most a few seconds old; None as long as it is not begun.
+
+        Any number of readers cost one reading.
+        """
+        kept = self._summaries.setdefault(search.name, _Summary(-1, 0.0, None))
+        async with kept.lock:
+            if kept.events != search.events and time.monotonic() - kept.made > _FRESH_SECONDS:
+                arguments = (self.database.url, search.name)
+                kept.document = await self.quick.call(chores.summarized, *arguments)
+                kept.events, kept.made = search.events, time.monotonic()
+        if len(self._summaries) > _KEPT:
+            oldest = min(self._summaries, key=lambda name: self._summaries[name].made)
+            del self._summaries[oldest]
+        return kept.document
+
+    def places(self, caller: Caller) -> Places:
+        """Which files a caller may name."""
+        hashes = frozenset(self.uploads.hashes(caller.token.owner))
+        return Places(self.settings.roots, self.uploads_folder, hashes)
+
+    @property
+    def uploads_folder(self) -> Path:
+        """Where what was sent lies, each under its hash."""
+        return self.database.files / "uploads"
+
+    def artifacts(self, search: str) -> Path:
+        """Where what can be downloaded of a search lies."""
+        return self.database.files / search / "artifacts"
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+TheService = Annotated[Service, Depends(_service)]
+
+
+async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives that waits for the database."""
+    waiting: Awaitable[Any] = asyncio.to_thread(function, *arguments)
+    return await waiting

@@ -1,0 +1,179 @@
+"""Nobody in without a token: what stands before every route but the two that say whether the service lives."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, parse_qsl, urlencode
+
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from automl_kd.service.callers import CALLER, COOKIE, Caller
+from automl_kd.service.problems import problem
+from automl_kd.service.rates import Rates
+from automl_kd.storage import TokenStore
+
+_OPEN = ("/healthz", "/readyz")
+_LOGIN = "/login"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_FORM = "application/x-www-form-urlencoded"
+_FORM_BYTES = 100_000
+_MISSING = "send a token: Authorization: Bearer TOKEN; automl-kd token create makes one"
+_LOGIN_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>automl-kd: sign in</title>
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"></head><body><main>
+<h1>automl-kd</h1><p>{why}</p><form method="post" action="/login"><p><label for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="off" required autofocus></p>
+<p><button>Sign in</button></p></form><p><code>automl-kd token create</code> makes a token.</p></main></body></html>"""
+
+
+class Gate:
+    """Lets requests in that bring a valid token, or the cookie of a browser that one let in.
+
+    An address with a token is exchanged for a cookie, once, and redirected to without it. A request that a cookie lets
+    in and that changes something must carry the browser's CSRF token, in the header ``X-CSRF-Token`` or a form's field.
+
+    Args:
+        app: What stands behind the gate.
+        tokens: Who may come in.
+        rates: How often.
+        secure: Whether cookies travel over TLS only.
+    """
+
+    def __init__(self, app: ASGIApp, tokens: TokenStore, rates: Rates, secure: bool) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._rates = rates
+        self._secure = secure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let it through."""
+        if scope["type"] != "http" or scope["path"] in _OPEN:
+            await self._app(scope, receive, send)
+            return
+        answer, receive = await self._judge(scope, Headers(scope=scope), receive)
+        await (self._app if answer is None else answer)(scope, receive, send)
+
+    async def _judge(self, scope: Scope, headers: Headers, receive: Receive) -> tuple[Response | None, Receive]:
+        """What refuses a request, None where it may pass, and how what is behind reads its body."""
+        address = (scope.get("client") or ("?",))[0]
+        if not self._rates.may_try(address):
+            return problem(
+                429, "too many wrong tokens from your address; wait a minute", {"Retry-After": "60"}
+            ), receive
+        if scope["path"] == _LOGIN and scope["method"] == "POST":
+            return await self._log_in(headers, receive, address), receive
+        entry = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token")
+        if entry is not None and scope["method"] == "GET" and "authorization" not in headers:
+            return await self._enter(scope, entry, address), receive
+        caller = await self._caller(headers)
+        if caller is None:
+            if "authorization" in headers or COOKIE in headers.get("cookie", ""):
+                self._rates.note_wrong(address)
+            return _unknown(headers, _MISSING), receive
+        scope[CALLER] = caller
+        wait = self._rates.wait(caller.token.name)
+        if wait:
+            told = {"Retry-After": str(wait)}
+            return problem(429, f"token {caller.token.name} makes too many requests; wait {wait} s", told), receive
+        if caller.csrf is None or scope["method"] in _SAFE:
+            return None, receive
+        return await _forged(caller.csrf, headers, receive)
+
+    async def _caller(self, headers: Headers) -> Caller | None:
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        if kind:
+            token = await asyncio.to_thread(self._tokens.find, secret.strip()) if kind.lower() == "bearer" else None
+            return None if token is None else Caller(token)
+        cookie = _cookie(headers)
+        browser = None if cookie is None else await asyncio.to_thread(self._tokens.browser, cookie)
+        return None if browser is None else Caller(browser.token, browser.csrf)
+
+    async def _enter(self, scope: Scope, secret: str, address: str) -> Response:
+        """Exchange an address's token for a cookie."""
+        token = await asyncio.to_thread(self._tokens.find, secret)
+        if token is None:
+            self._rates.note_wrong(address)
+            return _unknown(Headers(scope=scope), "the token in the address is not valid")
+        if not await asyncio.to_thread(self._tokens.spend_address, token):
+            return _unknown(Headers(scope=scope), "the address was used before; sign in with the token itself")
+        rest = [(name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != "token"]
+        where = scope["path"] + (f"?{urlencode(rest)}" if rest else "")
+        cookie = await asyncio.to_thread(self._tokens.let_in, token)
+        return self._with_cookie(RedirectResponse(_local(where), 303), cookie)
+
+    async def _log_in(self, headers: Headers, receive: Receive, address: str) -> Response:
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return problem(403, "this form was sent from another site")
+        body = await _body(receive)
+        fields = parse_qs(body.decode("latin-1")) if headers.get("content-type", "").startswith(_FORM) else {}
+        token = await asyncio.to_thread(self._tokens.find, fields.get("token", [""])[0].strip())
+        if token is None:
+            self._rates.note_wrong(address)
+            return _unknown(headers, "this token is not valid: it may be mistyped, expired or revoked")
+        cookie = await asyncio.to_thread(self._tokens.let_in, token)
+        return self._with_cookie(RedirectResponse("/", 303), cookie)
+
+    def _with_cookie(self, response: Response, cookie: str) -> Response:
+        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=self._secure, path="/")
+        return response
+
+
+async def _forged(csrf: str, headers: Headers, receive: Receive) -> tuple[Response | None, Receive]:
+    """Refuses a change that the browser's own pages did not ask for; else gives the body again."""
+    refusal = problem(403, "the request lacks this browser's CSRF token (X-CSRF-Token, or the field csrf of a form)")
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return problem(403, "the request was made by another site"), receive
+    given = headers.get("x-csrf-token")
+    if given is None and headers.get("content-type", "").startswith(_FORM):
+        body = await _body(receive)
+        given = parse_qs(body.decode("latin-1")).get("csrf", [""])[0]
+        receive = _again(body, receive)
+    if given is None or not hmac.compare_digest(given.encode(), csrf.encode()):
+        return refusal, receive
+    return None, receive
+
+
+async def _body(receive: Receive) -> bytes:
+    """The body of a small form, cut where it is too long for one."""
+    body = b""
+    while len(body) < _FORM_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+    return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return None if found is None else found.value
+
+
+def _unknown(headers: Headers, why: str) -> Response:
+    if "text/html" in headers.get("accept", ""):
+        return HTMLResponse(_LOGIN_PAGE.format(why="Sign in with a token." if why is _MISSING else f"{why}."), 401)
+    return problem(401, why, {"WWW-Authenticate": "Bearer"})
+
+
+def _local(path: str) -> str:
+    """A path of this service; one that a browser would take for another host's becomes the front page."""
+    return "/" if path.startswith(("//", "/\\")) or not path.startswith("/") else path

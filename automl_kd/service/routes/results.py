@@ -1,0 +1,125 @@
+"""What a search found, and what can be made of it: trials, front, exports, kits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request
+from fastapi.responses import FileResponse
+
+from automl_kd.service import chores
+from automl_kd.service.callers import Caller, Reader, Submitter
+from automl_kd.service.context import Service, TheService, in_thread
+from automl_kd.service.problems import PROBLEMS, ProblemError
+from automl_kd.service.views import Artifact, ArtifactList, ExportRequest
+from automl_kd.storage import SubmittedSearch
+
+router = APIRouter(prefix="/searches/{name}", tags=["results"], responses=PROBLEMS)
+
+_ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}\.(zip|html)")
+_EXPORT_SECONDS = 900.0
+_SANDBOX = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+)
+"""Of pages that plotly draws: they run their own scripts, and reach nothing."""
+
+
+@router.get("/result", summary="All that the search found")
+async def result(service: TheService, caller: Reader, name: str) -> dict[str, Any]:
+    """The document of automl-kd status: front, picks with their arms, trials, failures, time used."""
+    _, found = await _found(service, caller, name)
+    return found
+
+
+@router.get("/trials", summary="Every trial that reached a rung")
+async def trials(service: TheService, caller: Reader, name: str) -> dict[str, Any]:
+    """``complete`` reached the last rung, ``stopped`` ended or wait at a lower one, ``failures`` say why some failed."""
+    _, found = await _found(service, caller, name)
+    return {key: found[key] for key in ("complete", "stopped", "failures", "screened", "trials")}
+
+
+@router.get("/report", summary="The study's report as one page", response_class=FileResponse)
+async def report(service: TheService, caller: Reader, name: str) -> FileResponse:
+    """An HTML page that needs nothing from the network."""
+    found, _ = await _found(service, caller, name)
+    folder = service.artifacts(found.name)
+    made = await service.slow.call(chores.reported, service.database.url, found.name, folder, seconds=_EXPORT_SECONDS)
+    return _file(folder / made)
+
+
+@router.post("/exports", status_code=201, summary="Deliver a student")
+async def export(service: TheService, caller: Submitter, name: str, asked: ExportRequest) -> dict[str, Any]:
+    """What automl-kd export prints, and ``archive``: the name of the artifact that holds the folder."""
+    found, _ = await _found(service, caller, name)
+    arguments = (service.database.url, found.name, str(asked.pick), service.artifacts(found.name))
+    document: dict[str, Any] = await service.slow.call(chores.exported, *arguments, seconds=_EXPORT_SECONDS)
+    return document
+
+
+@router.get("/artifacts", response_model=ArtifactList, summary="What can be downloaded")
+async def artifacts(service: TheService, caller: Reader, name: str) -> ArtifactList:
+    """Exports, kits and reports that were made."""
+    found = await in_thread(service.visible, name, caller)
+    files = await in_thread(_files, service.artifacts(found.name))
+    return ArtifactList(artifacts=[Artifact(name=each.name, bytes=each.stat().st_size) for each in files])
+
+
+@router.get("/artifacts/{artifact}", summary="Download something", response_class=FileResponse)
+async def artifact(service: TheService, caller: Reader, name: str, artifact: str) -> FileResponse:
+    """One of the names that the list gives."""
+    found = await in_thread(service.visible, name, caller)
+    folder = service.artifacts(found.name)
+    if not _ARTIFACT.fullmatch(artifact) or not (folder / artifact).is_file():
+        raise ProblemError(404, f"artifact {artifact[:120]}: there is none of that name")
+    return _file(folder / artifact)
+
+
+@router.get("/kit", summary="A folder that measures the picks on their device", response_class=FileResponse)
+async def kit(service: TheService, caller: Submitter, name: str) -> FileResponse:
+    """An archive: unpack it on the device, run ``python3 measure.py``, and send ``results.jsonl`` back."""
+    found, _ = await _found(service, caller, name)
+    folder = service.artifacts(found.name)
+    made = await service.slow.call(chores.kit_made, service.database.url, found.name, folder, seconds=_EXPORT_SECONDS)
+    return _file(folder / made)
+
+
+@router.post("/measurements", summary="Put what a device measured beside the predictions")
+async def measurements(
+    service: TheService,
+    caller: Submitter,
+    name: str,
+    request: Request,
+    lines: Annotated[bytes, Body(media_type="application/x-ndjson", description="results.jsonl of the kit.")],
+) -> dict[str, Any]:
+    """For every pick: predicted, its 90 % interval, measured, and whether that lies inside."""
+    found, _ = await _found(service, caller, name)
+    folder = service.artifacts(found.name)
+    with TemporaryDirectory(dir=service.database.files) as place:
+        results = Path(place, "results.jsonl")
+        results.write_bytes(lines)
+        arguments = (service.database.url, found.name, folder, results)
+        document: dict[str, Any] = await service.slow.call(chores.verified, *arguments, seconds=_EXPORT_SECONDS)
+    return document
+
+
+async def _found(service: Service, caller: Caller, name: str) -> tuple[SubmittedSearch, dict[str, Any]]:
+    """A search that has found something, and what."""
+    search = await in_thread(service.visible, name, caller)
+    summary = await service.summary(search)
+    if summary is None:
+        raise ProblemError(409, f"search {name}: has not begun; it is {search.state}")
+    return search, summary
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if _ARTIFACT.fullmatch(each.name)) if folder.is_dir() else []
+
+
+def _file(path: Path) -> FileResponse:
+    page = path.suffix == ".html"
+    headers = {"Content-Security-Policy": _SANDBOX} if page else None
+    kind = "text/html" if page else "application/zip"
+    return FileResponse(path, media_type=kind, headers=headers, filename=None if page else path.name)

@@ -1,0 +1,96 @@
+"""Verb ``serve``: the service until Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from automl_kd.core import UserError
+from automl_kd.service.app import create_app
+from automl_kd.service.context import Service
+from automl_kd.service.runners import RunnerPool
+from automl_kd.service.settings import ServiceSettings
+from automl_kd.storage import Database, TokenStore
+
+_FIRST, _OWNER = "first", "admin"
+
+
+def serve(settings: ServiceSettings, ready: Callable[[str, str | None], None]) -> None:
+    """Serve searches over HTTP until interrupted.
+
+    Args:
+        settings: What the operator decided.
+        ready: Called once the service listens, with its address, and with the token where this first start made one.
+
+    Raises:
+        UserError: If the database cannot be reached, the port is taken, or others could reach the service and it has
+            no token.
+    """
+    database = Database(settings.storage)
+    secret = _first_token(settings, TokenStore(database))
+    with _listening(settings) as listener:
+        port = listener.getsockname()[1]
+        address = settings.address.replace(f":{settings.port}/", f":{port}/")
+        config = uvicorn.Config(
+            create_app(Service(settings, database)),
+            log_level=logging.CRITICAL,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            lifespan="on",
+            timeout_keep_alive=20,
+            timeout_graceful_shutdown=5,
+            h11_max_incomplete_event_size=32_768,
+            ssl_certfile=settings.certificate,
+            ssl_keyfile=settings.key,
+            proxy_headers=False,
+        )
+        server = _Server(config, lambda: ready(address, secret))
+        with RunnerPool(database, settings.runners, settings.cores):
+            server.run([listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._ready()
+
+
+def _first_token(settings: ServiceSettings, tokens: TokenStore) -> str | None:
+    """The secret of a token that is made where there is none, and this machine alone reaches the service.
+
+    Raises:
+        UserError: If others reach it, and there is no token.
+    """
+    known = tokens.all()
+    if any(each.valid for each in known):
+        return None
+    if not settings.loopback:
+        raise UserError(
+            f"host {settings.host}: others can reach it and there is no token; make one first: automl-kd token create"
+            " NAME --scope admin --expires 30d, with the same --storage"
+        )
+    names = {each.name for each in known}
+    name = next(each for each in (_FIRST, *(f"{_FIRST}-{number}" for number in range(2, 10_000))) if each not in names)
+    return tokens.create(name, _OWNER, "admin", None)
+
+
+def _listening(settings: ServiceSettings) -> socket.socket:
+    try:
+        return socket.create_server(
+            (settings.host, settings.port),
+            family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
+            backlog=512,
+        )
+    except OSError as error:
+        raise UserError(f"{settings.host}:{settings.port}: {error.strerror}; choose another with --port") from None

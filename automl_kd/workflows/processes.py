@@ -1,0 +1,58 @@
+"""Child processes that are told what to do in one document, and that notice when their parent is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+
+def start_module(module: str, document: Mapping[str, Any], log: Path) -> subprocess.Popen[bytes]:
+    """Start a module of this package as a process.
+
+    Args:
+        module: Its name.
+        document: What it is told, over standard input, because a database URL may hold a password; the pipe then stays
+            open as long as this process lives.
+        log: File that takes its standard error.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    parent_of_package = str(Path(__file__).resolve().parents[2])
+    # The child must import the package that runs here, wherever its own search path would lead.
+    paths = [parent_of_package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,  # Ctrl-C is for the parent, which then asks its children to stop
+        )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(document).encode() + b"\n")
+    process.stdin.flush()
+    return process
+
+
+def told_by_parent(orphaned: Callable[[], None]) -> dict[str, Any]:
+    """What this process is told.
+
+    Args:
+        orphaned: Called, in a thread, once the parent is gone.
+    """
+    stream = sys.stdin.buffer
+    document: dict[str, Any] = json.loads(stream.readline())
+    threading.Thread(target=_wait_for_end, args=(stream, orphaned), daemon=True).start()
+    return document
+
+
+def _wait_for_end(stream: IO[bytes], orphaned: Callable[[], None]) -> None:
+    while stream.read(1):
+        pass
+    orphaned()
