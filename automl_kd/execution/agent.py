@@ -115,7 +115,9 @@ class WorkerAgent:
             self.leave(pool)
             raise Dismissed
         for position, mailbox in mailboxes.items():
-            if mailbox.posted > mailbox.answered and position not in self._running:
+            if mailbox.withdrawn:
+                self._end(position, mailbox.posted, pool)
+            elif mailbox.posted > mailbox.answered and position not in self._running:
                 self._begin(position, mailbox.posted, pool)
         if pool.running:
             self._answer(pool.wait(_POLL_SECONDS))
@@ -149,7 +151,7 @@ class WorkerAgent:
         message = self._mailboxes.job(position)
         receiving = time.monotonic() - began
         if message is None:
-            raise Dismissed
+            return  # withdrawn or dismissed since this machine looked, which the next look shows
         folder = self._folder / f"{position}-{number}"
         self._running[position] = _RunningJob(number, folder)
         try:
@@ -160,6 +162,13 @@ class WorkerAgent:
             return
         self._running[position].job = job
         pool.submit(position, job)
+
+    def _end(self, position: int, number: int, pool: WorkerPool[int]) -> None:
+        """End a job that was withdrawn, whether it was begun or not."""
+        if position in self._running:
+            pool.cancel(position)
+        else:
+            self._mailboxes.answer(position, number, encode_answer(AnswerBundle(Stopped())))
 
     def _answer(self, answers: Sequence[tuple[int, Answer]]) -> None:
         fault: UserError | None = None

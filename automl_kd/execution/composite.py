@@ -56,6 +56,12 @@ class CompositeExecutor(Executor[Key]):
             if answers or time.monotonic() >= end:
                 return answers
 
+    def cancel(self, key: Key) -> None:
+        """Ask the worker of one job to save its state and answer, where its executor can."""
+        for member in self._members:
+            if key in member.running:
+                member.cancel(key)
+
     def abandon(self) -> list[Key]:
         """Give up the workers that are still busy, and return their jobs."""
         return [key for member in self._members for key in member.abandon()]

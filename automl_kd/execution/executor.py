@@ -57,6 +57,13 @@ class Executor(ABC, Generic[Key]):
     def ask_to_stop(self) -> None:
         """Ask every worker to save its state and answer."""
 
+    def cancel(self, key: Key) -> None:
+        """Ask the worker of one job to end it: it answers ``Stopped``, or what it had come to before it heard.
+
+        The other jobs run on, and the worker takes another once it has answered. A key that is not under way is
+        nothing. An executor that cannot stop a single job does nothing: the job ends by itself, at its next rung.
+        """
+
     def stop(self) -> list[tuple[Key, Answer]]:
         """Let running jobs save their state and end, and kill those that do not. Returns the last answers."""
         self.ask_to_stop()

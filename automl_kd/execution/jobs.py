@@ -143,6 +143,11 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Cancel:
+    """A message to a worker: the job under way is not wanted any more."""
+
+
+@dataclass(frozen=True)
 class Alive:
     """A message between job and answer: the job began, or made a step."""
 

@@ -14,7 +14,7 @@ from typing import Generic
 
 from automl_kd.execution.bounds import Bounds
 from automl_kd.execution.executor import Executor, Key
-from automl_kd.execution.jobs import Alive, Answer, Failed, Job, Setup
+from automl_kd.execution.jobs import Alive, Answer, Cancel, Failed, Job, Setup
 
 _CHECK_SECONDS = 0.5
 """Between two checks of the bounds."""
@@ -103,6 +103,12 @@ class WorkerPool(Executor[Key]):
                 self._workers[index] = _Worker(self._setup, self._log)
         return answers
 
+    def cancel(self, key: Key) -> None:
+        """Ask the worker of one job to save its state and answer."""
+        for worker in self._workers:
+            if worker.key == key:
+                worker.cancel()
+
     def abandon(self) -> list[Key]:
         """Kill the workers that are still busy, replace them, and return their jobs."""
         lost: list[Key] = []
@@ -131,6 +137,7 @@ class _Worker(Generic[Key]):
     def __init__(self, setup: Setup, log: Path) -> None:
         self.key: Key | None = None
         self.begun = False
+        self._cancelled = False
         self._alive_at = time.monotonic()
         self.connection, theirs = multiprocessing.Pipe()
         package_parent = str(Path(__file__).resolve().parents[2])
@@ -163,7 +170,7 @@ class _Worker(Generic[Key]):
 
     def submit(self, key: Key, job: Job) -> None:
         self.key = key
-        self.begun = False
+        self.begun = self._cancelled = False
         self._alive_at = time.monotonic()
         self._send(job)
 
@@ -181,6 +188,11 @@ class _Worker(Generic[Key]):
         self.key = None
         return message
 
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            self._send(Cancel())
+
     def ask_to_stop(self) -> None:
         self._send(None)
 
@@ -195,6 +207,6 @@ class _Worker(Generic[Key]):
         code = self._process.wait()
         return f"worker process ended by signal {-code}" if code < 0 else f"worker process ended with code {code}"
 
-    def _send(self, message: Setup | Job | None) -> None:
+    def _send(self, message: Setup | Job | Cancel | None) -> None:
         with contextlib.suppress(OSError):  # the process died, which wait() notices by the closed pipe
             self.connection.send(message)

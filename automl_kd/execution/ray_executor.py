@@ -119,6 +119,12 @@ class RayExecutor(Executor[Key]):
             ready, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
         return [answered for call in ready if (answered := self._take(awaited[call])) is not None]
 
+    def cancel(self, key: Key) -> None:
+        """Ask the worker of one job to save its state and answer."""
+        for worker in self._workers:
+            if worker.key == key:
+                worker.cancel()
+
     def abandon(self) -> list[Key]:
         """Kill the workers that are still busy, replace them, and return their jobs."""
         lost = [worker for worker in self._workers if worker.key is not None]
@@ -203,12 +209,14 @@ class _Worker(Generic[Key]):
             num_cpus=resources.get("CPU", 0),
             num_gpus=resources.get("GPU", 0),
             resources=more,
-            max_concurrency=2,  # stop() runs beside a job
+            max_concurrency=2,  # stop() and cancel() run beside a job
             scheduling_strategy="SPREAD",
         ).remote(packed, archives)
         self.node: str | None = None
         self.key: Key | None = None
         self._job: Job | None = None
+        self._number = 0
+        self._cancelled = 0
         self.call: ObjectRef[str | AnswerBundle] | None = self._actor.start.remote()
 
     @property
@@ -217,7 +225,8 @@ class _Worker(Generic[Key]):
 
     def submit(self, key: Key, job: Job) -> None:
         self.key, self._job = key, job
-        self.call = self._actor.do.remote(JobBundle.pack(job))
+        self._number += 1
+        self.call = self._actor.do.remote(self._number, JobBundle.pack(job))
 
     def receive(self) -> Answer | None:
         """The answer to its job, whose files are written; None if the call was its start.
@@ -233,6 +242,11 @@ class _Worker(Generic[Key]):
             return None
         return result.deliver(job)
 
+    def cancel(self) -> None:
+        if self._cancelled != self._number:
+            self._cancelled = self._number
+            self._actor.cancel.remote(self._number)
+
     def ask_to_stop(self) -> None:
         self._actor.stop.remote()
 
@@ -247,6 +261,8 @@ class _Actor:
         self._packed = packed
         self._archives = archives
         self._stop = threading.Event()
+        self._number = 0
+        self._cancelled = 0  # a number, because a call may run after the job that it is about
         self._runner: JobRunner | None = None
 
     def start(self) -> str:
@@ -254,13 +270,14 @@ class _Actor:
         setup = self._packed.unpack(lambda sha256: [ray.get(self._archives[sha256])])
         from automl_kd.execution.job_runner import JobRunner  # imports torch for seconds, only here
 
-        self._runner = JobRunner(setup, self._stop.is_set)
+        self._runner = JobRunner(setup, self._stopping)
         node: str = ray.get_runtime_context().get_node_id()
         return node
 
-    def do(self, bundle: JobBundle) -> AnswerBundle:
-        """Do a job in a folder of its own."""
+    def do(self, number: int, bundle: JobBundle) -> AnswerBundle:
+        """Do a job, the worker's ``number``-th, in a folder of its own."""
         assert self._runner is not None, "start() makes it"
+        self._number = number
         with tempfile.TemporaryDirectory(prefix="automl-kd-") as name:
             folder = Path(name)
             try:
@@ -272,6 +289,13 @@ class _Actor:
     def stop(self) -> None:
         """Ask the job under way to save its state and end."""
         self._stop.set()
+
+    def cancel(self, number: int) -> None:
+        """Ask the ``number``-th job to save its state and end."""
+        self._cancelled = number
+
+    def _stopping(self) -> bool:
+        return self._stop.is_set() or self._cancelled == self._number
 
 
 def check_cluster(address: str, device: str, resources: Mapping[str, float] | None) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from multiprocessing.connection import Connection
 
-from automl_kd.execution.jobs import Alive, Answer, Job, Setup
+from automl_kd.execution.jobs import Alive, Answer, Cancel, Job, Setup
 
 _ALIVE_SECONDS = 1.0
 """Between two messages that the job is alive."""
@@ -22,9 +22,9 @@ def main() -> None:
     # Ctrl-C and a closing terminal reach the whole process group, but the driver decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    connection: Connection[Answer | Alive, Setup | Job | None] = Connection(int(sys.argv[1]))
+    connection: Connection[Answer | Alive, Setup | Job | Cancel | None] = Connection(int(sys.argv[1]))
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    stop = threading.Event()
+    stop, cancelled = threading.Event(), threading.Event()
     setup = connection.recv()
     assert isinstance(setup, Setup)
 
@@ -36,8 +36,11 @@ def main() -> None:
                 os._exit(0)
             if message is None:
                 stop.set()
+            elif isinstance(message, Cancel):
+                cancelled.set()
             else:
                 assert not isinstance(message, Setup)
+                cancelled.clear()  # it was of the job before, which has answered
                 jobs.put(message)
 
     threading.Thread(target=listen, daemon=True).start()
@@ -55,7 +58,7 @@ def main() -> None:
     def stopping() -> bool:
         if time.monotonic() - alive_at > _ALIVE_SECONDS:
             say_alive()
-        return stop.is_set()
+        return stop.is_set() or cancelled.is_set()
 
     runner = JobRunner(setup, stopping, begun=say_alive)
     while True:

@@ -74,12 +74,14 @@ class MailboxStatus:
         answered: Number of the job answered last.
         stopping: Whether its worker is asked to save its state and answer.
         unread: Whether the driver has yet to take the answer.
+        withdrawn: Whether the driver took the job posted last back, which its worker is to answer at once.
     """
 
     posted: int
     answered: int
     stopping: bool
     unread: bool
+    withdrawn: bool
 
 
 class JobQueue:
@@ -149,6 +151,10 @@ class JobQueue:
         stored = _write_message(self._database, worker, job)
         _update_worker(self._database, worker, posted=number, job=stored)
 
+    def withdraw(self, worker: str) -> None:
+        """Take the job posted last back: the worker saves its state and answers."""
+        _update_worker(self._database, worker, job=None)
+
     def take(self, worker: str) -> Message | None:
         """Take the answer to the worker's last job out of its mailbox; None if the worker left just now.
 
@@ -217,10 +223,11 @@ class Mailboxes:
     def status(self) -> dict[int, MailboxStatus]:
         """What the mailboxes show, by position; those that the driver deleted are missing."""
         unread = WorkerRow.answer.is_not(None)
-        columns = (WorkerRow.id, WorkerRow.posted, WorkerRow.answered, WorkerRow.stopping, unread)
+        withdrawn = WorkerRow.job.is_(None) & (WorkerRow.posted > WorkerRow.answered)
+        columns = (WorkerRow.id, WorkerRow.posted, WorkerRow.answered, WorkerRow.stopping, unread, withdrawn)
         query = select(*columns).where(WorkerRow.id.in_(self._ids))
         rows = self._database.transact(lambda session: session.execute(query).all())
-        found = {name: MailboxStatus(posted, answered, stop, full) for name, posted, answered, stop, full in rows}
+        found = {name: MailboxStatus(posted, answered, *flags) for name, posted, answered, *flags in rows}
         return {position: found[name] for position, name in enumerate(self._ids) if name in found}
 
     def offer(self) -> Mapping[str, Any] | None:
@@ -238,7 +245,7 @@ class Mailboxes:
         return _read_parts(self._database, _offer_owner(self._study), sha256)
 
     def job(self, position: int) -> Message | None:
-        """The job posted last; None if the mailbox was deleted.
+        """The job posted last; None if it was withdrawn, or the mailbox deleted.
 
         Raises:
             UserError: If its files are not what their hashes say.

@@ -21,4 +21,5 @@ __all__ = [
     "survey",
     "timing",
     "understanding",
+    "wishes",
 ]

@@ -14,6 +14,8 @@ from automl_kd.results import Error, Metrics, Price, RecipeDocument
 TRIAL = "akd:trial"
 """The attribute's name."""
 Ending = Literal["screened", "passed over", "stopped", "failed"]
+ENDED_BY_OWNER = "ended by its owner"
+"""The reason of a trial that somebody wanted ended."""
 _ENDINGS: Mapping[str, Ending] = {
     "akd:screened": "screened",
     "akd:passed_over": "passed over",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from automl_kd.storage import Database, Lease
+from automl_kd.studies.wishes import Wishes
 
 _BEAT_SECONDS = 1.0
 
@@ -64,13 +66,29 @@ class Clock:
 
 
 class StopRequest:
-    """Whether the user asked to stop: Ctrl-C, SIGTERM or a closed terminal. A second signal ends at once."""
+    """Whether the user asked to stop: Ctrl-C, SIGTERM, a closed terminal, or a wish. A second signal ends at once.
 
-    def __init__(self) -> None:
+    Args:
+        wishes: What somebody wants who cannot send a signal; by default nothing.
+    """
+
+    def __init__(self, wishes: Wishes | None = None) -> None:
         self.signal: int | None = None
+        self._wishes = wishes or Wishes()
+        self._budget = math.inf
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        return self.signal is not None or self._wishes.stopping or self.for_more_time
+
+    @property
+    def for_more_time(self) -> bool:
+        """Whether a larger budget is wished for than can be taken over now."""
+        wished = self._wishes.budget
+        return wished is not None and wished > self._budget
+
+    def heed_more_than(self, budget: float) -> None:
+        """Count a wish for more seconds than these as one to stop, from now on."""
+        self._budget = budget
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optuna.storages import RDBStorage
 
-from automl_kd.core import Interrupted
+from automl_kd.core import Interrupted, duration
 from automl_kd.results import Observer, Snapshot
 from automl_kd.storage import Database, Lease
 from automl_kd.studies.clock import Clock, StopRequest
@@ -17,6 +17,7 @@ from automl_kd.studies.record import StudyBook
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.trials import TrialStore
+from automl_kd.studies.wishes import Wishes
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class StudyInputs:
         stop: The user's wish to stop.
         database: Where the study is.
         prepared: What was read and checked.
+        wishes: What somebody wants of it while it runs.
     """
 
     request: SearchRequest
@@ -36,6 +38,7 @@ class StudyInputs:
     stop: StopRequest
     database: Database
     prepared: Preparation
+    wishes: Wishes = field(default_factory=Wishes)
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,25 @@ class StudyContext:
         return self.inputs.stop
 
     @property
+    def wishes(self) -> Wishes:
+        """What somebody wants of the study while it runs."""
+        return self.inputs.wishes
+
+    @property
     def objectives(self) -> StudyObjectives:
         """What the study is of."""
         return self.prepared.objectives
+
+    def take_more_time(self, pending: float = 0.0) -> None:
+        """Take over a larger budget where one is wished for.
+
+        Args:
+            pending: Seconds that will be added to the budget once the teacher is recognised.
+        """
+        wished = self.wishes.budget
+        if wished is not None and wished > self.clock.budget + pending:
+            self.book.grow(wished - pending)
+            self.observer.note(f"the budget is {duration(wished)} from now on")
 
     def beat(self) -> None:
         """Save the time used and renew the lease, at most once a second."""
@@ -131,6 +150,11 @@ class StudyContext:
         )
 
     def interrupted(self) -> Interrupted:
-        """What to raise once the user has asked to stop."""
+        """What to raise once the user has asked to stop, or for more time while picks are distilled."""
+        if self.stop.for_more_time:
+            return Interrupted(
+                f"stopped for more time; nothing finished is lost, the same command with a larger --budget goes on with"
+                f" another round of study {self.name}"
+            )
         again = "the same command goes on" + (" (without --extend: the time is added)" if self.request.extend else "")
         return Interrupted(f"stopped; nothing finished is lost, {again} with study {self.name}")

@@ -50,9 +50,11 @@ class PickRound:
 
         Raises:
             UserError: If no pick could be distilled, or a training met what every other would meet.
-            Interrupted: If the user asked to stop.
+            Interrupted: If the user asked to stop, or for more time.
         """
         self._context.clock.enter("picks")
+        # They are chosen and cut to what is left: more time is another round's.
+        self._context.stop.heed_more_than(self._context.clock.budget)
         picks = self._choose()
         phase = self._distilled(picks)
         decide_layers(self._context, picks, phase.weights)

@@ -144,6 +144,12 @@ class StudyBook:
         self.record = replace(self.record, identity={**self.record.identity, **identity})
         self._save()
 
+    def grow(self, budget: float) -> None:
+        """Take a larger budget over within the round under way."""
+        self.record = replace(self.record, budget=budget)
+        self._clock.budget = budget
+        self._save()
+
     def extend(self, seconds: float) -> None:
         """Add time to the budget, which begins another round."""
         self.record = replace(self.record, budget=self.record.budget + seconds, state="open")
@@ -152,8 +158,12 @@ class StudyBook:
 
     def finish(self) -> None:
         """The round came to its end."""
-        seconds = self._clock.seconds()
         self.record = replace(self.record, state="done")
+        self.cut()
+
+    def cut(self) -> None:
+        """What the round has used is kept, so that another one counts from there."""
+        seconds = self._clock.seconds()
         self.note(spent={phase: seconds.get(phase, 0.0) for phase in ("search", "picks")})
 
     def _save(self) -> None:

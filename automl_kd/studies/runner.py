@@ -33,8 +33,6 @@ from automl_kd.studies.trials import TrialStore
 from automl_kd.studies.understanding import with_teacher
 from automl_kd.studies.warm_start import WarmStart
 
-_WAIT_SECONDS = 0.2
-_OVERDUE_SECONDS = 8.0
 _NOBODY = "waiting for a worker: automl-kd worker joins"
 _SHARING = 10
 """Trainings that share what is kept of a teacher, at the least: all trials of a study see the same views."""
@@ -106,7 +104,11 @@ class StudyRunner:
         with open_workers(request.executor_options, setup, queue, context.files.log) as pool:
             if context.book.progress.searched != context.book.progress.round:
                 self._search(trials, teacher, pool)
-            PickRound(context, trials, teacher, pool).run()
+            try:
+                PickRound(context, trials, teacher, pool).run()
+            except Interrupted:
+                context.book.cut()  # more time would begin another round
+                raise
         context.book.finish()
 
     # -- teacher ------------------------------------------------------------------------------------------------------
@@ -118,6 +120,7 @@ class StudyRunner:
         short: list[str] = []
 
         def watch(progress: TrainingProgress) -> bool:
+            context.take_more_time(self._extension)
             context.tell("teacher", progress.doing, done=progress.done)
             short[:] = filter(None, [self._too_short_for(progress)])
             return bool(short) or bool(context.stop)
@@ -168,15 +171,10 @@ class StudyRunner:
         plan = TimePlan(trials, context.clock, progress.spent, len(task.train), workers)
         phase = SearchPhase(context, trials, plan, self._proposer(trials, teacher, plan), pool)
         try:
-            while not phase.over and not phase.idle:
+            while phase.goes_on:
                 phase.step()
                 self._note_workers(plan.workers)
                 self._tell_search(phase, plan, trials)
-            while pool.running and not context.stop and phase.full is None:
-                phase.take(pool.wait(_WAIT_SECONDS))  # their own deadline ends them within a step
-                self._tell_search(phase, plan, trials)
-                if plan.left < -_OVERDUE_SECONDS:
-                    phase.abandon()
         finally:
             if pool.running:
                 phase.take(pool.stop())

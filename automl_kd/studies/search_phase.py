@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from automl_kd.core import UserError, duration, folder_bytes, free_bytes
 from automl_kd.execution import Answer, Executor, Failed, Stopped, Trained, TrainJob
 from automl_kd.studies.answers import take_all
+from automl_kd.studies.attributes import ENDED_BY_OWNER
 from automl_kd.studies.context import StudyContext
 from automl_kd.studies.policy import hopeless, promotions
 from automl_kd.studies.proposer import Proposer
@@ -23,6 +24,7 @@ _FLAT_PROPOSALS = 8
 _FLAT = 1e-3
 """Share of the front's hypervolume that the best of so many proposals in a row were expected to add, at most."""
 _LEAST_FREE_BYTES = 100_000_000
+_OVERDUE_SECONDS = 8.0
 
 
 class SearchPhase:
@@ -58,7 +60,9 @@ class SearchPhase:
         )
         self._recent_failures: deque[str] = deque(maxlen=_IDENTICAL_FAILURES)
         self._gains: deque[float] = deque(maxlen=_FLAT_PROPOSALS)
+        self._heeded: frozenset[int] = frozenset()
         self.full: str | None = None
+        self._forget_checkpoints()
 
     @property
     def over(self) -> bool:
@@ -72,12 +76,27 @@ class SearchPhase:
             return False
         return max([*self._gains, *(self._proposer.worth() or {}).values()]) < _FLAT
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether something runs that is worth waiting for, or can still be started."""
+        if self._pool.running:
+            return not self._context.stop and self.full is None
+        return not self.over and self._next(peek=True) is not None
+
     def step(self) -> None:
         """Hand out work, prepare the next candidate while workers are busy, and take in answers.
+
+        Once the search is over, only take in answers: the deadline of a training ends it within a step.
 
         Raises:
             UserError: If the same failure came five times in a row, or one that every trial would meet.
         """
+        self._heed()
+        if self.over:
+            self.take(self._pool.wait(_WAIT_SECONDS))
+            if self._plan.left < -_OVERDUE_SECONDS:
+                self._abandon()
+            return
         self._plan.note_workers(self._pool.size)
         while self._pool.idle and (candidate := self._next()) is not None:
             self._submit(candidate)
@@ -92,11 +111,6 @@ class SearchPhase:
         """How many trainings can run at a time now."""
         return self._pool.size
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing runs and nothing more can be started in the time left."""
-        return not self._pool.running and self._next(peek=True) is None
-
     def take(self, answers: Sequence[tuple[int, Answer]]) -> None:
         """Store what workers answered: all of it, also where one answer ends the search.
 
@@ -104,11 +118,6 @@ class SearchPhase:
             UserError: As for :meth:`step`.
         """
         take_all(answers, self._take)
-
-    def abandon(self) -> None:
-        """Give up on workers that do not answer after their time; their candidates wait where they were."""
-        for number in self._pool.abandon():
-            self._trials.note_death(self._trials.candidates[number])
 
     def close(self, reason: str) -> None:
         """Tell every candidate that still waits that it lost, and delete its checkpoint."""
@@ -133,23 +142,54 @@ class SearchPhase:
             f" {cost} {duration(trial)}; add at least {duration(2 * trial)} with --extend"
         )
 
+    def _abandon(self) -> None:
+        """Give up on workers that do not answer after their time; their candidates wait where they were."""
+        for candidate in map(self._trials.candidates.__getitem__, self._pool.abandon()):
+            if candidate.given_up is None:
+                self._trials.note_death(candidate)
+            else:
+                self._prune(candidate, candidate.given_up)
+
+    def _heed(self) -> None:
+        """Take over what is wished for: more time, and the end of trials."""
+        self._context.take_more_time()
+        ended = self._context.wishes.ended
+        for number in ended - self._heeded:
+            candidate = self._trials.candidates.get(number)
+            if candidate is not None and candidate.status in ("waiting", "running"):
+                self._end(candidate)
+        self._heeded = ended
+
+    def _end(self, candidate: Candidate) -> None:
+        if candidate.status == "running":
+            self._trials.give_up(candidate, ENDED_BY_OWNER)
+            self._pool.cancel(candidate.number)
+        else:
+            self._prune(candidate, ENDED_BY_OWNER)
+            self._ready = deque(each for each in self._ready if each is not candidate)
+
     def _take(self, number: int, answer: Answer) -> None:
         candidate = self._trials.candidates[number]
         match answer:
             case Trained():
                 self._trials.arrive(candidate, self._trials.rungs.index(answer.epoch), answer)
                 self._recent_failures.clear()
-                if candidate.status == "complete":
+                if candidate.status != "waiting":
                     self._context.files.checkpoint(number).unlink(missing_ok=True)
             case Stopped():
                 candidate.status = "waiting"
-                if not candidate.scores:
+                if candidate.given_up is not None:
+                    self._prune(candidate, candidate.given_up)
+                elif not candidate.scores:
                     self._ready.append(candidate)
             case Failed(reason, fatal, worker_died):
                 if fatal:
                     candidate.status = "waiting"
                     raise UserError(reason)
-                self._fail(candidate, reason, worker_died)
+                if candidate.given_up is None:
+                    self._fail(candidate, reason, worker_died)
+                else:
+                    self._prune(candidate, candidate.given_up)
             case _:
                 raise AssertionError(f"a training answered {answer}")
 
@@ -216,6 +256,12 @@ class SearchPhase:
     def _prune(self, candidate: Candidate, reason: str) -> None:
         self._trials.prune(candidate, reason)
         self._context.files.checkpoint(candidate.number).unlink(missing_ok=True)
+
+    def _forget_checkpoints(self) -> None:
+        """Delete what a driver left that was killed between a trial's end and this."""
+        for candidate in self._trials.candidates.values():
+            if candidate.status != "waiting":
+                self._context.files.checkpoint(candidate.number).unlink(missing_ok=True)
 
     def _retire_hopeless(self) -> None:
         out = hopeless(

@@ -67,6 +67,11 @@ class Candidate:
         """Why it cannot be trained, where it failed."""
         return self.attributes.reason if self.attributes.ending == "failed" else None
 
+    @property
+    def given_up(self) -> str | None:
+        """Why it is not trained on, where it was stopped or will be."""
+        return (self.attributes.reason or "") if self.attributes.ending == "stopped" else None
+
     def seconds_per_epoch(self, rungs: tuple[int, ...]) -> float | None:
         """Training time of an epoch, None before the first rung."""
         return self.seconds / rungs[max(self.scores)] if self.scores else None
@@ -159,9 +164,15 @@ class TrialStore:
         )
         candidate.scores[rung] = trained.score
         candidate.status = "waiting"
-        if rung == len(self.rungs) - 1:
+        if candidate.given_up is not None:
+            self.prune(candidate, candidate.given_up)
+        elif rung == len(self.rungs) - 1:
             self._complete(candidate)
         self._arrived = None
+
+    def give_up(self, candidate: Candidate, reason: str) -> None:
+        """A candidate that is being trained will be pruned once its worker answers; that it will be is stored now."""
+        self._change(candidate, ending="stopped", reason=reason)
 
     def prune(self, candidate: Candidate, reason: str) -> None:
         """A paused candidate can no longer win."""
@@ -296,10 +307,10 @@ class TrialStore:
         if not running:
             return
         # Killed between an attribute and its verdict.
-        if len(self.rungs) - 1 in candidate.scores:
+        if candidate.given_up is not None:
+            self.prune(candidate, candidate.given_up)
+        elif len(self.rungs) - 1 in candidate.scores:
             self._complete(candidate)
-        elif attributes.ending == "stopped":
-            self.prune(candidate, attributes.reason or "")
         elif attributes.ending == "failed":
             self.fail(candidate, attributes.reason or "")
 

@@ -13,6 +13,7 @@ from automl_kd.studies.preparation import prepare
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.runner import StudyRunner
 from automl_kd.studies.summary import result_of, summarize
+from automl_kd.studies.wishes import Wishes
 from automl_kd.workflows.signature import with_options
 
 SearchResult = StudyResult
@@ -36,15 +37,22 @@ def search(hw: str, budget: str | float, *, observer: Observer | None = None, **
     return run_search(SearchRequest(hw=hw, budget=budget, **options), observer or Observer())
 
 
-def run_search(request: SearchRequest, observer: Observer) -> StudyResult:
-    """As :func:`search`, from a request."""
+def run_search(request: SearchRequest, observer: Observer, wishes: Wishes | None = None) -> StudyResult:
+    """As :func:`search`, from a request.
+
+    Args:
+        request: What is asked for.
+        observer: Told what happens.
+        wishes: What another thread wants of the study while it runs: more time, the end of a trial, a stop.
+    """
     began = time.monotonic()
-    stop = StopRequest()
+    wishes = wishes or Wishes()
+    stop = StopRequest(wishes)
     with stop.listening():
         database = Database(request.storage)
         prepared = prepare(request, database, observer)
         name = prepared.request.name
-        inputs = StudyInputs(prepared.request, observer, stop, database, prepared)
+        inputs = StudyInputs(prepared.request, observer, stop, database, prepared, wishes)
         with database.lease(name) as lease, database.user_errors():
             StudyRunner(inputs, lease, began).run()
     return result_of(summarize(database, name))

@@ -170,6 +170,20 @@ def test_a_stop_brings_the_state_back(machine, joined, endless):
     assert machine.ended == "taken"
 
 
+def test_a_job_that_is_cancelled_comes_back_and_its_machine_stays(machine, joined, endless, job, tmp_path):
+    joined.submit("a", endless)
+    until(joined, machine.trains)
+    joined.cancel("a")
+    assert until(joined, lambda: not joined.running) == [("a", Stopped())]
+    assert endless.checkpoint.exists()
+    short = replace(job, recipe=labels_only(), until=1, checkpoint=tmp_path / "short.pt")
+    assert isinstance(answer_of(joined, "b", short), Trained)
+    joined.submit("c", replace(endless, checkpoint=tmp_path / "c.pt"))
+    joined.cancel("c")  # most likely before the machine has seen it
+    assert until(joined, lambda: not joined.running) == [("c", Stopped())]
+    assert (joined.size, machine.ended) == (1, None)
+
+
 def test_a_worker_that_leaves_hands_its_job_back_and_is_forgotten(machine, joined, endless):
     joined.submit("a", endless)
     until(joined, machine.trains)

@@ -33,6 +33,18 @@ def test_a_stop_saves_the_state(inline, endless):
     assert endless.checkpoint.exists()
 
 
+def test_a_job_that_is_cancelled_ends_with_its_state_and_the_next_one_runs(inline, endless, job, tmp_path):
+    inline.submit("a", endless)
+    assert inline.wait(3) == []
+    inline.cancel("b")
+    assert inline.wait(1) == [], "another job is meant"
+    inline.cancel("a")
+    assert inline.wait(60) == [("a", Stopped())]
+    assert endless.checkpoint.exists()
+    short = replace(job, recipe=labels_only(), until=1, checkpoint=tmp_path / "short.pt")
+    assert isinstance(answer_of(inline, "b", short), Trained)
+
+
 def test_an_abandoned_job_leaves_a_worker_for_the_next(inline, endless, job, tmp_path):
     inline.submit("a", endless)
     assert inline.abandon() == ["a"]

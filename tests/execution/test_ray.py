@@ -107,3 +107,15 @@ def test_a_cluster_that_cannot_be_used_is_told_in_one_line(cluster, setup, given
     with pytest.raises(UserError, match=told):
         RayExecutor(setup, **{"address": cluster.address, **given})
     assert not ray.is_initialized()
+
+
+def test_a_job_that_is_cancelled_comes_back_and_its_worker_takes_the_next(executor, endless, job, tmp_path):
+    wait_until(executor, lambda: executor.idle)
+    executor.submit(1, endless)
+    assert executor.wait(3) == [], "it does not end by itself"
+    executor.cancel(2)
+    executor.cancel(1)
+    assert wait_until(executor, lambda: not executor.running) == [(1, Stopped())]
+    assert endless.checkpoint.exists()
+    short = replace(job, recipe=labels_only(), until=1, checkpoint=tmp_path / "short.pt")
+    assert isinstance(answer_of(executor, 2, short), Trained)

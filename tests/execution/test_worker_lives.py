@@ -111,3 +111,21 @@ def ignores(process, number):
     status = Path(f"/proc/{process.pid}/status").read_text()
     mask = int(re.search(r"^SigIgn:\s*([0-9a-f]+)$", status, re.MULTILINE)[1], 16)
     return bool(mask & 1 << number - 1)
+
+
+def test_one_job_is_cancelled_while_another_runs_on_and_its_worker_stays(setup, module_cache, endless, job, tmp_path):
+    before = set(psutil.Process().children())
+    with WorkerPool(2, setup, tmp_path / "workers.log") as pool:
+        workers = set(psutil.Process().children()) - before
+        other = replace(endless, checkpoint=tmp_path / "other.pt")
+        pool.submit("a", endless)
+        pool.submit("b", other)
+        pool.cancel("nobody's")
+        assert pool.wait(5) == []
+        pool.cancel("a")
+        pool.cancel("a")
+        assert pool.wait(60) == [("a", Stopped())]
+        assert (pool.running, endless.checkpoint.exists()) == (["b"], True)
+        short = replace(job, recipe=labels_only(), until=1, checkpoint=tmp_path / "short.pt")
+        assert isinstance(answer_of(pool, "c", short), Trained), "a cancelled job is no lasting wish"
+        assert set(psutil.Process().children()) - before == workers

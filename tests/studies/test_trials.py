@@ -75,6 +75,28 @@ def test_a_driver_that_starts_again_finds_every_candidate_as_it_was(open_store, 
     assert again.front() == store.front()
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_trial_that_was_given_up_while_it_was_trained_is_pruned_whatever_comes_of_it(
+    database, open_store, propose_for, answered
+):
+    store = open_store()
+    candidate = propose_for(store).next()
+    store.arrive(candidate, 0, trained(0.6, 1.5, None))
+    candidate.status = "running"
+    store.give_up(candidate, "ended by its owner")
+    if answered:  # it was faster than the wish
+        store.arrive(candidate, 1, trained(0.9, 4.5, 0.02))
+        assert states(database) == [(TrialState.PRUNED, None)]
+
+    again = open_store()  # else the driver was killed before the answer
+
+    assert states(database) == [(TrialState.PRUNED, None)]
+    (found,) = again.candidates.values()
+    assert (found.status, found.attributes.reason) == ("pruned", "ended by its owner")
+    assert found.scores == ({0: 0.6, 1: 0.9} if answered else {0: 0.6})
+    assert again.complete() == []
+
+
 def test_a_trial_cut_between_its_last_accuracy_and_the_verdict_is_complete(database, open_store, propose_for):
     store = open_store()
     candidate = propose_for(store).next()

@@ -49,6 +49,7 @@ class InlineExecutor(Executor[Key]):
         if self._key is not None:
             raise IndexError("no worker is idle")
         self._key = key
+        self._worker.cancelled.clear()
         self._worker.jobs.put(job)
 
     def wait(self, timeout: float) -> list[tuple[Key, Answer]]:
@@ -63,6 +64,11 @@ class InlineExecutor(Executor[Key]):
             return []
         self._key = None
         return [(key, answer)]
+
+    def cancel(self, key: Key) -> None:
+        """Ask the worker to save the state of its job and answer."""
+        if key == self._key:
+            self._worker.cancelled.set()
 
     def abandon(self) -> list[Key]:
         """Leave a busy worker behind, start another, and return its job."""
@@ -90,14 +96,14 @@ class _Worker(threading.Thread):
         super().__init__(daemon=True, name="automl-kd-worker")
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        self.stop = threading.Event()
+        self.stop, self.cancelled = threading.Event(), threading.Event()
         self._setup = setup
         self.start()
 
     def run(self) -> None:
         from automl_kd.execution.job_runner import JobRunner  # it imports torch, for which the driver need not wait
 
-        runner = JobRunner(self._setup, self.stop.is_set)
+        runner = JobRunner(self._setup, lambda: self.stop.is_set() or self.cancelled.is_set())
         while (job := self.jobs.get()) is not None:
             self.answers.put(runner.do(job))
 
