@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,7 +115,5 @@ def _service(request: Request) -> Service:
 TheService = Annotated[Service, Depends(_service)]
 
 
-async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function gives that waits for the database."""
-    waiting: Awaitable[Any] = asyncio.to_thread(function, *arguments)
-    return await waiting
+in_thread = asyncio.to_thread
+"""What a function gives that waits for the database; the event loop goes on meanwhile."""

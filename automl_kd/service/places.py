@@ -43,10 +43,10 @@ class Places:
         sent = _UPLOAD.fullmatch(text)
         if sent is not None and sent[1] in self.hashes:
             folder = self.uploads / sent[1]
-            path, roots = self._only_file(folder) if sent[2] is None else folder / sent[2][1:], (folder,)
+            found = _inside(folder, _only_file(folder) if sent[2] is None else folder / sent[2][1:])
         else:
-            path, roots = Path(text).expanduser() if "\0" not in text else Path(), self.roots
-        found = next((each for root in roots if (each := _inside(root, path)) is not None), None)
+            path = Path(text).expanduser()
+            found = next((each for root in self.roots if (each := _inside(root, path)) is not None), None)
         if found is None:
             raise UserError(
                 f"{label} {text!r}: neither something that comes with automl-kd, nor something under a folder that this"
@@ -73,12 +73,6 @@ class Places:
         elif isinstance(document, str) and reads_like_a_path(document):
             self.resolve(label, document)
 
-    @staticmethod
-    def _only_file(folder: Path) -> Path:
-        """The one file of a folder, else the folder."""
-        files = [each for each in folder.iterdir()] if folder.is_dir() else []
-        return files[0] if len(files) == 1 and files[0].is_file() else folder
-
 
 def only(folder: Path) -> Places:
     """The places of a document that was sent: its own folder."""
@@ -89,6 +83,12 @@ def reads_like_a_path(text: str) -> bool:
     """Whether a text may name a file: it has a separator, begins with a home folder, or ends as files do."""
     marked = any(mark in text for mark in (os.sep, "\\", "\0")) or text.startswith(("~", "..", UPLOAD))
     return marked or _ENDING.search(text.lower()) is not None
+
+
+def _only_file(folder: Path) -> Path:
+    """The one file of a folder, else the folder."""
+    files = list(folder.iterdir()) if folder.is_dir() else []
+    return files[0] if len(files) == 1 and files[0].is_file() else folder
 
 
 def _inside(root: Path, path: Path) -> Path | None:

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from automl_kd.core import UserError, size
 
@@ -96,7 +97,7 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Pa
     return written
 
 
-def _parts(content: zipfile.ZipExtFile) -> Iterator[bytes]:
+def _parts(content: IO[bytes]) -> Iterator[bytes]:
     while part := content.read(_PART_BYTES):
         yield part
 
@@ -112,7 +113,7 @@ def _refuse_kind(name: str) -> None:
     ending = PurePosixPath(name).suffix.lower()
     if ending in _PICKLES:
         raise UnacceptableUploadError(
-            f"{name}: files ending in {ending} may hold pickled objects, which are not taken; send .safetensors or .onnx"
+            f"{name}: files ending in {ending} may hold pickled objects; send .safetensors or .onnx"
         )
     if ending in _CODE:
         raise UnacceptableUploadError(f"{name}: is code; nothing that comes over the network is run")

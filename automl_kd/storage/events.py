@@ -64,7 +64,7 @@ class EventLog:
     def last_numbers(self, searches: Collection[str]) -> dict[str, int]:
         """The number of the last event of each search that exists."""
         query = select(SearchRow.name, SearchRow.events).where(SearchRow.name.in_(searches))
-        return self._database.transact(lambda session: {name: number for name, number in session.execute(query)})
+        return self._database.transact(lambda session: dict(session.execute(query).all()))
 
     def after(self, search: str, number: int, most: int = 500) -> list[Event]:
         """The events of a search behind one, oldest first, at most so many."""

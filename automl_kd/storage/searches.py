@@ -165,7 +165,7 @@ class SearchQueue:
     def counts(self) -> dict[str, int]:
         """Numbers of searches by state."""
         query = select(SearchRow.state, func.count()).group_by(SearchRow.state)
-        return self._database.transact(lambda session: {name: count for name, count in session.execute(query)})
+        return self._database.transact(lambda session: dict(session.execute(query).all()))
 
     def cancel(self, name: str) -> SubmittedSearch:
         """Take a search out of the queue, or ask its runner to stop it; nothing that it finished is lost.

@@ -64,7 +64,9 @@ class Driver:
             told = _one_line(f"{type(error).__name__}: {error}")
             self._queue.finish(self._name, self._claim, "failed", f"a fault of automl-kd, not of the search: {told}")
         else:
-            self._queue.finish(self._name, self._claim, "done", budget=self._wishes.budget or found.budget)
+            record = self._database.study(self._name)
+            # One that got more time while its picks were trained is not done: its next round waits in the queue.
+            self._queue.finish(self._name, self._claim, "done", budget=record.budget if record.state == "done" else 0.0)
         finally:
             self._over.set()
 
@@ -100,7 +102,8 @@ class Driver:
             if self._observer.finished > finished:
                 finished = self._observer.finished
                 self._queue.progressed(self._name, self._claim)
-            self._wishes.budget, self._wishes.ended = found.budget, frozenset(found.ended)
+            self._wishes.extend_to(found.budget)
+            self._wishes.end(*found.ended)
             if found.cancelled and not self._cancelled:
                 self._cancelled = True
                 self._wishes.stop()

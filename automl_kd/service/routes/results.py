@@ -36,7 +36,7 @@ async def result(service: TheService, caller: Reader, name: str) -> dict[str, An
 
 @router.get("/trials", summary="Every trial that reached a rung")
 async def trials(service: TheService, caller: Reader, name: str) -> dict[str, Any]:
-    """``complete`` reached the last rung, ``stopped`` ended or wait at a lower one, ``failures`` say why some failed."""
+    """``complete`` reached the last rung, ``stopped`` ended or wait below it, ``failures`` say why some failed."""
     _, found = await _found(service, caller, name)
     return {key: found[key] for key in ("complete", "stopped", "failures", "screened", "trials")}
 

@@ -36,7 +36,7 @@ _EXAMPLES = {
 }
 Asked = Annotated[
     dict[str, Any],
-    Body(description="The options of automl-kd search: see GET /schema.", openapi_examples=_EXAMPLES),  # type: ignore[arg-type]
+    Body(description="The options of automl-kd search: see GET /schema.", openapi_examples=_EXAMPLES),
 ]
 Priority = Annotated[int, Query(ge=PRIORITIES.start, le=PRIORITIES.stop - 1, description="The larger, the earlier.")]
 
