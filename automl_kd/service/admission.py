@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_kd.core import NotYAMLError, UserError, load_yaml
+from automl_kd.hardware import load_profile
 from automl_kd.recipes import load_space, parse_yaml
 from automl_kd.service.places import UPLOAD, Places, only, reads_like_a_path
 from automl_kd.studies.request import SearchRequest
@@ -21,6 +22,7 @@ _REFUSED = {
     "from_study": "is for the command line",
 }
 _EXECUTORS = ("process", "inline")
+_THIS_MACHINE = "local"
 
 
 def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
@@ -57,15 +59,13 @@ def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
     for pin in request.pins:
         _check_pin(places, pin)
     checked = SearchRequest(**{**asked, **changes})
-    load_space_of(checked)
+    if checked.space is not None:
+        load_space(checked.space, checked.pins)
+    for device in (checked.hw, *(each.device for each in checked.known if each.device is not None)):
+        if device != _THIS_MACHINE:  # which would be measured first, and then by another process
+            load_profile(device)
     kept = checked.model_dump(mode="json", exclude_defaults=True)
     return {**kept, "hw": checked.hw, "budget": checked.budget}
-
-
-def load_space_of(request: SearchRequest) -> None:
-    """See to it that the space can be read without running code, where one is named."""
-    if request.space is not None:
-        load_space(request.space, request.pins)
 
 
 def _document(places: Places, label: str, text: str) -> Path:
