@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from automl_kd.core import __version__
 from automl_kd.service.bounds import Bounds
 from automl_kd.service.context import Service
+from automl_kd.service.dashboard import Dashboard
 from automl_kd.service.gate import Gate
 from automl_kd.service.ledger import Ledger
 from automl_kd.service.problems import tell_problems
@@ -52,6 +53,7 @@ def create_app(service: Service) -> FastAPI:
     tell_problems(app)
     secure = service.settings.certificate is not None
     # The last one added is met first.
+    app.add_middleware(Dashboard, database=service.database, queue=service.queue)
     app.add_middleware(Gate, tokens=service.tokens, rates=Rates(service.settings.rate), secure=secure)
     app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, service.settings.max_upload_bytes))
     app.add_middleware(Ledger, registry=service.registry, write=_write)

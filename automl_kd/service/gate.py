@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, parse_qsl, urlencode
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from automl_kd.service.callers import CALLER, COOKIE, Caller
+from automl_kd.service.dashboard import is_of_dashboard
 from automl_kd.service.problems import problem
 from automl_kd.service.rates import Rates
 from automl_kd.storage import TokenStore
@@ -80,6 +81,8 @@ class Gate:
             return problem(429, f"token {caller.token.name} makes too many requests; wait {wait} s", told), receive
         if caller.csrf is None or scope["method"] in _SAFE:
             return None, receive
+        if is_of_dashboard(scope["path"]):  # whose scripts know no token of ours
+            return (None if _of_own_page(headers) else problem(403, "the request was made by another site")), receive
         return await _forged(caller.csrf, headers, receive)
 
     async def _caller(self, headers: Headers) -> Caller | None:
@@ -134,6 +137,12 @@ async def _forged(csrf: str, headers: Headers, receive: Receive) -> tuple[Respon
     if given is None or not hmac.compare_digest(given.encode(), csrf.encode()):
         return refusal, receive
     return None, receive
+
+
+def _of_own_page(headers: Headers) -> bool:
+    """Whether a browser says that a page of this very address made a request; a missing word counts as no."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin", "")
+    return site == "same-origin" if site is not None else urlsplit(origin).netloc == headers.get("host")
 
 
 async def _body(receive: Receive) -> bytes:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 import uvicorn
 
 from automl_kd.core import UserError
+from automl_kd.service.adoption import adopt_studies
 from automl_kd.service.app import create_app
 from automl_kd.service.context import Service
 from automl_kd.service.runners import RunnerPool
 from automl_kd.service.settings import ServiceSettings
-from automl_kd.storage import Database, TokenStore
+from automl_kd.storage import Database, SearchQueue, TokenStore
 
 _FIRST, _OWNER = "first", "admin"
 
@@ -31,6 +32,7 @@ def serve(settings: ServiceSettings, ready: Callable[[str, str | None], None]) -
     """
     database = Database(settings.storage)
     secret = _first_token(settings, TokenStore(database))
+    adopt_studies(database, SearchQueue(database))
     with _listening(settings) as listener:
         port = listener.getsockname()[1]
         address = settings.address.replace(f":{settings.port}/", f":{port}/")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SearchState = Literal["queued", "running", "done", "failed", "cancelled"]
 _MOST_DEATHS = 3
+_ADOPTED = 5
+"""Priority of searches that nobody submitted."""
 _QUEUE = 1
 """The row of ``akd_queue``."""
 
@@ -119,15 +121,25 @@ class SearchQueue:
             count = session.scalar(select(func.count()).select_from(SearchRow).where(mine)) or 0
             if count >= most:
                 raise QueueFullError(f"{count} searches of yours are queued or running; {most} may be at a time")
-            row = SearchRow(name=name, owner=owner, request=dict(request), budget=budget, priority=priority)
-            row.state, row.ended, row.created, row.queued, row.changed = "queued", [], now, now, now
-            row.events, row.beats, row.deaths, row.cancelled = 0, 0, 0, False
-            session.add(row)
+            session.add(_fresh(name, owner, request, budget, priority, "queued", now))
             session.flush()
             append_event(session, name, "state", {"state": "queued"}, key)
 
         self._database.transact(work)
         return self.search(name)
+
+    def adopt(self, name: str, owner: str, request: Mapping[str, Any], budget: float, state: SearchState) -> None:
+        """Add a search that was not submitted, in the state in which its study is; one that is there stays."""
+        now, key = time.time(), uuid.uuid4().hex
+
+        def work(session: Session) -> None:
+            _take_turn(session)
+            if session.get(SearchRow, name) is None:
+                session.add(_fresh(name, owner, request, budget, _ADOPTED, state, now))
+                session.flush()
+                append_event(session, name, "state", {"state": state}, key)
+
+        self._database.transact(work)
 
     def find(self, name: str) -> SubmittedSearch | None:
         """A search by name, or None."""
@@ -385,6 +397,27 @@ def _take_turn(session: Session) -> None:
             session.add(QueueRow(id=_QUEUE, turns=1))
     except IntegrityError:  # another made the row in the same moment, and has ended its turn since
         _take_turn(session)
+
+
+def _fresh(
+    name: str, owner: str, request: Mapping[str, Any], budget: float, priority: int, state: SearchState, now: float
+) -> SearchRow:
+    return SearchRow(
+        name=name,
+        owner=owner,
+        request=dict(request),
+        budget=budget,
+        priority=priority,
+        state=state,
+        cancelled=False,
+        ended=[],
+        created=now,
+        queued=now,
+        changed=now,
+        beats=0,
+        deaths=0,
+        events=0,
+    )
 
 
 def _become(row: SearchRow, state: SearchState) -> None:

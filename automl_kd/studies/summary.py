@@ -27,10 +27,18 @@ from automl_kd.studies.objectives import StudyObjectives
 from automl_kd.studies.pick_attributes import stored_pick
 from automl_kd.studies.state import StudyProgress, settings_of
 
+_PICKS = "-picks"
+"""What ends the name of a study of picks, and of no other."""
+
 
 def picks_study(name: str) -> str:
     """The Optuna study that holds the picks of a study."""
-    return f"{name}-picks"
+    return f"{name}{_PICKS}"
+
+
+def study_of_picks(name: str) -> str:
+    """The study that a study of picks belongs to; of any other, its own name."""
+    return name.removesuffix(_PICKS)
 
 
 def summarize(database: Database, name: str) -> StudySummary:
