@@ -1,5 +1,6 @@
 """What the user leaves with: ONNX, weights, recipe, model card, report."""
 
+from automl_kd.delivery import prices, text
 from automl_kd.delivery.arms import Arms, arm_heads
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.delivered import Delivered, deliver
@@ -12,6 +13,7 @@ from automl_kd.delivery.prediction_figure import prediction_figure
 from automl_kd.delivery.progress_figures import growth_figure, progress_figure
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.study_page import study_report
+from automl_kd.delivery.tables import front_table, metrics_table
 from automl_kd.delivery.understood import teacher_rows, understood_rows
 from automl_kd.delivery.verdict import Verdict, verdict
 
@@ -29,15 +31,19 @@ __all__ = [
     "deployed_score",
     "form_sentences",
     "front_figure",
+    "front_table",
     "growth_figure",
     "hardware_report",
+    "metrics_table",
     "model_card",
     "not_converted",
     "prediction_figure",
+    "prices",
     "progress_figure",
     "student_report",
     "study_report",
     "teacher_rows",
+    "text",
     "understood_rows",
     "verdict",
 ]
