@@ -25,7 +25,7 @@ from automl_kd.core.integers import Range
 from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_yaml, shipped_dir, yaml_names
 from automl_kd.core.registry import Registry, extension_versions
 from automl_kd.core.signature import IMAGE_AXES, TEXT_AXES, Input, Meaning, Output, Signature
-from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
+from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources, units_of
 from automl_kd.core.version import __version__
 from automl_kd.core.yaml_text import NotYAMLError, load_yaml
 
@@ -76,6 +76,7 @@ __all__ = [
     "size",
     "spread_in_unit",
     "three_digits",
+    "units_of",
     "unknown",
     "whole",
     "write_text",
