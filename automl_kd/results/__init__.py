@@ -13,6 +13,8 @@ from automl_kd.results.pick import (
     compared_arms,
 )
 from automl_kd.results.progress import Observer, Snapshot, naming, sharing
+from automl_kd.results.quantities import Quantity, quantities
+from automl_kd.results.rule import Rule, is_rule
 from automl_kd.results.study import (
     CommonValue,
     CommonValues,
@@ -48,7 +50,9 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "Quantity",
     "RecipeDocument",
+    "Rule",
     "ShippedFile",
     "Snapshot",
     "StoppedTrial",
@@ -61,6 +65,8 @@ __all__ = [
     "UndistilledPick",
     "compared_arms",
     "defined",
+    "is_rule",
     "naming",
+    "quantities",
     "sharing",
 ]

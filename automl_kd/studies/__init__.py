@@ -1,6 +1,7 @@
 """The study engine: the request, the trials, what comes next, the picks distilled in full, and what was found."""
 
 __all__ = [
+    "choosing",
     "clock",
     "context",
     "default_space",

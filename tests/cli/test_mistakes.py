@@ -142,7 +142,21 @@ def test_with_several_studies_a_verb_asks_which(mistake, tmp_path):
     assert mistake("report").endswith("holds 2 studies; name one with --study: one, two")
 
 
-@pytest.mark.parametrize(("pick", "message"), [("knees", "write knee, best, fastest"), ("9999", "did not reach")])
+@pytest.mark.parametrize(
+    ("pick", "message"),
+    [
+        ("knees", "write knee, best, fastest, the number of a trial, or a rule such as 'score >= 0.95"),
+        ("9999", "did not reach"),
+        ("²", "write knee, best, fastest"),
+        ("score >= 95", "rule, at character 10, '95': score is a share of at most 1; write 0.95, or 95% for per cent"),
+        ("latency <= 3", "rule, at character 1, 'latency': unknown name; did you mean latency_ms"),
+        (
+            "score > 0 and params < 1 and trial != 99",
+            "params < 1 and trial != 99 holds for no finished trial of study cam",
+        ),
+        ("score > 0 and params < 1", "(asked: < 1)"),
+    ],
+)
 def test_an_unknown_pick_is_told(mistake, searched, pick, message):
     assert message in mistake("export", "--storage", searched.folder / "automl-kd.db", "--pick", pick)
 

@@ -102,6 +102,26 @@ def test_export_finds_the_ends_of_the_front(searched, own_cache, tmp_path, pick,
     assert document["trial"] == searched.document["front"][end]["trial"]
 
 
+def test_export_takes_of_the_trials_for_which_a_rule_holds_a_pick_before_others_then_the_best(
+    searched, inside, tmp_path
+):
+    status = inside("status", "--study", "cam", "--json", cwd=searched.folder).document
+    picks = {pick["trial"] for pick in status["picks"]}
+    others = [each for each in status["complete"] if each["trial"] not in picks]
+    best, limit = max(others, key=lambda each: each["score"])["score"], max(each["latency_ms"] for each in others)
+    kept = " and ".join(f"trial != {trial}" for trial in picks)
+    by_rule = ("export", "--storage", searched.folder / "automl-kd.db", "--json", "--pick")
+
+    a_pick = inside(*by_rule, "score > 0", "--out", tmp_path / "a", cwd=tmp_path).document
+    assert a_pick["trial"] in picks
+    scores = {each["trial"]: each["score"] for each in status["complete"]}
+    assert scores[a_pick["trial"]] == max(scores[trial] for trial in picks)
+
+    another = inside(*by_rule, f"{kept} and latency_ms <= {limit!r}ms", "--out", tmp_path / "b", cwd=tmp_path).document
+    assert (scores[another["trial"]], another["origin"]) == (best, "search checkpoint")
+    assert "best accuracy on search-validation of" in another["chosen"] or len(others) == 1
+
+
 def test_the_same_command_again_does_nothing_more_and_says_so(inside, searched):
     before = (searched.folder / "automl-kd-files" / "cam" / "report.html").stat().st_mtime_ns
     again = inside(*searched.arguments, cwd=searched.folder)
