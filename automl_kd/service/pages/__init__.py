@@ -1,1 +1,14 @@
 """The page: the service for people, rendered on the server, which works without scripts, a mouse, or a wide screen."""
+
+from automl_kd.service.pages import new_search, search_list, search_page, static_files, steering
+
+ROUTERS = (
+    search_list.front_door,
+    search_list.router,
+    new_search.router,
+    search_page.router,
+    steering.router,
+    static_files.router,
+)
+
+__all__ = ["ROUTERS"]

@@ -22,7 +22,7 @@ from automl_kd.delivery import (
 )
 from automl_kd.delivery import FloatScore as Floats
 from automl_kd.objectives import Objective
-from automl_kd.results import Arm, FailureCount, PickResult, StoppedTrial, StudySummary, TrialResult
+from automl_kd.results import Arm, FailureCount, PickResult, Rule, StoppedTrial, StudySummary, TrialResult
 from automl_kd.service.pages.front_svg import front_svgs
 from automl_kd.storage import Database
 from automl_kd.studies.summary import summarize
@@ -196,3 +196,14 @@ def device_words(target: Mapping[str, Any]) -> str:
 def seconds_words(seconds: Mapping[str, float]) -> list[tuple[str, str]]:
     """Seconds by phase, for people, without the phases that took none."""
     return [(phase, duration(value)) for phase, value in seconds.items() if value]
+
+
+def meeting(storage: str, study: str, where: str) -> list[int]:
+    """The finished trials of a study that meet a rule.
+
+    Raises:
+        UserError: If the rule cannot be read.
+    """
+    summary = summarize(Database(storage, create=False), study)
+    rule = Rule.parse(where, summary.objectives, summary.metrics)
+    return [each.trial for each in summary.complete if rule.holds(each)]

@@ -32,8 +32,8 @@ def _drawn(summary: StudySummary, price: Objective, width: int, height: int) -> 
     plot = Plot(width, height, _price_axis(summary, price, width), score_axis(summary))
     _draw_lines(plot, summary, price)
     _draw_others(plot, summary, price)
-    _draw_front(plot, summary, price)
     _draw_picks(plot, summary, price)
+    _draw_front(plot, summary, price)
     score, number = summary.objective, len(summary.front)
     return plot.svg(
         f"{text.capital(score.title)} over predicted {price.title}: {number} student{'' if number == 1 else 's'} on the"
@@ -45,8 +45,7 @@ def _drawn(summary: StudySummary, price: Objective, width: int, height: int) -> 
 def score_axis(summary: StudySummary) -> Axis:
     """The upward axis: better is up, and the scores that are compared fill it."""
     score = summary.objective
-    values = [each.score for each in summary.complete] or [each.score for each in summary.stopped]
-    goods = [score.goodness(value) for value in values]
+    goods = _compared(summary)
     teacher = summary.teacher.validation_score
     best = max([*goods, *([] if teacher is None else [score.goodness(teacher)])])
     margin = 0.12 * (best - min(goods)) or 0.01
@@ -54,6 +53,13 @@ def score_axis(summary: StudySummary) -> Axis:
     marks = [(value, score.shown(value)) for value in round_steps(min(low, high), max(low, high))]
     less = " (less is better, upwards)" if score.direction == "minimize" else ""
     return Axis(low, high, marks, f"{score.title} on search-validation{less}")
+
+
+def _compared(summary: StudySummary) -> list[float]:
+    """The scores that are worth the room, larger is better: of the front, and of the better half of the others."""
+    score = summary.objective
+    others = sorted(score.goodness(each.score) for each in (summary.complete or summary.stopped))
+    return [*(score.goodness(each.score) for each in summary.front), *others[len(others) // 2 :]]
 
 
 def _price_axis(summary: StudySummary, price: Objective, width: int) -> Axis:
@@ -86,7 +92,7 @@ def _draw_others(plot: Plot, summary: StudySummary, price: Objective) -> None:
             plot.dot(plot.x.at(prices.value_of(stopped, price)), plot.y.at(stopped.score), 2.5, "stopped")
     on_front = {each.trial for each in summary.front}
     for each in summary.complete[-_MOST_DOTS:]:
-        if each.trial not in on_front:
+        if each.trial not in on_front and plot.y.holds(each.score):
             told = _told(summary, each, price)
             plot.dot(plot.x.at(prices.value_of(each, price)), plot.y.at(each.score), 3, "behind", told)
 
@@ -105,7 +111,7 @@ def _draw_front(plot: Plot, summary: StudySummary, price: Objective) -> None:
             plot.line(high, y - 3, high, y + 3, "interval")
         plot.dot(x, y, 4.5, "front", _told(summary, each, price))
         if len(front) <= _NAMED and each.trial not in {pick.trial for pick in summary.picks}:
-            plot.text(x, y - 9, str(each.trial))
+            plot.name(x, y, str(each.trial), 6)
 
 
 def _steps(plot: Plot, front: Sequence[TrialResult], price: Objective) -> list[tuple[float, float]]:
@@ -120,13 +126,12 @@ def _steps(plot: Plot, front: Sequence[TrialResult], price: Objective) -> list[t
 
 def _draw_picks(plot: Plot, summary: StudySummary, price: Objective) -> None:
     known = {each.trial: each for each in summary.complete}
-    middle = (plot.x.first + plot.x.last) / 2
     roles = {pick.trial: pick.role for pick in summary.picks if pick.trial in known}
     for trial, role in roles.items():
         each = known[trial]
         x, y = plot.x.at(prices.value_of(each, price)), plot.y.at(each.score)
         plot.dot(x, y, 8.5, "pick")
-        plot.text(x + (-12 if x > middle else 12), y - 8, f"{role} · {trial}", "end" if x > middle else "start", "role")
+        plot.name(x, y, f"{role} · {trial}", 11)
 
 
 def _told(summary: StudySummary, each: TrialResult, price: Objective) -> str:

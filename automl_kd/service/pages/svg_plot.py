@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 14, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 46
+_LETTER, _LINE = 6.6, 14
+"""About as wide is a letter of a label, and as high a line of it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Plot:
         self.x = Scale(x.low, x.high, _LEFT, width - _RIGHT, x.logarithmic)
         self.y = Scale(y.low, y.high, height - _BOTTOM, _TOP, y.logarithmic)
         self._parts: list[str] = []
+        self._taken: list[tuple[float, float, float, float]] = []
         self._draw_axes(x, y)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
@@ -96,6 +99,26 @@ class Plot:
     def text(self, x: float, y: float, words: str, anchor: str = "middle", kind: str = "label") -> None:
         """Words at a place."""
         self._parts.append(f'<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(words)}</text>')
+
+    def name(self, x: float, y: float, words: str, off: float) -> None:
+        """Words beside a dot, where they meet no others if there is such a place; else none."""
+        width = _LETTER * len(words)
+        sides = [(x + off, "start"), (x - off, "end")]
+        heights = [y - off, y + off + 8, y + 4, y - off - _LINE, y + off + 8 + _LINE]
+        for height in heights:
+            for side, anchor in sides:
+                left = side if anchor == "start" else side - width
+                box = (left, height - _LINE + 2, left + width, height + 2)
+                if self._is_free(box):
+                    self._taken.append(box)
+                    self.text(side, height, words, anchor, "role")
+                    return
+
+    def _is_free(self, box: tuple[float, float, float, float]) -> bool:
+        left, top, right, bottom = box
+        if left < self.x.first or right > self.width or top < 0 or bottom > self.y.first:
+            return False
+        return not any(left < r and right > l and top < b and bottom > t for l, t, r, b in self._taken)
 
     def across(self, y: float, kind: str, words: str) -> None:
         """A line at a value of the upward axis, named at its end."""
@@ -129,11 +152,7 @@ class Plot:
                 self.line(self.x.first, place, self.x.last, place, "grid")
                 self.text(self.x.first - 6, place + 4, label, "end")
         self.text((self.x.first + self.x.last) / 2, self.height - 8, x.title, kind="title")
-        middle = (self.y.first + self.y.last) / 2
-        self._parts.append(
-            f'<text class="title" text-anchor="middle" transform="translate(13 {middle:g}) rotate(-90)">'
-            f"{escape(y.title)}</text>"
-        )
+        self.text(2, 14, y.title, "start", "title")
 
 
 def thinned(marks: Sequence[tuple[float, str]], most: int) -> list[tuple[float, str]]:
