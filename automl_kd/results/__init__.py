@@ -1,6 +1,15 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.base import Error, Metrics, defined
+from automl_kd.results.comparison import (
+    ComparedPair,
+    ComparedQuantity,
+    ComparedValue,
+    Comparison,
+    PriceRatio,
+    RecipeDifference,
+    ScoreDifference,
+)
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -36,6 +45,10 @@ __all__ = [
     "ArmResult",
     "CommonValue",
     "CommonValues",
+    "ComparedPair",
+    "ComparedQuantity",
+    "ComparedValue",
+    "Comparison",
     "Error",
     "FailureCount",
     "Flash",
@@ -50,9 +63,12 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "PriceRatio",
     "Quantity",
+    "RecipeDifference",
     "RecipeDocument",
     "Rule",
+    "ScoreDifference",
     "ShippedFile",
     "Snapshot",
     "StoppedTrial",

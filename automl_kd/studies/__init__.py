@@ -3,6 +3,7 @@
 __all__ = [
     "choosing",
     "clock",
+    "comparing",
     "context",
     "default_space",
     "delivered",

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import jsonschema
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -19,6 +20,7 @@ from outside import another_teacher
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
 from automl_kd.studies.attributes import TrialAttributes
+from automl_kd.studies.schema import schemas
 
 
 def sha256(path):
@@ -120,6 +122,26 @@ def test_export_takes_of_the_trials_for_which_a_rule_holds_a_pick_before_others_
     another = inside(*by_rule, f"{kept} and latency_ms <= {limit!r}ms", "--out", tmp_path / "b", cwd=tmp_path).document
     assert (scores[another["trial"]], another["origin"]) == (best, "search checkpoint")
     assert "best accuracy on search-validation of" in another["chosen"] or len(others) == 1
+
+
+def test_two_trials_are_compared_in_numbers_and_words(command, searched):
+    import automl_kd as ak
+
+    status = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+    first, second = [each["trial"] for each in status["complete"]][:2]
+    document = command("compare", first, second, "--json", cwd=searched.folder).document
+    jsonschema.validate(document, schemas()["comparison.json"])
+    (pair,) = document["pairs"]
+    scores = {each["trial"]: each["score"] for each in status["complete"]}
+    assert pair["score"]["difference"] == scores[first] - scores[second]
+    assert pair["score"]["low"] < pair["score"]["difference"] < pair["score"]["high"]
+    text = command("compare", first, second, "--study", "cam", cwd=searched.folder)
+    assert text.code == 0
+    assert text.err == ""
+    for sentence in document["sentences"]:
+        assert sentence in text.out.splitlines()
+    storage = str(searched.folder / "automl-kd.db")
+    assert ak.compare(first, second, storage=storage).model_dump(mode="json") == document
 
 
 def test_the_same_command_again_does_nothing_more_and_says_so(inside, searched):
