@@ -119,7 +119,7 @@ def own_folder(database: Database) -> Path:
     return database.files / ".service"
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 

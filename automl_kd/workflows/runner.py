@@ -13,7 +13,7 @@ import psutil
 
 from automl_kd.core import DEFAULT_STORAGE, UserError
 from automl_kd.results import Observer, Snapshot
-from automl_kd.storage import Database, SearchQueue, SubmittedSearch
+from automl_kd.storage import Database, DatabaseAwayError, SearchQueue, SubmittedSearch
 from automl_kd.studies.clock import StopRequest
 from automl_kd.workflows.processes import start_module, told_by_parent
 
@@ -23,6 +23,7 @@ _SILENT_SECONDS = 30.0
 _GONE_SECONDS = 4.0
 """The same where the runner's process is gone from this machine."""
 _STOP_SECONDS = 30.0
+_AWAY_SECONDS = 5.0
 
 
 def run_searches(
@@ -83,8 +84,13 @@ class Runner:
         """Take searches until asked to stop, or until none waits. Returns how many were taken."""
         taken = 0
         while not self._stop:
-            self._take_over()
-            search = self._queue.take(self._me)
+            try:
+                self._take_over()
+                search = self._queue.take(self._me)
+            except DatabaseAwayError as error:
+                self._observer.note(f"{error}; trying again")
+                time.sleep(_AWAY_SECONDS)
+                continue
             if search is not None:
                 taken += 1
                 self._observer.note(f"search {search.name} of {search.owner} begins")
