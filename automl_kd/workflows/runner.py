@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -87,19 +88,18 @@ class Runner:
             try:
                 self._take_over()
                 search = self._queue.take(self._me)
+                if search is not None:
+                    taken += 1
+                    self._observer.note(f"search {search.name} of {search.owner} begins")
+                    self._observer.note(f"search {search.name}: {self._drive(search)}")
+                elif until_empty:
+                    break
+                else:
+                    self._observer.update(Snapshot("runner", "waiting for a search", 0.0, 0.0))
+                    time.sleep(_LOOK_SECONDS)
             except DatabaseAwayError as error:
                 self._observer.note(f"{error}; trying again")
                 time.sleep(_AWAY_SECONDS)
-                continue
-            if search is not None:
-                taken += 1
-                self._observer.note(f"search {search.name} of {search.owner} begins")
-                self._observer.note(f"search {search.name}: {self._drive(search)}")
-            elif until_empty:
-                break
-            else:
-                self._observer.update(Snapshot("runner", "waiting for a search", 0.0, 0.0))
-                time.sleep(_LOOK_SECONDS)
         return taken
 
     def _drive(self, search: SubmittedSearch) -> str:
@@ -112,7 +112,8 @@ class Runner:
             while process.poll() is None:
                 if self._stop:
                     return self._stop_driver(process, search)
-                self._take_over()
+                with contextlib.suppress(DatabaseAwayError):  # the driver waits for it, too
+                    self._take_over()
                 time.sleep(_LOOK_SECONDS)
         finally:
             if process.poll() is None:
