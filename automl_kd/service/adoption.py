@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from automl_kd.core import UserError
-from automl_kd.storage import Database, SearchQueue, StudyRecord
+from automl_kd.storage import Database, SearchQueue, SearchState, StudyRecord
+from automl_kd.studies.objectives import KnownObjective
 from automl_kd.studies.state import settings_of
 
 OWNER = "command-line"
@@ -22,7 +23,7 @@ def adopt_studies(database: Database, queue: SearchQueue) -> None:
             database.refuse_if_driven(record.name)
         except UserError:  # it runs on the command line, and is adopted at the next start
             continue
-        state = "done" if record.state == "done" else "cancelled"
+        state: SearchState = "done" if record.state == "done" else "cancelled"
         queue.adopt(record.name, OWNER, _request(record), record.budget, state)
 
 
@@ -51,5 +52,5 @@ def _request(record: StudyRecord) -> dict[str, Any]:
 
 def _word(objective: str) -> str:
     """An objective as a request names it: ``latency_ms@nano`` is ``latency@nano`` there."""
-    name, at, device = objective.partition("@")
-    return f"{name.partition('_')[0]}{at}{device}"
+    known = KnownObjective.of_name(objective)
+    return known.quantity if known.device is None else f"{known.quantity}@{known.device}"

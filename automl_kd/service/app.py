@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
@@ -23,6 +24,8 @@ from automl_kd.service.routes import devices, files, results, searches, system
 _DOCUMENT_BYTES = 1_000_000
 """Size of a body that holds no file."""
 _MODEL_BYTES = 500_000_000
+_THREADS = 16
+"""Threads that wait for the database and for helpers."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -30,6 +33,7 @@ def create_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "service"))
         service.open_backstage()
         watching = asyncio.create_task(service.hub.run())
         try:

@@ -57,7 +57,7 @@ class Service:
 
     def open_backstage(self) -> None:
         """Start the helper processes: one for what is read often, one for what takes long."""
-        log = self.database.files / "service" / "helpers.log"
+        log = own_folder(self.database) / "helpers.log"
         self.quick = Backstage(1, log)
         self.slow = Backstage(1, log, waiting=20)
 
@@ -108,16 +108,28 @@ class Service:
         return Places(self.settings.roots, self.uploads_folder, hashes)
 
     @property
+    def own_folder(self) -> Path:
+        """Where the service keeps what is no study's."""
+        folder = own_folder(self.database)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
     def uploads_folder(self) -> Path:
         """Where what was sent lies, each under its hash."""
-        return self.database.files / "uploads"
+        return own_folder(self.database) / "uploads"
 
     def artifacts(self, search: str) -> Path:
         """Where what can be downloaded of a search lies."""
         return self.database.files / search / "artifacts"
 
 
-def _service(request: Request) -> Service:
+def own_folder(database: Database) -> Path:
+    """What the service keeps beside the files of studies, none of whose names begins with a dot."""
+    return database.files / ".service"
+
+
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 

@@ -25,7 +25,8 @@ _HEADERS = (
     (
         b"content-security-policy",
         b"default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline';"
-        b" img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+        b" img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none';"
+        b" frame-ancestors 'none'",
     ),
 )
 

@@ -60,10 +60,6 @@ class Gate:
     async def _judge(self, scope: Scope, headers: Headers, receive: Receive) -> tuple[Response | None, Receive]:
         """What refuses a request, None where it may pass, and how what is behind reads its body."""
         address = (scope.get("client") or ("?",))[0]
-        if not self._rates.may_try(address):
-            return problem(
-                429, "too many wrong tokens from your address; wait a minute", {"Retry-After": "60"}
-            ), receive
         if scope["path"] == _LOGIN and scope["method"] == "POST":
             return await self._log_in(headers, receive, address), receive
         entry = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token")
@@ -71,9 +67,8 @@ class Gate:
             return await self._enter(scope, entry, address), receive
         caller = await self._caller(headers)
         if caller is None:
-            if "authorization" in headers or COOKIE in headers.get("cookie", ""):
-                self._rates.note_wrong(address)
-            return _unknown(headers, _MISSING), receive
+            tried = "authorization" in headers or COOKIE in headers.get("cookie", "")
+            return self._unknown(headers, _MISSING, address if tried else None), receive
         scope[CALLER] = caller
         wait = self._rates.wait(caller.token.name)
         if wait:
@@ -98,10 +93,9 @@ class Gate:
         """Exchange an address's token for a cookie."""
         token = await asyncio.to_thread(self._tokens.find, secret)
         if token is None:
-            self._rates.note_wrong(address)
-            return _unknown(Headers(scope=scope), "the token in the address is not valid")
+            return self._unknown(Headers(scope=scope), "the token in the address is not valid", address)
         if not await asyncio.to_thread(self._tokens.spend_address, token):
-            return _unknown(Headers(scope=scope), "the address was used before; sign in with the token itself")
+            return self._unknown(Headers(scope=scope), "the address was used before; sign in with the token itself")
         rest = [(name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != "token"]
         where = scope["path"] + (f"?{urlencode(rest)}" if rest else "")
         cookie = await asyncio.to_thread(self._tokens.let_in, token)
@@ -114,10 +108,19 @@ class Gate:
         fields = parse_qs(body.decode("latin-1")) if headers.get("content-type", "").startswith(_FORM) else {}
         token = await asyncio.to_thread(self._tokens.find, fields.get("token", [""])[0].strip())
         if token is None:
-            self._rates.note_wrong(address)
-            return _unknown(headers, "this token is not valid: it may be mistyped, expired or revoked")
+            why = "this token is not valid: it may be mistyped, expired or revoked"
+            return self._unknown(headers, why, address)
         cookie = await asyncio.to_thread(self._tokens.let_in, token)
         return self._with_cookie(RedirectResponse("/", 303), cookie)
+
+    def _unknown(self, headers: Headers, why: str, address: str | None = None) -> Response:
+        """Refuses somebody whom no token lets in; an address that tried one too often has to wait."""
+        if address is not None and not self._rates.may_try(address):
+            told = "too many wrong tokens from your address; wait a minute"
+            return problem(429, told, {"Retry-After": "60"})
+        if "text/html" in headers.get("accept", ""):
+            return HTMLResponse(_LOGIN_PAGE.format(why="Sign in with a token." if why is _MISSING else f"{why}."), 401)
+        return problem(401, why, {"WWW-Authenticate": "Bearer"})
 
     def _with_cookie(self, response: Response, cookie: str) -> Response:
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=self._secure, path="/")
@@ -175,12 +178,6 @@ def _cookie(headers: Headers) -> str | None:
     except CookieError:
         return None
     return None if found is None else found.value
-
-
-def _unknown(headers: Headers, why: str) -> Response:
-    if "text/html" in headers.get("accept", ""):
-        return HTMLResponse(_LOGIN_PAGE.format(why="Sign in with a token." if why is _MISSING else f"{why}."), 401)
-    return problem(401, why, {"WWW-Authenticate": "Bearer"})
 
 
 def _local(path: str) -> str:

@@ -12,13 +12,14 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from automl_kd.core import UserError
-from automl_kd.storage import NameTakenError, QueueFullError, StudyBusyError, WrongStateError
+from automl_kd.storage import DatabaseAwayError, NameTakenError, QueueFullError, StudyBusyError, WrongStateError
 
 _STATUS: tuple[tuple[type[UserError], int], ...] = (
     (NameTakenError, 409),
     (WrongStateError, 409),
     (StudyBusyError, 409),
     (QueueFullError, 429),
+    (DatabaseAwayError, 503),
     (UserError, 422),
 )
 

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from typing import Any
 
+from automl_kd.service.context import own_folder
 from automl_kd.storage import Database
 from automl_kd.workflows.processes import start_module
 
@@ -55,5 +56,5 @@ class RunnerPool:
                     self._processes[index] = self._start(self._cores[index])
 
     def _start(self, cores: int) -> subprocess.Popen[bytes]:
-        log = self._database.files / "service" / "runners.log"
+        log = own_folder(self._database) / "runners.log"
         return start_module("automl_kd.workflows.runner", {"storage": self._database.url, "cores": cores}, log)

@@ -63,6 +63,10 @@ class StudyRecord:
     state: StudyState = "open"
 
 
+class DatabaseAwayError(UserError):
+    """The database does not answer, or refuses for a reason that is not the user's data."""
+
+
 class Database:
     """Studies, leases and finished jobs of one project.
 
@@ -126,7 +130,7 @@ class Database:
                     f"{self.display_name}: is damaged or not an SQLite database ({reason}); it is left as it is:"
                     " move it away, or name another with --storage"
                 ) from None
-            raise UserError(f"{self.display_name}: {reason}") from None
+            raise DatabaseAwayError(f"{self.display_name}: {reason}") from None
 
     def optuna(self) -> RDBStorage:
         """Optuna's storage in the same database. Its tables are made now, before workers would race to make them."""

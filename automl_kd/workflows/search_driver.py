@@ -98,7 +98,10 @@ class Driver:
     def _keep_beating(self) -> None:
         finished = 0
         while not self._over.wait(_BEAT_SECONDS):
-            found = self._beat()
+            try:
+                found = self._beat()
+            except UserError:  # the database is away; once it is back, it tells whether the claim is still good
+                continue
             if self._observer.finished > finished:
                 finished = self._observer.finished
                 self._queue.progressed(self._name, self._claim)

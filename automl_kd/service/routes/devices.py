@@ -34,8 +34,7 @@ async def predict(
     """Latency in ms with a 90 % interval, where the time goes, memory; nothing of the file is kept."""
     if reads_like_a_path(device):
         raise ProblemError(404, f"device {device[:120]}: there is none of that name; see GET /hardware")
-    service.database.files.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=service.database.files) as place:
+    with TemporaryDirectory(dir=service.own_folder) as place:
         file = Path(place, "model.onnx")
         file.write_bytes(model)
         found: dict[str, Any] = await service.quick.call(chores.predicted, file, device)

@@ -97,7 +97,7 @@ async def measurements(
     """For every pick: predicted, its 90 % interval, measured, and whether that lies inside."""
     found, _ = await _found(service, caller, name)
     folder = service.artifacts(found.name)
-    with TemporaryDirectory(dir=service.database.files) as place:
+    with TemporaryDirectory(dir=service.own_folder) as place:
         results = Path(place, "results.jsonl")
         results.write_bytes(lines)
         arguments = (service.database.url, found.name, folder, results)
