@@ -1,6 +1,6 @@
 """The page: the service for people, rendered on the server, which works without scripts, a mouse, or a wide screen."""
 
-from automl_kd.service.pages import new_search, search_list, search_page, static_files, steering
+from automl_kd.service.pages import new_search, search_list, search_page, static_files, steering, trial_page
 
 ROUTERS = (
     search_list.front_door,
@@ -8,6 +8,7 @@ ROUTERS = (
     new_search.router,
     search_page.router,
     steering.router,
+    trial_page.router,
     static_files.router,
 )
 
