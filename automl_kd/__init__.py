@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from automl_kd.workflows.distill import distill
     from automl_kd.workflows.export import export
     from automl_kd.workflows.report import report
+    from automl_kd.workflows.reprice import reprice
     from automl_kd.workflows.search import SearchResult, search
     from automl_kd.workflows.status import status
+    from automl_kd.workflows.trial import trial_detail
     from automl_kd.workflows.worker import work
 
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
-    **{verb: f"workflows.{verb}" for verb in ("dashboard", "distill", "export", "report", "search", "status")},
+    **{verb: f"workflows.{verb}" for verb in ("dashboard", "distill", "export", "report", "reprice", "search")},
     **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
     **dict.fromkeys(("Interrupted", "UserError"), "core"),
     "SearchRequest": "studies.request",
@@ -38,6 +40,8 @@ _HOMES = {
     "StudyResult": "results",
     "load_profile": "hardware",
     "open_task": "tasks",
+    "status": "workflows.status",
+    "trial_detail": "workflows.trial",
     "work": "workflows.worker",
 }
 _ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers")
@@ -62,11 +66,13 @@ __all__ = [
     "open_task",
     "recipes",
     "report",
+    "reprice",
     "search",
     "status",
     "students",
     "tasks",
     "teachers",
+    "trial_detail",
     "work",
 ]
 

@@ -13,6 +13,7 @@ from automl_kd.results.pick import (
     compared_arms,
 )
 from automl_kd.results.progress import Observer, Snapshot, naming, sharing
+from automl_kd.results.repriced import PriceError, Repriced, RepricedTrial, UnfitTrial
 from automl_kd.results.study import (
     CommonValue,
     CommonValues,
@@ -27,14 +28,31 @@ from automl_kd.results.study import (
     TrialCounts,
 )
 from automl_kd.results.trial import HistoryRow, Price, RecipeDocument, StoppedTrial, TrialResult
+from automl_kd.results.trial_detail import (
+    Breakdown,
+    ClassRow,
+    Confusion,
+    CurvePoint,
+    Estimate,
+    PricePart,
+    Reading,
+    TrialDetail,
+    TrialState,
+    ValueRow,
+)
 
 __all__ = [
     "ARMS",
     "Arm",
     "ArmResult",
+    "Breakdown",
+    "ClassRow",
     "CommonValue",
     "CommonValues",
+    "Confusion",
+    "CurvePoint",
     "Error",
+    "Estimate",
     "FailureCount",
     "Flash",
     "FloatOperators",
@@ -48,7 +66,12 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "PriceError",
+    "PricePart",
+    "Reading",
     "RecipeDocument",
+    "Repriced",
+    "RepricedTrial",
     "ShippedFile",
     "Snapshot",
     "StoppedTrial",
@@ -57,8 +80,12 @@ __all__ = [
     "StudySummary",
     "TeacherResult",
     "TrialCounts",
+    "TrialDetail",
     "TrialResult",
+    "TrialState",
     "UndistilledPick",
+    "UnfitTrial",
+    "ValueRow",
     "compared_arms",
     "defined",
     "naming",

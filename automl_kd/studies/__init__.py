@@ -1,6 +1,8 @@
 """The study engine: the request, the trials, what comes next, the picks distilled in full, and what was found."""
 
 __all__ = [
+    "attributes",
+    "breakdown",
     "clock",
     "context",
     "default_space",
@@ -16,10 +18,12 @@ __all__ = [
     "runner",
     "schema",
     "state",
+    "student_reading",
     "study_files",
     "summary",
     "survey",
     "timing",
+    "trial_state",
     "understanding",
     "wishes",
 ]

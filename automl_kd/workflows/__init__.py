@@ -7,10 +7,12 @@ __all__ = [
     "hardware",
     "plan",
     "report",
+    "reprice",
     "search",
     "status",
     "task_check",
     "task_init",
+    "trial",
     "verification",
     "worker",
 ]
