@@ -152,3 +152,19 @@ def test_an_ended_trial_keeps_its_rung_and_more_time_counts_in_the_search_and_be
     assert seen.database.jobs("more").items() >= jobs.items()
     assert seen.record.state == "done"
     assert seen.kept(TrialState.PRUNED)[number] == ended
+
+
+def test_more_time_counts_while_the_teacher_is_trained(ask, tmp_path, monkeypatch):
+    request = ask(study="taught", budget="10m")
+    monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "cache"))  # no teacher is kept there
+
+    def wish(snapshot, wishes):
+        if snapshot.phase == "teacher" and snapshot.done:
+            wishes.extend_to(1200)
+            if snapshot.budget == 1200:
+                wishes.stop()
+
+    running = Running(request, wish)
+    assert isinstance(running.end(), Interrupted)
+    assert running.snapshots[-1].phase == "teacher", "its training was stopped"
+    assert Seen(tmp_path, "taught").record.budget == 1200
