@@ -13,12 +13,14 @@ from automl_kd.cli import (
     export,
     hw,
     report,
+    reprice,
     search,
     serve,
     space,
     status,
     task,
     token,
+    trial,
     worker,
 )
 from automl_kd.cli.answer import fail
@@ -74,7 +76,7 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (search, worker, status, compare, report, dashboard, export, distill, serve):
+    for verb in (search, worker, status, compare, trial, reprice, report, dashboard, export, distill, serve):
         verb.register(app)
     for group in (hw, space, task, token):
         app.add_typer(group.app())

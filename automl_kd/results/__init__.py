@@ -23,6 +23,7 @@ from automl_kd.results.pick import (
 )
 from automl_kd.results.progress import Observer, Snapshot, naming, sharing
 from automl_kd.results.quantities import Quantity, quantities
+from automl_kd.results.repriced import PriceError, Repriced, RepricedTrial, UnfitTrial
 from automl_kd.results.rule import Rule, is_rule
 from automl_kd.results.study import (
     CommonValue,
@@ -38,18 +39,35 @@ from automl_kd.results.study import (
     TrialCounts,
 )
 from automl_kd.results.trial import HistoryRow, Price, RecipeDocument, StoppedTrial, TrialResult
+from automl_kd.results.trial_detail import (
+    Breakdown,
+    ClassRow,
+    Confusion,
+    CurvePoint,
+    Estimate,
+    PricePart,
+    Reading,
+    TrialDetail,
+    TrialState,
+    ValueRow,
+)
 
 __all__ = [
     "ARMS",
     "Arm",
     "ArmResult",
+    "Breakdown",
+    "ClassRow",
     "CommonValue",
     "CommonValues",
     "ComparedPair",
     "ComparedQuantity",
     "ComparedValue",
     "Comparison",
+    "Confusion",
+    "CurvePoint",
     "Error",
+    "Estimate",
     "FailureCount",
     "Flash",
     "FloatOperators",
@@ -63,10 +81,15 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "PriceError",
+    "PricePart",
     "PriceRatio",
     "Quantity",
+    "Reading",
     "RecipeDifference",
     "RecipeDocument",
+    "Repriced",
+    "RepricedTrial",
     "Rule",
     "ScoreDifference",
     "ShippedFile",
@@ -77,8 +100,12 @@ __all__ = [
     "StudySummary",
     "TeacherResult",
     "TrialCounts",
+    "TrialDetail",
     "TrialResult",
+    "TrialState",
     "UndistilledPick",
+    "UnfitTrial",
+    "ValueRow",
     "compared_arms",
     "defined",
     "is_rule",

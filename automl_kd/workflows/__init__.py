@@ -8,10 +8,12 @@ __all__ = [
     "hardware",
     "plan",
     "report",
+    "reprice",
     "search",
     "status",
     "task_check",
     "task_init",
+    "trial",
     "verification",
     "worker",
 ]

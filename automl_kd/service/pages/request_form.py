@@ -133,7 +133,9 @@ def _field(name: str, choices: Mapping[str, Sequence[Any]]) -> Field:
     default = schema.get("default")
     usual = "" if default in (None, False, []) else str(default)
     label = _LABELS.get(name, name.replace("_", " ").capitalize())
-    hint = schema["description"] if name != "hw" else "Device to search for, and how far off its predicted latencies are."
+    hint = (
+        schema["description"] if name != "hw" else "Device to search for, and how far off its predicted latencies are."
+    )
     return Field(name, label, kind, hint, schema["required"], pairs, usual or _EXAMPLES.get(name, ""))
 
 

@@ -73,5 +73,3 @@ def service_time(view: SearchView) -> float:
 def share_used(spent: float, budget: float) -> float:
     """Share of a budget."""
     return min(1.0, spent / budget) if budget else 0.0
-
-

@@ -245,7 +245,9 @@ def compared(storage: str, study: str, trials: list[int]) -> dict[str, Any]:
             for trial, role in zip(found.trials, found.roles, strict=True)
         ],
         "sentences": found.sentences,
-        "rows": [(text.capital(each.title), [_cell(each, value) for value in each.values]) for each in found.quantities],
+        "rows": [
+            (text.capital(each.title), [_cell(each, value) for value in each.values]) for each in found.quantities
+        ],
         "differences": [(text.capital(each.title), each.values) for each in found.differences],
         "recipes": found.recipes,
     }
