@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl_kd.core import UNKNOWN, count, duration, milliseconds, size
+from automl_kd.core import UNKNOWN, count, counted, milliseconds, size
 from automl_kd.delivery import (
     Arms,
     arm_heads,
@@ -182,20 +182,18 @@ def choices() -> dict[str, Any]:
 
 
 def device_words(target: Mapping[str, Any]) -> str:
-    """How far off a device's prices are, in a few words."""
-    error = target["latency_error"]
-    how = f"{target['runtime']} {target['precision']}"
+    """How far off a device's prices are, and how it runs networks, in a few words."""
+    return f"{error_words(target['latency_error'])} · {target['runtime']} {target['precision']}"
+
+
+def error_words(error: Mapping[str, Any]) -> str:
+    """How far off predictions are, such as ``11 % off (median of 15 networks)``."""
     if error["basis"] == "first use":
-        return f"{how}; measured at the first use"
+        return "measured at the first use"
     if error["basis"] == "datasheet":
-        return f"{how}; ranks only: no network was measured"
+        return "ranks only: no network was measured"
     number = sum(error["networks"].values())
-    return f"{how}; median error {100 * error['median_error']:.0f} % on {number} networks"
-
-
-def seconds_words(seconds: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Seconds by phase, for people, without the phases that took none."""
-    return [(phase, duration(value)) for phase, value in seconds.items() if value]
+    return f"{100 * error['median_error']:.0f} % off (median of {counted(number, 'network')})"
 
 
 def meeting(storage: str, study: str, where: str) -> list[int]:

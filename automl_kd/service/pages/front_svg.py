@@ -63,7 +63,8 @@ def _compared(summary: StudySummary) -> list[float]:
 
 
 def _price_axis(summary: StudySummary, price: Objective, width: int) -> Axis:
-    values = [prices.value_of(each, price) for each in (*summary.complete, *summary.stopped)]
+    values = [prices.value_of(each, price) for each in summary.complete]
+    values += [prices.value_of(each, price) for each in summary.stopped]
     for each in summary.front:
         values += prices.interval_of(each, each.others, price) or ()
     low, high = min(values) / 1.08, max(values) * 1.08

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Response
 
-from automl_kd.core import UserError, count, duration, size, three_digits, whole
+from automl_kd.core import UserError, count, counted, duration, size, three_digits, whole
 from automl_kd.service.callers import Caller, Submitter
 from automl_kd.service.context import Service, TheService, in_thread
 from automl_kd.service.pages import findings, request_form
@@ -111,6 +111,7 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
     teacher = f"about {duration(seconds['teacher'])} for the teacher, " if seconds["teacher"] else ""
     return [
         ("Name", plan["study"]),
+        ("Predictions", findings.error_words(plan["latency_error"])),
         ("Looks for", f"{_side(score)} {score['title']}; low {', '.join(each['title'] for each in prices)}"),
         ("Space", f"{_many(space['architectures'])} architectures, {_many(space['recipes'])} recipes"),
         ("Within the limits", f"{100 * plan['feasible']:.0f} % of a sample of {plan['sampled']}"),
@@ -126,8 +127,8 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "Buys about",
-            f"{plan['trials']} trials with {plan['workers']} worker{'' if plan['workers'] == 1 else 's'}; an epoch takes"
-            f" about {plan['epoch_seconds']:.2g} s, rungs at {', '.join(map(str, plan['rungs']))} epochs",
+            f"{counted(plan['trials'], 'trial')} with {counted(plan['workers'], 'worker')}; an epoch takes about"
+            f" {plan['epoch_seconds']:.2g} s, rungs are at {' and '.join(map(str, plan['rungs']))} epochs",
         ),
     ]
 

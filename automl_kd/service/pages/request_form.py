@@ -32,6 +32,7 @@ _LABELS = {
     "device": "Trained on",
     "workers": "Trainings at a time",
 }
+_HINTS = {"hw": "Device to search for, and how far off its predicted latencies are."}
 _EXAMPLES = {"budget": "3m", "max_latency": "4ms", "max_params": "100k", "max_memory": "512KB", "metric": "macro_f1"}
 
 

@@ -1,4 +1,4 @@
-"""What plots drawn on the server share: scales, axes, marks. Colours are classes, so that a page may be light or dark."""
+"""What plots drawn on the server share: scales, axes, marks. Colours are classes: a page may be light or dark."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Plot:
         left, top, right, bottom = box
         if left < self.x.first or right > self.width or top < 0 or bottom > self.y.first:
             return False
-        return not any(left < r and right > l and top < b and bottom > t for l, t, r, b in self._taken)
+        return not any(left < x2 and right > x1 and top < y2 and bottom > y1 for x1, y1, x2, y2 in self._taken)
 
     def across(self, y: float, kind: str, words: str) -> None:
         """A line at a value of the upward axis, named at its end."""

@@ -1,4 +1,4 @@
-"""What the pages of trials say, worked out by a helper process: one trial, two or three side by side, another device."""
+"""What the pages of trials say, worked out by a helper process: one trial, some side by side, another device."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from automl_kd.delivery import recipe_sentences, text
 from automl_kd.objectives import Objective
 from automl_kd.recipes import to_yaml
 from automl_kd.results import (
+    Arm,
     Breakdown,
     ComparedQuantity,
     ComparedValue,
+    Confusion,
     Estimate,
     PickResult,
     Price,
@@ -33,6 +35,12 @@ from automl_kd.results import (
 from automl_kd.service.pages.curve_svg import curve_svg
 from automl_kd.service.pages.findings import pick_form
 
+_ARMS: dict[Arm, str] = {
+    "searched": "searched losses",
+    "no_distillation": "no distillation",
+    "plain_kd": "plain KD",
+    "from_scratch": "from scratch",
+}
 _HEATS = 9
 """Shades of a confusion matrix."""
 _MOST_CLASSES = 30
@@ -57,16 +65,17 @@ def trial_found(storage: str, study: str, number: int) -> dict[str, Any]:
         "role": None if found.pick is None else found.pick.role,
         "hw": found.hw,
         "score": text.capital(score.title),
-        "headline": None if found.score is None else score.shown(found.score),
+        "headline": None if found.score is None else text.scored(found.score, score),
         "epochs": found.epochs,
         "effort": _effort(found),
         "curve": _curve(found, score),
-        "points": [_point(each, score) for each in found.curve],
+        "points": _points(found, score),
         "scores": _scores(found),
         "test": None if found.pick is None else _test(found.pick, score),
         "form": [] if found.pick is None else pick_form(found.pick, score),
         "cost": [] if found.price is None else _cost(found, found.price),
         "parts": [] if found.breakdown is None else _parts(found.breakdown),
+        "on_host": found.breakdown is not None and any(each.on_host for each in found.breakdown.parts),
         "falls_back": _falls_back(found),
         "rests_on": [] if found.breakdown is None else _rests_on(found.breakdown),
         "reading": None if found.reading is None else _reading(found.reading),
@@ -94,9 +103,20 @@ def _curve(found: TrialDetail, score: Objective) -> str | None:
     return curve_svg(rungs, full, score)
 
 
-def _point(point: Any, score: Objective) -> tuple[str, str, str]:
-    arm = "" if point.arm is None else f", {point.arm.replace('_', ' ')}"
-    return f"{point.training}{arm}", str(point.epochs), score.shown(point.score)
+def _points(found: TrialDetail, score: Objective) -> list[tuple[str, str, str]]:
+    """Training, epochs and score, rung by rung; trainings in full by arm, the least and the best of its seeds."""
+    rows = [("search", str(each.epochs), score.shown(each.score)) for each in found.curve if each.training == "search"]
+    full: dict[tuple[str, int], list[float]] = {}
+    for each in found.curve:
+        if each.training == "in full":
+            full.setdefault((_ARMS[each.arm or "searched"], each.epochs), []).append(each.score)
+    return [*rows, *((f"in full, {arm}", str(epochs), _span(values, score)) for (arm, epochs), values in full.items())]
+
+
+def _span(values: list[float], score: Objective) -> str:
+    least, most = score.shown(min(values)), score.shown(max(values))
+    span = least if least == most else f"{least} to {most}"
+    return span if len(values) == 1 else f"{span} ({len(values)} trainings)"
 
 
 def _scores(found: TrialDetail) -> list[dict[str, str]]:
@@ -216,12 +236,16 @@ def _reading(found: Reading) -> dict[str, Any]:
             for each in classes
         ],
         "matrix": None if matrix is None else [[_heat(each, sum(row)) for each in row] for row in matrix],
-        "confusions": [f"{each.label} is taken for {each.answer} {each.count} times" for each in found.confusions[:5]],
+        "confusions": [_confused(each) for each in found.confusions[:5]],
         "values": [
             (each.name, *map(three_digits, (each.bias, each.rmse, each.mae, each.quantiles[2], each.worst)))
             for each in found.values
         ],
     }
+
+
+def _confused(found: Confusion) -> str:
+    return f"{found.label} is taken for {found.answer} in {found.count} of {round(found.count / found.share)}"
 
 
 def _heat(number: int, of: int) -> tuple[int, int]:
