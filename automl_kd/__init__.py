@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from automl_kd.core import Interrupted, UserError
     from automl_kd.hardware import load_profile
     from automl_kd.recipes import Recipe, Space, load_recipe, load_space
-    from automl_kd.results import StudyResult
+    from automl_kd.results import Comparison, StudyResult
     from automl_kd.studies.request import SearchRequest
     from automl_kd.tasks import open_task
+    from automl_kd.workflows.compare import compare
     from automl_kd.workflows.dashboard import dashboard
     from automl_kd.workflows.distill import distill
     from automl_kd.workflows.export import export
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
     from automl_kd.workflows.status import status
     from automl_kd.workflows.worker import work
 
+_VERBS = ("compare", "dashboard", "distill", "export", "report", "search", "status")
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
-    **{verb: f"workflows.{verb}" for verb in ("dashboard", "distill", "export", "report", "search", "status")},
+    **{verb: f"workflows.{verb}" for verb in _VERBS},
     **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
     **dict.fromkeys(("Interrupted", "UserError"), "core"),
     "SearchRequest": "studies.request",
     "SearchResult": "workflows.search",
-    "StudyResult": "results",
+    **dict.fromkeys(("Comparison", "StudyResult"), "results"),
     "load_profile": "hardware",
     "open_task": "tasks",
     "work": "workflows.worker",
@@ -43,6 +45,7 @@ _HOMES = {
 _ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers")
 
 __all__ = [
+    "Comparison",
     "Interrupted",
     "Recipe",
     "SearchRequest",
@@ -51,6 +54,7 @@ __all__ = [
     "StudyResult",
     "UserError",
     "__version__",
+    "compare",
     "dashboard",
     "distill",
     "distillation",

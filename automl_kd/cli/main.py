@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from automl_kd.cli import dashboard, distill, export, hw, report, search, serve, space, status, task, token, worker
+from automl_kd.cli import (
+    compare,
+    dashboard,
+    distill,
+    export,
+    hw,
+    report,
+    search,
+    serve,
+    space,
+    status,
+    task,
+    token,
+    worker,
+)
 from automl_kd.cli.answer import fail
 from automl_kd.core import Interrupted, UserError
 
@@ -60,7 +74,7 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (search, worker, status, report, dashboard, export, distill, serve):
+    for verb in (search, worker, status, report, dashboard, export, distill, serve, compare):
         verb.register(app)
     for group in (hw, space, task, token):
         app.add_typer(group.app())

@@ -26,7 +26,7 @@ from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_ya
 from automl_kd.core.plain import finite
 from automl_kd.core.registry import Registry, extension_versions
 from automl_kd.core.signature import IMAGE_AXES, TEXT_AXES, Input, Meaning, Output, Signature
-from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
+from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources, units_of
 from automl_kd.core.version import __version__
 from automl_kd.core.yaml_text import NotYAMLError, load_yaml
 
@@ -78,6 +78,7 @@ __all__ = [
     "size",
     "spread_in_unit",
     "three_digits",
+    "units_of",
     "unknown",
     "whole",
     "write_text",

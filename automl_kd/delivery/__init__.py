@@ -2,6 +2,7 @@
 
 from automl_kd.delivery.arms import Arms, arm_heads
 from automl_kd.delivery.card import model_card
+from automl_kd.delivery.comparison_words import comparison_sentences, recipe_differences
 from automl_kd.delivery.delivered import Delivered, deliver
 from automl_kd.delivery.facts import Datasheet, Facts, Measured
 from automl_kd.delivery.folder import check_replaceable
@@ -10,6 +11,7 @@ from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.hardware_page import hardware_report
 from automl_kd.delivery.prediction_figure import prediction_figure
 from automl_kd.delivery.progress_figures import growth_figure, progress_figure
+from automl_kd.delivery.recipe_words import recipe_sentences
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.study_page import study_report
 from automl_kd.delivery.understood import teacher_rows, understood_rows
@@ -25,6 +27,7 @@ __all__ = [
     "Verdict",
     "arm_heads",
     "check_replaceable",
+    "comparison_sentences",
     "deliver",
     "deployed_score",
     "form_sentences",
@@ -35,6 +38,8 @@ __all__ = [
     "not_converted",
     "prediction_figure",
     "progress_figure",
+    "recipe_differences",
+    "recipe_sentences",
     "student_report",
     "study_report",
     "teacher_rows",

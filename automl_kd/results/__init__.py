@@ -1,6 +1,15 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.base import Error, Metrics, defined
+from automl_kd.results.comparison import (
+    ComparedPair,
+    ComparedQuantity,
+    ComparedValue,
+    Comparison,
+    PriceRatio,
+    RecipeDifference,
+    ScoreDifference,
+)
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -13,6 +22,8 @@ from automl_kd.results.pick import (
     compared_arms,
 )
 from automl_kd.results.progress import Observer, Snapshot, naming, sharing
+from automl_kd.results.quantities import Quantity, quantities
+from automl_kd.results.rule import Rule, is_rule
 from automl_kd.results.study import (
     CommonValue,
     CommonValues,
@@ -34,6 +45,10 @@ __all__ = [
     "ArmResult",
     "CommonValue",
     "CommonValues",
+    "ComparedPair",
+    "ComparedQuantity",
+    "ComparedValue",
+    "Comparison",
     "Error",
     "FailureCount",
     "Flash",
@@ -48,7 +63,12 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "PriceRatio",
+    "Quantity",
+    "RecipeDifference",
     "RecipeDocument",
+    "Rule",
+    "ScoreDifference",
     "ShippedFile",
     "Snapshot",
     "StoppedTrial",
@@ -61,6 +81,8 @@ __all__ = [
     "UndistilledPick",
     "compared_arms",
     "defined",
+    "is_rule",
     "naming",
+    "quantities",
     "sharing",
 ]

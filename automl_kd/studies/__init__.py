@@ -1,7 +1,9 @@
 """The study engine: the request, the trials, what comes next, the picks distilled in full, and what was found."""
 
 __all__ = [
+    "choosing",
     "clock",
+    "comparing",
     "context",
     "default_space",
     "delivered",

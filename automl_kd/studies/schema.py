@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from automl_kd.results import StudyResult, StudySummary
+from automl_kd.results import Comparison, StudyResult, StudySummary
 from automl_kd.studies.request import SearchRequest
 
 
@@ -16,6 +16,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     found = {
         "search-request.json": SearchRequest.model_json_schema(),
         "search-result.json": StudyResult.model_json_schema(mode="serialization"),
+        "comparison.json": Comparison.model_json_schema(mode="serialization"),
         "study-status.json": StudySummary.model_json_schema(mode="serialization"),
     }
     return {name: _plain(schema) for name, schema in found.items()}

@@ -1,6 +1,7 @@
 """The verbs, one file each: what the command line, Python and a service call."""
 
 __all__ = [
+    "compare",
     "dashboard",
     "distill",
     "export",

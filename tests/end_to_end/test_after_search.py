@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import jsonschema
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -19,6 +20,7 @@ from outside import another_teacher
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
 from automl_kd.studies.attributes import TrialAttributes
+from automl_kd.studies.schema import schemas
 
 
 def sha256(path):
@@ -100,6 +102,46 @@ def test_export_finds_the_ends_of_the_front(searched, own_cache, tmp_path, pick,
 
     document = export("cam", pick=pick, out=tmp_path / pick, storage=str(searched.folder / "automl-kd.db"))
     assert document["trial"] == searched.document["front"][end]["trial"]
+
+
+def test_export_takes_of_the_trials_for_which_a_rule_holds_a_pick_before_others_then_the_best(
+    searched, inside, tmp_path
+):
+    status = inside("status", "--study", "cam", "--json", cwd=searched.folder).document
+    picks = {pick["trial"] for pick in status["picks"]}
+    others = [each for each in status["complete"] if each["trial"] not in picks]
+    best, limit = max(others, key=lambda each: each["score"])["score"], max(each["latency_ms"] for each in others)
+    kept = " and ".join(f"trial != {trial}" for trial in picks)
+    by_rule = ("export", "--storage", searched.folder / "automl-kd.db", "--json", "--pick")
+
+    a_pick = inside(*by_rule, "score > 0", "--out", tmp_path / "a", cwd=tmp_path).document
+    assert a_pick["trial"] in picks
+    scores = {each["trial"]: each["score"] for each in status["complete"]}
+    assert scores[a_pick["trial"]] == max(scores[trial] for trial in picks)
+
+    another = inside(*by_rule, f"{kept} and latency_ms <= {limit!r}ms", "--out", tmp_path / "b", cwd=tmp_path).document
+    assert (scores[another["trial"]], another["origin"]) == (best, "search checkpoint")
+    assert "best accuracy on search-validation of" in another["chosen"] or len(others) == 1
+
+
+def test_two_trials_are_compared_in_numbers_and_words(command, searched):
+    import automl_kd as ak
+
+    status = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+    first, second = [each["trial"] for each in status["complete"]][:2]
+    document = command("compare", first, second, "--json", cwd=searched.folder).document
+    jsonschema.validate(document, schemas()["comparison.json"])
+    (pair,) = document["pairs"]
+    scores = {each["trial"]: each["score"] for each in status["complete"]}
+    assert pair["score"]["difference"] == scores[first] - scores[second]
+    assert pair["score"]["low"] < pair["score"]["difference"] < pair["score"]["high"]
+    text = command("compare", first, second, "--study", "cam", cwd=searched.folder)
+    assert text.code == 0
+    assert text.err == ""
+    for sentence in document["sentences"]:
+        assert sentence in text.out.splitlines()
+    storage = str(searched.folder / "automl-kd.db")
+    assert ak.compare(first, second, storage=storage).model_dump(mode="json") == document
 
 
 def test_the_same_command_again_does_nothing_more_and_says_so(inside, searched):
