@@ -1,0 +1,42 @@
+"""The program of a delivery that answers for new examples, where nothing of this package is installed."""
+
+from __future__ import annotations
+
+from automl_kd.delivery.html_page import render
+from automl_kd.tasks import Task
+
+RUN, LABELS = "run.py", "labels.txt"
+"""The program, and the names of the outputs, which it and device runtimes read: one a line, in their order."""
+
+
+def run_script(task: Task, quantised: bool) -> str:
+    """The program as Python.
+
+    Args:
+        task: As the student takes its examples.
+        quantised: Whether ``student.onnx`` computes with integers.
+    """
+    takes, gives, answer = task.signature.input, task.signature.output, task.problem.answer
+    prepare, reading = task.modality.code(takes.name, "HERE"), task.modality.reading()
+    pillow = "PIL" in prepare + reading
+    return render(
+        "run.py.jinja",
+        prepare=prepare,
+        reading=reading,
+        needs="onnxruntime, NumPy and Pillow" if pillow else "onnxruntime and NumPy",
+        errors=", Image.DecompressionBombError" if pillow else "",
+        inputs=f"{task.modality.noun}, file, folder, or - for standard input",
+        usage=f"{task.modality.noun.upper()} [{task.modality.noun.upper()} …]",
+        output=gives.name,
+        code=answer.code.replace("{output}", gives.name),
+        told=answer.told,
+        quantised=quantised,
+    )
+
+
+def labels_text(names: tuple[str, ...]) -> str:
+    """The names of outputs, one a line; a line break inside a name becomes a space."""
+    return "".join(f"{name.translate(_BREAKS)}\n" for name in names)
+
+
+_BREAKS = str.maketrans({"\n": " ", "\r": " "})
