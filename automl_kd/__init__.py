@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from automl_kd.results import StudyResult
     from automl_kd.studies.request import SearchRequest
     from automl_kd.tasks import open_task
+    from automl_kd.workflows.bench import bench
     from automl_kd.workflows.dashboard import dashboard
     from automl_kd.workflows.distill import distill
     from automl_kd.workflows.export import export
     from automl_kd.workflows.report import report
     from automl_kd.workflows.search import SearchResult, search
     from automl_kd.workflows.status import status
+    from automl_kd.workflows.verify import verify
     from automl_kd.workflows.worker import work
 
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
-    **{verb: f"workflows.{verb}" for verb in ("dashboard", "distill", "export", "report", "search", "status")},
+    **{verb: f"workflows.{verb}" for verb in ("bench", "dashboard", "distill", "export", "report", "search")},
+    **{verb: f"workflows.{verb}" for verb in ("status", "verify")},
     **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
     **dict.fromkeys(("Interrupted", "UserError"), "core"),
     "SearchRequest": "studies.request",
@@ -51,6 +54,7 @@ __all__ = [
     "StudyResult",
     "UserError",
     "__version__",
+    "bench",
     "dashboard",
     "distill",
     "distillation",
@@ -67,6 +71,7 @@ __all__ = [
     "students",
     "tasks",
     "teachers",
+    "verify",
     "work",
 ]
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from automl_kd.cli import dashboard, distill, export, hw, report, search, space, status, task, worker
+from automl_kd.cli import bench, dashboard, distill, export, hw, report, search, space, status, task, verify, worker
 from automl_kd.cli.answer import fail
 from automl_kd.core import Interrupted, UserError
 
@@ -60,7 +60,7 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (search, worker, status, report, dashboard, export, distill):
+    for verb in (search, worker, status, report, dashboard, export, distill, verify, bench):
         verb.register(app)
     for group in (hw, space, task):
         app.add_typer(group.app())

@@ -16,10 +16,10 @@ from automl_kd.compression import FileForm, form_of, write
 from automl_kd.core import extension_versions, sha256_of
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.facts import Datasheet, Facts
-from automl_kd.delivery.folder import MANIFEST, replacing
+from automl_kd.delivery.folder import FLOAT, LABELS, MANIFEST, ONNX, RECIPE, RUN, WEIGHTS, replacing
 from automl_kd.delivery.measure import measure
 from automl_kd.delivery.on_device import on_device
-from automl_kd.delivery.run_script import LABELS, RUN, labels_text, run_script
+from automl_kd.delivery.run_script import labels_text, run_script
 from automl_kd.delivery.shipped_file import shipped_file
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.text import ACCURACY
@@ -30,9 +30,6 @@ from automl_kd.recipes import Recipe, save_recipe
 from automl_kd.results import ARMS, Gain, ShippedFile
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
-
-ONNX, FLOAT = "student.onnx", "student.float.onnx"
-"""The student as it ships, and without the stages of ``compress``."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +146,8 @@ def deliver(
             facts=facts,
             on_device=made,
         )
-        save_weights(trained, new / "student.safetensors")
-        save_recipe(recipe, new / "recipe.yaml")
+        save_weights(trained, new / WEIGHTS)
+        save_recipe(recipe, new / RECIPE)
         for name, text in task.modality.files().items():
             _write(new / name, text)
         _write(new / LABELS, labels_text(task.problem.names))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from automl_kd.delivery.html_page import render
 from automl_kd.tasks import Task
 
-RUN, LABELS = "run.py", "labels.txt"
-"""The program, and the names of the outputs, which it and device runtimes read: one a line, in their order."""
+_BREAKS = str.maketrans({"\n": " ", "\r": " "})
 
 
 def run_script(task: Task, quantised: bool) -> str:
@@ -35,8 +34,5 @@ def run_script(task: Task, quantised: bool) -> str:
 
 
 def labels_text(names: tuple[str, ...]) -> str:
-    """The names of outputs, one a line; a line break inside a name becomes a space."""
+    """The names of outputs, one a line, in their order; a line break inside a name becomes a space."""
     return "".join(f"{name.translate(_BREAKS)}\n" for name in names)
-
-
-_BREAKS = str.maketrans({"\n": " ", "\r": " "})

@@ -1,6 +1,7 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.base import Error, Metrics, defined
+from automl_kd.results.delivery import Bench, Check, TimedFile, Verification
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -32,6 +33,8 @@ __all__ = [
     "ARMS",
     "Arm",
     "ArmResult",
+    "Bench",
+    "Check",
     "CommonValue",
     "CommonValues",
     "Error",
@@ -56,9 +59,11 @@ __all__ = [
     "StudyReview",
     "StudySummary",
     "TeacherResult",
+    "TimedFile",
     "TrialCounts",
     "TrialResult",
     "UndistilledPick",
+    "Verification",
     "compared_arms",
     "defined",
     "naming",

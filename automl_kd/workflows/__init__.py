@@ -1,6 +1,7 @@
 """The verbs, one file each: what the command line, Python and a service call."""
 
 __all__ = [
+    "bench",
     "dashboard",
     "distill",
     "export",
@@ -12,5 +13,6 @@ __all__ = [
     "task_check",
     "task_init",
     "verification",
+    "verify",
     "worker",
 ]
