@@ -5,6 +5,7 @@ from __future__ import annotations
 from automl_kd.delivery.facts import Datasheet
 from automl_kd.delivery.html_page import render
 from automl_kd.delivery.precision_table import precision_table
+from automl_kd.delivery.run_script import needs
 from automl_kd.delivery.tables import test_table
 
 
@@ -15,5 +16,6 @@ def model_card(sheet: Datasheet) -> str:
         sheet=sheet,
         table=test_table(sheet),
         precision=precision_table(sheet),
+        needs=needs(sheet.task),
         verdict=sheet.facts.arms.sentences(sheet.objective),
     )

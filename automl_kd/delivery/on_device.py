@@ -64,6 +64,7 @@ class OnDevice:
             "name": self.loads.name,
             "commands": list(self.commands),
             "source": self.loads.source,
+            **({"note": self.loads.note} if self.loads.note else {}),
             **({"converted": told} if told else {}),
             **({"not_converted": self.missing} if self.missing else {}),
         }
@@ -79,7 +80,7 @@ def on_device(loads: DeviceFile, student: Path, floats: str, task: Task) -> OnDe
         task: Whose test split the files are compared on.
     """
     takes, integers = task.signature.input, of_integers(student)
-    commands = loads.made_by(floats, takes.name, takes.shape, integers)
+    commands = loads.made_by(floats, takes.name, takes.shape, integers, takes.ids is not None)
     if loads.begins != "tflite":
         return OnDevice(loads, commands)
     if not integers:

@@ -16,14 +16,12 @@ def run_script(task: Task, quantised: bool) -> str:
         quantised: Whether ``student.onnx`` computes with integers.
     """
     takes, gives, answer = task.signature.input, task.signature.output, task.problem.answer
-    prepare, reading = task.modality.code(takes.name, "HERE"), task.modality.reading()
-    pillow = "PIL" in prepare + reading
     return render(
         "run.py.jinja",
-        prepare=prepare,
-        reading=reading,
-        needs="onnxruntime, NumPy and Pillow" if pillow else "onnxruntime and NumPy",
-        errors=", Image.DecompressionBombError" if pillow else "",
+        prepare=task.modality.code(takes.name, "HERE"),
+        reading=task.modality.reading(),
+        needs=needs(task),
+        errors=", Image.DecompressionBombError" if _opens_pictures(task) else "",
         inputs=f"{task.modality.noun}, file, folder, or - for standard input",
         usage=f"{task.modality.noun.upper()} [{task.modality.noun.upper()} …]",
         output=gives.name,
@@ -31,6 +29,15 @@ def run_script(task: Task, quantised: bool) -> str:
         told=answer.told,
         quantised=quantised,
     )
+
+
+def needs(task: Task) -> str:
+    """The packages that the program imports, for people."""
+    return "onnxruntime, NumPy and Pillow" if _opens_pictures(task) else "onnxruntime and NumPy"
+
+
+def _opens_pictures(task: Task) -> bool:
+    return "PIL" in task.modality.code(task.signature.input.name) + task.modality.reading()
 
 
 def labels_text(names: tuple[str, ...]) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Generator, Tensor
 
 from automl_kd.compression import applied, computes_as_module
-from automl_kd.core import Output, UserError, counted, sha256_of, whole
+from automl_kd.core import Output, UserError, counted, first_line, sha256_of, whole
 from automl_kd.delivery.folder import FLOAT, LABELS, MANIFEST, ONNX, RECIPE, WEIGHTS
 from automl_kd.delivery.manifest import Manifest
 from automl_kd.delivery.measure import Collected
@@ -201,7 +202,7 @@ class _Parity:
         """
         compress = self.recipe.compress
         sessions = {name: Session(self.folder.path / name, self.recipe.threads) for name in self._names()}
-        trained = load_weights(self.student, self.folder.path / WEIGHTS).eval()
+        trained = self._trained()
         integers = not computes_as_module(compress)
         modules = {ONNX: trained if integers else applied(compress, trained), FLOAT: trained}
         off, reach, count = dict.fromkeys(sessions, 0.0), 0.0, 0
@@ -210,6 +211,9 @@ class _Parity:
                 answers = session.run(inputs.numpy())
                 with torch.inference_mode():
                     expected: NDArray[Any] = modules[name](inputs).numpy()
+                if answers.shape != expected.shape:
+                    self.written.clear()
+                    return False, f"{name} answers {answers.shape}, the student of {RECIPE} {expected.shape}"
                 off[name] = max(off[name], float(np.abs(answers - expected).max()))
                 reach = max(reach, float(np.abs(expected).max()))
                 if name == ONNX:
@@ -223,6 +227,12 @@ class _Parity:
         differs = ", ".join(f"{name} by at most {off[name]:.2g}" for name in sessions)
         allowed = f"; allowed are {limits[far[0]]:.2g}" if far else ""
         return not far, f"off PyTorch on {whole(count)} {examples}: {differs}{allowed}"
+
+    def _trained(self) -> StudentModule:
+        try:
+            return load_weights(self.student, self.folder.path / WEIGHTS).eval()
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise UserError(f"{WEIGHTS} holds no weights of the student of {RECIPE}: {first_line(error)}") from None
 
     def _names(self) -> tuple[str, ...]:
         return (ONNX, FLOAT) if FLOAT in self.folder.manifest.files else (ONNX,)

@@ -220,8 +220,8 @@ def test_it_answers_as_the_student_was_scored(case, name):
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
-        ("pictures", r"\.(png|jpg): (red|grey|grün, hell) \d+\.\d %$"),
-        ("texts-labels", r": (((warm|dark) \d+\.\d %(, )?)+|no label)$"),
+        ("pictures", r"\.(png|jpg): (red|grey|grün, hell) \(\d+\.\d %\)$"),
+        ("texts-labels", r": (((warm|dark) \(\d+\.\d %\)(, )?)+|no label)$"),
         ("arrays-values", r"\.npy: number \d+(\.\d+)?$"),
     ],
 )

@@ -35,14 +35,14 @@ _CLASS = """\
 order = np.argsort(-probabilities[0], kind="stable")[: options.top or 1]
 likely = [{"answer": NAMES[place], "probability": float(probabilities[0, place])} for place in order]
 document = {**likely[0], **({"top": likely} if options.top else {})}
-line = ", ".join(f"{each['answer']} {100 * each['probability']:.1f} %" for each in likely)
+line = ", ".join(f"{each['answer']} ({100 * each['probability']:.1f} %)" for each in likely)
 """
 _LABELS = """\
 order = np.argsort(-probabilities[0], kind="stable")
 there = [place for place in order if probabilities[0, place] > options.threshold]
 shown = order[: options.top] if options.top else there
 document = {"labels": {NAMES[place]: float(probabilities[0, place]) for place in shown}}
-line = ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in document["labels"].items()) or "no label"
+line = ", ".join(f"{name} ({100 * chance:.1f} %)" for name, chance in document["labels"].items()) or "no label"
 """
 _VALUES = """\
 document = {"values": dict(zip(NAMES, map(float, answers[0])))}
