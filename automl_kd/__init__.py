@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl_kd.results import Comparison, StudyResult
     from automl_kd.studies.request import SearchRequest
     from automl_kd.tasks import open_task
+    from automl_kd.workflows.bench import bench
     from automl_kd.workflows.compare import compare
     from automl_kd.workflows.dashboard import dashboard
     from automl_kd.workflows.distill import distill
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from automl_kd.workflows.report import report
     from automl_kd.workflows.search import SearchResult, search
     from automl_kd.workflows.status import status
+    from automl_kd.workflows.verify import verify
     from automl_kd.workflows.worker import work
 
-_VERBS = ("compare", "dashboard", "distill", "export", "report", "search", "status")
+_VERBS = ("bench", "compare", "dashboard", "distill", "export", "report", "search", "status", "verify")
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
     **{verb: f"workflows.{verb}" for verb in _VERBS},
@@ -54,6 +56,7 @@ __all__ = [
     "StudyResult",
     "UserError",
     "__version__",
+    "bench",
     "compare",
     "dashboard",
     "distill",
@@ -71,6 +74,7 @@ __all__ = [
     "students",
     "tasks",
     "teachers",
+    "verify",
     "work",
 ]
 

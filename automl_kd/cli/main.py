@@ -7,6 +7,7 @@ import sys
 import typer
 
 from automl_kd.cli import (
+    bench,
     compare,
     dashboard,
     distill,
@@ -19,6 +20,7 @@ from automl_kd.cli import (
     status,
     task,
     token,
+    verify,
     worker,
 )
 from automl_kd.cli.answer import fail
@@ -74,7 +76,7 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (search, worker, status, report, dashboard, export, distill, serve, compare):
+    for verb in (search, worker, status, report, dashboard, export, distill, serve, compare, verify, bench):
         verb.register(app)
     for group in (hw, space, task, token):
         app.add_typer(group.app())

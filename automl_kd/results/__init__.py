@@ -10,6 +10,7 @@ from automl_kd.results.comparison import (
     RecipeDifference,
     ScoreDifference,
 )
+from automl_kd.results.delivery import Bench, Check, TimedFile, Verification
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -43,6 +44,8 @@ __all__ = [
     "ARMS",
     "Arm",
     "ArmResult",
+    "Bench",
+    "Check",
     "CommonValue",
     "CommonValues",
     "ComparedPair",
@@ -76,9 +79,11 @@ __all__ = [
     "StudyReview",
     "StudySummary",
     "TeacherResult",
+    "TimedFile",
     "TrialCounts",
     "TrialResult",
     "UndistilledPick",
+    "Verification",
     "compared_arms",
     "defined",
     "is_rule",

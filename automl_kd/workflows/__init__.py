@@ -1,6 +1,7 @@
 """The verbs, one file each: what the command line, Python and a service call."""
 
 __all__ = [
+    "bench",
     "compare",
     "dashboard",
     "distill",
@@ -13,5 +14,6 @@ __all__ = [
     "task_check",
     "task_init",
     "verification",
+    "verify",
     "worker",
 ]
