@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from automl_kd.workflows.distill import distill
     from automl_kd.workflows.export import export
     from automl_kd.workflows.report import report
+    from automl_kd.workflows.reprice import reprice
     from automl_kd.workflows.search import SearchResult, search
     from automl_kd.workflows.status import status
+    from automl_kd.workflows.trial import trial_detail
     from automl_kd.workflows.verify import verify
     from automl_kd.workflows.worker import work
 
-_VERBS = ("bench", "compare", "dashboard", "distill", "export", "report", "search", "status", "verify")
+_VERBS = ("bench", "compare", "dashboard", "distill", "export", "report", "reprice", "search", "status", "verify")
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
     **{verb: f"workflows.{verb}" for verb in _VERBS},
@@ -42,6 +44,7 @@ _HOMES = {
     **dict.fromkeys(("Comparison", "StudyResult"), "results"),
     "load_profile": "hardware",
     "open_task": "tasks",
+    "trial_detail": "workflows.trial",
     "work": "workflows.worker",
 }
 _ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers")
@@ -69,11 +72,13 @@ __all__ = [
     "open_task",
     "recipes",
     "report",
+    "reprice",
     "search",
     "status",
     "students",
     "tasks",
     "teachers",
+    "trial_detail",
     "verify",
     "work",
 ]

@@ -14,12 +14,14 @@ from automl_kd.cli import (
     export,
     hw,
     report,
+    reprice,
     search,
     serve,
     space,
     status,
     task,
     token,
+    trial,
     verify,
     worker,
 )
@@ -76,7 +78,21 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (search, worker, status, report, dashboard, export, distill, serve, compare, verify, bench):
+    for verb in (
+        search,
+        worker,
+        status,
+        report,
+        dashboard,
+        export,
+        distill,
+        serve,
+        compare,
+        verify,
+        bench,
+        trial,
+        reprice,
+    ):
         verb.register(app)
     for group in (hw, space, task, token):
         app.add_typer(group.app())

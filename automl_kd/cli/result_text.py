@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from automl_kd.objectives import Objective
     from automl_kd.results import Arm, PickResult, StudyResult
 
-_ARMS: dict[Arm, str] = {
+ARM_NAMES: dict[Arm, str] = {
     "searched": "searched",
     "no_distillation": "no teacher",
     "plain_kd": "plain KD",
@@ -58,7 +58,7 @@ def _picks(result: StudyResult) -> list[str]:
     from automl_kd.results import compared_arms
 
     score, prices = result.objective, [each for each in result.objectives if each.known]
-    names = _ARMS | ({"no_distillation": _FINE_TUNED} if all(pick.pretrained for pick in result.picks) else {})
+    names = ARM_NAMES | ({"no_distillation": _FINE_TUNED} if all(pick.pretrained for pick in result.picks) else {})
     arms = compared_arms(result.picks)
     compressed = any(pick.recipe.compress for pick in result.picks)
     floats = ["in float32"] if compressed else []

@@ -24,6 +24,7 @@ from automl_kd.results.pick import (
 )
 from automl_kd.results.progress import Observer, Snapshot, naming, sharing
 from automl_kd.results.quantities import Quantity, quantities
+from automl_kd.results.repriced import PriceError, Repriced, RepricedTrial, UnfitTrial
 from automl_kd.results.rule import Rule, is_rule
 from automl_kd.results.study import (
     CommonValue,
@@ -39,20 +40,37 @@ from automl_kd.results.study import (
     TrialCounts,
 )
 from automl_kd.results.trial import HistoryRow, Price, RecipeDocument, StoppedTrial, TrialResult
+from automl_kd.results.trial_detail import (
+    Breakdown,
+    ClassRow,
+    Confusion,
+    CurvePoint,
+    Estimate,
+    PricePart,
+    Reading,
+    TrialDetail,
+    TrialState,
+    ValueRow,
+)
 
 __all__ = [
     "ARMS",
     "Arm",
     "ArmResult",
     "Bench",
+    "Breakdown",
     "Check",
+    "ClassRow",
     "CommonValue",
     "CommonValues",
     "ComparedPair",
     "ComparedQuantity",
     "ComparedValue",
     "Comparison",
+    "Confusion",
+    "CurvePoint",
     "Error",
+    "Estimate",
     "FailureCount",
     "Flash",
     "FloatOperators",
@@ -66,10 +84,15 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "PriceError",
+    "PricePart",
     "PriceRatio",
     "Quantity",
+    "Reading",
     "RecipeDifference",
     "RecipeDocument",
+    "Repriced",
+    "RepricedTrial",
     "Rule",
     "ScoreDifference",
     "ShippedFile",
@@ -81,8 +104,12 @@ __all__ = [
     "TeacherResult",
     "TimedFile",
     "TrialCounts",
+    "TrialDetail",
     "TrialResult",
+    "TrialState",
     "UndistilledPick",
+    "UnfitTrial",
+    "ValueRow",
     "Verification",
     "compared_arms",
     "defined",

@@ -18,7 +18,7 @@ from automl_kd.service.gate import Gate
 from automl_kd.service.ledger import Ledger
 from automl_kd.service.problems import tell_problems
 from automl_kd.service.rates import Rates
-from automl_kd.service.routes import devices, files, results, searches, system
+from automl_kd.service.routes import devices, files, results, searches, system, trials
 
 _DOCUMENT_BYTES = 1_000_000
 """Size of a body that holds no file."""
@@ -52,7 +52,7 @@ def create_app(service: Service) -> FastAPI:
         lifespan=running,
     )
     app.state.service = service
-    for room in (searches, results, devices, files, system):
+    for room in (searches, trials, results, devices, files, system):
         app.include_router(room.router)
     tell_problems(app)
     secure = service.settings.certificate is not None

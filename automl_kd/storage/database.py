@@ -235,6 +235,13 @@ class Database:
             with self.user_errors():
                 Lease(self._engine, study).refuse_alive(self.display_name)
 
+    def is_driven(self, study: str) -> bool:
+        """Whether somebody seems to drive a study just now."""
+        if not self._has_tables:
+            return False
+        with self.user_errors():
+            return Lease(self._engine, study).beats()
+
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:
         """Drive a study alone.

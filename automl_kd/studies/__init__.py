@@ -1,6 +1,8 @@
 """The study engine: the request, the trials, what comes next, the picks distilled in full, and what was found."""
 
 __all__ = [
+    "attributes",
+    "breakdown",
     "choosing",
     "clock",
     "comparing",
@@ -18,10 +20,12 @@ __all__ = [
     "runner",
     "schema",
     "state",
+    "student_reading",
     "study_files",
     "summary",
     "survey",
     "timing",
+    "trial_state",
     "understanding",
     "wishes",
 ]

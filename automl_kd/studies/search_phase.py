@@ -177,14 +177,15 @@ class SearchPhase:
                 if candidate.status != "waiting":
                     self._context.files.checkpoint(number).unlink(missing_ok=True)
             case Stopped():
-                candidate.status = "waiting"
                 if candidate.given_up is not None:
                     self._prune(candidate, candidate.given_up)
-                elif not candidate.scores:
+                    return
+                self._trials.rest(candidate)
+                if not candidate.scores:
                     self._ready.append(candidate)
             case Failed(reason, fatal, worker_died):
                 if fatal:
-                    candidate.status = "waiting"
+                    self._trials.rest(candidate)
                     raise UserError(reason)
                 if candidate.given_up is None:
                     self._fail(candidate, reason, worker_died)
@@ -227,7 +228,6 @@ class SearchPhase:
 
     def _submit(self, candidate: Candidate) -> None:
         rungs, files = self._trials.rungs, self._context.files
-        candidate.status = "running"
         job = TrainJob(
             recipe=candidate.recipe,
             total_epochs=rungs[-1],
@@ -237,6 +237,7 @@ class SearchPhase:
             deadline=time.monotonic() + max(0.0, self._plan.left),
             trained=candidate.seconds,
         )
+        self._trials.begin(candidate, job.until)
         self._pool.submit(candidate.number, job)
 
     def _fail(self, candidate: Candidate, reason: str, worker_died: bool) -> None:

@@ -17,6 +17,7 @@ import pytest
 from optuna.trial import TrialState
 from outside import another_teacher
 
+from automl_kd import reprice
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
 from automl_kd.studies.attributes import TrialAttributes
@@ -231,7 +232,9 @@ def fetched(url):
             time.sleep(0.1)
 
 
-def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(command, cheap, searched, tmp_path):
+def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(
+    command, cheap, searched, own_cache, tmp_path
+):
     folder = tmp_path / "demo"
     shutil.copytree(searched.folder, folder)
     search = ("search", *cheap, "--hw", "raspberry-pi-4", "--budget", "18s", "--study", "pi", "--json")
@@ -250,6 +253,12 @@ def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(com
         assert taken[source.number].params == source.params
         assert taken[source.number].values[0] == source.values[0]
         assert taken[source.number].values[1] != source.values[1]
+    anew = {
+        each.trial: each for each in reprice("cam", hw="raspberry-pi-4", storage=str(folder / "automl-kd.db")).trials
+    }
+    assert anew.keys() == taken.keys(), "the same without a study"
+    for number, each in taken.items():
+        assert anew[number].price == TrialAttributes.of(each).price
     assert max(each["accuracy"] for each in document["front"]) >= max(each.values[0] for each in before)
 
 
