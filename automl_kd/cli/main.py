@@ -28,6 +28,12 @@ from automl_kd.cli import (
 from automl_kd.cli.answer import fail
 from automl_kd.core import Interrupted, UserError
 
+_VERBS = (
+    *(search, status, trial, compare, reprice, report, export),
+    *(distill, verify, bench),
+    *(worker, serve, dashboard),
+)
+_GROUPS = (hw, space, task, token)
 _USER_ERROR = 2
 _INTERRUPTED = 130
 
@@ -78,22 +84,8 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (
-        search,
-        worker,
-        status,
-        report,
-        dashboard,
-        export,
-        distill,
-        serve,
-        compare,
-        verify,
-        bench,
-        trial,
-        reprice,
-    ):
+    for verb in _VERBS:
         verb.register(app)
-    for group in (hw, space, task, token):
+    for group in _GROUPS:
         app.add_typer(group.app())
     return app
