@@ -38,7 +38,7 @@ def answer(document: Any, text: str, as_json: bool) -> None:
         text: The same for people.
         as_json: Which of the two.
     """
-    print(json.dumps(_finite(document), ensure_ascii=False, allow_nan=False) if as_json else text, flush=True)
+    print(json.dumps(finite(document), ensure_ascii=False, allow_nan=False) if as_json else text, flush=True)
 
 
 def fail(message: str, as_json: bool) -> None:
@@ -137,11 +137,12 @@ def table(rows: list[list[str]], header: list[str], width: int | None = None) ->
     return "\n".join(map(aligned, zip(*columns, strict=True)))
 
 
-def _finite(data: Any) -> Any:
+def finite(data: Any) -> Any:
+    """Plain data in which numbers that are not finite are None, because JSON knows no such number."""
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     if isinstance(data, dict):
-        return {str(key): _finite(value) for key, value in data.items()}
+        return {str(key): finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
+        return [finite(value) for value in data]
     return data

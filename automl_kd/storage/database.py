@@ -231,6 +231,13 @@ class Database:
             with self.user_errors():
                 Lease(self._engine, study).refuse_alive(self.display_name)
 
+    def driver(self, study: str) -> str | None:
+        """Who drives a study, in words; None where nobody does."""
+        if not self._has_tables:
+            return None
+        with self.user_errors():
+            return Lease(self._engine, study).driver()
+
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:
         """Drive a study alone.

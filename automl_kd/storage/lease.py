@@ -70,6 +70,13 @@ class Lease:
             )
         return holder
 
+    def driver(self) -> str | None:
+        """Who drives the study, in words; None where nobody does."""
+        holder = self._holder()
+        if holder is None or not _alive(holder, self._holder):
+            return None
+        return f"process {holder.pid} on {holder.host}"
+
     def beat(self) -> None:
         """Renew the lease: its owner is alive.
 

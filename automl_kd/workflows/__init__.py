@@ -5,6 +5,7 @@ __all__ = [
     "dashboard",
     "distill",
     "export",
+    "follow",
     "hardware",
     "plan",
     "report",
