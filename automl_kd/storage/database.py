@@ -242,6 +242,13 @@ class Database:
         with self.user_errors():
             return Lease(self._engine, study).beats()
 
+    def driver(self, study: str) -> str | None:
+        """Who drives a study, in words; None where nobody does."""
+        if not self._has_tables:
+            return None
+        with self.user_errors():
+            return Lease(self._engine, study).driver()
+
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:
         """Drive a study alone.

@@ -6,6 +6,7 @@ __all__ = [
     "dashboard",
     "distill",
     "export",
+    "follow",
     "hardware",
     "plan",
     "report",
