@@ -22,7 +22,7 @@ def run_script(task: Task, quantised: bool) -> str:
         reading=task.modality.reading(),
         needs=needs(task),
         errors=", Image.DecompressionBombError" if _opens_pictures(task) else "",
-        inputs=f"{task.modality.noun}, file, folder, or - for standard input",
+        inputs=f"{task.modality.noun}s, files or folders of them, or - for standard input",
         usage=f"{task.modality.noun.upper()} [{task.modality.noun.upper()} …]",
         output=gives.name,
         code=answer.code.replace("{output}", gives.name),
