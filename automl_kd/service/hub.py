@@ -85,6 +85,8 @@ class EventHub:
         numbers = await asyncio.to_thread(self._log.last_numbers, watched)
         found = False
         for search, number in numbers.items():
+            if search not in self._listeners:  # the last one has gone meanwhile
+                continue
             kept = self._kept.setdefault(search, deque(maxlen=_KEPT))
             last = kept[-1].number if kept else max(0, number - _KEPT)
             if number > last:
