@@ -135,14 +135,3 @@ def table(rows: list[list[str]], header: list[str], width: int | None = None) ->
         )
 
     return "\n".join(map(aligned, zip(*columns, strict=True)))
-
-
-def finite(data: Any) -> Any:
-    """Plain data in which numbers that are not finite are None, because JSON knows no such number."""
-    if isinstance(data, float):
-        return data if math.isfinite(data) else None
-    if isinstance(data, dict):
-        return {str(key): finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [finite(value) for value in data]
-    return data

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_kd.cli.answer import Json, Storage, answer, finite, quiet
+from automl_kd.cli.answer import Json, Storage, answer, quiet
 from automl_kd.cli.front_plot import front_plot
 from automl_kd.cli.progress import watching
 from automl_kd.cli.result_text import result_text
-from automl_kd.core import DEFAULT_STORAGE
+from automl_kd.core import DEFAULT_STORAGE, finite
 
 if TYPE_CHECKING:
     from automl_kd.results import StudyResult, StudySummary

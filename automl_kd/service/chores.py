@@ -1,4 +1,7 @@
-"""What helper processes do for the service: the verbs, with plain data in and out."""
+"""What helper processes do for the service: the verbs, with plain data in and out.
+
+The service imports this file, too, to name what it wants done: what loads torch is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,8 @@ from typing import Any
 
 from automl_kd.core import UserError, finite, replacing
 from automl_kd.results import Observer, Rule
-from automl_kd.service.admission import admit
 from automl_kd.service.places import Places
 from automl_kd.storage import Database
-from automl_kd.studies.request import SearchRequest
-from automl_kd.studies.summary import summarize
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive, so that equal files make equal archives."""
@@ -24,11 +24,14 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 def admitted(document: dict[str, Any], places: Places) -> dict[str, Any]:
     """A search's options as they are stored; see :func:`automl_kd.service.admission.admit`."""
+    from automl_kd.service.admission import admit
+
     return admit(document, places)
 
 
 def planned(document: dict[str, Any], storage: str) -> dict[str, Any]:
     """What a search would do, without doing it."""
+    from automl_kd.studies.request import SearchRequest
     from automl_kd.workflows.plan import plan_search
 
     plan = plan_search(SearchRequest(**document, storage=storage), Observer())
@@ -38,6 +41,8 @@ def planned(document: dict[str, Any], storage: str) -> dict[str, Any]:
 
 def summarized(storage: str, study: str) -> dict[str, Any] | None:
     """All that storage says of a study; None as long as it is not begun."""
+    from automl_kd.studies.summary import summarize
+
     database = Database(storage, create=False)
     if database.find_study(study) is None:
         return None
@@ -86,6 +91,8 @@ def repriced(storage: str, study: str, hw: str, max_latency: str | float | None)
 
 def front_where(storage: str, study: str, rule: str | None) -> dict[str, Any]:
     """The front of a study, or those of its points of which a rule holds."""
+    from automl_kd.studies.summary import summarize
+
     summary = summarize(Database(storage, create=False), study)
     asked = None if rule is None else Rule.parse(rule, summary.objectives, summary.metrics)
     front = [each for each in summary.front if asked is None or asked.holds(each)]
