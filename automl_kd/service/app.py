@@ -16,6 +16,7 @@ from automl_kd.service.context import Service
 from automl_kd.service.dashboard import Dashboard
 from automl_kd.service.gate import Gate
 from automl_kd.service.ledger import Ledger
+from automl_kd.service.pages import ROUTERS
 from automl_kd.service.problems import tell_problems
 from automl_kd.service.rates import Rates
 from automl_kd.service.routes import devices, files, results, searches, system, trials
@@ -54,6 +55,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     for room in (searches, trials, results, devices, files, system):
         app.include_router(room.router)
+    for router in ROUTERS:
+        app.include_router(router)
     tell_problems(app)
     secure = service.settings.certificate is not None
     # The last one added is met first.

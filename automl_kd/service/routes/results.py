@@ -63,7 +63,7 @@ async def export(service: TheService, caller: Submitter, name: str, asked: Expor
 async def artifacts(service: TheService, caller: Reader, name: str) -> ArtifactList:
     """Exports, kits and reports that were made."""
     found = await in_thread(service.visible, name, caller)
-    files = await in_thread(_files, service.artifacts(found.name))
+    files = await in_thread(artifact_files, service.artifacts(found.name))
     return ArtifactList(artifacts=[Artifact(name=each.name, bytes=each.stat().st_size) for each in files])
 
 
@@ -118,7 +118,8 @@ async def begun(service: Service, caller: Caller, name: str) -> tuple[SubmittedS
     return search, summary
 
 
-def _files(folder: Path) -> list[Path]:
+def artifact_files(folder: Path) -> list[Path]:
+    """The files of a search that can be downloaded, by name."""
     return sorted(each for each in folder.iterdir() if _ARTIFACT.fullmatch(each.name)) if folder.is_dir() else []
 
 
