@@ -37,8 +37,8 @@ def reprice(
         typer.Option(
             "--objective",
             metavar="PRICE",
-            help="What the front there is of beside the score: latency, memory, energy, size, latency@DEVICE; by default"
-            " as the study's; repeatable.",
+            help="What the front there is of beside the score: latency, memory, energy, size, latency@DEVICE; by"
+            " default as the study's; repeatable.",
         ),
     ] = None,
     allow_code: AllowCode = False,
