@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl_kd.core import UNKNOWN, count, counted, milliseconds, size
+from automl_kd.core import UNKNOWN, count, milliseconds, size
 from automl_kd.delivery import (
     Arms,
     arm_heads,
@@ -54,11 +54,6 @@ def found(storage: str, study: str) -> dict[str, Any] | None:
         "seconds": summary.seconds.model_dump(),
         "understood": understood_rows(summary.understood) if summary.understood else [],
     }
-
-
-def understood(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was read of task and teacher before a search, a title and a sentence each."""
-    return understood_rows(document)
 
 
 def _metrics(summary: StudySummary, chosen: int | None) -> dict[str, Any] | None:
@@ -163,37 +158,6 @@ def _stopped(trial: StoppedTrial, score: Objective) -> dict[str, Any]:
         "complete": False,
         "prices": [],
     }
-
-
-def choices() -> dict[str, Any]:
-    """What the form of a new search offers: devices with their errors, tasks, spaces, samplers."""
-    from automl_kd.core import yaml_names
-    from automl_kd.samplers import SAMPLERS
-    from automl_kd.tasks import task_names
-    from automl_kd.workflows.devices import list_devices
-
-    devices = [target for each in list_devices()["devices"] for target in each["targets"]]
-    return {
-        "hw": [(each["name"], device_words(each)) for each in devices],
-        "task": list(task_names()),
-        "space": list(yaml_names("search_spaces")),
-        "sampler": [name for name, _ in SAMPLERS.items()],
-    }
-
-
-def device_words(target: Mapping[str, Any]) -> str:
-    """How far off a device's prices are, and how it runs networks, in a few words."""
-    return f"{error_words(target['latency_error'])} · {target['runtime']} {target['precision']}"
-
-
-def error_words(error: Mapping[str, Any]) -> str:
-    """How far off predictions are, such as ``11 % off (median of 15 networks)``."""
-    if error["basis"] == "first use":
-        return "measured at the first use"
-    if error["basis"] == "datasheet":
-        return "ranks only: no network was measured"
-    number = sum(error["networks"].values())
-    return f"{100 * error['median_error']:.0f} % off (median of {counted(number, 'network')})"
 
 
 def meeting(storage: str, study: str, where: str) -> list[int]:
