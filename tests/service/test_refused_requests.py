@@ -52,11 +52,13 @@ def test_who_sends_slowly_or_nothing_is_not_waited_for(command, tmp_path):
     found = serve(command, tmp_path, "--runners", "0", "--patience", "1")
     found.tokens = {"slow": secret}
     body = post(found, "/searches", b"Content-Length: 1000", token="slow")
-    form = b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99\r\n\r\n"
+    form = b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    form += b"Content-Length: 99\r\n\r\n"
+    head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + 99 * b"x"
     sent = {
         "nothing": ((), 0),
         "half a head": ((b"GET /searches HTTP/1.1\r\n", b"Host: a\r\n"), 0.3),
-        "head by letters": (tuple(bytes([each]) for each in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + 99 * b"x"), 0.1),
+        "head by letters": (tuple(bytes([each]) for each in head), 0.1),
         "no body": ((body,), 0),
         "half a body": ((body, b"{"), 0),
         "body by letters": ((body, *([b" "] * 60)), 0.2),
