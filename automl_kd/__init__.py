@@ -17,32 +17,40 @@ if TYPE_CHECKING:
     from automl_kd.core import Interrupted, UserError
     from automl_kd.hardware import load_profile
     from automl_kd.recipes import Recipe, Space, load_recipe, load_space
-    from automl_kd.results import StudyResult
+    from automl_kd.results import Comparison, StudyResult
     from automl_kd.studies.request import SearchRequest
     from automl_kd.tasks import open_task
+    from automl_kd.workflows.bench import bench
+    from automl_kd.workflows.compare import compare
     from automl_kd.workflows.dashboard import dashboard
     from automl_kd.workflows.distill import distill
     from automl_kd.workflows.export import export
     from automl_kd.workflows.report import report
+    from automl_kd.workflows.reprice import reprice
     from automl_kd.workflows.search import SearchResult, search
     from automl_kd.workflows.status import status
+    from automl_kd.workflows.trial import trial_detail
+    from automl_kd.workflows.verify import verify
     from automl_kd.workflows.worker import work
 
+_VERBS = ("bench", "compare", "dashboard", "distill", "export", "report", "reprice", "search", "status", "verify")
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
-    **{verb: f"workflows.{verb}" for verb in ("dashboard", "distill", "export", "report", "search", "status")},
+    **{verb: f"workflows.{verb}" for verb in _VERBS},
     **dict.fromkeys(("Recipe", "Space", "load_recipe", "load_space"), "recipes"),
     **dict.fromkeys(("Interrupted", "UserError"), "core"),
     "SearchRequest": "studies.request",
     "SearchResult": "workflows.search",
-    "StudyResult": "results",
+    **dict.fromkeys(("Comparison", "StudyResult"), "results"),
     "load_profile": "hardware",
     "open_task": "tasks",
+    "trial_detail": "workflows.trial",
     "work": "workflows.worker",
 }
 _ROOMS = ("distillation", "hardware", "recipes", "students", "tasks", "teachers")
 
 __all__ = [
+    "Comparison",
     "Interrupted",
     "Recipe",
     "SearchRequest",
@@ -51,6 +59,8 @@ __all__ = [
     "StudyResult",
     "UserError",
     "__version__",
+    "bench",
+    "compare",
     "dashboard",
     "distill",
     "distillation",
@@ -62,11 +72,14 @@ __all__ = [
     "open_task",
     "recipes",
     "report",
+    "reprice",
     "search",
     "status",
     "students",
     "tasks",
     "teachers",
+    "trial_detail",
+    "verify",
     "work",
 ]
 

@@ -69,13 +69,14 @@ class Command:
     """The installed command, run as a user runs it."""
 
     environment: dict[str, str]
+    words: tuple[str, ...] = tuple(COMMAND)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, cwd: Path, cache: Path | None = None) -> subprocess.Popen[str]:
         """Start it in a process group of its own."""
         more = {} if cache is None else {"AUTOML_KD_CACHE": str(cache)}
         process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [*self.words, *map(str, arguments)],
             cwd=cwd,
             env=self.environment | more,
             stdin=subprocess.DEVNULL,
@@ -282,6 +283,26 @@ def exhausted(digits_teacher, space_of_two, once):
     """A search of a space of two students, which ends by itself, for a runtime that runs on any machine."""
     arguments = ("search", "--hw", "x86-server", "--budget", "10m", "--space", "two.yaml", "--workers", "2", "--json")
     return once("exhausted", arguments, _keep_wide_weights, two=space_of_two)
+
+
+@pytest.fixture(scope="session")
+def space_of_four():
+    """A space of two students without a teacher, in floats or in half precision."""
+    return (
+        "search_epochs: 4\n"
+        "student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}\n"
+        "distill: {losses: {task: {weight: 1.0}}}\n"
+        "train: {epochs: 2, batch_size: 128}\n"
+        "compress: {one_of: [[], [{stage: fp16}]]}\n"
+    )
+
+
+@pytest.fixture(scope="session")
+def compressed(digits_teacher, space_of_four, once):
+    """A search of four recipes by size and latency, half of them in half precision, which ends by itself."""
+    asked = ("--hw", "x86-server", "--objective", "size", "--objective", "latency", "--fidelity", "none")
+    arguments = ("search", *asked, "--budget", "10m", "--space", "space.yaml", "--workers", "1", "--study", "cam")
+    return once("compressed", (*arguments, "--device", "cpu", "--json"), space=space_of_four)
 
 
 def _keep_wide_weights(folder):

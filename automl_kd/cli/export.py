@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from automl_kd.objectives import Objective
     from automl_kd.results import ShippedFile
 
+_PICK = (
+    "knee, best, fastest or another role; a trial's number; or a rule such as 'score >= 0.95 and latency_ms <= 3': of"
+    " the finished trials for which it holds, picks distilled in full go first, then the best score on"
+    " search-validation, then the lowest latency."
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -21,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     study: Annotated[str | None, typer.Option(help="The study; by default the only one.")] = None,
-    pick: Annotated[str, typer.Option(help="knee, best, fastest or another role, or a trial's number.")] = "knee",
+    pick: Annotated[str, typer.Option(help=_PICK)] = "knee",
     out: Annotated[str, typer.Option(help="Folder to write.")] = "winner",
     allow_code: AllowCode = False,
     storage: Storage = DEFAULT_STORAGE,
@@ -33,6 +39,8 @@ def export(
 
         document = deliver(study, pick=pick, out=out, storage=storage, allow_code=allow_code)
     head = f"trial {document['trial']} of study {document['study']} ({document['origin']})"
+    if document["chosen"] is not None:
+        head += f"\n{document['chosen']}"
     answer(document, f"{head}\n{delivery_text(document)}", json)
 
 

@@ -6,10 +6,34 @@ import sys
 
 import typer
 
-from automl_kd.cli import dashboard, distill, export, hw, report, search, serve, space, status, task, token, worker
+from automl_kd.cli import (
+    bench,
+    compare,
+    dashboard,
+    distill,
+    export,
+    hw,
+    report,
+    reprice,
+    search,
+    serve,
+    space,
+    status,
+    task,
+    token,
+    trial,
+    verify,
+    worker,
+)
 from automl_kd.cli.answer import fail
 from automl_kd.core import Interrupted, UserError
 
+_VERBS = (
+    *(search, status, trial, compare, reprice, report, export),
+    *(distill, verify, bench),
+    *(worker, serve, dashboard),
+)
+_GROUPS = (hw, space, task, token)
 _USER_ERROR = 2
 _INTERRUPTED = 130
 
@@ -60,8 +84,8 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (search, worker, status, report, dashboard, export, distill, serve):
+    for verb in _VERBS:
         verb.register(app)
-    for group in (hw, space, task, token):
+    for group in _GROUPS:
         app.add_typer(group.app())
     return app

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from automl_kd.objectives import Objective
     from automl_kd.results import Arm, PickResult, StudyResult
 
-_ARMS: dict[Arm, str] = {
+ARM_NAMES: dict[Arm, str] = {
     "searched": "searched",
     "no_distillation": "no teacher",
     "plain_kd": "plain KD",
@@ -22,8 +22,13 @@ _ARMS: dict[Arm, str] = {
 _FINE_TUNED = "fine-tuned without teacher"
 
 
-def result_text(result: StudyResult) -> str:
-    """The study in a few lines, then the tables of its front and its picks."""
+def result_text(result: StudyResult, plot: Sequence[str] = ()) -> str:
+    """The study in a few lines, then the tables of its front and its picks.
+
+    Args:
+        result: What it found.
+        plot: Lines that are shown below the front.
+    """
     trials, seconds = result.trials, result.seconds
     parts = [
         f"study {result.study}: task {result.task}, device {result.hw}, space {result.space}",
@@ -34,7 +39,7 @@ def result_text(result: StudyResult) -> str:
     ]
     if result.front:
         header, rows = front_table(result.front, result.objectives)
-        parts += ["", f"front ({_of_what(result.objectives)}):", table(rows, header)]
+        parts += ["", f"front ({_of_what(result.objectives)}):", table(rows, header), *(["", *plot] if plot else [])]
     if result.picks:
         parts += ["", *_picks(result)]
         parts += ["", f"next: automl-kd export --study {result.study} --pick knee --out winner/"]
@@ -58,7 +63,7 @@ def _picks(result: StudyResult) -> list[str]:
     from automl_kd.results import compared_arms
 
     score, prices = result.objective, [each for each in result.objectives if each.known]
-    names = _ARMS | ({"no_distillation": _FINE_TUNED} if all(pick.pretrained for pick in result.picks) else {})
+    names = ARM_NAMES | ({"no_distillation": _FINE_TUNED} if all(pick.pretrained for pick in result.picks) else {})
     arms = compared_arms(result.picks)
     compressed = any(pick.recipe.compress for pick in result.picks)
     floats = ["in float32"] if compressed else []

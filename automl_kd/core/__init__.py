@@ -26,7 +26,9 @@ from automl_kd.core.paths import DEFAULT_STORAGE, cache_dir, config_dir, find_ya
 from automl_kd.core.plain import finite
 from automl_kd.core.registry import Registry, extension_versions
 from automl_kd.core.signature import IMAGE_AXES, TEXT_AXES, Input, Meaning, Output, Signature
-from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources
+from automl_kd.core.stylesheet import stylesheet
+from automl_kd.core.ticks import round_bytes, round_numbers, round_steps
+from automl_kd.core.units import parse_bytes, parse_count, parse_duration, parse_latency, parse_resources, units_of
 from automl_kd.core.version import __version__
 from automl_kd.core.yaml_text import NotYAMLError, load_yaml
 
@@ -72,12 +74,17 @@ __all__ = [
     "parse_resources",
     "percent",
     "replacing",
+    "round_bytes",
+    "round_numbers",
+    "round_steps",
     "sha256_of",
     "shipped_dir",
     "signed",
     "size",
     "spread_in_unit",
+    "stylesheet",
     "three_digits",
+    "units_of",
     "unknown",
     "whole",
     "write_text",

@@ -23,6 +23,21 @@ _BYTES = {
     "mib": 2.0**20,
     "gib": 2.0**30,
 }
+_ENERGIES = {"": 1.0, "uj": 1e-3, "µj": 1e-3, "mj": 1.0, "j": 1e3}
+_SHARES = {"": 1.0, "%": 0.01}
+
+
+def units_of(unit: str) -> dict[str, float]:
+    """What may stand behind a number of a unit, in lower case, and how many of the unit it is.
+
+    >>> units_of("ms")["s"], units_of("%")["%"], units_of("nats")
+    (1000.0, 0.01, {'': 1.0, 'nats': 1.0})
+
+    Args:
+        unit: That of an objective: ``ms``, ``bytes``, ``mJ``, ``%`` for a share in [0, 1], ``count``, or any other.
+    """
+    known = {"ms": _MILLISECONDS, "bytes": _BYTES, "mJ": _ENERGIES, "%": _SHARES, "count": _COUNT}
+    return known[unit] if unit in known else {"": 1.0} | ({unit.lower(): 1.0} if unit else {})
 
 
 def parse_duration(value: str | float, name: str = "budget") -> float:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 from plotly.subplots import make_subplots
 
-from automl_kd.core import count, size
+from automl_kd.core import count, round_bytes, round_numbers, size
 from automl_kd.delivery.plotting import (
     BLUE,
     FAINT_BLUE,
     GREEN,
     GREY,
     ORANGE,
-    round_bytes,
-    round_numbers,
     styled,
     tick_format,
 )

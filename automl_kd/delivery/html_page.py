@@ -9,7 +9,7 @@ from markupsafe import Markup
 from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 from plotly.offline.offline import get_plotlyjs
 
-from automl_kd.core import formatting
+from automl_kd.core import formatting, stylesheet
 from automl_kd.delivery import prices, text
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
@@ -49,6 +49,7 @@ def render(template: str, **context: object) -> str:
         price=prices.placed_price,
         scored=text.scored,
         signed=formatting.signed,
+        stylesheet=lambda: Markup(stylesheet()),
     )
     return environment.get_template(template).render(context)
 

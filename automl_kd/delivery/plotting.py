@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 
 # Colours that stay apart for colour-blind readers, on light and on dark (Okabe & Ito 2008).
@@ -32,16 +30,3 @@ def styled(figure: Figure, height: int) -> Figure:
 def tick_format(unit: str) -> str | None:
     """How plotly writes values of a unit at an axis: shares as percentages, others as numbers."""
     return ".1~%" if unit == "%" else None
-
-
-def round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten from below ``low`` to above ``high``, both positive."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
-
-
-def round_bytes(low: float, high: float) -> list[float]:
-    """Powers of two from below ``low`` to above ``high``, both positive; at most some eight of them lie between."""
-    first, last = math.floor(math.log2(low)), math.ceil(math.log2(high))
-    step = max(1, math.ceil((last - first) / 8))
-    return [2.0**power for power in range(first, last + 1, step)]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from plotly.graph_objects import Figure  # type: ignore[attr-defined]
 
-from automl_kd.delivery.plotting import BLUE, FAINT_BLUE, GREY, round_numbers, styled
+from automl_kd.core import round_numbers
+from automl_kd.delivery.plotting import BLUE, FAINT_BLUE, GREY, styled
 from automl_kd.hardware import CrossValidation
 
 

@@ -12,6 +12,7 @@ from automl_kd.delivery.html_page import embed, render
 from automl_kd.delivery.prices import LATENCY, is_latency, joined, known_objectives
 from automl_kd.delivery.progress import progress
 from automl_kd.delivery.progress_figures import growth_figure, progress_figure
+from automl_kd.delivery.recipe_words import recipe_sentences
 from automl_kd.delivery.tables import front_table, metrics_table
 from automl_kd.delivery.text import spread_unit
 from automl_kd.delivery.understood import understood_rows
@@ -60,6 +61,7 @@ def study_report(review: StudyReview) -> str:
             for name, figure in (("progress", progress_figure), ("growth", growth_figure))
             if len(steps) > 1
         ],
+        recipe_words=recipe_sentences(winner) if winner else (),
         recipe_yaml=to_yaml(winner.document()) if winner else None,
     )
 

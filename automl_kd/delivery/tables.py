@@ -12,7 +12,7 @@ from automl_kd.delivery.facts import Datasheet
 from automl_kd.delivery.prices import MEMORY, device_of, is_latency, quantity, reported_prices, shown_price, value_of
 from automl_kd.delivery.text import titled
 from automl_kd.objectives import Objective
-from automl_kd.results import PickResult, StudyResult, StudyReview, TrialResult
+from automl_kd.results import PickResult, StudyResult, TrialResult
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def front_table(review: StudyReview) -> Table:
+def front_table(review: StudyResult) -> Table:
     """The students of the front, the best in the first known objective first: form, scores, prices, sizes."""
     measured = tuple(each for each in review.objectives if not each.known)
     prices = reported_prices(review.objectives)

@@ -34,6 +34,7 @@ class Part:
         extrapolated: Whether no measured network holds the kind.
         networks: How many measured networks spend a noteworthy share of their time in the kind.
         off_by: Factor by which the time may be off either way, as a 90 % interval.
+        on_host: How many of the kernels the runtime leaves to the device's host.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Part:
     extrapolated: bool = False
     networks: int | None = None
     off_by: float | None = None
+    on_host: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _kinds(
             extrapolated=not holders[kind],
             networks=holders[kind],
             off_by=math.exp(_half_width(limits[:, index], index, posterior)) if ms else None,
+            on_host=sum(kernel.times for kernel in kernels if kernel.on_host),
         )
 
 

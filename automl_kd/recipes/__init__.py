@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_kd.recipes import custom_code, losses, schedules, schema, students
 from automl_kd.recipes.augmentations import MODALITIES, mixing_among
+from automl_kd.recipes.differences import Difference, differences
 from automl_kd.recipes.documents import parse_text, parse_yaml, to_yaml, validate
 from automl_kd.recipes.files import custom_files, load_recipe, pin_code, save_recipe
 from automl_kd.recipes.holes import Categorical, Float, Hole, Integer, Value
@@ -41,6 +42,7 @@ __all__ = [
     "AdamW",
     "Categorical",
     "Curriculum",
+    "Difference",
     "Distill",
     "Encoding",
     "FeatureLoss",
@@ -71,6 +73,7 @@ __all__ = [
     "custom_code",
     "custom_files",
     "describe_space",
+    "differences",
     "digest",
     "frozen_model",
     "load_recipe",

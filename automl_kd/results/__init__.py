@@ -1,6 +1,16 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.base import Error, Metrics, defined
+from automl_kd.results.comparison import (
+    ComparedPair,
+    ComparedQuantity,
+    ComparedValue,
+    Comparison,
+    PriceRatio,
+    RecipeDifference,
+    ScoreDifference,
+)
+from automl_kd.results.delivery import Bench, Check, TimedFile, Verification
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -13,6 +23,9 @@ from automl_kd.results.pick import (
     compared_arms,
 )
 from automl_kd.results.progress import Observer, Snapshot, naming, sharing
+from automl_kd.results.quantities import Quantity, quantities
+from automl_kd.results.repriced import PriceError, Repriced, RepricedTrial, UnfitTrial
+from automl_kd.results.rule import Rule, is_rule
 from automl_kd.results.study import (
     CommonValue,
     CommonValues,
@@ -27,14 +40,37 @@ from automl_kd.results.study import (
     TrialCounts,
 )
 from automl_kd.results.trial import HistoryRow, Price, RecipeDocument, StoppedTrial, TrialResult
+from automl_kd.results.trial_detail import (
+    Breakdown,
+    ClassRow,
+    Confusion,
+    CurvePoint,
+    Estimate,
+    PricePart,
+    Reading,
+    TrialDetail,
+    TrialState,
+    ValueRow,
+)
 
 __all__ = [
     "ARMS",
     "Arm",
     "ArmResult",
+    "Bench",
+    "Breakdown",
+    "Check",
+    "ClassRow",
     "CommonValue",
     "CommonValues",
+    "ComparedPair",
+    "ComparedQuantity",
+    "ComparedValue",
+    "Comparison",
+    "Confusion",
+    "CurvePoint",
     "Error",
+    "Estimate",
     "FailureCount",
     "Flash",
     "FloatOperators",
@@ -48,7 +84,17 @@ __all__ = [
     "PickResult",
     "PlainKdSetting",
     "Price",
+    "PriceError",
+    "PricePart",
+    "PriceRatio",
+    "Quantity",
+    "Reading",
+    "RecipeDifference",
     "RecipeDocument",
+    "Repriced",
+    "RepricedTrial",
+    "Rule",
+    "ScoreDifference",
     "ShippedFile",
     "Snapshot",
     "StoppedTrial",
@@ -56,11 +102,19 @@ __all__ = [
     "StudyReview",
     "StudySummary",
     "TeacherResult",
+    "TimedFile",
     "TrialCounts",
+    "TrialDetail",
     "TrialResult",
+    "TrialState",
     "UndistilledPick",
+    "UnfitTrial",
+    "ValueRow",
+    "Verification",
     "compared_arms",
     "defined",
+    "is_rule",
     "naming",
+    "quantities",
     "sharing",
 ]

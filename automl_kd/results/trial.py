@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainSerializer, computed_field, model_validator
 
 from automl_kd.recipes import Recipe
-from automl_kd.results.base import ACCURACY, Metrics, Result
+from automl_kd.results.base import ACCURACY, Error, Metrics, Result
 
 RecipeDocument = Annotated[Recipe, PlainSerializer(lambda recipe: recipe.document(), return_type=dict[str, Any])]
 """A recipe inside a process, its document in JSON."""
@@ -64,6 +64,7 @@ class TrialResult(Scored, Price):
     """A candidate that was trained as long as a search trains."""
 
     epochs: int = Field(description="Epochs that it was trained for.")
+    score_error: Error = Field(None, description="Standard error of the score; None where it is not known.")
     recipe: RecipeDocument = Field(description="How it is made.")
 
 

@@ -13,7 +13,7 @@ from automl_kd.service.places import UPLOAD, Places, beside, reads_like_a_path
 from automl_kd.studies.request import SearchRequest
 from automl_kd.tasks import BroughtTeacher, OneTeacher, TrainedTeacher, moved_to, parse_teacher, place_of, task_names
 
-_REFUSED = {
+REFUSED = {
     "storage": "is the service's own",
     "allow_code": "nothing that comes over the network is run",
     "address": "is for the command line",
@@ -36,10 +36,10 @@ def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
     Raises:
         UserError: If a field is not allowed over the network or names another file, or the request has a mistake.
     """
-    for name, reason in _REFUSED.items():
+    for name, reason in REFUSED.items():
         if document.get(name) not in (None, False, [], ()):
             raise UserError(f"{name}: cannot be given over the network: {reason}")
-    asked = {name: value for name, value in document.items() if name not in _REFUSED}
+    asked = {name: value for name, value in document.items() if name not in REFUSED}
     if asked.get("executor", "process") not in _EXECUTORS:
         raise UserError(f"executor {asked['executor']!r}: over the network {' or '.join(_EXECUTORS)}")
     request = SearchRequest(**asked)

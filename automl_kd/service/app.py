@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
@@ -15,13 +16,16 @@ from automl_kd.service.context import Service
 from automl_kd.service.dashboard import Dashboard
 from automl_kd.service.gate import Gate
 from automl_kd.service.ledger import Ledger
+from automl_kd.service.pages import ROUTERS
 from automl_kd.service.problems import tell_problems
 from automl_kd.service.rates import Rates
-from automl_kd.service.routes import devices, files, results, searches, system
+from automl_kd.service.routes import devices, files, results, searches, system, trials
 
 _DOCUMENT_BYTES = 1_000_000
 """Size of a body that holds no file."""
 _MODEL_BYTES = 500_000_000
+_THREADS = 16
+"""Threads that wait for the database and for helpers."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -29,6 +33,7 @@ def create_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "service"))
         service.open_backstage()
         watching = asyncio.create_task(service.hub.run())
         try:
@@ -48,8 +53,10 @@ def create_app(service: Service) -> FastAPI:
         lifespan=running,
     )
     app.state.service = service
-    for room in (searches, results, devices, files, system):
+    for room in (searches, trials, results, devices, files, system):
         app.include_router(room.router)
+    for router in ROUTERS:
+        app.include_router(router)
     tell_problems(app)
     upload = service.settings.max_upload_bytes
     secure = service.settings.certificate is not None

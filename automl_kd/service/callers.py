@@ -37,14 +37,14 @@ class Caller:
         return self.sees in (None, owner)
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller: Caller = request.scope[CALLER]
     return caller
 
 
 def _with_scope(scope: Scope) -> object:
-    def caller(request: Request) -> Caller:
-        found = _caller(request)
+    async def caller(request: Request) -> Caller:
+        found = await _caller(request)
         if not found.token.may(scope):
             raise ProblemError(403, f"token {found.token.name} has the scope {found.token.scope}; this needs {scope}")
         return found

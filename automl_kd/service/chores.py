@@ -8,11 +8,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from automl_kd.core import UserError, finite, replacing
-from automl_kd.results import Observer
+from automl_kd.results import Observer, Rule
 from automl_kd.service.places import Places
 from automl_kd.storage import Database
 
@@ -60,6 +62,45 @@ def exported(storage: str, study: str, pick: str, folder: Path) -> dict[str, Any
         zip_folder(out, folder / name)
     kept: dict[str, Any] = finite({key: value for key, value in document.items() if key != "path"})
     return {**kept, "archive": name}
+
+
+def trial_found(storage: str, study: str, number: int) -> dict[str, Any]:
+    """All that is known of one trial."""
+    from automl_kd.workflows.trial import trial_detail
+
+    found: dict[str, Any] = finite(trial_detail(study, number, storage=storage).model_dump(mode="json"))
+    return found
+
+
+def compared(storage: str, study: str, trials: Sequence[str]) -> dict[str, Any]:
+    """Two or three trials side by side, and in words."""
+    from automl_kd.workflows.compare import compare
+
+    found: dict[str, Any] = finite(compare(*trials, study=study, storage=storage).model_dump(mode="json"))
+    return found
+
+
+def repriced(storage: str, study: str, hw: str, max_latency: str | float | None) -> dict[str, Any]:
+    """The finished trials of a study at another device's prices."""
+    from automl_kd.workflows.reprice import reprice
+
+    priced = reprice(study, hw=hw, max_latency=max_latency, storage=storage)
+    found: dict[str, Any] = finite(priced.model_dump(mode="json"))
+    return found
+
+
+def front_where(storage: str, study: str, rule: str | None) -> dict[str, Any]:
+    """The front of a study, or those of its points of which a rule holds."""
+    from automl_kd.studies.summary import summarize
+
+    summary = summarize(Database(storage, create=False), study)
+    asked = None if rule is None else Rule.parse(rule, summary.objectives, summary.metrics)
+    front = [each for each in summary.front if asked is None or asked.holds(each)]
+    return {
+        "where": None if asked is None else str(asked),
+        "objectives": [asdict(each) for each in summary.objectives],
+        "front": finite([each.model_dump(mode="json") for each in front]),
+    }
 
 
 def reported(storage: str, study: str, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,7 +53,7 @@ class Service:
         self.hub = EventHub(self.events)
         self.registry = CollectorRegistry()
         self.gauges = Gauges(self.registry)
-        self._summaries: dict[str, _Summary] = {}
+        self._summaries: dict[tuple[str, str], _Summary] = {}
 
     def open_backstage(self) -> None:
         """Start the helper processes: for what is read often, for what takes long, and for what was sent."""
@@ -79,18 +80,27 @@ class Service:
         return found
 
     async def summary(self, search: SubmittedSearch) -> dict[str, Any] | None:
-        """All that storage says of a search's study, at most a few seconds old; None as long as it is not begun.
+        """All that storage says of a search's study, at most a few seconds old; None as long as it is not begun."""
+        return await self.read(search, chores.summarized)
+
+    async def read(self, search: SubmittedSearch, chore: Callable[[str, str], Any]) -> dict[str, Any] | None:
+        """What a chore makes of a search's study, at most a few seconds old; None as long as it is not begun.
 
         Any number of readers cost one reading.
+
+        Args:
+            search: The search.
+            chore: Given the database's address and the study's name.
         """
-        kept = self._summaries.setdefault(search.name, _Summary(-1, 0.0, None))
+        name = (search.name, chore.__name__)
+        kept = self._summaries.setdefault(name, _Summary(-1, 0.0, None))
         async with kept.lock:
             if kept.events != search.events and time.monotonic() - kept.made > _FRESH_SECONDS:
                 arguments = (self.database.url, search.name)
-                kept.document = await self.quick.call(chores.summarized, *arguments)
+                kept.document = await self.quick.call(chore, *arguments)
                 kept.events, kept.made = search.events, time.monotonic()
         if len(self._summaries) > _KEPT:
-            oldest = min(self._summaries, key=lambda name: self._summaries[name].made)
+            oldest = min(self._summaries, key=lambda each: self._summaries[each].made)
             del self._summaries[oldest]
         return kept.document
 
@@ -120,7 +130,7 @@ def own_folder(database: Database) -> Path:
     return database.files / ".service"
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 

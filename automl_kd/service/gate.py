@@ -118,7 +118,6 @@ class Gate:
         """Refuses a wrong token; one address may send few, while right ones pass from wherever they come."""
         if not self._rates.may_try(address):
             return problem(429, "too many wrong tokens from your address; wait a minute", {"Retry-After": "60"})
-        self._rates.note_wrong(address)
         return _unknown(headers, why)
 
     async def _let_in(self, scope: Scope, token: Token, where: str) -> Response:

@@ -44,12 +44,12 @@ class Rates:
         return 0
 
     def may_try(self, address: str) -> bool:
-        """Whether an address sent few enough wrong tokens to be listened to."""
-        return _filled(self._wrong, address, _WRONG, 1 / _WRONG_SECONDS).left >= 1
-
-    def note_wrong(self, address: str) -> None:
-        """Count a wrong token."""
-        _filled(self._wrong, address, _WRONG, 1 / _WRONG_SECONDS).left -= 1
+        """Count a wrong token; whether its address sent few enough to be told so."""
+        bucket = _filled(self._wrong, address, _WRONG, 1 / _WRONG_SECONDS)
+        if bucket.left < 1:
+            return False
+        bucket.left -= 1
+        return True
 
 
 def _filled(buckets: OrderedDict[str, _Bucket], name: str, full: float, rate: float) -> _Bucket:

@@ -235,6 +235,20 @@ class Database:
             with self.user_errors():
                 Lease(self._engine, study).refuse_alive(self.display_name)
 
+    def is_driven(self, study: str) -> bool:
+        """Whether somebody seems to drive a study just now."""
+        if not self._has_tables:
+            return False
+        with self.user_errors():
+            return Lease(self._engine, study).beats()
+
+    def driver(self, study: str) -> str | None:
+        """Who drives a study, in words; None where nobody does."""
+        if not self._has_tables:
+            return None
+        with self.user_errors():
+            return Lease(self._engine, study).driver()
+
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:
         """Drive a study alone.

@@ -77,6 +77,16 @@ class EventLog:
         )
         return self._database.transact(lambda session: [_event(row) for row in session.scalars(query)])
 
+    def last(self, search: str, kinds: Collection[str], most: int) -> list[Event]:
+        """The last events of some kinds, newest first, at most so many."""
+        query = (
+            select(EventRow)
+            .where(EventRow.search == search, EventRow.kind.in_(kinds))
+            .order_by(EventRow.number.desc())
+            .limit(most)
+        )
+        return self._database.transact(lambda session: [_event(row) for row in session.scalars(query)])
+
     def latest(self, search: str, kind: str) -> Event | None:
         """The last event of a kind, None where there was none."""
         return self.latest_of([search], kind).get(search)

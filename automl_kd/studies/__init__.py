@@ -1,7 +1,12 @@
 """The study engine: the request, the trials, what comes next, the picks distilled in full, and what was found."""
 
 __all__ = [
+    "asked_trial",
+    "attributes",
+    "breakdown",
+    "choosing",
     "clock",
+    "comparing",
     "context",
     "default_space",
     "delivered",
@@ -10,6 +15,7 @@ __all__ = [
     "objectives",
     "policy",
     "preparation",
+    "pricing",
     "published",
     "report",
     "request",
@@ -20,6 +26,7 @@ __all__ = [
     "summary",
     "survey",
     "timing",
+    "trial_state",
     "understanding",
     "wishes",
 ]

@@ -37,6 +37,7 @@ class TrialAttributes(BaseModel):
         metrics: All metrics there.
         seconds: Training time so far.
         between: Seconds that its worker did not train since the training before; None for a worker's first.
+        training: The epoch that it is being trained to, while it is; None else.
         attempts: Times that its worker died under it.
         ending: How it ended before the top rung, if it did.
         reason: Why.
@@ -53,6 +54,7 @@ class TrialAttributes(BaseModel):
     metrics: Metrics = Field(default_factory=dict)
     seconds: float = 0.0
     between: float | None = None
+    training: int | None = None
     attempts: int = 0
     ending: Ending | None = None
     reason: str | None = None

@@ -12,9 +12,8 @@ from automl_kd.recipes import Recipe, Space
 from automl_kd.studies.integers import (
     Fault,
     Holding,
-    device_fault,
     floats_fault,
-    quantising,
+    form_fault,
     refuse_unknown_layers,
     stage_for,
 )
@@ -107,9 +106,8 @@ class _Check:
 
     def fault(self, recipe: Recipe) -> Fault | None:
         """Why one of them does not."""
-        part = quantising(recipe.compress)
         for profile, other in self._devices:
-            found = floats_fault(profile, other) if part is None else device_fault(part, self._task, profile, other)
+            found = form_fault(recipe.compress, self._task, profile, other)
             if found is not None:
                 return found
         said = self.holding.fault(recipe)

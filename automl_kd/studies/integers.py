@@ -38,6 +38,19 @@ class Fault:
         return f"{self.reason}: {', or '.join(self.instead)}" if self.instead else self.reason
 
 
+def form_fault(compress: Sequence[StagePart], task: Task, profile: Profile, elsewhere: bool = False) -> Fault | None:
+    """Why a device does not run what stages make, or floats where there are none; None where it does.
+
+    Args:
+        compress: The stages.
+        task: What is learned.
+        profile: The device.
+        elsewhere: Whether it is that of a second objective.
+    """
+    part = quantising(compress)
+    return floats_fault(profile, elsewhere) if part is None else device_fault(part, task, profile, elsewhere)
+
+
 def device_fault(part: Quantise, task: Task, profile: Profile, elsewhere: bool = False) -> Fault | None:
     """Why a device does not load what a stage makes; None where it does.
 

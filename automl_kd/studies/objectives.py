@@ -113,6 +113,7 @@ class StudyObjectives:
             trial=number,
             epochs=max(attributes.scores),
             score=values[0],
+            score_error=attributes.error,
             metrics=attributes.metrics or {self.score.name: values[0]},
             objectives=self.values(values),
             recipe=attributes.recipe,

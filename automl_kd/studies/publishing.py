@@ -16,11 +16,11 @@ from automl_kd.storage import ArtifactStore
 from automl_kd.students import build, load_weights
 from automl_kd.studies.context import StudyContext
 from automl_kd.studies.delivered import facts_of
+from automl_kd.studies.optuna_study import open_study
 from automl_kd.studies.pick import Pick
 from automl_kd.studies.pick_attributes import PICK, stored_pick
 from automl_kd.studies.pick_result import Finding
 from automl_kd.studies.summary import picks_study
-from automl_kd.studies.trials import open_study
 
 
 class Publisher:

@@ -7,16 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from automl_kd.results import StudyResult, StudySummary
+from automl_kd.results import Comparison, Repriced, StudyResult, StudySummary, TrialDetail
 from automl_kd.studies.request import SearchRequest
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """The schemas by the names of their files: a search's options, its result, and a study's status."""
+    """The schemas by the names of their files: a search's options and result, a study's status, a trial, new prices."""
     found = {
         "search-request.json": SearchRequest.model_json_schema(),
         "search-result.json": StudyResult.model_json_schema(mode="serialization"),
+        "comparison.json": Comparison.model_json_schema(mode="serialization"),
         "study-status.json": StudySummary.model_json_schema(mode="serialization"),
+        "repriced.json": Repriced.model_json_schema(mode="serialization"),
+        "trial-detail.json": TrialDetail.model_json_schema(mode="serialization"),
     }
     return {name: _plain(schema) for name, schema in found.items()}
 

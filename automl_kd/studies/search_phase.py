@@ -177,10 +177,13 @@ class SearchPhase:
                 if candidate.status != "waiting":
                     self._context.files.checkpoint(number).unlink(missing_ok=True)
             case Stopped():
-                candidate.status = "waiting"
                 if candidate.given_up is not None:
                     self._prune(candidate, candidate.given_up)
-                elif not candidate.scores:
+                    return
+                candidate.status = "waiting"
+                if not self.over:  # else nobody is told of it, and the disk may be full
+                    self._trials.rest(candidate)
+                if not candidate.scores:
                     self._ready.append(candidate)
             case Failed(reason, fatal, worker_died):
                 if fatal:
@@ -227,7 +230,6 @@ class SearchPhase:
 
     def _submit(self, candidate: Candidate) -> None:
         rungs, files = self._trials.rungs, self._context.files
-        candidate.status = "running"
         job = TrainJob(
             recipe=candidate.recipe,
             total_epochs=rungs[-1],
@@ -237,6 +239,7 @@ class SearchPhase:
             deadline=time.monotonic() + max(0.0, self._plan.left),
             trained=candidate.seconds,
         )
+        self._trials.begin(candidate, job.until)
         self._pool.submit(candidate.number, job)
 
     def _fail(self, candidate: Candidate, reason: str, worker_died: bool) -> None:

@@ -36,6 +36,10 @@ class StudyFiles:
         """What is delivered of a pick."""
         return self.folder / "picks" / f"trial-{number}"
 
+    def detail(self, number: int) -> Path:
+        """What was read of a trial when its detail was first asked for."""
+        return self.folder / "details" / f"trial-{number}.json"
+
     @property
     def log(self) -> Path:
         """What workers wrote on standard error."""

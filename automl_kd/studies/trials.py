@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import statistics
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from automl_kd.execution import Trained
-from automl_kd.objectives import Objective, Point, pareto_front
+from automl_kd.objectives import Point, pareto_front
 from automl_kd.recipes import Recipe
 from automl_kd.results import Price, TrialResult
 from automl_kd.studies.attributes import TRIAL, TrialAttributes
 from automl_kd.studies.objectives import StudyObjectives
+from automl_kd.studies.optuna_study import open_study
 from automl_kd.studies.policy import RungRecord
 
 Status = Literal["waiting", "running", "complete", "pruned", "failed"]
@@ -151,6 +150,16 @@ class TrialStore:
         self._set(trial.number, TrialAttributes(ending="passed over", reason=reason))
         self.study.tell(trial.number, state=TrialState.FAIL)
 
+    def begin(self, candidate: Candidate, until: int) -> None:
+        """A candidate is trained to an epoch from now on."""
+        self._change(candidate, training=until)
+        candidate.status = "running"
+
+    def rest(self, candidate: Candidate) -> None:
+        """A candidate waits, its training stopped before it reached a rung."""
+        self._change(candidate, training=None)
+        candidate.status = "waiting"
+
     def arrive(self, candidate: Candidate, rung: int, trained: Trained) -> None:
         """A candidate reached a rung; at the top one it is COMPLETE."""
         known = candidate.attributes
@@ -161,6 +170,7 @@ class TrialStore:
             metrics=dict(trained.values),
             seconds=trained.seconds,
             between=known.between if trained.between is None else trained.between,
+            training=None,
         )
         candidate.scores[rung] = trained.score
         candidate.status = "waiting"
@@ -176,19 +186,19 @@ class TrialStore:
 
     def prune(self, candidate: Candidate, reason: str) -> None:
         """A paused candidate can no longer win."""
-        self._change(candidate, ending="stopped", reason=reason)
+        self._change(candidate, ending="stopped", reason=reason, training=None)
         self.study.tell(candidate.number, state=TrialState.PRUNED)
         candidate.status = "pruned"
 
     def fail(self, candidate: Candidate, reason: str) -> None:
         """A candidate cannot be trained."""
-        self._change(candidate, ending="failed", reason=reason)
+        self._change(candidate, ending="failed", reason=reason, training=None)
         self.study.tell(candidate.number, state=TrialState.FAIL)
         candidate.status = "failed"
 
     def note_death(self, candidate: Candidate) -> None:
         """Its worker died under it; counted, so that a candidate that kills its worker does so only twice."""
-        self._change(candidate, attempts=candidate.attempts + 1)
+        self._change(candidate, attempts=candidate.attempts + 1, training=None)
         candidate.status = "waiting"
 
     def rung_records(self) -> list[RungRecord]:
@@ -328,23 +338,3 @@ class TrialStore:
             study_id = self._storage.get_study_id_from_name(self.study.study_name)
             self._ids[number] = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
         self._storage.set_trial_user_attr(self._ids[number], TRIAL, attributes.document())
-
-
-def open_study(
-    storage: RDBStorage, name: str, objectives: Sequence[Objective], names: Sequence[str] | None = None
-) -> optuna.Study:
-    """Optuna's study of that name, created where it does not exist, its objectives named.
-
-    Args:
-        storage: Optuna's storage.
-        name: Of the study.
-        objectives: What it is of.
-        names: What its values are called, by default as the objectives.
-    """
-    directions = [each.direction for each in objectives]
-    study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
-    if study.metric_names is None:
-        with warnings.catch_warnings():  # Optuna calls that experimental, and would warn at every start
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names(list(names or [each.name for each in objectives]))
-    return study

@@ -9,11 +9,11 @@ from automl_kd.compression import decided
 from automl_kd.core import DEFAULT_STORAGE, UserError
 from automl_kd.delivery import Facts, deliver, study_report
 from automl_kd.hardware import load_profile
-from automl_kd.objectives import Point, knee
 from automl_kd.recipes import load_recipe
-from automl_kd.results import StudyResult, StudySummary
+from automl_kd.results import StudyResult
 from automl_kd.storage import Database
 from automl_kd.students import build, load_weights
+from automl_kd.studies.choosing import chosen
 from automl_kd.studies.delivered import delivery_document, facts_of, open_recipe_task
 from automl_kd.studies.lookup import the_study
 from automl_kd.studies.policy import of_length
@@ -37,16 +37,19 @@ def export(
     Args:
         study: What ``search`` returned, or a study's name; None for the only one.
         pick: ``knee``; ``best`` (in the score, on search-validation); ``fastest``, or any other role of the study's
-            objectives, such as ``fastest on raspberry-pi-4`` or ``smallest``; or a trial's number.
+            objectives, such as ``fastest on raspberry-pi-4`` or ``smallest``; a trial's number; or a rule, such as
+            ``score >= 0.95 and latency_ms <= 3``: of the finished trials for which it holds, picks that were distilled
+            in full go before others, then the best score on search-validation goes first, then the lower latency.
         out: Folder for the delivery.
         storage: Database URL or path of an SQLite file; by default that of the result, or the usual one.
         allow_code: Whether a model space of the user's own may be loaded, which runs its file.
 
     Returns:
-        ``path``, ``test_score`` and its ``metric``, ``latency_ms``, ``files`` (SHA-256 by name) and more.
+        ``path``, ``test_score`` and its ``metric``, ``latency_ms``, ``files`` (SHA-256 by name), why a rule ``chosen``
+        it, and more.
 
     Raises:
-        UserError: If there is no such study or trial, or the folder holds other files.
+        UserError: If there is no such study or trial, the rule holds for none, or the folder holds other files.
     """
     if isinstance(study, StudyResult):
         storage, study = storage or study.storage, study.study
@@ -54,7 +57,8 @@ def export(
     name = the_study(database, study)
     files = StudyFiles(database.files / name)
     summary = reviewed(database, database.optuna(), name)
-    number = _number(pick, summary)
+    choice = chosen(pick, summary)
+    number = choice.trial
     found = next((each for each in summary.picks if each.trial == number), None)
     if found is not None:
         folder = files.pick(number)
@@ -82,31 +86,10 @@ def export(
     load_weights(student, weights)
     profile = load_profile(summary.hw)
     delivered = deliver(Path(out), student, recipe, task, profile, facts, study_report(summary))
-    return {**delivery_document(delivered, task), "study": name, "trial": number, "origin": facts.origin}
-
-
-def _number(pick: str | int, summary: StudySummary) -> int:
-    """The trial that is meant; a role is looked for among the picks first, then on the front."""
-    name, text = summary.study, str(pick)
-    if not summary.front:
-        raise UserError(f"study {name} has no finished trial yet; automl-kd status --study {name} tells how far it is")
-    roles = _on_front(summary)
-    if text in roles:
-        return {**roles, **{each.role: each.trial for each in summary.picks}}[text]
-    if not text.isdigit():
-        raise UserError(f"pick {pick!r}: write {', '.join(roles)} or the number of a trial")
-    if int(text) not in {each.trial for each in summary.complete}:
-        shown = ", ".join(map(str, sorted(each.trial for each in summary.front)))
-        raise UserError(f"trial {pick} of study {name} did not reach the top rung; on the front are {shown}")
-    return int(text)
-
-
-def _on_front(summary: StudySummary) -> dict[str, int]:
-    """Trials of the front by what each is best in."""
-    objectives = summary.objectives
-    points = [Point(each.trial, tuple(each.objectives[one.name] for one in objectives)) for each in summary.front]
-    roles = {"knee": knee(points, objectives).trial}
-    for objective in objectives:
-        worth = {each.trial: objective.goodness(each.objectives[objective.name]) for each in summary.front}
-        roles[objective.extreme_role] = max(worth, key=worth.__getitem__)
-    return roles
+    return {
+        **delivery_document(delivered, task),
+        "study": name,
+        "trial": number,
+        "origin": facts.origin,
+        "chosen": choice.why,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import psutil
 
 from automl_kd.core import DEFAULT_STORAGE, UserError
 from automl_kd.results import Observer, Snapshot
-from automl_kd.storage import Database, SearchQueue, SubmittedSearch
+from automl_kd.storage import Database, DatabaseFailedError, SearchQueue, SubmittedSearch
 from automl_kd.studies.clock import StopRequest
 from automl_kd.workflows.processes import start_module, told_by_parent
 
@@ -23,6 +24,7 @@ _SILENT_SECONDS = 30.0
 _GONE_SECONDS = 4.0
 """The same where the runner's process is gone from this machine."""
 _STOP_SECONDS = 30.0
+_AWAY_SECONDS = 5.0
 
 
 def run_searches(
@@ -83,17 +85,21 @@ class Runner:
         """Take searches until asked to stop, or until none waits. Returns how many were taken."""
         taken = 0
         while not self._stop:
-            self._take_over()
-            search = self._queue.take(self._me)
-            if search is not None:
-                taken += 1
-                self._observer.note(f"search {search.name} of {search.owner} begins")
-                self._observer.note(f"search {search.name}: {self._drive(search)}")
-            elif until_empty:
-                break
-            else:
-                self._observer.update(Snapshot("runner", "waiting for a search", 0.0, 0.0))
-                time.sleep(_LOOK_SECONDS)
+            try:
+                self._take_over()
+                search = self._queue.take(self._me)
+                if search is not None:
+                    taken += 1
+                    self._observer.note(f"search {search.name} of {search.owner} begins")
+                    self._observer.note(f"search {search.name}: {self._drive(search)}")
+                elif until_empty:
+                    break
+                else:
+                    self._observer.update(Snapshot("runner", "waiting for a search", 0.0, 0.0))
+                    time.sleep(_LOOK_SECONDS)
+            except DatabaseFailedError as error:
+                self._observer.note(f"{error}; trying again")
+                time.sleep(_AWAY_SECONDS)
         return taken
 
     def _drive(self, search: SubmittedSearch) -> str:
@@ -106,7 +112,8 @@ class Runner:
             while process.poll() is None:
                 if self._stop:
                     return self._stop_driver(process, search)
-                self._take_over()
+                with contextlib.suppress(DatabaseFailedError):  # the driver waits for it, too
+                    self._take_over()
                 time.sleep(_LOOK_SECONDS)
         finally:
             if process.poll() is None:

@@ -36,8 +36,10 @@ def test_verbs_are_functions_on_the_first_and_the_tenth_call_also_after_importin
         "kinds = [type(ak.search).__name__]\n"
         "import automl_kd.workflows, automl_kd.distillation, automl_kd.hardware, automl_kd.workflows.search\n"
         "import automl_kd.workflows.distill, automl_kd.workflows.report, automl_kd.workflows.export\n"
+        "import automl_kd.workflows.compare\n"
         "kinds += [type(getattr(ak, verb)).__name__ for _ in range(9)\n"
-        "          for verb in ('search', 'export', 'distill', 'report', 'status', 'dashboard')]\n"
+        "          for verb in ('search', 'compare', 'export', 'distill', 'report', 'status', 'dashboard',\n"
+        "                       'verify', 'bench')]\n"
         "print(set(kinds))"
     )
     assert in_fresh_interpreter(code) == "{'function'}"
@@ -60,10 +62,13 @@ def test_students_build_gives_the_published_network():
         (),
         ("search",),
         ("status",),
+        ("compare",),
         ("report",),
         ("dashboard",),
         ("export",),
         ("distill",),
+        ("verify",),
+        ("bench",),
         *(
             (group, verb)
             for group, verbs in {

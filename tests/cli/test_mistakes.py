@@ -54,6 +54,8 @@ SPACE = "search_epochs: 3\nstudent: {family: resnet, depth: 8}\ntrain: {epochs: 
         (("status",), "automl-kd.db does not exist; begin a search"),
         (("export",), "automl-kd.db does not exist; begin a search"),
         (("report",), "automl-kd.db does not exist; begin a search"),
+        (("compare", "1", "2"), "automl-kd.db does not exist; begin a search"),
+        (("compare",), "Missing argument 'trials'"),
         (("dashboard",), "automl-kd.db does not exist; begin a search"),
         (("dashboard", "--host", "0.0.0.0"), "host 0.0.0.0: the dashboard has no authentication"),
         (("status", "--storage", "sqlite:///absent/automl-kd.db"), "folder absent does not exist"),
@@ -127,12 +129,12 @@ def test_a_damaged_database_is_told_by_name_by_every_verb_and_left_as_it_is(mist
     assert path.read_bytes() == b"not a database at all " * 300
 
 
-@pytest.mark.parametrize("verb", ["status", "export", "report"])
+@pytest.mark.parametrize("verb", [("status",), ("export",), ("report",), ("compare", "1", "2")])
 def test_an_unknown_study_is_told_with_the_nearest_names(mistake, tmp_path, verb):
     database = Database(str(tmp_path / "here" / "automl-kd.db"))
     for name in ("camera", "digits-jetson-nano-tiny_cnn"):
         database.save_study(StudyRecord(name, {}, {}, 1.0))
-    assert "'camara'; did you mean camera?" in mistake(verb, "--study", "camara")
+    assert "'camara'; did you mean camera?" in mistake(*verb, "--study", "camara")
 
 
 def test_with_several_studies_a_verb_asks_which(mistake, tmp_path):
@@ -142,9 +144,31 @@ def test_with_several_studies_a_verb_asks_which(mistake, tmp_path):
     assert mistake("report").endswith("holds 2 studies; name one with --study: one, two")
 
 
-@pytest.mark.parametrize(("pick", "message"), [("knees", "write knee, best, fastest"), ("9999", "did not reach")])
+@pytest.mark.parametrize(
+    ("pick", "message"),
+    [
+        ("knees", "write knee, best, fastest, the number of a trial, or a rule such as 'score >= 0.95"),
+        ("9999", "did not reach"),
+        ("²", "write knee, best, fastest"),
+        ("score >= 95", "rule, at character 10, '95': score is a share of at most 1; write 0.95, or 95% for per cent"),
+        ("latency <= 3", "rule, at character 1, 'latency': unknown name; did you mean latency_ms"),
+        (
+            "score > 0 and params < 1 and trial != 99",
+            "params < 1 and trial != 99 holds for no finished trial of study cam",
+        ),
+        ("score > 0 and params < 1", "(asked: < 1)"),
+    ],
+)
 def test_an_unknown_pick_is_told(mistake, searched, pick, message):
     assert message in mistake("export", "--storage", searched.folder / "automl-kd.db", "--pick", pick)
+
+
+@pytest.mark.parametrize(
+    ("trials", "message"),
+    [(("best",), "two or three trials, not 1"), (("best", "9999"), "did not reach"), (("best", "best"), "there twice")],
+)
+def test_what_cannot_be_compared_is_told(mistake, searched, trials, message):
+    assert message in mistake("compare", *trials, "--storage", searched.folder / "automl-kd.db")
 
 
 def test_export_never_replaces_a_folder_of_other_files(mistake, searched, tmp_path):

@@ -81,3 +81,28 @@ def test_what_is_wrong_is_told_with_its_line(text, line, problem):
 def test_a_file_of_the_users_own(tmp_path):
     Path(tmp_path / "a.yaml").write_text("ä: ü\n", encoding="utf-8")
     assert load_yaml((tmp_path / "a.yaml").read_text(encoding="utf-8")) == {"ä": "ü"}
+
+
+_BILLION = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "\n".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 10)}]" for i in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: &a [*a]", "holds itself"),
+        (_BILLION, "more than 1000000 values"),
+        ("[" * 100_000, "levels deep"),
+        ("- " * 5000 + "1", "levels deep"),
+        ("\n".join(" " * depth + "a:" for depth in range(3000)), "levels deep"),
+    ],
+)
+def test_a_document_without_end_or_bottom_is_refused(text, problem):
+    with pytest.raises(NotYAMLError, match=problem):
+        load_yaml(text)
+
+
+def test_aliases_and_many_small_parts_are_read():
+    assert load_yaml("a: &a [1, 2]\nb: [*a, *a]") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
+    assert len(load_yaml("[" + "{a: [1]}, " * 3000 + "]")) == 3000

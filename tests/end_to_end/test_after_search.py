@@ -11,14 +11,17 @@ import time
 import urllib.request
 from pathlib import Path
 
+import jsonschema
 import optuna
 import pytest
 from optuna.trial import TrialState
 from outside import another_teacher
 
+from automl_kd import reprice
 from automl_kd.recipes import load_recipe
 from automl_kd.storage import Database
 from automl_kd.studies.attributes import TrialAttributes
+from automl_kd.studies.schema import schemas
 
 
 def sha256(path):
@@ -100,6 +103,46 @@ def test_export_finds_the_ends_of_the_front(searched, own_cache, tmp_path, pick,
 
     document = export("cam", pick=pick, out=tmp_path / pick, storage=str(searched.folder / "automl-kd.db"))
     assert document["trial"] == searched.document["front"][end]["trial"]
+
+
+def test_export_takes_of_the_trials_for_which_a_rule_holds_a_pick_before_others_then_the_best(
+    searched, inside, tmp_path
+):
+    status = inside("status", "--study", "cam", "--json", cwd=searched.folder).document
+    picks = {pick["trial"] for pick in status["picks"]}
+    others = [each for each in status["complete"] if each["trial"] not in picks]
+    best, limit = max(others, key=lambda each: each["score"])["score"], max(each["latency_ms"] for each in others)
+    kept = " and ".join(f"trial != {trial}" for trial in picks)
+    by_rule = ("export", "--storage", searched.folder / "automl-kd.db", "--json", "--pick")
+
+    a_pick = inside(*by_rule, "score > 0", "--out", tmp_path / "a", cwd=tmp_path).document
+    assert a_pick["trial"] in picks
+    scores = {each["trial"]: each["score"] for each in status["complete"]}
+    assert scores[a_pick["trial"]] == max(scores[trial] for trial in picks)
+
+    another = inside(*by_rule, f"{kept} and latency_ms <= {limit!r}ms", "--out", tmp_path / "b", cwd=tmp_path).document
+    assert (scores[another["trial"]], another["origin"]) == (best, "search checkpoint")
+    assert "best accuracy on search-validation of" in another["chosen"] or len(others) == 1
+
+
+def test_two_trials_are_compared_in_numbers_and_words(command, searched):
+    import automl_kd as ak
+
+    status = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+    first, second = [each["trial"] for each in status["complete"]][:2]
+    document = command("compare", first, second, "--json", cwd=searched.folder).document
+    jsonschema.validate(document, schemas()["comparison.json"])
+    (pair,) = document["pairs"]
+    scores = {each["trial"]: each["score"] for each in status["complete"]}
+    assert pair["score"]["difference"] == scores[first] - scores[second]
+    assert pair["score"]["low"] < pair["score"]["difference"] < pair["score"]["high"]
+    text = command("compare", first, second, "--study", "cam", cwd=searched.folder)
+    assert text.code == 0
+    assert text.err == ""
+    for sentence in document["sentences"]:
+        assert sentence in text.out.splitlines()
+    storage = str(searched.folder / "automl-kd.db")
+    assert ak.compare(first, second, storage=storage).model_dump(mode="json") == document
 
 
 def test_the_same_command_again_does_nothing_more_and_says_so(inside, searched):
@@ -189,7 +232,9 @@ def fetched(url):
             time.sleep(0.1)
 
 
-def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(command, cheap, searched, tmp_path):
+def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(
+    command, cheap, searched, own_cache, tmp_path
+):
     folder = tmp_path / "demo"
     shutil.copytree(searched.folder, folder)
     search = ("search", *cheap, "--hw", "raspberry-pi-4", "--budget", "18s", "--study", "pi", "--json")
@@ -208,6 +253,12 @@ def test_another_device_takes_over_what_was_finished_and_only_prices_it_anew(com
         assert taken[source.number].params == source.params
         assert taken[source.number].values[0] == source.values[0]
         assert taken[source.number].values[1] != source.values[1]
+    anew = {
+        each.trial: each for each in reprice("cam", hw="raspberry-pi-4", storage=str(folder / "automl-kd.db")).trials
+    }
+    assert anew.keys() == taken.keys(), "the same without a study"
+    for number, each in taken.items():
+        assert anew[number].price == TrialAttributes.of(each).price
     assert max(each["accuracy"] for each in document["front"]) >= max(each.values[0] for each in before)
 
 

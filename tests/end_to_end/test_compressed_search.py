@@ -10,22 +10,6 @@ import pytest
 from automl_kd.onnxio import Session
 from automl_kd.tasks import open_task
 
-SPACE = """
-search_epochs: 4
-student: {family: resnet, depth: 8, width: {choice: [0.25, 0.5]}, stem: {stride: 2}}
-distill: {losses: {task: {weight: 1.0}}}
-train: {epochs: 2, batch_size: 128}
-compress: {one_of: [[], [{stage: fp16}]]}
-"""
-
-
-@pytest.fixture(scope="module")
-def compressed(digits_teacher, once):
-    """A search of four recipes by size and latency, which ends by itself."""
-    asked = ("--hw", "x86-server", "--objective", "size", "--objective", "latency", "--fidelity", "none")
-    arguments = ("search", *asked, "--budget", "10m", "--space", "space.yaml", "--workers", "1", "--study", "cam")
-    return once("compressed", (*arguments, "--device", "cpu", "--json"), space=SPACE)
-
 
 def picks_of(compressed):
     return {pick["trial"]: (pick, Path(pick["path"])) for pick in compressed.document["picks"]}
@@ -83,9 +67,9 @@ def test_a_kit_of_compressed_picks_can_be_measured(compressed, inside):
 
 
 @pytest.mark.long
-def test_a_search_for_a_device_of_integers_ships_them_and_reports_their_score(digits_teacher, once):
+def test_a_search_for_a_device_of_integers_ships_them_and_reports_their_score(digits_teacher, space_of_four, once):
     """The space says nothing of compress: the device decides."""
-    space = SPACE.replace("search_epochs: 4", "search_epochs: 2").partition("compress")[0]
+    space = space_of_four.replace("search_epochs: 4", "search_epochs: 2").partition("compress")[0]
     asked = ("--hw", "coral-edgetpu", "--fidelity", "none", "--budget", "10m", "--space", "space.yaml")
     found = once(
         "integers", ("search", *asked, "--workers", "1", "--study", "tpu", "--device", "cpu", "--json"), space=space

@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import TrialState
 from outside import until
 
+from automl_kd import trial_detail
 from automl_kd.core import Interrupted
 from automl_kd.results import Observer
 from automl_kd.storage import Database
@@ -92,9 +93,12 @@ def ask(few, own_cache, digits_teacher, tmp_path):
 
 @pytest.mark.parametrize("executor", ["process", "inline"])
 def test_trials_end_while_they_wait_and_while_they_are_trained_and_the_study_stops_when_asked(ask, tmp_path, executor):
-    request = ask("search_epochs=90000", study="long", budget="20h", executor=executor)
+    request = ask("search_epochs=90000", study="long", budget="20h", fidelity="none", executor=executor)
     running, seen = Running(request), Seen(tmp_path, "long")
     until(lambda: seen.kept(TrialState.RUNNING).keys() >= {0, 1}, seconds=60)  # trained, and next in line
+    first, second = (trial_detail("long", number, storage=request.storage) for number in (0, 1))
+    assert (first.told, first.training_until) == ("is being trained to 90000 epochs", 90000)
+    assert second.told == "waits before its first rung"
     running.wishes.end(999, 1, 0)
     until(lambda: seen.kept(TrialState.PRUNED).keys() >= {0, 1}, seconds=60)
     until(lambda: seen.kept(TrialState.RUNNING).keys() >= {2, 3}, seconds=60)
@@ -103,7 +107,9 @@ def test_trials_end_while_they_wait_and_while_they_are_trained_and_the_study_sto
     ended = seen.kept(TrialState.PRUNED)
     assert ended.keys() == {0, 1}
     assert {(each.ending, each.reason) for each in ended.values()} == {("stopped", "ended by its owner")}
-    assert seen.files.checkpoint(2).exists(), "the one that was trained when the study stopped goes on"
+    assert trial_detail("long", 0, storage=request.storage).told == "stopped before its first rung: ended by its owner"
+    assert trial_detail("long", 2, storage=request.storage).state == "waiting", "nobody drives the study any more"
+    assert not any(each.scores for each in ended.values()), "it was stopped midway"
     assert not seen.files.checkpoint(0).exists()
 
     again = Running(request, lambda snapshot, wishes: snapshot.counts.get("running") and wishes.stop())
@@ -146,3 +152,19 @@ def test_an_ended_trial_keeps_its_rung_and_more_time_counts_in_the_search_and_be
     assert seen.database.jobs("more").items() >= jobs.items()
     assert seen.record.state == "done"
     assert seen.kept(TrialState.PRUNED)[number] == ended
+
+
+def test_more_time_counts_while_the_teacher_is_trained(ask, tmp_path, monkeypatch):
+    request = ask(study="taught", budget="10m")
+    monkeypatch.setenv("AUTOML_KD_CACHE", str(tmp_path / "cache"))  # no teacher is kept there
+
+    def wish(snapshot, wishes):
+        if snapshot.phase == "teacher" and snapshot.done:
+            wishes.extend_to(1200)
+            if snapshot.budget == 1200:
+                wishes.stop()
+
+    running = Running(request, wish)
+    assert isinstance(running.end(), Interrupted)
+    assert running.snapshots[-1].phase == "teacher", "its training was stopped"
+    assert Seen(tmp_path, "taught").record.budget == 1200
