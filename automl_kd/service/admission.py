@@ -101,6 +101,8 @@ def _whole(places: Places, spec: _Spec) -> _Spec:
 def _pin(places: Places, pin: str) -> str:
     """A pin with whole paths of the files that it names; one that names none stays as it was written."""
     name, mark, text = pin.partition("=")
+    if not name or not mark:
+        raise UserError(f"pin {pin!r}: write PATH=VALUE, such as student.width=0.5")
     value = _plain(text)
     whole = places.placed(f"pin {name}", value)
     return pin if whole == value else f"{name}{mark}{json.dumps(whole)}"

@@ -58,11 +58,12 @@ def create_app(service: Service) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     tell_problems(app)
+    upload = service.settings.max_upload_bytes
     secure = service.settings.certificate is not None
     # The last one added is met first.
     app.add_middleware(Dashboard, database=service.database, queue=service.queue)
     app.add_middleware(Gate, tokens=service.tokens, rates=Rates(service.settings.rate), secure=secure)
-    app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, service.settings.max_upload_bytes))
+    app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, upload), patience=service.settings.patience)
     app.add_middleware(Ledger, registry=service.registry, write=_write)
     return app
 

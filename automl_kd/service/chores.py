@@ -152,7 +152,7 @@ def predicted(model: Path, hw: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = finite(predict_latency(model, hw))
     except UserError as error:
-        raise UserError(str(error).replace(str(model), "the model")) from None
+        raise UserError(str(error).replace(str(model), "the model").replace(f"{model.parent}/", "")) from None
     return found
 
 

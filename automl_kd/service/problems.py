@@ -105,7 +105,10 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": HTTPStatus(status).phrase}
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
     for status in (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 504)
 }
 """What any route may answer besides what it is for."""

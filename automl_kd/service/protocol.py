@@ -12,13 +12,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from automl_kd.service.ledger import HEADERS
 from automl_kd.service.problems import document_of
 
-_HEAD_SECONDS = 15.0
-"""Time that a client may take to say what it wants."""
-
 
 class Protocol(H11Protocol):
     """Closes connections that never come to a request, and refuses malformed ones as every other mistake is."""
 
+    patience: float
+    """Seconds that a client may take to say what it wants."""
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -57,7 +56,7 @@ class Protocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._forget()
         elif self._waiting is None and not self.transport.is_closing():
-            self._waiting = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+            self._waiting = self.loop.call_later(self.patience, self._give_up)
 
     def _give_up(self) -> None:
         self._waiting = None
@@ -68,3 +67,8 @@ class Protocol(H11Protocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+
+def speaking(patience: float) -> type[Protocol]:
+    """The protocol with its bound, as uvicorn takes it."""
+    return type("BoundedProtocol", (Protocol,), {"patience": patience})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -15,7 +16,7 @@ from automl_kd.core import UserError
 from automl_kd.service.adoption import adopt_studies
 from automl_kd.service.app import create_app
 from automl_kd.service.context import Service
-from automl_kd.service.protocol import Protocol
+from automl_kd.service.protocol import speaking
 from automl_kd.service.runners import RunnerPool
 from automl_kd.service.settings import ServiceSettings
 from automl_kd.storage import Database, SearchQueue, TokenStore
@@ -55,7 +56,7 @@ def serve(settings: ServiceSettings, ready: Callable[[str, str | None], None]) -
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.key,
             proxy_headers=False,
-            http=Protocol,
+            http=speaking(settings.patience),
             ws="none",
             limit_concurrency=_CONNECTIONS,
         )
@@ -130,4 +131,6 @@ def _listening(settings: ServiceSettings) -> socket.socket:
             backlog=512,
         )
     except OSError as error:
-        raise UserError(f"{settings.host}:{settings.port}: {error.strerror}; choose another with --port") from None
+        # What Python adds to the system's words is the address, once more.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise UserError(f"{settings.host}:{settings.port}: {reason}; choose another with --port") from None

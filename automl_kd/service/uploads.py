@@ -65,9 +65,10 @@ def keep_upload(sent: Path, name: str, folder: Path, most_bytes: int) -> int:
         files = [each for each in draft.rglob("*") if each.is_file()]
         for each in files:
             _refuse_content(each, each.relative_to(draft))
+        taken = sum(each.stat().st_size for each in files)
         with suppress(FileExistsError):  # sent before, or by another request in this moment
             _put(draft, folder)
-        return sum(each.stat().st_size for each in files)
+        return taken
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
