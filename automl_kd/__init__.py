@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl_kd.results import Comparison, StudyResult
     from automl_kd.studies.request import SearchRequest
     from automl_kd.tasks import open_task
+    from automl_kd.workflows.bench import bench
     from automl_kd.workflows.compare import compare
     from automl_kd.workflows.dashboard import dashboard
     from automl_kd.workflows.distill import distill
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from automl_kd.workflows.search import SearchResult, search
     from automl_kd.workflows.status import status
     from automl_kd.workflows.trial import trial_detail
+    from automl_kd.workflows.verify import verify
     from automl_kd.workflows.worker import work
 
-_VERBS = ("compare", "dashboard", "distill", "export", "report", "reprice", "search", "status")
+_VERBS = ("bench", "compare", "dashboard", "distill", "export", "report", "reprice", "search", "status", "verify")
 # Importing torch takes seconds: every name is fetched when it is first asked for.
 _HOMES = {
     **{verb: f"workflows.{verb}" for verb in _VERBS},
@@ -57,6 +59,7 @@ __all__ = [
     "StudyResult",
     "UserError",
     "__version__",
+    "bench",
     "compare",
     "dashboard",
     "distill",
@@ -76,6 +79,7 @@ __all__ = [
     "tasks",
     "teachers",
     "trial_detail",
+    "verify",
     "work",
 ]
 

@@ -69,13 +69,14 @@ class Command:
     """The installed command, run as a user runs it."""
 
     environment: dict[str, str]
+    words: tuple[str, ...] = tuple(COMMAND)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, cwd: Path, cache: Path | None = None) -> subprocess.Popen[str]:
         """Start it in a process group of its own."""
         more = {} if cache is None else {"AUTOML_KD_CACHE": str(cache)}
         process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [*self.words, *map(str, arguments)],
             cwd=cwd,
             env=self.environment | more,
             stdin=subprocess.DEVNULL,

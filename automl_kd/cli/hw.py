@@ -122,7 +122,8 @@ def _loaded(file: dict[str, Any] | None) -> list[str]:
         return []
     made = f", made of a delivery ({file['source']}):" if file["commands"] else f" of a delivery ({file['source']})"
     lines = [f"loads {file['name']}{made}", *(f"  {command}" for command in file["commands"])]
-    return lines + [f"    {line}" for line in stand_ins(file["commands"])]
+    lines += [f"    {line}" for line in stand_ins(file["commands"])]
+    return [*lines, *([f"    {file['note']}"] if file["note"] else [])]
 
 
 def _values(fact: dict[str, Any]) -> str:

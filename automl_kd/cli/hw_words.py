@@ -26,6 +26,7 @@ _STAND_INS = {
     "{floats}": "student.float.onnx, or student.onnx where nothing is compressed",
     "{input}": "name of the student's input",
     "{shape}": "sizes of a batch of one, such as 1,3,32,32",
+    "{type}": "f32, or i64 of a text's ids",
     "{sizes}": "sizes of a batch of one, such as 1x3x32x32",
     "{reversed}": "sizes of one input from the last to the first, such as 32,32,3",
 }

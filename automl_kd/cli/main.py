@@ -7,6 +7,7 @@ import sys
 import typer
 
 from automl_kd.cli import (
+    bench,
     compare,
     dashboard,
     distill,
@@ -21,11 +22,18 @@ from automl_kd.cli import (
     task,
     token,
     trial,
+    verify,
     worker,
 )
 from automl_kd.cli.answer import fail
 from automl_kd.core import Interrupted, UserError
 
+_VERBS = (
+    *(search, status, trial, compare, reprice, report, export),
+    *(distill, verify, bench),
+    *(worker, serve, dashboard),
+)
+_GROUPS = (hw, space, task, token)
 _USER_ERROR = 2
 _INTERRUPTED = 130
 
@@ -76,8 +84,8 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for verb in (search, worker, status, compare, trial, reprice, report, dashboard, export, distill, serve):
+    for verb in _VERBS:
         verb.register(app)
-    for group in (hw, space, task, token):
+    for group in _GROUPS:
         app.add_typer(group.app())
     return app

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from automl_kd.cli.front import front_table
+from automl_kd.cli.panel import SnapshotPanel
 from automl_kd.core import duration
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.live import Live
 
-    from automl_kd.results import Observer, Snapshot, TrialResult
+    from automl_kd.results import Observer, Snapshot
 
-_FRONT_ROWS = 8
 _SOON = 2.0  # seconds before the first line of a log: what takes no longer says its answer alone
 _SELDOM = 10.0  # seconds at least between two lines of a log
 _SELDOMER = 0.1  # share of the time so far; a run of a day then leaves some eighty lines
@@ -77,7 +76,7 @@ def _terminal_observer(console: Console, live: Live) -> Observer:
         """Redraws one panel in place; notes scroll above it."""
 
         def update(self, snapshot: Snapshot) -> None:
-            live.update(_panel(snapshot))
+            live.update(SnapshotPanel(snapshot))
 
         def note(self, text: str) -> None:
             console.print(text, highlight=False)
@@ -98,41 +97,3 @@ def _line(snapshot: Snapshot) -> str:
     elif snapshot.done is not None and _KNOWN < snapshot.done < 1:
         parts.append(f"about {duration(snapshot.spent / snapshot.done * (1 - snapshot.done))} left")
     return ", ".join(parts)
-
-
-def _panel(snapshot: Snapshot) -> RenderableType:
-    from rich.console import Group
-    from rich.panel import Panel
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    parts: list[RenderableType] = [Text(snapshot.doing)]
-    if snapshot.done is not None:
-        bar = Table.grid()  # by itself a bar does not end its line
-        bar.add_row(ProgressBar(total=1.0, completed=snapshot.done, width=60))
-        parts.append(bar)
-    if snapshot.budget:
-        left = max(0.0, snapshot.budget - snapshot.spent)
-        parts.append(Text(f"{duration(snapshot.spent)} of {duration(snapshot.budget)}, {duration(left)} left"))
-    if snapshot.split:
-        planned = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in snapshot.split.items())
-        parts.append(Text(f"planned: {planned}", style="dim"))
-    if snapshot.counts:
-        parts.append(Text(", ".join(f"{number} {name}" for name, number in snapshot.counts.items() if number)))
-    if snapshot.front:
-        grid = Table(box=None, pad_edge=False)
-        header, rows = front_table(_spread(snapshot.front), snapshot.objectives)
-        for name in header:
-            grid.add_column(name, justify="right")
-        for row in rows:
-            grid.add_row(*row)
-        parts += [Text(""), grid]
-    return Panel(Group(*parts), title=snapshot.phase, title_align="left", width=78)
-
-
-def _spread(front: Sequence[TrialResult]) -> list[TrialResult]:
-    """At most a few rows, from both ends and evenly between."""
-    if len(front) <= _FRONT_ROWS:
-        return list(front)
-    return [front[round(i * (len(front) - 1) / (_FRONT_ROWS - 1))] for i in range(_FRONT_ROWS)]

@@ -10,7 +10,6 @@ import typer
 from automl_kd.cli.answer import AllowCode, Json, Storage, answer, quiet, table
 from automl_kd.cli.front import price_cells, price_header
 from automl_kd.cli.hw_words import extrapolation, latency_error_lines
-from automl_kd.cli.options import option
 from automl_kd.cli.progress import watching
 from automl_kd.core import DEFAULT_STORAGE, counted
 
@@ -26,10 +25,22 @@ def register(app: typer.Typer) -> None:
 def reprice(
     hw: Annotated[str, typer.Option(help="The other device by name or path.")],
     study: Annotated[str | None, typer.Option(help="The study; by default the only one.")] = None,
-    max_latency: Annotated[str | None, option("max_latency")] = None,
-    max_params: Annotated[str | None, option("max_params")] = None,
-    max_memory: Annotated[str | None, option("max_memory")] = None,
-    objectives: Annotated[list[str] | None, option("objectives")] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(help="Leave out what is predicted slower there, e.g. 4ms; a number is in ms.")
+    ] = None,
+    max_params: Annotated[str | None, typer.Option(help="Leave out what has more parameters, e.g. 100k.")] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Leave out what needs more memory there, e.g. 512KB; a number is in bytes.")
+    ] = None,
+    objectives: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            metavar="PRICE",
+            help="What the front there is of beside the score: latency, memory, energy, size, latency@DEVICE; by"
+            " default as the study's; repeatable.",
+        ),
+    ] = None,
     allow_code: AllowCode = False,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,

@@ -22,8 +22,13 @@ ARM_NAMES: dict[Arm, str] = {
 _FINE_TUNED = "fine-tuned without teacher"
 
 
-def result_text(result: StudyResult) -> str:
-    """The study in a few lines, then the tables of its front and its picks."""
+def result_text(result: StudyResult, plot: Sequence[str] = ()) -> str:
+    """The study in a few lines, then the tables of its front and its picks.
+
+    Args:
+        result: What it found.
+        plot: Lines that are shown below the front.
+    """
     trials, seconds = result.trials, result.seconds
     parts = [
         f"study {result.study}: task {result.task}, device {result.hw}, space {result.space}",
@@ -34,7 +39,7 @@ def result_text(result: StudyResult) -> str:
     ]
     if result.front:
         header, rows = front_table(result.front, result.objectives)
-        parts += ["", f"front ({_of_what(result.objectives)}):", table(rows, header)]
+        parts += ["", f"front ({_of_what(result.objectives)}):", table(rows, header), *(["", *plot] if plot else [])]
     if result.picks:
         parts += ["", *_picks(result)]
         parts += ["", f"next: automl-kd export --study {result.study} --pick knee --out winner/"]

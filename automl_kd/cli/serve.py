@@ -34,6 +34,9 @@ def serve(
     max_upload: Annotated[str, typer.Option(help="Size of a file that may be sent.")] = "500MB",
     max_searches: Annotated[int, typer.Option(help="Searches of one owner that may be queued or running.")] = 20,
     rate: Annotated[float, typer.Option(help="Requests a second that one token may make for long.")] = 50.0,
+    patience: Annotated[
+        float, typer.Option(help="Seconds that a request's head, and a pause in its body, may take.")
+    ] = 10.0,
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate, a PEM file.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key, a PEM file.")] = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -55,6 +58,7 @@ def serve(
             max_upload_bytes=int(parse_bytes(max_upload, "max_upload") or 0),
             max_searches=max_searches,
             rate=rate,
+            patience=patience,
             certificate=certificate,
             key=key,
         )

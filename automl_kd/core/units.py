@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from automl_kd.core.errors import UserError
 
+_LONGEST = 100 * 365 * 86400.0
+"""Seconds of a hundred years: whoever writes more means something else."""
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "": 1.0}
 _COUNT = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
@@ -49,9 +52,11 @@ def parse_duration(value: str | float, name: str = "budget") -> float:
             raise UserError(f"{name} {value!r}: write a duration such as 90s, 3m, 1h30m or 2d")
         seconds = sum(float(number) * _SECONDS[unit] for number, unit in pieces)
     else:
-        seconds = float(value)
+        seconds = _number(value)
     if not seconds > 0:
         raise UserError(f"{name} {value!r}: must be above zero")
+    if seconds > _LONGEST:
+        raise UserError(f"{name} {value!r}: is longer than a hundred years")
     return seconds
 
 
@@ -99,6 +104,14 @@ def parse_resources(value: str, name: str = "per_trial") -> dict[str, float]:
     return resources
 
 
+def _number(value: float) -> float:
+    """A number as a float; an integer that none holds is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def _parse(value: str | float | None, units: dict[str, float], message: str) -> float | None:
     if value is None:
         return None
@@ -106,6 +119,8 @@ def _parse(value: str | float | None, units: dict[str, float], message: str) -> 
     if match is None or match[2] not in units:
         raise UserError(message)
     number = float(match[1]) * units[match[2]]
+    if number == math.inf:
+        raise UserError(f"{message}; it must be finite")
     if not number > 0:
         raise UserError(f"{message}; it must be above zero")
     return number

@@ -10,6 +10,7 @@ from automl_kd.delivery.folder import check_replaceable
 from automl_kd.delivery.form_words import FloatScore, deployed_score, form_sentences, not_converted
 from automl_kd.delivery.front_figure import front_figure
 from automl_kd.delivery.hardware_page import hardware_report
+from automl_kd.delivery.on_device import of_integers
 from automl_kd.delivery.prediction_figure import prediction_figure
 from automl_kd.delivery.progress_figures import growth_figure, progress_figure
 from automl_kd.delivery.recipe_words import recipe_sentences
@@ -18,17 +19,21 @@ from automl_kd.delivery.study_page import study_report
 from automl_kd.delivery.tables import front_table, metrics_table
 from automl_kd.delivery.understood import teacher_rows, understood_rows
 from automl_kd.delivery.verdict import Verdict, verdict
+from automl_kd.delivery.verification import DeliveredFolder, check_folder, check_student
 
 __all__ = [
     "Arms",
     "Datasheet",
     "Delivered",
+    "DeliveredFolder",
     "Facts",
     "FloatScore",
     "Measured",
     "Verdict",
     "arm_heads",
+    "check_folder",
     "check_replaceable",
+    "check_student",
     "comparison_sentences",
     "deliver",
     "deployed_score",
@@ -40,6 +45,7 @@ __all__ = [
     "metrics_table",
     "model_card",
     "not_converted",
+    "of_integers",
     "prediction_figure",
     "prices",
     "progress_figure",

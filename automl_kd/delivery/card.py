@@ -6,6 +6,7 @@ from automl_kd.delivery.facts import Datasheet
 from automl_kd.delivery.html_page import render
 from automl_kd.delivery.precision_table import precision_table
 from automl_kd.delivery.recipe_words import recipe_sentences
+from automl_kd.delivery.run_script import needs
 from automl_kd.delivery.tables import test_table
 
 
@@ -17,5 +18,6 @@ def model_card(sheet: Datasheet) -> str:
         recipe_words=recipe_sentences(sheet.recipe),
         table=test_table(sheet),
         precision=precision_table(sheet),
+        needs=needs(sheet.task),
         verdict=sheet.facts.arms.sentences(sheet.objective),
     )

@@ -16,9 +16,10 @@ from automl_kd.compression import FileForm, form_of, write
 from automl_kd.core import extension_versions, sha256_of
 from automl_kd.delivery.card import model_card
 from automl_kd.delivery.facts import Datasheet, Facts
-from automl_kd.delivery.folder import MANIFEST, replacing
+from automl_kd.delivery.folder import FLOAT, LABELS, MANIFEST, ONNX, RECIPE, RUN, WEIGHTS, replacing
 from automl_kd.delivery.measure import measure
 from automl_kd.delivery.on_device import on_device
+from automl_kd.delivery.run_script import labels_text, run_script
 from automl_kd.delivery.shipped_file import shipped_file
 from automl_kd.delivery.student_page import student_report
 from automl_kd.delivery.text import ACCURACY
@@ -29,9 +30,6 @@ from automl_kd.recipes import Recipe, save_recipe
 from automl_kd.results import ARMS, Gain, ShippedFile
 from automl_kd.students import StudentModule, save_weights
 from automl_kd.tasks import Task
-
-ONNX, FLOAT = "student.onnx", "student.float.onnx"
-"""The student as it ships, and without the stages of ``compress``."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,9 @@ def deliver(
     """Write what the user leaves with.
 
     The folder then holds ``student.onnx`` (one file, dynamic batch, computing in float32, at the profile's opset),
-    ``student.safetensors``, ``recipe.yaml``, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash of
-    each. Where the recipe has stages of ``compress``, ``student.onnx`` is what they make of the student, and
+    ``student.safetensors``, ``recipe.yaml``, ``run.py``, which answers for new examples without this package,
+    ``labels.txt`` with the names of the outputs, ``model_card.md``, ``report.html`` and ``manifest.json`` with the hash
+    of each. Where the recipe has stages of ``compress``, ``student.onnx`` is what they make of the student, and
     ``student.float.onnx`` lies beside it for reference, without them; ``student.safetensors`` holds the weights as
     trained in any case. Where the device takes a TensorFlow Lite file and LiteRT is installed, ``student.tflite`` holds
     the same integers. What a modality needs to prepare inputs, such as a vocabulary, is a file of its own. Nothing in
@@ -147,10 +146,12 @@ def deliver(
             facts=facts,
             on_device=made,
         )
-        save_weights(trained, new / "student.safetensors")
-        save_recipe(recipe, new / "recipe.yaml")
+        save_weights(trained, new / WEIGHTS)
+        save_recipe(recipe, new / RECIPE)
         for name, text in task.modality.files().items():
             _write(new / name, text)
+        _write(new / LABELS, labels_text(task.problem.names))
+        _write(new / RUN, run_script(task, datasheet.quantised))
         _write(new / "model_card.md", model_card(datasheet))
         _write(new / "report.html", student_report(datasheet) if report_html is None else report_html)
         files = {path.name: sha256_of(path) for path in sorted(new.iterdir())}

@@ -1,4 +1,4 @@
-"""A folder that is replaced whole or not at all."""
+"""The folder of a delivery: the names of its files; it is replaced whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from pathlib import Path
 from automl_kd.core import UserError
 
 MANIFEST = "manifest.json"
+ONNX, FLOAT = "student.onnx", "student.float.onnx"
+"""The student as it ships, and without the stages of ``compress``."""
+WEIGHTS, RECIPE = "student.safetensors", "recipe.yaml"
+RUN, LABELS = "run.py", "labels.txt"
+"""The program that answers for new examples, and the names of the outputs, which it and device runtimes read."""
 
 
 @contextmanager

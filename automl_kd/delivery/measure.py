@@ -60,7 +60,7 @@ def measure(
         deployed = exact
         if precision != "fp32" and not quantised:
             deployed = Session(_converted(exported, precision, task, Path(scratch)), threads)
-        ships, shipped, floats = (_Collected(task.metrics) for _ in range(3))
+        ships, shipped, floats = (Collected(task.metrics) for _ in range(3))
         difference = largest = 0.0
         labels = task.test.labels
         for examples in task.test.batches(_BATCH):
@@ -93,7 +93,7 @@ def measure(
     )
 
 
-class _Collected:
+class Collected:
     """The statistics of every metric, batch by batch."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
@@ -116,7 +116,7 @@ class _Collected:
         return np.concatenate(self._rows[0])
 
 
-def _gain(metric: Metric, ours: _Collected, theirs: _Collected) -> Gain | None:
+def _gain(metric: Metric, ours: Collected, theirs: Collected) -> Gain | None:
     """Ours minus theirs; None where the test split does not define the metric."""
     found = paired_difference(metric, [ours.of_first()], [theirs.of_first()]).as_dict()
     return Gain(**found) if all(map(math.isfinite, found.values())) else None

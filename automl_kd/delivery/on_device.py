@@ -64,6 +64,7 @@ class OnDevice:
             "name": self.loads.name,
             "commands": list(self.commands),
             "source": self.loads.source,
+            **({"note": self.loads.note} if self.loads.note else {}),
             **({"converted": told} if told else {}),
             **({"not_converted": self.missing} if self.missing else {}),
         }
@@ -78,8 +79,8 @@ def on_device(loads: DeviceFile, student: Path, floats: str, task: Task) -> OnDe
         floats: Name of the ONNX file that computes with floats.
         task: Whose test split the files are compared on.
     """
-    takes, integers = task.signature.input, _of_integers(student)
-    commands = loads.made_by(floats, takes.name, takes.shape, integers)
+    takes, integers = task.signature.input, of_integers(student)
+    commands = loads.made_by(floats, takes.name, takes.shape, integers, takes.ids is not None)
     if loads.begins != "tflite":
         return OnDevice(loads, commands)
     if not integers:
@@ -97,7 +98,7 @@ def on_device(loads: DeviceFile, student: Path, floats: str, task: Task) -> OnDe
     return OnDevice(loads, commands[1:], made)
 
 
-def _of_integers(student: Path) -> bool:
+def of_integers(student: Path) -> bool:
     """Whether values of a network are rounded to integers, not weights alone."""
     return any(node.op_type == "QuantizeLinear" for node in load_model(student).graph.node)
 

@@ -15,7 +15,7 @@ from automl_kd.hardware.datasheet import Precision, ProfilePart
 from automl_kd.onnxio import TO_TFLITE
 
 _TABLE = Path(__file__).parent / "device_files.yaml"
-_PLACES = ("floats", "input", "shape", "sizes", "reversed")
+_PLACES = ("floats", "input", "shape", "type", "sizes", "reversed")
 
 
 class DeviceFile(ProfilePart):
@@ -28,12 +28,14 @@ class DeviceFile(ProfilePart):
         commands: One after the other, in the folder of the delivery; empty where the runtime loads what lies there.
             ``{floats}`` stands for the ONNX file that computes with floats, ``{input}`` for the name of the input,
             ``{shape}`` and ``{sizes}`` for the sizes of a batch of one: ``1,3,32,32`` and ``1x3x32x32``;
-            ``{reversed}`` for those of one input from the last to the first: ``32,32,3``.
+            ``{reversed}`` for those of one input from the last to the first: ``32,32,3``; ``{type}`` for its type:
+            ``f32``, or ``i64`` of ids.
         commands_of_integers: Those of a quantised ``student.onnx``; empty where they are the same.
         quantised: What becomes of a quantised ``student.onnx``: the runtime ``reads`` its integers; it finds ``own``
             ones in the file of floats; or it loads ``none``, but networks of floats alone.
         symmetric: Whether a quantised network may have no zero points but 0.
         source: Where the commands are documented.
+        note: What else to know of them, such as what another version of the tool wants, a sentence; empty for nothing.
     """
 
     name: str
@@ -43,6 +45,7 @@ class DeviceFile(ProfilePart):
     quantised: Literal["reads", "own", "none"] = "reads"
     symmetric: bool = False
     source: str
+    note: str = ""
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -63,7 +66,9 @@ class DeviceFile(ProfilePart):
                 )
         return commands
 
-    def made_by(self, floats: str, takes: str, shape: Sequence[int], quantised: bool = False) -> tuple[str, ...]:
+    def made_by(
+        self, floats: str, takes: str, shape: Sequence[int], quantised: bool = False, ids: bool = False
+    ) -> tuple[str, ...]:
         """All commands, from one delivery on.
 
         Args:
@@ -71,6 +76,7 @@ class DeviceFile(ProfilePart):
             takes: Name of the input.
             shape: Of one input, without the batch.
             quantised: Whether ``student.onnx`` computes with integers.
+            ids: Whether the input holds ids, such as those of words.
         """
         commands = self.commands_of_integers if quantised and self.commands_of_integers else self.commands
         batch = [str(size) for size in (1, *shape)]
@@ -79,6 +85,7 @@ class DeviceFile(ProfilePart):
                 floats=floats,
                 input=takes,
                 shape=",".join(batch),
+                type="i64" if ids else "f32",
                 sizes="x".join(batch),
                 reversed=",".join(map(str, reversed(shape))),
             )

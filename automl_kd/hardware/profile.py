@@ -26,7 +26,7 @@ from automl_kd.hardware.latency_error import LatencyError, NetworkCounts, holder
 from automl_kd.hardware.limits import Limits
 from automl_kd.hardware.measurement.kit_script import RUNTIMES
 from automl_kd.hardware.measurement.latency import Progress
-from automl_kd.hardware.measurement.local import calibration
+from automl_kd.hardware.measurement.local import cached, calibration
 from automl_kd.hardware.plan import FLOAT32, Plan
 from automl_kd.hardware.plan_prices import PlanPrices
 from automl_kd.hardware.predictor.cost import KINDS, Coefficients, Floats
@@ -96,6 +96,12 @@ class Profile:
     def measurable(self) -> bool:
         """Whether networks can be measured here, on the target itself."""
         return self.target.this_machine and self.target.runtime == "onnxruntime"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it prices without measuring first; ``local`` does once this machine is calibrated."""
+        measured = self.target.this_machine and self.target.fit is None
+        return not measured or cached(self.file.device, self.target, "json").is_file()
 
     def _other(self, *precisions: Precision) -> str | None:
         others = {name: each for name, each in self.file.targets.items() if each.precision in precisions}

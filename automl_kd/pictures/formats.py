@@ -11,14 +11,16 @@ from pathlib import Path
 from PIL import Image
 
 # Formats that Pillow decodes by itself; it would hand some others to programs outside.
-_FORMATS = (
+FORMATS = (
     *("AVIF", "BMP", "DDS", "DIB", "FITS", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000"),
     *("PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SUN", "TIFF", "WEBP"),
 )
-_ENDINGS = frozenset(
+"""What files are opened as, whatever their endings."""
+ENDINGS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
     | {".avif", ".jfif", ".jp2", ".jpe", ".pbm", ".pnm"}
 )
+"""Of files that should be pictures."""
 _UNREAD = frozenset(
     {".heic", ".heif", ".hif", ".jxl", ".svg", ".eps", ".exr", ".hdr", ".tga", ".xcf", ".dcm", ".dicom", ".nii"}
     | {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".raw", ".npy", ".mp4", ".mov", ".avi"}
@@ -41,7 +43,7 @@ def opened(file: str) -> Iterator[Image.Image]:
         # From a stream: what Pillow maps from a path it does not turn upright (uncompressed TIFF).
         with (
             Path(file).open("rb") as stream,
-            Image.open(stream, formats=_FORMATS) as image,
+            Image.open(stream, formats=FORMATS) as image,
             _without_stderr() if image.format == "TIFF" else nullcontext(),
         ):
             yield image
@@ -70,7 +72,7 @@ def reason_to_leave_out(file: str, size: int) -> str | None:
     ending = os.path.splitext(file)[1].lower()
     if size == 0:
         return "empty"
-    if ending in _ENDINGS or _is_picture(file):
+    if ending in ENDINGS or _is_picture(file):
         return None
     return f"{UNREAD}: {ending}" if ending in _UNREAD else f"no image: {ending or 'no ending'}"
 

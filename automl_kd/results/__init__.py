@@ -10,6 +10,7 @@ from automl_kd.results.comparison import (
     RecipeDifference,
     ScoreDifference,
 )
+from automl_kd.results.delivery import Bench, Check, TimedFile, Verification
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -56,7 +57,9 @@ __all__ = [
     "ARMS",
     "Arm",
     "ArmResult",
+    "Bench",
     "Breakdown",
+    "Check",
     "ClassRow",
     "CommonValue",
     "CommonValues",
@@ -99,6 +102,7 @@ __all__ = [
     "StudyReview",
     "StudySummary",
     "TeacherResult",
+    "TimedFile",
     "TrialCounts",
     "TrialDetail",
     "TrialResult",
@@ -106,6 +110,7 @@ __all__ = [
     "UndistilledPick",
     "UnfitTrial",
     "ValueRow",
+    "Verification",
     "compared_arms",
     "defined",
     "is_rule",

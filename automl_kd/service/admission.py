@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from automl_kd.core import NotYAMLError, UserError, load_yaml
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import load_space, parse_yaml
-from automl_kd.service.places import UPLOAD, Places, only, reads_like_a_path
+from automl_kd.service.places import UPLOAD, Places, beside, reads_like_a_path
 from automl_kd.service.refused import REFUSED
 from automl_kd.studies.request import SearchRequest
 from automl_kd.tasks import BroughtTeacher, OneTeacher, TrainedTeacher, moved_to, parse_teacher, place_of, task_names
 
 _EXECUTORS = ("process", "inline")
 _THIS_MACHINE = "local"
+_Spec = TypeVar("_Spec", bound=OneTeacher)
 
 
 def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
@@ -49,8 +50,8 @@ def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
     for objective in request.objectives:
         if reads_like_a_path(objective):
             raise UserError(f"objective {objective!r}: name a device of GET /hardware behind latency@")
-    for pin in request.pins:
-        _check_pin(places, pin)
+    if request.pins:
+        changes["pins"] = tuple(_pin(places, each) for each in request.pins)
     checked = SearchRequest(**{**asked, **changes})
     if checked.space is not None:
         load_space(checked.space, checked.pins)
@@ -68,7 +69,7 @@ def _document(places: Places, label: str, text: str) -> Path:
         raise UserError(f"{label} {text!r}: is a folder; name a YAML file in it")
     if text.startswith(UPLOAD):
         folder = next(each for each in path.parents if each.parent == places.uploads.resolve())
-        only(folder).check(label, parse_yaml(path))
+        beside(path, folder).placed(label, parse_yaml(path))
     return path
 
 
@@ -83,17 +84,28 @@ def _placed(places: Places, spec: OneTeacher) -> OneTeacher:
     """A teacher with whole paths of the files that it names."""
     if isinstance(spec, BroughtTeacher):
         found = moved_to(places.resolve("teacher", str(place_of(spec))), spec)
-        places.check("teacher", found.model_dump(mode="json", exclude_unset=True))
-        return found
+        return _whole(places, found)
     training = spec.train
     nested = None if training.teacher is None else _placed(places, training.teacher)
-    places.check("teacher", training.model_dump(mode="json", exclude_unset=True, exclude={"teacher"}))
-    return TrainedTeacher(train=training.model_copy(update={"teacher": nested}))
+    whole = _whole(places, TrainedTeacher(train=training.model_copy(update={"teacher": None})))
+    return TrainedTeacher(train=whole.train.model_copy(update={"teacher": nested}))
 
 
-def _check_pin(places: Places, pin: str) -> None:
-    _, _, value = pin.partition("=")
-    places.check(f"set {pin.partition('=')[0]}", _plain(value))
+def _whole(places: Places, spec: _Spec) -> _Spec:
+    """A teacher with whole paths wherever else it names a file."""
+    return type(spec).model_validate(  # type: ignore[return-value]
+        places.placed("teacher", spec.model_dump(mode="json", exclude_unset=True))
+    )
+
+
+def _pin(places: Places, pin: str) -> str:
+    """A pin with whole paths of the files that it names; one that names none stays as it was written."""
+    name, mark, text = pin.partition("=")
+    if not name or not mark:
+        raise UserError(f"pin {pin!r}: write PATH=VALUE, such as student.width=0.5")
+    value = _plain(text)
+    whole = places.placed(f"pin {name}", value)
+    return pin if whole == value else f"{name}{mark}{json.dumps(whole)}"
 
 
 def _plain(text: str) -> Any:

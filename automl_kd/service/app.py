@@ -19,7 +19,7 @@ from automl_kd.service.ledger import Ledger
 from automl_kd.service.pages import ROUTERS
 from automl_kd.service.problems import tell_problems
 from automl_kd.service.rates import Rates
-from automl_kd.service.routes import devices, files, results, searches, system
+from automl_kd.service.routes import devices, files, results, searches, system, trials
 
 _DOCUMENT_BYTES = 1_000_000
 """Size of a body that holds no file."""
@@ -53,16 +53,17 @@ def create_app(service: Service) -> FastAPI:
         lifespan=running,
     )
     app.state.service = service
-    for room in (searches, results, devices, files, system):
+    for room in (searches, trials, results, devices, files, system):
         app.include_router(room.router)
     for router in ROUTERS:
         app.include_router(router)
     tell_problems(app)
+    upload = service.settings.max_upload_bytes
     secure = service.settings.certificate is not None
     # The last one added is met first.
     app.add_middleware(Dashboard, database=service.database, queue=service.queue)
     app.add_middleware(Gate, tokens=service.tokens, rates=Rates(service.settings.rate), secure=secure)
-    app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, service.settings.max_upload_bytes))
+    app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, upload), patience=service.settings.patience)
     app.add_middleware(Ledger, registry=service.registry, write=_write)
     return app
 

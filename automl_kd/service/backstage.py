@@ -143,9 +143,9 @@ def main(handle: int) -> None:
             answer = True, function(*arguments)
         except UserError as error:
             answer = False, error
-        except Exception as error:
+        except Exception:
             traceback.print_exc()
-            answer = False, ProblemError(500, f"a fault of automl-kd: {type(error).__name__}: {error}")
+            answer = False, ProblemError(500, "a fault of automl-kd; its log says more")
         connection.send(answer)
 
 

@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from automl_kd.service.problems import problem
 
-_SECONDS = 15.0
-"""Time that a body may take to arrive, and what a megabyte adds."""
+_PAUSES = 2
+"""The longest pauses that a body may take to arrive in all, and the seconds that a megabyte adds."""
 _SECONDS_A_MEGABYTE = 2.0
-_IDLE_SECONDS = 10.0
-"""Time that may pass between two parts of it."""
+_DIGITS = 20
+"""Of a length, at most."""
 
 
 class _RefusedError(HTTPException):
@@ -29,10 +29,12 @@ class Bounds:
     Args:
         app: What stands behind.
         most_bytes: Gives the bytes that the body of a request to a path may have.
+        patience: Seconds that may pass between two parts of it.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: Callable[[str], int]) -> None:
+    def __init__(self, app: ASGIApp, most_bytes: Callable[[str], int], patience: float) -> None:
         self._app = app
+        self._patience = patience
         self._most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +44,7 @@ class Bounds:
             return
         most = self._most_bytes(scope["path"])
         stated = Headers(scope=scope).get("content-length", "0")
-        if not stated.isdigit():
+        if not (stated.isascii() and stated.isdigit() and len(stated) < _DIGITS):
             await problem(400, f"Content-Length {stated[:20]!r}: is no number")(scope, receive, send)
             return
         if int(stated) > most:
@@ -56,7 +58,7 @@ class Bounds:
             await send(message)
 
         try:
-            await self._app(scope, _Watched(receive, most).receive, sending)
+            await self._app(scope, _Watched(receive, most, self._patience).receive, sending)
         except _RefusedError as error:
             if not begun:
                 await problem(error.status_code, error.detail, {"Connection": "close"})(scope, receive, send)
@@ -65,8 +67,9 @@ class Bounds:
 class _Watched:
     """Reads a body within its bounds."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
+    def __init__(self, receive: Receive, most: int, patience: float) -> None:
         self._receive = receive
+        self._patience = patience
         self._most = most
         self._read = 0
         self._began = time.monotonic()
@@ -76,8 +79,8 @@ class _Watched:
         """The next message, within its time as long as the body is not whole."""
         if self._whole:
             return await self._receive()
-        end = self._began + _SECONDS + _SECONDS_A_MEGABYTE * self._read / 1e6
-        wait = min(_IDLE_SECONDS, end - time.monotonic())
+        end = self._began + _PAUSES * self._patience + _SECONDS_A_MEGABYTE * self._read / 1e6
+        wait = min(self._patience, end - time.monotonic())
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, wait))
         except TimeoutError:

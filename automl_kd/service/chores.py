@@ -1,20 +1,22 @@
-"""What helper processes do for the service: the verbs, with plain data in and out."""
+"""What helper processes do for the service: the verbs, with plain data in and out.
+
+The service imports this file, too, to name what it wants done: what loads torch is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from automl_kd.core import UserError, finite, replacing
-from automl_kd.results import Observer
-from automl_kd.service.admission import admit
+from automl_kd.results import Observer, Rule
 from automl_kd.service.places import Places
 from automl_kd.storage import Database
-from automl_kd.studies.request import SearchRequest
-from automl_kd.studies.summary import summarize
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive, so that equal files make equal archives."""
@@ -22,11 +24,14 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 def admitted(document: dict[str, Any], places: Places) -> dict[str, Any]:
     """A search's options as they are stored; see :func:`automl_kd.service.admission.admit`."""
+    from automl_kd.service.admission import admit
+
     return admit(document, places)
 
 
 def planned(document: dict[str, Any], storage: str) -> dict[str, Any]:
     """What a search would do, without doing it."""
+    from automl_kd.studies.request import SearchRequest
     from automl_kd.workflows.plan import plan_search
 
     plan = plan_search(SearchRequest(**document, storage=storage), Observer())
@@ -36,6 +41,8 @@ def planned(document: dict[str, Any], storage: str) -> dict[str, Any]:
 
 def summarized(storage: str, study: str) -> dict[str, Any] | None:
     """All that storage says of a study; None as long as it is not begun."""
+    from automl_kd.studies.summary import summarize
+
     database = Database(storage, create=False)
     if database.find_study(study) is None:
         return None
@@ -55,6 +62,45 @@ def exported(storage: str, study: str, pick: str, folder: Path) -> dict[str, Any
         zip_folder(out, folder / name)
     kept: dict[str, Any] = finite({key: value for key, value in document.items() if key != "path"})
     return {**kept, "archive": name}
+
+
+def trial_found(storage: str, study: str, number: int) -> dict[str, Any]:
+    """All that is known of one trial."""
+    from automl_kd.workflows.trial import trial_detail
+
+    found: dict[str, Any] = finite(trial_detail(study, number, storage=storage).model_dump(mode="json"))
+    return found
+
+
+def compared(storage: str, study: str, trials: Sequence[str]) -> dict[str, Any]:
+    """Two or three trials side by side, and in words."""
+    from automl_kd.workflows.compare import compare
+
+    found: dict[str, Any] = finite(compare(*trials, study=study, storage=storage).model_dump(mode="json"))
+    return found
+
+
+def repriced(storage: str, study: str, hw: str, max_latency: str | float | None) -> dict[str, Any]:
+    """The finished trials of a study at another device's prices."""
+    from automl_kd.workflows.reprice import reprice
+
+    priced = reprice(study, hw=hw, max_latency=max_latency, storage=storage)
+    found: dict[str, Any] = finite(priced.model_dump(mode="json"))
+    return found
+
+
+def front_where(storage: str, study: str, rule: str | None) -> dict[str, Any]:
+    """The front of a study, or those of its points of which a rule holds."""
+    from automl_kd.studies.summary import summarize
+
+    summary = summarize(Database(storage, create=False), study)
+    asked = None if rule is None else Rule.parse(rule, summary.objectives, summary.metrics)
+    front = [each for each in summary.front if asked is None or asked.holds(each)]
+    return {
+        "where": None if asked is None else str(asked),
+        "objectives": [asdict(each) for each in summary.objectives],
+        "front": finite([each.model_dump(mode="json") for each in front]),
+    }
 
 
 def reported(storage: str, study: str, folder: Path) -> str:
@@ -106,7 +152,7 @@ def predicted(model: Path, hw: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = finite(predict_latency(model, hw))
     except UserError as error:
-        raise UserError(str(error).replace(str(model), "the model")) from None
+        raise UserError(str(error).replace(str(model), "the model").replace(f"{model.parent}/", "")) from None
     return found
 
 

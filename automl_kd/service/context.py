@@ -56,15 +56,17 @@ class Service:
         self._summaries: dict[tuple[str, str], _Summary] = {}
 
     def open_backstage(self) -> None:
-        """Start the helper processes: one for what is read often, one for what takes long."""
+        """Start the helper processes: for what is read often, for what takes long, and for what was sent."""
         log = own_folder(self.database) / "helpers.log"
         self.quick = Backstage(1, log)
         self.slow = Backstage(1, log, waiting=20)
+        self.receiving = Backstage(1, log, waiting=20)
 
     def close_backstage(self) -> None:
         """End the helper processes."""
         self.quick.close()
         self.slow.close()
+        self.receiving.close()
 
     def visible(self, name: str, caller: Caller) -> SubmittedSearch:
         """A search that a caller may see.
@@ -72,7 +74,7 @@ class Service:
         Raises:
             ProblemError: With status 404 if there is none, or it is another owner's; both are told alike.
         """
-        found = self.queue.find(name)
+        found = self.queue.find(name) if name.isprintable() and name.isascii() else None
         if found is None or not caller.may_see(found.owner):
             raise ProblemError(404, f"search {name[:120]}: there is none of that name")
         return found
@@ -105,7 +107,7 @@ class Service:
     def places(self, caller: Caller) -> Places:
         """Which files a caller may name."""
         hashes = frozenset(self.uploads.hashes(caller.token.owner))
-        return Places(self.settings.roots, self.uploads_folder, hashes)
+        return Places(self.settings.roots, self.uploads_of(caller.token.owner), hashes)
 
     @property
     def own_folder(self) -> Path:
@@ -114,10 +116,9 @@ class Service:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    @property
-    def uploads_folder(self) -> Path:
-        """Where what was sent lies, each under its hash."""
-        return own_folder(self.database) / "uploads"
+    def uploads_of(self, owner: str) -> Path:
+        """Where what somebody sent lies, each under its hash; what others sent must not come between."""
+        return own_folder(self.database) / "uploads" / owner
 
     def artifacts(self, search: str) -> Path:
         """Where what can be downloaded of a search lies."""

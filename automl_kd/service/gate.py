@@ -15,13 +15,14 @@ from automl_kd.service.callers import CALLER, COOKIE, Caller
 from automl_kd.service.dashboard import is_of_dashboard
 from automl_kd.service.problems import problem
 from automl_kd.service.rates import Rates
-from automl_kd.storage import TokenStore
+from automl_kd.storage import Token, TokenStore
 
 _OPEN = ("/healthz", "/readyz")
 _LOGIN = "/login"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES = 100_000
+_TOO_LARGE = f"the form is larger than the {_FORM_BYTES} bytes that are taken here"
 _MISSING = "send a token: Authorization: Bearer TOKEN; automl-kd token create makes one"
 _LOGIN_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>automl-kd: sign in</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"></head><body><main>
@@ -61,14 +62,15 @@ class Gate:
         """What refuses a request, None where it may pass, and how what is behind reads its body."""
         address = (scope.get("client") or ("?",))[0]
         if scope["path"] == _LOGIN and scope["method"] == "POST":
-            return await self._log_in(headers, receive, address), receive
+            return await self._log_in(scope, headers, receive, address), receive
         entry = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token")
         if entry is not None and scope["method"] == "GET" and "authorization" not in headers:
             return await self._enter(scope, entry, address), receive
         caller = await self._caller(headers)
         if caller is None:
-            tried = "authorization" in headers or COOKIE in headers.get("cookie", "")
-            return self._unknown(headers, _MISSING, address if tried else None), receive
+            if "authorization" in headers or COOKIE in headers.get("cookie", ""):
+                return self._wrong(headers, _MISSING, address), receive
+            return _unknown(headers, _MISSING), receive
         scope[CALLER] = caller
         wait = self._rates.wait(caller.token.name)
         if wait:
@@ -93,36 +95,35 @@ class Gate:
         """Exchange an address's token for a cookie."""
         token = await asyncio.to_thread(self._tokens.find, secret)
         if token is None:
-            return self._unknown(Headers(scope=scope), "the token in the address is not valid", address)
+            return self._wrong(Headers(scope=scope), "the token in the address is not valid", address)
         if not await asyncio.to_thread(self._tokens.spend_address, token):
-            return self._unknown(Headers(scope=scope), "the address was used before; sign in with the token itself")
+            return _unknown(Headers(scope=scope), "the address was used before; sign in with the token itself")
         rest = [(name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != "token"]
         where = scope["path"] + (f"?{urlencode(rest)}" if rest else "")
-        cookie = await asyncio.to_thread(self._tokens.let_in, token)
-        return self._with_cookie(RedirectResponse(_local(where), 303), cookie)
+        return await self._let_in(scope, token, _local(where))
 
-    async def _log_in(self, headers: Headers, receive: Receive, address: str) -> Response:
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    async def _log_in(self, scope: Scope, headers: Headers, receive: Receive, address: str) -> Response:
+        if _of_another_site(headers):
             return problem(403, "this form was sent from another site")
         body = await _body(receive)
+        if body is None:
+            return problem(413, _TOO_LARGE, {"Connection": "close"})
         fields = parse_qs(body.decode("latin-1")) if headers.get("content-type", "").startswith(_FORM) else {}
         token = await asyncio.to_thread(self._tokens.find, fields.get("token", [""])[0].strip())
         if token is None:
-            why = "this token is not valid: it may be mistyped, expired or revoked"
-            return self._unknown(headers, why, address)
+            return self._wrong(headers, "this token is not valid: it may be mistyped, expired or revoked", address)
+        return await self._let_in(scope, token, "/")
+
+    def _wrong(self, headers: Headers, why: str, address: str) -> Response:
+        """Refuses a wrong token; one address may send few, while right ones pass from wherever they come."""
+        if not self._rates.may_try(address):
+            return problem(429, "too many wrong tokens from your address; wait a minute", {"Retry-After": "60"})
+        return _unknown(headers, why)
+
+    async def _let_in(self, scope: Scope, token: Token, where: str) -> Response:
+        scope[CALLER] = Caller(token)  # for the ledger
         cookie = await asyncio.to_thread(self._tokens.let_in, token)
-        return self._with_cookie(RedirectResponse("/", 303), cookie)
-
-    def _unknown(self, headers: Headers, why: str, address: str | None = None) -> Response:
-        """Refuses somebody whom no token lets in; an address that tried one too often has to wait."""
-        if address is not None and not self._rates.may_try(address):
-            told = "too many wrong tokens from your address; wait a minute"
-            return problem(429, told, {"Retry-After": "60"})
-        if "text/html" in headers.get("accept", ""):
-            return HTMLResponse(_LOGIN_PAGE.format(why="Sign in with a token." if why is _MISSING else f"{why}."), 401)
-        return problem(401, why, {"WWW-Authenticate": "Bearer"})
-
-    def _with_cookie(self, response: Response, cookie: str) -> Response:
+        response = RedirectResponse(where, 303)
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=self._secure, path="/")
         return response
 
@@ -130,11 +131,13 @@ class Gate:
 async def _forged(csrf: str, headers: Headers, receive: Receive) -> tuple[Response | None, Receive]:
     """Refuses a change that the browser's own pages did not ask for; else gives the body again."""
     refusal = problem(403, "the request lacks this browser's CSRF token (X-CSRF-Token, or the field csrf of a form)")
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if _of_another_site(headers):
         return problem(403, "the request was made by another site"), receive
     given = headers.get("x-csrf-token")
     if given is None and headers.get("content-type", "").startswith(_FORM):
         body = await _body(receive)
+        if body is None:
+            return problem(413, _TOO_LARGE, {"Connection": "close"}), receive
         given = parse_qs(body.decode("latin-1")).get("csrf", [""])[0]
         receive = _again(body, receive)
     if given is None or not hmac.compare_digest(given.encode(), csrf.encode()):
@@ -145,18 +148,31 @@ async def _forged(csrf: str, headers: Headers, receive: Receive) -> tuple[Respon
 def _of_own_page(headers: Headers) -> bool:
     """Whether a browser says that a page of this very address made a request; a missing word counts as no."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin", "")
-    return site == "same-origin" if site is not None else urlsplit(origin).netloc == headers.get("host")
+    return site == "same-origin" if site is not None else _host(origin) == headers.get("host")
 
 
-async def _body(receive: Receive) -> bytes:
-    """The body of a small form, cut where it is too long for one."""
-    body = b""
-    while len(body) < _FORM_BYTES:
+def _of_another_site(headers: Headers) -> bool:
+    """Whether a browser says that another site made a request. Pages that send no referrer say the origin ``null``."""
+    site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin", "null")
+    return site not in ("same-origin", "none") or (origin != "null" and _host(origin) != headers.get("host"))
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The body of a small form, None where it is too long for one."""
+    body: bytes = b""
+    while len(body) <= _FORM_BYTES:
         message = await receive()
         body += message.get("body", b"")
         if message["type"] != "http.request" or not message.get("more_body"):
-            break
-    return body
+            return body
+    return None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -178,6 +194,12 @@ def _cookie(headers: Headers) -> str | None:
     except CookieError:
         return None
     return None if found is None else found.value
+
+
+def _unknown(headers: Headers, why: str) -> Response:
+    if "text/html" in headers.get("accept", ""):
+        return HTMLResponse(_LOGIN_PAGE.format(why="Sign in with a token." if why is _MISSING else f"{why}."), 401)
+    return problem(401, why, {"WWW-Authenticate": "Bearer"})
 
 
 def _local(path: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from automl_kd.storage import Event, EventLog
 
 _LOOK_SECONDS = 0.4
+_ASK_SECONDS = 5.0
 _KEPT = 1000
 """Events of a search that are kept in memory for its listeners; older ones are read from the database."""
 
@@ -42,10 +44,21 @@ class EventHub:
                 await asyncio.sleep(_LOOK_SECONDS)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def listen(self, search: str, after: int) -> AsyncIterator[Event]:
-        """The events of a search behind a number, those that are still to come included."""
+    async def listen(self, search: str, after: int, may: Callable[[], Awaitable[bool]]) -> AsyncIterator[Event]:
+        """The events of a search behind a number, those that are still to come included.
+
+        Args:
+            search: Its name.
+            after: The number.
+            may: Asked every few seconds whether the listener may go on.
+        """
+        asked = time.monotonic()
         with self._listening(search):
             while True:
+                if time.monotonic() - asked > _ASK_SECONDS:
+                    asked = time.monotonic()
+                    if not await may():
+                        return
                 events = self._in_memory(search, after)
                 if events is None:
                     events = await asyncio.to_thread(self._log.after, search, after)
@@ -53,8 +66,12 @@ class EventHub:
                     after = event.number
                     yield event
                 if not events:
-                    async with self._news:
-                        await self._news.wait_for(functools.partial(self._reaches_behind, search, after))
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wait(search, after), _ASK_SECONDS)
+
+    async def _wait(self, search: str, after: int) -> None:
+        async with self._news:
+            await self._news.wait_for(functools.partial(self._reaches_behind, search, after))
 
     def _reaches_behind(self, search: str, number: int) -> bool:
         kept = self._kept.get(search)
@@ -85,6 +102,8 @@ class EventHub:
         numbers = await asyncio.to_thread(self._log.last_numbers, watched)
         found = False
         for search, number in numbers.items():
+            if search not in self._listeners:  # the last one has gone meanwhile
+                continue
             kept = self._kept.setdefault(search, deque(maxlen=_KEPT))
             last = kept[-1].number if kept else max(0, number - _KEPT)
             if number > last:

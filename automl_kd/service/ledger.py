@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from automl_kd.service.callers import CALLER
+from automl_kd.service.problems import problem
 
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'"
 )
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -27,6 +30,11 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _QUIET = ("GET", "HEAD", "OPTIONS")
+_METHODS = (*_QUIET, "POST", "PUT", "PATCH", "DELETE")
+_TOLD = (303, 401, 403, 429)
+"""Who signs in by an address is sent on; the others are refused."""
+_GONE, _FAULT = 499, 500
+"""Written down where the client went away before the answer, and where nothing was answered."""
 
 
 class Ledger:
@@ -51,26 +59,38 @@ class Ledger:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.monotonic(), 500
+        began = time.monotonic()
+        status: int | None = None
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                route = getattr(scope.get("route"), "path", "other")
-                self._seconds.labels(route).observe(time.monotonic() - began)
+                self._seconds.labels(_route(scope)).observe(time.monotonic() - began)
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            status = _GONE
+        except Exception:
+            traceback.print_exc()
+            if status is None:
+                await problem(500, "a fault of automl-kd; its log says more")(scope, receive, sending)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
-            self._count.labels(scope["method"], route, str(status)).inc()
-            if scope["method"] not in _QUIET or status in (401, 403, 429):
+            status = _FAULT if status is None else status
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._count.labels(method, _route(scope), str(status)).inc()
+            if scope["method"] not in _QUIET or status in _TOLD:
                 self._write(_line(scope, status))
+
+
+def _route(scope: Scope) -> str:
+    """The pattern of the path, of which there are few; a path is whatever somebody sends."""
+    return str(getattr(scope.get("route"), "path", "other"))
 
 
 def _line(scope: Scope, status: int) -> str:

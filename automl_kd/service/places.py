@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from automl_kd.core import UserError
 UPLOAD = "upload:"
 """What begins the name of a file that was sent: ``upload:SHA256/my.yaml``."""
 _UPLOAD = re.compile(rf"{UPLOAD}([0-9a-f]{{64}})(/.*)?")
+_MOST_PARTS = 20_000
 _ENDING = re.compile(r"\.(safetensors|pt2?|pth|bin|ckpt|pkl|onnx|npz|npy|csv|parquet|ya?ml|json|txt|zip|py(:\w*)?)$")
 
 
@@ -22,13 +25,15 @@ class Places:
 
     Attributes:
         roots: The operator's folders.
-        uploads: Where what was sent lies, each under its hash.
+        uploads: Where what this caller sent lies, each under its hash.
         hashes: What this caller has sent; nothing else under ``uploads`` may be named.
     """
 
     roots: tuple[Path, ...]
     uploads: Path
     hashes: frozenset[str]
+    base: Path | None = None
+    """From where relative paths lead; None for any of the roots."""
 
     def resolve(self, label: str, text: str) -> Path:
         """The file or folder that a text names.
@@ -45,8 +50,8 @@ class Places:
             folder = self.uploads / sent[1]
             found = _inside(folder, _only_file(folder) if sent[2] is None else folder / sent[2][1:])
         else:
-            path = Path(text).expanduser()
-            found = next((each for root in self.roots if (each := _inside(root, path)) is not None), None)
+            path = _expanded(text)
+            found = next((each for root in self.roots if (each := _inside(root, path, self.base)) is not None), None)
         if found is None:
             raise UserError(
                 f"{label} {text!r}: neither something that comes with automl-kd, nor something under a folder that this"
@@ -54,29 +59,33 @@ class Places:
             )
         return found
 
-    def check(self, label: str, document: Any) -> None:
-        """See to it that every text of a document that reads like a path names a file of these places.
+    def placed(self, label: str, document: Any) -> Any:
+        """A document whose texts that read like a path are whole paths of these places.
 
         Args:
             label: What the document is for, in an error.
             document: Plain data.
 
         Raises:
-            UserError: If one does not.
+            UserError: If a text names a file elsewhere, or the document is too large.
         """
+        return self._placed(label, document, itertools.count(1))
+
+    def _placed(self, label: str, document: Any, parts: Iterator[int]) -> Any:
+        if next(parts) > _MOST_PARTS:  # references of YAML can make much of a few lines
+            raise UserError(f"{label}: the document has more than {_MOST_PARTS} parts")
         if isinstance(document, dict):
-            for key, value in document.items():
-                self.check(f"{label}.{key}", value)
-        elif isinstance(document, list | tuple):
-            for value in document:
-                self.check(label, value)
-        elif isinstance(document, str) and reads_like_a_path(document):
-            self.resolve(label, document)
+            return {key: self._placed(f"{label}.{key}", value, parts) for key, value in document.items()}
+        if isinstance(document, list | tuple):
+            return [self._placed(label, value, parts) for value in document]
+        if isinstance(document, str) and reads_like_a_path(document):
+            return str(self.resolve(label, document))
+        return document
 
 
-def only(folder: Path) -> Places:
-    """The places of a document that was sent: its own folder."""
-    return Places((folder,), folder, frozenset())
+def beside(document: Path, folder: Path) -> Places:
+    """The places of a document that was sent: the folder that was sent, from where the document lies."""
+    return Places((folder,), folder, frozenset(), document.parent)
 
 
 def reads_like_a_path(text: str) -> bool:
@@ -91,10 +100,17 @@ def _only_file(folder: Path) -> Path:
     return files[0] if len(files) == 1 and files[0].is_file() else folder
 
 
-def _inside(root: Path, path: Path) -> Path | None:
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(text)
+
+
+def _inside(root: Path, path: Path, base: Path | None = None) -> Path | None:
     """A path below a root, links followed, None where it lies elsewhere or is not there."""
     try:
-        whole = (root / path).resolve(strict=True)
+        whole = ((base or root) / path).resolve(strict=True)
         return whole if whole.is_relative_to(root.resolve(strict=True)) else None
     except (OSError, ValueError, RuntimeError):
         return None

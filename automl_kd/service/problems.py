@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -12,14 +13,14 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from automl_kd.core import UserError
-from automl_kd.storage import DatabaseAwayError, NameTakenError, QueueFullError, StudyBusyError, WrongStateError
+from automl_kd.storage import DatabaseFailedError, NameTakenError, QueueFullError, StudyBusyError, WrongStateError
 
 _STATUS: tuple[tuple[type[UserError], int], ...] = (
     (NameTakenError, 409),
     (WrongStateError, 409),
     (StudyBusyError, 409),
     (QueueFullError, 429),
-    (DatabaseAwayError, 503),
+    (DatabaseFailedError, 503),
     (UserError, 422),
 )
 
@@ -51,9 +52,15 @@ class ProblemError(Exception):
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """A problem document as an answer."""
-    title = HTTPStatus(status).phrase
-    document = Problem(title=title, status=status, detail=" ".join(detail.split()))
-    return JSONResponse(document.model_dump(), status, media_type="application/problem+json", headers=headers or {})
+    document = document_of(status, detail)
+    return JSONResponse(document, status, media_type="application/problem+json", headers=headers or {})
+
+
+def document_of(status: int, detail: str) -> dict[str, Any]:
+    """A problem document."""
+    line = " ".join(detail.split()).encode(errors="replace").decode()  # half a character came in, none goes out
+    found: dict[str, Any] = Problem(title=HTTPStatus(status).phrase, status=status, detail=line).model_dump()
+    return found
 
 
 def status_of(error: UserError) -> int:
@@ -76,6 +83,9 @@ def _problem_error(_: Request, error: Exception) -> JSONResponse:
 
 def _user_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, UserError)
+    if isinstance(error, DatabaseFailedError):  # what it is called and where it lies is the operator's
+        print(f"automl-kd: {error}", file=sys.stderr, flush=True)
+        return problem(503, "the database does not answer; try again in a moment", {"Retry-After": "5"})
     return problem(status_of(error), str(error))
 
 
@@ -95,7 +105,10 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": HTTPStatus(status).phrase}
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
     for status in (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 504)
 }
 """What any route may answer besides what it is for."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -14,11 +16,14 @@ from automl_kd.core import UserError
 from automl_kd.service.adoption import adopt_studies
 from automl_kd.service.app import create_app
 from automl_kd.service.context import Service
+from automl_kd.service.protocol import speaking
 from automl_kd.service.runners import RunnerPool
 from automl_kd.service.settings import ServiceSettings
 from automl_kd.storage import Database, SearchQueue, TokenStore
 
 _FIRST, _OWNER = "first", "admin"
+_CONNECTIONS = 900
+"""Connections at a time: a process may usually have 1024 files open."""
 
 
 def serve(settings: ServiceSettings, ready: Callable[[str, str | None], None]) -> None:
@@ -51,9 +56,13 @@ def serve(settings: ServiceSettings, ready: Callable[[str, str | None], None]) -
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.key,
             proxy_headers=False,
+            http=speaking(settings.patience),
+            ws="none",
+            limit_concurrency=_CONNECTIONS,
         )
+        _load(config, settings)
         server = _Server(config, lambda: ready(address, secret))
-        with RunnerPool(database, settings.runners, settings.cores):
+        with _quietly_ending(), RunnerPool(database, settings.runners, settings.cores):
             server.run([listener])
 
 
@@ -64,20 +73,35 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Ends the service on the first signal, and at once on the second; none is raised again afterwards."""
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
         self._ready()
+
+
+@contextmanager
+def _quietly_ending() -> Iterator[None]:
+    """The server ends by itself when asked to; the signal that it raises anew then must not cut the rest short."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _load(config: uvicorn.Config, settings: ServiceSettings) -> None:
+    """Read what a configuration names.
+
+    Raises:
+        UserError: If certificate and key cannot be used.
+    """
+    try:
+        config.load()
+    except (ssl.SSLError, OSError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        files = f"--certificate {settings.certificate}, --key {settings.key}"
+        raise UserError(f"{files}: no certificate with its key, unencrypted, as PEM files: {reason}") from None
 
 
 def _first_token(settings: ServiceSettings, tokens: TokenStore) -> str | None:
@@ -107,4 +131,6 @@ def _listening(settings: ServiceSettings) -> socket.socket:
             backlog=512,
         )
     except OSError as error:
-        raise UserError(f"{settings.host}:{settings.port}: {error.strerror}; choose another with --port") from None
+        # What Python adds to the system's words is the address, once more.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise UserError(f"{settings.host}:{settings.port}: {reason}; choose another with --port") from None

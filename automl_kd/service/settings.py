@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class ServiceSettings:
         max_upload_bytes: Size of a file that is sent, and a tenth of what it may unpack to.
         max_searches: Searches that one owner may have queued or running.
         rate: Requests a second that one token may make for long; bursts of four times as many pass.
+        patience: Seconds that the head of a request, and a pause in its body, may take.
         certificate: File of a TLS certificate; None to speak plain HTTP.
         key: File of its private key.
     """
@@ -36,6 +38,7 @@ class ServiceSettings:
     max_upload_bytes: int = 500_000_000
     max_searches: int = 20
     rate: float = 50.0
+    patience: float = 10.0
     certificate: Path | None = None
     key: Path | None = None
 
@@ -47,8 +50,9 @@ class ServiceSettings:
                 raise UserError(f"{name} {getattr(self, name)}: must be at least {least}")
         if self.cores is not None and self.cores < max(1, self.runners):
             raise UserError(f"cores {self.cores}: {self.runners} runners need one each at least")
-        if self.rate <= 0:
-            raise UserError(f"rate {self.rate}: must be above 0")
+        for name in ("rate", "patience"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"{name} {getattr(self, name)}: must be above 0")
         if (self.certificate is None) != (self.key is None):
             raise UserError("--certificate and --key go together: give both, or neither")
         for label, file in (("--certificate", self.certificate), ("--key", self.key)):

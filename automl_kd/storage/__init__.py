@@ -1,7 +1,7 @@
 """What outlives a process: studies, leases, jobs, mailboxes, searches and tokens in a database, artifacts beside it."""
 
 from automl_kd.storage.artifacts import ArtifactStore
-from automl_kd.storage.database import Database, DatabaseAwayError, StudyRecord
+from automl_kd.storage.database import Database, DatabaseFailedError, StudyRecord
 from automl_kd.storage.events import Event, EventLog
 from automl_kd.storage.lease import Lease, StudyBusyError
 from automl_kd.storage.mailboxes import JobQueue, Mailboxes, MailboxStatus, Message, WorkerStatus
@@ -21,7 +21,7 @@ __all__ = [
     "ArtifactStore",
     "BrowserSession",
     "Database",
-    "DatabaseAwayError",
+    "DatabaseFailedError",
     "Event",
     "EventLog",
     "JobQueue",

@@ -42,6 +42,10 @@ StudyState: TypeAlias = Literal["open", "done"]
 T = TypeVar("T")
 
 
+class DatabaseFailedError(UserError):
+    """The database refused, is damaged, or stayed away."""
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """A study without its trials.
@@ -61,10 +65,6 @@ class StudyRecord:
     budget: float
     seconds: Mapping[str, float] = field(default_factory=dict)
     state: StudyState = "open"
-
-
-class DatabaseAwayError(UserError):
-    """The database does not answer, or refuses for a reason that is not the user's data."""
 
 
 class Database:
@@ -113,24 +113,24 @@ class Database:
 
     @contextmanager
     def user_errors(self) -> Iterator[None]:
-        """Turns a failure of the database, also one that Optuna met, into a ``UserError`` of one line that names it."""
+        """Turns a failure of the database, also one that Optuna met, into a ``DatabaseFailedError`` of one line."""
         try:
             yield
         except (SQLAlchemyError, StorageInternalError, ModuleNotFoundError) as error:
             cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
             reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
             if "disk is full" in reason:
-                raise UserError(
+                raise DatabaseFailedError(
                     f"{self.display_name}: no room on disk; make some and run the same command to go on"
                 ) from None
             if "readonly" in reason or "unable to open" in reason:
-                raise UserError(f"{self.display_name}: cannot be written: {reason}") from None
+                raise DatabaseFailedError(f"{self.display_name}: cannot be written: {reason}") from None
             if self._sqlite is not None and ("not a database" in reason or "malformed" in reason):
-                raise UserError(
+                raise DatabaseFailedError(
                     f"{self.display_name}: is damaged or not an SQLite database ({reason}); it is left as it is:"
                     " move it away, or name another with --storage"
                 ) from None
-            raise DatabaseAwayError(f"{self.display_name}: {reason}") from None
+            raise DatabaseFailedError(f"{self.display_name}: {reason}") from None
 
     def optuna(self) -> RDBStorage:
         """Optuna's storage in the same database. Its tables are made now, before workers would race to make them."""
@@ -241,6 +241,13 @@ class Database:
             return False
         with self.user_errors():
             return Lease(self._engine, study).beats()
+
+    def driver(self, study: str) -> str | None:
+        """Who drives a study, in words; None where nobody does."""
+        if not self._has_tables:
+            return None
+        with self.user_errors():
+            return Lease(self._engine, study).driver()
 
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
+from automl_kd.core import finite
 from automl_kd.storage.tables import EventRow, SearchRow
 
 if TYPE_CHECKING:
@@ -92,13 +93,15 @@ class EventLog:
 
     def latest_of(self, searches: Collection[str], kind: str) -> dict[str, Event]:
         """The last event of a kind by search, where there was one."""
-        last = (
-            select(EventRow.search, func.max(EventRow.number).label("number"))
-            .where(EventRow.search.in_(searches), EventRow.kind == kind)
-            .group_by(EventRow.search)
-            .subquery()
+        mine = aliased(EventRow)
+        # One look into the index a search, however many events it has.
+        last = select(func.max(mine.number)).where(mine.search == SearchRow.name, mine.kind == kind).scalar_subquery()
+        query = (
+            select(EventRow)
+            .select_from(SearchRow)
+            .join(EventRow, (EventRow.search == SearchRow.name) & (EventRow.number == last))
+            .where(SearchRow.name.in_(searches))
         )
-        query = select(EventRow).join(last, (EventRow.search == last.c.search) & (EventRow.number == last.c.number))
         return self._database.transact(lambda session: {row.search: _event(row) for row in session.scalars(query)})
 
 
@@ -126,7 +129,7 @@ def append_event(
     if session.scalar(select(EventRow.number).where(EventRow.key == key)) is not None:
         session.execute(update(SearchRow).where(SearchRow.name == search).values(events=SearchRow.events - 1))
         return True
-    row = EventRow(search=search, number=number, key=key, time=time.time(), kind=kind, document=dict(document))
+    row = EventRow(search=search, number=number, key=key, time=time.time(), kind=kind, document=finite(document))
     session.add(row)
     return True
 

@@ -81,6 +81,13 @@ class Lease:
             return False
         return holder.host != socket.gethostname() or psutil.pid_exists(holder.pid)
 
+    def driver(self) -> str | None:
+        """Who drives the study, in words; None where nobody does."""
+        holder = self._holder()
+        if holder is None or not _alive(holder, self._holder):
+            return None
+        return f"process {holder.pid} on {holder.host}"
+
     def beat(self) -> None:
         """Renew the lease: its owner is alive.
 

@@ -26,6 +26,9 @@ _ADOPTED = 5
 """Priority of searches that nobody submitted."""
 _QUEUE = 1
 """The row of ``akd_queue``."""
+_UNLIMITED = 1_000_000_000
+_Change = Callable[[SearchRow, Session], Mapping[str, Any] | None]
+"""Changes the row of a search; returns what is told of it, None for nothing."""
 
 
 class NameTakenError(UserError):
@@ -117,10 +120,7 @@ class SearchQueue:
                 if there.owner == owner and there.created == now:  # stored before; the answer was lost
                     return
                 raise NameTakenError(f"search {name}: is taken; choose another name with study")
-            mine = and_(SearchRow.owner == owner, SearchRow.state.in_(("queued", "running")))
-            count = session.scalar(select(func.count()).select_from(SearchRow).where(mine)) or 0
-            if count >= most:
-                raise QueueFullError(f"{count} searches of yours are queued or running; {most} may be at a time")
+            _refuse_more_than(most, session, owner)
             session.add(_fresh(name, owner, request, budget, priority, "queued", now))
             session.flush()
             append_event(session, name, "state", {"state": "queued"}, key)
@@ -186,7 +186,7 @@ class SearchQueue:
             WrongStateError: If it has ended.
         """
 
-        def work(row: SearchRow) -> Mapping[str, Any] | None:
+        def work(row: SearchRow, _: Session) -> Mapping[str, Any] | None:
             if row.state == "running":
                 row.cancelled = True
                 return None
@@ -197,36 +197,49 @@ class SearchQueue:
 
         return self._change(name, work)
 
-    def resume(self, name: str) -> SubmittedSearch:
+    def resume(self, name: str, *, most: int = _UNLIMITED) -> SubmittedSearch:
         """Put a search that was cancelled or failed into the queue again, to go on where it stopped.
 
+        Args:
+            name: Of the search.
+            most: Searches that its owner may have queued or running.
+
         Raises:
-            WrongStateError: If it did not.
+            WrongStateError: If it was not.
+            QueueFullError: If its owner has as many already.
         """
 
-        def work(row: SearchRow) -> Mapping[str, Any]:
+        def work(row: SearchRow, session: Session) -> Mapping[str, Any]:
             if row.state not in ("cancelled", "failed"):
                 more = "; extend it to go on" if row.state == "done" else ""
                 raise WrongStateError(f"search {name}: is {row.state}; only what was cancelled or failed resumes{more}")
+            _refuse_more_than(most, session, row.owner)
             _enqueue(row, None)
             row.deaths = 0
             return {"state": "queued"}
 
         return self._change(name, work)
 
-    def extend(self, name: str, seconds: float) -> SubmittedSearch:
+    def extend(self, name: str, seconds: float, *, most: int = _UNLIMITED) -> SubmittedSearch:
         """Add time to a search; one that is done goes into the queue again.
+
+        Args:
+            name: Of the search.
+            seconds: To add to its budget.
+            most: Searches that its owner may have queued or running.
 
         Raises:
             WrongStateError: If it was cancelled or failed.
+            QueueFullError: If it is done and its owner has as many already.
         """
 
-        def work(row: SearchRow) -> Mapping[str, Any] | None:
+        def work(row: SearchRow, session: Session) -> Mapping[str, Any]:
             if row.state in ("cancelled", "failed"):
                 raise WrongStateError(f"search {name}: is {row.state}; resume it first, then extend it")
             row.budget += seconds
             if row.state != "done":
                 return {"state": row.state, "budget": row.budget}
+            _refuse_more_than(most, session, row.owner)
             _enqueue(row, None)
             return {"state": "queued", "budget": row.budget}
 
@@ -239,7 +252,7 @@ class SearchQueue:
             WrongStateError: If the search does not run.
         """
 
-        def work(row: SearchRow) -> None:
+        def work(row: SearchRow, _: Session) -> None:
             if row.state != "running":
                 raise WrongStateError(f"search {name}: is {row.state}; trials end while a search runs")
             row.ended = sorted({*row.ended, trial})
@@ -305,8 +318,8 @@ class SearchQueue:
             Whether the claim was still good.
         """
 
-        def work(row: SearchRow) -> Mapping[str, Any]:
-            row.claim, row.runner = None, None
+        def work(row: SearchRow, _: Session) -> Mapping[str, Any]:
+            row.claim, row.runner, row.deaths = None, None, 0
             if state == "done" and row.budget > budget and not row.cancelled:
                 _enqueue(row, None)
             else:
@@ -329,7 +342,7 @@ class SearchQueue:
             Whether the claim was still good.
         """
 
-        def work(row: SearchRow) -> Mapping[str, Any]:
+        def work(row: SearchRow, _: Session) -> Mapping[str, Any]:
             row.deaths += died
             if row.cancelled:
                 _become(row, "cancelled")
@@ -351,7 +364,7 @@ class SearchQueue:
 
     # -- changes ------------------------------------------------------------------------------------------------------
 
-    def _change(self, name: str, work: Callable[[SearchRow], Mapping[str, Any] | None]) -> SubmittedSearch:
+    def _change(self, name: str, work: _Change) -> SubmittedSearch:
         """Change a search and tell so.
 
         Raises:
@@ -361,10 +374,10 @@ class SearchQueue:
             raise UserError(f"search {name}: there is none of that name")
         return self.search(name)
 
-    def _change_claimed(self, name: str, claim: str, work: Callable[[SearchRow], Mapping[str, Any]]) -> bool:
+    def _change_claimed(self, name: str, claim: str, work: _Change) -> bool:
         return self._changed(and_(SearchRow.name == name, SearchRow.claim == claim), work) is not None
 
-    def _changed(self, where: ColumnElement[bool], work: Callable[[SearchRow], Mapping[str, Any] | None]) -> str | None:
+    def _changed(self, where: ColumnElement[bool], work: _Change) -> str | None:
         key = uuid.uuid4().hex
 
         def change(session: Session) -> str | None:
@@ -375,7 +388,7 @@ class SearchQueue:
             row = session.scalar(select(SearchRow).where(where))
             if row is None:
                 return None
-            told = work(row)
+            told = work(row, session)
             session.flush()
             if told is not None:
                 append_event(session, row.name, "state", told, key)
@@ -397,6 +410,13 @@ def _take_turn(session: Session) -> None:
             session.add(QueueRow(id=_QUEUE, turns=1))
     except IntegrityError:  # another made the row in the same moment, and has ended its turn since
         _take_turn(session)
+
+
+def _refuse_more_than(most: int, session: Session, owner: str) -> None:
+    mine = and_(SearchRow.owner == owner, SearchRow.state.in_(("queued", "running")))
+    count = session.scalar(select(func.count()).select_from(SearchRow).where(mine)) or 0
+    if count >= most:
+        raise QueueFullError(f"{count} searches of yours are queued or running; {most} may be at a time")
 
 
 def _fresh(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypedDict
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, Integer, LargeBinary, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Float, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -146,6 +146,7 @@ class EventRow(Base):
     """Something that happened to a search. Numbers count from 1 without a gap; ``key`` tells a repeated insertion."""
 
     __tablename__ = "akd_events"
+    __table_args__ = (Index("akd_events_of_kind", "search", "kind", "number"),)
 
     search: Mapped[str] = mapped_column(String(255), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)

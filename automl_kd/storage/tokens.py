@@ -148,6 +148,16 @@ class TokenStore:
         found = self._database.transact(work)
         return found if found is not None and found.valid else None
 
+    def lets_in(self, name: str) -> bool:
+        """Whether a token lets in now."""
+
+        def work(session: Session) -> Token | None:
+            row = session.get(TokenRow, name)
+            return None if row is None else _token(row)
+
+        found = self._database.transact(work)
+        return found is not None and found.valid
+
     # -- browsers -----------------------------------------------------------------------------------------------------
 
     def spend_address(self, token: Token) -> bool:

@@ -1,4 +1,4 @@
-"""What was sent to the service, and by whom; the files lie beside the database under their hashes."""
+"""What was sent to the service, and by whom; the files lie beside the database by sender and hash."""
 
 from __future__ import annotations
 
@@ -44,9 +44,13 @@ class UploadBook:
         self._database = database
 
     def add(self, owner: str, sha256: str, name: str, taken: int) -> None:
-        """Note what somebody sent."""
-        row = {"sha256": sha256, "owner": owner, "name": name, "bytes": taken, "created": time.time()}
-        self._database.transact(lambda session: session.merge(UploadRow(**row)))
+        """Note what somebody sent; what that one has sent before keeps its first name."""
+
+        def work(session: Session) -> None:
+            if session.get(UploadRow, (sha256, owner)) is None:
+                session.add(UploadRow(sha256=sha256, owner=owner, name=name, bytes=taken, created=time.time()))
+
+        self._database.transact(work)
 
     def of(self, owner: str) -> Sequence[Upload]:
         """What somebody sent, newest first."""
@@ -66,11 +70,7 @@ class UploadBook:
         query = select(func.sum(UploadRow.bytes)).where(UploadRow.owner == owner)
         return self._database.transact(lambda session: session.scalar(query)) or 0
 
-    def remove(self, owner: str, sha256: str) -> bool:
-        """Forget what somebody sent. Returns whether nobody else has sent the same, so that its files can go."""
-
-        def work(session: Session) -> bool:
-            session.execute(delete(UploadRow).where(UploadRow.owner == owner, UploadRow.sha256 == sha256))
-            return session.scalar(select(UploadRow.owner).where(UploadRow.sha256 == sha256).limit(1)) is None
-
-        return self._database.transact(work)
+    def remove(self, owner: str, sha256: str) -> None:
+        """Forget what somebody sent."""
+        statement = delete(UploadRow).where(UploadRow.owner == owner, UploadRow.sha256 == sha256)
+        self._database.transact(lambda session: session.execute(statement))

@@ -1,6 +1,7 @@
 """The study engine: the request, the trials, what comes next, the picks distilled in full, and what was found."""
 
 __all__ = [
+    "asked_trial",
     "attributes",
     "breakdown",
     "choosing",
@@ -14,13 +15,13 @@ __all__ = [
     "objectives",
     "policy",
     "preparation",
+    "pricing",
     "published",
     "report",
     "request",
     "runner",
     "schema",
     "state",
-    "student_reading",
     "study_files",
     "summary",
     "survey",

@@ -180,12 +180,14 @@ class SearchPhase:
                 if candidate.given_up is not None:
                     self._prune(candidate, candidate.given_up)
                     return
-                self._trials.rest(candidate)
+                candidate.status = "waiting"
+                if not self.over:  # else nobody is told of it, and the disk may be full
+                    self._trials.rest(candidate)
                 if not candidate.scores:
                     self._ready.append(candidate)
             case Failed(reason, fatal, worker_died):
                 if fatal:
-                    self._trials.rest(candidate)
+                    candidate.status = "waiting"
                     raise UserError(reason)
                 if candidate.given_up is None:
                     self._fail(candidate, reason, worker_died)

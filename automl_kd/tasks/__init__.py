@@ -38,6 +38,7 @@ from automl_kd.tasks.reading import DataReading, Found, LeftOut
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Examples, Split, StoredExamples
 from automl_kd.tasks.stored import open_array, writing_array
+from automl_kd.tasks.table import Table, is_table
 from automl_kd.tasks.task import Task
 from automl_kd.tasks.task_text import task_text
 from automl_kd.tasks.teacher import (
@@ -94,6 +95,7 @@ __all__ = [
     "Split",
     "StoredExamples",
     "SumMetric",
+    "Table",
     "Task",
     "TeacherInput",
     "TeacherSpec",
@@ -106,6 +108,7 @@ __all__ = [
     "data_place",
     "found_anywhere",
     "generator",
+    "is_table",
     "metric_named",
     "metrics_of",
     "moved_to",

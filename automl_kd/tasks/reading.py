@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 _SHOWN = 3
@@ -38,7 +38,8 @@ class Found:
         left_out: What was not read.
         warnings: What is odd, a line each.
         told: Lines for people on the examples, beside those that modality and problem type have.
-        pictures: Whether the examples are picture files of bytes, so that a new one is such a file, too.
+        pictures: Whether the examples are picture files, so that a new one is such a file, too.
+        deep: Of picture files of more than 8 bit a value the stored values that become 0 and 1, by their type.
         span: The stored values that become 0 and 1; None where there is no one rule for all.
         background: The colour that is seen behind transparent parts of pictures, red, green and blue.
     """
@@ -53,6 +54,7 @@ class Found:
     warnings: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     pictures: bool = False
+    deep: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     span: tuple[float, float] | None = (0.0, 1.0)
     background: tuple[int, int, int] = (255, 255, 255)
 

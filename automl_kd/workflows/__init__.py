@@ -1,10 +1,12 @@
 """The verbs, one file each: what the command line, Python and a service call."""
 
 __all__ = [
+    "bench",
     "compare",
     "dashboard",
     "distill",
     "export",
+    "follow",
     "hardware",
     "plan",
     "report",
@@ -15,5 +17,6 @@ __all__ = [
     "task_init",
     "trial",
     "verification",
+    "verify",
     "worker",
 ]

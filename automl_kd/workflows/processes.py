@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 
 def start_module(module: str, document: Mapping[str, Any], log: Path) -> subprocess.Popen[bytes]:
@@ -46,13 +46,21 @@ def told_by_parent(orphaned: Callable[[], None]) -> dict[str, Any]:
     Args:
         orphaned: Called, in a thread, once the parent is gone.
     """
-    stream = sys.stdin.buffer
-    document: dict[str, Any] = json.loads(stream.readline())
-    threading.Thread(target=_wait_for_end, args=(stream, orphaned), daemon=True).start()
+    # The descriptor, not its stream: a thread that waits in a stream when Python ends makes it end by a signal.
+    handle = sys.stdin.fileno()
+    document: dict[str, Any] = json.loads(_line(handle))
+    threading.Thread(target=_wait_for_end, args=(handle, orphaned), daemon=True).start()
     return document
 
 
-def _wait_for_end(stream: IO[bytes], orphaned: Callable[[], None]) -> None:
-    while stream.read(1):
+def _line(handle: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and (part := os.read(handle, 1)):
+        line += part
+    return line
+
+
+def _wait_for_end(handle: int, orphaned: Callable[[], None]) -> None:
+    while os.read(handle, 1):
         pass
     orphaned()

@@ -14,7 +14,7 @@ import psutil
 
 from automl_kd.core import DEFAULT_STORAGE, UserError
 from automl_kd.results import Observer, Snapshot
-from automl_kd.storage import Database, DatabaseAwayError, SearchQueue, SubmittedSearch
+from automl_kd.storage import Database, DatabaseFailedError, SearchQueue, SubmittedSearch
 from automl_kd.studies.clock import StopRequest
 from automl_kd.workflows.processes import start_module, told_by_parent
 
@@ -97,7 +97,7 @@ class Runner:
                 else:
                     self._observer.update(Snapshot("runner", "waiting for a search", 0.0, 0.0))
                     time.sleep(_LOOK_SECONDS)
-            except DatabaseAwayError as error:
+            except DatabaseFailedError as error:
                 self._observer.note(f"{error}; trying again")
                 time.sleep(_AWAY_SECONDS)
         return taken
@@ -112,7 +112,7 @@ class Runner:
             while process.poll() is None:
                 if self._stop:
                     return self._stop_driver(process, search)
-                with contextlib.suppress(DatabaseAwayError):  # the driver waits for it, too
+                with contextlib.suppress(DatabaseFailedError):  # the driver waits for it, too
                     self._take_over()
                 time.sleep(_LOOK_SECONDS)
         finally:

@@ -14,7 +14,7 @@ from typing import Any
 
 from automl_kd.core import Interrupted, UserError
 from automl_kd.results import Snapshot
-from automl_kd.storage import Database, EventLog, SearchQueue, StudyBusyError, SubmittedSearch
+from automl_kd.storage import Database, DatabaseFailedError, EventLog, SearchQueue, StudyBusyError, SubmittedSearch
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.wishes import Wishes
 from automl_kd.workflows.processes import told_by_parent
@@ -47,6 +47,7 @@ class Driver:
         self._over = threading.Event()
         self._observer = EventObserver(EventLog(database), search, claim, _exit_at_once)
         self._cancelled = False
+        self._told = 0
 
     def run(self) -> None:
         """Run the search to its end, and store how it ended."""
@@ -57,6 +58,8 @@ class Driver:
             run_search(self._request(found), self._observer, self._wishes)
         except Interrupted:
             self._interrupted()
+        except DatabaseFailedError as error:  # not the search's fault: another try waits in the queue
+            self._queue.hand_back(self._name, self._claim, _one_line(str(error)), died=True)
         except UserError as error:
             self._queue.finish(self._name, self._claim, "failed", _one_line(str(error)))
         except Exception as error:
@@ -96,20 +99,22 @@ class Driver:
                 return
 
     def _keep_beating(self) -> None:
-        finished = 0
         while not self._over.wait(_BEAT_SECONDS):
             try:
-                found = self._beat()
-            except UserError:  # the database is away; once it is back, it tells whether the claim is still good
-                continue
-            if self._observer.finished > finished:
-                finished = self._observer.finished
-                self._queue.progressed(self._name, self._claim)
-            self._wishes.extend_to(found.budget)
-            self._wishes.end(*found.ended)
-            if found.cancelled and not self._cancelled:
-                self._cancelled = True
-                self._wishes.stop()
+                self._heed(self._beat())
+            except DatabaseFailedError:  # as long as the main thread finds it there again, this one does
+                traceback.print_exc()
+
+    def _heed(self, found: SubmittedSearch) -> None:
+        """Take over what is asked of the search now."""
+        if self._observer.finished > self._told:
+            self._told = self._observer.finished
+            self._queue.progressed(self._name, self._claim)
+        self._wishes.extend_to(found.budget)
+        self._wishes.end(*found.ended)
+        if found.cancelled and not self._cancelled:
+            self._cancelled = True
+            self._wishes.stop()
 
     def _beat(self) -> SubmittedSearch:
         found = self._queue.beat(self._name, self._claim)

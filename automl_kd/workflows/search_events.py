@@ -36,8 +36,9 @@ class EventObserver(Observer):
         self._told = 0.0
         self._what: object = None
         self._front: tuple[tuple[int, float], ...] = ()
+        self._at_first: int | None = None
         self.finished = 0
-        """Candidates that have come to an end, as the last snapshot counted them."""
+        """Candidates that have come to an end since this driver began."""
 
     def update(self, snapshot: Snapshot) -> None:
         """Tell of a snapshot what is new in it."""
@@ -45,7 +46,10 @@ class EventObserver(Observer):
         if front != self._front:
             self._front = front
             self._add("front", front_document(snapshot.front, snapshot.objectives))
-        self.finished = sum(number for name, number in snapshot.counts.items() if name in ("complete", "pruned"))
+        if snapshot.counts:
+            finished = sum(number for name, number in snapshot.counts.items() if name in ("complete", "pruned"))
+            self._at_first = finished if self._at_first is None else self._at_first
+            self.finished = finished - self._at_first
         now = time.monotonic()
         what = (snapshot.phase, snapshot.doing, tuple(snapshot.counts.items()))
         if now - self._told >= (_SELDOM if what == self._what else _OFTEN):

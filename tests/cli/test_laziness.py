@@ -38,7 +38,8 @@ def test_verbs_are_functions_on_the_first_and_the_tenth_call_also_after_importin
         "import automl_kd.workflows.distill, automl_kd.workflows.report, automl_kd.workflows.export\n"
         "import automl_kd.workflows.compare\n"
         "kinds += [type(getattr(ak, verb)).__name__ for _ in range(9)\n"
-        "          for verb in ('search', 'compare', 'export', 'distill', 'report', 'status', 'dashboard')]\n"
+        "          for verb in ('search', 'compare', 'export', 'distill', 'report', 'status', 'dashboard',\n"
+        "                       'verify', 'bench')]\n"
         "print(set(kinds))"
     )
     assert in_fresh_interpreter(code) == "{'function'}"
@@ -66,6 +67,8 @@ def test_students_build_gives_the_published_network():
         ("dashboard",),
         ("export",),
         ("distill",),
+        ("verify",),
+        ("bench",),
         *(
             (group, verb)
             for group, verbs in {

@@ -6,14 +6,15 @@ import time
 import pytest
 from rich.console import Console
 
-from automl_kd.cli.progress import _panel, watching
+from automl_kd.cli.panel import SnapshotPanel
+from automl_kd.cli.progress import watching
 from automl_kd.objectives import Objective
 from automl_kd.results import Snapshot
 
 
-def rendered(snapshot):
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(_panel(snapshot))
+def rendered(snapshot, width=80, height=24):
+    console = Console(width=width, height=height, record=True, file=io.StringIO())
+    console.print(SnapshotPanel(snapshot))
     return console.export_text()
 
 
@@ -37,10 +38,32 @@ def test_the_panel_names_phase_time_left_counts_and_the_ends_of_the_front(entry)
     assert "100 s left" in text or "1 min 40 s left" in text
     assert "4 complete" in text
     assert "failed" not in text
-    rows = [line.split()[1] for line in text.splitlines() if "%" in line]
+    rows = [line.split()[1] for line in text.splitlines() if "–" in line]
     assert rows[0] == "0"
     assert rows[-1] == "19"
     assert len(rows) < 12
+
+
+OBJECTIVES = (Objective("accuracy", "maximize", "%"), Objective("latency_ms", "minimize", "ms", known=True))
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 24), (80, 24), (80, 60), (200, 50)])
+def test_the_front_is_plotted_as_far_as_the_terminal_has_room(entry, width, height):
+    front = [entry(trial, latency_ms=1.5**trial, accuracy=0.9 + trial / 1000) for trial in range(12)]
+    snapshot = Snapshot("search", "training", 80, 180, {"search": 90}, {"complete": 4}, OBJECTIVES, front, done=0.4)
+    lines = rendered(snapshot, width, height).splitlines()
+    assert len(lines) < height
+    assert max(map(len, lines)) <= min(width, 110)
+    assert sum(line.count("●") for line in lines) >= 6
+    assert any("parameters" in line for line in lines)
+
+
+@pytest.mark.parametrize(("width", "height"), [(59, 40), (80, 18)])
+def test_in_a_small_terminal_the_table_is_all_there_is(entry, width, height):
+    front = [entry(trial, latency_ms=1.5**trial, accuracy=0.9 + trial / 1000) for trial in range(12)]
+    text = rendered(Snapshot("search", "training", 80, 180, objectives=OBJECTIVES, front=front), width, height)
+    assert "●" not in text
+    assert "accuracy" in text
 
 
 def test_the_panel_has_a_column_for_every_objective_in_its_own_unit(entry):

@@ -21,7 +21,10 @@ from automl_kd.results import ArmResult, Gain, PlainKdSetting
 from automl_kd.students import build, load_weights
 from automl_kd.tasks import open_task
 
-FILES = {"student.onnx", "student.safetensors", "recipe.yaml", "model_card.md", "report.html", "manifest.json"}
+FILES = {
+    *("student.onnx", "student.safetensors", "recipe.yaml", "run.py", "labels.txt"),
+    *("model_card.md", "report.html", "manifest.json"),
+}
 FACTS = Facts(
     origin="distilled in full",
     study="cam <b>& co</b>",

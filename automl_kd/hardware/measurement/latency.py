@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from automl_kd.core import Input, UserError
 from automl_kd.hardware.kernels.graph import Shape
-from automl_kd.hardware.measurement.feeds import made_up
+from automl_kd.hardware.measurement.feeds import fed_inputs, made_up
 from automl_kd.hardware.predictor.cost import Floats
 from automl_kd.hardware.processor import cpu_name
 from automl_kd.onnxio import export, onnxruntime, repeatable
@@ -111,6 +113,8 @@ def measure_latencies(
     visits: int = 20,
     patience: float = 10.0,
     progress: Progress = lambda share, what: None,
+    *,
+    batch: int = 1,
 ) -> list[Measurement]:
     """Latencies of several files, interleaved with each other and with the sentinels; by default within seconds.
 
@@ -120,12 +124,20 @@ def measure_latencies(
         visits: To every file; up to three times as many where the label is less certain than 2 %.
         patience: Seconds after which a file is not visited more often than the least number that shows what varies.
         progress: Told the share done.
+        batch: Examples at a time, for files that leave that open.
 
     Raises:
-        UserError: If a file cannot be run or leaves sizes open.
+        UserError: If a file cannot be run, leaves sizes open, or takes another number of examples at a time.
     """
-    subjects = [_Subject(repeatable(path, made_up(path), threads), threads) for path in paths]
+    subjects = [_Subject(repeatable(path, _of_batch(path, batch), threads), threads) for path in paths]
     return _interleaved(subjects, threads, visits, patience, progress)
+
+
+def _of_batch(path: Path, batch: int) -> dict[str, npt.NDArray[Any]]:
+    """Made-up values for so many examples."""
+    if batch == 1:
+        return made_up(path)
+    return made_up(path, inputs={name: (batch, *shape[1:]) for name, (shape, _) in fed_inputs(path).items()})
 
 
 def _interleaved(

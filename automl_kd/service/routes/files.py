@@ -21,7 +21,8 @@ from automl_kd.storage import Upload
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], responses=PROBLEMS)
 
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"^[0-9a-f]{64}$")
+_UNPACK_SECONDS = 600.0
 _OWNER = 20
 """Times the largest upload that all of an owner's may take."""
 
@@ -49,7 +50,7 @@ async def send(
 
     Nothing of it is run or unpickled: files that may hold code or pickled objects are refused.
     """
-    folder = service.uploads_folder
+    folder = service.uploads_of(caller.token.owner)
     await in_thread(lambda: folder.mkdir(parents=True, exist_ok=True))
     with TemporaryDirectory(dir=folder, prefix=".sending-") as place:
         sent, found = Path(place, "sent"), hashlib.sha256()
@@ -61,7 +62,7 @@ async def send(
             raise ProblemError(
                 422, f"the file has the hash {found.hexdigest()}, not {sha256}: it was damaged on its way"
             )
-        return await in_thread(_keep, service, caller.token.owner, sent, name, found.hexdigest())
+        return await _keep(service, caller.token.owner, sent, name, found.hexdigest())
 
 
 @router.get("", response_model=UploadList, summary="What the token's owner sent")
@@ -75,18 +76,18 @@ async def remove(service: TheService, caller: Submitter, sha256: str) -> Respons
     """Searches that named it keep what they have read."""
     if sha256 not in await in_thread(service.uploads.hashes, caller.token.owner):
         raise ProblemError(404, f"upload {sha256[:64]}: you sent none of that hash")
-    if await in_thread(service.uploads.remove, caller.token.owner, sha256):
-        await in_thread(shutil.rmtree, service.uploads_folder / sha256, True)
+    await in_thread(service.uploads.remove, caller.token.owner, sha256)
+    await in_thread(shutil.rmtree, service.uploads_of(caller.token.owner) / sha256, True)
     return Response(status_code=204)
 
 
-def _keep(service: Service, owner: str, sent: Path, name: str, sha256: str) -> UploadView:
-    folder, most = service.uploads_folder / sha256, service.settings.max_upload_bytes
-    if service.uploads.bytes_of(owner) + sent.stat().st_size > _OWNER * most:
+async def _keep(service: Service, owner: str, sent: Path, name: str, sha256: str) -> UploadView:
+    folder, most = service.uploads_of(owner) / sha256, service.settings.max_upload_bytes
+    if await in_thread(service.uploads.bytes_of, owner) + sent.stat().st_size > _OWNER * most:
         raise UnacceptableUploadError(f"what you sent takes {size(_OWNER * most)}, the most that is kept; delete some")
-    taken = keep_upload(sent, name, folder, most)
-    service.uploads.add(owner, sha256, name, taken)
-    return next(_view(each) for each in service.uploads.of(owner) if each.sha256 == sha256)
+    taken = await service.receiving.call(keep_upload, sent, name, folder, most, seconds=_UNPACK_SECONDS)
+    await in_thread(service.uploads.add, owner, sha256, name, taken)
+    return next(_view(each) for each in await in_thread(service.uploads.of, owner) if each.sha256 == sha256)
 
 
 def _view(upload: Upload) -> UploadView:

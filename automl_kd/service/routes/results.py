@@ -30,21 +30,21 @@ _SANDBOX = (
 @router.get("/result", summary="All that the search found")
 async def result(service: TheService, caller: Reader, name: str) -> dict[str, Any]:
     """The document of automl-kd status: front, picks with their arms, trials, failures, time used."""
-    _, found = await _found(service, caller, name)
+    _, found = await begun(service, caller, name)
     return found
 
 
 @router.get("/trials", summary="Every trial that reached a rung")
 async def trials(service: TheService, caller: Reader, name: str) -> dict[str, Any]:
     """``complete`` reached the last rung, ``stopped`` ended or wait below it, ``failures`` say why some failed."""
-    _, found = await _found(service, caller, name)
+    _, found = await begun(service, caller, name)
     return {key: found[key] for key in ("complete", "stopped", "failures", "screened", "trials")}
 
 
 @router.get("/report", summary="The study's report as one page", response_class=FileResponse)
 async def report(service: TheService, caller: Reader, name: str) -> FileResponse:
     """An HTML page that needs nothing from the network."""
-    found, _ = await _found(service, caller, name)
+    found, _ = await begun(service, caller, name)
     folder = service.artifacts(found.name)
     made = await service.slow.call(chores.reported, service.database.url, found.name, folder, seconds=_EXPORT_SECONDS)
     return _file(folder / made)
@@ -53,7 +53,7 @@ async def report(service: TheService, caller: Reader, name: str) -> FileResponse
 @router.post("/exports", status_code=201, summary="Deliver a student")
 async def export(service: TheService, caller: Submitter, name: str, asked: ExportRequest) -> dict[str, Any]:
     """What automl-kd export prints, and ``archive``: the name of the artifact that holds the folder."""
-    found, _ = await _found(service, caller, name)
+    found, _ = await begun(service, caller, name)
     arguments = (service.database.url, found.name, str(asked.pick), service.artifacts(found.name))
     document: dict[str, Any] = await service.slow.call(chores.exported, *arguments, seconds=_EXPORT_SECONDS)
     return document
@@ -80,7 +80,7 @@ async def artifact(service: TheService, caller: Reader, name: str, artifact: str
 @router.get("/kit", summary="A folder that measures the picks on their device", response_class=FileResponse)
 async def kit(service: TheService, caller: Submitter, name: str) -> FileResponse:
     """An archive: unpack it on the device, run ``python3 measure.py``, and send ``results.jsonl`` back."""
-    found, _ = await _found(service, caller, name)
+    found, _ = await begun(service, caller, name)
     folder = service.artifacts(found.name)
     made = await service.slow.call(chores.kit_made, service.database.url, found.name, folder, seconds=_EXPORT_SECONDS)
     return _file(folder / made)
@@ -95,7 +95,7 @@ async def measurements(
     lines: Annotated[bytes, Body(media_type="application/x-ndjson", description="results.jsonl of the kit.")],
 ) -> dict[str, Any]:
     """For every pick: predicted, its 90 % interval, measured, and whether that lies inside."""
-    found, _ = await _found(service, caller, name)
+    found, _ = await begun(service, caller, name)
     folder = service.artifacts(found.name)
     with TemporaryDirectory(dir=service.own_folder) as place:
         results = Path(place, "results.jsonl")
@@ -105,8 +105,12 @@ async def measurements(
     return document
 
 
-async def _found(service: Service, caller: Caller, name: str) -> tuple[SubmittedSearch, dict[str, Any]]:
-    """A search that has found something, and what."""
+async def begun(service: Service, caller: Caller, name: str) -> tuple[SubmittedSearch, dict[str, Any]]:
+    """A search whose study is begun, and all that storage says of it.
+
+    Raises:
+        ProblemError: If it is not visible, or has not begun.
+    """
     search = await in_thread(service.visible, name, caller)
     summary = await service.summary(search)
     if summary is None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from automl_kd.core import parse_duration
-from automl_kd.service.callers import Reader, Submitter
+from automl_kd.service.callers import Caller, Reader, Submitter
 from automl_kd.service.context import Service, TheService, in_thread
 from automl_kd.service.problems import PROBLEMS, ProblemError
 from automl_kd.service.submission import PRIORITIES, planned, submitted
@@ -46,7 +46,6 @@ Priority = Annotated[int, Query(ge=PRIORITIES.start, le=PRIORITIES.stop - 1, des
     status_code=201,
     response_model=SearchView,
     summary="Submit a search",
-    responses={200: {"description": "The plan, where dry_run was asked."}},
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": SearchRequest.model_json_schema()}}}},
 )
 async def submit(service: TheService, caller: Submitter, asked: Asked, priority: Priority = 5) -> SearchView:
@@ -91,11 +90,16 @@ async def events(
         if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 9:
             raise ProblemError(422, f"Last-Event-ID {last_event_id[:20]!r}: write the number of an event")
         number = int(last_event_id)
-    return EventSourceResponse(_told(service, found, number), ping=15)
+    return EventSourceResponse(_told(service, caller, found, number), ping=15)
 
 
-async def _told(service: Service, search: SubmittedSearch, number: int) -> AsyncIterator[ServerSentEvent]:
-    async for event in service.hub.listen(search.name, number):
+async def _told(
+    service: Service, caller: Caller, search: SubmittedSearch, number: int
+) -> AsyncIterator[ServerSentEvent]:
+    async def may() -> bool:
+        return await in_thread(service.tokens.lets_in, caller.token.name)
+
+    async for event in service.hub.listen(search.name, number, may):
         document = {**event.document, "time": event.time}
         yield ServerSentEvent(json.dumps(document, ensure_ascii=False), id=str(event.number), event=event.kind)
 
@@ -111,7 +115,7 @@ async def cancel(service: TheService, caller: Submitter, name: str) -> SearchVie
 async def resume(service: TheService, caller: Submitter, name: str) -> SearchView:
     """It waits in the queue and goes on where it stopped."""
     await in_thread(service.visible, name, caller)
-    return await shown(service, await in_thread(service.queue.resume, name))
+    return await shown(service, await in_thread(lambda: service.queue.resume(name, most=service.settings.max_searches)))
 
 
 @router.post("/{name}/extend", response_model=SearchView, summary="Add time to its budget")
@@ -119,7 +123,8 @@ async def extend(service: TheService, caller: Submitter, name: str, asked: Exten
     """A running search counts with it at once; one that is done goes into the queue again."""
     seconds = parse_duration(asked.by, "by")
     await in_thread(service.visible, name, caller)
-    return await shown(service, await in_thread(service.queue.extend, name, seconds))
+    most = service.settings.max_searches
+    return await shown(service, await in_thread(lambda: service.queue.extend(name, seconds, most=most)))
 
 
 async def shown(service: Service, search: SubmittedSearch) -> SearchView:

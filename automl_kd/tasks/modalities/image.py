@@ -16,6 +16,7 @@ from automl_kd.core import IMAGE_AXES, Input, UserError, three_digits
 from automl_kd.recipes import MODALITIES
 from automl_kd.tasks.modalities.for_teachers import Card, Shown, Transform
 from automl_kd.tasks.modalities.image_code import code_for_arrays, code_for_pictures
+from automl_kd.tasks.modalities.image_files import array_files, picture_files
 from automl_kd.tasks.modalities.image_for_teachers import other_images, shown_images
 from automl_kd.tasks.modalities.image_frames import resized
 from automl_kd.tasks.modalities.image_look import all_the_same, odd_images
@@ -159,11 +160,16 @@ class Images(Modality):
             **self._scaling(),
         }
 
-    def code(self, name: str) -> str:
+    def code(self, name: str, folder: str | None = None) -> str:
         kept_size = self.kept_size or self.shape[1:]
         if self.found.pictures:
-            return code_for_pictures(name, self.shape, kept_size, self.mean, self.std, self.found.background)
-        return code_for_arrays(name, self.shape, kept_size, self.mean, self.std, self.found)
+            return code_for_pictures(name, self.shape, kept_size, self.mean, self.std, self.found)
+        of_bytes = self.kept == "uint8"
+        return code_for_arrays(name, self.shape, kept_size, self.mean, self.std, self.found, of_bytes)
+
+    def reading(self) -> str:
+        kept = (self.shape[0], *(self.kept_size or self.shape[1:]))
+        return picture_files() if self.found.pictures else array_files(kept, self.found)
 
     def stand_in(self) -> str:
         kept = (self.shape[0], *(self.kept_size or self.shape[1:]))

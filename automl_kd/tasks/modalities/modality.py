@@ -19,6 +19,15 @@ from automl_kd.tasks.reading import Found
 from automl_kd.tasks.split import Split
 from automl_kd.tasks.teacher import TeacherInput
 
+_READING = """\
+ENDINGS = (".npy",)
+
+
+def examples(argument, column):
+    \"\"\"Name and example: the array of a .npy file, else the argument itself.\"\"\"
+    yield argument, np.load(argument, allow_pickle=False) if argument.endswith(".npy") else argument
+"""
+
 
 @dataclass(frozen=True)
 class Resolution:
@@ -197,15 +206,25 @@ class Modality(ABC):
         """How a raw example becomes a network's input, as plain data."""
 
     @abstractmethod
-    def code(self, name: str) -> str:
+    def code(self, name: str, folder: str | None = None) -> str:
         """The same as Python with the standard library, NumPy and Pillow: a function ``prepare(example)``.
 
-        It returns the inputs of an ONNX runtime, ``{name: array}``, for a batch of one. It finds the files of
-        :meth:`files` in the current folder.
+        It returns the inputs of an ONNX runtime, ``{name: array}``, for a batch of one, and raises ``OSError`` or
+        ``ValueError`` of an example that it cannot read.
 
         Args:
             name: Of the network's input.
+            folder: A ``Path``, as Python, of the folder in which the files of :meth:`files` lie; None for the current.
         """
+
+    def reading(self) -> str:
+        """Which examples the arguments of a program name, as Python of the same: ``ENDINGS`` and ``examples``.
+
+        ``examples(argument, column)`` yields of each a name for people, and what ``prepare`` takes. Of a folder it is
+        called for the files whose endings are among ``ENDINGS``. ``os``, ``Path``, ``sys``, NumPy as ``np`` and a
+        function ``listed(path, column, usual)``, for the cells of a table's column or the lines of a file, are there.
+        """
+        return _READING
 
     def stand_in(self) -> str:
         """A raw example as Python, in whose place a user of :meth:`code` puts an own one."""

@@ -29,12 +29,13 @@ _CODE = {
     "words": 're.findall(r"[^\\W_]+", example.lower())',
     "characters": "list(example)",
 }
+_VOCABULARY = "vocabulary.json"
 _PREPARE = """\
 import json
 {imports}
 import numpy as np
 
-with open("vocabulary.json", encoding="utf-8") as file:
+with open({vocabulary}, encoding="utf-8") as file:
     IDS = {{token: number for number, token in enumerate(json.load(file), start=2)}}
 
 
@@ -42,6 +43,17 @@ def prepare(example):
     \"\"\"The network's input for one text: 0 fills it up, 1 stands for what is not in the vocabulary.\"\"\"
     row = [IDS.get(token, 1) for token in {tokens}[:{length}]]
     return {{"{name}": np.array([row + [0] * ({length} - len(row))], np.int64)}}
+"""
+_READING = """\
+ENDINGS = (".csv", ".txt")
+
+
+def examples(argument, column):
+    \"\"\"The texts of an argument: itself, lines of a file or of - for standard input, or cells of a .csv file.\"\"\"
+    if argument == "-" or os.path.isfile(argument):
+        yield from ((text, text) for text in listed(Path(argument), column, ("text",)))
+    else:
+        yield argument, argument
 """
 
 
@@ -104,16 +116,24 @@ class Texts(Modality):
             "padding": PADDING,
             "unknown": UNKNOWN,
             "first": FIRST,
-            "vocabulary": "vocabulary.json",
+            "vocabulary": _VOCABULARY,
             "vocabulary_size": len(self.vocabulary),
         }
 
-    def code(self, name: str) -> str:
-        imports = "import re\n" if self.tokens == "words" else ""
-        return _PREPARE.format(imports=imports, tokens=_CODE[self.tokens], length=self.length, name=name)
+    def code(self, name: str, folder: str | None = None) -> str:
+        return _PREPARE.format(
+            imports="import re\n" if self.tokens == "words" else "",
+            vocabulary=f'"{_VOCABULARY}"' if folder is None else f'{folder} / "{_VOCABULARY}"',
+            tokens=_CODE[self.tokens],
+            length=self.length,
+            name=name,
+        )
+
+    def reading(self) -> str:
+        return _READING
 
     def files(self) -> dict[str, str]:
-        return {"vocabulary.json": json.dumps(self.vocabulary, ensure_ascii=False)}
+        return {_VOCABULARY: json.dumps(self.vocabulary, ensure_ascii=False)}
 
     def told(self, splits: Mapping[str, Split], found: Found) -> tuple[str, ...]:
         unknown = ", ".join(
