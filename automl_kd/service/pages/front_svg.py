@@ -32,8 +32,9 @@ def _drawn(summary: StudySummary, price: Objective, width: int, height: int) -> 
     plot = Plot(width, height, _price_axis(summary, price, width), score_axis(summary))
     _draw_lines(plot, summary, price)
     _draw_others(plot, summary, price)
-    _draw_picks(plot, summary, price)
     _draw_front(plot, summary, price)
+    _draw_picks(plot, summary, price)
+    _name(plot, summary, price)
     score, number = summary.objective, len(summary.front)
     return plot.svg(
         f"{text.capital(score.title)} over predicted {price.title}: {number} student{'' if number == 1 else 's'} on the"
@@ -111,8 +112,6 @@ def _draw_front(plot: Plot, summary: StudySummary, price: Objective) -> None:
             plot.line(low, y - 3, low, y + 3, "interval")
             plot.line(high, y - 3, high, y + 3, "interval")
         plot.dot(x, y, 4.5, "front", _told(summary, each, price))
-        if len(front) <= _NAMED and each.trial not in {pick.trial for pick in summary.picks}:
-            plot.name(x, y, str(each.trial), 6)
 
 
 def _steps(plot: Plot, front: Sequence[TrialResult], price: Objective) -> list[tuple[float, float]]:
@@ -127,12 +126,20 @@ def _steps(plot: Plot, front: Sequence[TrialResult], price: Objective) -> list[t
 
 def _draw_picks(plot: Plot, summary: StudySummary, price: Objective) -> None:
     known = {each.trial: each for each in summary.complete}
-    roles = {pick.trial: pick.role for pick in summary.picks if pick.trial in known}
-    for trial, role in roles.items():
+    for trial in dict.fromkeys(pick.trial for pick in summary.picks if pick.trial in known):
         each = known[trial]
-        x, y = plot.x.at(prices.value_of(each, price)), plot.y.at(each.score)
-        plot.dot(x, y, 8.5, "pick")
-        plot.name(x, y, f"{role} · {trial}", 11)
+        plot.dot(plot.x.at(prices.value_of(each, price)), plot.y.at(each.score), 8.5, "pick")
+
+
+def _name(plot: Plot, summary: StudySummary, price: Objective) -> None:
+    """Names of the picks by their roles, then numbers of the others of a small front."""
+    roles = {pick.trial: f"{pick.role} · {pick.trial}" for pick in summary.picks}
+    few = len(summary.front) <= _NAMED
+    names = {**{each.trial: str(each.trial) for each in summary.front if few}, **roles}
+    for each in sorted(summary.complete, key=lambda each: each.trial not in roles):
+        if each.trial in names:
+            x, y = plot.x.at(prices.value_of(each, price)), plot.y.at(each.score)
+            plot.name(x, y, names[each.trial], 11 if each.trial in roles else 7)
 
 
 def _told(summary: StudySummary, each: TrialResult, price: Objective) -> str:

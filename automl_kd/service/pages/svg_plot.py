@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 46
 _LETTER, _LINE = 6.6, 14
 """About as wide is a letter of a label, and as high a line of it."""
+_PLAIN = 4
+"""Radius from which on a circle is kept clear of names."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class Plot:
         self._parts.append(f'<polyline class="{kind}" points="{told}"/>')
 
     def dot(self, x: float, y: float, radius: float, kind: str, told: str = "") -> None:
-        """A circle, with what a pointer over it tells."""
+        """A circle, with what a pointer over it tells; names keep off the larger ones."""
+        if radius >= _PLAIN:
+            self._taken.append((x - radius, y - radius, x + radius, y + radius))
         inner = f"<title>{escape(told)}</title>" if told else ""
         self._parts.append(f'<circle class="{kind}" cx="{x:g}" cy="{y:g}" r="{radius:g}">{inner}</circle>')
 
