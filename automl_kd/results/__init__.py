@@ -1,7 +1,7 @@
 """What a study found, as types: JSON is their dump; report, command line and service read them."""
 
 from automl_kd.results.base import Error, Metrics, defined
-from automl_kd.results.delivery import Bench, Check, TimedFile, Verification
+from automl_kd.results.delivery import Bench, Check, Outcome, TimedFile, Verification
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -47,6 +47,7 @@ __all__ = [
     "LimitsResult",
     "Metrics",
     "Observer",
+    "Outcome",
     "PhaseSeconds",
     "PickResult",
     "PlainKdSetting",

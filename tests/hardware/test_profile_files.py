@@ -59,7 +59,9 @@ def test_commands_name_the_files_and_sizes_of_a_delivery():
     assert "--onnx=student.onnx --shapes=ids:1x12 --int8 --fp16" in integers
     pnnx, table, _ = ncnn.made_by("student.float.onnx", "input", (3, 32, 24))
     assert pnnx.startswith("pnnx student.float.onnx 'inputshape=[1,3,32,24]f32' ")
-    assert ncnn.made_by("student.onnx", "ids", (12,), ids=True)[0].startswith("pnnx student.onnx 'inputshape=[1,12]i64' ")
+    assert ncnn.made_by("student.onnx", "ids", (12,), ids=True)[0].startswith(
+        "pnnx student.onnx 'inputshape=[1,12]i64' "
+    )
     assert "shape=[24,32,3]" in table
     assert own.name == "student.hef", "a device's own file comes before the usual one of its runtime"
 
