@@ -8,6 +8,8 @@ import typer
 
 from automl_kd.cli import compare, dashboard, distill, export, hw, report, search, space, status, task, worker
 from automl_kd.cli.answer import fail
+from automl_kd.cli.completion import completed
+from automl_kd.cli.voice import VOICE, voiced
 from automl_kd.core import Interrupted, UserError
 
 _USER_ERROR = 2
@@ -39,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         fail(message, as_json)
         sys.exit(_USER_ERROR)
+    VOICE.end()
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -56,12 +59,17 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         help="Search student architecture and distillation recipe together, priced for your device.",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     for verb in (search, worker, status, compare, report, dashboard, export, distill):
         verb.register(app)
-    for group in (hw, space, task):
-        app.add_typer(group.app())
+    groups = {"": app} | {name: group.app() for name, group in (("hw", hw), ("space", space), ("task", task))}
+    for name, group in groups.items():
+        if name:
+            app.add_typer(group)
+        for command in group.registered_commands:
+            assert command.callback is not None
+            command.callback = voiced(command.callback)
+            completed(command.callback, name)
     return app
