@@ -114,7 +114,7 @@ def test_what_is_no_http_is_refused_as_a_problem(served, sent):
 
 def test_a_body_that_breaks_off_in_the_middle_leaves_nothing(served, alice):
     before = alice.get("/searches").text
-    served.raw(post(served, "/searches", b"Transfer-Encoding: chunked") + b"5\r\n{\"hw\r\nzzz\r\n")
+    served.raw(post(served, "/searches", b"Transfer-Encoding: chunked") + b'5\r\n{"hw\r\nzzz\r\n')
     head = post(served, "/uploads?name=a.csv", b"Content-Length: 500")
     with socket.create_connection(("127.0.0.1", served.port)) as connection:
         connection.sendall(head + b"a,b\n")
