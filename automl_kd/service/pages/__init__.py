@@ -10,6 +10,7 @@ ROUTERS = (
     steering.router,
     trial_page.router,
     static_files.router,
+    static_files.rest,
 )
 
 __all__ = ["ROUTERS"]
