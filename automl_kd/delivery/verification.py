@@ -96,7 +96,8 @@ def check_student(
         unreachable: Why they are not, where they are not.
         allow_code: Whether a model space of the user's own may be loaded, which runs its file.
     """
-    unscored = Check(name="score", outcome="not checked", told=f"the data are not at hand: {unreachable}")
+    why = "the student cannot be built here" if task is not None else f"the data are not at hand: {unreachable}"
+    unscored = Check(name="score", outcome="not checked", told=why)
     try:
         recipe = folder.recipe()
         shown = None if task is None else task.at(recipe.student)
