@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import optuna
+from optuna.trial import TrialState
+
 from automl_kd.core import UNKNOWN, count, milliseconds, size
 from automl_kd.delivery import (
     Arms,
@@ -15,7 +18,6 @@ from automl_kd.delivery import (
     front_table,
     metrics_table,
     not_converted,
-    prices,
     text,
     understood_rows,
     verdict,
@@ -25,6 +27,7 @@ from automl_kd.objectives import Objective
 from automl_kd.results import Arm, FailureCount, PickResult, Rule, StoppedTrial, StudySummary, TrialResult
 from automl_kd.service.pages.front_svg import front_svgs
 from automl_kd.storage import Database
+from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.summary import summarize
 
 
@@ -48,7 +51,7 @@ def found(storage: str, study: str) -> dict[str, Any] | None:
         "arms": arm_heads(summary.picks),
         "picks": [_pick(each, summary) for each in summary.picks],
         "undistilled": [_undistilled(each.trial, each.role, each.missing) for each in summary.undistilled],
-        "trials": _trials(summary),
+        "trials": _trials(summary, _unfinished(database, study)),
         "failures": [_failure(each) for each in summary.failures],
         "counts": {"screened": summary.screened, **summary.trials.model_dump()},
         "seconds": summary.seconds.model_dump(),
@@ -114,17 +117,44 @@ def _failure(failure: FailureCount) -> tuple[str, int]:
     return failure.reason, failure.count
 
 
-def _trials(summary: StudySummary) -> list[dict[str, Any]]:
-    """Every trial that reached a rung, the best first; complete ones before those that were stopped."""
+def _unfinished(database: Database, study: str) -> dict[int, TrialAttributes]:
+    """The trials that train or wait at a rung now, by number."""
+    try:
+        stored = optuna.load_study(study_name=study, storage=database.optuna())
+    except KeyError:
+        return {}
+    trials = stored.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return {trial.number: kept for trial in trials if (kept := TrialAttributes.of(trial)).price is not None}
+
+
+def _trials(summary: StudySummary, unfinished: Mapping[int, TrialAttributes]) -> list[dict[str, Any]]:
+    """Every trial that was trained: those in training, complete ones, those that were stopped; each the best first."""
     score = summary.objective
     roles = {pick.trial: pick.role for pick in summary.picks}
     front = {each.trial for each in summary.front}
     complete = sorted(summary.complete, key=lambda each: score.goodness(each.score), reverse=True)
     stopped = sorted(summary.stopped, key=lambda each: score.goodness(each.score), reverse=True)
     return [
+        *(_running(number, kept, score) for number, kept in unfinished.items()),
         *(_complete(each, summary, roles.get(each.trial), on_front=each.trial in front) for each in complete),
-        *(_stopped(each, score) for each in stopped),
+        *(_stopped(each, score) for each in stopped if each.trial not in unfinished),
     ]
+
+
+def _running(number: int, kept: TrialAttributes, score: Objective) -> dict[str, Any]:
+    assert kept.price is not None
+    price, epochs = kept.price, max(kept.scores, default=0)
+    return {
+        "trial": number,
+        "state": "waits at a rung" if kept.training is None else f"trains to epoch {kept.training}",
+        "score": score.shown(kept.scores.get(epochs)),
+        "latency": text.latency(price.latency_ms, price.latency_low, price.latency_high),
+        "params": count(price.params),
+        "memory": size(price.memory_bytes),
+        "form": UNKNOWN if kept.recipe is None else kept.recipe.form,
+        "epochs": epochs,
+        "complete": False,
+    }
 
 
 def _complete(trial: TrialResult, summary: StudySummary, role: str | None, *, on_front: bool) -> dict[str, Any]:
@@ -138,25 +168,21 @@ def _complete(trial: TrialResult, summary: StudySummary, role: str | None, *, on
         "memory": size(trial.memory_bytes),
         "form": trial.recipe.form,
         "epochs": trial.epochs,
-        "student": trial.recipe.student.title,
         "complete": True,
-        "prices": [prices.short_price(trial, each) for each in prices.known_objectives(summary.objectives)],
     }
 
 
 def _stopped(trial: StoppedTrial, score: Objective) -> dict[str, Any]:
     return {
         "trial": trial.trial,
-        "state": "stopped early, or waits",
+        "state": "stopped early",
         "score": score.shown(trial.score),
         "latency": milliseconds(trial.latency_ms),
         "params": count(trial.params),
         "memory": UNKNOWN,
         "form": UNKNOWN,
         "epochs": trial.epochs,
-        "student": UNKNOWN,
         "complete": False,
-        "prices": [],
     }
 
 

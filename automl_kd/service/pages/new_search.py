@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from automl_kd.core import UserError, count, counted, duration, size, three_digi
 from automl_kd.service.callers import Caller, Submitter
 from automl_kd.service.context import Service, TheService, in_thread
 from automl_kd.service.pages import chores, request_form
+from automl_kd.service.pages.choices import choices
 from automl_kd.service.pages.device_words import error_words
 from automl_kd.service.pages.forms import Mistake, Sent, go_to
 from automl_kd.service.pages.page import page
@@ -21,7 +21,6 @@ from automl_kd.service.submission import planned, submitted
 
 router = page_router()
 _PRIORITY = 5
-_FRESH_SECONDS = 60.0
 _FIRST = {"task": "digits", "budget": "3m"}
 
 
@@ -70,18 +69,6 @@ async def _shown(
         wrong=wrong,
         mistake=None if mistake is None else mistake.told,
     )
-
-
-_choices: dict[str, tuple[float, dict[str, Any]]] = {}
-
-
-async def choices(service: Service) -> dict[str, Any]:
-    """What forms offer: devices with their errors, tasks, spaces, samplers; at most a minute old."""
-    made, found = _choices.get("all", (-_FRESH_SECONDS, {}))
-    if time.monotonic() - made > _FRESH_SECONDS:
-        found = await service.quick.call(chores.choices)
-        _choices["all"] = time.monotonic(), found
-    return found
 
 
 async def _plan(service: Service, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from automl_kd.service.callers import Caller, Reader
 from automl_kd.service.context import Service, TheService, in_thread
 from automl_kd.service.pages import chores
 from automl_kd.service.pages.budget_svg import budget_svg
+from automl_kd.service.pages.choices import choices
 from automl_kd.service.pages.forms import Mistake
-from automl_kd.service.pages.new_search import choices
 from automl_kd.service.pages.page import page
 from automl_kd.service.pages.page_route import page_router
 from automl_kd.service.pages.search_list import service_time

@@ -117,3 +117,25 @@ def test_signing_out_ends_the_browser(visit, finished):
     seen.page.get_by_role("button", name="Sign out").click()
     assert seen.page.locator("#token").count() == 1
     assert seen.open("/ui/") == 401
+
+
+def test_what_cannot_be_done_is_told_with_its_status(visit, finished, search):
+    seen = visit(finished, finished.tokens["boss"], PHONE)
+    seen.open(f"/ui/searches/{search}")
+    seen.page.fill("#by", "soon")
+    with seen.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        seen.page.get_by_role("button", name="Extend").click()
+    assert answered.value.status == 422
+    assert (seen.page.locator("#by").input_value(), "soon" in seen.page.locator("#extend-mistake").inner_text()) == (
+        "soon",
+        True,
+    )
+    seen.open(f"/ui/searches/{search}")
+    seen.page.eval_on_selector(
+        'form[action$="/extend"]', "form => { form.action = form.action.replace('extend', 'stop') }"
+    )
+    seen.page.fill("#by", "1m")
+    with seen.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        seen.page.get_by_role("button", name="Extend").click()
+    assert answered.value.status == 409
+    assert "is done" in seen.page.get_by_role("alert").inner_text()
