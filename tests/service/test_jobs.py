@@ -109,9 +109,7 @@ def test_a_search_goes_on_when_its_driver_its_runner_and_its_service_are_killed(
     server = psutil.Process(second.process.pid)
     own = awaited(lambda: children(server, RUNNER))[0]
     first.kill()
-    awaited(
-        lambda: yard.view("steady")["state"] == "running" and yard.queue.search("steady").runner.endswith(f" {own.pid}")
-    )
+    awaited(lambda: (yard.queue.search("steady").runner or "").endswith(f" {own.pid}"))
     driver = driver_of(own)
 
     server.kill()
@@ -132,7 +130,7 @@ def test_a_search_goes_on_when_its_driver_its_runner_and_its_service_are_killed(
     assert len(set(recipes)) == len(recipes), "no candidate was trained twice"
     assert not yard.trials("steady", TrialState.RUNNING)
     states = yard.states("steady")
-    assert [each["state"] for each in states] == ["queued", *(4 * ["running", "queued"])[:7], "done"][: len(states)]
+    assert [each["state"] for each in states] == [*(4 * ["queued", "running"]), "done"]
     reasons = [each["reason"] for each in states if "reason" in each]
     assert reasons[0] == "its process ended by signal 9"
     assert reasons[1].endswith("died")
@@ -141,23 +139,19 @@ def test_a_search_goes_on_when_its_driver_its_runner_and_its_service_are_killed(
     assert [each.number for each in told] == list(range(1, len(told) + 1))
     progress = [each.document for each in told if each.kind == "progress"]
     assert max(each["counts"].get("running", 0) for each in progress) == 1, "no more than its cores allow"
-    assert [each[0] for each in events(yard.client, "steady", after=3, until=len(told))] == list(
-        range(4, len(told) + 1)
-    )
+    heard = events(yard.client, "steady", after=3, until=len(told))
+    assert [each[0] for each in heard] == list(range(4, len(told) + 1))
 
 
 @pytest.mark.timeout(600)
 def test_a_running_search_is_extended_cancelled_and_resumed_and_its_trials_ended(yard):
     runner = yard.runner("--cores", "1")
-    yard.submit("long", "search_epochs=90000")
+    yard.submit("long", "search_epochs=90000", budget="20h")
     name = "/searches/long"
     trains = awaited(lambda: [n for n, each in yard.trials("long", TrialState.RUNNING).items()])
     awaited(lambda: (yard.view("long")["progress"] or {}).get("phase") == "search")
-    assert yard.client.post(f"{name}/extend", json={"by": "1h"}).json()["budget"] == 4800
-    notes = awaited(
-        lambda: [e.document for e in yard.log.after("long", 0) if "budget is" in str(e.document.get("text"))]
-    )
-    assert notes == [{"text": "the budget is 1 h 20 min from now on"}]
+    assert yard.client.post(f"{name}/extend", json={"by": "1h"}).json()["budget"] == 21 * 3600
+    awaited(lambda: "the budget is 21 h" in str(yard.log.latest("long", "note")))
     assert yard.client.post(f"{name}/trials/{trains[0]}/end").status_code == 200
     awaited(lambda: trains[0] in yard.trials("long", TrialState.PRUNED))
 
@@ -208,7 +202,7 @@ def test_a_mistake_that_shows_only_once_data_are_read_fails_with_the_commands_li
 @pytest.mark.timeout(600)
 def test_a_runner_that_stands_still_is_waited_for_then_replaced_and_writes_nothing_when_it_goes_on(yard):
     first = yard.runner("--cores", "1")
-    yard.submit("still", "search_epochs=90000")
+    yard.submit("still", "search_epochs=90000", budget="20h")
     awaited(lambda: yard.trials("still", TrialState.RUNNING))
     stopped = [first, *first.children(recursive=True)]
     for process in stopped:
