@@ -7,14 +7,16 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import FastAPI
 
 from automl_kd.core import __version__
 from automl_kd.service.bounds import Bounds
+from automl_kd.service.callers import COOKIE
 from automl_kd.service.context import Service
 from automl_kd.service.dashboard import Dashboard
-from automl_kd.service.gate import Gate
+from automl_kd.service.gate import OPEN, Gate
 from automl_kd.service.ledger import Ledger
 from automl_kd.service.pages import ROUTERS, warmed
 from automl_kd.service.problems import tell_problems
@@ -59,6 +61,7 @@ def create_app(service: Service) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     tell_problems(app)
+    _document_tokens(app)
     upload = service.settings.max_upload_bytes
     secure = service.settings.certificate is not None
     # The last one added is met first.
@@ -67,6 +70,25 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, upload), patience=service.settings.patience)
     app.add_middleware(Ledger, registry=service.registry, write=_write)
     return app
+
+
+def _document_tokens(app: FastAPI) -> None:
+    """Say in the OpenAPI document what the gate asks for, of which the routes behind it know nothing."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        kinds = {
+            "token": {"type": "http", "scheme": "bearer"},
+            "browser": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+        }
+        document["components"]["securitySchemes"] = kinds
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                operation["security"] = [] if path in OPEN else [{name: []} for name in kinds]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _most_bytes(path: str, upload: int) -> int:

@@ -17,7 +17,7 @@ from automl_kd.service.problems import problem
 from automl_kd.service.rates import Rates
 from automl_kd.storage import Token, TokenStore
 
-_OPEN = ("/healthz", "/readyz")
+OPEN = ("/healthz", "/readyz")
 _LOGIN = "/login"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _FORM = "application/x-www-form-urlencoded"
@@ -52,7 +52,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through."""
-        if scope["type"] != "http" or scope["path"] in _OPEN:
+        if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
         answer, receive = await self._judge(scope, Headers(scope=scope), receive)

@@ -259,16 +259,7 @@ def test_options_of_the_command_line_alone_are_refused_over_the_network(alice, f
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "..%2f..%2fautoml-kd.db",
-        "%2e%2e",
-        "..",
-        "kit.zip%00",
-        ".service",
-        "driver.log",
-        "k.zip/../../x",
-        "%2Fetc%2Fpasswd",
-    ],
+    ["..%2f..%2fautoml-kd.db", "%2e%2e", "..", "kit.zip%00", ".service", "driver.log", "k.zip/../../x", "%2Fetc"],
 )
 def test_artifacts_are_those_of_the_list_alone(served, alice, name):
     alice.post("/searches", json={**TINY, "study": "with-files"})

@@ -20,6 +20,11 @@ from automl_kd.storage import SubmittedSearch
 router = APIRouter(prefix="/searches/{name}", tags=["results"], responses=PROBLEMS)
 
 _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}\.(zip|html)")
+_CONTENT: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_Responses = dict[int | str, dict[str, Any]]
+_PAGE: _Responses = {200: {"content": {"text/html": _CONTENT}}}
+_ZIP: _Responses = {200: {"content": {"application/zip": _CONTENT}}}
+_ZIP_OR_PAGE: _Responses = {200: {"content": {"application/zip": _CONTENT, "text/html": _CONTENT}}}
 _EXPORT_SECONDS = 900.0
 _SANDBOX = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -41,7 +46,7 @@ async def trials(service: TheService, caller: Reader, name: str) -> dict[str, An
     return {key: found[key] for key in ("complete", "stopped", "failures", "screened", "trials")}
 
 
-@router.get("/report", summary="The study's report as one page", response_class=FileResponse)
+@router.get("/report", summary="The study's report as one page", response_class=FileResponse, responses=_PAGE)
 async def report(service: TheService, caller: Reader, name: str) -> FileResponse:
     """An HTML page that needs nothing from the network."""
     found, _ = await begun(service, caller, name)
@@ -67,7 +72,7 @@ async def artifacts(service: TheService, caller: Reader, name: str) -> ArtifactL
     return ArtifactList(artifacts=[Artifact(name=each.name, bytes=each.stat().st_size) for each in files])
 
 
-@router.get("/artifacts/{artifact}", summary="Download something", response_class=FileResponse)
+@router.get("/artifacts/{artifact}", summary="Download something", response_class=FileResponse, responses=_ZIP_OR_PAGE)
 async def artifact(service: TheService, caller: Reader, name: str, artifact: str) -> FileResponse:
     """One of the names that the list gives."""
     found = await in_thread(service.visible, name, caller)
@@ -77,7 +82,7 @@ async def artifact(service: TheService, caller: Reader, name: str, artifact: str
     return _file(folder / artifact)
 
 
-@router.get("/kit", summary="A folder that measures the picks on their device", response_class=FileResponse)
+@router.get("/kit", summary="A folder that measures the picks", response_class=FileResponse, responses=_ZIP)
 async def kit(service: TheService, caller: Submitter, name: str) -> FileResponse:
     """An archive: unpack it on the device, run ``python3 measure.py``, and send ``results.jsonl`` back."""
     found, _ = await begun(service, caller, name)

@@ -74,7 +74,12 @@ async def search(service: TheService, caller: Reader, name: str) -> SearchView:
     return await shown(service, await in_thread(service.visible, name, caller))
 
 
-@router.get("/{name}/events", summary="What happens to a search, as it happens", response_class=EventSourceResponse)
+@router.get(
+    "/{name}/events",
+    summary="What happens to a search, as it happens",
+    response_class=EventSourceResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
 async def events(
     service: TheService,
     caller: Reader,
