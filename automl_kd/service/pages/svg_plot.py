@@ -107,7 +107,7 @@ class Plot:
     def name(self, x: float, y: float, words: str, off: float) -> None:
         """Words beside a dot, where they meet no others if there is such a place; else none."""
         width = _LETTER * len(words)
-        sides = [(x + off, "start"), (x - off, "end")]
+        sides = [(x - off, "end"), (x + off, "start")]  # nothing lies above and to the left of a front
         heights = [y - off, y + off + 8, y + 4, y - off - _LINE, y + off + 8 + _LINE]
         for height in heights:
             for side, anchor in sides:

@@ -209,10 +209,10 @@ def _falls_back(found: TrialDetail) -> list[str]:
 
 
 def _rests_on(found: Breakdown) -> list[str]:
-    unknown = [f"{percent(share)} of it in {name}" for name, share in found.extrapolated.items() if share >= 0.01]
+    unknown = [f"{name} ({percent(share)} of the time)" for name, share in found.extrapolated.items() if share >= 0.01]
     notes = list(dict.fromkeys(found.notes))
     if unknown:
-        notes.append(f"No measured network of the device holds kernels of a kind: {', '.join(unknown)}.")
+        notes.append(f"No measured network of the device has kernels of these kinds: {', '.join(unknown)}.")
     return [*notes, *([found.unexplained] if found.unexplained else [])]
 
 
