@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from automl_kd.cli.options import option
+from automl_kd.cli.voice import VOICE
 from automl_kd.core import finite
 
 _NUMBER = re.compile(r"(×/÷|[-+])?\d|–?$")
@@ -56,10 +57,16 @@ def fail(message: str, as_json: bool) -> None:
 def quiet(as_json: bool) -> Iterator[None]:
     """Keeps libraries off the screen: their warnings, their logs, and what C++ writes past Python.
 
-    Under ``--json`` what they print goes to standard error.
+    Under ``--json`` what they print goes to standard error. Under ``--verbose`` all of it is shown there.
     """
-    with _native_silence(), warnings.catch_warnings(), _muted_logs():
-        warnings.simplefilter("ignore")
+    with contextlib.ExitStack() as muted:
+        if VOICE.level == "verbose":
+            logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+        else:
+            muted.enter_context(_native_silence())
+            muted.enter_context(warnings.catch_warnings())
+            muted.enter_context(_muted_logs())
+            warnings.simplefilter("ignore")
         with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
             yield
 

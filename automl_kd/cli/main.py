@@ -26,6 +26,8 @@ from automl_kd.cli import (
     worker,
 )
 from automl_kd.cli.answer import fail
+from automl_kd.cli.completion import completed
+from automl_kd.cli.voice import VOICE, voiced
 from automl_kd.core import Interrupted, UserError
 
 _VERBS = (
@@ -33,7 +35,7 @@ _VERBS = (
     *(distill, verify, bench),
     *(worker, serve, dashboard),
 )
-_GROUPS = (hw, space, task, token)
+_GROUPS = {"hw": hw, "space": space, "task": task, "token": token}
 _USER_ERROR = 2
 _INTERRUPTED = 130
 
@@ -63,6 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         fail(message, as_json)
         sys.exit(_USER_ERROR)
+    VOICE.end()
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -80,12 +83,17 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         help="Search student architecture and distillation recipe together, priced for your device.",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     for verb in _VERBS:
         verb.register(app)
-    for group in _GROUPS:
-        app.add_typer(group.app())
+    groups = {"": app} | {name: group.app() for name, group in _GROUPS.items()}
+    for name, group in groups.items():
+        if name:
+            app.add_typer(group)
+        for command in group.registered_commands:
+            assert command.callback is not None
+            command.callback = voiced(command.callback)
+            completed(command.callback, name)
     return app

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from automl_kd.cli.panel import SnapshotPanel
+from automl_kd.cli.voice import VOICE
 from automl_kd.core import duration
 
 if TYPE_CHECKING:
@@ -25,19 +26,42 @@ _KNOWN = 0.1  # share done below which the time left is anybody's guess
 
 @contextmanager
 def watching(as_json: bool) -> Iterator[Observer]:
-    """An observer that draws on the terminal; without one a few lines are written, and under ``--json`` nothing."""
+    """An observer that draws on the terminal; without one a few lines are written.
+
+    Under ``--json`` and ``--quiet`` nothing is; under ``--verbose`` it notes where time goes.
+    """
     from rich.console import Console
 
     from automl_kd.results import Observer
 
     console = Console(stderr=True)
-    if as_json or not console.is_terminal:
-        yield Observer() if as_json else _line_observer()
-        return
-    from rich.live import Live
+    if as_json or VOICE.level == "quiet":
+        yield _timed(Observer())
+    elif not console.is_terminal:
+        yield _timed(_line_observer())
+    else:
+        from rich.live import Live
 
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield _terminal_observer(console, live)
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            yield _timed(_terminal_observer(console, live))
+    VOICE.enter("answer")
+
+
+def _timed(observer: Observer) -> Observer:
+    """The same observer, by which time is counted, too."""
+    from automl_kd.results import Observer
+
+    class TimedObserver(Observer):
+        """Passes on what it is told."""
+
+        def update(self, snapshot: Snapshot) -> None:
+            VOICE.enter(snapshot.phase)
+            observer.update(snapshot)
+
+        def note(self, text: str) -> None:
+            observer.note(text)
+
+    return TimedObserver()
 
 
 def _line_observer() -> Observer:

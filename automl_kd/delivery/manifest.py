@@ -107,8 +107,10 @@ class Manifest(_Said):
         return (self.score or self.accuracy).this_student
 
     def signature(self) -> Signature | None:
-        """What the student takes and answers; None where only the task knows: of a modality or problem of others."""
+        """What the student takes and answers; None where only the task knows, as of modalities of others."""
         shape, width = self.preprocessing.shape, len(self.outputs)
+        if not shape or not width:
+            return None
         if self.modality == "text":
             known = self.preprocessing.vocabulary_size + self.preprocessing.first
             takes = Input("ids", shape, TEXT_AXES, "int64", ids=known)

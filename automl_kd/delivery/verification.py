@@ -23,7 +23,7 @@ from automl_kd.delivery.measure import Collected
 from automl_kd.delivery.run_script import labels_text
 from automl_kd.onnxio import Session
 from automl_kd.recipes import Recipe, load_recipe
-from automl_kd.results import Check
+from automl_kd.results import Check, Outcome
 from automl_kd.students import StudentModule, build, load_weights
 from automl_kd.tasks import Task
 
@@ -62,6 +62,11 @@ class DeliveredFolder:
         others = sorted(name for name in self.manifest.files if name.endswith(".onnx") and name != ONNX)
         return [self.path / name for name in (ONNX, *others)]
 
+    def unchanged(self, name: str) -> bool:
+        """Whether a file is there and has the hash that the manifest says."""
+        path = self.path / name
+        return path.is_file() and sha256_of(path) == self.manifest.files.get(name)
+
     def recipe(self) -> Recipe:
         """The recipe.
 
@@ -77,7 +82,7 @@ def check_folder(folder: DeliveredFolder) -> Iterator[Check]:
     yield _tried("onnx", lambda: _opens(folder))
     if LABELS in folder.manifest.files:
         yield _tried("labels", lambda: _labels(folder))
-    yield _tried("recipe", lambda: _recipe(folder))
+    yield _recipe(folder)
 
 
 def check_student(
@@ -91,7 +96,8 @@ def check_student(
         unreachable: Why they are not, where they are not.
         allow_code: Whether a model space of the user's own may be loaded, which runs its file.
     """
-    unscored = Check(name="score", outcome="not checked", told=f"the data are not at hand: {unreachable}")
+    why = "the student cannot be built here" if task is not None else f"the data are not at hand: {unreachable}"
+    unscored = Check(name="score", outcome="not checked", told=why)
     try:
         recipe = folder.recipe()
         shown = None if task is None else task.at(recipe.student)
@@ -133,7 +139,7 @@ def _files(folder: DeliveredFolder) -> tuple[bool, str]:
             faults.append(f"{name} is missing")
         elif name not in hashes:
             faults.append(f"{name} has no hash in {MANIFEST}")
-        elif sha256_of(path) != hashes[name]:
+        elif not folder.unchanged(name):
             faults.append(f"{name} has another SHA-256")
     if faults:
         return False, ", ".join(faults)
@@ -169,11 +175,17 @@ def _labels(folder: DeliveredFolder) -> tuple[bool, str]:
     return False, f"line {line} of {LABELS} is {found}, {MANIFEST} says {said}"
 
 
-def _recipe(folder: DeliveredFolder) -> tuple[bool, str]:
-    digest, said = folder.recipe().digest(), folder.manifest.recipe.digest
+def _recipe(folder: DeliveredFolder) -> Check:
+    try:
+        digest, said = folder.recipe().digest(), folder.manifest.recipe.digest
+    except UserError as error:
+        # One that is as it was delivered names what this machine lacks, such as a part of a package that is not here.
+        outcome: Outcome = "not checked" if folder.unchanged(RECIPE) else "differs"
+        return Check(name="recipe", outcome=outcome, told=str(error))
     if digest != said:
-        return False, f"{RECIPE} has the digest {digest[:12]}, {MANIFEST} says {str(said)[:12]}"
-    return True, f"{RECIPE} reads, its digest is {digest[:12]}"
+        told = f"{RECIPE} has the digest {digest[:12]}, {MANIFEST} says {str(said)[:12]}"
+        return Check(name="recipe", outcome="differs", told=told)
+    return Check(name="recipe", outcome="ok", told=f"{RECIPE} reads, its digest is {digest[:12]}")
 
 
 @dataclass

@@ -10,7 +10,7 @@ from automl_kd.results.comparison import (
     RecipeDifference,
     ScoreDifference,
 )
-from automl_kd.results.delivery import Bench, Check, TimedFile, Verification
+from automl_kd.results.delivery import Bench, Check, Outcome, TimedFile, Verification
 from automl_kd.results.form import Flash, FloatOperators, ShippedFile
 from automl_kd.results.pick import (
     ARMS,
@@ -80,6 +80,7 @@ __all__ = [
     "LimitsResult",
     "Metrics",
     "Observer",
+    "Outcome",
     "PhaseSeconds",
     "PickResult",
     "PlainKdSetting",

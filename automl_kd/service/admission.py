@@ -10,17 +10,10 @@ from automl_kd.core import NotYAMLError, UserError, load_yaml
 from automl_kd.hardware import load_profile
 from automl_kd.recipes import load_space, parse_yaml
 from automl_kd.service.places import UPLOAD, Places, beside, reads_like_a_path
+from automl_kd.service.refused import REFUSED
 from automl_kd.studies.request import SearchRequest
 from automl_kd.tasks import BroughtTeacher, OneTeacher, TrainedTeacher, moved_to, parse_teacher, place_of, task_names
 
-REFUSED = {
-    "storage": "is the service's own",
-    "allow_code": "nothing that comes over the network is run",
-    "address": "is for the command line",
-    "per_trial": "is for the command line",
-    "extend": "extend a search that is there by POST /searches/{name}/extend",
-    "from_study": "is for the command line",
-}
 _EXECUTORS = ("process", "inline")
 _THIS_MACHINE = "local"
 _Spec = TypeVar("_Spec", bound=OneTeacher)

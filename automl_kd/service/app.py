@@ -18,7 +18,7 @@ from automl_kd.service.context import Service
 from automl_kd.service.dashboard import Dashboard
 from automl_kd.service.gate import OPEN, Gate
 from automl_kd.service.ledger import Ledger
-from automl_kd.service.pages import ROUTERS
+from automl_kd.service.pages import ROUTERS, warmed
 from automl_kd.service.problems import tell_problems
 from automl_kd.service.rates import Rates
 from automl_kd.service.routes import devices, files, results, searches, system, trials
@@ -37,13 +37,14 @@ def create_app(service: Service) -> FastAPI:
     async def running(_: FastAPI) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "service"))
         service.open_backstage()
-        watching = asyncio.create_task(service.hub.run())
+        tasks = [asyncio.create_task(service.hub.run()), asyncio.create_task(warmed(service))]
         try:
             yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             service.close_backstage()
 
     app = FastAPI(

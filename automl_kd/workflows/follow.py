@@ -11,7 +11,7 @@ from automl_kd.storage import Database
 from automl_kd.studies.lookup import the_study
 from automl_kd.studies.summary import summarize
 
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 5.0
 """A search saves the time that it used as often."""
 _MOST_READING = 0.1
 """Share of the time that is spent on reading, where a study is large."""
@@ -51,7 +51,8 @@ def follow(
                 observer.note(f"nobody searches {name} now; its automl-kd search command goes on with it")
             return
         observer.update(_snapshot(summary, phase, driver))
-        time.sleep(max(_PAUSE_SECONDS, (time.monotonic() - began) * (1 / _MOST_READING - 1)))
+        reading = time.monotonic() - began  # at first also loading
+        time.sleep(min(_LONGEST_PAUSE_SECONDS, max(_PAUSE_SECONDS, reading * (1 / _MOST_READING - 1))))
 
 
 def _found(summary: StudySummary) -> tuple[object, ...]:

@@ -82,8 +82,11 @@ class Driver:
     def _interrupted(self) -> None:
         if self._cancelled:
             self._queue.finish(self._name, self._claim, "cancelled")
-        else:
-            self._queue.hand_back(self._name, self._claim, "its runner was stopped", died=False)
+        else:  # its picks were trained as it got more time, which is another round; or its runner is to stop
+            budget = self._database.study(self._name).budget
+            more = self._wishes.budget is not None and self._wishes.budget > budget
+            reason = "it goes on with more time" if more else "its runner was stopped"
+            self._queue.hand_back(self._name, self._claim, reason, died=False)
 
     def _wait_for_study(self) -> None:
         """Wait until nobody else searches the study: a driver that stood still may go on, until it sees the claim."""

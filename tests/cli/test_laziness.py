@@ -87,4 +87,4 @@ def test_help_of_every_verb_names_its_options(verb, capsys):
     out = capsys.readouterr().out
     assert ended.value.code == 0
     assert f"Usage: automl-kd {' '.join(verb)}".rstrip() in out
-    assert not verb or ("--storage" in out and "--json" in out)
+    assert not verb or all(name in out for name in ("--storage", "--json", "--quiet", "--verbose"))

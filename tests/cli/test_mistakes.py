@@ -171,6 +171,22 @@ def test_what_cannot_be_compared_is_told(mistake, searched, trials, message):
     assert message in mistake("compare", *trials, "--storage", searched.folder / "automl-kd.db")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("export", "--pick", "score >= 0.5 and"), "automl-kd: rule, at its end: write a name first, such as score"),
+        (("export", "--pick", f"score > 0{' or score > 0' * 100}"), "automl-kd: rule of 1,309 characters: write at"),
+        (("compare", "best", "trial"), "automl-kd: pick 'trial': write knee, best, fastest"),
+    ],
+)
+def test_a_process_ends_with_the_line_and_leaves_nothing(command, searched, tmp_path, arguments, message):
+    ended = command(*arguments, "--storage", searched.folder / "automl-kd.db", cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(message)
+    assert ended.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_export_never_replaces_a_folder_of_other_files(mistake, searched, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("precious")

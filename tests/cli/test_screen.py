@@ -32,6 +32,14 @@ def test_libraries_are_not_on_the_screen_and_the_program_is(as_json):
     assert ended.stdout.splitlines() == ["{}" if as_json else "answer"]
 
 
+def test_where_more_is_asked_for_libraries_are_shown_too():
+    code = f"from automl_kd.cli.voice import VOICE\nVOICE.begin('verbose')\n{NOISY.format(as_json=True)}"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    for shown in ("a warning of a library", "library: a log of a library", "[W:onnxruntime] from C++", "ours"):
+        assert shown in ended.stderr
+    assert ended.stdout.splitlines() == ["{}"]
+
+
 def test_an_error_in_the_program_is_still_a_traceback():
     code = "from automl_kd.cli.answer import quiet\nwith quiet(False):\n    1 / 0"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

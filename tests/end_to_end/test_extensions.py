@@ -165,6 +165,19 @@ def test_what_is_delivered_speaks_of_recordings_and_its_code_runs_in_their_folde
     assert ended.stdout == "[[ True  True  True]]\n", ended.stderr
 
 
+def test_a_delivery_of_others_runs_by_itself_and_is_checked_with_their_package(extended, inside, folder, exported):
+    np.save(folder / "one.npy", np.full(32, 1.5))
+    ended = subprocess.run(
+        [sys.executable, "-I", "winner/run.py", "one.npy"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert re.fullmatch(r"one\.npy: above 0 \(.*above 2 \(\d+\.\d %\)\n", ended.stdout), ended.stderr
+    checks = extended("verify", "winner", "--json", cwd=folder).document["checks"]
+    assert [each["outcome"] for each in checks] == ["ok"] * 6
+    without = inside("verify", "winner", "--json", cwd=folder).document["checks"]
+    assert [each["outcome"] for each in without] == ["ok"] * 3 + ["not checked"] * 3
+    assert "unknown stage 'sparsify'" in without[3]["told"]
+
+
 def test_a_replay_gives_the_same_student(extended, folder, commands, exported):
     replayed = extended(*commands["distill"], "--device", "cpu", "--json", cwd=folder)
     assert replayed.code == 0, replayed.err

@@ -21,9 +21,12 @@ HELD = (
 
 @pytest.fixture
 def in_a_terminal(command):
-    """Runs the command in a terminal of 100 x 40 characters; answers what it drew and how it ended."""
+    """Runs the command in a terminal of 100 x 40 characters; answers how it ended and what it drew.
 
-    def in_a_terminal(*arguments, cwd, stopped_at=None):
+    Once a text is drawn, something is done to the process.
+    """
+
+    def in_a_terminal(*arguments, cwd, once_drawn, then):
         screen, theirs = pty.openpty()
         environment = command.environment | {"COLUMNS": "100", "LINES": "40", "TERM": "xterm", "LANG": "C.UTF-8"}
         process = subprocess.Popen(
@@ -35,9 +38,9 @@ def in_a_terminal(command):
         try:
             while chunk := os.read(screen, 65536):
                 drawn += chunk
-                if stopped_at is not None and stopped_at in drawn.decode(errors="replace"):
-                    process.send_signal(signal.SIGINT)
-                    stopped_at = None
+                if once_drawn and once_drawn in drawn.decode(errors="replace"):
+                    then(process)
+                    once_drawn = None
         except OSError:  # the other end is closed
             pass
         os.close(screen)
@@ -46,24 +49,31 @@ def in_a_terminal(command):
     return in_a_terminal
 
 
-def test_a_search_is_followed_to_its_end_by_several(command, cheap, digits_teacher, in_a_terminal, tmp_path):
-    search = command.start("search", *cheap, "--budget", "45s", "--study", "cam", "--json", cwd=tmp_path)
+def test_a_search_is_followed_to_its_end_by_several(command, few, digits_teacher, in_a_terminal, tmp_path):
+    search = command.start("search", *few, "--study", "cam", "--json", cwd=tmp_path)
     until(lambda: rows(tmp_path / "automl-kd.db", "SELECT name FROM akd_studies"), search)
+    os.kill(search.pid, signal.SIGSTOP)  # until both see it, however slow the machine is
     follower = command.start("status", "--study", "cam", "--follow", "--json", cwd=tmp_path)
-    code, drawn = in_a_terminal("status", "--follow", cwd=tmp_path)
+    first = follower.stdout.readline()
+    code, drawn = in_a_terminal(
+        "status",
+        "--follow",
+        cwd=tmp_path,
+        once_drawn=f"study cam, searched by process {search.pid} on ",
+        then=lambda _: os.kill(search.pid, signal.SIGCONT),
+    )
     out, err = follower.communicate(timeout=120)
     found = json.loads(search.communicate(timeout=60)[0])
 
     assert (follower.returncode, err) == (0, "")
-    documents = [json.loads(line) for line in out.splitlines()]
-    assert len(documents) > 1
+    documents = [json.loads(line) for line in [first, *out.splitlines()]]
+    assert documents[0]["state"] == "open"
     finished = [each["trials"]["complete"] for each in documents]
     assert finished == sorted(finished)
     for part in ("state", "trials", "front", "picks"):
         assert documents[-1][part] == found[part]
 
     assert code == 0
-    assert f"study cam, searched by process {search.pid} on " in drawn
     assert "picks, distilled in full" in drawn, "at the end it says what status says"
     assert "Traceback" not in drawn
 
@@ -81,7 +91,13 @@ def held(command, tmp_path):
 
 
 def test_ctrl_c_ends_watching_and_nothing_else(held, in_a_terminal, tmp_path):
-    code, drawn = in_a_terminal("status", "--follow", cwd=tmp_path, stopped_at="searched by process")
+    code, drawn = in_a_terminal(
+        "status",
+        "--follow",
+        cwd=tmp_path,
+        once_drawn="searched by process",
+        then=lambda process: process.send_signal(signal.SIGINT),
+    )
     assert code == 0
     assert "study cam: task digits" in drawn
     assert "Traceback" not in drawn

@@ -16,7 +16,10 @@ from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.pricing import Pricing
 from automl_kd.tasks import open_task
 
-FILES = {"student.onnx", "student.safetensors", "recipe.yaml", "model_card.md", "report.html", "manifest.json"}
+FILES = {
+    *("student.onnx", "student.safetensors", "recipe.yaml", "run.py", "labels.txt"),
+    *("model_card.md", "report.html", "manifest.json"),
+}
 
 
 @pytest.fixture(scope="module")

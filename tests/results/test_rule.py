@@ -4,7 +4,7 @@ import math
 
 import pytest
 from finished import METRICS, NUMBERS, OBJECTIVES, finished
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_kd.core import UserError
@@ -43,6 +43,7 @@ TRIALS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(text=rules(comparisons()), trial=TRIALS)
 def test_a_rule_holds_where_python_says_so(text, trial):
     values = {
@@ -59,6 +60,7 @@ def test_a_rule_holds_where_python_says_so(text, trial):
     assert read(text).holds(trial) == eval(python, {}, values)
 
 
+@settings(deadline=None)
 @given(text=rules(comparisons()), trial=TRIALS)
 def test_a_rule_written_out_is_the_same_rule(text, trial):
     rule = read(text)
@@ -97,6 +99,7 @@ def said_of(text):
         return str(error), None
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(st.sampled_from(WORDS)).map(" ".join)))
 def test_any_text_is_a_rule_or_told_in_one_line(text):
     told, rule = said_of(text)

@@ -1,6 +1,7 @@
 """The page: the service for people, rendered on the server, which works without scripts, a mouse, or a wide screen."""
 
 from automl_kd.service.pages import new_search, search_list, search_page, static_files, steering, trial_page
+from automl_kd.service.pages.choices import warmed
 
 ROUTERS = (
     search_list.front_door,
@@ -10,6 +11,7 @@ ROUTERS = (
     steering.router,
     trial_page.router,
     static_files.router,
+    static_files.rest,
 )
 
-__all__ = ["ROUTERS"]
+__all__ = ["ROUTERS", "warmed"]

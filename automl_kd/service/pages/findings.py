@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from automl_kd.core import UNKNOWN, count, counted, milliseconds, size
+import optuna
+from optuna.trial import TrialState
+
+from automl_kd.core import UNKNOWN, count, milliseconds, size
 from automl_kd.delivery import (
     Arms,
     arm_heads,
@@ -15,7 +18,6 @@ from automl_kd.delivery import (
     front_table,
     metrics_table,
     not_converted,
-    prices,
     text,
     understood_rows,
     verdict,
@@ -25,6 +27,7 @@ from automl_kd.objectives import Objective
 from automl_kd.results import Arm, FailureCount, PickResult, Rule, StoppedTrial, StudySummary, TrialResult
 from automl_kd.service.pages.front_svg import front_svgs
 from automl_kd.storage import Database
+from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.summary import summarize
 
 
@@ -48,17 +51,12 @@ def found(storage: str, study: str) -> dict[str, Any] | None:
         "arms": arm_heads(summary.picks),
         "picks": [_pick(each, summary) for each in summary.picks],
         "undistilled": [_undistilled(each.trial, each.role, each.missing) for each in summary.undistilled],
-        "trials": _trials(summary),
+        "trials": _trials(summary, _unfinished(database, study)),
         "failures": [_failure(each) for each in summary.failures],
         "counts": {"screened": summary.screened, **summary.trials.model_dump()},
         "seconds": summary.seconds.model_dump(),
         "understood": understood_rows(summary.understood) if summary.understood else [],
     }
-
-
-def understood(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was read of task and teacher before a search, a title and a sentence each."""
-    return understood_rows(document)
 
 
 def _metrics(summary: StudySummary, chosen: int | None) -> dict[str, Any] | None:
@@ -119,17 +117,44 @@ def _failure(failure: FailureCount) -> tuple[str, int]:
     return failure.reason, failure.count
 
 
-def _trials(summary: StudySummary) -> list[dict[str, Any]]:
-    """Every trial that reached a rung, the best first; complete ones before those that were stopped."""
+def _unfinished(database: Database, study: str) -> dict[int, TrialAttributes]:
+    """The trials that train or wait at a rung now, by number."""
+    try:
+        stored = optuna.load_study(study_name=study, storage=database.optuna())
+    except KeyError:
+        return {}
+    trials = stored.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return {trial.number: kept for trial in trials if (kept := TrialAttributes.of(trial)).price is not None}
+
+
+def _trials(summary: StudySummary, unfinished: Mapping[int, TrialAttributes]) -> list[dict[str, Any]]:
+    """Every trial that was trained: those in training, complete ones, those that were stopped; each the best first."""
     score = summary.objective
     roles = {pick.trial: pick.role for pick in summary.picks}
     front = {each.trial for each in summary.front}
     complete = sorted(summary.complete, key=lambda each: score.goodness(each.score), reverse=True)
     stopped = sorted(summary.stopped, key=lambda each: score.goodness(each.score), reverse=True)
     return [
+        *(_running(number, kept, score) for number, kept in unfinished.items()),
         *(_complete(each, summary, roles.get(each.trial), on_front=each.trial in front) for each in complete),
-        *(_stopped(each, score) for each in stopped),
+        *(_stopped(each, score) for each in stopped if each.trial not in unfinished),
     ]
+
+
+def _running(number: int, kept: TrialAttributes, score: Objective) -> dict[str, Any]:
+    assert kept.price is not None
+    price, epochs = kept.price, max(kept.scores, default=0)
+    return {
+        "trial": number,
+        "state": "waits at a rung" if kept.training is None else f"trains to epoch {kept.training}",
+        "score": score.shown(kept.scores.get(epochs)),
+        "latency": text.latency(price.latency_ms, price.latency_low, price.latency_high),
+        "params": count(price.params),
+        "memory": size(price.memory_bytes),
+        "form": UNKNOWN if kept.recipe is None else kept.recipe.form,
+        "epochs": epochs,
+        "complete": False,
+    }
 
 
 def _complete(trial: TrialResult, summary: StudySummary, role: str | None, *, on_front: bool) -> dict[str, Any]:
@@ -143,57 +168,22 @@ def _complete(trial: TrialResult, summary: StudySummary, role: str | None, *, on
         "memory": size(trial.memory_bytes),
         "form": trial.recipe.form,
         "epochs": trial.epochs,
-        "student": trial.recipe.student.title,
         "complete": True,
-        "prices": [prices.short_price(trial, each) for each in prices.known_objectives(summary.objectives)],
     }
 
 
 def _stopped(trial: StoppedTrial, score: Objective) -> dict[str, Any]:
     return {
         "trial": trial.trial,
-        "state": "stopped early, or waits",
+        "state": "stopped early",
         "score": score.shown(trial.score),
         "latency": milliseconds(trial.latency_ms),
         "params": count(trial.params),
         "memory": UNKNOWN,
         "form": UNKNOWN,
         "epochs": trial.epochs,
-        "student": UNKNOWN,
         "complete": False,
-        "prices": [],
     }
-
-
-def choices() -> dict[str, Any]:
-    """What the form of a new search offers: devices with their errors, tasks, spaces, samplers."""
-    from automl_kd.core import yaml_names
-    from automl_kd.samplers import SAMPLERS
-    from automl_kd.tasks import task_names
-    from automl_kd.workflows.devices import list_devices
-
-    devices = [target for each in list_devices()["devices"] for target in each["targets"]]
-    return {
-        "hw": [(each["name"], device_words(each)) for each in devices],
-        "task": list(task_names()),
-        "space": list(yaml_names("search_spaces")),
-        "sampler": [name for name, _ in SAMPLERS.items()],
-    }
-
-
-def device_words(target: Mapping[str, Any]) -> str:
-    """How far off a device's prices are, and how it runs networks, in a few words."""
-    return f"{error_words(target['latency_error'])} · {target['runtime']} {target['precision']}"
-
-
-def error_words(error: Mapping[str, Any]) -> str:
-    """How far off predictions are, such as ``11 % off (median of 15 networks)``."""
-    if error["basis"] == "first use":
-        return "measured at the first use"
-    if error["basis"] == "datasheet":
-        return "ranks only: no network was measured"
-    number = sum(error["networks"].values())
-    return f"{100 * error['median_error']:.0f} % off (median of {counted(number, 'network')})"
 
 
 def meeting(storage: str, study: str, where: str) -> list[int]:

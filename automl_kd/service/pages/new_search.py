@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,9 @@ from fastapi import Response
 from automl_kd.core import UserError, count, counted, duration, size, three_digits, whole
 from automl_kd.service.callers import Caller, Submitter
 from automl_kd.service.context import Service, TheService, in_thread
-from automl_kd.service.pages import findings, request_form
+from automl_kd.service.pages import chores, request_form
+from automl_kd.service.pages.choices import choices
+from automl_kd.service.pages.device_words import error_words
 from automl_kd.service.pages.forms import Mistake, Sent, go_to
 from automl_kd.service.pages.page import page
 from automl_kd.service.pages.page_route import page_router
@@ -20,7 +21,6 @@ from automl_kd.service.submission import planned, submitted
 
 router = page_router()
 _PRIORITY = 5
-_FRESH_SECONDS = 60.0
 _FIRST = {"task": "digits", "budget": "3m"}
 
 
@@ -71,21 +71,9 @@ async def _shown(
     )
 
 
-_choices: dict[str, tuple[float, dict[str, Any]]] = {}
-
-
-async def choices(service: Service) -> dict[str, Any]:
-    """What forms offer: devices with their errors, tasks, spaces, samplers; at most a minute old."""
-    made, found = _choices.get("all", (-_FRESH_SECONDS, {}))
-    if time.monotonic() - made > _FRESH_SECONDS:
-        found = await service.quick.call(findings.choices)
-        _choices["all"] = time.monotonic(), found
-    return found
-
-
 async def _plan(service: Service, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
     plan = await planned(service, caller, document)
-    rows = await service.quick.call(findings.understood, plan["understood"])
+    rows = await service.quick.call(chores.understood, plan["understood"])
     warnings = [words for title, words in rows if title == "warning"]
     return {
         "hw": document.get("hw"),
@@ -111,7 +99,7 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
     teacher = f"about {duration(seconds['teacher'])} for the teacher, " if seconds["teacher"] else ""
     return [
         ("Name", plan["study"]),
-        ("Predictions", findings.error_words(plan["latency_error"])),
+        ("Predictions", error_words(plan["latency_error"])),
         ("Looks for", f"{_side(score)} {score['title']}; low {', '.join(each['title'] for each in prices)}"),
         ("Space", f"{_many(space['architectures'])} architectures, {_many(space['recipes'])} recipes"),
         ("Within the limits", f"{100 * plan['feasible']:.0f} % of a sample of {plan['sampled']}"),

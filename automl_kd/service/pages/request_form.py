@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from automl_kd.service.admission import REFUSED
 from automl_kd.service.pages.forms import Form
+from automl_kd.service.refused import REFUSED
 from automl_kd.studies.request import SearchRequest
 
 Kind = Literal["text", "number", "lines", "choice", "mark"]

@@ -11,10 +11,10 @@ from fastapi import Query, Response
 from automl_kd.core import UserError, duration
 from automl_kd.service.callers import Caller, Reader
 from automl_kd.service.context import Service, TheService, in_thread
-from automl_kd.service.pages import findings
+from automl_kd.service.pages import chores
 from automl_kd.service.pages.budget_svg import budget_svg
+from automl_kd.service.pages.choices import choices
 from automl_kd.service.pages.forms import Mistake
-from automl_kd.service.pages.new_search import choices
 from automl_kd.service.pages.page import page
 from automl_kd.service.pages.page_route import page_router
 from automl_kd.service.pages.search_list import service_time
@@ -69,11 +69,11 @@ async def shown_search(
     """
     view = await _view(service, caller, name)
     stored = await in_thread(service.visible, name, caller)
-    found = await service.read(stored, findings.found)
+    found = await service.read(stored, chores.search_found)
     trials: Sequence[Mapping[str, Any]] = [] if found is None else found["trials"]
     if where and found is not None:
         try:
-            held = set(await service.quick.call(findings.meeting, service.database.url, name, where))
+            held = set(await service.quick.call(chores.meeting, service.database.url, name, where))
             trials = [each for each in trials if each["trial"] in held]
         except (UserError, ProblemError) as error:
             mistake = mistake or Mistake.of("where", error, {"where": where})

@@ -9,7 +9,7 @@ from automl_kd.service.pages.page import static_file
 from automl_kd.service.pages.page_route import page_router
 from automl_kd.service.problems import ProblemError
 
-router = page_router()
+router, rest = page_router(), page_router()
 _YEAR = "private, max-age=31536000, immutable"
 
 
@@ -21,3 +21,9 @@ async def static(_: Reader, name: str) -> Response:
         raise ProblemError(404, "there is nothing at this address")
     content, kind = found
     return Response(content, media_type=kind, headers={"Cache-Control": _YEAR})
+
+
+@rest.get("/{address:path}")
+async def nothing(_: Reader, address: str) -> Response:
+    """Any other address."""
+    raise ProblemError(404, f"there is nothing at /ui/{address[:120]}")
