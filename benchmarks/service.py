@@ -196,7 +196,9 @@ class Machine:
 
     def look(self) -> None:
         """Note searches that have two drivers now; a driver's log tells which is its search."""
-        driven = Counter(filter(None, map(_search, self._running(DRIVER))))
+        # A child that a driver has forked, and that is not its worker yet, still reads as its parent.
+        drivers = [each for each in self._running(DRIVER) if DRIVER not in _words_of_parent(each)]
+        driven = Counter(filter(None, map(_search, drivers)))
         self.doubled |= {name for name, count in driven.items() if count > 1}
 
     def kill_runner(self) -> None:
@@ -221,6 +223,14 @@ def _words(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _words_of_parent(process: psutil.Process) -> list[str]:
+    try:
+        parent = process.parent()
+    except psutil.Error:
+        return []
+    return [] if parent is None else _words(parent)
 
 
 def _search(process: psutil.Process) -> str | None:
