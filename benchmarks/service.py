@@ -3,8 +3,8 @@
     python -m benchmarks.service [--storage sqlite postgresql] [--readers 200] [--submitters 20] [--seconds 60]
 
 Of the readers four in five ask once a second for the list, one search or its result, in turn; the others listen to
-events. Every submitter submits a search of two small students, which ends by itself, then again and again one that it
-cancels. Meanwhile two runners are killed, and PostgreSQL restarts once. In the end all must be there: every search that
+events. Every submitter submits a search of two small students, which ends by itself (``--jobs`` fewer of them do), then
+again and again one that it cancels. Meanwhile two runners are killed, and PostgreSQL restarts once. In the end all must be there: every search that
 was accepted, every event for every listener, no trial twice, and at no time two drivers of one search.
 """
 
@@ -117,8 +117,9 @@ async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
 class Load:
     """Readers, submitters and what they saw."""
 
-    def __init__(self, port: int, token: str, seconds: float) -> None:
+    def __init__(self, port: int, token: str, seconds: float, jobs: int) -> None:
         self.port, self.token = port, token
+        self._jobs = jobs
         self.end = time.monotonic() + seconds
         self.jobs: list[str] = []
         self.cancelled: list[str] = []
@@ -131,7 +132,8 @@ class Load:
         """A search of one's own, then others that are cancelled."""
         client = Client(self.port, self.token)
         request = {"hw": "x86-server", "budget": "1h", "space": "two.yaml", "device": "cpu", "workers": 1}
-        self.jobs += await self._accepted(client, {**request, "study": f"job-{number}"}, 9)
+        if number < self._jobs:
+            self.jobs += await self._accepted(client, {**request, "study": f"job-{number}"}, 9)
         count = 0
         while time.monotonic() < self.end:
             count += 1
@@ -272,7 +274,7 @@ async def under_load(
     arguments: argparse.Namespace, port: int, token: str, machine: Machine, restart: Any, queue: SearchQueue
 ) -> tuple[Load, list[float], float]:
     """Put it under load, disturb it, and wait until all searches have ended."""
-    load = Load(port, token, arguments.seconds)
+    load = Load(port, token, arguments.seconds, arguments.jobs)
     tasks = [asyncio.create_task(load.submit(number)) for number in range(arguments.submitters)]
     listeners = arguments.readers // 5
     tasks += [asyncio.create_task(load.read(number)) for number in range(arguments.readers - listeners)]
@@ -378,6 +380,7 @@ def main() -> None:
     parser.add_argument("--storage", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"])
     parser.add_argument("--readers", type=int, default=200)
     parser.add_argument("--submitters", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=20, help="submitters that also submit a search to be driven")
     parser.add_argument("--seconds", type=float, default=60.0)
     arguments = parser.parse_args()
     for storage in arguments.storage:
