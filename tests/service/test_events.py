@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from served import TINY, events
+from served import TINY, awaited, events
 from test_who_may import problem
 
 from automl_kd.storage import Database, EventLog, SearchQueue
@@ -93,8 +93,8 @@ def test_what_is_measured_counts_listeners_and_searches(served, alice, boss, tol
     name, _ = told
     with alice.stream("GET", f"/searches/{name}/events") as stream:
         next(stream.iter_lines())
+        awaited(lambda: "automl_kd_listeners 1.0" in boss.get("/metrics").text)
         measured = boss.get("/metrics").text
-        assert "automl_kd_listeners 1.0" in measured
     queued = SearchQueue(Database(str(served.folder / "automl-kd.db"))).counts()["queued"]
     assert f'automl_kd_searches{{state="queued"}} {float(queued)}' in measured
     assert 'automl_kd_requests_total{method="POST",route="/searches",status="201"}' in measured
