@@ -24,6 +24,18 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def axe():
+    """What a checker of accessibility finds wrong with a page, a line a rule."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+
+    def axe_of(page):
+        found = axe.Axe().run(page).response["violations"]
+        return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html']}" for each in found]
+
+    return axe_of
+
+
 @dataclass
 class Visit:
     """A browser that a token let in."""

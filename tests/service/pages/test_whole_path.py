@@ -21,7 +21,7 @@ def write(page, selector, text):
     page.keyboard.type(text)
 
 
-def test_a_search_by_keyboard(visit, running):
+def test_a_search_by_keyboard(visit, running, axe):
     seen = visit(running, running.tokens["alice"], PHONE)
     page = seen.page
     seen.open("/")
@@ -37,7 +37,7 @@ def test_a_search_by_keyboard(visit, running):
     go_to(page, 'button[value="plan"]')
     page.keyboard.press("Enter")
     page.get_by_text("Buys about").wait_for(timeout=120_000)
-    assert not seen.overflows
+    assert (seen.overflows, axe(page)) == (False, [])
     assert page.locator("#space").input_value() == str(running.root / "two.yaml")
 
     go_to(page, '#plan button[value="start"]')
@@ -46,6 +46,7 @@ def test_a_search_by_keyboard(visit, running):
     page.evaluate("window.loadedOnce = true")
     page.locator("#badge", has_text="running").wait_for(timeout=60_000)
     page.locator("#front svg.plot:visible").wait_for(timeout=120_000)
+    assert axe(page) == []
     page.locator("#badge", has_text="done").wait_for(timeout=180_000)
     page.locator("#picks table").first.wait_for(timeout=20_000)
     assert page.evaluate("window.loadedOnce"), "events alone brought the page to the end"
