@@ -3,9 +3,10 @@
     python -m benchmarks.service [--storage sqlite postgresql] [--readers 200] [--submitters 20] [--seconds 60]
 
 Of the readers four in five ask once a second for the list, one search or its result, in turn; the others listen to
-events. Every submitter submits a search of two small students, which ends by itself (``--jobs`` fewer of them do), then
-again and again one that it cancels. Meanwhile two runners are killed, and PostgreSQL restarts once. In the end all must be there: every search that
-was accepted, every event for every listener, no trial twice, and at no time two drivers of one search.
+events. Every submitter (of the first ``--jobs``) submits a search of two small students, which ends by itself, then
+again and again one that it cancels. Meanwhile two runners are killed, and PostgreSQL restarts once. In the end all must
+be there: every search that was accepted, every event for every listener, no trial twice, and at no time two drivers of
+one search.
 """
 
 from __future__ import annotations
@@ -287,7 +288,8 @@ async def under_load(
         passed = (time.monotonic() - began) / arguments.seconds
         while disturbances and passed > disturbances[0][0]:
             await asyncio.to_thread(disturbances.pop(0)[1])
-        if passed > 1 and await asyncio.to_thread(lambda: not {"queued", "running"} & queue.counts().keys()):
+        accepted = all(each.done() for each in tasks)
+        if accepted and await asyncio.to_thread(lambda: not {"queued", "running"} & queue.counts().keys()):
             break
         await asyncio.sleep(0.25)
     await asyncio.gather(*tasks)
@@ -314,6 +316,7 @@ def judged(load: Load, machine: Machine, memory: list[float], database: Database
         ["of them driven to their end", sum(rows[name].state == "done" for name in load.jobs if name in rows)],
         ["runners killed", machine.killed],
         ["searches lost", len(lost)],
+        *([f"lost: {name}", rows[name].reason if name in rows else "is not there"] for name in lost),
         ["searches with two drivers at any time", len(machine.doubled)],
         ["trials recorded twice", twice],
         ["listeners; those that missed or repeated an event", f"{len(load.heard)}; {missed}"],
@@ -330,6 +333,8 @@ def judged(load: Load, machine: Machine, memory: list[float], database: Database
 def _twice(database: Database, name: str) -> int:
     from automl_kd.studies.summary import summarize
 
+    if database.find_study(name) is None:
+        return 0
     found = Counter(json.dumps(each.recipe.model_dump(mode="json")) for each in summarize(database, name).complete)
     return sum(count - 1 for count in found.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +20,25 @@ _THIS_MACHINE = "local"
 _Spec = TypeVar("_Spec", bound=OneTeacher)
 
 
-def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
-    """A search's options as they are stored: checked, with whole paths of files that may be named.
+@dataclass(frozen=True)
+class Admitted:
+    """A search that may be submitted.
+
+    Attributes:
+        options: Its options as they are stored, with whole paths of files.
+        name: Of its study: as was asked for, else made of task, device and space.
+        named: Whether it was asked for.
+        seconds: Its budget.
+    """
+
+    options: dict[str, Any]
+    name: str
+    named: bool
+    seconds: float
+
+
+def admit(document: dict[str, Any], places: Places) -> Admitted:
+    """A search, checked, with whole paths of files that may be named.
 
     Args:
         document: The fields of :class:`SearchRequest`, as they came.
@@ -58,8 +76,9 @@ def admit(document: dict[str, Any], places: Places) -> dict[str, Any]:
     for device in (checked.hw, *(each.device for each in checked.known if each.device is not None)):
         if device != _THIS_MACHINE:  # which would be measured first, and then by another process
             load_profile(device)
-    kept = checked.model_dump(mode="json", exclude_defaults=True)
-    return {**kept, "hw": checked.hw, "budget": checked.budget}
+    kept = checked.model_dump(mode="json", exclude={"storage", "study", "extend"}, exclude_defaults=True)
+    options = {**kept, "hw": checked.hw, "budget": checked.budget}
+    return Admitted(options, checked.name, checked.study is not None, checked.seconds)
 
 
 def _document(places: Places, label: str, text: str) -> Path:

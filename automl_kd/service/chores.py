@@ -23,10 +23,10 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def admitted(document: dict[str, Any], places: Places) -> dict[str, Any]:
-    """A search's options as they are stored; see :func:`automl_kd.service.admission.admit`."""
+    """The parts of :class:`automl_kd.service.admission.Admitted` of a search, as plain data."""
     from automl_kd.service.admission import admit
 
-    return admit(document, places)
+    return asdict(admit(document, places))
 
 
 def planned(document: dict[str, Any], storage: str) -> dict[str, Any]:

@@ -9,22 +9,23 @@ from automl_kd.service import chores
 from automl_kd.service.callers import Caller
 from automl_kd.service.context import Service, in_thread
 from automl_kd.storage import NameTakenError, SubmittedSearch
-from automl_kd.studies.request import SearchRequest
 
 PRIORITIES = range(10)
 _ADMISSION_SECONDS = 60.0
 _PLAN_SECONDS = 300.0
 
 
-async def admitted(service: Service, caller: Caller, document: dict[str, Any]) -> SearchRequest:
-    """A search's options, checked, with whole paths of files.
+async def admitted(service: Service, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
+    """A search, checked: its ``options`` with whole paths of files, ``name``, ``named`` and ``seconds``.
+
+    The service itself makes no request of them, which would load torch.
 
     Raises:
         UserError: If something is wrong with them.
     """
     places = await in_thread(service.places, caller)
-    kept = await service.quick.call(chores.admitted, document, places, seconds=_ADMISSION_SECONDS)
-    return SearchRequest(**kept)
+    found: dict[str, Any] = await service.quick.call(chores.admitted, document, places, seconds=_ADMISSION_SECONDS)
+    return found
 
 
 async def planned(service: Service, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
@@ -33,8 +34,8 @@ async def planned(service: Service, caller: Caller, document: dict[str, Any]) ->
     Raises:
         UserError: As the search itself would.
     """
-    request = await admitted(service, caller, document)
-    asked = request.model_dump(mode="json", exclude={"storage"})
+    search = await admitted(service, caller, document)
+    asked = {**search["options"], **({"study": search["name"]} if search["named"] else {})}
     plan: dict[str, Any] = await service.slow.call(chores.planned, asked, service.database.url, seconds=_PLAN_SECONDS)
     return plan
 
@@ -45,15 +46,13 @@ async def submitted(service: Service, caller: Caller, document: dict[str, Any], 
     Raises:
         UserError: If something is wrong with it, its name is taken, or its owner has too many searches.
     """
-    request = await admitted(service, caller, document)
-    kept = request.model_dump(mode="json", exclude={"storage", "study", "extend"}, exclude_defaults=True)
-    kept |= {"hw": request.hw, "budget": request.budget}
+    search = await admitted(service, caller, document)
     for number in itertools.count(1):
-        name = request.name if number == 1 else f"{request.name}-{number}"
+        name = search["name"] if number == 1 else f"{search['name']}-{number}"
         try:
-            return await in_thread(_submit, service, caller, name, kept, request.seconds, priority)
+            return await in_thread(_submit, service, caller, name, search["options"], search["seconds"], priority)
         except NameTakenError:
-            if request.study is not None:
+            if search["named"]:
                 raise
     raise AssertionError("numbers do not end")
 
