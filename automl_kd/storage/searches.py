@@ -189,7 +189,7 @@ class SearchQueue:
         def work(row: SearchRow, _: Session) -> Mapping[str, Any] | None:
             if row.state == "running":
                 row.cancelled = True
-                return None
+                return {"state": "running", "stopping": True}
             if row.state != "queued":
                 raise WrongStateError(f"search {name}: is {row.state}; only what is queued or running can be cancelled")
             _become(row, "cancelled")

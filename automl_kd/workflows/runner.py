@@ -23,6 +23,8 @@ _SILENT_SECONDS = 30.0
 """A claim without a heartbeat for so long belongs to a runner that died, or stands still."""
 _GONE_SECONDS = 4.0
 """The same where the runner's process is gone from this machine."""
+_BLIND_SECONDS = 3.0
+"""Time between two looks, such as an outage of the database, after which watching begins anew."""
 _STOP_SECONDS = 30.0
 _AWAY_SECONDS = 5.0
 
@@ -79,6 +81,7 @@ class Runner:
         self._stop = stop
         self._observer = observer
         self._watched: dict[str, _Watched] = {}
+        self._looked = time.monotonic()
         self._me = f"{socket.gethostname()} {os.getpid()}"
 
     def run(self, until_empty: bool = False) -> int:
@@ -144,11 +147,15 @@ class Runner:
         another's.
         """
         seen: dict[str, _Watched] = {}
-        for search in self._queue.running():
+        searches, now = self._queue.running(), time.monotonic()
+        if now - self._looked > _BLIND_SECONDS:  # who could not look has not seen anybody keep silent
+            self._watched = {}
+        self._looked = now
+        for search in searches:
             mark = (search.claim, search.beats)
             before = self._watched.get(search.name)
             seen[search.name] = before if before is not None and before.mark == mark else _Watched(mark)
-            silent = time.monotonic() - seen[search.name].since
+            silent = now - seen[search.name].since
             if search.claim is not None and silent > (_GONE_SECONDS if _is_gone(search.runner) else _SILENT_SECONDS):
                 self._queue.hand_back(search.name, search.claim, f"its runner ({search.runner}) died", died=True)
         self._watched = seen

@@ -13,6 +13,7 @@ from automl_kd.storage import EventLog
 
 _OFTEN = 2.0
 """Seconds at least between two events of progress."""
+_PICKS = "picks"
 _SELDOM = 15.0
 """Seconds at most, as long as there is any progress to tell."""
 
@@ -37,8 +38,14 @@ class EventObserver(Observer):
         self._what: object = None
         self._front: tuple[tuple[int, float], ...] = ()
         self._at_first: int | None = None
-        self.finished = 0
-        """Candidates that have come to an end since this driver began."""
+        self._candidates = 0
+        self._pick: str | None = None
+        self._picks = 0
+
+    @property
+    def finished(self) -> int:
+        """Candidates and full trainings that have come to an end since this driver began."""
+        return self._candidates + self._picks
 
     def update(self, snapshot: Snapshot) -> None:
         """Tell of a snapshot what is new in it."""
@@ -49,7 +56,10 @@ class EventObserver(Observer):
         if snapshot.counts:
             finished = sum(number for name, number in snapshot.counts.items() if name in ("complete", "pruned"))
             self._at_first = finished if self._at_first is None else self._at_first
-            self.finished = finished - self._at_first
+            self._candidates = finished - self._at_first
+        pick = snapshot.doing if snapshot.phase == _PICKS else None
+        self._picks += self._pick is not None and pick != self._pick
+        self._pick = pick
         now = time.monotonic()
         what = (snapshot.phase, snapshot.doing, tuple(snapshot.counts.items()))
         if now - self._told >= (_SELDOM if what == self._what else _OFTEN):

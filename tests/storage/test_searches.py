@@ -195,7 +195,7 @@ class Queue(RuleBasedStateMachine):
                 assert state == "queued"
                 self.waiting.remove(name)
                 self.states[name] = "cancelled"
-                self.events[name] += 1
+            self.events[name] += 1
 
     @rule(name=names)
     def resume(self, name):
