@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,9 @@ import pytest
 from automl_kd.core import locked
 
 ROOT = Path(__file__).resolve().parents[1]
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts what runs in its background so, and what the tests start would inherit it and know no Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 _SCRIPT = Path(sys.executable).with_name("automl-kd")
 COMMAND = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, str(ROOT / "cli.py")]
 
