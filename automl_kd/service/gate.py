@@ -165,14 +165,17 @@ def _host(origin: str) -> str | None:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The body of a small form, None where it is too long for one."""
+    """The body of a small form, None where it is too long for one.
+
+    A longer one is read to its end, within the bounds of any body: whoever still sends would not hear the answer.
+    """
     body: bytes = b""
-    while len(body) <= _FORM_BYTES:
+    while True:
         message = await receive()
-        body += message.get("body", b"")
+        if len(body) <= _FORM_BYTES:
+            body += message.get("body", b"")
         if message["type"] != "http.request" or not message.get("more_body"):
-            return body
-    return None
+            return body if len(body) <= _FORM_BYTES else None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

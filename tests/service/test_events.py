@@ -1,5 +1,6 @@
 """What listeners are told: every event once, in order, from wherever they went away."""
 
+import re
 import threading
 
 import pytest
@@ -90,11 +91,16 @@ def test_the_events_of_another_owner_or_of_no_search_are_not_found(bob, told):
 
 
 def test_what_is_measured_counts_listeners_and_searches(served, alice, boss, told):
+    def listeners():
+        return float(re.search(r"^automl_kd_listeners (\S+)", boss.get("/metrics").text, re.MULTILINE)[1])
+
     name, _ = told
+    before = listeners()
     with alice.stream("GET", f"/searches/{name}/events") as stream:
         next(stream.iter_lines())
-        awaited(lambda: "automl_kd_listeners 1.0" in boss.get("/metrics").text)
+        awaited(lambda: listeners() > before)
         measured = boss.get("/metrics").text
+    awaited(lambda: listeners() <= before)
     queued = SearchQueue(Database(str(served.folder / "automl-kd.db"))).counts()["queued"]
     assert f'automl_kd_searches{{state="queued"}} {float(queued)}' in measured
     assert 'automl_kd_requests_total{method="POST",route="/searches",status="201"}' in measured

@@ -190,7 +190,7 @@ def test_a_listener_that_says_no_number_is_refused(alice, number):
     assert problem(answer, 422)
 
 
-@pytest.mark.parametrize("name", ["%00", "a%0d%0aX:%20y", "..", "%ff", "Ü", 3000 * "n", "%F0%9F%98%80"])
+@pytest.mark.parametrize("name", ["%00", "a%0d%0aX:%20y", "%2e%2e", "%ff", "Ü", 3000 * "n", "%F0%9F%98%80"])
 def test_a_name_that_no_search_has_is_not_found(served, alice, name):
     answer = alice.get(f"/searches/{name}")
     assert answer.status_code in (401, 404)

@@ -51,13 +51,13 @@ def test_a_job_goes_out_and_its_answer_comes_back_with_files_of_many_parts(datab
     assert (joined.pid, joined.ready, joined.answered) == (os.getpid(), False, 0)
     machine.set_ready(True)
     queue.post(joined.worker, 1, Message({"until": 3}, {"checkpoint": large, "empty": b""}))
-    assert machine.status() == {0: MailboxStatus(1, 0, False, False)}
+    assert machine.status() == {0: MailboxStatus(1, 0, False, False, False)}
     assert machine.job(0) == Message({"until": 3}, {"checkpoint": large, "empty": b""})
     machine.answer(0, 1, Message({"epoch": 3}, {"checkpoint": large[::-1]}))
-    assert machine.status() == {0: MailboxStatus(1, 1, False, True)}
+    assert machine.status() == {0: MailboxStatus(1, 1, False, True, False)}
     assert [each.answered for each in queue.workers()] == [1]
     assert queue.take(joined.worker) == Message({"epoch": 3}, {"checkpoint": large[::-1]})
-    assert machine.status() == {0: MailboxStatus(1, 1, False, False)}
+    assert machine.status() == {0: MailboxStatus(1, 1, False, False, False)}
     assert files(database) == 0
 
 
@@ -113,9 +113,9 @@ def test_a_file_goes_in_parts_and_an_offer_that_is_taken_back_is_none(database, 
 def test_studies_do_not_see_each_other(queue, other, machine):
     other.ask_to_stop()
     assert other.workers() == []
-    assert machine.status() == {0: MailboxStatus(0, 0, False, False)}
+    assert machine.status() == {0: MailboxStatus(0, 0, False, False, False)}
     queue.ask_to_stop()
-    assert machine.status() == {0: MailboxStatus(0, 0, True, False)}
+    assert machine.status() == {0: MailboxStatus(0, 0, True, False, False)}
 
 
 def test_a_driver_that_lost_its_lease_sees_and_touches_nothing_of_the_next(database, queue, machine):
@@ -124,7 +124,7 @@ def test_a_driver_that_lost_its_lease_sees_and_touches_nothing_of_the_next(datab
     queue.ask_to_stop()
     queue.clear()
     assert queue.workers() == []
-    assert machine.status() == {0: MailboxStatus(0, 0, False, False)}
+    assert machine.status() == {0: MailboxStatus(0, 0, False, False, False)}
     database.transact(lambda session: session.execute(text("DELETE FROM akd_leases")))
 
 
