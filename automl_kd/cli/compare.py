@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_kd.cli.answer import Json, Storage, answer, quiet, table
-from automl_kd.core import DEFAULT_STORAGE, UNKNOWN, count, in_unit, three_digits
+from automl_kd.core import DEFAULT_STORAGE
 
 if TYPE_CHECKING:
-    from automl_kd.results import ComparedQuantity, ComparedValue, Comparison
+    from automl_kd.results import Comparison
 
 
 def register(app: typer.Typer) -> None:
@@ -38,22 +38,6 @@ def comparison_text(found: Comparison) -> str:
     names = [
         f"trial {each}{f' ({role})' if role else ''}" for each, role in zip(found.trials, found.roles, strict=True)
     ]
-    rows = [[each.title, *(_cell(each, value) for value in each.values)] for each in found.quantities]
+    rows = [[each.title, *map(each.shown, each.values)] for each in found.quantities]
     rows += [[each.title, *each.values] for each in found.differences]
     return "\n".join([table(rows, [f"study {found.study}", *names]), "", *found.sentences])
-
-
-def _cell(quantity: ComparedQuantity, found: ComparedValue) -> str:
-    value = found.value
-    if value is None or isinstance(value, str):
-        return value or UNKNOWN
-    if quantity.unit == "count":
-        return count(value)
-    shown = in_unit(value, quantity.unit)
-    return shown if found.low is None or found.high is None else f"{shown} ({_ends(quantity, found.low, found.high)})"
-
-
-def _ends(quantity: ComparedQuantity, low: float, high: float) -> str:
-    if quantity.unit == "%":
-        return f"{100 * max(0.0, low):.1f}–{100 * min(1.0, high):.1f}"
-    return f"{three_digits(low)}–{three_digits(high)}"

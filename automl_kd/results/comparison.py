@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, computed_field
 
+from automl_kd.core import UNKNOWN, count, in_unit, three_digits
 from automl_kd.objectives import Direction
 from automl_kd.results.base import Result
 
@@ -24,6 +25,20 @@ class ComparedQuantity(Result):
     unit: str = Field(description="Of the values: %, ms, bytes, …; count or text where there is none.")
     direction: Direction | None = Field(description="Whether more or less is better; None where neither is.")
     values: tuple[ComparedValue, ...] = Field(description="One a trial, in their order.")
+
+    def shown(self, found: ComparedValue) -> str:
+        """A value for people, with its interval where it has one."""
+        value = found.value
+        if value is None or isinstance(value, str):
+            return value or UNKNOWN
+        if self.unit == "count":
+            return count(value)
+        shown = in_unit(value, self.unit)
+        if found.low is None or found.high is None:
+            return shown
+        if self.unit == "%":
+            return f"{shown} ({100 * max(0.0, found.low):.1f}–{100 * min(1.0, found.high):.1f})"
+        return f"{shown} ({three_digits(found.low)}–{three_digits(found.high)})"
 
 
 class ScoreDifference(Result):

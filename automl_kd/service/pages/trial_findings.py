@@ -9,7 +9,6 @@ from automl_kd.core import (
     count,
     counted,
     duration,
-    in_unit,
     milliseconds,
     percent,
     size,
@@ -21,8 +20,6 @@ from automl_kd.recipes import to_yaml
 from automl_kd.results import (
     Arm,
     Breakdown,
-    ComparedQuantity,
-    ComparedValue,
     Confusion,
     Estimate,
     PickResult,
@@ -269,24 +266,10 @@ def compared(storage: str, study: str, trials: list[int]) -> dict[str, Any]:
             for trial, role in zip(found.trials, found.roles, strict=True)
         ],
         "sentences": found.sentences,
-        "rows": [
-            (text.capital(each.title), [_cell(each, value) for value in each.values]) for each in found.quantities
-        ],
+        "rows": [(text.capital(each.title), list(map(each.shown, each.values))) for each in found.quantities],
         "differences": [(text.capital(each.title), each.values) for each in found.differences],
         "recipes": found.recipes,
     }
-
-
-def _cell(quantity: ComparedQuantity, found: ComparedValue) -> str:
-    value = found.value
-    if value is None or isinstance(value, str):
-        return value or UNKNOWN
-    if quantity.unit == "count":
-        return count(value)
-    shown = in_unit(value, quantity.unit)
-    if found.low is None or found.high is None:
-        return shown
-    return f"{shown} ({in_unit(found.low, quantity.unit)} to {in_unit(found.high, quantity.unit)})"
 
 
 def repriced(storage: str, study: str, hw: str, max_latency: str | None) -> dict[str, Any]:
