@@ -97,7 +97,8 @@ def test_what_is_measured_counts_listeners_and_searches(served, alice, boss, tol
     name, _ = told
     before = listeners()
     with alice.stream("GET", f"/searches/{name}/events") as stream:
-        next(stream.iter_lines())
+        lines = stream.iter_lines()  # held, because the connection ends with it
+        next(lines)
         awaited(lambda: listeners() > before)
         measured = boss.get("/metrics").text
     awaited(lambda: listeners() <= before)
