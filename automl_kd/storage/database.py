@@ -21,7 +21,7 @@ from automl_kd.core import DEFAULT_STORAGE, UserError, cache_dir, unknown
 from automl_kd.recipes import digest
 from automl_kd.storage.lease import Lease
 from automl_kd.storage.reconnecting import RetryingStorage, transact, wait_for_server
-from automl_kd.storage.tables import Base, JobRow, StudyRow
+from automl_kd.storage.tables import SERVED, Base, JobRow, StudyRow
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -103,6 +103,7 @@ class Database:
             if self._sqlite is None:
                 self._engine.connect().close()  # a server that is not there is told at once
         self._tables_made = False
+        self._served = False
 
     @property
     def files(self) -> Path:
@@ -155,9 +156,16 @@ class Database:
             self._ensure_tables()
             return transact(self._engine, work)
 
+    def served(self) -> Database:
+        """This database, in which the tables of the service are made with the others; a search alone makes none."""
+        if not self._served:
+            self._served, self._tables_made = True, False
+        return self
+
     def _ensure_tables(self) -> None:
         if not self._tables_made:
-            _make_tables(lambda: Base.metadata.create_all(self._engine))
+            wanted = [table for table in Base.metadata.sorted_tables if self._served or table.name not in SERVED]
+            _make_tables(lambda: Base.metadata.create_all(self._engine, wanted))
             self._tables_made = True
 
     @property

@@ -45,7 +45,7 @@ class EventLog:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = database.served()
 
     def add(self, search: str, kind: str, document: Mapping[str, Any], claim: str | None = None) -> bool:
         """Tell what happened.

@@ -90,7 +90,7 @@ class SearchQueue:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = database.served()
 
     # -- who asks -----------------------------------------------------------------------------------------------------
 

@@ -192,3 +192,7 @@ class UploadRow(Base):
     name: Mapped[str] = mapped_column(String(255))
     bytes: Mapped[int] = mapped_column(BigInteger)
     created: Mapped[float] = mapped_column(Float)
+
+
+SERVED = frozenset(row.__tablename__ for row in (QueueRow, SearchRow, EventRow, TokenRow, BrowserSessionRow, UploadRow))
+"""Tables that the service alone reads and writes."""

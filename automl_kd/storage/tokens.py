@@ -79,7 +79,7 @@ class TokenStore:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = database.served()
 
     def create(self, name: str, owner: str, scope: Scope, seconds: float | None) -> str:
         """Make a token.

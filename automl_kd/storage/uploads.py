@@ -41,7 +41,7 @@ class UploadBook:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = database.served()
 
     def add(self, owner: str, sha256: str, name: str, taken: int) -> None:
         """Note what somebody sent; what that one has sent before keeps its first name."""

@@ -55,7 +55,7 @@ def log(database):
 
 def emptied(database):
     for table in TABLES:
-        database.transact(lambda session, table=table: session.execute(text(f"DELETE FROM {table}")))
+        database.served().transact(lambda session, table=table: session.execute(text(f"DELETE FROM {table}")))
     return database
 
 

@@ -13,7 +13,7 @@ from automl_kd.storage import SCOPES, Database, TokenStore
 def database(request, tmp_path):
     if request.param == "sqlite":
         return Database(str(tmp_path / "automl-kd.db"))
-    found = Database(request.getfixturevalue("postgres").url)
+    found = Database(request.getfixturevalue("postgres").url).served()
     for table in ("akd_tokens", "akd_sessions"):
         found.transact(lambda session, table=table: session.execute(text(f"DELETE FROM {table}")))
     return found
