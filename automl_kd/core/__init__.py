@@ -2,6 +2,7 @@
 
 from automl_kd.core import formatting
 from automl_kd.core.atomic_files import locked, replacing, sha256_of, write_text
+from automl_kd.core.child_processes import child_environment
 from automl_kd.core.disk_space import check_room, folder_bytes, free_bytes
 from automl_kd.core.errors import Interrupted, UserError, first_line, unknown
 from automl_kd.core.extras import import_extra
@@ -50,6 +51,7 @@ __all__ = [
     "cache_dir",
     "chance",
     "check_room",
+    "child_environment",
     "config_dir",
     "count",
     "counted",

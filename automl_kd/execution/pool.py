@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Generic
 
+from automl_kd.core import child_environment
 from automl_kd.execution.bounds import Bounds
 from automl_kd.execution.executor import Executor, Key
 from automl_kd.execution.jobs import Alive, Answer, Cancel, Failed, Job, Setup
@@ -140,12 +140,6 @@ class _Worker(Generic[Key]):
         self._cancelled = False
         self._alive_at = time.monotonic()
         self.connection, theirs = multiprocessing.Pipe()
-        package_parent = str(Path(__file__).resolve().parents[2])
-        environment = os.environ | {
-            # The worker must import the package that runs here, wherever its own search path would lead.
-            "PYTHONPATH": os.pathsep.join([package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]),
-            "OMP_NUM_THREADS": "1",
-        }
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "automl_kd.execution.worker", str(theirs.fileno())],
@@ -153,7 +147,7 @@ class _Worker(Generic[Key]):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=environment,
+                env=child_environment(OMP_NUM_THREADS="1"),
             )
         theirs.close()
         self._send(setup)

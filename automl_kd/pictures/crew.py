@@ -9,10 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any, Self
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, child_environment
 from automl_kd.pictures.work import perform
 
 _FEW = 512  # pictures that are done before other processes have started
@@ -69,15 +68,13 @@ class _Member:
     number = -1
 
     def __enter__(self) -> Self:
-        package_parent = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join([package_parent, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "automl_kd.pictures.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            env=child_environment(OMP_NUM_THREADS="1"),
             start_new_session=True,  # Ctrl-C is for this process, whose end ends the others
         )
         assert self._process.stdin is not None

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from automl_kd.core import UserError
+from automl_kd.core import UserError, child_environment
 from automl_kd.service.problems import ProblemError
 
 _CALLS = 200
@@ -86,10 +84,8 @@ class _Helper:
 
     def __init__(self, log: Path) -> None:
         self.calls = 0
-        self._dead = threading.Event()
         self._connection, theirs = multiprocessing.Pipe()
         log.parent.mkdir(parents=True, exist_ok=True)
-        paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "automl_kd.service.backstage", str(theirs.fileno())],
@@ -97,7 +93,7 @@ class _Helper:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+                env=child_environment(OMP_NUM_THREADS="1"),
                 start_new_session=True,
             )
         theirs.close()

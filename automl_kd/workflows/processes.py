@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from automl_kd.core import child_environment
+
 
 def start_module(module: str, document: Mapping[str, Any], log: Path) -> subprocess.Popen[bytes]:
     """Start a module of this package as a process.
@@ -22,16 +24,13 @@ def start_module(module: str, document: Mapping[str, Any], log: Path) -> subproc
         log: File that takes its standard error.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    parent_of_package = str(Path(__file__).resolve().parents[2])
-    # The child must import the package that runs here, wherever its own search path would lead.
-    paths = [parent_of_package, *filter(None, [os.environ.get("PYTHONPATH")])]
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=child_environment(),
             start_new_session=True,  # Ctrl-C is for the parent, which then asks its children to stop
         )
     assert process.stdin is not None
