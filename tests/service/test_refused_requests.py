@@ -216,6 +216,7 @@ def test_an_owner_has_as_many_searches_as_allowed_whether_new_resumed_or_extende
         assert client.post("/searches/one/cancel").json()["state"] == "cancelled"
         assert client.post("/searches", json={**TINY, "study": "three"}).json()["position"] == 2
         assert problem(client.post("/searches/one/resume"), 429) == full
+        assert client.post("/ui/searches/one/resume", data={"csrf": ""}).status_code == 429
         assert problem(client.post("/searches/one/extend", json={"by": "1h"}), 409)
         assert client.post("/searches/two/extend", json={"by": "1h"}).json()["budget"] == 4200
     found.stop()

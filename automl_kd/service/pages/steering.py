@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +31,11 @@ async def stop(service: TheService, caller: Submitter, name: str, form: Sent) ->
 @router.post("/searches/{name}/resume")
 async def resume(service: TheService, caller: Submitter, name: str, form: Sent) -> Response:
     """Go on with what was stopped or failed."""
-    return await _done(service, caller, name, "resume", form.typed(), lambda: in_thread(service.queue.resume, name))
+
+    async def work() -> Any:
+        return await in_thread(partial(service.queue.resume, name, most=service.settings.max_searches))
+
+    return await _done(service, caller, name, "resume", form.typed(), work)
 
 
 @router.post("/searches/{name}/extend")
@@ -38,7 +43,8 @@ async def extend(service: TheService, caller: Submitter, name: str, form: Sent) 
     """Add time to its budget."""
 
     async def work() -> Any:
-        return await in_thread(service.queue.extend, name, parse_duration(form.text("by"), "more time"))
+        seconds = parse_duration(form.text("by"), "more time")
+        return await in_thread(partial(service.queue.extend, name, seconds, most=service.settings.max_searches))
 
     return await _done(service, caller, name, "extend", form.typed(), work)
 
