@@ -192,17 +192,20 @@ class Load:
 class Machine:
     """The processes of a service, seen from outside."""
 
-    def __init__(self, server: psutil.Process) -> None:
-        self._server = server
+    def __init__(self, server: psutil.Process, database: Database) -> None:
+        self._server, self._database, self._queue = server, database, SearchQueue(database)
+        self._drivers: dict[str, set[int]] = {}
         self.doubled: set[str] = set()
         self.killed = 0
 
     def look(self) -> None:
-        """Note searches that have two drivers now; a driver's log tells which is its search."""
-        # A child that a driver has forked, and that is not its worker yet, still reads as its parent.
-        drivers = [each for each in self._running(DRIVER) if DRIVER not in _words_of_parent(each)]
-        driven = Counter(filter(None, map(_search, drivers)))
-        self.doubled |= {name for name, count in driven.items() if count > 1}
+        """Note searches that two living processes have driven: one that only waits has never held the study's lease."""
+        for each in self._queue.running():
+            if (driver := self._database.driver(each.name, watch=False)) is not None:
+                self._drivers.setdefault(each.name, set()).add(int(driver.split()[1]))
+        for name, pids in self._drivers.items():
+            if sum(map(_drives, pids)) > 1:
+                self.doubled.add(name)
 
     def kill_runner(self) -> None:
         """Kill a runner that drives a search, else any."""
@@ -228,18 +231,10 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def _words_of_parent(process: psutil.Process) -> list[str]:
-    try:
-        parent = process.parent()
-    except psutil.Error:
-        return []
-    return [] if parent is None else _words(parent)
-
-
-def _search(process: psutil.Process) -> str | None:
-    with contextlib.suppress(OSError):
-        return Path(os.readlink(f"/proc/{process.pid}/fd/2")).parent.name
-    return None
+def _drives(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return DRIVER in psutil.Process(pid).cmdline()
+    return False
 
 
 @contextlib.contextmanager
@@ -371,7 +366,7 @@ def measured(arguments: argparse.Namespace, storage: str) -> list[list[object]]:
         assert server.stdout is not None
         try:
             port = int(json.loads(server.stdout.readline())["url"].split(":")[2].split("/")[0])
-            machine = Machine(psutil.Process(server.pid))
+            machine = Machine(psutil.Process(server.pid), database)
             found = asyncio.run(under_load(arguments, port, token, machine, restart, SearchQueue(database)))
             return judged(found[0], machine, found[1], database, found[2])
         finally:

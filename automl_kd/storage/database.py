@@ -243,19 +243,17 @@ class Database:
             with self.user_errors():
                 Lease(self._engine, study).refuse_alive(self.display_name)
 
-    def is_driven(self, study: str) -> bool:
-        """Whether somebody seems to drive a study just now."""
-        if not self._has_tables:
-            return False
-        with self.user_errors():
-            return Lease(self._engine, study).beats()
+    def driver(self, study: str, *, watch: bool = True) -> str | None:
+        """Who drives a study, in words; None where nobody does.
 
-    def driver(self, study: str) -> str | None:
-        """Who drives a study, in words; None where nobody does."""
+        Args:
+            study: Its name.
+            watch: Whether to watch, for seconds, a driver whose heartbeat is old; else it counts as gone.
+        """
         if not self._has_tables:
             return None
         with self.user_errors():
-            return Lease(self._engine, study).driver()
+            return Lease(self._engine, study).driver(watch=watch)
 
     @contextmanager
     def lease(self, study: str) -> Iterator[Lease]:

@@ -74,17 +74,14 @@ class Lease:
             )
         return holder
 
-    def beats(self) -> bool:
-        """Whether somebody holds it whose heartbeat is recent; it is not watched, so a moment may make that wrong."""
-        holder = self._holder()
-        if holder is None or abs(time.time() - holder.heartbeat) >= _FRESH_SECONDS:
-            return False
-        return holder.host != socket.gethostname() or psutil.pid_exists(holder.pid)
+    def driver(self, *, watch: bool) -> str | None:
+        """Who drives the study, in words; None where nobody does.
 
-    def driver(self) -> str | None:
-        """Who drives the study, in words; None where nobody does."""
+        Args:
+            watch: Whether to watch a holder whose heartbeat is old; else it counts as gone.
+        """
         holder = self._holder()
-        if holder is None or not _alive(holder, self._holder):
+        if holder is None or not (_alive(holder, self._holder) if watch else _beats(holder)):
             return None
         return f"process {holder.pid} on {holder.host}"
 
@@ -146,6 +143,13 @@ def _alive(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
             return False
         return _started_before(holder) or _still_beats(holder, look)
     return abs(time.time() - holder.heartbeat) < _FRESH_SECONDS or _still_beats(holder, look)
+
+
+def _beats(holder: LeaseRow) -> bool:
+    """Whether a holder's heartbeat is recent and its process, where it is on this machine, is there."""
+    if abs(time.time() - holder.heartbeat) >= _FRESH_SECONDS:
+        return False
+    return holder.host != socket.gethostname() or psutil.pid_exists(holder.pid)
 
 
 def _still_beats(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:

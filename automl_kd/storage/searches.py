@@ -26,7 +26,6 @@ _ADOPTED = 5
 """Priority of searches that nobody submitted."""
 _QUEUE = 1
 """The row of ``akd_queue``."""
-_UNLIMITED = 1_000_000_000
 _Change = Callable[[SearchRow, Session], Mapping[str, Any] | None]
 """Changes the row of a search; returns what is told of it, None for nothing."""
 
@@ -197,7 +196,7 @@ class SearchQueue:
 
         return self._change(name, work)
 
-    def resume(self, name: str, *, most: int = _UNLIMITED) -> SubmittedSearch:
+    def resume(self, name: str, *, most: int) -> SubmittedSearch:
         """Put a search that was cancelled or failed into the queue again, to go on where it stopped.
 
         Args:
@@ -220,7 +219,7 @@ class SearchQueue:
 
         return self._change(name, work)
 
-    def extend(self, name: str, seconds: float, *, most: int = _UNLIMITED) -> SubmittedSearch:
+    def extend(self, name: str, seconds: float, *, most: int) -> SubmittedSearch:
         """Add time to a search; one that is done goes into the queue again.
 
         Args:

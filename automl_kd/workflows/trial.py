@@ -49,7 +49,7 @@ def trial_detail(
     trial, kept = _found(database, name, number)
     pick = next((each for each in summary.picks if each.trial == number), None)
     files = StudyFiles(database.files / name)
-    state = state_of(trial, kept, database.is_driven(name))
+    state = state_of(trial, kept, database.driver(name, watch=False) is not None)
     asked = AskedTrial(files, number, kept, summary.hw, f"trial {number} of study {name}", allow_code)
     reading, unread = asked.reading(read=read) if state == "complete" else (None, _UNFINISHED)
     return TrialDetail(

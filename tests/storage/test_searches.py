@@ -408,7 +408,7 @@ def cutting(database, statement, times=1):
     [
         lambda queue, log, claim: submit(queue, "new"),
         lambda queue, log, claim: queue.take("host 2"),
-        lambda queue, log, claim: queue.extend("one", 7),
+        lambda queue, log, claim: queue.extend("one", 7, most=9),
         lambda queue, log, claim: queue.finish("one", claim, "done"),
         lambda queue, log, claim: queue.hand_back("one", claim, "died", died=True),
         lambda queue, log, claim: log.add("one", "note", {"text": "x"}, claim),
