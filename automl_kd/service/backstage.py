@@ -7,7 +7,6 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -115,10 +114,10 @@ class _Helper:
         return answer
 
     def kill(self) -> None:
+        # The connection stays open: a thread that waits at it sees its other end close. Closed here, its number could
+        # be that of another helper's connection before the thread waits, and the thread would wait there.
         self._process.kill()
         self._process.wait()
-        with suppress(OSError):
-            self._connection.close()
 
 
 def main(handle: int) -> None:
