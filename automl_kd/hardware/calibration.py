@@ -9,7 +9,6 @@ from itertools import product
 from typing import get_args
 
 import numpy as np
-from scipy.stats import multivariate_normal
 
 from automl_kd.core import UserError
 from automl_kd.hardware.fit_section import Fit, ReferenceNetwork, Uncertainty
@@ -183,6 +182,9 @@ class _Trial:
         off = found.residuals + slopes @ (found.coefficients.pack() - self.known.pack())
         traits = Traits.of(slopes, np.array([network.flops for network in self.measured]))
         spread = slopes @ covariance @ slopes.T + misfit.covariance(traits)
+        # Here and not above: half a second, which every process that prices would pay.
+        from scipy.stats import multivariate_normal
+
         return float(multivariate_normal(np.zeros(len(off)), spread).logpdf(off))
 
     def start(self, noise: float) -> Start:

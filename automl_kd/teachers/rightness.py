@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 
 _SURE = 3.0  # standard errors
 _WORTH = 0.05  # share of examples that another order has to gain
@@ -85,6 +84,9 @@ def rightness(labels: Labels, answers: Labels, half: NDArray[np.bool_]) -> Right
 
 def _meant(labels: Labels, answers: Labels) -> dict[int, int]:
     """The permutation of classes under which answers agree with labels most often, where it moves one."""
+    # Here and not above: a quarter of a second, which every worker would pay.
+    from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
+
     classes = np.union1d(labels, answers)
     counts = np.zeros((len(classes), len(classes)))
     np.add.at(counts, (np.searchsorted(classes, answers), np.searchsorted(classes, labels)), 1)

@@ -71,6 +71,7 @@ def fill(file):
             assert error.errno == errno.ENOSPC  # noqa: PT017
 
 
+@pytest.mark.long
 def test_a_full_disk_ends_the_search_in_one_line_and_with_room_it_goes_on(small_disk, command, few, digits_teacher):
     arguments = ("search", *few, "--study", "cam", "--json")
     search = command.start(*arguments, cwd=small_disk)

@@ -50,7 +50,8 @@ def in_a_terminal(command):
 
 
 def test_a_search_is_followed_to_its_end_by_several(command, few, digits_teacher, in_a_terminal, tmp_path):
-    search = command.start("search", *few, "--study", "cam", "--json", cwd=tmp_path)
+    two = ("--set", "distill.losses.kd.temperature=2.0")
+    search = command.start("search", *few, *two, "--study", "cam", "--json", cwd=tmp_path)
     until(lambda: rows(tmp_path / "automl-kd.db", "SELECT name FROM akd_studies"), search)
     os.kill(search.pid, signal.SIGSTOP)  # until both see it, however slow the machine is
     follower = command.start("status", "--study", "cam", "--follow", "--json", cwd=tmp_path)

@@ -91,7 +91,7 @@ def ask(few, own_cache, digits_teacher, tmp_path):
     return ask
 
 
-@pytest.mark.parametrize("executor", ["process", "inline"])
+@pytest.mark.parametrize("executor", ["process", pytest.param("inline", marks=pytest.mark.long)])
 def test_trials_end_while_they_wait_and_while_they_are_trained_and_the_study_stops_when_asked(ask, tmp_path, executor):
     request = ask("search_epochs=90000", study="long", budget="20h", fidelity="none", executor=executor)
     running, seen = Running(request), Seen(tmp_path, "long")

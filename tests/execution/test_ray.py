@@ -68,6 +68,7 @@ def test_a_killed_worker_fails_its_job_its_replacement_goes_on_and_files_come_ba
     assert isinstance(answer_of(executor, 3, EvaluateJob(job.recipe, job.weights)), Evaluated)
 
 
+@pytest.mark.long
 def test_the_executor_follows_the_cluster_and_outlives_a_node(executor, cluster, job, endless):
     wait_until(executor, lambda: executor.idle == 1)
     joined = cluster.add_node(num_cpus=1, resources={"seat": 1, "joined": 1})
@@ -86,6 +87,7 @@ def test_the_executor_follows_the_cluster_and_outlives_a_node(executor, cluster,
     assert isinstance(answer_of(executor, 3, replace(job, recipe=labels_only(), until=1)), Trained)
 
 
+@pytest.mark.long
 def test_stopping_reaches_a_running_job_whose_state_comes_back(cluster, setup, endless):
     with RayExecutor(setup, address=cluster.address, resources=_WORKER) as executor:
         wait_until(executor, lambda: executor.idle)
@@ -109,6 +111,7 @@ def test_a_cluster_that_cannot_be_used_is_told_in_one_line(cluster, setup, given
     assert not ray.is_initialized()
 
 
+@pytest.mark.long
 def test_a_job_that_is_cancelled_comes_back_and_its_worker_takes_the_next(executor, endless, job, tmp_path):
     wait_until(executor, lambda: executor.idle)
     executor.submit(1, endless)

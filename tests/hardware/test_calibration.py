@@ -75,7 +75,12 @@ def ranks(profile, truth, networks):
 
 @pytest.mark.parametrize(
     ("zeros", "dead", "queued"),
-    [("keep", "execute", False), ("keep", "execute", True), ("store", "drop", True), ("fold", "drop", True)],
+    [
+        ("keep", "execute", False),
+        pytest.param("keep", "execute", True, marks=pytest.mark.long),
+        ("store", "drop", True),
+        pytest.param("fold", "drop", True, marks=pytest.mark.long),
+    ],
 )
 def test_the_rules_of_a_foreign_device_are_found_from_twelve_cells(jetson, seen, unseen, zeros, dead, queued):
     truth = device(jetson, zeros, dead, queued)

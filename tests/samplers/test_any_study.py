@@ -173,7 +173,7 @@ def _quiet():
         yield
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(5, 12))])
 def test_equal_seeds_propose_alike_in_any_study_and_within_what_was_asked_for(seed):
     studies = [RandomStudy(seed).run(12) for _ in range(2)]
     check(studies[0])

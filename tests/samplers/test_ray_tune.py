@@ -40,6 +40,7 @@ def tuned(searcher, folder, samples, **config):
     ).fit()
 
 
+@pytest.mark.long
 def test_a_tuner_s_trials_are_recipes_of_the_space_told_with_their_values_or_as_failed(cluster, space, tmp_path):
     searcher = RayTuneSearcher(space, _METRICS, optuna.samplers.RandomSampler(seed=0))
     results = tuned(searcher, tmp_path, 4)

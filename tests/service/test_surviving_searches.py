@@ -95,6 +95,7 @@ def yard(command, few, digits_teacher, tmp_path_factory):
     found.close()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_search_goes_on_when_its_driver_its_runner_and_its_service_are_killed(yard):
     first = yard.runner("--cores", "1")
@@ -144,7 +145,7 @@ def test_a_search_goes_on_when_its_driver_its_runner_and_its_service_are_killed(
 
 
 @pytest.mark.timeout(600)
-def test_a_running_search_is_extended_cancelled_and_resumed_and_its_trials_ended(yard):
+def test_a_running_search_is_extended_cancelled_resumed_and_taken_over_and_its_trials_ended(yard):
     runner = yard.runner("--cores", "1")
     yard.submit("long", "search_epochs=90000", budget="20h")
     name = "/searches/long"
@@ -167,9 +168,13 @@ def test_a_running_search_is_extended_cancelled_and_resumed_and_its_trials_ended
     yard.is_in("long", "running")
     awaited(lambda: driver_of(runner) and yard.trials("long", TrialState.RUNNING))
     assert trains[0] in yard.trials("long", TrialState.PRUNED)
-    runner.terminate()  # hands it back; it was not done
+    second = yard.runner("--cores", "1")
+    runner.kill()
+    awaited(lambda: (yard.queue.search("long").runner or "").endswith(f" {second.pid}"))
+    driver_of(second)
+    second.terminate()  # hands it back; it was not done
     assert yard.is_in("long", "queued")["reason"] == "its runner was stopped"
-    psutil.wait_procs([runner], 40)
+    psutil.wait_procs([second], 40)
     assert yard.client.post(f"{name}/cancel").json()["state"] == "cancelled"
 
 

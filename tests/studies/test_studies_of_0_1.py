@@ -127,6 +127,7 @@ def test_a_finished_one_searched_again_stays_as_it_is(folder):
     assert (result.front, result.picks, result.seconds.total) == (before.front, before.picks, before.seconds.total)
 
 
+@pytest.mark.long
 def test_a_finished_one_is_extended(folder):
     before = status("finished")
     result = ak.search(budget="120s", study="finished", extend="25s", **BEGUN_WITH)

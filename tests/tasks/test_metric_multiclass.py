@@ -26,7 +26,7 @@ def _scored(name, logits, labels, weights=None):
 
 
 @given(multiclass_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_decisions_are_counted_as_in_scikit_learn(case):
     answers = case.kept_outputs.argmax(dim=1).numpy()
     pair, weights = (case.kept_labels, answers), case.kept_weights
@@ -42,7 +42,7 @@ def test_decisions_are_counted_as_in_scikit_learn(case):
 
 
 @given(multiclass_cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_top_k_is_that_of_scikit_learn_with_ties_and_absent_classes(case):
     for k in range(2, case.classes):
         expected = reference.top_k_accuracy_score(
@@ -56,7 +56,7 @@ def test_top_k_is_that_of_scikit_learn_with_ties_and_absent_classes(case):
 
 
 @given(multiclass_cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_log_loss_is_that_of_scikit_learn(case):
     probabilities = case.kept_outputs.softmax(dim=1).numpy()
     classes = np.arange(case.classes)
@@ -65,7 +65,7 @@ def test_log_loss_is_that_of_scikit_learn(case):
 
 
 @given(multiclass_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_auroc_is_the_mean_over_the_classes_that_scikit_learn_can_score(case):
     probabilities, labels = case.kept_outputs.softmax(dim=1).numpy(), case.kept_labels
     scored = range(case.classes) if case.classes > 2 else [1]
@@ -85,7 +85,7 @@ def test_auroc_is_the_mean_over_the_classes_that_scikit_learn_can_score(case):
 
 
 @given(multiclass_cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_calibration_error_is_what_its_definition_says(case):
     probabilities, labels = case.kept_outputs.softmax(dim=1).numpy(), case.kept_labels
     weights = np.ones(len(labels)) if case.weights is None else case.kept_weights

@@ -19,7 +19,7 @@ def _named(name):
 
 
 @given(multilabel_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_f1_is_that_of_scikit_learn_over_the_labels_that_occur(case):
     labels, answers = case.kept_labels.astype(int), (case.kept_outputs > 0).numpy().astype(int)
     # A single label is no multilabel problem to scikit-learn; another that never occurs changes neither figure.
@@ -31,7 +31,7 @@ def test_f1_is_that_of_scikit_learn_over_the_labels_that_occur(case):
 
 
 @given(multilabel_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_map_is_the_mean_of_scikit_learns_average_precision_over_the_labels_that_occur(case):
     labels, logits = case.kept_labels.astype(int), case.kept_outputs.numpy()
     occurring = [of for of in range(case.classes) if labels[:, of].any()]

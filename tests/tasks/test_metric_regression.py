@@ -17,7 +17,7 @@ def _named(name):
 
 
 @given(regression_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_errors_are_those_of_scikit_learn(case):
     pair, weights = (case.kept_labels, case.kept_outputs.numpy()), case.kept_weights
     assert case.value(_named("rmse")) == pytest.approx(
@@ -29,7 +29,7 @@ def test_errors_are_those_of_scikit_learn(case):
 
 
 @given(regression_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_r2_is_that_of_scikit_learn_and_finite_for_constant_labels(case):
     labels, outputs = (each.reshape(len(each), -1) for each in (case.kept_labels, case.kept_outputs.numpy()))
     scores = []

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import torch
-from scipy.special import betaincinv
 from torch import Generator, Tensor
 
 
@@ -122,6 +121,9 @@ def _permutation(batch: int, generator: Generator) -> Tensor:
 
 
 def _beta(alpha: float, generator: Generator) -> float:
+    # Here and not above: a fifth of a second, which processes that mix nothing would pay.
+    from scipy.special import betaincinv
+
     return float(betaincinv(alpha, alpha, _uniform(generator)))
 
 
