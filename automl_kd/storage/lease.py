@@ -155,7 +155,7 @@ class Lease:
 
 
 def _alive(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
-    """Whether a holder lives: by its process on this machine, by its heartbeat on another machine or where it is stopped.
+    """Whether a holder lives: on this machine by its process, unless that is stopped, on another by its heartbeat.
 
     A heartbeat carries the time of the holder's clock. A time far from this machine's may mean a dead holder or a
     wrong clock, so the heartbeat is watched for a while before the lease is taken from the holder.
