@@ -168,9 +168,7 @@ def _begins(job: Job) -> str:
 def _ends(answer: Answer) -> str:
     match answer:
         case Trained():
-            return (
-                f"epoch {answer.epoch} reached after {duration(answer.seconds)} of training, score {answer.score:.4g}"
-            )
+            return f"epoch {answer.epoch} reached, {duration(answer.seconds)} of training, score {answer.score:.4g}"
         case Evaluated():
             return "the test split was read"
         case Stopped():
