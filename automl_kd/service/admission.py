@@ -114,8 +114,9 @@ def _teacher(places: Places, text: str) -> str:
 def _placed(places: Places, spec: OneTeacher) -> OneTeacher:
     """A teacher with whole paths of the files that it names."""
     if isinstance(spec, BroughtTeacher):
-        found = moved_to(places.resolve("teacher", str(place_of(spec))), spec)
-        return _whole(places, found)
+        brought = _whole(places, spec)
+        place = place_of(brought)  # a folder may have a name that does not read like a path
+        return brought if place.is_absolute() else moved_to(places.resolve("teacher", str(place)), brought)
     training = spec.train
     nested = None if training.teacher is None else _placed(places, training.teacher)
     whole = _whole(places, TrainedTeacher(train=training.model_copy(update={"teacher": None})))
