@@ -370,7 +370,7 @@ def test_jobs_come_through_a_database_without_the_sender_s_paths(tmp_path):
     student = decode_job(as_json(encode_job(JobBundle(EvaluateJob(job.recipe, tmp_path / "w"), None, b"weights"))))
     assert student.unpack(tmp_path).weights.read_bytes() == b"weights"
     teacher = decode_job(as_json(encode_job(JobBundle(EvaluateJob(None, None), None, None))))
-    assert teacher.unpack(tmp_path) == EvaluateJob(None, None)
+    assert teacher.unpack(tmp_path) == EvaluateJob(None, None, tmp_path / "job.log")
 
 
 def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fetched(setup, module_cache):
