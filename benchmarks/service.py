@@ -31,7 +31,7 @@ from typing import Any
 
 import psutil
 
-from automl_kd.storage import Database, EventLog, SearchQueue, TokenStore
+from automl_kd.storage import Database, EventLog, SearchClaims, SearchQueue, TokenStore
 from benchmarks.tables import table
 
 SPACE = """\
@@ -193,14 +193,14 @@ class Machine:
     """The processes of a service, seen from outside."""
 
     def __init__(self, server: psutil.Process, database: Database) -> None:
-        self._server, self._database, self._queue = server, database, SearchQueue(database)
+        self._server, self._database, self._claims = server, database, SearchClaims(database)
         self._drivers: dict[str, set[int]] = {}
         self.doubled: set[str] = set()
         self.killed = 0
 
     def look(self) -> None:
         """Note searches that two living processes have driven: one that only waits has never held the study's lease."""
-        for each in self._queue.running():
+        for each in self._claims.running():
             if (driver := self._database.driver(each.name, watch=False)) is not None:
                 self._drivers.setdefault(each.name, set()).add(int(driver.split()[1]))
         for name, pids in self._drivers.items():

@@ -15,6 +15,7 @@ from automl_kd.core import UserError
 from automl_kd.execution.archive import UnreadableError
 from automl_kd.execution.executor import Executor, Key
 from automl_kd.execution.file_bundles import JobBundle
+from automl_kd.execution.job_log import tell
 from automl_kd.execution.jobs import Answer, Failed, Job, Setup, Stopped
 from automl_kd.execution.messages import decode_answer, encode_job, encode_setup
 from automl_kd.storage import JobQueue, WorkerStatus
@@ -212,9 +213,12 @@ class _Worker(Generic[Key]):
         self.silent = 0.0 if status.heartbeats != self.heartbeats else self.silent + since
         self.heartbeats, self.ready = status.heartbeats, status.ready
 
-    def lose(self, answer: Answer) -> list[tuple[Key, Answer]]:
+    def lose(self, answer: Failed | Stopped) -> list[tuple[Key, Answer]]:
         """The answer to the job of a worker that is given up, where it has one."""
-        return [] if self.key is None else [(self.key, answer)]
+        if self.key is None or self.job is None:
+            return []
+        tell(self.job.log, answer.reason if isinstance(answer, Failed) else f"worker on {self.host} left")
+        return [(self.key, answer)]
 
 
 def _is_gone(status: WorkerStatus) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl_kd.core import cache_dir, locked, replacing, sha256_of
 from automl_kd.execution.archive import Archive, unpack_archive
+from automl_kd.execution.job_log import add_bytes, bytes_of
 from automl_kd.execution.jobs import Answer, EvaluateJob, Failed, Job, Setup, TrainJob, file_failure
 from automl_kd.recipes.custom_code import keep_copy
 
@@ -59,15 +60,16 @@ class JobBundle:
             OSError: If the file cannot be written.
         """
         weights, checkpoint = folder / "student.safetensors", folder / "checkpoint.pt"
-        if isinstance(self.job, TrainJob):
+        job = replace(self.job, log=folder / "job.log")
+        if isinstance(job, TrainJob):
             if self.content is not None:
                 checkpoint.write_bytes(self.content)
             deadline = time.monotonic() + max(0.0, (self.seconds or 0.0) - transfer_seconds)
-            return replace(self.job, checkpoint=checkpoint, weights=weights, deadline=deadline)
+            return replace(job, checkpoint=checkpoint, weights=weights, deadline=deadline)
         if self.content is None:
-            return self.job
+            return job
         weights.write_bytes(self.content)
-        return EvaluateJob(self.job.recipe, weights)
+        return replace(job, weights=weights)
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,13 @@ class AnswerBundle:
         answer: What the worker answered.
         checkpoint: Of a training.
         weights: Of a training at the end of its schedule.
+        log: What was told of the job there.
     """
 
     answer: Answer
     checkpoint: bytes | None = None
     weights: bytes | None = None
+    log: bytes | None = None
 
     @classmethod
     def pack(cls, answer: Answer, job: Job) -> AnswerBundle:
@@ -91,15 +95,17 @@ class AnswerBundle:
         Raises:
             OSError: If a file cannot be read.
         """
+        log = bytes_of(job.log)
         if isinstance(job, EvaluateJob) or isinstance(answer, Failed):
-            return cls(answer)
-        return cls(answer, _content(job.checkpoint), _content(job.weights))
+            return cls(answer, log=log)
+        return cls(answer, _content(job.checkpoint), _content(job.weights), log)
 
     def deliver(self, job: Job) -> Answer:
         """Write the files where the sender's job says, whole or not at all, and give the answer.
 
         Where a file cannot be written, the answer is that failure.
         """
+        add_bytes(job.log, self.log)
         if isinstance(job, EvaluateJob):
             return self.answer
         # The checkpoint first, as where a job runs in place, so a kill in between costs one evaluation.

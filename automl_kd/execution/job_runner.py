@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -13,8 +14,9 @@ import torch
 import torch._dynamo  # the first optimiser would import it, and these seconds would count as training
 
 from automl_kd.compression import shipped
-from automl_kd.core import Interrupted, UserError
+from automl_kd.core import Interrupted, UserError, duration
 from automl_kd.distillation import Diverged, Evaluation, distill, evaluate, evaluate_teacher, material_of
+from automl_kd.execution.job_log import tell
 from automl_kd.execution.jobs import (
     Answer,
     Evaluated,
@@ -49,7 +51,13 @@ class JobRunner:
         self._last_job_ended: float | None = None
 
     def do(self, job: Job) -> Answer:
-        """Do a job; whatever goes wrong becomes an answer of it."""
+        """Do a job, and tell its log so; whatever goes wrong becomes an answer of it."""
+        tell(job.log, _begins(job))
+        answer = self._answer(job)
+        tell(job.log, _ends(answer))
+        return answer
+
+    def _answer(self, job: Job) -> Answer:
         try:
             self._open(job)
         except (UserError, OSError) as error:
@@ -66,6 +74,7 @@ class JobRunner:
         except MemoryError:
             return Failed("out of memory")
         except Exception as error:  # one trial's fault must not end the search
+            tell(job.log, traceback.format_exc())
             return Failed(f"{type(error).__name__}: {error}".splitlines()[0])
 
     def _open(self, job: Job) -> None:
@@ -148,6 +157,24 @@ class JobRunner:
         # That the labels define the metric was seen to before the search.
         if math.isnan(found.score):
             raise UserError(f"its {self._task.metric.title} is not a number, because its outputs are not")
+
+
+def _begins(job: Job) -> str:
+    if isinstance(job, EvaluateJob):
+        return "the test split is read"
+    return f"training begins, to epoch {job.until} of {job.total_epochs}"
+
+
+def _ends(answer: Answer) -> str:
+    match answer:
+        case Trained():
+            return f"epoch {answer.epoch} reached, {duration(answer.seconds)} of training, score {answer.score:.4g}"
+        case Evaluated():
+            return "the test split was read"
+        case Stopped():
+            return "stopped; its state is kept"
+        case Failed(reason):
+            return f"failed: {reason}"
 
 
 def _file(job: Job) -> Path | None:

@@ -57,6 +57,8 @@ class TrainJob:
         weights: File of the student's weights, written at the end of the schedule.
         deadline: ``time.monotonic()`` of this machine at which the job saves its state and stops by itself.
         trained: Seconds of training that the checkpoint already holds.
+        log: File that takes what is told of the job while it is done, and what its worker writes on standard error;
+            None where nobody reads it.
     """
 
     recipe: Recipe
@@ -66,6 +68,7 @@ class TrainJob:
     weights: Path
     deadline: float
     trained: float = 0.0
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,12 @@ class EvaluateJob:
     Attributes:
         recipe: The student's recipe; None for the teacher.
         weights: File of the student's weights as trained; None for the teacher.
+        log: As of :class:`TrainJob`.
     """
 
     recipe: Recipe | None
     weights: Path | None
+    log: Path | None = None
 
 
 Job = TrainJob | EvaluateJob

@@ -61,7 +61,7 @@ def decode_job(message: Message) -> JobBundle:
 def encode_answer(bundle: AnswerBundle) -> Message:
     """An answer as a message."""
     answer = bundle.answer
-    files = {"checkpoint": bundle.checkpoint, "weights": bundle.weights}
+    files = {"checkpoint": bundle.checkpoint, "weights": bundle.weights, "log": bundle.log}
     match answer:
         case Trained():
             about: dict[str, Any] = {
@@ -101,7 +101,7 @@ def decode_answer(message: Message) -> AnswerBundle:
             answer = Failed(**about)
         case _:
             answer = Stopped()
-    return AnswerBundle(answer, files.get("checkpoint"), files.get("weights"))
+    return AnswerBundle(answer, files.get("checkpoint"), files.get("weights"), files.get("log"))
 
 
 def _evaluated(values: Mapping[str, float | str], statistics: bytes) -> Evaluated:

@@ -14,6 +14,7 @@ from typing import Generic
 from automl_kd.core import child_environment
 from automl_kd.execution.bounds import Bounds
 from automl_kd.execution.executor import Executor, Key
+from automl_kd.execution.job_log import tell
 from automl_kd.execution.jobs import Alive, Answer, Cancel, Failed, Job, Setup
 
 _CHECK_SECONDS = 0.5
@@ -29,7 +30,7 @@ class WorkerPool(Executor[Key]):
     Args:
         count: Number of processes.
         setup: What all jobs share.
-        log: File for what workers write on standard error.
+        log: File for what workers write on standard error besides the logs of their jobs.
         bounds: What a job may take before its worker is ended; by default as :meth:`Bounds.of` says.
     """
 
@@ -84,6 +85,7 @@ class WorkerPool(Executor[Key]):
                 answer = worker.receive()
             except (EOFError, OSError):
                 answer = Failed(worker.exit_reason(), worker_died=True)
+                tell(worker.log, answer.reason)
                 self._workers[self._workers.index(worker)] = _Worker(self._setup, self._log)
             if answer is not None:
                 answers.append((key, answer))
@@ -98,6 +100,7 @@ class WorkerPool(Executor[Key]):
             found = self._bounds.violation(worker.process, worker.silent, begun=worker.begun)
             if found is not None:
                 reason, again = found
+                tell(worker.log, reason)
                 answers.append((worker.key, Failed(reason, worker_died=again)))
                 worker.kill()
                 self._workers[index] = _Worker(self._setup, self._log)
@@ -136,6 +139,7 @@ class _Worker(Generic[Key]):
 
     def __init__(self, setup: Setup, log: Path) -> None:
         self.key: Key | None = None
+        self.log: Path | None = None
         self.begun = False
         self._cancelled = False
         self._alive_at = time.monotonic()
@@ -163,7 +167,7 @@ class _Worker(Generic[Key]):
         return time.monotonic() - self._alive_at
 
     def submit(self, key: Key, job: Job) -> None:
-        self.key = key
+        self.key, self.log = key, job.log
         self.begun = self._cancelled = False
         self._alive_at = time.monotonic()
         self._send(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import queue
 import signal
@@ -10,7 +11,9 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 
+from automl_kd.execution.job_log import bound, written_to
 from automl_kd.execution.jobs import Alive, Answer, Cancel, Job, Setup
 
 _ALIVE_SECONDS = 1.0
@@ -19,6 +22,7 @@ _ALIVE_SECONDS = 1.0
 
 def main() -> None:
     """Do jobs until the pipe closes: a driver that dies, by whatever signal, ends its workers."""
+    faulthandler.enable()  # a worker that crashes says where
     # Ctrl-C and a closing terminal reach the whole process group, but the driver decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -48,10 +52,12 @@ def main() -> None:
     from automl_kd.execution.job_runner import JobRunner
 
     alive_at = time.monotonic()
+    log: Path | None = None
 
     def say_alive() -> None:
         nonlocal alive_at
         alive_at = time.monotonic()
+        bound(log)
         with contextlib.suppress(OSError):  # the driver is gone, and listen() ends this process
             connection.send(Alive())
 
@@ -62,7 +68,10 @@ def main() -> None:
 
     runner = JobRunner(setup, stopping, begun=say_alive)
     while True:
-        answer = runner.do(jobs.get())
+        job = jobs.get()
+        log = job.log
+        with written_to(log):
+            answer = runner.do(job)
         try:
             connection.send(answer)
         except (BrokenPipeError, OSError):

@@ -146,5 +146,5 @@ class TrialDetail(Result):
     pick: PickResult | None = Field(description="Distilled in full, tested and delivered; None of others than picks.")
     reading: Reading | None = Field(description="Where it errs on search-validation; None where nothing is to be read.")
     unread: str | None = Field(description="Why nothing is to be read; None where something is.")
-    log: tuple[str, ...] = Field(description="Lines of the workers' log that name the trial or its files.")
+    log: tuple[str, ...] = Field(description="Its last lines: what its jobs said, and what workers wrote meanwhile.")
     recipe: RecipeDocument | None = Field(description="How it is made; None for a proposal that was never priced.")

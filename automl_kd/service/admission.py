@@ -9,11 +9,22 @@ from typing import Any, TypeVar
 
 from automl_kd.core import NotYAMLError, UserError, load_yaml
 from automl_kd.hardware import load_profile
-from automl_kd.recipes import load_space, parse_yaml
+from automl_kd.recipes import parse_yaml
 from automl_kd.service.places import UPLOAD, Places, beside, reads_like_a_path
 from automl_kd.service.refused import REFUSED
+from automl_kd.studies.default_space import check_space
+from automl_kd.studies.preparation import check_energy
 from automl_kd.studies.request import SearchRequest
-from automl_kd.tasks import BroughtTeacher, OneTeacher, TrainedTeacher, moved_to, parse_teacher, place_of, task_names
+from automl_kd.tasks import (
+    BroughtTeacher,
+    OneTeacher,
+    TrainedTeacher,
+    check_task,
+    moved_to,
+    parse_teacher,
+    place_of,
+    task_names,
+)
 
 _EXECUTORS = ("process", "inline")
 _THIS_MACHINE = "local"
@@ -71,11 +82,12 @@ def admit(document: dict[str, Any], places: Places) -> Admitted:
     if request.pins:
         changes["pins"] = tuple(_pin(places, each) for each in request.pins)
     checked = SearchRequest(**{**asked, **changes})
-    if checked.space is not None:
-        load_space(checked.space, checked.pins)
+    check_space(checked, check_task(checked.task, checked.data, checked.metric))
     for device in (checked.hw, *(each.device for each in checked.known if each.device is not None)):
         if device != _THIS_MACHINE:  # which would be measured first, and then by another process
-            load_profile(device)
+            profile = load_profile(device)
+            if device == checked.hw:
+                check_energy(checked, profile)
     kept = checked.model_dump(mode="json", exclude={"storage", "study", "extend"}, exclude_defaults=True)
     options = {**kept, "hw": checked.hw, "budget": checked.budget}
     return Admitted(options, checked.name, checked.study is not None, checked.seconds)
@@ -102,8 +114,9 @@ def _teacher(places: Places, text: str) -> str:
 def _placed(places: Places, spec: OneTeacher) -> OneTeacher:
     """A teacher with whole paths of the files that it names."""
     if isinstance(spec, BroughtTeacher):
-        found = moved_to(places.resolve("teacher", str(place_of(spec))), spec)
-        return _whole(places, found)
+        brought = _whole(places, spec)
+        place = place_of(brought)  # a folder may have a name that does not read like a path
+        return brought if place.is_absolute() else moved_to(places.resolve("teacher", str(place)), brought)
     training = spec.train
     nested = None if training.teacher is None else _placed(places, training.teacher)
     whole = _whole(places, TrainedTeacher(train=training.model_copy(update={"teacher": None})))

@@ -10,14 +10,16 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from automl_kd.core import __version__
 from automl_kd.service.bounds import Bounds
 from automl_kd.service.callers import COOKIE
 from automl_kd.service.context import Service
-from automl_kd.service.dashboard import Dashboard
+from automl_kd.service.dashboard import ADDRESSES, Dashboard
 from automl_kd.service.gate import OPEN, Gate
 from automl_kd.service.ledger import Ledger
+from automl_kd.service.names import Naming
 from automl_kd.service.pages import ROUTERS, warmed
 from automl_kd.service.problems import tell_problems
 from automl_kd.service.rates import Rates
@@ -66,10 +68,17 @@ def create_app(service: Service) -> FastAPI:
     secure = service.settings.certificate is not None
     # The last one added is met first.
     app.add_middleware(Dashboard, database=service.database, queue=service.queue)
+    app.add_middleware(Naming, names=service.names(_addresses(app)))
     app.add_middleware(Gate, tokens=service.tokens, rates=Rates(service.settings.rate), secure=secure)
     app.add_middleware(Bounds, most_bytes=lambda path: _most_bytes(path, upload), patience=service.settings.patience)
     app.add_middleware(Ledger, registry=service.registry, write=_write)
     return app
+
+
+def _addresses(app: FastAPI) -> set[str]:
+    """The first parts of all addresses."""
+    paths = [*(route.path for route in app.routes if isinstance(route, Route)), *ADDRESSES]
+    return {path.split("/")[1] for path in paths}
 
 
 def _document_tokens(app: FastAPI) -> None:

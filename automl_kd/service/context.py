@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from automl_kd.service.backstage import Backstage
 from automl_kd.service.callers import Caller
 from automl_kd.service.gauges import Gauges
 from automl_kd.service.hub import EventHub
+from automl_kd.service.names import Names
 from automl_kd.service.places import Places
 from automl_kd.service.problems import ProblemError
 from automl_kd.service.settings import ServiceSettings
@@ -103,6 +104,11 @@ class Service:
             oldest = min(self._summaries, key=lambda each: self._summaries[each].made)
             del self._summaries[oldest]
         return kept.document
+
+    def names(self, addresses: Iterable[str]) -> Names:
+        """What callers call the files of this machine; ``addresses`` are first parts of the service's own."""
+        uploads, own = self.uploads_of(""), self.database.files.parent
+        return Names(uploads, self.settings.roots, own, addresses)
 
     def places(self, caller: Caller) -> Places:
         """Which files a caller may name."""

@@ -125,9 +125,13 @@ class Dashboard:
         await send({"type": "http.response.body", "body": body})
 
 
+ADDRESSES = ("/dashboard", "/api/", "/artifacts/", "/csv/", "/static/", "/favicon.ico")
+"""What paths of optuna-dashboard begin with, which has its own at the root of an address."""
+
+
 def is_of_dashboard(path: str) -> bool:
-    """Whether a path is one of optuna-dashboard's, which has its own at the root of an address."""
-    return path.startswith(("/dashboard", "/api/", "/artifacts/", "/csv/", "/static/", "/favicon.ico"))
+    """Whether a path is one of optuna-dashboard's."""
+    return path.startswith(ADDRESSES)
 
 
 def _with_headers(send: Send) -> Send:

@@ -38,7 +38,7 @@ class SearchView(BaseModel):
     owner: str = Field(description="Who submitted it.")
     state: SearchState = Field(description="Where it is between queue and end.")
     reason: str | None = Field(description="Why it failed, or how it came back into the queue.")
-    position: int | None = Field(description="Its place in the queue, from 1.")
+    position: int | None = Field(description="Its place in the queue, from 1, as owners take turns.")
     priority: int = Field(description="The larger, the earlier.")
     stopping: bool = Field(description="Whether it was asked to stop and still runs.")
     request: dict[str, Any] = Field(description="What was asked for.")

@@ -5,14 +5,9 @@ from automl_kd.storage.database import Database, DatabaseFailedError, StudyRecor
 from automl_kd.storage.events import Event, EventLog
 from automl_kd.storage.lease import Lease, StudyBusyError
 from automl_kd.storage.mailboxes import JobQueue, Mailboxes, MailboxStatus, Message, WorkerStatus
-from automl_kd.storage.searches import (
-    NameTakenError,
-    QueueFullError,
-    SearchQueue,
-    SearchState,
-    SubmittedSearch,
-    WrongStateError,
-)
+from automl_kd.storage.search_claims import SearchClaims
+from automl_kd.storage.search_queue import NameTakenError, QueueFullError, SearchQueue, WrongStateError
+from automl_kd.storage.submitted import SearchState, SubmittedSearch
 from automl_kd.storage.tokens import SCOPES, BrowserSession, Scope, Token, TokenStore
 from automl_kd.storage.uploads import Upload, UploadBook
 
@@ -32,6 +27,7 @@ __all__ = [
     "NameTakenError",
     "QueueFullError",
     "Scope",
+    "SearchClaims",
     "SearchQueue",
     "SearchState",
     "StudyBusyError",

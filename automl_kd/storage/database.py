@@ -104,6 +104,7 @@ class Database:
                 self._engine.connect().close()  # a server that is not there is told at once
         self._tables_made = False
         self._served = False
+        self._leases: dict[str, Lease] = {}
 
     @property
     def files(self) -> Path:
@@ -134,11 +135,16 @@ class Database:
             raise DatabaseFailedError(f"{self.display_name}: {reason}") from None
 
     def optuna(self) -> RDBStorage:
-        """Optuna's storage in the same database. Its tables are made now, before workers would race to make them."""
+        """Optuna's storage in the same database. Its tables are made now, before workers would race to make them.
+
+        What is opened under a lease changes nothing once the lease is lost.
+        """
         with self.user_errors():
             self._ensure_tables()
             storage = _make_tables(lambda: RetryingStorage(self.url, engine_kwargs=self._engine_arguments()))
         self._prepared(storage.engine)
+        for lease in self._leases.values():
+            lease.guard(storage.engine)
         storage.engine.dispose()  # connections that Optuna made before lack what was prepared
         return storage
 
@@ -208,7 +214,11 @@ class Database:
         return self.transact(work)
 
     def save_study(self, record: StudyRecord) -> None:
-        """Insert or replace what is stored of a study."""
+        """Insert or replace what is stored of a study.
+
+        Raises:
+            UserError: If its lease was taken here, and another process has taken it since.
+        """
 
         def work(session: Session) -> None:
             row = session.get(StudyRow, record.name) or StudyRow(name=record.name, created=time.time())
@@ -216,12 +226,16 @@ class Database:
             row.budget, row.seconds, row.state = record.budget, dict(record.seconds), record.state
             session.add(row)
 
-        self.transact(work)
+        self._change(record.name, work)
 
     def save_seconds(self, name: str, seconds: Mapping[str, float]) -> None:
-        """Store the seconds used so far, by phase."""
+        """Store the seconds used so far, by phase.
+
+        Raises:
+            UserError: As for :meth:`save_study`.
+        """
         statement = update(StudyRow).where(StudyRow.name == name).values(seconds=dict(seconds))
-        self.transact(lambda session: session.execute(statement))
+        self._change(name, lambda session: session.execute(statement))
 
     def jobs(self, study: str) -> dict[str, dict[str, Any]]:
         """Results of the finished jobs of a study, by key: JSON objects that the study engine made."""
@@ -229,9 +243,24 @@ class Database:
         return self.transact(lambda session: {row.key: dict(row.result) for row in session.scalars(query)})
 
     def finish_job(self, study: str, key: str, result: Mapping[str, Any]) -> None:
-        """Store the result of a job."""
+        """Store the result of a job.
+
+        Raises:
+            UserError: As for :meth:`save_study`.
+        """
         row = JobRow(study=study, key=key, result=dict(result), finished=time.time())
-        self.transact(lambda session: session.merge(row))
+        self._change(study, lambda session: session.merge(row))
+
+    def _change(self, study: str, work: Callable[[Session], object]) -> None:
+        """Change what is stored of a study, unless its lease was taken here and is lost."""
+        lease = self._leases.get(study)
+
+        def change(session: Session) -> None:
+            if lease is not None:
+                lease.refuse_lost(session)
+            work(session)
+
+        self.transact(change)
 
     def refuse_if_driven(self, study: str) -> None:
         """Make sure that nobody drives a study; its lease is not taken.
@@ -266,9 +295,11 @@ class Database:
         with self.user_errors():
             self._ensure_tables()
             lease.take(self.display_name)
+        self._leases[study] = lease
         try:
             yield lease
         finally:
+            del self._leases[study]
             with contextlib.suppress(SQLAlchemyError):  # a full disk: the lease of an ended process is taken over
                 lease.give_back()
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 
 import psutil
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, event, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,8 +18,10 @@ from automl_kd.storage.reconnecting import transact
 from automl_kd.storage.tables import LeaseRow
 
 _FRESH_SECONDS = 60.0
+"""Age of a heartbeat up to which its holder counts as alive."""
 _WATCH_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
+_CHANGES = ("INSERT", "UPDATE", "DELETE")
 
 
 class StudyBusyError(UserError):
@@ -97,12 +99,32 @@ class Lease:
             .values(heartbeat=time.time())
         )
         if not transact(self._engine, lambda session: session.execute(statement).rowcount):  # type: ignore[attr-defined]
-            raise UserError(f"study {self._study} was taken over by another process while this one stood still")
+            raise self._lost()
 
-    def held(self, session: Session) -> bool:
+    def held(self, session: Session | Connection) -> bool:
         """Whether the lease is still ours, within a transaction."""
         mine = select(LeaseRow.owner).where(LeaseRow.study == self._study, LeaseRow.owner == self._owner)
         return session.scalar(mine) is not None
+
+    def refuse_lost(self, session: Session | Connection) -> None:
+        """Make sure, within a transaction that changes the study, that its lease is still ours.
+
+        Raises:
+            UserError: If another process took it while this one stood still.
+        """
+        if not self.held(session):
+            raise self._lost()
+
+    def guard(self, engine: Engine) -> None:
+        """Let an engine change nothing any more once the lease is lost, wherever in its work this process wakes up."""
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def look(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+            if statement.lstrip()[:6].upper() in _CHANGES:
+                self.refuse_lost(connection)
+
+    def _lost(self) -> UserError:
+        return UserError(f"study {self._study} was taken over by another process while this one stood still")
 
     def give_back(self) -> None:
         """Let another process drive the study."""
@@ -133,7 +155,7 @@ class Lease:
 
 
 def _alive(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
-    """Whether a holder lives: by its process on this machine, on another machine by its heartbeat.
+    """Whether a holder lives: on this machine by its process, unless that is stopped, on another by its heartbeat.
 
     A heartbeat carries the time of the holder's clock. A time far from this machine's may mean a dead holder or a
     wrong clock, so the heartbeat is watched for a while before the lease is taken from the holder.
@@ -141,15 +163,21 @@ def _alive(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
     if holder.host == socket.gethostname():
         if holder.pid == os.getpid() or not psutil.pid_exists(holder.pid):
             return False
-        return _started_before(holder) or _still_beats(holder, look)
-    return abs(time.time() - holder.heartbeat) < _FRESH_SECONDS or _still_beats(holder, look)
+        if _started_before(holder) and (_is_fresh(holder) or not _is_stopped(holder.pid)):
+            return True
+        return _still_beats(holder, look)
+    return _is_fresh(holder) or _still_beats(holder, look)
 
 
 def _beats(holder: LeaseRow) -> bool:
     """Whether a holder's heartbeat is recent and its process, where it is on this machine, is there."""
-    if abs(time.time() - holder.heartbeat) >= _FRESH_SECONDS:
+    if not _is_fresh(holder):
         return False
     return holder.host != socket.gethostname() or psutil.pid_exists(holder.pid)
+
+
+def _is_fresh(holder: LeaseRow) -> bool:
+    return abs(time.time() - holder.heartbeat) < _FRESH_SECONDS
 
 
 def _still_beats(holder: LeaseRow, look: Callable[[], LeaseRow | None]) -> bool:
@@ -168,5 +196,13 @@ def _started_before(holder: LeaseRow) -> bool:
     """Whether the process with the holder's number is the holder, not a later one that was given the same number."""
     try:
         return bool(psutil.Process(holder.pid).create_time() <= holder.heartbeat + 1)
+    except psutil.Error:
+        return False
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process stands still until somebody wakes it, as after Ctrl-Z."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     except psutil.Error:
         return False

@@ -175,7 +175,9 @@ class PickPhase:
         unread = not self._teacher_values() and all(pick.answered for pick in self._picks)
         jobs: list[tuple[str, Job]] = [(TEACHER, EvaluateJob(None, None))] if unread else []
         for key, runs in reported.items():
-            jobs.append((key, EvaluateJob(self._pick(runs[0]).shipped(runs[0]), self.weights(runs[0]))))
+            run = runs[0]
+            log = self._context.files.trial_log(run.pick)
+            jobs.append((key, EvaluateJob(self._pick(run).shipped(run), self.weights(run), log)))
         under_way: dict[str, Job] = {}
         while jobs or self._pool.running:
             if self._context.stop:
@@ -278,6 +280,7 @@ class PickPhase:
             checkpoint=self._context.files.job_checkpoint(key),
             weights=self.weights(run),
             deadline=time.monotonic() + max(0.0, self._left(run.pick)),
+            log=self._context.files.trial_log(run.pick),
         )
 
     def _pick(self, run: Run) -> Pick:

@@ -112,7 +112,7 @@ def prepare(request: SearchRequest, database: Database, observer: Observer) -> P
     doing("looking for weights to start from")
     starting = startable(deployed.space, request.space_name, task, None if begun is None else begun.without)
     space = starting.space
-    _check_energy(request, profile)
+    check_energy(request, profile)
     objectives = StudyObjectives(task.metric.objective, request.known)
     identity = identity_of(request, Identified(task, space, profile, elsewhere, objectives))
     if settled is not None:
@@ -172,7 +172,12 @@ def _elsewhere(request: SearchRequest, observer: Observer, here: Profile) -> dic
     return {name: load_profile(name, sharing(observer, "calibrate"), beside=here) for name in devices}
 
 
-def _check_energy(request: SearchRequest, profile: Profile) -> None:
+def check_energy(request: SearchRequest, profile: Profile) -> None:
+    """Make sure that a device's profile knows energies where they are to be made small.
+
+    Raises:
+        UserError: If it does not.
+    """
     refusal = profile.objective_refusal("energy") if any(each.quantity == "energy" for each in request.known) else None
     if refusal is not None:
         raise UserError(f"--objective energy: {refusal}")

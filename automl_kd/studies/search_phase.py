@@ -238,6 +238,7 @@ class SearchPhase:
             weights=files.weights(candidate.number),
             deadline=time.monotonic() + max(0.0, self._plan.left),
             trained=candidate.seconds,
+            log=files.trial_log(candidate.number),
         )
         self._trials.begin(candidate, job.until)
         self._pool.submit(candidate.number, job)

@@ -40,7 +40,11 @@ class StudyFiles:
         """What was read of a trial when its detail was first asked for."""
         return self.folder / "details" / f"trial-{number}.json"
 
+    def trial_log(self, number: int) -> Path:
+        """What was told of a trial while it was trained and tested."""
+        return self.folder / "logs" / f"trial-{number}.log"
+
     @property
     def log(self) -> Path:
-        """What workers wrote on standard error."""
+        """What workers wrote on standard error that belongs to no trial."""
         return self.folder / "workers.log"

@@ -29,7 +29,7 @@ from automl_kd.tasks.modalities import (
     Views,
 )
 from automl_kd.tasks.names_of_0_1 import teacher_form
-from automl_kd.tasks.open import data_place, open_task, task_names
+from automl_kd.tasks.open import CheckedTask, check_task, data_place, open_task, task_names
 from automl_kd.tasks.place import data_at
 from automl_kd.tasks.portable import portable_task
 from automl_kd.tasks.problems import PROBLEMS, Multiclass, Multilabel, Problem, ReadLabels, Regression
@@ -65,6 +65,7 @@ __all__ = [
     "TEACHER_FORMS",
     "BroughtTeacher",
     "Card",
+    "CheckedTask",
     "Data",
     "DataKind",
     "DataReading",
@@ -104,6 +105,7 @@ __all__ = [
     "TrainedTeacher",
     "Transform",
     "Views",
+    "check_task",
     "data_at",
     "data_place",
     "found_anywhere",

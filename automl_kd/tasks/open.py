@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,10 +19,10 @@ from automl_kd.tasks.built_in import BUILT_IN
 from automl_kd.tasks.data.registry import DATA
 from automl_kd.tasks.document import TaskDocument
 from automl_kd.tasks.group_splits import stratify_groups
-from automl_kd.tasks.metrics import Metric
+from automl_kd.tasks.metrics import Metric, refuse_no_metric
 from automl_kd.tasks.modalities import Modality
 from automl_kd.tasks.problems import PROBLEMS, Problem
-from automl_kd.tasks.source import Hints, Source
+from automl_kd.tasks.source import Data, Hints, Source
 from automl_kd.tasks.split import Examples, Split
 from automl_kd.tasks.splits import Splits, stratify
 from automl_kd.tasks.stored_pictures import in_memory
@@ -53,15 +53,11 @@ def open_task(name: str, data: str | None = None, metric: str | None = None, *, 
         UserError: If the task is unknown, its file has a mistake, or it has no such metric; or if its data are missing,
             damaged or too few to split.
     """
-    document, folder = task_document(name)
-    part = document.data
-    if data is not None:
-        if "path" not in type(part).model_fields:
-            raise UserError(f"task {name} takes no data; leave {data} out")
-        part = part.at(Path(data).expanduser().absolute())
+    checked = check_task(name, data, metric)
+    document, folder = checked.document, checked.folder
     teacher = None if document.teacher is None else relative_to(folder, document.teacher)
     try:
-        source = part.knowing(Hints(size_of(teacher), progress)).read(folder, _problem_type(document))
+        source = checked.data.knowing(Hints(size_of(teacher), progress)).read(folder, checked.problem)
         parts = _split(source, document.splits)
         problem = source.problem.fitted(parts["train"].labels)
         modality, parts = source.modality(parts)
@@ -94,6 +90,50 @@ def open_task(name: str, data: str | None = None, metric: str | None = None, *, 
     )
 
 
+@dataclass(frozen=True)
+class CheckedTask:
+    """A task as far as it is known before its data are read.
+
+    Attributes:
+        document: Of its file.
+        folder: Where relative paths start.
+        data: What is read.
+        problem: The type of its labels.
+    """
+
+    document: TaskDocument
+    folder: Path
+    data: Data
+    problem: type[Problem]
+
+
+def check_task(name: str, data: str | None = None, metric: str | None = None) -> CheckedTask:
+    """Make every check of a task for which its data need not be read.
+
+    Args:
+        name: As for :func:`open_task`.
+        data: As for :func:`open_task`.
+        metric: As for :func:`open_task`.
+
+    Raises:
+        UserError: If the task is unknown, its file has a mistake, or no data of its problem type have such a metric.
+    """
+    document, folder = task_document(name)
+    part = document.data
+    if data is not None:
+        if "path" not in type(part).model_fields:
+            raise UserError(f"task {name} takes no data; leave {data} out")
+        part = part.at(Path(data).expanduser().absolute())
+    try:
+        problem = _problem_type(document)
+        _refuse_no_metrics(document.metric, problem)
+        if metric is not None:
+            refuse_no_metric(metric, problem.name, problem.meaning)
+    except UserError as error:
+        raise UserError(f"task {name}: {error}") from None
+    return CheckedTask(document, folder, part, problem)
+
+
 def _problem_type(document: TaskDocument) -> type[Problem]:
     """The problem type that a task file names, or the first that its kind of data can be of."""
     kind = document.data.kind
@@ -124,6 +164,15 @@ def _metrics(named: str | tuple[str, ...] | None, problem: Problem) -> tuple[Met
         if twice is not None:
             raise UserError(f"names {twice} twice; once is right")
         return tuple(map(problem.metric_named, named))
+    except UserError as error:
+        raise UserError(f"metric: {error}") from None
+
+
+def _refuse_no_metrics(named: str | tuple[str, ...] | None, problem: type[Problem]) -> None:
+    """Make sure that the problem type has what ``metric`` of a task file names, before the data are read."""
+    try:
+        for name in (named,) if isinstance(named, str) else named or ():
+            refuse_no_metric(name, problem.name, problem.meaning)
     except UserError as error:
         raise UserError(f"metric: {error}") from None
 

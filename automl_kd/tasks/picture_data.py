@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from pydantic import Field, PrivateAttr
 
-from automl_kd.core import UserError, counted, whole
+from automl_kd.core import IMAGE_AXES, UserError, counted, whole
 from automl_kd.pictures import Colour, Decoded, Pictures, decoded, decoded_like, rgb
 from automl_kd.recipes import Part
 from automl_kd.tasks.listed_pictures import listed_pictures
@@ -82,6 +82,16 @@ class PictureOptions(Part):
     skip_damaged: bool = False
     unlabelled: str | None = None
     _hints: Hints = PrivateAttr(default_factory=Hints)
+
+    @property
+    def axes(self) -> tuple[str, ...] | None:
+        """Of pictures."""
+        return IMAGE_AXES
+
+    @property
+    def pixels(self) -> int | None:
+        """Height and width where the options say them; else the files are looked at."""
+        return self.size
 
     def knowing(self, hints: Hints) -> Self:
         """The same data, which use what else is known when they are read."""

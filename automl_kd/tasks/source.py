@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from automl_kd.core import IMAGE_AXES
 from automl_kd.pictures import Progress, silent
 from automl_kd.recipes import Part
 from automl_kd.tasks.modalities import Fit
@@ -72,6 +73,16 @@ class Data(Part, ABC):
         """
         path = getattr(self, "path", None)
         return None if path is None else folder / Path(path).expanduser()
+
+    @property
+    def axes(self) -> tuple[str, ...] | None:
+        """Of an example's input, where that is known before the data are read."""
+        return None if self.pixels is None else IMAGE_AXES
+
+    @property
+    def pixels(self) -> int | None:
+        """Height or width of its pictures, the larger of the two, where that is known before they are read."""
+        return None
 
     def knowing(self, hints: Hints) -> Self:
         """The same data, which use what else is known when they are read."""

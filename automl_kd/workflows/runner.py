@@ -14,7 +14,7 @@ import psutil
 
 from automl_kd.core import DEFAULT_STORAGE, UserError
 from automl_kd.results import Observer, Snapshot
-from automl_kd.storage import Database, DatabaseFailedError, SearchQueue, SubmittedSearch
+from automl_kd.storage import Database, DatabaseFailedError, SearchClaims, SearchQueue, SubmittedSearch
 from automl_kd.studies.clock import StopRequest
 from automl_kd.workflows.processes import start_module, told_by_parent
 
@@ -77,6 +77,7 @@ class Runner:
     def __init__(self, database: Database, cores: int, stop: StopRequest, observer: Observer) -> None:
         self._database = database
         self._queue = SearchQueue(database)
+        self._claims = SearchClaims(database)
         self._cores = cores
         self._stop = stop
         self._observer = observer
@@ -90,7 +91,7 @@ class Runner:
         while not self._stop:
             try:
                 self._take_over()
-                search = self._queue.take(self._me)
+                search = self._claims.take(self._me)
                 if search is not None:
                     taken += 1
                     self._observer.note(f"search {search.name} of {search.owner} begins")
@@ -138,7 +139,7 @@ class Runner:
     def _give_back(self, search: SubmittedSearch, reason: str, *, died: bool) -> None:
         """Give a search back that its driver did not bring to an end; of one that it did, the claim is gone."""
         assert search.claim is not None
-        self._queue.hand_back(search.name, search.claim, reason, died=died)
+        self._claims.hand_back(search.name, search.claim, reason, died=died)
 
     def _take_over(self) -> None:
         """Put searches of runners that died into the queue again.
@@ -147,7 +148,7 @@ class Runner:
         another's.
         """
         seen: dict[str, _Watched] = {}
-        searches, now = self._queue.running(), time.monotonic()
+        searches, now = self._claims.running(), time.monotonic()
         if now - self._looked > _BLIND_SECONDS:  # who could not look has not seen anybody keep silent
             self._watched = {}
         self._looked = now
@@ -157,7 +158,7 @@ class Runner:
             seen[search.name] = before if before is not None and before.mark == mark else _Watched(mark)
             silent = now - seen[search.name].since
             if search.claim is not None and silent > (_GONE_SECONDS if _is_gone(search.runner) else _SILENT_SECONDS):
-                self._queue.hand_back(search.name, search.claim, f"its runner ({search.runner}) died", died=True)
+                self._claims.hand_back(search.name, search.claim, f"its runner ({search.runner}) died", died=True)
         self._watched = seen
 
 

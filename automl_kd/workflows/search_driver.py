@@ -14,7 +14,7 @@ from typing import Any
 
 from automl_kd.core import Interrupted, UserError
 from automl_kd.results import Snapshot
-from automl_kd.storage import Database, DatabaseFailedError, EventLog, SearchQueue, StudyBusyError, SubmittedSearch
+from automl_kd.storage import Database, DatabaseFailedError, EventLog, SearchClaims, StudyBusyError, SubmittedSearch
 from automl_kd.studies.request import SearchRequest
 from automl_kd.studies.wishes import Wishes
 from automl_kd.workflows.processes import told_by_parent
@@ -39,7 +39,7 @@ class Driver:
 
     def __init__(self, database: Database, search: str, claim: str, cores: int) -> None:
         self._database = database
-        self._queue = SearchQueue(database)
+        self._queue = SearchClaims(database)
         self._name = search
         self._claim = claim
         self._cores = cores

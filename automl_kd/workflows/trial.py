@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from automl_kd.studies.study_files import StudyFiles
 from automl_kd.studies.summary import summarize
 from automl_kd.studies.trial_state import reason_of, state_of, told
 
-_LOG_BYTES = 1_000_000
-_LOG_LINES = 50
+_LOG_LINES = 100
 _UNFINISHED = "it has not reached the top rung, and of other trials no weights are kept"
 
 
@@ -77,7 +75,7 @@ def trial_detail(
         pick=pick,
         reading=reading,
         unread=unread,
-        log=_log(files.log, number),
+        log=_log(files.trial_log(number)),
         recipe=kept.recipe,
     )
 
@@ -112,12 +110,9 @@ def _curve(kept: TrialAttributes, jobs: Mapping[str, Mapping[str, Any]], number:
     return (*rungs, *full)
 
 
-def _log(path: Path, number: int) -> tuple[str, ...]:
-    """The last lines of the workers' log that name the trial; it is one log for all workers."""
-    if not path.exists():
+def _log(path: Path) -> tuple[str, ...]:
+    """The last lines of a trial's log."""
+    try:
+        return tuple(path.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])
+    except OSError:  # none of its jobs has begun, or they were done before there were such logs
         return ()
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _LOG_BYTES))
-        lines = file.read().decode("utf-8", errors="replace").splitlines()
-    named = re.compile(rf"\btrial[- ]{number}\b")
-    return tuple(line for line in lines if named.search(line))[-_LOG_LINES:]

@@ -63,6 +63,8 @@ def test_a_finished_trial_tells_its_curve_its_price_by_kernels_and_its_confusion
     assert reading.metrics["accuracy"].value == pytest.approx(kept.scores[4], abs=1e-6)
     assert sum(reading.matrix[each][each] for each in range(10)) == round(kept.scores[4] * len(split))
     assert [row.examples for row in reading.classes] == split.labels.bincount().tolist()
+    assert "training begins, to epoch" in found.log[0]
+    assert any("epoch 4 reached" in line for line in found.log)
     wrong = {(c.label, c.answer): c.count for c in reading.confusions}
     assert all(reading.matrix[int(label)][int(answer)] == count for (label, answer), count in wrong.items())
     accuracy = found.metrics["accuracy"]

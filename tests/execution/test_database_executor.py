@@ -152,9 +152,12 @@ def test_a_training_there_gives_the_weights_of_one_here(machine, joined, pool, j
     straight = replace(job, checkpoint=tmp_path / "straight.pt", weights=tmp_path / "straight.safetensors")
     assert isinstance(answer_of(pool, 1, straight), Trained)
     assert joined.size == 1
-    first = answer_of(joined, "a", replace(job, until=2))
+    log = tmp_path / "trial.log"
+    first = answer_of(joined, "a", replace(job, until=2, log=log))
     assert (first.epoch, job.checkpoint.exists(), job.weights.exists()) == (2, True, False)
-    assert isinstance(answer_of(joined, "b", job), Trained)
+    assert isinstance(answer_of(joined, "b", replace(job, log=log)), Trained)
+    said = [line.partition("Z ")[2].partition(",")[0] for line in log.read_text().splitlines()]
+    assert said == ["training begins", "epoch 2 reached", "training begins", "epoch 6 reached"]
     assert job.weights.read_bytes() == straight.weights.read_bytes()
     evaluated = answer_of(joined, "c", EvaluateJob(None, None))
     assert evaluated.values["accuracy"] > 0.95
@@ -367,7 +370,7 @@ def test_jobs_come_through_a_database_without_the_sender_s_paths(tmp_path):
     student = decode_job(as_json(encode_job(JobBundle(EvaluateJob(job.recipe, tmp_path / "w"), None, b"weights"))))
     assert student.unpack(tmp_path).weights.read_bytes() == b"weights"
     teacher = decode_job(as_json(encode_job(JobBundle(EvaluateJob(None, None), None, None))))
-    assert teacher.unpack(tmp_path) == EvaluateJob(None, None)
+    assert teacher.unpack(tmp_path) == EvaluateJob(None, None, tmp_path / "job.log")
 
 
 def test_a_setup_comes_through_a_database_and_what_a_machine_has_need_not_be_fetched(setup, module_cache):

@@ -75,13 +75,39 @@ def wait_until(condition, seconds=60):
 
 def test_a_killed_worker_fails_its_job_and_its_replacement_works(own_pool, job, endless):
     pool, worker = own_pool
-    pool.submit(1, endless)
+    log = job.checkpoint.with_name("trial.log")
+    pool.submit(1, replace(endless, log=log))
+    assert wait_until(lambda: log.exists() and log.read_text())
     worker.kill()
 
     ((key, answer),) = pool.wait(60)
     assert (key, answer) == (1, Failed("worker process ended by signal 9", worker_died=True))
     assert pool.idle == 1
+    assert [line.partition("Z ")[2] for line in log.read_text().splitlines()] == [
+        "training begins, to epoch 50000 of 50000",
+        "worker process ended by signal 9",
+    ]
     assert isinstance(answer_of(pool, 2, replace(job, recipe=labels_only(), until=1)), Trained)
+
+
+def test_what_a_worker_writes_is_in_the_log_of_its_own_job_also_as_it_crashes(own_pool, job, endless, tmp_path):
+    pool, worker = own_pool
+    first, second = (tmp_path / "logs" / name for name in ("first.log", "second.log"))
+    first.parent.mkdir()
+    first.write_text(50_000 * "an older line\n")
+    assert isinstance(answer_of(pool, 1, replace(job, recipe=labels_only(), until=1, log=first)), Trained)
+    pool.submit(2, replace(endless, log=second))
+    assert wait_until(lambda: second.exists() and second.read_text())
+    worker.send_signal(signal.SIGABRT)
+    ((_, answer),) = pool.wait(60)
+    assert answer.worker_died
+    crashed = second.read_text()
+    assert "Fatal Python error: Aborted" in crashed
+    assert crashed.splitlines()[-1].endswith("worker process ended by signal 6")
+    calm = first.read_text()
+    assert "epoch 1 reached" in calm.splitlines()[-1]
+    assert "Aborted" not in calm
+    assert len(calm) < 300_000, "a log keeps its last part"
 
 
 def test_stopping_lets_a_running_job_keep_what_it_did(own_pool, endless):

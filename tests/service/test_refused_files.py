@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import stat
 import struct
 import zipfile
@@ -10,13 +11,19 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from served import TINY
+from served import TINY, events
 from test_who_may import problem
+
+import automl_kd
+from automl_kd.storage import Database, EventLog, SearchClaims
 
 TASK = """\
 name: own
 data: {kind: csv, path: words.csv, text: text, label: label}
-teacher: {train: {train: {epochs: 1}}}
+teacher:
+  train:
+    student: {family: conv_text, stages: [{depth: 1, channels: 16, kernel: 3}]}
+    train: {epochs: 1}
 """
 ELSEWHERE = "neither something that comes with automl-kd"
 
@@ -151,7 +158,7 @@ def test_what_is_sent_is_kept_by_its_hash_named_in_searches_and_deleted(served, 
     task = f"upload:{view['sha256']}/mine/own.yaml"
     made = alice.post("/searches", json={**TINY, "task": task, "space": "tiny_text", "study": "of-words"})
     assert made.status_code == 201, made.text
-    assert made.json()["request"]["task"].endswith("/mine/own.yaml")
+    assert made.json()["request"]["task"] == task
     problem(bob.post("/searches", json={**TINY, "task": task, "space": "tiny_text"}), 422)
     assert bob.post("/uploads", params={"name": "c.zip"}, content=content).status_code == 201
     assert alice.delete(f"/uploads/{view['sha256']}").status_code == 204
@@ -238,7 +245,52 @@ def test_files_under_the_operators_folders_are_named_by_relative_and_whole_paths
     for number, name in enumerate(("own.yaml", str(served.root / "own.yaml"))):
         made = alice.post("/searches", json={**TINY, "task": name, "space": "tiny_text", "study": f"rooted-{number}"})
         assert made.status_code == 201, made.text
-        assert made.json()["request"]["task"] == str(served.root / "own.yaml")
+        assert made.json()["request"]["task"] == "own.yaml", "told as it may be named"
+
+
+def nowhere(served, *texts):
+    """No text tells where the service keeps its files."""
+    for text in texts:
+        assert text
+        for secret in (str(served.folder), ".service", "/home/", "site-packages"):
+            assert secret not in text
+
+
+def test_mistakes_name_what_was_sent_and_what_is_served_as_their_callers_do(served, alice):
+    sent = alice.post("/uploads", params={"name": "bad.onnx"}, content=b"no network at all").json()["sha256"]
+    (served.root / "deep").mkdir(exist_ok=True)
+    (served.root / "deep" / "broken.yaml").write_text(TASK)
+    (served.root / "deep" / "words.csv").write_text("text,other\na b,c\n")
+    teacher = problem(alice.post("/searches/plan", json={**TINY, "teacher": f"upload:{sent}/bad.onnx"}), 422)
+    assert f"upload:{sent}/bad.onnx is not a complete ONNX model" in teacher
+    data = problem(alice.post("/searches/plan", json={**TINY, "task": "deep/broken.yaml", "space": "tiny_text"}), 422)
+    assert "task deep/broken.yaml: deep/words.csv: " in data
+    nowhere(served, teacher, data)
+
+
+def test_a_search_that_failed_tells_its_reason_and_events_in_the_callers_names(served, alice):
+    sent = alice.post("/uploads", params={"name": "late.onnx"}, content=b"no network either").json()["sha256"]
+    asked = {**TINY, "teacher": f"upload:{sent}/late.onnx", "study": "told"}
+    made = alice.post("/searches", json=asked, params={"priority": 9})
+    assert made.status_code == 201, made.text
+    assert made.json()["request"]["teacher"] == json.dumps({"onnx": f"upload:{sent}/late.onnx"})
+    database = Database(str(served.folder / "automl-kd.db"))
+    claims = SearchClaims(database)
+    taken = claims.take("a runner")
+    assert taken.name == "told"
+    with pytest.raises(automl_kd.UserError) as error:  # what its runner meets
+        automl_kd.search(**taken.request, storage=str(served.folder / "runner.db"))
+    EventLog(database).add("told", "note", {"text": f"reading {served.root}/deep"}, taken.claim)
+    assert claims.finish("told", taken.claim, "failed", str(error.value))
+    view = alice.get("/searches/told").json()
+    assert f"upload:{sent}/late.onnx is not a complete ONNX model" in view["reason"]
+    told = [document for _, _, document in events(alice, "told", until=view["events"])]
+    assert told[-1]["reason"] == view["reason"]
+    assert told[-2]["text"] == "reading deep"
+    page, again = alice.get("/ui/searches/told"), alice.get("/ui/new", params={"like": "told"})
+    assert f"upload:{sent}/late.onnx" in page.text
+    assert f"upload:{sent}/late.onnx" in again.text
+    nowhere(served, alice.get("/searches").text, json.dumps(told), page.text, again.text)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 from served import TINY, new_token, serve
 from test_who_may import problem
 
+import automl_kd
+
 HOST = b"Host: a\r\n"
 
 
@@ -163,6 +165,39 @@ def test_a_search_that_is_none_is_refused_in_one_line_and_not_stored(alice, cont
     headers = {"Content-Type": "application/json"}
     assert problem(alice.post("/searches", content=content, headers=headers), code)
     assert alice.get("/searches").text == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"metric": "f2"}, "unknown metric 'f2'; a multiclass problem has: accuracy"),
+        ({"metric": "top_1_accuracy"}, "is called accuracy"),
+        ({"task": "tiled-digits", "metric": "accuracy"}, "a multilabel problem has: micro_f1"),
+        ({"pins": ["nonsense.x=1"]}, "unknown field in --set nonsense.x=1: 'nonsense'"),
+        ({"pins": ["student.width=99"]}, "tiny_cnn.yaml: student.width: 99 is not allowed"),
+        ({"task": "tiled-digits", "pins": ["student.model=x"]}, "tiny_cnn.yaml: student: unknown field 'model'"),
+        ({"objectives": ["energy"]}, "--objective energy: jetson-nano"),
+    ],
+    ids=str,
+)
+def test_what_shows_without_data_is_refused_at_once_with_the_line_of_the_command(alice, tmp_path, fields, said):
+    asked = {"task": "digits", "hw": "jetson-nano", "budget": "10m", "device": "cpu"} | fields
+    before = alice.get("/searches").text
+    detail = problem(alice.post("/searches", json=asked), 422)
+    assert said in detail
+    assert alice.get("/searches").text == before
+    with pytest.raises(automl_kd.UserError) as error:
+        automl_kd.search(**asked, storage=str(tmp_path / "automl-kd.db"))
+    assert detail == str(error.value)
+
+
+def test_pins_of_which_the_data_decide_whether_they_fit_are_taken(served, alice):
+    (served.root / "pictures.yaml").write_text("name: p\ndata: {kind: csv, path: list.csv, image: path}\n")
+    (served.root / "list.csv").write_text("path,label\na.png,a\n")
+    asked = {"task": "pictures.yaml", "hw": "jetson-nano", "budget": "10m"}
+    made = alice.post("/searches", json={**asked, "pins": ["student.model=fbnetc_100"]})
+    assert made.status_code == 201, made.text
+    assert "student.width" in problem(alice.post("/searches", json={**asked, "pins": ["student.width=99"]}), 422)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])

@@ -1,10 +1,12 @@
 """One driver a study: refused while another lives, taken over at once when it is dead."""
 
+import signal
 import subprocess
 import sys
 import threading
 import time
 
+import optuna
 import pytest
 from sqlalchemy import text
 
@@ -153,3 +155,86 @@ def test_of_several_processes_that_want_a_study_at_once_one_gets_it(database):
     for process in processes:
         process.communicate("")
     assert said == ["held\n", "refused\n", "refused\n"]
+
+
+_WRITER = """
+import sys, optuna
+from automl_kd.core.errors import UserError
+from automl_kd.storage import Database, StudyRecord
+database = Database(sys.argv[1])
+with database.lease("cam") as lease:
+    storage = database.optuna()
+    study = optuna.create_study(study_name="cam", storage=storage)
+    trial = study.ask()
+    writes = {
+        "beat": lease.beat,
+        "seconds": lambda: database.save_seconds("cam", {"search": 7.0}),
+        "study": lambda: database.save_study(StudyRecord("cam", {}, {}, 60.0, {"search": 7.0})),
+        "job": lambda: database.finish_job("cam", "key", {}),
+        "parameter": lambda: trial.suggest_float("x", 0.0, 1.0),
+        "attribute": lambda: trial.set_user_attr("a", 1),
+        "trial": study.ask,
+        "state": lambda: study.tell(trial, 1.0),
+    }
+    database.save_study(StudyRecord("cam", {}, {}, 60.0))
+    print("held", flush=True)
+    for line in sys.stdin:
+        try:
+            writes[line.strip()]()
+            print("written", flush=True)
+        except UserError as error:
+            print(error, flush=True)
+"""
+_WRITES = ("seconds", "study", "job", "parameter", "attribute", "trial", "state", "beat")
+
+
+@pytest.fixture
+def writer(database):
+    """A process that drives the study and writes what it is told to."""
+    command = [sys.executable, "-W", "ignore", "-c", _WRITER, database.url]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def tells(process, line):
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+def stored(database):
+    trials = optuna.load_study(study_name="cam", storage=database.optuna()).get_trials()
+    return database.study("cam"), database.jobs("cam"), trials
+
+
+def test_a_process_that_is_stopped_keeps_its_study_as_long_as_its_heartbeat_is_recent(database, writer, hasty):
+    writer.send_signal(signal.SIGSTOP)
+    with pytest.raises(UserError, match=f"is being searched by process {writer.pid}"), database.lease("cam"):
+        pass
+    writer.send_signal(signal.SIGCONT)
+    assert [tells(writer, each) for each in _WRITES] == len(_WRITES) * ["written"]
+
+
+def test_a_process_that_stays_stopped_loses_its_study_and_writes_nothing_when_it_wakes(
+    database, writer, hasty, monkeypatch
+):
+    monkeypatch.setattr("automl_kd.storage.lease._FRESH_SECONDS", 0.1)
+    time.sleep(0.2)
+    with pytest.raises(UserError, match="is being searched"), database.lease("cam"):
+        pass
+    writer.send_signal(signal.SIGSTOP)
+    with database.lease("cam") as lease:
+        before = stored(database)
+        writer.send_signal(signal.SIGCONT)
+        lost = "study cam was taken over by another process while this one stood still"
+        assert [tells(writer, each) for each in _WRITES] == len(_WRITES) * [lost]
+        lease.beat()
+        assert stored(database) == before
+        database.save_seconds("cam", {"search": 9.0})
+        optuna.load_study(study_name="cam", storage=database.optuna()).ask()
+    assert len(stored(database)[2]) == 2

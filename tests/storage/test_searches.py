@@ -28,6 +28,7 @@ from automl_kd.storage import (
     EventLog,
     NameTakenError,
     QueueFullError,
+    SearchClaims,
     SearchQueue,
     WrongStateError,
 )
@@ -46,6 +47,11 @@ def database(request, tmp_path):
 @pytest.fixture
 def queue(database):
     return SearchQueue(database)
+
+
+@pytest.fixture
+def claims(database):
+    return SearchClaims(database)
 
 
 @pytest.fixture
@@ -74,12 +80,13 @@ class Queue(RuleBasedStateMachine):
     """Any order of what owners and runners do, beside a model of what must come of it."""
 
     names = st.sampled_from([f"s{number}" for number in range(6)])
-    owners = st.sampled_from(["ann", "bob"])
+    owners = st.sampled_from(["ann", "bob", "cid"])
 
     @initialize()
     def begin(self):
         emptied(self.database)
         self.queue, self.log = SearchQueue(self.database), EventLog(self.database)
+        self.runners = SearchClaims(self.database)
         self.states, self.claims, self.budgets, self.owned, self.events = {}, {}, {}, {}, Counter()
         self.deaths, self.stopping, self.waiting = Counter(), set(), []
         self.lost = []
@@ -108,17 +115,28 @@ class Queue(RuleBasedStateMachine):
             self.enqueue(name)
             self.events[name] += 1
 
+    def turns(self):
+        """Those that wait in the order in which they are to be taken if none that runs ends."""
+        rows = {each.name: each for each in self.queue.searches()}
+        running = Counter(self.owned[name] for name, state in self.states.items() if state == "running")
+        left, found = list(self.waiting), []
+        while left:
+            urgent = max(rows[name].priority for name in left)
+            equal = [name for name in left if rows[name].priority == urgent]
+            found.append(min(equal, key=lambda name: running[self.owned[name]]))  # the first, who waits longest
+            running[self.owned[found[-1]]] += 1
+            left.remove(found[-1])
+        return found
+
     @rule()
     def take(self):
-        found = self.queue.take("host 1")
-        waiting = [name for name in self.waiting if self.states[name] == "queued"]
+        turns = self.turns()
+        found = self.runners.take("host 1")
+        expected = next(iter(turns), None)
         if found is None:
-            assert not waiting
+            assert expected is None
             return
-        rows = {each.name: each for each in self.queue.searches()}
-        assert found.priority == max(rows[name].priority for name in waiting)
-        equal = [name for name in waiting if rows[name].priority == found.priority]
-        assert found.name == equal[0], "the one that waits longest"
+        assert found.name == expected
         self.waiting.remove(found.name)
         self.states[found.name], self.claims[found.name] = "running", found.claim
         self.events[found.name] += 1
@@ -127,10 +145,10 @@ class Queue(RuleBasedStateMachine):
     @rule(data=st.data(), finished=st.booleans())
     def beat(self, data, finished):
         name = data.draw(st.sampled_from(sorted(self.claims)))
-        found = self.queue.beat(name, self.claims[name])
+        found = self.runners.beat(name, self.claims[name])
         assert (found.budget, found.cancelled) == (self.budgets[name], name in self.stopping)
         if finished:
-            self.queue.progressed(name, self.claims[name])
+            self.runners.progressed(name, self.claims[name])
             self.deaths[name] = 0
 
     @precondition(lambda self: self.claims)
@@ -138,7 +156,7 @@ class Queue(RuleBasedStateMachine):
     def finish(self, data, state, stale):
         name = data.draw(st.sampled_from(sorted(self.claims)))
         budget = self.budgets[name] - (5.0 if stale else 0.0)
-        assert self.queue.finish(name, self.claims[name], state, budget=budget)
+        assert self.runners.finish(name, self.claims[name], state, budget=budget)
         self.lost.append((name, self.claims[name]))
         self.events[name] += 1
         self.deaths[name] = 0
@@ -153,7 +171,7 @@ class Queue(RuleBasedStateMachine):
     @rule(data=st.data(), died=st.booleans())
     def hand_back(self, data, died):
         name = data.draw(st.sampled_from(sorted(self.claims)))
-        assert self.queue.hand_back(name, self.claims[name], "its runner died", died=died)
+        assert self.runners.hand_back(name, self.claims[name], "its runner died", died=died)
         self.lost.append((name, self.claims[name]))
         self.events[name] += 1
         self.deaths[name] += died
@@ -173,9 +191,9 @@ class Queue(RuleBasedStateMachine):
     def whoever_lost_a_claim_changes_nothing(self, data):
         name, claim = data.draw(st.sampled_from(self.lost))
         before = self.queue.search(name)
-        assert self.queue.beat(name, claim) is None
-        assert not self.queue.finish(name, claim, "done")
-        assert not self.queue.hand_back(name, claim, "late", died=True)
+        assert self.runners.beat(name, claim) is None
+        assert not self.runners.finish(name, claim, "done")
+        assert not self.runners.hand_back(name, claim, "late", died=True)
         assert not self.log.add(name, "note", {}, claim)
         assert self.queue.search(name) == before
 
@@ -248,10 +266,10 @@ class Queue(RuleBasedStateMachine):
         assert {name: each.budget for name, each in rows.items()} == self.budgets
         assert {name: each.events for name, each in rows.items()} == self.events
         assert {name: len(told(self.log, name)) for name in rows} == self.events
-        assert {each.name for each in self.queue.running()} == self.claims.keys()
+        assert {each.name for each in self.runners.running()} == self.claims.keys()
         counted = Counter(self.states.values())
         assert self.queue.counts() == counted
-        assert sorted(self.queue.positions().values()) == list(range(1, counted["queued"] + 1))
+        assert self.queue.positions() == {name: place for place, name in enumerate(self.turns(), start=1)}
         assert Counter(each.owner for each in self.queue.searches("ann")).keys() <= {"ann"}
         for name, each in rows.items():
             last = [one for one in told(self.log, name) if one.kind == "state"][-1]
@@ -271,34 +289,50 @@ def test_whatever_owners_and_runners_do_nothing_is_lost_and_no_search_has_two_cl
     run_state_machine_as_test(machine, settings=chosen)
 
 
-def test_the_more_urgent_comes_first_then_who_came_first(queue):
+def test_the_more_urgent_comes_first_then_who_came_first(queue, claims):
     for name, priority in [("a", 5), ("b", 9), ("c", 5), ("d", 0), ("e", 9)]:
         submit(queue, name, priority=priority)
     assert queue.positions() == {"b": 1, "e": 2, "a": 3, "c": 4, "d": 5}
-    assert [queue.take("host 1").name for _ in range(5)] == ["b", "e", "a", "c", "d"]
-    assert queue.take("host 1") is None
+    assert [claims.take("host 1").name for _ in range(5)] == ["b", "e", "a", "c", "d"]
+    assert claims.take("host 1") is None
 
 
-def test_what_comes_back_waits_behind_its_equals(queue):
+def test_who_submits_many_searches_does_not_keep_others_waiting(queue, claims):
+    for number in range(40):
+        submit(queue, f"ann-{number:02}")
+    for number in range(2):
+        submit(queue, f"bob-{number}", "bob")
+    submit(queue, "urgent", priority=6)
+    order = ["urgent", "bob-0", "ann-00", "bob-1", "ann-01", "ann-02"]
+    assert sorted(queue.positions(), key=queue.positions().get)[:6] == order
+    taken = [claims.take("host 1") for _ in range(4)]
+    assert [each.name for each in taken] == order[:4]
+    claims.finish("ann-00", taken[2].claim, "done")
+    claims.finish("urgent", taken[0].claim, "done")
+    submit(queue, "bob-2", "bob")
+    assert [claims.take("host 1").name for _ in range(4)] == ["ann-01", "ann-02", "ann-03", "bob-2"]
+
+
+def test_what_comes_back_waits_behind_its_equals(queue, claims):
     for name in ("a", "b"):
         submit(queue, name)
-    first = queue.take("host 1")
-    queue.hand_back("a", first.claim, "its runner was stopped", died=False)
-    assert [queue.take("host 2").name for _ in range(2)] == ["b", "a"]
+    first = claims.take("host 1")
+    claims.hand_back("a", first.claim, "its runner was stopped", died=False)
+    assert [claims.take("host 2").name for _ in range(2)] == ["b", "a"]
 
 
-def test_many_threads_take_every_search_once_and_tell_of_it_without_a_gap(queue, log):
+def test_many_threads_take_every_search_once_and_tell_of_it_without_a_gap(queue, claims, log):
     for number in range(24):
         submit(queue, f"s{number}")
 
     def work(runner):
         taken = []
-        while (found := queue.take(f"host {runner}")) is not None:
+        while (found := claims.take(f"host {runner}")) is not None:
             taken.append(found.name)
             for _ in range(3):
                 assert log.add(found.name, "progress", {"phase": "search"}, found.claim)
-                assert queue.beat(found.name, found.claim)
-            assert queue.finish(found.name, found.claim, "done")
+                assert claims.beat(found.name, found.claim)
+            assert claims.finish(found.name, found.claim, "done")
         return taken
 
     with ThreadPoolExecutor(8) as threads:
@@ -318,12 +352,13 @@ def test_processes_that_take_and_submit_at_once_share_the_queue(database, queue,
         submit(queue, f"s{number}")
     script = (
         "import sys\n"
-        "from automl_kd.storage import Database, SearchQueue\n"
-        "queue = SearchQueue(Database(sys.argv[1]))\n"
+        "from automl_kd.storage import Database, SearchClaims, SearchQueue\n"
+        "database = Database(sys.argv[1])\n"
+        "queue, claims = SearchQueue(database), SearchClaims(database)\n"
         "queue.submit(f'own-{sys.argv[2]}', 'bob', {}, 60.0, priority=1, most=9)\n"
-        "while (found := queue.take(sys.argv[2])) is not None:\n"
+        "while (found := claims.take(sys.argv[2])) is not None:\n"
         "    print(found.name)\n"
-        "    assert queue.finish(found.name, found.claim, 'done')\n"
+        "    assert claims.finish(found.name, found.claim, 'done')\n"
     )
     url = database.url
     processes = [
@@ -340,9 +375,9 @@ def test_processes_that_take_and_submit_at_once_share_the_queue(database, queue,
     assert all(len(told(log, name)) == 3 for name in taken)
 
 
-def test_listeners_see_every_event_while_several_write(queue, log):
+def test_listeners_see_every_event_while_several_write(queue, claims, log):
     submit(queue, "busy")
-    claim = queue.take("host 1").claim
+    claim = claims.take("host 1").claim
     over, seen = threading.Event(), []
 
     def listen():
@@ -406,24 +441,24 @@ def cutting(database, statement, times=1):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda queue, log, claim: submit(queue, "new"),
-        lambda queue, log, claim: queue.take("host 2"),
-        lambda queue, log, claim: queue.extend("one", 7, most=9),
-        lambda queue, log, claim: queue.finish("one", claim, "done"),
-        lambda queue, log, claim: queue.hand_back("one", claim, "died", died=True),
-        lambda queue, log, claim: log.add("one", "note", {"text": "x"}, claim),
-        lambda queue, log, claim: queue.cancel("two"),
+        lambda queue, claims, log, claim: submit(queue, "new"),
+        lambda queue, claims, log, claim: claims.take("host 2"),
+        lambda queue, claims, log, claim: queue.extend("one", 7, most=9),
+        lambda queue, claims, log, claim: claims.finish("one", claim, "done"),
+        lambda queue, claims, log, claim: claims.hand_back("one", claim, "died", died=True),
+        lambda queue, claims, log, claim: log.add("one", "note", {"text": "x"}, claim),
+        lambda queue, claims, log, claim: queue.cancel("two"),
     ],
     ids=["submit", "take", "extend", "finish", "hand back", "tell", "cancel"],
 )
 def test_what_was_stored_while_the_answer_was_lost_is_not_stored_twice(served, call):
-    queue, log = SearchQueue(served), EventLog(served)
+    queue, claims, log = SearchQueue(served), SearchClaims(served), EventLog(served)
     submit(queue, "one")
     submit(queue, "two")
-    claim = queue.take("host 1").claim
+    claim = claims.take("host 1").claim
     before = sum(each.events for each in queue.searches())
     cut = cutting(served, "UPDATE akd_searches SET events=")
-    call(queue, log, claim)
+    call(queue, claims, log, claim)
     assert len(cut) == 1
     rows = queue.searches()
     assert sum(each.events for each in rows) == before + 1
@@ -434,7 +469,7 @@ def test_what_was_stored_while_the_answer_was_lost_is_not_stored_twice(served, c
 
 
 def test_a_server_that_restarts_under_runners_and_owners_loses_and_doubles_nothing(postgres, served):
-    queue, log = SearchQueue(served), EventLog(served)
+    queue, claims, log = SearchQueue(served), SearchClaims(served), EventLog(served)
     over, taken, told_of = threading.Event(), [], Counter()
 
     def own():
@@ -444,14 +479,14 @@ def test_a_server_that_restarts_under_runners_and_owners_loses_and_doubles_nothi
 
     def run(runner):
         while not over.is_set():
-            found = queue.take(f"host {runner}")
+            found = claims.take(f"host {runner}")
             if found is None:
                 time.sleep(0.05)
                 continue
             taken.append(found.name)
             for number in range(3):
                 assert log.add(found.name, "note", {"text": str(number)}, found.claim)
-            assert queue.finish(found.name, found.claim, "done")
+            assert claims.finish(found.name, found.claim, "done")
 
     threads = [threading.Thread(target=run, args=(runner,)) for runner in range(4)]
     owner = threading.Thread(target=own)

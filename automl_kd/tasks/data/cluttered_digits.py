@@ -34,6 +34,11 @@ class ClutteredDigits(Data):
     kind: Literal["cluttered-digits"]
     scenes: Annotated[int, Field(ge=100, le=100_000)] = 500
 
+    @property
+    def pixels(self) -> int:
+        """Height and width."""
+        return _SIDE
+
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         counts = {"train": self.scenes, **_SCENES}
         layout = f"digits of {DIGIT}x{DIGIT}, placed among pieces of others by fixed seeds"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from automl_kd.core import UserError, percent, whole
+from automl_kd.core import TEXT_AXES, UserError, percent, whole
 from automl_kd.tasks.data.registry import DATA, DataKind
 from automl_kd.tasks.labels import Labels
 from automl_kd.tasks.listed_pictures import PATH, paths_of
@@ -65,6 +65,11 @@ class Csv(PictureOptions, Data):
         if strange:
             raise ValueError(f"{strange[0]} is not for the examples of {modality}: leave it out")
         return self
+
+    @property
+    def axes(self) -> tuple[str, ...] | None:
+        """Of texts where the column of texts is named, else of pictures."""
+        return super().axes if self.text is None else TEXT_AXES
 
     def at(self, place: Path) -> Self:
         """The table of a file; or, of a folder, that of the same name, or the only one."""

@@ -31,6 +31,11 @@ class DigitValue(Data):
     kind: Literal["digit-value"]
     pairs: Annotated[int, Field(ge=100, le=100_000)] = 1000
 
+    @property
+    def pixels(self) -> int:
+        """The width of two digits."""
+        return 2 * DIGIT
+
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         counts = {"train": self.pairs, **_PAIRS}
         layout = f"digits of {DIGIT}x{DIGIT} in pairs, by fixed seeds"

@@ -19,6 +19,7 @@ from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 
 _DARKEST = 16
+_PIXELS = 8
 _FOUND = Found(
     place="scikit-learn",
     layout="a table of one image a row",
@@ -35,9 +36,14 @@ class Digits(Data):
 
     kind: Literal["digits"]
 
+    @property
+    def pixels(self) -> int:
+        """Height and width."""
+        return _PIXELS
+
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         rows = torch.from_numpy(np.loadtxt(_table(), delimiter=",", dtype=np.int64))
-        images = rows[:, :-1].float().reshape(-1, 1, 8, 8) / _DARKEST
+        images = rows[:, :-1].float().reshape(-1, 1, _PIXELS, _PIXELS) / _DARKEST
         fit = partial(Images.fitted, white=1.0, found=_FOUND)
         return Source(Split(images, rows[:, -1]), Multiclass(tuple(map(str, range(10)))), fit, _FOUND)
 

@@ -21,6 +21,7 @@ from automl_kd.tasks.reading import Found
 from automl_kd.tasks.source import Data, Source
 from automl_kd.tasks.split import Split
 
+_PIXELS = 28
 _CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 _UINT8 = 0x08
 
@@ -30,6 +31,11 @@ class FashionMnist(Data):
 
     kind: Literal["fashion-mnist"]
     path: str = "/usr/share/datasets/fashion-mnist"
+
+    @property
+    def pixels(self) -> int:
+        """Height and width."""
+        return _PIXELS
 
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         pool, test = self._read(folder, "train"), self._read(folder, "t10k")

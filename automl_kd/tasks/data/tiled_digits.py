@@ -32,6 +32,11 @@ class TiledDigits(Data):
     kind: Literal["tiled-digits"]
     scenes: Annotated[int, Field(ge=100, le=100_000)] = 1000
 
+    @property
+    def pixels(self) -> int:
+        """Height and width."""
+        return _TILES * DIGIT
+
     def read(self, folder: Path, problem: type[Problem]) -> Source:
         counts = {"train": self.scenes, **_SCENES}
         layout = f"digits of {DIGIT}x{DIGIT} and noise, two rows of two by fixed seeds"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from automl_kd.core import Meaning, UserError
 from automl_kd.tasks.metrics.metric import Metric
 from automl_kd.tasks.metrics.registry import METRICS, MetricSpec
+
+_FEW, _MANY = 2, 1_000_000
+"""Widths at which the fewest and the most metrics say something."""
 
 
 def metrics_of(problem: str, width: int, meaning: Meaning | None = None) -> tuple[Metric, ...]:
@@ -53,8 +58,31 @@ def metric_named(name: str, problem: str, width: int, meaning: Meaning | None = 
         metric = spec.named(name, width)
         if metric is not None:
             return metric
+    raise _unknown(name, problem, known, specs, width)
+
+
+def refuse_no_metric(name: str, problem: str, meaning: Meaning) -> None:
+    """Make sure that a problem has such a metric for outputs of some width, before the data say of which.
+
+    Args:
+        name: As for :func:`metric_named`.
+        problem: The name of a problem type.
+        meaning: Of its outputs.
+
+    Raises:
+        UserError: It has none; the message lists those that it has.
+    """
+    specs = _specs(problem, meaning)
+    if not any(spec.make(_MANY).name == name or spec.named(name, _MANY) is not None for spec in specs):
+        always = [metric.name for metric in metrics_of(problem, _FEW, meaning)]
+        raise _unknown(name, problem, always, specs, None)
+
+
+def _unknown(
+    name: str, problem: str, known: Iterable[str], specs: Sequence[MetricSpec], width: int | None
+) -> UserError:
     offered = ", ".join((*known, *(offer for spec in specs if (offer := spec.offer(width)))))
-    raise UserError(f"unknown metric {name!r}; a {problem} problem has: {offered}")
+    return UserError(f"unknown metric {name!r}; a {problem} problem has: {offered}")
 
 
 def _specs(problem: str, meaning: Meaning | None) -> list[MetricSpec]:

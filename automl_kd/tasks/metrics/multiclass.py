@@ -227,7 +227,9 @@ def _top_named(name: str, classes: int) -> TopKAccuracy | None:
     return TopKAccuracy(k)
 
 
-def _top_offer(classes: int) -> str:
+def _top_offer(classes: int | None) -> str:
+    if classes is None:
+        return "top_K_accuracy for K from 2 to one less than there are classes"
     return f"top_K_accuracy for K from 2 to {classes - 1}" if classes > 2 else ""
 
 

@@ -18,14 +18,15 @@ class MetricSpec:
         make: The metric for outputs of a width: numbers of classes, labels or values.
         reported: Whether it says something at a width, so that it is reported without being asked for.
         named: The metric that a name means at a width, None for another name; for a pattern of names.
-        offer: What an error says of the pattern at a width; nothing where it offers none.
+        offer: What an error says of the pattern at a width, None where that is not known yet; nothing where it offers
+            none.
     """
 
     of: str
     make: Callable[[int], Metric]
     reported: Callable[[int], bool] = lambda width: True
     named: Callable[[str, int], Metric | None] = lambda name, width: None
-    offer: Callable[[int], str] = lambda width: ""
+    offer: Callable[[int | None], str] = lambda width: ""
 
 
 METRICS: Registry[MetricSpec] = Registry(
