@@ -78,11 +78,11 @@ def test_expected_improvement_is_the_mean_over_draws_of_exact_improvements(known
     front = values[non_dominated(values)]
     mean, std = rng.uniform(0, 1, 8), rng.uniform(0.05, 0.4, 8)
     costs, reference = rng.uniform(0, 0.9, (8, known)), np.ones(1 + known)
-    draws = (np.column_stack([mean + std * rng.normal(size=8), costs]) for _ in range(20_000))
+    draws = (np.column_stack([mean + std * rng.normal(size=8), costs]) for _ in range(5000))
     sampled = np.mean([added_volume(each, front, reference) for each in draws], axis=0)
     plain = Warp(knee=-100.0, reach=1.0)  # larger is better there
     found = expected_improvement(lambda levels: plain.expected_excess(-levels, -mean, std), costs, front, reference)
-    assert found == pytest.approx(sampled, abs=4e-3)
+    assert found == pytest.approx(sampled, abs=8e-3)
 
 
 @pytest.fixture
