@@ -1,6 +1,7 @@
-"""What helper processes do for the service: the verbs, with plain data in and out.
+"""What helper processes do for the API: the verbs, with the documents that they print.
 
-The service imports this file, too, to name what it wants done: what loads torch is imported where it is used.
+The service imports this file, too, to name what it wants done: what loads torch is imported where it is used. What
+pages say of the same is the matter of :mod:`automl_kd.service.pages.wording`.
 """
 
 from __future__ import annotations

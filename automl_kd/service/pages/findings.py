@@ -31,8 +31,8 @@ from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.summary import summarize
 
 
-def found(storage: str, study: str) -> dict[str, Any] | None:
-    """All that the page of a search shows of its study; None as long as it is not begun."""
+def search_words(storage: str, study: str) -> dict[str, Any] | None:
+    """All that the page of a search says of its study; None as long as it is not begun."""
     database = Database(storage, create=False)
     if database.find_study(study) is None:
         return None
@@ -186,7 +186,7 @@ def _stopped(trial: StoppedTrial, score: Objective) -> dict[str, Any]:
     }
 
 
-def meeting(storage: str, study: str, where: str) -> list[int]:
+def trials_meeting(storage: str, study: str, where: str) -> list[int]:
     """The finished trials of a study that meet a rule.
 
     Raises:

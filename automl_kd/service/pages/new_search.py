@@ -10,7 +10,7 @@ from fastapi import Response
 from automl_kd.core import UserError, count, counted, duration, size, three_digits, whole
 from automl_kd.service.callers import Caller, Submitter
 from automl_kd.service.context import Service, TheService, in_thread
-from automl_kd.service.pages import chores, request_form
+from automl_kd.service.pages import request_form, wording
 from automl_kd.service.pages.choices import choices
 from automl_kd.service.pages.device_words import error_words
 from automl_kd.service.pages.forms import Mistake, Sent, go_to
@@ -73,7 +73,7 @@ async def _shown(
 
 async def _plan(service: Service, caller: Caller, document: dict[str, Any]) -> dict[str, Any]:
     plan = await planned(service, caller, document)
-    rows = await service.quick.call(chores.understood, plan["understood"])
+    rows = await service.quick.call(wording.understood_words, plan["understood"])
     warnings = [words for title, words in rows if title == "warning"]
     return {
         "hw": document.get("hw"),
