@@ -51,6 +51,20 @@ def summarized(storage: str, study: str) -> dict[str, Any] | None:
     return found
 
 
+def progress_found(storage: str, study: str) -> dict[str, dict[str, Any]]:
+    """Where a study stands that nobody searches now, as events by kind; their driver would have told the same."""
+    from automl_kd.studies.summary import summarize
+    from automl_kd.workflows.follow import snapshot_of
+    from automl_kd.workflows.search_events import front_document, progress_document
+
+    summary = summarize(Database(storage, create=False), study)
+    snapshot = snapshot_of(summary, None, "nobody searches it now")
+    return {
+        "front": finite(front_document(summary.front, summary.objectives)),
+        "progress": finite(progress_document(snapshot)),
+    }
+
+
 def exported(storage: str, study: str, pick: str, folder: Path) -> dict[str, Any]:
     """Deliver a student of a study as an archive in a folder; its name is ``archive`` of the document."""
     from automl_kd.workflows.export import export
@@ -134,7 +148,10 @@ def verified(storage: str, study: str, folder: Path, results: Path) -> dict[str,
     kit = folder / "kit"
     if not kit.is_dir():
         raise UserError(f"search {study}: no kit was fetched yet; GET /searches/{study}/kit makes one")
-    found: dict[str, Any] = finite(verify_picks(results, kit=kit, storage=storage))
+    try:
+        found: dict[str, Any] = finite(verify_picks(results, kit=kit, storage=storage))
+    except UserError as error:  # without paths, which are of this machine
+        raise UserError(str(error).replace(str(results), results.name).replace(f"{folder}/", "")) from None
     return {key: value for key, value in found.items() if key != "report"}
 
 

@@ -50,7 +50,7 @@ def follow(
             if summary.state != "done":
                 observer.note(f"nobody searches {name} now; its automl-kd search command goes on with it")
             return
-        observer.update(_snapshot(summary, phase, driver))
+        observer.update(snapshot_of(summary, phase, f"study {name}, searched by {driver}"))
         reading = time.monotonic() - began  # at first also loading
         time.sleep(min(_LONGEST_PAUSE_SECONDS, max(_PAUSE_SECONDS, reading * (1 / _MOST_READING - 1))))
 
@@ -71,12 +71,19 @@ def _phase(seconds: PhaseSeconds, before: PhaseSeconds | None) -> str | None:
     return grown[-1] if grown else None
 
 
-def _snapshot(summary: StudySummary, phase: str, driver: str) -> Snapshot:
+def snapshot_of(summary: StudySummary, phase: str | None, doing: str) -> Snapshot:
+    """Where a study is, from storage alone.
+
+    Args:
+        summary: What storage says of it.
+        phase: Its phase; None for the last that has taken any time.
+        doing: What is happening, in a few words.
+    """
     trials = summary.trials
     counts = {"running or waiting": trials.running, "pruned": trials.pruned, "complete": trials.complete}
     return Snapshot(
-        phase=phase or "prepare",
-        doing=f"study {summary.study}, searched by {driver}",
+        phase=phase or _phase(summary.seconds, None) or "prepare",
+        doing=doing,
         spent=summary.seconds.total,
         budget=summary.seconds.budget,
         counts={"screened": summary.screened} | counts | {"failed": trials.failed, "picks": len(summary.picks)},
