@@ -109,17 +109,20 @@ class _Parser:
         media, options = parse_options_header(kind)
         if media != b"multipart/form-data" or not options.get(b"boundary"):
             raise _unreadable()
-        self._parser = MultipartParser(
-            options[b"boundary"],
-            {
-                "on_header_field": self._on_header_field,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers_finished,
-                "on_part_data": self._on_part_data,
-                "on_end": self._on_end,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_header_field": self._on_header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": self._on_part_data,
+                    "on_end": self._on_end,
+                },
+            )
+        except FormParserError:
+            raise _unreadable() from None
 
     def write(self, part: bytes) -> None:
         """Take the next part of the body apart."""
