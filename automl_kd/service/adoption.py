@@ -38,7 +38,7 @@ async def tell_of_adopted(service: Service) -> None:
     with suppress(UserError):  # the database is away; the next start tells
         for name in await in_thread(_untold, service):
             with suppress(UserError, ProblemError):  # one that cannot be read goes without a score
-                told = await service.slow.call(chores.progress_found, service.database.url, name)
+                told = await service.slow.call(chores.standing_of, service.database.url, name)
                 for kind, document in told.items():
                     await in_thread(service.events.add, name, kind, document)
 

@@ -51,18 +51,12 @@ def summarized(storage: str, study: str) -> dict[str, Any] | None:
     return found
 
 
-def progress_found(storage: str, study: str) -> dict[str, dict[str, Any]]:
-    """Where a study stands that nobody searches now, as events by kind; their driver would have told the same."""
-    from automl_kd.studies.summary import summarize
-    from automl_kd.workflows.follow import snapshot_of
-    from automl_kd.workflows.search_events import front_document, progress_document
+def standing_of(storage: str, study: str) -> dict[str, dict[str, Any]]:
+    """Where a study stands that nobody searches now, as documents of events by kind."""
+    from automl_kd.workflows.follow import standing
 
-    summary = summarize(Database(storage, create=False), study)
-    snapshot = snapshot_of(summary, None, "nobody searches it now")
-    return {
-        "front": finite(front_document(summary.front, summary.objectives)),
-        "progress": finite(progress_document(snapshot)),
-    }
+    found: dict[str, dict[str, Any]] = finite(standing(study, storage=storage))
+    return found
 
 
 def exported(storage: str, study: str, pick: str, folder: Path) -> dict[str, Any]:
