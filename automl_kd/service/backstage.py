@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -15,6 +16,7 @@ from typing import Any
 from automl_kd.core import UserError, child_environment
 from automl_kd.service.problems import ProblemError
 
+_LOOK_SECONDS = 1.0
 _CALLS = 200
 """Calls after which a helper is replaced, so that what libraries keep cannot grow for ever."""
 
@@ -107,12 +109,28 @@ class _Helper:
         self.calls += 1
         try:
             self._connection.send((function, arguments))
-            if not self._connection.poll(seconds):
+            if not self._answers(seconds):
                 raise ProblemError(504, f"this took longer than {seconds:.0f} s and was given up")
             answer: tuple[bool, Any] = self._connection.recv()
         except (OSError, EOFError):
             raise ProblemError(503, "the process that worked on this died; try again") from None
         return answer
+
+    def _answers(self, seconds: float) -> bool:
+        """Whether the process answers within a time.
+
+        It is looked at now and then, for whoever kills it closes the connection, which does not wake who waits on it.
+
+        Raises:
+            EOFError: If the process died.
+        """
+        end = time.monotonic() + seconds
+        while not self._connection.poll(max(0.0, min(_LOOK_SECONDS, end - time.monotonic()))):
+            if self._process.poll() is not None:
+                raise EOFError
+            if time.monotonic() >= end:
+                return False
+        return True
 
     def kill(self) -> None:
         self._process.kill()
