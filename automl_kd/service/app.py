@@ -13,20 +13,19 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from automl_kd.core import __version__
-from automl_kd.service.bounds import Bounds
+from automl_kd.service.adoption import tell_of_adopted
+from automl_kd.service.bounds import DOCUMENT_BYTES, Bounds
 from automl_kd.service.callers import COOKIE
 from automl_kd.service.context import Service
 from automl_kd.service.dashboard import ADDRESSES, Dashboard
 from automl_kd.service.gate import OPEN, Gate
 from automl_kd.service.ledger import Ledger
 from automl_kd.service.names import Naming
-from automl_kd.service.pages import ROUTERS, warmed
+from automl_kd.service.pages import ROUTERS, form_bytes, warmed
 from automl_kd.service.problems import tell_problems
 from automl_kd.service.rates import Rates
 from automl_kd.service.routes import devices, files, results, searches, system, trials
 
-_DOCUMENT_BYTES = 1_000_000
-"""Size of a body that holds no file."""
 _MODEL_BYTES = 500_000_000
 _THREADS = 16
 """Threads that wait for the database and for helpers."""
@@ -39,7 +38,7 @@ def create_app(service: Service) -> FastAPI:
     async def running(_: FastAPI) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "service"))
         service.open_backstage()
-        tasks = [asyncio.create_task(service.hub.run()), asyncio.create_task(warmed(service))]
+        tasks = [asyncio.create_task(each) for each in (service.hub.run(), warmed(service), tell_of_adopted(service))]
         try:
             yield
         finally:
@@ -105,7 +104,7 @@ def _most_bytes(path: str, upload: int) -> int:
         return upload
     if path.startswith("/hardware/") and path.endswith("/predict"):
         return min(upload, _MODEL_BYTES)
-    return _DOCUMENT_BYTES
+    return form_bytes(path, upload) or DOCUMENT_BYTES
 
 
 def _write(line: str) -> None:

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from automl_kd.service.problems import problem
 
+DOCUMENT_BYTES = 1_000_000
+"""Size of a body that holds no file."""
 _PAUSES = 2
 """The longest pauses that a body may take to arrive in all, and the seconds that a megabyte adds."""
 _SECONDS_A_MEGABYTE = 2.0
@@ -48,7 +50,7 @@ class Bounds:
             await problem(400, f"Content-Length {stated[:20]!r}: is no number")(scope, receive, send)
             return
         if int(stated) > most:
-            await problem(413, _too_large(most), {"Connection": "close"})(scope, receive, send)
+            await problem(413, too_large(most), {"Connection": "close"})(scope, receive, send)
             return
         begun = False
 
@@ -88,9 +90,10 @@ class _Watched:
         self._read += len(message.get("body", b""))
         self._whole = message["type"] != "http.request" or not message.get("more_body")
         if self._read > self._most:
-            raise _RefusedError(413, _too_large(self._most))
+            raise _RefusedError(413, too_large(self._most))
         return message
 
 
-def _too_large(most: int) -> str:
+def too_large(most: int) -> str:
+    """What is said of a body of more bytes."""
     return f"the body is larger than the {most} bytes that are taken here"

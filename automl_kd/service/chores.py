@@ -1,6 +1,7 @@
-"""What helper processes do for the service: the verbs, with plain data in and out.
+"""What helper processes do for the API: the verbs, with the documents that they print.
 
-The service imports this file, too, to name what it wants done: what loads torch is imported where it is used.
+The service imports this file, too, to name what it wants done: what loads torch is imported where it is used. What
+pages say of the same is the matter of :mod:`automl_kd.service.pages.wording`.
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ def summarized(storage: str, study: str) -> dict[str, Any] | None:
     if database.find_study(study) is None:
         return None
     found: dict[str, Any] = finite(summarize(database, study).model_dump(mode="json"))
+    return found
+
+
+def standing_of(storage: str, study: str) -> dict[str, dict[str, Any]]:
+    """Where a study stands that nobody searches now, as documents of events by kind."""
+    from automl_kd.workflows.follow import standing
+
+    found: dict[str, dict[str, Any]] = finite(standing(study, storage=storage))
     return found
 
 
@@ -133,7 +142,10 @@ def verified(storage: str, study: str, folder: Path, results: Path) -> dict[str,
     kit = folder / "kit"
     if not kit.is_dir():
         raise UserError(f"search {study}: no kit was fetched yet; GET /searches/{study}/kit makes one")
-    found: dict[str, Any] = finite(verify_picks(results, kit=kit, storage=storage))
+    try:
+        found: dict[str, Any] = finite(verify_picks(results, kit=kit, storage=storage))
+    except UserError as error:  # without paths, which are of this machine
+        raise UserError(str(error).replace(str(results), results.name).replace(f"{folder}/", "")) from None
     return {key: value for key, value in found.items() if key != "report"}
 
 

@@ -26,6 +26,7 @@ from automl_kd.storage import Database, EventLog, SearchQueue, SubmittedSearch, 
 _FRESH_SECONDS = 2.0
 _KEPT = 50
 """Summaries that are kept in memory."""
+_Reading = Callable[[str, str], Any]
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Service:
         self.hub = EventHub(self.events)
         self.registry = CollectorRegistry()
         self.gauges = Gauges(self.registry)
-        self._summaries: dict[tuple[str, str], _Summary] = {}
+        self._summaries: dict[tuple[str, _Reading], _Summary] = {}
 
     def open_backstage(self) -> None:
         """Start the helper processes: for what is read often, for what takes long, and for what was sent."""
@@ -84,21 +85,20 @@ class Service:
         """All that storage says of a search's study, at most a few seconds old; None as long as it is not begun."""
         return await self.read(search, chores.summarized)
 
-    async def read(self, search: SubmittedSearch, chore: Callable[[str, str], Any]) -> dict[str, Any] | None:
-        """What a chore makes of a search's study, at most a few seconds old; None as long as it is not begun.
+    async def read(self, search: SubmittedSearch, reading: _Reading) -> dict[str, Any] | None:
+        """What a helper reads of a search's study, at most a few seconds old; None as long as it is not begun.
 
         Any number of readers cost one reading.
 
         Args:
             search: The search.
-            chore: Given the database's address and the study's name.
+            reading: Given the database's address and the study's name.
         """
-        name = (search.name, chore.__name__)
-        kept = self._summaries.setdefault(name, _Summary(-1, 0.0, None))
+        kept = self._summaries.setdefault((search.name, reading), _Summary(-1, 0.0, None))
         async with kept.lock:
             if kept.events != search.events and time.monotonic() - kept.made > _FRESH_SECONDS:
                 arguments = (self.database.url, search.name)
-                kept.document = await self.quick.call(chore, *arguments)
+                kept.document = await self.quick.call(reading, *arguments)
                 kept.events, kept.made = search.events, time.monotonic()
         if len(self._summaries) > _KEPT:
             oldest = min(self._summaries, key=lambda each: self._summaries[each].made)
@@ -109,6 +109,18 @@ class Service:
         """What callers call the files of this machine; ``addresses`` are first parts of the service's own."""
         uploads, own = self.uploads_of(""), self.database.files.parent
         return Names(uploads, self.settings.roots, own, addresses)
+
+    async def changed(self, search: SubmittedSearch, told: str) -> None:
+        """Tell listeners that a study changed without its driver, and have it read anew.
+
+        Args:
+            search: The search.
+            told: What happened, in one line.
+        """
+        await in_thread(self.events.add, search.name, "note", {"text": told})
+        for (name, _), kept in self._summaries.items():
+            if name == search.name:
+                kept.events, kept.made = -1, 0.0
 
     def places(self, caller: Caller) -> Places:
         """Which files a caller may name."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from automl_kd.service.callers import CALLER, COOKIE, Caller
 from automl_kd.service.dashboard import is_of_dashboard
+from automl_kd.service.pages.page import is_static, page
 from automl_kd.service.problems import problem
 from automl_kd.service.rates import Rates
 from automl_kd.storage import Token, TokenStore
@@ -20,15 +23,17 @@ from automl_kd.storage import Token, TokenStore
 OPEN = ("/healthz", "/readyz")
 _LOGIN = "/login"
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_FORM = "application/x-www-form-urlencoded"
+_FORM, _FILE_FORM = "application/x-www-form-urlencoded", "multipart/form-data"
 _FORM_BYTES = 100_000
+_FIRST_FIELD_BYTES = 1000
+_FIRST_FIELD = re.compile(
+    rb'--[^\r\n]{1,100}\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n([^\r\n]{0,200})\r\n', re.IGNORECASE
+)
+"""How a form begins that sends a file: the token stands before it, so that nothing of the file is read without one."""
 _TOO_LARGE = f"the form is larger than the {_FORM_BYTES} bytes that are taken here"
+_TOO_MANY = "too many wrong tokens from your address; wait a minute"
+_BEARER = {"WWW-Authenticate": "Bearer"}
 _MISSING = "send a token: Authorization: Bearer TOKEN; automl-kd token create makes one"
-_LOGIN_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>automl-kd: sign in</title>
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"></head><body><main>
-<h1>automl-kd</h1><p>{why}</p><form method="post" action="/login"><p><label for="token">Token</label>
-<input id="token" name="token" type="password" autocomplete="off" required autofocus></p>
-<p><button>Sign in</button></p></form><p><code>automl-kd token create</code> makes a token.</p></main></body></html>"""
 
 
 class Gate:
@@ -52,7 +57,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through."""
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        if scope["type"] != "http" or scope["path"] in OPEN or _is_look(scope):
             await self._app(scope, receive, send)
             return
         answer, receive = await self._judge(scope, Headers(scope=scope), receive)
@@ -117,7 +122,7 @@ class Gate:
     def _wrong(self, headers: Headers, why: str, address: str) -> Response:
         """Refuses a wrong token; one address may send few, while right ones pass from wherever they come."""
         if not self._rates.may_try(address):
-            return problem(429, "too many wrong tokens from your address; wait a minute", {"Retry-After": "60"})
+            return _unknown(headers, _TOO_MANY, 429, {"Retry-After": "60"})
         return _unknown(headers, why)
 
     async def _let_in(self, scope: Scope, token: Token, where: str) -> Response:
@@ -133,13 +138,18 @@ async def _forged(csrf: str, headers: Headers, receive: Receive) -> tuple[Respon
     refusal = problem(403, "the request lacks this browser's CSRF token (X-CSRF-Token, or the field csrf of a form)")
     if _of_another_site(headers):
         return problem(403, "the request was made by another site"), receive
-    given = headers.get("x-csrf-token")
-    if given is None and headers.get("content-type", "").startswith(_FORM):
+    given, kind = headers.get("x-csrf-token"), headers.get("content-type", "")
+    if given is None and kind.startswith(_FORM):
         body = await _body(receive)
         if body is None:
             return problem(413, _TOO_LARGE, {"Connection": "close"}), receive
         given = parse_qs(body.decode("latin-1")).get("csrf", [""])[0]
-        receive = _again(body, receive)
+        receive = _again({"type": "http.request", "body": body, "more_body": False}, receive)
+    elif given is None and kind.startswith(_FILE_FORM):
+        begun = await _beginning(receive)
+        first = _FIRST_FIELD.match(begun.get("body", b""))
+        given = None if first is None else first[1].decode("latin-1")
+        receive = _again(begun, receive)
     if given is None or not hmac.compare_digest(given.encode(), csrf.encode()):
         return refusal, receive
     return None, receive
@@ -178,7 +188,18 @@ async def _body(receive: Receive) -> bytes | None:
             return body if len(body) <= _FORM_BYTES else None
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+async def _beginning(receive: Receive) -> Message:
+    """The beginning of a body, long enough for the first field of a form, as one message."""
+    body: bytes = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body") or len(body) >= _FIRST_FIELD_BYTES:
+            return {**message, "body": body}
+
+
+def _again(first: Message, receive: Receive) -> Receive:
+    """Gives a message that was received already, then what follows."""
     given = False
 
     async def again() -> Message:
@@ -186,7 +207,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
         if given:
             return await receive()
         given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return first
 
     return again
 
@@ -199,10 +220,18 @@ def _cookie(headers: Headers) -> str | None:
     return None if found is None else found.value
 
 
-def _unknown(headers: Headers, why: str) -> Response:
-    if "text/html" in headers.get("accept", ""):
-        return HTMLResponse(_LOGIN_PAGE.format(why="Sign in with a token." if why is _MISSING else f"{why}."), 401)
-    return problem(401, why, {"WWW-Authenticate": "Bearer"})
+def _unknown(headers: Headers, why: str, status: int = 401, told: Mapping[str, str] = _BEARER) -> Response:
+    """Refuses somebody whom no token lets in; a browser gets the page that asks for one."""
+    if "text/html" not in headers.get("accept", ""):
+        return problem(status, why, dict(told))
+    answer = page("sign_in.html", None, status, why=None if why is _MISSING else f"{why[:1].upper()}{why[1:]}.")
+    answer.headers.update(told)
+    return answer
+
+
+def _is_look(scope: Scope) -> bool:
+    """Whether a request asks for a style or an icon: the page that asks for a token has them, too."""
+    return scope["method"] == "GET" and is_static(scope["path"])
 
 
 def _local(path: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from automl_kd.core import DEFAULT_STORAGE
 from automl_kd.results import Observer, PhaseSeconds, Snapshot, StudySummary
 from automl_kd.storage import Database
 from automl_kd.studies.lookup import the_study
 from automl_kd.studies.summary import summarize
+from automl_kd.workflows.search_events import front_document, progress_document
 
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 5.0
 """A search saves the time that it used as often."""
@@ -50,9 +52,30 @@ def follow(
             if summary.state != "done":
                 observer.note(f"nobody searches {name} now; its automl-kd search command goes on with it")
             return
-        observer.update(_snapshot(summary, phase, driver))
+        observer.update(_snapshot(summary, phase, f"study {name}, searched by {driver}"))
         reading = time.monotonic() - began  # at first also loading
         time.sleep(min(_LONGEST_PAUSE_SECONDS, max(_PAUSE_SECONDS, reading * (1 / _MOST_READING - 1))))
+
+
+def standing(study: str, *, storage: str = DEFAULT_STORAGE) -> dict[str, dict[str, Any]]:
+    """Where a study stands that nobody searches now, as its driver would tell it in events.
+
+    Args:
+        study: The study.
+        storage: Database URL or path of an SQLite file.
+
+    Returns:
+        The documents of its events ``front`` and ``progress``, by kind.
+
+    Raises:
+        UserError: If there is no such study.
+    """
+    summary = summarize(Database(storage, create=False), study)
+    snapshot = _snapshot(summary, _phase(summary.seconds, None) or "", "nobody searches it now")
+    return {
+        "front": front_document(snapshot.front, snapshot.objectives),
+        "progress": progress_document(snapshot),
+    }
 
 
 def _found(summary: StudySummary) -> tuple[object, ...]:
@@ -71,12 +94,12 @@ def _phase(seconds: PhaseSeconds, before: PhaseSeconds | None) -> str | None:
     return grown[-1] if grown else None
 
 
-def _snapshot(summary: StudySummary, phase: str, driver: str) -> Snapshot:
+def _snapshot(summary: StudySummary, phase: str, doing: str) -> Snapshot:
     trials = summary.trials
     counts = {"running or waiting": trials.running, "pruned": trials.pruned, "complete": trials.complete}
     return Snapshot(
         phase=phase or "prepare",
-        doing=f"study {summary.study}, searched by {driver}",
+        doing=doing,
         spent=summary.seconds.total,
         budget=summary.seconds.budget,
         counts={"screened": summary.screened} | counts | {"failed": trials.failed, "picks": len(summary.picks)},

@@ -1,9 +1,11 @@
 """A service in a process of its own, as an operator starts it, and those who talk to it."""
 
+import io
 import json
 import socket
 import threading
 import time
+import zipfile
 from dataclasses import dataclass, field
 
 import httpx
@@ -81,6 +83,20 @@ def new_token(command, folder, name, *options, storage="automl-kd.db"):
     """The secret of a token that the command made."""
     ended = command("token", "create", name, "--storage", storage, "--json", *options, cwd=folder)
     return ended.document["token"]
+
+
+def measured(kit, slower):
+    """What ``measure.py`` of a kit writes on a device where all takes so many times as long as predicted."""
+    with zipfile.ZipFile(io.BytesIO(kit)) as folder:
+        listed = json.loads(folder.read("kit/kit.json"))
+    lines = [{"automl_kd_results": 1, "target": listed["target"], "runtime_version": "1", "device": {}}]
+    for number in range(3):
+        for model in listed["models"]:
+            time = 1.0 if model["sentinel"] else slower * model["predicted_ms"]
+            visit = {"model": model["name"], "sha256": model["sha256"], "round": number, "runs": 30}
+            lines.append(visit | {"min": time, "p10": time, "median": time})
+    lines.append({"rounds": 3})
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 def events(client, name, after=None, until=None, most=1000, seconds=60):

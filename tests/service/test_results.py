@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+from served import awaited, events, measured
 from test_who_may import problem
 
 
@@ -23,6 +24,8 @@ def test_a_study_of_the_command_line_is_a_search_that_is_done_for_who_sees_all(f
     (found,) = boss.get("/searches").json()["searches"]
     assert (found["name"], found["state"], found["owner"]) == (name, "done", "command-line")
     assert found["request"]["hw"] == "x86-server"
+    best = awaited(lambda: (boss.get(f"/searches/{name}").json()["progress"] or {}).get("best"))
+    assert best["score"] == max(each["score"] for each in finished.document["front"])
     with finished.client(finished.tokens["bob"]) as bob:
         assert bob.get("/searches").json() == {"searches": []}
         for path in ("", "/result", "/report", "/kit", "/artifacts"):
@@ -69,14 +72,26 @@ def test_the_report_runs_its_own_scripts_and_reaches_nothing(boss, name):
     assert "connect-src" not in policy
 
 
-def test_a_kit_goes_to_a_device_and_what_it_measured_is_put_beside_the_predictions(boss, name):
+def test_a_kit_goes_to_a_device_and_what_it_measured_is_put_beside_the_predictions(finished, boss, name):
     problem(boss.post(f"/searches/{name}/measurements", content=b"{}"), 422)
     answer = boss.get(f"/searches/{name}/kit")
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as folder:
         assert any(each.endswith("measure.py") for each in folder.namelist())
     for wrong in (b"", b"{}", b"no lines", b"[1, 2]\n", b'{"network": "../x", "ms": 1}\n', b"\xff\xfe"):
-        assert problem(boss.post(f"/searches/{name}/measurements", content=wrong), 422)
+        detail = problem(boss.post(f"/searches/{name}/measurements", content=wrong), 422)
+        assert str(finished.folder) not in detail
+    seen = boss.get(f"/searches/{name}").json()["events"]
+    found = boss.post(f"/searches/{name}/measurements", content=measured(answer.content, 50.0)).json()
+    assert [each["trial"] for each in found["picks"]] == [each["trial"] for each in finished.document["picks"]]
+    for each in found["picks"]:
+        assert each["measured_ms"] == pytest.approx(50 * each["latency_ms"], rel=0.01)
+        assert not each["measured_inside"]
+    shown = boss.get(f"/searches/{name}/result").json()["picks"]
+    assert [each["measured_ms"] for each in shown] == [each["measured_ms"] for each in found["picks"]]
+    told = events(boss, name, after=seen, most=1)[0][2]["text"]
+    assert f"{len(shown)} pick" in told
+    assert "0 inside" in told
 
 
 def test_a_search_that_has_not_begun_has_no_result_yet(boss):

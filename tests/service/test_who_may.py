@@ -1,5 +1,6 @@
 """Nobody in without a token, and with one nobody further than it says."""
 
+import re
 import time
 
 import pytest
@@ -25,6 +26,11 @@ CLOSED = [
     ("GET", "/api/studies"),
     ("GET", "/static/app.js"),
     ("GET", "/nothing/here"),
+    ("GET", "/ui/new"),
+    ("GET", "/ui/static/none.css"),
+    ("GET", "/ui/static/page.css/"),
+    ("POST", "/ui/static/page.css"),
+    ("POST", "/ui/new/files"),
     ("DELETE", "/uploads/" + 64 * "0"),
 ]
 SECURITY = {
@@ -51,6 +57,16 @@ def problem(answer, status):
 @pytest.mark.parametrize("path", OPEN)
 def test_only_whether_it_lives_is_told_without_a_token(nobody, path):
     assert nobody.get(path).status_code == 200
+
+
+def test_the_page_that_asks_for_a_token_has_its_style_without_one(nobody):
+    page = nobody.get("/ui/", headers={"Accept": "text/html"})
+    styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text)
+    assert len(styles) == 2
+    for address in styles:
+        answer = nobody.get(address)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
+        assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)

@@ -2,6 +2,7 @@
 
 from automl_kd.service.pages import new_search, search_list, search_page, static_files, steering, trial_page
 from automl_kd.service.pages.choices import warmed
+from automl_kd.service.pages.file_forms import form_bytes
 
 ROUTERS = (
     search_list.front_door,
@@ -14,4 +15,4 @@ ROUTERS = (
     static_files.rest,
 )
 
-__all__ = ["ROUTERS", "warmed"]
+__all__ = ["ROUTERS", "form_bytes", "warmed"]

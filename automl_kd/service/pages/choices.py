@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from automl_kd.core import UserError
 from automl_kd.service.context import Service
-from automl_kd.service.pages import chores
+from automl_kd.service.pages import wording
 from automl_kd.service.problems import ProblemError
 
 _FRESH_SECONDS = 60.0
@@ -30,7 +30,7 @@ async def choices(service: Service) -> dict[str, Any]:
     """What forms offer, at most a minute old: reading all devices takes a moment."""
     kept = _kept.setdefault(service, _Kept())
     if not kept.found or time.monotonic() - kept.made > _FRESH_SECONDS:
-        kept.found = await service.quick.call(chores.choices, seconds=_SECONDS)
+        kept.found = await service.quick.call(wording.form_choices, seconds=_SECONDS)
         kept.made = time.monotonic()
     return kept.found
 

@@ -31,8 +31,8 @@ from automl_kd.studies.attributes import TrialAttributes
 from automl_kd.studies.summary import summarize
 
 
-def found(storage: str, study: str) -> dict[str, Any] | None:
-    """All that the page of a search shows of its study; None as long as it is not begun."""
+def search_words(storage: str, study: str) -> dict[str, Any] | None:
+    """All that the page of a search says of its study; None as long as it is not begun."""
     database = Database(storage, create=False)
     if database.find_study(study) is None:
         return None
@@ -77,7 +77,7 @@ def _pick(pick: PickResult, summary: StudySummary) -> dict[str, Any]:
         "deployed": None if deployed is None else score.shown(deployed),
         "arms": {arm: _beside(pick, arm, score) for arm in arm_heads(summary.picks)},
         "latency": text.latency(pick.latency_ms, pick.latency_low, pick.latency_high),
-        "measured": None if pick.measured_ms is None else _measured(pick),
+        "measured": None if pick.measured_ms is None else _measured(pick.measured_ms, pick),
         "form": pick.form,
         "sentences": [*Arms.of(pick).sentences(score), *pick_form(pick, score)],
     }
@@ -90,8 +90,13 @@ def pick_form(pick: PickResult, score: Objective) -> list[str]:
     return [*form_sentences(pick.form, Floats.of(pick), pick.shipped, score), *not_converted(pick.shipped)]
 
 
-def _measured(pick: PickResult) -> str:
-    return f"measured: {milliseconds(pick.measured_ms)}, {'inside' if pick.measured_inside else 'outside'} the interval"
+def _measured(ms: float, pick: PickResult) -> dict[str, str]:
+    """What the device measured, and how far from the prediction."""
+    return {
+        "ms": milliseconds(ms),
+        "off": f"{100 * (ms / pick.latency_ms - 1):+.0f} %",
+        "inside": "inside" if pick.measured_inside else "outside",
+    }
 
 
 def _beside(pick: PickResult, arm: Arm, score: Objective) -> dict[str, Any]:
@@ -186,7 +191,7 @@ def _stopped(trial: StoppedTrial, score: Objective) -> dict[str, Any]:
     }
 
 
-def meeting(storage: str, study: str, where: str) -> list[int]:
+def trials_meeting(storage: str, study: str, where: str) -> list[int]:
     """The finished trials of a study that meet a rule.
 
     Raises:

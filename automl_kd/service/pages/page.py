@@ -38,16 +38,24 @@ def page(template: str, caller: Caller | None, status: int = 200, **context: Any
     return HTMLResponse(_environment().get_template(template).render(told), status)
 
 
-@functools.cache
 def static_file(name: str) -> tuple[bytes, str] | None:
     """Content and media type of a file that pages load; None where there is none of that name."""
-    if name == "style.css":
-        return stylesheet().encode(), _KINDS["css"]
-    place = files("automl_kd.service.pages").joinpath("static")
-    if name not in {each.name for each in place.iterdir() if each.is_file()}:
-        return None
-    ending = name.rpartition(".")[2]
-    return (place.joinpath(name).read_bytes(), _KINDS[ending]) if ending in _KINDS else None
+    return _static_files().get(name)
+
+
+def is_static(path: str) -> bool:
+    """Whether a path is that of a file that pages load; none of them holds a secret."""
+    return path.startswith(f"{STATIC}/") and path.removeprefix(f"{STATIC}/") in _static_files()
+
+
+@functools.cache
+def _static_files() -> dict[str, tuple[bytes, str]]:
+    found = {"style.css": (stylesheet().encode(), _KINDS["css"])}
+    for file in files("automl_kd.service.pages").joinpath("static").iterdir():
+        kind = _KINDS.get(file.name.rpartition(".")[2])
+        if kind is not None:
+            found[file.name] = (file.read_bytes(), kind)
+    return found
 
 
 @functools.cache

@@ -96,6 +96,11 @@ def groups(choices: Mapping[str, Sequence[Any]]) -> list[Group]:
     return [*found, Group(_MORE, tuple(_field(name, choices) for name in rest), folded=True)]
 
 
+def kept(form: Form) -> dict[str, str]:
+    """What was typed, to be shown again."""
+    return {name: text for name, text in form.typed().items() if name in _properties()}
+
+
 def document(form: Form) -> dict[str, Any]:
     """The request that a form asks for; what was left empty has its default."""
     asked: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from fastapi import Query, Response
 from automl_kd.core import UserError, duration
 from automl_kd.service.callers import Caller, Reader
 from automl_kd.service.context import Service, TheService, in_thread
-from automl_kd.service.pages import chores
+from automl_kd.service.pages import wording
 from automl_kd.service.pages.budget_svg import budget_svg
 from automl_kd.service.pages.choices import choices
 from automl_kd.service.pages.forms import Mistake
@@ -69,11 +69,11 @@ async def shown_search(
     """
     view = await _view(service, caller, name)
     stored = await in_thread(service.visible, name, caller)
-    found = await service.read(stored, chores.search_found)
+    found = await service.read(stored, wording.search_words)
     trials: Sequence[Mapping[str, Any]] = [] if found is None else found["trials"]
     if where and found is not None:
         try:
-            held = set(await service.quick.call(chores.meeting, service.database.url, name, where))
+            held = set(await service.quick.call(wording.trials_meeting, service.database.url, name, where))
             trials = [each for each in trials if each["trial"] in held]
         except (UserError, ProblemError) as error:
             mistake = mistake or Mistake.of("where", error, {"where": where})

@@ -44,8 +44,8 @@ _MOST_CLASSES = 30
 """Classes of which a matrix is shown; of more the largest confusions tell."""
 
 
-def trial_found(storage: str, study: str, number: int) -> dict[str, Any]:
-    """All that the page of a trial shows.
+def trial_words(storage: str, study: str, number: int) -> dict[str, Any]:
+    """All that the page of a trial says.
 
     Raises:
         UserError: If there is no such study or trial.
@@ -250,7 +250,7 @@ def _heat(number: int, of: int) -> tuple[int, int]:
     return number, 0 if not number else 1 + min(_HEATS - 1, int(_HEATS * number / max(1, of)))
 
 
-def compared(storage: str, study: str, trials: list[int]) -> dict[str, Any]:
+def comparison_words(storage: str, study: str, trials: list[int]) -> dict[str, Any]:
     """Two or three trials beside each other.
 
     Raises:
@@ -272,7 +272,7 @@ def compared(storage: str, study: str, trials: list[int]) -> dict[str, Any]:
     }
 
 
-def repriced(storage: str, study: str, hw: str, max_latency: str | None) -> dict[str, Any]:
+def reprice_words(storage: str, study: str, hw: str, max_latency: str | None) -> dict[str, Any]:
     """The finished trials of a study at another device's prices.
 
     Raises:

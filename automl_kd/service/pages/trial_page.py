@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from automl_kd.core import UserError
 from automl_kd.service.callers import Reader, Submitter
 from automl_kd.service.context import TheService, in_thread
-from automl_kd.service.pages import chores
+from automl_kd.service.pages import wording
 from automl_kd.service.pages.forms import Mistake
 from automl_kd.service.pages.page import page
 from automl_kd.service.pages.page_route import page_router
@@ -29,7 +29,7 @@ async def trial(service: TheService, caller: Reader, name: str, number: int) -> 
     if number > _MOST:
         raise ProblemError(404, f"search {name}: has no trial of that number")
     arguments = (service.database.url, name, number)
-    found = await service.slow.call(chores.trial_found, *arguments, seconds=_SECONDS)
+    found = await service.slow.call(wording.trial_words, *arguments, seconds=_SECONDS)
     ending = number in search.ended and found["state"] in ("running", "waiting")
     may_end = caller.token.may("run") and search.state == "running" and found["state"] in ("running", "waiting")
     return page("trial.html", caller, name=name, number=number, found=found, ending=ending, may_end=may_end)
@@ -48,7 +48,7 @@ async def compare(
         numbers = [_number(each) for each in trial or []]
         if not 2 <= len(numbers) <= 3:
             raise UserError(f"{len(numbers)} trials are marked: mark two or three to compare them")
-        found = await service.quick.call(chores.compared, service.database.url, name, numbers)
+        found = await service.quick.call(wording.comparison_words, service.database.url, name, numbers)
     except (UserError, ProblemError) as error:
         return await shown_search(service, caller, name, mistake=Mistake.of("compare", error, {}))
     return page("compare.html", caller, name=name, found=found)
@@ -66,7 +66,7 @@ async def reprice(
     await in_thread(service.visible, name, caller)
     try:
         arguments = (service.database.url, name, _device(hw), max_latency.strip() or None)
-        found = await service.slow.call(chores.repriced, *arguments, seconds=_SECONDS)
+        found = await service.slow.call(wording.reprice_words, *arguments, seconds=_SECONDS)
     except (UserError, ProblemError) as error:
         typed = {"hw": hw, "max_latency": max_latency}
         return await shown_search(service, caller, name, mistake=Mistake.of("reprice", error, typed))

@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body
 from fastapi.responses import FileResponse
 
+from automl_kd.core import counted
 from automl_kd.service import chores
 from automl_kd.service.callers import Caller, Reader, Submitter
 from automl_kd.service.context import Service, TheService, in_thread
@@ -96,7 +97,6 @@ async def measurements(
     service: TheService,
     caller: Submitter,
     name: str,
-    request: Request,
     lines: Annotated[bytes, Body(media_type="application/x-ndjson", description="results.jsonl of the kit.")],
 ) -> dict[str, Any]:
     """For every pick: predicted, its 90 % interval, measured, and whether that lies inside."""
@@ -107,6 +107,9 @@ async def measurements(
         results.write_bytes(lines)
         arguments = (service.database.url, found.name, folder, results)
         document: dict[str, Any] = await service.slow.call(chores.verified, *arguments, seconds=_EXPORT_SECONDS)
+    inside = sum(each["measured_inside"] for each in document["picks"])
+    told = f"measured on the device: {counted(len(document['picks']), 'pick')}, {inside} inside the predicted interval"
+    await service.changed(found, told)
     return document
 
 

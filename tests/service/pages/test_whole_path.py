@@ -4,6 +4,7 @@ import io
 import zipfile
 
 from screens import ODD, PHONE
+from served import measured
 
 
 def go_to(page, selector):
@@ -60,6 +61,22 @@ def test_a_search_by_keyboard(visit, running, axe):
         page.keyboard.press("Enter")
     content = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     assert "winner/student.onnx" in content.namelist()
+
+    go_to(page, "form[action$='/kit'] button")
+    page.keyboard.press("Enter")
+    page.locator("#artifacts a", has_text="kit.zip").wait_for(timeout=120_000)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="kit.zip").click()
+    lines = measured(download.value.path().read_bytes(), 1.01)
+    for content, answer in ((b"no results", "#measurements-mistake"), (lines, "#verified table")):
+        page.set_input_files("#results", {"name": "results.jsonl", "mimeType": "text/plain", "buffer": content})
+        go_to(page, "form[action$='/measurements'] button")
+        page.keyboard.press("Enter")
+        page.locator(answer).wait_for(timeout=60_000)
+        assert (seen.overflows, axe(page)) == (False, [])
+    rows = page.locator("#verified tbody tr").all_inner_texts()
+    assert rows
+    assert all("+1 %" in each and "inside the interval" in each for each in rows)
 
     go_to(page, "#trials a")
     page.keyboard.press("Enter")

@@ -46,10 +46,13 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.sent) { event.preventDefault(); return; }
-    if (!form.dataset.wait) return;
+    const button = event.submitter; // which may stand elsewhere, and say something else
+    const wait = button?.dataset.wait ?? form.dataset.wait;
+    if (!wait) return;
     form.dataset.sent = "yes";
-    const status = form.querySelector("[data-status]") || form.parentElement.closest("section, main").querySelector("[data-status]");
-    if (status) status.textContent = form.dataset.wait;
+    const near = button && !form.contains(button) ? button : form.parentElement;
+    const status = (near !== button && form.querySelector("[data-status]")) || near.closest("section, main").querySelector("[data-status]");
+    if (status) status.textContent = wait;
   });
   addEventListener("pageshow", () => { for (const form of document.forms) delete form.dataset.sent; });
 })();
