@@ -183,15 +183,27 @@ def test_a_search_of_a_space_that_is_soon_exhausted_ends_early_and_again_does_no
     assert again.document["seconds"]["picks"] - first.document["seconds"]["picks"] < 1
 
 
-def test_a_student_that_started_from_weights_is_made_again_where_only_their_hash_is_known(command, exhausted, tmp_path):
-    (fastest,) = [pick for pick in exhausted.document["picks"] if "start" in pick["recipe"]["student"]]
-    start = fastest["recipe"]["student"]["start"]
-    assert start == {"weights": "own.safetensors", "sha256": sha256(exhausted.folder / "own.safetensors")}
-    made = Path(fastest["path"])
+def test_a_student_that_started_from_weights_is_made_again_where_only_their_hash_is_known(
+    command, inside, exhausted, tmp_path
+):
+    starts = [each["recipe"]["student"].get("start") for each in exhausted.document["front"]]
+    start = {"weights": "own.safetensors", "sha256": sha256(exhausted.folder / "own.safetensors")}
+    assert start in starts, "the narrower one is the faster one"
+    # What is delivered of it may be the arm from scratch, where that is better: its recipe with the start it had.
+    recipes = [Path(pick["path"], "recipe.yaml").read_text() for pick in exhausted.document["picks"]]
+    (narrow,) = [text for text in recipes if "\n  width: 0.25\n" in text]
+    if "start:" not in narrow:
+        narrow = narrow.replace("\nstudent:\n", f"\nstudent:\n  start: {json.dumps(start)}\n")
+    there, made = tmp_path / "there", tmp_path / "there" / "made"
+    there.mkdir()
+    shutil.copy(exhausted.folder / "own.safetensors", there)
+    (there / "recipe.yaml").write_text(narrow)
+    more = ("--device", "cpu", "--hw", "x86-server")
+    ended = inside("distill", "recipe.yaml", "--out", "made", *more, cwd=there)
+    assert ended.code == 0, ended.err
     assert f"starts from the weights own.safetensors ({start['sha256'][:12]}…)" in (made / "model_card.md").read_text()
     # Elsewhere there is no such file: it starts from the copy that the cache keeps.
-    arguments = ("distill", made / "recipe.yaml", "--out", "again", "--device", "cpu", "--hw", "x86-server")
-    again = command(*arguments, cwd=tmp_path, cache=exhausted.cache)
+    again = command("distill", made / "recipe.yaml", "--out", "again", *more, cwd=tmp_path, cache=exhausted.cache)
     assert "start own.safetensors (names of automl-kd; narrowed to the channels of the largest norm" in again.err
     for name in ("student.safetensors", "recipe.yaml"):
         assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes(), name

@@ -96,7 +96,7 @@ def test_what_a_worker_writes_is_in_the_log_of_its_own_job_also_as_it_crashes(ow
     first.parent.mkdir()
     first.write_text(50_000 * "an older line\n")
     assert isinstance(answer_of(pool, 1, replace(job, recipe=labels_only(), until=1, log=first)), Trained)
-    pool.submit(2, replace(endless, log=second))
+    pool.submit(2, replace(endless, checkpoint=tmp_path / "endless.pt", log=second))
     assert wait_until(lambda: second.exists() and second.read_text())
     worker.send_signal(signal.SIGABRT)
     ((_, answer),) = pool.wait(60)

@@ -196,9 +196,9 @@ def test_a_search_whose_driver_dies_three_times_without_getting_anywhere_has_fai
 
 def test_a_mistake_that_shows_only_once_data_are_read_fails_with_the_commands_line(yard):
     runner = yard.runner("--cores", "1")
-    yard.submit("wrong", metric="none_such")
+    yard.submit("wrong", max_latency="0.001us")
     reason = yard.is_in("wrong", "failed")["reason"]
-    assert "none_such" in reason
+    assert "limit" in reason
     assert "fault of automl-kd" not in reason
     runner.terminate()
 

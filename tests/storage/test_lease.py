@@ -7,6 +7,7 @@ import threading
 import time
 
 import optuna
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -228,6 +229,8 @@ def test_a_process_that_stays_stopped_loses_its_study_and_writes_nothing_when_it
     with pytest.raises(UserError, match="is being searched"), database.lease("cam"):
         pass
     writer.send_signal(signal.SIGSTOP)
+    while psutil.Process(writer.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
     with database.lease("cam") as lease:
         before = stored(database)
         writer.send_signal(signal.SIGCONT)

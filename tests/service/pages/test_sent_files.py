@@ -9,9 +9,11 @@ import pytest
 from screens import DESK, PHONE
 from test_who_may import problem
 
-TASK = (
-    "name: own\ndata: {kind: csv, path: words.csv, text: text, label: label}\nteacher: {train: {train: {epochs: 1}}}\n"
-)
+TASK = """\
+name: own
+data: {kind: csv, path: words.csv, text: text, label: label}
+teacher: {train: {student: {family: conv_text, stages: [{depth: 1, channels: 16, kernel: 3}]}, train: {epochs: 1}}}
+"""
 ROWS = "text,label\n" + "".join(f"word {n} here,{'ab'[n % 2]}\n" for n in range(60))
 
 
