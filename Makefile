@@ -12,11 +12,11 @@ demo: $(STAMP)
 	cd demo && $(BIN)/automl-kd export --pick knee --out winner
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The checks that make test samples, in full.
 test-long: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m long
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

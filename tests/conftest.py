@@ -244,7 +244,7 @@ def median_latency(cheap_space):
 @pytest.fixture(scope="session")
 def searched(cheap, digits_teacher, median_latency, once):
     """A search of digits within a limit that half of the space breaks, finished and timed from outside."""
-    arguments = ("search", *cheap, "--budget", "60s", "--max-latency", f"{median_latency}ms", "--study", "cam")
+    arguments = ("search", *cheap, "--budget", "45s", "--max-latency", f"{median_latency}ms", "--study", "cam")
     found = once("searched", (*arguments, "--json"))
     assert found.ended.code == 0, found.ended.err
     return replace(found, arguments=arguments)

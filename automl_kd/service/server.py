@@ -50,7 +50,7 @@ def serve(settings: ServiceSettings, ready: Callable[[str, str | None], None]) -
             server_header=False,
             date_header=True,
             lifespan="on",
-            timeout_keep_alive=20,
+            timeout_keep_alive=max(1, round(settings.patience)),
             timeout_graceful_shutdown=5,
             h11_max_incomplete_event_size=32_768,
             ssl_certfile=settings.certificate,

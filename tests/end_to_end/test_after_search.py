@@ -125,18 +125,18 @@ def test_export_takes_of_the_trials_for_which_a_rule_holds_a_pick_before_others_
     assert "best accuracy on search-validation of" in another["chosen"] or len(others) == 1
 
 
-def test_two_trials_are_compared_in_numbers_and_words(command, searched):
+def test_two_trials_are_compared_in_numbers_and_words(inside, searched):
     import automl_kd as ak
 
-    status = command("status", "--study", "cam", "--json", cwd=searched.folder).document
+    status = inside("status", "--study", "cam", "--json", cwd=searched.folder).document
     first, second = [each["trial"] for each in status["complete"]][:2]
-    document = command("compare", first, second, "--json", cwd=searched.folder).document
+    document = inside("compare", first, second, "--json", cwd=searched.folder).document
     jsonschema.validate(document, schemas()["comparison.json"])
     (pair,) = document["pairs"]
     scores = {each["trial"]: each["score"] for each in status["complete"]}
     assert pair["score"]["difference"] == scores[first] - scores[second]
     assert pair["score"]["low"] < pair["score"]["difference"] < pair["score"]["high"]
-    text = command("compare", first, second, "--study", "cam", cwd=searched.folder)
+    text = inside("compare", first, second, "--study", "cam", cwd=searched.folder)
     assert text.code == 0
     assert text.err == ""
     for sentence in document["sentences"]:

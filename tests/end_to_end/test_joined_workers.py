@@ -9,8 +9,6 @@ import pytest
 from outside import another_teacher, rows, until
 
 ENDED = "study cam is finished"
-MORE = "distill.losses.kd={weight: 1.0, temperature: {choice: [1.0, 2.0, 3.0, 4.0, 6.0, 8.0]}}"
-"""Recipes enough for all who come and go."""
 
 
 @dataclass
@@ -37,7 +35,7 @@ def story(command, few, digits_teacher, tmp_path_factory):
     """A driver without workers of its own, and four machines, each with a cache of its own."""
     folder = tmp_path_factory.mktemp("joined")
     story = Story(folder)
-    search = ("search", *few, "--set", MORE, "--study", "cam", "--workers", "0", "--json")
+    search = ("search", *few, "--study", "cam", "--workers", "0", "--json")
 
     def join(name, *more, workers=1):
         arguments = ("worker", "--study", "cam", "--workers", str(workers), *more)

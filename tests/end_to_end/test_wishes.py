@@ -120,6 +120,7 @@ def test_trials_end_while_they_wait_and_while_they_are_trained_and_the_study_sto
     assert seen.record.state == "open"
 
 
+@pytest.mark.long
 def test_an_ended_trial_keeps_its_rung_and_more_time_counts_in_the_search_and_begins_another_round_in_the_picks(
     ask, tmp_path
 ):

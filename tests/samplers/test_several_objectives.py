@@ -110,7 +110,7 @@ def test_what_any_cost_calls_infeasible_is_not_proposed():
     assert max(asked) <= 4
 
 
-@pytest.mark.parametrize(("known", "measured"), [(1, "minimize"), (2, "maximize")])
+@pytest.mark.parametrize(("known", "measured"), [(1, "minimize"), pytest.param(2, "maximize", marks=pytest.mark.long)])
 def test_what_waiting_trials_are_said_to_be_worth_is_what_they_come_to(known, measured):
     problem, expected, came, ranks = Problem(known, measured), 0.0, 0.0, []
     for seed in range(3):
