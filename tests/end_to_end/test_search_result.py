@@ -33,8 +33,8 @@ def trials(storage):
 
 
 def test_the_whole_command_ends_within_its_budget(searched):
-    assert searched.ended.seconds <= 60 + max(0.05 * 60, 15)
-    assert searched.document["seconds"]["budget"] == 60
+    assert searched.ended.seconds <= 45 + max(0.05 * 45, 15)
+    assert searched.document["seconds"]["budget"] == 45
     assert searched.document["seconds"]["total"] <= searched.ended.seconds
 
 
