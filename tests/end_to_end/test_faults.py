@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 from outside import complete, rows, until
@@ -120,7 +121,7 @@ def clock(tmp_path, command):
     compile_it = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library), "-ldl"]
     subprocess.run(compile_it, input=CLOCK, text=True, check=True)
     environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(offset)}
-    return offset, type(command)(command.environment | environment, command.started)
+    return offset, replace(command, environment=command.environment | environment)
 
 
 @pytest.mark.long

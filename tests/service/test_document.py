@@ -97,7 +97,7 @@ def tried(served, operation, search, count, mode):
         sent += 1
         if "name" in case.path_parameters and sent % 2:
             case.path_parameters["name"] = search
-        case.validate_response(case.call(headers=headers), checks=CHECKS)
+        case.validate_response(case.call(headers=headers, timeout=120), checks=CHECKS)
 
     with suppress(Unsatisfiable):  # what takes nothing can be asked nothing wrong
         ask()
