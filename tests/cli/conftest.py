@@ -87,13 +87,16 @@ def run_script():
 
 @pytest.fixture(scope="session")
 def quieten():
-    """Makes a kit's results those of a machine without other programs: every round like the first."""
+    """Makes a kit's results those of a machine without other programs: every run like the fastest of its model."""
 
     def quieten(kit):
         path = kit / "results.jsonl"
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        first = {line["model"]: line for line in lines[1:-1] if line["round"] == 0}
-        lines[1:-1] = [{**first[line["model"]], "round": line["round"]} for line in lines[1:-1]]
+        fastest: dict[str, float] = {}
+        for line in lines[1:-1]:
+            fastest[line["model"]] = min(line["min"], fastest.get(line["model"], line["min"]))
+        for line in lines[1:-1]:
+            line["min"] = line["p10"] = line["median"] = fastest[line["model"]]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     return quieten

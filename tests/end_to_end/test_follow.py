@@ -49,6 +49,7 @@ def in_a_terminal(command):
     return in_a_terminal
 
 
+@pytest.mark.long
 def test_a_search_is_followed_to_its_end_by_several(command, few, digits_teacher, in_a_terminal, tmp_path):
     two = ("--set", "distill.losses.kd.temperature=2.0")
     search = command.start("search", *few, *two, "--study", "cam", "--json", cwd=tmp_path)

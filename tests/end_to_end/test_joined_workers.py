@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from outside import another_teacher, rows, until
 
+pytestmark = pytest.mark.long
+"""``tests/execution/test_database_executor.py`` has the sample: jobs, workers that die, and files that travel."""
+
 ENDED = "study cam is finished"
 
 

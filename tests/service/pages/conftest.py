@@ -11,6 +11,9 @@ from PIL import Image
 from screens import CHROMIUM, DESK, ODD
 from served import new_token, serve
 
+_PATIENCE_MS = 120_000
+"""What a page may take where other tests train networks beside it: how fast it answers is measured elsewhere."""
+
 
 @pytest.fixture(scope="session")
 def chromium():
@@ -63,6 +66,7 @@ def visit(chromium):
 
     def visit(served, token, screen=DESK, scheme="light", **options):
         context = chromium.new_context(viewport=screen, color_scheme=scheme, **options)
+        context.set_default_timeout(_PATIENCE_MS)
         answer = httpx.post(f"{served.url}/login", data={"token": token}, timeout=60)
         cookie = {"name": "akd_session", "value": answer.cookies["akd_session"], "url": served.url}
         context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Strict"}])
