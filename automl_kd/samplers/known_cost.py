@@ -72,8 +72,9 @@ class KnownCostSampler(BaseSampler, KnowsWorth):
     in threads and in processes that share a storage. From four objectives on, and where the front of three is large,
     hypervolumes are counted by quasi-random points.
 
-    Source: expected hypervolume improvement, Emmerich et al. 2011; its use with objectives of known cost is this
-    project's own.
+    Source: expected hypervolume improvement, Emmerich et al. 2011; objectives that are known exactly beside those that
+    are modelled, as BoTorch has them by deterministic models (Balandat et al. 2020, arXiv:1910.06403). What is this
+    project's own: the expectation in closed form, in the objectives' own units behind a warp.
 
     Args:
         costs: Position of an objective to a function of one complete set of parameters that gives its exact value, in

@@ -10,6 +10,7 @@ from optuna.samplers import BaseSampler
 
 from automl_kd.core import Registry, UserError
 from automl_kd.recipes import Space
+from automl_kd.samplers.encoding import Features
 from automl_kd.samplers.readings import Readings
 from automl_kd.samplers.worth import KnowsWorth
 
@@ -26,12 +27,14 @@ class Proposing:
         space: What is searched. Its ``starts`` are parameters to begin with.
         costs: The objectives that are known without a training, by their positions among the study's objectives.
         readings: Gives the scores of a trial that was not trained in full, by epoch.
+        features: Gives sizes of untrained students, shape (n, k), which say something of their scores; or None.
     """
 
     seed: int
     space: Space
     costs: Mapping[int, ManyCosts]
     readings: Readings
+    features: Features | None = None
 
 
 @dataclass(frozen=True)

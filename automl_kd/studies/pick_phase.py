@@ -233,24 +233,27 @@ class PickPhase:
     def _next(self) -> Run | None:
         if self._context.stop:
             return None
-        for pick, seed in self._order():
-            for run in pick.runs(seed):
-                key = run.key(self._hash)
-                if run in pick.results or run in pick.failed or key in self._running:
-                    continue
-                stored = self._done.get(key)
-                if stored is not None and self.weights(run).exists():
-                    pick.results[run] = RunResult.of(stored, self._examples)
-                elif key in self._failed:
-                    pick.failed[run] = self._failed[key]
-                elif self._seconds(pick, run.arm) <= self._left(run.pick):
-                    return run
+        for pick, run in self._order():
+            key = run.key(self._hash)
+            if run in pick.results or run in pick.failed or key in self._running:
+                continue
+            stored = self._done.get(key)
+            if stored is not None and self.weights(run).exists():
+                pick.results[run] = RunResult.of(stored, self._examples)
+            elif key in self._failed:
+                pick.failed[run] = self._failed[key]
+            elif self._seconds(pick, run.arm) <= self._left(run.pick):
+                return run
         return None
 
-    def _order(self) -> Iterator[tuple[Pick, int]]:
-        """Pick by pick under the first seeds; only then, where time is left, each under one seed more."""
-        yield from ((pick, seed) for pick in self._picks for seed in range(SEEDS))
-        yield from ((pick, SEEDS) for pick in self._picks)
+    def _order(self) -> Iterator[tuple[Pick, Run]]:
+        """Each pick itself, so that a short time covers the front; then what it is compared with, pick by pick.
+
+        Only then, where time is left, each under one seed more.
+        """
+        yield from ((pick, next(pick.runs(0))) for pick in self._picks)
+        yield from ((pick, run) for pick in self._picks for seed in range(SEEDS) for run in pick.runs(seed))
+        yield from ((pick, run) for pick in self._picks for run in pick.runs(SEEDS))
 
     def _seconds(self, pick: Pick, arm: Arm) -> float:
         """What a run of this arm takes: what its like took so far, or else what the search leads to expect."""

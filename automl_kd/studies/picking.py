@@ -17,7 +17,7 @@ from automl_kd.studies.layer_decision import decide_layers
 from automl_kd.studies.pick import KNEE, Pick
 from automl_kd.studies.pick_phase import PickPhase
 from automl_kd.studies.pick_result import Finding, finding
-from automl_kd.studies.policy import FINISHING_SECONDS, MOST_PICKS, REPORT_SECONDS, full_epochs
+from automl_kd.studies.policy import FINISHING_SECONDS, LEAST_PICKS, MOST_PICKS, REPORT_SECONDS, full_epochs
 from automl_kd.studies.publishing import Publisher
 from automl_kd.studies.report import publish_report
 from automl_kd.studies.state import ACCURACY, FullEpochs
@@ -127,7 +127,7 @@ class PickRound:
         room = min(_MOST_TIES, MOST_PICKS - len(chosen))
         chosen += near_ties(points, objectives.all, intervals, errors, room)
         picks = [self._pick(point, front) for point in chosen]
-        most = self._most_epochs(picks[0])
+        most = self._most_epochs(picks[:LEAST_PICKS])
         for pick in picks:
             pick.epochs = int(min(pick.epochs, most))
         return picks
@@ -144,21 +144,21 @@ class PickRound:
             answered=not self._teacher.teacher.headless,
         )
 
-    def _most_epochs(self, first: Pick) -> float:
+    def _most_epochs(self, first: Sequence[Pick]) -> float:
         """What full distillations of this round are cut to, infinite where the time left holds them as they should be.
 
         It is decided once: a run of another length would be another run, and what was finished would be lost.
         """
         book, rungs = self._context.book, self._trials.rungs
-        wanted, decided = first.epochs, book.progress.full_epochs
+        wanted, decided = max(pick.epochs for pick in first), book.progress.full_epochs
         if decided is None or decided.round != book.progress.round:
             epochs = full_epochs(
                 wanted,
                 rungs[-1],
-                first.seconds_per_epoch,
-                self._context.clock.left - REPORT_SECONDS - FINISHING_SECONDS,
+                max(pick.seconds_per_epoch for pick in first),
+                self._context.clock.left - REPORT_SECONDS - len(first) * FINISHING_SECONDS,
                 self._pool.size or max(1, book.progress.workers),
-                sum(1 for _ in first.runs(0)),
+                len(first),
             )
             decided = FullEpochs(round=book.progress.round, most=epochs if epochs < wanted else None)
             book.note(full_epochs=decided)

@@ -18,7 +18,7 @@ import torch
 from automl_kd.core import cache_dir
 from automl_kd.distillation import Diverged, TeacherOutputPolicy, distill, evaluate, find_teacher
 from automl_kd.hardware import load_profile
-from automl_kd.recipes import Recipe, Space, load_space
+from automl_kd.recipes import Recipe, Space, digest, load_space
 from automl_kd.studies.policy import of_length
 from automl_kd.studies.pricing import Pricing
 from automl_kd.tasks import Task, open_task
@@ -109,7 +109,7 @@ def trained(name: str, number: str, length: Length, seed: int) -> dict[str, Any]
     bed = BEDS[name]
     task, teacher, targets = _classroom(bed)
     recipe = targets.decided(of_length(bed.recipes()[number], length.epochs).with_(seed=seed))
-    checkpoint = cache_dir() / "benchmarks" / f"lead-{bed.name}-{number}-{length.name}-{seed}.pt"
+    checkpoint = cache_dir() / "benchmarks" / f"{digest([task.sha256, recipe.document()])}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     scores: list[float] = []
     test, seconds = 0.0, 0.0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.search import kept, scores
-from benchmarks.search.cells import DEVICES, GOAL, ask, bench, create_study
+from benchmarks.search.cells import DEVICES, GOAL, REPORTING, ask, bench, create_study
 from benchmarks.search.curves import save
 from benchmarks.search.samplers import OURS, SAMPLERS, SCORED, version
 from benchmarks.tables import table
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``evaluations``."""
     kept.add_arguments(parser)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--devices", nargs="+", choices=DEVICES, default=list(DEVICES))
+    parser.add_argument("--devices", nargs="+", choices=(*DEVICES, *REPORTING), default=list(DEVICES))
     parser.add_argument("--samplers", nargs="+", choices=list(LENGTH), default=list(LENGTH))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
 import automl_kd.samplers
@@ -19,13 +21,17 @@ OURS, SCORED = "known cost", "known cost, SynFlow"
 
 
 def known_cost(on: Bench, seed: int) -> KnownCostSampler:
-    """Ours, told latency and the reference point."""
-    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference)
+    """Ours, told latency and the reference point, and sizes as a search tells them."""
+    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference, features=on.sizes)
 
 
 def scored(on: Bench, seed: int) -> KnownCostSampler:
     """Ours, told SynFlow besides."""
-    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference, features=scores.features)
+
+    def features(many: Sequence[dict[str, str]]) -> NDArray[np.float64]:
+        return np.concatenate([on.sizes(many), scores.features(many)], axis=1)
+
+    return KnownCostSampler({1: on.latency}, seed=seed, reference=on.reference, features=features)
 
 
 SAMPLERS: dict[str, Callable[[Bench, int], BaseSampler]] = {

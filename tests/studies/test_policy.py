@@ -114,7 +114,7 @@ def test_picks_take_no_less_than_their_trainings_and_more_workers_never_take_lon
 def test_full_distillations_are_as_long_as_wanted_or_as_one_pick_with_its_arms_fits(
     wanted, least, per_epoch, seconds, workers
 ):
-    epochs = full_epochs(wanted, least, per_epoch, seconds, workers, arms=5)
+    epochs = full_epochs(wanted, least, per_epoch, seconds, workers, runs=5)
     rounds = -(-5 // workers)
     assert 1 <= epochs <= wanted
     assert epochs >= min(wanted, least)

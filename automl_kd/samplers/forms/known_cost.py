@@ -5,13 +5,14 @@ from automl_kd.samplers.sampler_spec import SAMPLERS, Proposing, SamplerSpec
 
 
 def known_cost(asked: Proposing) -> KnownCostSampler:
-    """The sampler, told the space, the known costs and the scores of shorter trainings."""
+    """The sampler, told the space, the known costs, the students' sizes and the scores of shorter trainings."""
     return KnownCostSampler(
         asked.costs,
         vectorized=True,
         space=asked.space,
         seed=asked.seed,
         starts=asked.space.starts,
+        features=asked.features,
         readings=asked.readings,
     )
 

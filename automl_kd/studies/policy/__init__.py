@@ -4,6 +4,7 @@ from automl_kd.studies.policy.arms import PLAIN_KD, from_scratch, no_distillatio
 from automl_kd.studies.policy.budget import (
     DECIDING_SECONDS,
     FINISHING_SECONDS,
+    LEAST_PICKS,
     MEASURING_SECONDS,
     MOST_PICKS,
     MOST_RESERVED,
@@ -20,6 +21,7 @@ from automl_kd.studies.policy.rungs import REDUCTION, RungRecord, hopeless, prom
 __all__ = [
     "DECIDING_SECONDS",
     "FINISHING_SECONDS",
+    "LEAST_PICKS",
     "MEASURING_SECONDS",
     "MOST_PICKS",
     "MOST_RESERVED",

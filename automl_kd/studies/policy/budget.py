@@ -12,6 +12,8 @@ MOST_RESERVED = 0.5
 """Share of the time after the teacher that the picks may hold back from the search."""
 MOST_PICKS = 5
 """Points of the front that are distilled in full at most."""
+LEAST_PICKS = 3
+"""Points of the front for which full distillations are cut shorter where the time left does not hold them."""
 SEEDS = 2
 """Seeds of a pick and of each of its arms before the next pick is begun."""
 REPORT_SECONDS = 6.0
@@ -76,18 +78,18 @@ def seconds_for_picks(
     return _MARGIN * -(-runs // workers) * seconds_per_run + picks * FINISHING_SECONDS + REPORT_SECONDS
 
 
-def full_epochs(wanted: int, least: int, seconds_per_epoch: float, seconds: float, workers: int, arms: int) -> int:
-    """Length of full distillations: as wanted, or what holds one pick and its arms where the time left is short.
+def full_epochs(wanted: int, least: int, seconds_per_epoch: float, seconds: float, workers: int, runs: int) -> int:
+    """Length of full distillations: as wanted, or what holds so many of them where the time left is short.
 
     Args:
         wanted: As the recipe says.
         least: Shorter than this they are not made: the search's own runs are as long.
-        seconds_per_epoch: Of the first pick, on one worker.
+        seconds_per_epoch: Of one of them, on one worker.
         seconds: Left for training.
         workers: Trainings at a time.
-        arms: Trainings of the pick under one seed, its own among them.
+        runs: Trainings that are to be held.
     """
-    rounds = -(-arms // workers)
+    rounds = -(-runs // workers)
     holds = int(max(0.0, seconds) / (_MARGIN * rounds * max(seconds_per_epoch, 1e-9)))
     return min(wanted, max(least, holds))
 
