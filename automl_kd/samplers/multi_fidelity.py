@@ -39,8 +39,8 @@ _ENOUGH = 4
 """Observations that a fidelity needs for a process of its own; with fewer the one below is moved to their level."""
 _FIRST_ITERATIONS, _MORE_ITERATIONS = 40, 12
 _DRAWS = 6
-"""Draws of hyper-parameters. After 75 evaluations on NAS-Bench-201 the search with six of them came to .82 of the regret
-that the most probable ones alone left, .84 with sizes of networks as inputs; eight did no better. Beside other
+"""Draws of hyper-parameters. After 75 evaluations on NAS-Bench-201 the search with six of them came to .82 of the
+regret that the most probable ones alone left, .84 with sizes of networks as inputs; eight did no better. Beside other
 fidelities the most probable ones do: above one a single input says most, from whose weight draws would take, and with
 draws below it, or on both, the search was no better."""
 
