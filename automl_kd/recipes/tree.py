@@ -112,8 +112,9 @@ def read(node: Node, data: Any, values: dict[str, Value], *, part: bool = False)
     """Whether a filled document fits the tree; collects the values of its active holes.
 
     Of a whole document, fields that the tree does not mention are let pass: they hold the schema's defaults, or the
-    caller compares again. A ``part`` of a document may leave out what it likes, and says null for an optional part that
-    is not there.
+    caller compares again; of several alternatives that it fits it is the one that mentions most. A ``part`` of a
+    document may leave out what it likes, and says null for an optional part that is not there; of several alternatives
+    it means the one that says just as much, else the first.
     """
     match node:
         case Constant(constant):
@@ -126,7 +127,8 @@ def read(node: Node, data: Any, values: dict[str, Value], *, part: bool = False)
             values[hole.name] = _canonical(hole, as_value(data))
             return True
         case Branch(hole, alternatives):
-            for label, child in alternatives.items():
+            order = (lambda each: each[1] != Constant(data)) if part else (lambda each: -_mentioned(each[1]))
+            for label, child in sorted(alternatives.items(), key=order):
                 found: dict[str, Value] = {}
                 if read(child, data, found, part=part):
                     values.update({hole.name: label} | found)
@@ -364,6 +366,27 @@ def _fits(constant: Any, data: Any) -> bool:
     if isinstance(constant, list):
         return isinstance(data, list) and len(data) == len(constant) and all(map(_fits, constant, data))
     return constant is None if data is ABSENT else same(constant, data)
+
+
+def _mentioned(node: Node) -> int:
+    """How many places of a document a part of the tree speaks of."""
+    match node:
+        case Constant(data):
+            return _leaves(data)
+        case Branch(_, alternatives):
+            return max(map(_mentioned, alternatives.values()), default=0)
+        case Fields(nodes):
+            return sum(map(_mentioned, nodes.values()))
+        case Items(children):
+            return sum(map(_mentioned, children))
+        case _:
+            return 1
+
+
+def _leaves(data: Any) -> int:
+    if isinstance(data, Mapping):
+        return sum(map(_leaves, data.values()))
+    return sum(map(_leaves, data)) if isinstance(data, list) else int(data is not ABSENT)
 
 
 def _canonical(hole: Hole, value: Value) -> Value:

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from itertools import permutations
 
 import numpy as np
 import optuna
@@ -223,6 +224,23 @@ def test_recipes_survive_the_file_and_spaces_are_not_recipes(tmp_path):
     assert load_recipe(path) == recipe.with_(seed=4)
     with pytest.raises(UserError, match="search space"):
         load_recipe(yaml_names("search_spaces")["tiny_cnn"])
+
+
+def test_of_alternatives_that_hold_each_other_a_recipe_is_of_the_one_that_says_as_much():
+    sets = [{"task": {"weight": 1.0}}, {"task": {"weight": 1.0}, "kd": {"weight": 1.0, "temperature": 4.0}}]
+    sets.append({**sets[1], "dist": {"weight": 2.0}})
+    document = {
+        "search_epochs": 3,
+        "student": {"family": "resnet", "depth": 8},
+        "distill": {"losses": {"one_of": sets[:]}},
+        "train": {"epochs": 3},
+        "starts": [{"distill": {"losses": each}} for each in sets],
+    }
+    for alternatives in permutations(sets):
+        space = Space(document | {"distill": {"losses": {"one_of": list(alternatives)}}})
+        assert all(space.params(space.from_params(each)) == each for each in space.all_params())
+        losses = [space.from_params(each).document()["distill"]["losses"] for each in space.starts]
+        assert [each.keys() for each in losses] == [each.keys() for each in sets]
 
 
 def test_starting_points_are_parts_of_recipes_that_the_space_can_become():
