@@ -77,7 +77,7 @@ def _picks(result: StudyResult) -> list[str]:
     ]
     lines += [line for pick in result.picks if pick.recipe.compress for line in _form(pick, score)]
     lines += [f"trial {pick.trial}: {line}" for pick in result.picks for line in not_converted(pick.shipped)]
-    lines += [f"trial {pick.trial}, {line}" for pick in result.picks for line in _not_compared(pick, names)]
+    lines += _not_compared(result.picks, names)
     lines += [f"trial {pick.trial}, {pick.role}: {pick.missing['searched']}" for pick in result.undistilled]
     return [*lines, *_other_metrics(result)]
 
@@ -109,12 +109,16 @@ def _form(pick: PickResult, score: Objective) -> list[str]:
     return [f"trial {pick.trial}, {pick.form}: {cost}", *([f"  {' '.join(rest)}"] if rest else [])]
 
 
-def _not_compared(pick: PickResult, names: Mapping[Arm, str]) -> list[str]:
-    """Why an arm has no score, a line for each reason."""
-    arms: dict[str, list[str]] = {}
-    for arm, reason in pick.missing.items():
-        arms.setdefault(reason, []).append(names[arm])
-    return [f"{' and '.join(those)}: {reason}" for reason, those in arms.items()]
+def _not_compared(picks: Sequence[PickResult], names: Mapping[Arm, str]) -> list[str]:
+    """Why arms have no score, a line for all trials of which the same is to be said."""
+    trials: dict[str, list[str]] = {}
+    for pick in picks:
+        arms: dict[str, list[str]] = {}
+        for arm, reason in pick.missing.items():
+            arms.setdefault(reason, []).append(names[arm])
+        for reason, those in arms.items():
+            trials.setdefault(f"{' and '.join(those)}: {reason}", []).append(str(pick.trial))
+    return [f"trial{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}, {line}" for line, numbers in trials.items()]
 
 
 def _other_metrics(result: StudyResult) -> list[str]:
