@@ -201,6 +201,17 @@ def test_a_pick_and_its_arms_are_trained_as_long_as_the_pick_says(open_phase):
     assert all(key.recipe.train.epochs == 4 for key, _ in pool.log)
 
 
+def test_every_pick_is_trained_before_one_is_compared_and_the_first_is_compared_first(open_phase):
+    picks, pool = [a_pick(number, width=width) for number, width in enumerate((0.25, 0.5, 0.75))], FakePool(1, succeed)
+    run(open_phase(picks, pool))
+
+    begun = [(run.pick, run.arm, run.seed) for run, _ in pool.log]
+    assert begun[:3] == [(0, "searched", 0), (1, "searched", 0), (2, "searched", 0)]
+    compared = [pick for pick, arm, seed in begun if arm != "searched" and seed < 2]
+    assert compared == sorted(compared)
+    assert {seed for _, _, seed in begun[-9:]} == {2}
+
+
 def test_time_to_deliver_a_pick_is_kept_aside_from_its_first_training(open_phase):
     first, second = a_pick(0), a_pick(1, epoch_seconds=10.0, width=0.5)
     pool = FakePool(1, succeed)
