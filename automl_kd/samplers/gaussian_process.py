@@ -10,15 +10,14 @@ Categories enter through a Hamming distance with a weight for every parameter an
 rough (Matérn 1/2), because a single option can change the value by much. Ordered values, and counts of options where
 several parameters have the same ones, enter through a smooth kernel with a length scale each. A share of the signal,
 beta, depends on the ordered values alone; some of the ordered columns, those of ``l``, have a linear effect besides.
-Weights, noise, share and slopes have log-normal and logit-normal priors, and the signal's variance is integrated out
-under an inverse-gamma prior (Rasmussen & Williams 2006, ch. 5; dimension-scaled priors: Hvarfner et al. 2024,
-arXiv:2402.02229). A few draws from their posterior stand for it, because the most probable ones make the model too
-sure of itself (Snoek et al. 2012, arXiv:1206.2944).
+Weights, noise, share and slopes maximise the marginal likelihood under log-normal and logit-normal priors, with the
+signal's variance integrated out under an inverse-gamma prior
+(Rasmussen & Williams 2006, ch. 5; dimension-scaled priors: Hvarfner et al. 2024,
+arXiv:2402.02229).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,9 +48,6 @@ _VARIANCE_SHARE = 2.0
 _JITTER = 1e-8
 _CLIP = 12.0
 """Bound of the logarithms in the search for hyper-parameters."""
-_BETWEEN_DRAWS, _LEAPS, _LEAP = 2, 6, 0.25
-"""Trajectories from one draw of hyper-parameters to the next, steps of a trajectory, and their length in standard
-deviations of the priors."""
 _MOST_SURPRISE = 4.0
 """Largest factor by which errors of observations left out widen the signal's variance."""
 
@@ -205,67 +201,6 @@ def fit(
     return problem.prior.like(found.x)
 
 
-def draw(
-    data: TrainingData, layout: Layout, start: Hyperparameters, count: int, rng: np.random.Generator
-) -> list[Hyperparameters]:
-    """Draws from the posterior of the hyper-parameters, by Hamiltonian Monte Carlo (Neal 2011, arXiv:1206.1901).
-
-    Args:
-        data: The observations.
-        layout: Of the points.
-        start: Where the chain begins, such as the most probable ones.
-        count: How many draws.
-        rng: Of the draws.
-    """
-    posterior = _Likelihood(data, layout, len(start.slopes))
-    centre = posterior.prior.vector()
-
-    def potential(place: Array) -> tuple[float, Array]:
-        value, slope = posterior(np.clip(centre + posterior.spread * place, -_CLIP, _CLIP))
-        return value, posterior.spread * slope
-
-    place = (start.vector() - centre) / posterior.spread
-    value, slope = potential(place)
-    found: list[Hyperparameters] = []
-    for _ in range(count):
-        for _ in range(_BETWEEN_DRAWS):
-            momentum = rng.standard_normal(len(place))
-            energy = value + 0.5 * momentum @ momentum
-            leap = _LEAP * rng.uniform(0.6, 1.2)  # of varying length, lest trajectories come back to where they began
-            there, there_value, there_slope = place, value, slope
-            for _ in range(_LEAPS):
-                momentum = momentum - 0.5 * leap * there_slope
-                there = there + leap * momentum
-                there_value, there_slope = potential(there)
-                momentum = momentum - 0.5 * leap * there_slope
-            if np.log(rng.uniform()) < energy - there_value - 0.5 * momentum @ momentum:
-                place, value, slope = there, there_value, there_slope
-        found.append(posterior.prior.like(centre + posterior.spread * place))
-    return found
-
-
-class Mixture:
-    """Gaussian processes under several draws of the hyper-parameters, taken together by mean and variance.
-
-    Args:
-        data: The observations.
-        layout: Of the points.
-        draws: Hyper-parameters, at least one.
-    """
-
-    def __init__(self, data: TrainingData, layout: Layout, draws: Sequence[Hyperparameters]) -> None:
-        self._members = [GaussianProcess(data, layout, each) for each in draws]
-
-    def mean(self, points: Points) -> Array:
-        """Mean of the value, shape (m,)."""
-        return np.asarray(np.mean([each.mean(points) for each in self._members], axis=0))
-
-    def predict(self, points: Points) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noiseless value, shape (m,) each."""
-        means, stds = map(np.array, zip(*(each.predict(points) for each in self._members), strict=True))
-        return means.mean(axis=0), np.sqrt((stds * stds).mean(axis=0) + means.var(axis=0))
-
-
 class _Likelihood:
     """Negative log posterior of the hyper-parameters, with its gradient."""
 
@@ -278,7 +213,7 @@ class _Likelihood:
         self._sloped = points.ordered[:, ordered - sloped :]
         self._categorical = _all_differences(points.categories)
         self._ordered = _all_differences(points.ordered)
-        self.spread = np.concatenate(
+        self._spread = np.concatenate(
             [
                 np.full(layout.parameters + ordered, _WEIGHT_SPREAD),
                 np.full(layout.options, _OPTION_SPREAD),
@@ -326,9 +261,9 @@ class _Likelihood:
                 [noise * np.trace(sensitivity), shared * (1.0 - shared) * apart],
             ]
         )
-        deviation = (vector - self.prior.vector()) / self.spread
+        deviation = (vector - self.prior.vector()) / self._spread
         likelihood = 0.5 * count * np.log(variance) + np.log(np.diag(factor[0])).sum()
-        return float(likelihood + 0.5 * deviation @ deviation), gradient + deviation / self.spread
+        return float(likelihood + 0.5 * deviation @ deviation), gradient + deviation / self._spread
 
 
 def _sloped(points: Points, hyperparameters: Hyperparameters) -> Array:

@@ -16,14 +16,13 @@ of the highest fidelity alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl_kd.samplers.encoding import FEATURE_SPREAD, Layout, Points
-from automl_kd.samplers.gaussian_process import Hyperparameters, Mixture, TrainingData, draw, fit
+from automl_kd.samplers.gaussian_process import GaussianProcess, Hyperparameters, TrainingData, fit
 from automl_kd.samplers.observations import Observations
 from automl_kd.samplers.warp import Warp
 
@@ -38,11 +37,6 @@ _GROWTH = 1.08
 _ENOUGH = 4
 """Observations that a fidelity needs for a process of its own; with fewer the one below is moved to their level."""
 _FIRST_ITERATIONS, _MORE_ITERATIONS = 40, 12
-_DRAWS = 6
-"""Draws of hyper-parameters. After 75 evaluations on NAS-Bench-201 the search with six of them came to .82 of the
-regret that the most probable ones alone left, .84 with sizes of networks as inputs; eight did no better. Beside other
-fidelities the most probable ones do: above one a single input says most, from whose weight draws would take, and with
-draws below it, or on both, the search was no better."""
 
 
 class MultiFidelityModel:
@@ -70,7 +64,7 @@ class MultiFidelityModel:
             The quantity at the highest fidelity that was observed.
         """
         if levels != len(self._stages):
-            self._stages = [_Stage(self._layout, self._seed, alone=levels == 1) for _ in range(levels)]
+            self._stages = [_Stage(self._layout, self._seed) for _ in range(levels)]
         posterior = None
         for level, stage in enumerate(self._stages):
             rows = observations.levels == level
@@ -83,14 +77,12 @@ class MultiFidelityModel:
 
 
 class _Stage:
-    """The model of one fidelity, or of all there is."""
+    """The model of one fidelity."""
 
-    def __init__(self, layout: Layout, seed: int, *, alone: bool) -> None:
-        self._alone = alone
+    def __init__(self, layout: Layout, seed: int) -> None:
         self._layout = layout
         self._seed = seed
-        self._probable: Hyperparameters | None = None
-        self._draws: Sequence[Hyperparameters] = ()
+        self._hyperparameters: Hyperparameters | None = None
         self._fitted = 0
 
     def condition(self, observations: Observations, pending: Points | None, lower: Posterior | None) -> Posterior:
@@ -98,29 +90,24 @@ class _Stage:
         rows = _subset(observations.first, _MOST_CONDITIONED, self._seed)
         points = observations.points[rows]
         data = TrainingData(_with_lower(points, lower), warp(observations.values[rows]))
-        draws = self._learned(data, observations.first[rows], len(observations.values), lower is not None)
-        process = Mixture(data, self._layout, draws)
+        hyperparameters = self._learned(data, observations.first[rows], len(observations.values), lower is not None)
+        process = GaussianProcess(data, self._layout, hyperparameters)
         if pending is not None and len(pending):
             more = _with_lower(pending, lower)
             joined = TrainingData(data.points.join(more), np.concatenate([data.values, process.mean(more)]))
-            process = Mixture(joined, self._layout, draws)
+            process = GaussianProcess(joined, self._layout, hyperparameters)
         return Posterior(process, warp, lower)
 
-    def _learned(
-        self, data: TrainingData, first: NDArray[np.bool_], count: int, above: bool
-    ) -> Sequence[Hyperparameters]:
-        if self._draws and count < self._fitted * _GROWTH:
-            return self._draws
+    def _learned(self, data: TrainingData, first: NDArray[np.bool_], count: int, above: bool) -> Hyperparameters:
+        start = self._hyperparameters
+        if start is not None and count < self._fitted * _GROWTH:
+            return start
         rows = _subset(first, _MOST_FITTED, self._seed)
-        few = TrainingData(data.points[rows], data.values[rows])
-        iterations = _FIRST_ITERATIONS if self._probable is None else _MORE_ITERATIONS
-        self._probable = fit(few, self._layout, self._layout.features + above, self._probable, iterations)
-        self._draws = [self._probable]
-        if self._alone:
-            rng = np.random.default_rng([self._seed, count])
-            self._draws = draw(few, self._layout, self._probable, _DRAWS, rng)
-        self._fitted = count
-        return self._draws
+        iterations = _FIRST_ITERATIONS if start is None else _MORE_ITERATIONS
+        sloped = self._layout.features + above
+        found = fit(TrainingData(data.points[rows], data.values[rows]), self._layout, sloped, start, iterations)
+        self._hyperparameters, self._fitted = found, count
+        return found
 
 
 @dataclass(frozen=True)
@@ -128,12 +115,12 @@ class Posterior:
     """The distribution of a quantity given observations, on the warped scale.
 
     Attributes:
-        process: The Gaussian processes.
+        process: The Gaussian process.
         warp: From values to the scale of the process.
         lower: Posterior of the next lower fidelity, whose mean is an input of this one; None at the lowest.
     """
 
-    process: Mixture
+    process: GaussianProcess
     warp: Warp
     lower: Posterior | None
 
