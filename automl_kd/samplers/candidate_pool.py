@@ -44,6 +44,10 @@ class CandidatePool:
     def __len__(self) -> int:
         return len(self.params)
 
+    def holds(self, params: Params) -> bool:
+        """Whether this is one of the candidates."""
+        return key(params) in self._known
+
     def add(self, candidates: Iterable[Params], tried: Container[Hashable]) -> int:
         """Add the candidates that are new, untried and feasible; returns how many these are."""
         new: dict[Hashable, Params] = {}
@@ -106,13 +110,14 @@ class CandidatePool:
         return self._points
 
     def keep(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
-        """Forget all candidates but these."""
+        """Forget all candidates but these, which are given in ascending order."""
         self._keys = [self._keys[row] for row in rows]
         self._known = set(self._keys)
         self.params = [self.params[row] for row in rows]
         self.costs = self.costs[np.asarray(rows, dtype=np.int64)]
-        if self._points is not None:
-            self._points = self._points[np.asarray(rows, dtype=np.int64)]
+        if self._points is not None:  # of the first candidates, as far as they are encoded
+            kept = np.asarray(rows, dtype=np.int64)
+            self._points = self._points[kept[kept < len(self._points)]]
 
     def clear(self) -> None:
         """Forget all candidates, and which ones were infeasible."""

@@ -339,10 +339,10 @@ class KnownCostSampler(BaseSampler, KnowsWorth):
 
     def _completed(self, start: Params) -> Params | None:
         """A candidate with the values of a starting point; None where none that was drawn is feasible and untried."""
-        before = len(self._pool)
         values = self._parameters.to_internal(start)
-        drawn = (self._source.sample(self._rng, values) for _ in range(_COMPLETIONS))
-        return self._pool.params[before] if self._pool.add(drawn, self._history.tried) else None
+        drawn = [self._source.sample(self._rng, values) for _ in range(_COMPLETIONS)]
+        self._pool.add(drawn, self._history.tried)
+        return next(filter(self._pool.holds, drawn), None)
 
     def _spread(self, begun: int) -> Params:
         """A random one of the candidates near the next place of a sequence that fills the range of costs evenly.

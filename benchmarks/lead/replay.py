@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -39,8 +40,9 @@ class Table:
     Attributes:
         bed: The bed.
         rows: By recipe, length and seed.
-        params: Parameters of every recipe.
-        numbers: Recipe by parameters.
+        params: What the space decides of every recipe.
+        numbers: Recipe by what the space decides.
+        reference: The worst accuracy and latency that count.
     """
 
     bed: Bed
@@ -135,7 +137,7 @@ class Replay:
 Proposals = Iterator[str]
 
 
-def known_cost(replay: Replay, pins: Mapping[str, Any]) -> optuna.samplers.BaseSampler:
+def known_cost(replay: Replay) -> optuna.samplers.BaseSampler:
     """Ours, told prices and sizes."""
     found = replay.table
 
@@ -220,7 +222,7 @@ def searched(sampler: str, share: float) -> Callable[[Replay], list[Row]]:
 
 
 SAMPLERS: dict[str, Callable[[Replay], optuna.samplers.BaseSampler]] = {
-    "ours": lambda replay: known_cost(replay, {}),
+    "ours": known_cost,
     "TPE": lambda replay: multivariate_tpe(replay.seed),
     "NSGA-II": lambda replay: optuna.samplers.NSGAIISampler(seed=replay.seed, population_size=10),
     "random": lambda replay: optuna.samplers.RandomSampler(seed=replay.seed),
@@ -246,6 +248,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Print the table."""
+    bed = BEDS[options.bed]
+    kept_already = {(row.recipe, row.seed) for row in read(bed) if row.length == FULL.name}
+    lacking = len(bed.recipes()) * len(FULL.seeds) - len(kept_already)
+    if lacking:
+        sys.exit(f"{bed.file} lacks {lacking} trainings: python -m benchmarks.lead table adds them")
     jobs = {
         f"{options.bed} {name} {budget} {seed}": (options.bed, name, budget, seed)
         for name in METHODS

@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from automl_kd.core import UserError
-from automl_kd.recipes import Space
+from automl_kd.recipes import Space, load_space
 from automl_kd.samplers import KnownCostSampler
 
 OPERATORS = ["none", "skip", "conv1", "conv3"]
@@ -290,6 +290,34 @@ def test_scores_of_untrained_networks_help_as_features():
         return np.array([[math.exp(accuracy(p)) if accuracy(p) > 0.3 else -math.inf] for p in many])
 
     assert found(score) > found(None)
+
+
+def test_a_small_space_is_tried_to_its_end_with_starts_and_features():
+    space = load_space(
+        "tiny_resnet",
+        [
+            "student={family: resnet, depth: 8, width: {choice: [0.25, 0.5, 1.0]}}",
+            "distill.losses={one_of: [{task: {weight: 1.0}}, {task: {weight: 1.0}, kd: {weight: 1.0}}]}",
+            "train={epochs: 3, batch_size: {choice: [32, 64, 128]}}",
+        ],
+    )
+    costs = {1: lambda many: [params["student.width"] for params in many]}
+    sampler = KnownCostSampler(
+        costs,
+        vectorized=True,
+        space=space,
+        seed=0,
+        n_startup_trials=5,
+        starts=[{"distill.losses": 1}, {"student.width": 1.0}],
+        features=lambda many: np.array([[params["student.width"]] for params in many]),
+    )
+    study = study_with(sampler)
+    for number in range(18):
+        trial = study.ask()
+        space.draw(trial)
+        study.tell(trial, [0.1 * number, trial.params["student.width"]])
+    assert len({frozenset(trial.params.items()) for trial in study.trials}) == 18 == space.size()
+    assert (study.trials[0].params["distill.losses"], study.trials[1].params["student.width"]) == (1, 1.0)
 
 
 @pytest.mark.parametrize(
