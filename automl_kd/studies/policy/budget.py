@@ -15,7 +15,7 @@ MOST_PICKS = 5
 LEAST_PICKS = 3
 """Points of the front for which full distillations are cut shorter where the time left does not hold them."""
 SEEDS = 2
-"""Seeds of a pick and of each of its arms before the next pick is begun."""
+"""Seeds of a pick and of each of its arms before the next pick is compared."""
 REPORT_SECONDS = 6.0
 """What the report of a study takes at its end."""
 MEASURING_SECONDS = 8.0
