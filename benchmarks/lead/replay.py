@@ -111,11 +111,9 @@ class Replay:
         """The seed of the search's trainings; picks are trained under the other one."""
         return self.seed % 2
 
-    def searched(self, number: str) -> Row:
-        """A training of the search."""
-        if number not in self.tried:
-            self.tried[number] = self.train(number, self.search_seed)
-        return self.tried[number]
+    def search(self, number: str) -> None:
+        """Train a recipe for the search."""
+        self.tried[number] = self.train(number, self.search_seed)
 
     def train(self, number: str, seed: int) -> Row:
         """A training in full.
@@ -134,9 +132,6 @@ class Replay:
         return [str(point.trial) for point in choose_spread(points, OBJECTIVES, PICKS)]
 
 
-Proposals = Iterator[str]
-
-
 def known_cost(replay: Replay) -> optuna.samplers.BaseSampler:
     """Ours, told prices and sizes."""
     found = replay.table
@@ -153,7 +148,7 @@ def known_cost(replay: Replay) -> optuna.samplers.BaseSampler:
     )
 
 
-def proposals(replay: Replay, sampler: optuna.samplers.BaseSampler, plain: bool) -> Proposals:
+def proposals(replay: Replay, sampler: optuna.samplers.BaseSampler, plain: bool) -> Iterator[str]:
     """Recipes that a sampler asks for, each told once it was trained.
 
     Args:
@@ -167,16 +162,14 @@ def proposals(replay: Replay, sampler: optuna.samplers.BaseSampler, plain: bool)
     repeated = 0
     while repeated < _GIVEN_UP:
         trial = study.ask()
-        recipe = space.draw(trial)
-        number = replay.table.number(space.params(recipe))
+        space.draw(trial)
+        number = replay.table.number(trial.params)
         number = replay.table.with_losses(number, PLAIN) if plain else number
         if number in replay.tried:
             repeated += 1
-            row = replay.tried[number]
-            study.tell(trial, [row.scores[-1], row.latency_ms])
-            continue
-        repeated = 0
-        yield number
+        else:
+            repeated = 0
+            yield number
         row = replay.tried[number]
         study.tell(trial, [row.scores[-1], row.latency_ms])
 
@@ -215,7 +208,7 @@ def searched(sampler: str, share: float) -> Callable[[Replay], list[Row]]:
         plain = sampler != "ours"
         asked = proposals(replay, SAMPLERS[sampler](replay), plain)
         while replay.left - FULL.epochs >= kept_back and (number := next(asked, None)) is not None:
-            replay.searched(number)
+            replay.search(number)
         return picked(replay, replay.front())
 
     return run

@@ -111,9 +111,7 @@ def test_picks_take_no_less_than_their_trainings_and_more_workers_never_take_lon
 
 
 @given(st.integers(1, 300), st.integers(1, 100), st.floats(0.01, 100), st.floats(-10, 1e5), st.integers(1, 16))
-def test_full_distillations_are_as_long_as_wanted_or_as_one_pick_with_its_arms_fits(
-    wanted, least, per_epoch, seconds, workers
-):
+def test_full_distillations_are_as_long_as_wanted_or_as_so_many_of_them_fit(wanted, least, per_epoch, seconds, workers):
     epochs = full_epochs(wanted, least, per_epoch, seconds, workers, runs=5)
     rounds = -(-5 // workers)
     assert 1 <= epochs <= wanted
